@@ -1,0 +1,1 @@
+"""A call: from the accepted attempt to its one terminal event."""

@@ -1,0 +1,1 @@
+"""The ledger: read models folded from the events."""

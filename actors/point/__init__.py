@@ -1,0 +1,1 @@
+"""POINT: users, roles and sessions."""

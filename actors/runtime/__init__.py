@@ -1,0 +1,1 @@
+"""The generic half of an actor, and the ports for bus, clock and ids."""

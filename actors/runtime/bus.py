@@ -1,0 +1,107 @@
+"""The port to the bus: requests, telemetry, the journal stream and leased keys.
+
+`actors/adapters/nats_bus.py` is the real one, `simulators/memory_bus.py` the one for simulated time; both pass
+the same contract tests (`tests/runtime/bus_contract.py`).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+Headers = Mapping[str, str]
+
+
+class BusError(Exception):
+    """The bus did not do it."""
+
+
+class NobodyThere(BusError):
+    """No subscriber for the subject: nothing was done, and a repeat with the same command id is safe."""
+
+
+class NoAnswer(BusError):
+    """It was sent and no answer came in time: it may have been done."""
+
+
+class BusUnavailable(BusError):
+    """There is no connection to the bus now."""
+
+
+class Fenced(BusError):
+    """Somebody else wrote to the journal after us: this owner is stale and must stop."""
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One message as it came. `reply`: answers the asker, if there is one; the first answer counts."""
+
+    subject: str
+    data: bytes
+    headers: Headers
+    reply: Callable[[bytes, Headers], Awaitable[None]] | None = None
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """One entry of the journal. `seq` is its place in the whole stream, `at` when it was stored (epoch seconds)."""
+
+    subject: str
+    data: bytes
+    headers: Headers
+    seq: int
+    at: float
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A value under a key and the revision that a change must name. `data` None: it was deleted or ran out."""
+
+    data: bytes | None
+    revision: int
+
+
+Handler = Callable[[Message], Awaitable[None]]
+Unsubscribe = Callable[[], Awaitable[None]]
+
+
+class Bus(Protocol):
+    """What actors and gateway need of a bus. Every call has a deadline; the errors are the ones above."""
+
+    async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
+        """Ask and wait for one answer. NobodyThere, NoAnswer, BusUnavailable."""
+
+    async def publish(self, subject: str, data: bytes, headers: Headers) -> None:
+        """Say without being heard for certain: telemetry only."""
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
+        """Hear a subject. The handler must not block: it puts the message into a bounded inbox."""
+
+    async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
+        """Write to the journal if `expect` is still the last sequence under the subject filter `scope`.
+
+        `headers` must hold `Nats-Msg-Id`: a repeat of a write that had happened answers its first sequence.
+        Returns the entry's sequence. Fenced, NoAnswer, BusUnavailable.
+        """
+
+    def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        """The journal's entries under a subject filter, oldest first, up to now."""
+
+    async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
+        """The entries after `after` and then every new one, in order, without a gap, over reconnects too."""
+
+    async def last(self, scope: str) -> Recorded | None:
+        """The newest entry under a subject filter."""
+
+    async def ids(self, scope: str) -> list[str]:
+        """The subjects under a filter that have entries."""
+
+    async def last_seq(self) -> int:
+        """The sequence of the newest entry of the whole journal, 0 when it is empty."""
+
+    async def get(self, bucket: str, key: str) -> Entry | None:
+        """A key's value now. None when the key was never set."""
+
+    async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
+        """Set a key if `expect` is its revision (0: it must not exist; None: whatever it is). Returns the new
+        revision. `ttl` seconds (>= 1), then it is gone. Fenced, NoAnswer, BusUnavailable."""
+
+    async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
+        """Remove a key if `expect` is its revision."""

@@ -1,0 +1,65 @@
+"""Who asks, with which rights, under which ids: what travels in a message's headers beside its body."""
+
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from bus_schemas.contract import SCHEMA_VERSION
+from bus_schemas.permissions import Action
+
+SYSTEM = "system"
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """One request's circumstances. `command_id` comes from the caller: a repeat carries the same one.
+
+    `after`: the asker has seen the journal up to here and must not be answered from before it.
+    """
+
+    command_id: str
+    user: str = SYSTEM
+    actions: frozenset[str] = frozenset()
+    traceparent: str | None = None
+    session: str | None = None
+    address: str = ""
+    after: int = 0
+
+    @property
+    def trace_id(self) -> str | None:
+        match = _TRACEPARENT.match(self.traceparent or "")
+        return match[1] if match else None
+
+    def may(self, action: Action) -> bool:
+        return action in self.actions
+
+    def headers(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in {
+                "Nats-Msg-Id": self.command_id,
+                "Ottb-Schema": SCHEMA_VERSION,
+                "Ottb-User": self.user,
+                "Ottb-Actions": ",".join(sorted(self.actions)),
+                "traceparent": self.traceparent or "",
+                "Ottb-Session": self.session or "",
+                "Ottb-Address": self.address,
+                "Ottb-After": str(self.after) if self.after else "",
+            }.items()
+            if value
+        }
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> "Context":
+        after = headers.get("Ottb-After", "0")
+        return cls(
+            command_id=headers.get("Nats-Msg-Id", ""),
+            user=headers.get("Ottb-User", ""),
+            actions=frozenset(filter(None, headers.get("Ottb-Actions", "").split(","))),
+            traceparent=headers.get("traceparent"),
+            session=headers.get("Ottb-Session"),
+            address=headers.get("Ottb-Address", ""),
+            after=int(after) if after.isascii() and after.isdigit() else 0,
+        )

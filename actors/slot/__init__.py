@@ -1,0 +1,1 @@
+"""A slot: one Android phone in one numbered place."""

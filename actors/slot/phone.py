@@ -1,0 +1,159 @@
+"""The port a slot uses to work with its phone, and what a phone may report."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from bus_schemas.call import EndReason
+
+
+class Link(StrEnum):
+    """How the phone hangs on this host."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"  # listed by adb, but it does not answer
+    UNAUTHORIZED = "unauthorized"  # this host's key was not accepted on the phone's screen
+    ABSENT = "absent"  # not listed by adb
+    UNKNOWN = "unknown"  # the adb server itself does not answer: no news about the phone
+
+
+class CallPhase(StrEnum):
+    """Where one call stands, as the phone tells it."""
+
+    DIALING = "dialing"
+    ALERTING = "alerting"
+    ACTIVE = "active"
+    DISCONNECTED = "disconnected"
+
+
+class LinkChanged(Struct, frozen=True, kw_only=True):
+    """The phone came, went or changed its adb state. `detail` is for people."""
+
+    link: Link
+    detail: str = ""
+
+
+class CallSeen(Struct, frozen=True, kw_only=True):
+    """One call on the phone is in this phase now.
+
+    `ref` names the call on this phone, unique over its reboots (`<boot id>/TC@5`). `reason` and `cause`
+    (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED.
+    `incoming` is true for calls the phone did not place.
+    """
+
+    ref: str
+    phase: CallPhase
+    reason: EndReason | None = None
+    cause: str = ""
+    incoming: bool = False
+
+
+class PastCall(Struct, frozen=True, kw_only=True):
+    """A call in the phone's own short history. Ages are seconds before the look, by the phone's clock."""
+
+    ref: str
+    created_age: float
+    answered_age: float | None
+    ended_age: float
+    reason: EndReason
+    cause: str = ""
+    incoming: bool = False
+
+
+class LiveCall(Struct, frozen=True, kw_only=True):
+    """A call that is up on the phone at the look."""
+
+    ref: str
+    phase: CallPhase
+    created_age: float
+    answered_age: float | None = None
+    incoming: bool = False
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """What the phone says about its calls when asked directly: the judge after any doubt."""
+
+    live: LiveCall | None
+    past: tuple[PastCall, ...]  # newest first; Telecom keeps the last ten
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """Figures of one phone, None where it does not tell. Percentages 0-100, temperature in degrees Celsius."""
+
+    model: str | None = None
+    android: str | None = None
+    battery: int | None = None
+    temperature: float | None = None
+    charging: bool | None = None
+    cpu: float | None = None
+    ram: float | None = None
+    latency_ms: float | None = None  # round trip host - phone over adb
+    uptime_s: float | None = None
+    operator: str | None = None
+    sim: str | None = None  # READY, ABSENT, PIN_REQUIRED ...
+    in_service: bool | None = None  # the voice network accepts calls
+    network_type: str | None = None
+    signal_level: int | None = None  # 0-4
+
+
+class HealthRead(Struct, frozen=True, kw_only=True):
+    """A fresh health reading."""
+
+    health: Health
+
+
+class ShellResult(Struct, frozen=True, kw_only=True):
+    """What a command on the phone did. `output` holds stdout then stderr, cut at the asked size."""
+
+    exit_code: int
+    output: str
+    truncated: bool
+
+
+Report = LinkChanged | CallSeen | HealthRead
+
+
+class PhoneError(Exception):
+    """A command on the phone failed. The message starts with the phone's name."""
+
+
+class PhoneUnreachable(PhoneError):
+    """Nothing was sent: the phone cannot have acted."""
+
+
+class PhoneUncertain(PhoneError):
+    """It was sent and no answer came: the phone may have acted. Look before acting again."""
+
+
+class PhoneRefused(PhoneError):
+    """The phone answered that it would not do it."""
+
+
+class Phone(Protocol):
+    """One phone, reached over whatever link. Every method has a deadline of its own and raises `PhoneError`."""
+
+    def start(self, report: Callable[[Report], None]) -> None:
+        """Begin to watch. Reports arrive on the event loop; the first one is a `LinkChanged`."""
+
+    async def close(self) -> None:
+        """Stop watching and free every connection. Calls on the phone go on."""
+
+    async def dial(self, number: str) -> None:
+        """Place a call to an E.164 number. Returns when the phone took the order, not when it rings."""
+
+    async def hang_up(self) -> None:
+        """End the call that is up. Does nothing when none is."""
+
+    async def look(self) -> Look:
+        """Ask the phone itself about its calls, past the event stream."""
+
+    async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
+        """Run one command in a shell of its own, bounded in seconds and bytes."""
+
+    async def reboot(self) -> None:
+        """Restart the phone. The link goes away and comes back."""
+
+    async def reconnect(self) -> None:
+        """Drop this host's connections to the phone and open them afresh."""

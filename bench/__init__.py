@@ -1,0 +1,1 @@
+"""Measurements against a floor or a peer in the same run."""

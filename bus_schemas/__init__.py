@@ -1,0 +1,1 @@
+"""The language of the system: structs, subjects, errors and permissions. Imports nothing of ours."""

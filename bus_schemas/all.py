@@ -1,0 +1,9 @@
+"""Every contract line in two tuples, for documents and tests."""
+
+from typing import Any
+
+from bus_schemas import call, slot, user
+from bus_schemas.contract import Rpc, Topic
+
+RPCS: tuple[Rpc[Any, Any], ...] = (*call.COMMANDS, *slot.COMMANDS, *user.COMMANDS)
+TOPICS: tuple[Topic[Any], ...] = (*call.TOPICS, *slot.TOPICS, *user.TOPICS)

@@ -1,0 +1,288 @@
+"""Calls: what may be asked, what is answered and what happens to them."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.errors import ErrorCode
+
+E = ErrorCode
+
+CallId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["c_882"])]
+SlotId = Annotated[int, Meta(ge=1, le=99999, examples=[44])]
+Utc = Annotated[str, Meta(description="UTC, ISO 8601.", examples=["2025-11-15T10:30:00Z"])]
+
+
+class Phase(StrEnum):
+    """The four steps of a call's life."""
+
+    DIALING = "dialing"
+    ALERTING = "alerting"
+    CONNECTED = "connected"
+    ENDED = "ended"
+
+
+class CallState(StrEnum):
+    """The documented `state`. FAILED: it ended, was never answered, and neither side chose to hang up."""
+
+    RING = "RING"
+    ACTIVE = "ACTIVE"
+    ENDED = "ENDED"
+    FAILED = "FAILED"
+
+
+class CallStatus(StrEnum):
+    """The documented `status`, the same four."""
+
+    RINGING = "ringing"
+    CONNECTED = "connected"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+class EndReason(StrEnum):
+    """Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself."""
+
+    HANGUP_LOCAL = "hangup_local"
+    HANGUP_REMOTE = "hangup_remote"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    INVALID_NUMBER = "invalid_number"
+    NETWORK = "network"
+    PHONE_LOST = "phone_lost"
+    UNKNOWN = "unknown"
+
+
+def state_of(phase: Phase, *, answered: bool = False, reason: EndReason | None = None) -> CallState:
+    """The documented `state` for a phase and an outcome."""
+    if phase is Phase.CONNECTED:
+        return CallState.ACTIVE
+    if phase is not Phase.ENDED:
+        return CallState.RING
+    chosen = reason in (EndReason.HANGUP_LOCAL, EndReason.HANGUP_REMOTE)
+    return CallState.ENDED if answered or chosen else CallState.FAILED
+
+
+_STATUS = {
+    CallState.RING: CallStatus.RINGING,
+    CallState.ACTIVE: CallStatus.CONNECTED,
+    CallState.ENDED: CallStatus.ENDED,
+    CallState.FAILED: CallStatus.FAILED,
+}
+
+
+def status_of(state: CallState) -> CallStatus:
+    """The documented `status` for a `state`."""
+    return _STATUS[state]
+
+
+# --- commands and queries -------------------------------------------------------------------------------------
+
+
+class StartCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Place a call. `slot`: a number, or AUTO for an idle slot of the caller, else of the shared pool."""
+
+    number: Annotated[str, Meta(min_length=1, max_length=64, examples=["+380991234567"])]
+    slot: SlotId | Literal["AUTO"] = "AUTO"
+
+
+class CallStarted(Struct, frozen=True, kw_only=True):
+    """The attempt is on record and goes out to the phone."""
+
+    call_id: CallId
+    slot: SlotId
+    state: CallState
+
+
+class EndCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hang up, also while ringing. Ending an ended call changes nothing and answers how it ended."""
+
+    call_id: CallId
+
+
+class GetCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One call, live or past."""
+
+    call_id: CallId
+
+
+class CallView(Struct, frozen=True, kw_only=True):
+    """One call. `duration`: whole seconds from answer to end, null while it is not over."""
+
+    call_id: CallId
+    slot: SlotId
+    number: str
+    status: CallStatus
+    start_time: Utc
+    end_time: Utc | None
+    duration: int | None
+    user: str
+    state: CallState
+    phase: Phase
+    answer_time: Utc | None = None
+    reason: EndReason | None = None
+    cause: str | None = None
+    ending: bool = False
+    trace_id: str | None = None
+
+
+class CallsFeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Live calls, newest first; `all=1` for history too. `cursor` continues where the last page ended."""
+
+    all: Literal[0, 1] = 0
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class GetCdr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The record of one ended call."""
+
+    call_id: CallId
+
+
+class Cdr(Struct, frozen=True, kw_only=True):
+    """The record of one call, written once when it ended. Times in UTC, durations in whole seconds."""
+
+    call_id: CallId
+    user: str
+    slot: SlotId
+    number: str
+    start_time: Utc
+    ring_time: Utc | None
+    answer_time: Utc | None
+    end_time: Utc
+    ring_seconds: int
+    talk_seconds: int
+    outcome: CallState
+    reason: EndReason
+    cause: str
+    ended_by: str | None
+    clock_suspect: bool
+    trace_id: str | None
+
+
+START_REFUSALS = frozenset(
+    {E.SLOT_BUSY, E.SLOT_OFFLINE, E.CALL_FAILED, E.NOT_FOUND, E.PERMISSION_DENIED, E.RATE_LIMITED, E.CONFLICT}
+)
+
+# fmt: off
+#                       subject                                  request    reply           may be refused with
+START_CALL = Rpc("ottb.v1.cmd.call.start",                       StartCall, CallStarted,    START_REFUSALS,
+                 summary="Start a call", queue=True, timeout=10.0)
+START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call",        StartCall, CallStarted,    START_REFUSALS,
+                    summary="Start a call on one slot, wherever its host is", timeout=10.0)
+END_CALL = Rpc("ottb.v1.cmd.call.{call_id}.end",                 EndCall,   CallView,
+               frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call")
+GET_CALL = Rpc("ottb.v1.cmd.call.{call_id}.get",                 GetCall,   CallView,       frozenset({E.NOT_FOUND}),
+               summary="One call")
+PAST_CALL = Rpc("ottb.v1.qry.call.get",                          GetCall,   CallView,       frozenset({E.NOT_FOUND}),
+                summary="One call from the records", queue=True)
+CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                        CallsFeed, list[CallView], frozenset(),
+                 summary="Live feed of all calls", queue=True)
+GET_CDR = Rpc("ottb.v1.qry.call.cdr",                            GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
+              summary="The record of one ended call", queue=True)
+# fmt: on
+
+
+# --- events ---------------------------------------------------------------------------------------------------
+
+
+class CallDialing(Struct, frozen=True, kw_only=True):
+    """The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`."""
+
+    call_id: CallId
+    slot: int
+    user: str
+    number: str
+    at: Utc
+    mono: float
+    boot: str
+    command_id: str
+    ring_timeout: float
+    max_duration: float
+    trace_id: str | None = None
+
+
+class CallAdopted(Struct, frozen=True, kw_only=True):
+    """A new owner took the call over; older owners can no longer write. Nothing changed for the call itself."""
+
+    call_id: CallId
+    slot: int
+    user: str
+    at: Utc
+    host: str
+    epoch: int
+
+
+class CallAlerting(Struct, frozen=True, kw_only=True):
+    """It rings at the far end. `ref` is the phone's own name for the call."""
+
+    call_id: CallId
+    slot: int
+    user: str
+    at: Utc
+    mono: float
+    boot: str
+    ref: str
+
+
+class CallConnected(Struct, frozen=True, kw_only=True):
+    """The far end answered."""
+
+    call_id: CallId
+    slot: int
+    user: str
+    at: Utc
+    mono: float
+    boot: str
+    ref: str
+
+
+class CallEnding(Struct, frozen=True, kw_only=True):
+    """Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`)."""
+
+    call_id: CallId
+    slot: int
+    user: str
+    at: Utc
+    by: str
+    command_id: str
+
+
+class CallEnded(Struct, frozen=True, kw_only=True):
+    """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks."""
+
+    call_id: CallId
+    slot: int
+    user: str
+    number: str
+    at: Utc
+    state: CallState
+    reason: EndReason
+    cause: str
+    duration: int
+    ring_seconds: int
+    start_time: Utc
+    ring_time: Utc | None
+    answer_time: Utc | None
+    ended_by: str | None = None
+    clock_suspect: bool = False
+    trace_id: str | None = None
+
+
+CallEvent = CallDialing | CallAdopted | CallAlerting | CallConnected | CallEnding | CallEnded
+
+# fmt: off
+CALL_DIALING   = Topic("ottb.v1.evt.call.{call_id}.dialing",   CallDialing,   "A call attempt was recorded")
+CALL_ADOPTED   = Topic("ottb.v1.evt.call.{call_id}.adopted",   CallAdopted,   "A call has a new owner")
+CALL_ALERTING  = Topic("ottb.v1.evt.call.{call_id}.alerting",  CallAlerting,  "It rings at the far end")
+CALL_CONNECTED = Topic("ottb.v1.evt.call.{call_id}.connected", CallConnected, "The call was answered")
+CALL_ENDING    = Topic("ottb.v1.evt.call.{call_id}.ending",    CallEnding,    "A hang-up was asked for")
+CALL_ENDED     = Topic("ottb.v1.evt.call.{call_id}.ended",     CallEnded,     "The call is over")
+# fmt: on
+
+COMMANDS = (START_CALL, START_ON_SLOT, END_CALL, GET_CALL, PAST_CALL, CALLS_FEED, GET_CDR)
+TOPICS = (CALL_DIALING, CALL_ADOPTED, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED)

@@ -1,0 +1,91 @@
+"""How a contract line is written: `Rpc` for what may be asked, `Topic` for what has happened.
+
+A line holds the subject with named fields, the struct that travels, and for an Rpc the reply and the possible
+refusals. Gateway, actors, OpenAPI, AsyncAPI and tests all point at the same line. Fields fill the subject's
+tokens; a token outside `[A-Za-z0-9_-]{1,64}` is refused, so no client can send a wildcard or an endless subject.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from bus_schemas.errors import ErrorCode, Refusal
+
+Request = TypeVar("Request", bound=Struct)
+Reply = TypeVar("Reply")
+Event = TypeVar("Event", bound=Struct)
+
+ROOT = "ottb.v1"
+SCHEMA_VERSION = "1"
+
+# Every answer may say these, so no line repeats them.
+ALWAYS_POSSIBLE = frozenset({ErrorCode.INVALID_PARAMS, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_FIELD = re.compile(r"\{([a-z_]+)\}")
+
+
+def token(value: object) -> str:
+    """`value` as one subject token. Raises Refusal(INVALID_PARAMS) for anything that is not one."""
+    text = str(value)
+    if not _TOKEN.match(text):
+        raise Refusal(ErrorCode.INVALID_PARAMS, "Identifiers are 1 to 64 characters of A-Z a-z 0-9 _ -.")
+    return text
+
+
+def _fill(template: str, fields: Mapping[str, Any]) -> str:
+    return _FIELD.sub(lambda match: token(fields[match[1]]), template)
+
+
+def _fields_of(template: str) -> tuple[str, ...]:
+    return tuple(_FIELD.findall(template))
+
+
+@dataclass(frozen=True, eq=False)
+class Rpc(Generic[Request, Reply]):
+    """Something that may be asked, and what may come back. `queue`: any host may answer."""
+
+    subject: str
+    request: type[Request]
+    reply: type[Reply]
+    refusals: frozenset[ErrorCode] = field(default_factory=frozenset)
+    summary: str = ""
+    queue: bool = False
+    timeout: float = 5.0
+
+    @property
+    def verb(self) -> str:
+        return self.subject.rsplit(".", 1)[1]
+
+    @property
+    def pattern(self) -> str:
+        """The subject with `*` for each field, for a subscription."""
+        return _FIELD.sub("*", self.subject)
+
+    def subject_for(self, request: Request) -> str:
+        return _fill(self.subject, {name: getattr(request, name) for name in _fields_of(self.subject)})
+
+
+@dataclass(frozen=True, eq=False)
+class Topic(Generic[Event]):
+    """Something that has happened. Facts are kept; telemetry (`kept=False`) is the last value only."""
+
+    subject: str
+    event: type[Event]
+    summary: str = ""
+    kept: bool = True
+
+    @property
+    def past(self) -> str:
+        """The last token: what has happened, in the past tense."""
+        return self.subject.rsplit(".", 1)[1]
+
+    @property
+    def pattern(self) -> str:
+        return _FIELD.sub("*", self.subject)
+
+    def subject_for(self, event: Event) -> str:
+        return _fill(self.subject, {name: getattr(event, name) for name in _fields_of(self.subject)})

@@ -1,0 +1,383 @@
+"""Slots: numbered places for phones. What may be asked of one, and what happens to it."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus_schemas.call import SlotId, Utc
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.errors import ErrorCode
+
+E = ErrorCode
+
+CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["k_7f3a"])]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
+Serial = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", examples=["127.0.0.1:17044"])]
+Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)", examples=["UA"])]
+
+
+class SlotStatus(StrEnum):
+    """How a slot's phone can be reached. UNKNOWN: not asked yet, or adb itself is away. A busy slot is ONLINE
+    and names its `call_id`."""
+
+    UNKNOWN = "UNKNOWN"
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    RESTARTING = "RESTARTING"
+    REBOOTING = "REBOOTING"
+
+
+class SlotConfig(Struct, frozen=True, kw_only=True):
+    """Where a slot's phone is and whom it serves. The phone is named by `serial`, or found at `hub` and `port`.
+
+    `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `host`: the machine its USB cable is in.
+    """
+
+    id: SlotId
+    serial: Serial | None = None
+    hub: Name | None = None
+    port: Annotated[int, Meta(ge=1, le=99)] | None = None
+    user: Name | None = None
+    trunk: Name | None = None
+    region: Region | None = None
+    host: Name = "local"
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds."""
+
+    battery: int | None = None
+    temperature: float | None = None
+    charging: bool | None = None
+    cpu: float | None = None
+    ram: float | None = None
+    latency_ms: float | None = None
+    signal_level: int | None = None
+    uptime_s: float | None = None
+
+
+class Network(Struct, frozen=True, kw_only=True):
+    """The phone's voice network."""
+
+    operator: str | None = None
+    sim: str | None = None
+    in_service: bool | None = None
+    type: str | None = None
+    signal_level: int | None = None
+
+
+class SlotSummary(Struct, frozen=True, kw_only=True):
+    """A row of the slot list. `user` null: shared pool. `call_id`: the call it is in."""
+
+    id: SlotId
+    status: SlotStatus
+    device: str | None
+    user: str | None
+    trunk: str | None
+    last_activity: Utc | None
+    metrics: Metrics
+    call_id: str | None = None
+    external_call: bool = False
+
+
+class SlotDetails(Struct, frozen=True, kw_only=True):
+    """One slot. `temperature` and `battery` carry their unit, as documented; null where the phone is silent."""
+
+    id: SlotId
+    status: SlotStatus
+    device: str | None
+    user: str | None
+    trunk: str | None
+    temperature: str | None
+    battery: str | None
+    last_event: str | None
+    config: SlotConfig
+    network: Network
+    last_activity: Utc | None = None
+    metrics: Metrics = Metrics()
+    call_id: str | None = None
+    external_call: bool = False
+    status_detail: str = ""
+    android: str | None = None
+
+
+# --- commands and queries -------------------------------------------------------------------------------------
+
+
+class ListSlots(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All slots by number. `user` and `status` narrow the list; `cursor` continues where the last page ended."""
+
+    status: SlotStatus | None = None
+    user: Name | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 500
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class GetSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One slot."""
+
+    slot: SlotId
+
+
+class RestartSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Drop the host's connections to the phone and begin afresh. Refused with SLOT_BUSY during a call."""
+
+    slot: SlotId
+
+
+class SlotRestartingReply(Struct, frozen=True, kw_only=True):
+    """It has begun; `slot.update` tells when the slot is ONLINE again."""
+
+    status: str
+    slot: SlotId
+
+
+class RebootDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Restart the phone itself. Refused with SLOT_BUSY during a call."""
+
+    slot: SlotId
+
+
+class AdbCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Run one shell command on the phone. At most `timeout` seconds and 64 KiB of output. Not for dialling."""
+
+    slot: SlotId
+    command: Annotated[str, Meta(min_length=1, max_length=4096, examples=["input tap 200 400"])]
+    timeout: Annotated[float, Meta(ge=0.1, le=300)] = 30.0
+
+
+class AdbCommandStarted(Struct, frozen=True, kw_only=True):
+    """It runs. Ask for `command_id` to read how it went."""
+
+    status: str
+    slot: SlotId
+    command_id: CommandId
+
+
+class GetAdbCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One shell command, running or done."""
+
+    slot: SlotId
+    command_id: CommandId
+
+
+class AdbCommandStatus(StrEnum):
+    EXECUTING = "executing"
+    DONE = "done"
+    FAILED = "failed"  # it could not be run to its end; `error` says why
+
+
+class AdbCommandResult(Struct, frozen=True, kw_only=True):
+    """How a shell command went. `output` is stdout then stderr, at most 64 KiB."""
+
+    command_id: CommandId
+    slot: SlotId
+    command: str
+    user: str
+    status: AdbCommandStatus
+    start_time: Utc
+    end_time: Utc | None = None
+    exit_code: int | None = None
+    output: str | None = None
+    truncated: bool = False
+    error: str | None = None
+
+
+class ConfigureSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Create a slot or change its place and owner. Fields left out become null, or the default."""
+
+    slot: SlotId
+    serial: Serial | None = None
+    hub: Name | None = None
+    port: Annotated[int, Meta(ge=1, le=99)] | None = None
+    user: Name | None = None
+    trunk: Name | None = None
+    region: Region | None = None
+
+
+class RemoveSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Remove a slot. Refused with SLOT_BUSY during a call. Its history stays."""
+
+    slot: SlotId
+
+
+class SlotRemovedReply(Struct, frozen=True, kw_only=True):
+    status: str
+    slot: SlotId
+
+
+class ListUnassigned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Phones that adb sees and no slot claims."""
+
+
+class UnassignedPhone(Struct, frozen=True, kw_only=True):
+    serial: str
+    state: str
+    model: str | None
+    usb: str | None
+    host: str
+
+
+# fmt: off
+#                   subject                                request        reply              may be refused with
+LIST_SLOTS   = Rpc("ottb.v1.qry.slot.list",                ListSlots,     list[SlotSummary], frozenset(),
+                   summary="All slots", queue=True)
+GET_SLOT     = Rpc("ottb.v1.cmd.slot.{slot}.get",          GetSlot,       SlotDetails,       frozenset({E.NOT_FOUND}),
+                   summary="One slot")
+RESTART_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.restart",      RestartSlot,   SlotRestartingReply,
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot")
+REBOOT_DEVICE = Rpc("ottb.v1.cmd.slot.{slot}.reboot",      RebootDevice,  SlotRestartingReply,
+                    frozenset({E.NOT_FOUND, E.SLOT_BUSY, E.SLOT_OFFLINE}), summary="Restart the phone")
+ADB_COMMAND  = Rpc("ottb.v1.cmd.slot.{slot}.adb_command",  AdbCommand,    AdbCommandStarted,
+                   frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.RATE_LIMITED}), summary="Run a shell command on the phone")
+GET_ADB_COMMAND = Rpc("ottb.v1.qry.slot.adb_command",      GetAdbCommand, AdbCommandResult,  frozenset({E.NOT_FOUND}),
+                      summary="How a shell command went", queue=True)
+CONFIGURE_SLOT = Rpc("ottb.v1.cmd.slots.configure",        ConfigureSlot, SlotDetails,
+                     frozenset({E.SLOT_BUSY, E.CONFLICT}), summary="Create or change a slot", queue=True)
+REMOVE_SLOT  = Rpc("ottb.v1.cmd.slots.remove",             RemoveSlot,    SlotRemovedReply,
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot", queue=True)
+LIST_UNASSIGNED = Rpc("ottb.v1.cmd.slots.unassigned",      ListUnassigned, list[UnassignedPhone], frozenset(),
+                      summary="Phones that no slot claims", queue=True)
+# fmt: on
+
+
+# --- events ---------------------------------------------------------------------------------------------------
+
+
+class SlotConfigured(Struct, frozen=True, kw_only=True):
+    slot: int
+    at: Utc
+    config: SlotConfig
+    by: str
+
+
+class SlotRemoved(Struct, frozen=True, kw_only=True):
+    slot: int
+    at: Utc
+    by: str
+
+
+class SlotActivated(Struct, frozen=True, kw_only=True):
+    """A host took the slot; older owners can no longer write. The phone has not been asked yet."""
+
+    slot: int
+    at: Utc
+    host: str
+    epoch: int
+
+
+class SlotLinked(Struct, frozen=True, kw_only=True):
+    """The phone can be reached, or no longer, or nobody knows."""
+
+    slot: int
+    at: Utc
+    status: SlotStatus
+    detail: str = ""
+
+
+class SlotBooked(Struct, frozen=True, kw_only=True):
+    """The slot is kept for one call."""
+
+    slot: int
+    at: Utc
+    call_id: str
+    user: str
+
+
+class SlotReleased(Struct, frozen=True, kw_only=True):
+    """The call is over and recorded; the slot is free."""
+
+    slot: int
+    at: Utc
+    call_id: str
+
+
+class SlotRestarting(Struct, frozen=True, kw_only=True):
+    """`status` RESTARTING: the connections; REBOOTING: the phone itself."""
+
+    slot: int
+    at: Utc
+    status: SlotStatus
+    by: str
+
+
+class SlotCommandStarted(Struct, frozen=True, kw_only=True):
+    slot: int
+    at: Utc
+    command_id: str
+    command: str
+    by: str
+
+
+class SlotCommandDone(Struct, frozen=True, kw_only=True):
+    slot: int
+    at: Utc
+    command_id: str
+    exit_code: int | None
+    output: str
+    truncated: bool
+    error: str | None = None
+
+
+class SlotTelemetry(Struct, frozen=True, kw_only=True):
+    """The last figures, not kept."""
+
+    slot: int
+    at: Utc
+    device: str | None
+    android: str | None
+    metrics: Metrics
+    network: Network
+    external_call: bool = False
+
+
+SlotEvent = (
+    SlotConfigured
+    | SlotRemoved
+    | SlotActivated
+    | SlotLinked
+    | SlotBooked
+    | SlotReleased
+    | SlotRestarting
+    | SlotCommandStarted
+    | SlotCommandDone
+)
+
+# fmt: off
+SLOT_CONFIGURED = Topic("ottb.v1.evt.slot.{slot}.configured",      SlotConfigured,     "A slot was created or changed")
+SLOT_REMOVED    = Topic("ottb.v1.evt.slot.{slot}.removed",         SlotRemoved,        "A slot was removed")
+SLOT_ACTIVATED  = Topic("ottb.v1.evt.slot.{slot}.activated",       SlotActivated,      "A host took a slot")
+SLOT_LINKED     = Topic("ottb.v1.evt.slot.{slot}.linked",          SlotLinked,         "A phone came, went or is unknown")
+SLOT_BOOKED     = Topic("ottb.v1.evt.slot.{slot}.booked",          SlotBooked,         "A slot was taken for a call")
+SLOT_RELEASED   = Topic("ottb.v1.evt.slot.{slot}.released",        SlotReleased,       "A slot is free again")
+SLOT_RESTARTING = Topic("ottb.v1.evt.slot.{slot}.restarting",      SlotRestarting,     "A slot or its phone restarts")
+SLOT_COMMAND_STARTED = Topic("ottb.v1.evt.slot.{slot}.command_started", SlotCommandStarted, "A shell command began")
+SLOT_COMMAND_DONE = Topic("ottb.v1.evt.slot.{slot}.command_done",  SlotCommandDone,    "A shell command ended")
+SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry,      "A phone's figures", kept=False)
+# fmt: on
+
+COMMANDS = (
+    LIST_SLOTS,
+    GET_SLOT,
+    RESTART_SLOT,
+    REBOOT_DEVICE,
+    ADB_COMMAND,
+    GET_ADB_COMMAND,
+    CONFIGURE_SLOT,
+    REMOVE_SLOT,
+    LIST_UNASSIGNED,
+)
+TOPICS = (
+    SLOT_CONFIGURED,
+    SLOT_REMOVED,
+    SLOT_ACTIVATED,
+    SLOT_LINKED,
+    SLOT_BOOKED,
+    SLOT_RELEASED,
+    SLOT_RESTARTING,
+    SLOT_COMMAND_STARTED,
+    SLOT_COMMAND_DONE,
+    SLOT_TELEMETRY,
+)

@@ -1,0 +1,1 @@
+"""The door: HTTP and Socket.IO in front of the bus."""
