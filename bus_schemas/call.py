@@ -169,21 +169,25 @@ START_REFUSALS = frozenset(
 )
 
 # fmt: off
-#                       subject                                  request    reply           may be refused with
-START_CALL = Rpc("ottb.v1.cmd.call.start",                       StartCall, CallStarted,    START_REFUSALS,
+#                 subject                                request    reply           may be refused with
+PAST_CALL  = Rpc("ottb.v1.qry.call.get",                 GetCall,   CallView,       frozenset({E.NOT_FOUND}),
+                 summary="One call from the records", queue=True)
+END_ABSENT = Rpc("ottb.v1.qry.call.end_absent",          EndCall,   CallView,       frozenset({E.NOT_FOUND}),
+                 summary="How a call ended that nobody owns any more", queue=True)
+START_ABSENT = Rpc("ottb.v1.qry.call.start_absent",      StartCall, CallStarted,    START_REFUSALS,
+                   summary="Why nobody owns the slot that a call was wanted on", queue=True)
+START_CALL = Rpc("ottb.v1.cmd.call.start",               StartCall, CallStarted,    START_REFUSALS,
                  summary="Start a call", queue=True, timeout=10.0)
-START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call",        StartCall, CallStarted,    START_REFUSALS,
-                    summary="Start a call on one slot, wherever its host is", timeout=10.0)
-END_CALL = Rpc("ottb.v1.cmd.call.{call_id}.end",                 EndCall,   CallView,
-               frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call")
-GET_CALL = Rpc("ottb.v1.cmd.call.{call_id}.get",                 GetCall,   CallView,       frozenset({E.NOT_FOUND}),
-               summary="One call")
-PAST_CALL = Rpc("ottb.v1.qry.call.get",                          GetCall,   CallView,       frozenset({E.NOT_FOUND}),
-                summary="One call from the records", queue=True)
-CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                        CallsFeed, list[CallView], frozenset(),
+START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call", StartCall, CallStarted,   START_REFUSALS,
+                    summary="Start a call on one slot, wherever its host is", timeout=10.0, absent=START_ABSENT)
+END_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.end",       EndCall,   CallView,
+                 frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call", absent=END_ABSENT)
+GET_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.get",       GetCall,   CallView,       frozenset({E.NOT_FOUND}),
+                 summary="One call", absent=PAST_CALL)
+CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallView], frozenset(),
                  summary="Live feed of all calls", queue=True)
-GET_CDR = Rpc("ottb.v1.qry.call.cdr",                            GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
-              summary="The record of one ended call", queue=True)
+GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
+                 summary="The record of one ended call", queue=True)
 # fmt: on
 
 
@@ -284,5 +288,5 @@ CALL_ENDING    = Topic("ottb.v1.evt.call.{call_id}.ending",    CallEnding,    "A
 CALL_ENDED     = Topic("ottb.v1.evt.call.{call_id}.ended",     CallEnded,     "The call is over")
 # fmt: on
 
-COMMANDS = (START_CALL, START_ON_SLOT, END_CALL, GET_CALL, PAST_CALL, CALLS_FEED, GET_CDR)
+COMMANDS = (START_CALL, START_ON_SLOT, START_ABSENT, END_CALL, END_ABSENT, GET_CALL, PAST_CALL, CALLS_FEED, GET_CDR)
 TOPICS = (CALL_DIALING, CALL_ADOPTED, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED)

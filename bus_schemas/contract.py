@@ -46,7 +46,11 @@ def _fields_of(template: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Rpc(Generic[Request, Reply]):
-    """Something that may be asked, and what may come back. `queue`: any host may answer."""
+    """Something that may be asked, and what may come back.
+
+    `queue`: any host may answer. `absent`: who is asked, with the same body, when nobody owns the thing: the
+    records know whether it never was, is over, or has lost its owner for a moment.
+    """
 
     subject: str
     request: type[Request]
@@ -55,6 +59,7 @@ class Rpc(Generic[Request, Reply]):
     summary: str = ""
     queue: bool = False
     timeout: float = 5.0
+    absent: "Rpc[Any, Any] | None" = None
 
     @property
     def verb(self) -> str:

@@ -212,6 +212,12 @@ class ListUnassigned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Phones that adb sees and no slot claims."""
 
 
+class AbsentSlot(Struct, frozen=True, kw_only=True):
+    """A slot that nobody owns now: NOT_FOUND when there is none, UNAVAILABLE when its host is away."""
+
+    slot: SlotId
+
+
 class UnassignedPhone(Struct, frozen=True, kw_only=True):
     serial: str
     state: str
@@ -222,16 +228,20 @@ class UnassignedPhone(Struct, frozen=True, kw_only=True):
 
 # fmt: off
 #                   subject                                request        reply              may be refused with
+SLOT_ABSENT  = Rpc("ottb.v1.qry.slot.absent",              AbsentSlot,    SlotDetails,       frozenset({E.NOT_FOUND}),
+                   summary="Why nobody owns a slot", queue=True)
 LIST_SLOTS   = Rpc("ottb.v1.qry.slot.list",                ListSlots,     list[SlotSummary], frozenset(),
                    summary="All slots", queue=True)
 GET_SLOT     = Rpc("ottb.v1.cmd.slot.{slot}.get",          GetSlot,       SlotDetails,       frozenset({E.NOT_FOUND}),
-                   summary="One slot")
+                   summary="One slot", absent=SLOT_ABSENT)
 RESTART_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.restart",      RestartSlot,   SlotRestartingReply,
-                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot")
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot", absent=SLOT_ABSENT)
 REBOOT_DEVICE = Rpc("ottb.v1.cmd.slot.{slot}.reboot",      RebootDevice,  SlotRestartingReply,
-                    frozenset({E.NOT_FOUND, E.SLOT_BUSY, E.SLOT_OFFLINE}), summary="Restart the phone")
+                    frozenset({E.NOT_FOUND, E.SLOT_BUSY, E.SLOT_OFFLINE}), summary="Restart the phone",
+                    absent=SLOT_ABSENT)
 ADB_COMMAND  = Rpc("ottb.v1.cmd.slot.{slot}.adb_command",  AdbCommand,    AdbCommandStarted,
-                   frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.RATE_LIMITED}), summary="Run a shell command on the phone")
+                   frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.RATE_LIMITED}), summary="Run a shell command on the phone",
+                   absent=SLOT_ABSENT)
 GET_ADB_COMMAND = Rpc("ottb.v1.qry.slot.adb_command",      GetAdbCommand, AdbCommandResult,  frozenset({E.NOT_FOUND}),
                       summary="How a shell command went", queue=True)
 CONFIGURE_SLOT = Rpc("ottb.v1.cmd.slots.configure",        ConfigureSlot, SlotDetails,
@@ -349,7 +359,7 @@ SlotEvent = (
 SLOT_CONFIGURED = Topic("ottb.v1.evt.slot.{slot}.configured",      SlotConfigured,     "A slot was created or changed")
 SLOT_REMOVED    = Topic("ottb.v1.evt.slot.{slot}.removed",         SlotRemoved,        "A slot was removed")
 SLOT_ACTIVATED  = Topic("ottb.v1.evt.slot.{slot}.activated",       SlotActivated,      "A host took a slot")
-SLOT_LINKED     = Topic("ottb.v1.evt.slot.{slot}.linked",          SlotLinked,         "A phone came, went or is unknown")
+SLOT_LINKED     = Topic("ottb.v1.evt.slot.{slot}.linked",          SlotLinked,         "A phone came or went")
 SLOT_BOOKED     = Topic("ottb.v1.evt.slot.{slot}.booked",          SlotBooked,         "A slot was taken for a call")
 SLOT_RELEASED   = Topic("ottb.v1.evt.slot.{slot}.released",        SlotReleased,       "A slot is free again")
 SLOT_RESTARTING = Topic("ottb.v1.evt.slot.{slot}.restarting",      SlotRestarting,     "A slot or its phone restarts")
@@ -361,6 +371,7 @@ SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry
 COMMANDS = (
     LIST_SLOTS,
     GET_SLOT,
+    SLOT_ABSENT,
     RESTART_SLOT,
     REBOOT_DEVICE,
     ADB_COMMAND,

@@ -1,0 +1,124 @@
+"""How a contract line travels: `ask` sends a request and `answer` serves one. Used by gateway, CLI and actors alike."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from actors.runtime.bus import Bus, BusUnavailable, Headers, Message, NoAnswer, NobodyThere
+from actors.runtime.context import Context
+from bus_schemas.contract import Rpc
+from bus_schemas.errors import ErrorCode, Refusal, Refused
+
+log = structlog.get_logger()
+
+Request = TypeVar("Request", bound=Struct)
+Reply = TypeVar("Reply")
+
+ERROR_HEADER = "Ottb-Error"
+CURSOR_HEADER = "Ottb-Next-Cursor"
+SEQ_HEADER = "Ottb-Seq"  # the journal's sequence that the answer includes; see Context.after
+
+RETRY_FIRST, RETRY_LAST = 0.05, 0.5
+
+_encode = msgspec.json.Encoder().encode
+_decode_refused = msgspec.json.Decoder(Refused).decode
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A reply that says more than its body: where the next page begins, and what it includes of the journal."""
+
+    body: Any
+    next_cursor: str | None = None
+    seq: int = 0
+
+
+async def ask_raw(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context) -> Message:
+    """Ask, and give back the answer undecoded. Raises Refusal for every way in which it was not done.
+
+    Nobody there means that nothing was done, so the same command is sent again until the line's time is over.
+    """
+    data, headers = _encode(request), context.headers()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + rpc.timeout
+    pause = RETRY_FIRST
+    while True:
+        try:
+            return await _ask_once(bus, rpc, rpc.subject_for(request), data, headers, deadline - loop.time())
+        except Refusal as refusal:
+            if refusal.code is not ErrorCode.UNAVAILABLE or loop.time() + pause >= deadline:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, RETRY_LAST)
+
+
+async def ask(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context) -> Reply:
+    """Ask and decode the answer. Raises Refusal."""
+    answered = await ask_raw(bus, rpc, request, context)
+    return msgspec.json.decode(answered.data, type=rpc.reply)
+
+
+async def _ask_once(
+    bus: Bus, rpc: Rpc[Any, Any], subject: str, data: bytes, headers: Headers, timeout: float
+) -> Message:
+    try:
+        answered = await bus.request(subject, data, headers, timeout=timeout)
+    except NobodyThere:
+        if rpc.absent is None:
+            raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.") from None
+        return await _ask_once(bus, rpc.absent, rpc.absent.subject, data, headers, timeout)
+    except NoAnswer:
+        raise Refusal(ErrorCode.TIMEOUT, "No answer in time; it may have been done. Ask before repeating.") from None
+    except BusUnavailable:
+        raise Refusal(ErrorCode.UNAVAILABLE, "The bus is not reachable now. Try again.") from None
+    if ERROR_HEADER in answered.headers:
+        refused = _decode_refused(answered.data)
+        raise Refusal(refused.code, refused.message, **(refused.details or {}))
+    return answered
+
+
+def decode_request(rpc: Rpc[Request, Any], message: Message) -> Request:
+    """The request in a message. Raises Refusal(INVALID_PARAMS) that names the field."""
+    try:
+        return msgspec.json.decode(message.data, type=rpc.request)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
+
+
+async def send_reply(message: Message, reply: Any, *, seq: int = 0) -> None:
+    """Answer with a reply of the line's type."""
+    headers: dict[str, str] = {}
+    if isinstance(reply, Page):
+        seq = reply.seq or seq
+        if reply.next_cursor is not None:
+            headers[CURSOR_HEADER] = reply.next_cursor
+        reply = reply.body
+    if seq:
+        headers[SEQ_HEADER] = str(seq)
+    if message.reply is not None:
+        await message.reply(_encode(reply), headers)
+
+
+async def send_refusal(message: Message, refusal: Refusal) -> None:
+    """Answer that it is not done, and why."""
+    if message.reply is not None:
+        await message.reply(_encode(refusal.as_refused()), {ERROR_HEADER: refusal.code.value})
+
+
+async def answer(
+    message: Message, rpc: Rpc[Request, Reply], handler: Callable[[Request, Context], Awaitable[Reply | Page]]
+) -> None:
+    """Serve one request whole. The asker always gets an answer, whatever goes wrong in the handler."""
+    try:
+        request = decode_request(rpc, message)
+        reply = await handler(request, Context.from_headers(message.headers))
+    except Refusal as refusal:
+        await send_refusal(message, refusal)
+    except Exception:
+        log.exception("request failed", subject=message.subject)
+        await send_refusal(message, Refusal(ErrorCode.INTERNAL, "This went wrong inside. It is in the log."))
+    else:
+        await send_reply(message, reply)
