@@ -1,0 +1,165 @@
+"""All settings: one frozen struct, read in the order defaults < TOML file < environment < arguments.
+
+An environment variable `OTTB_<SECTION>__<NAME>` sets one value (`OTTB_HTTP__OTTB_PORT=9083`); with the ending
+`__FILE` it names a file that holds the value, for secrets. Nothing else reads the environment.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bus_schemas.slot import Region, SlotConfig
+
+PREFIX = "OTTB_"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message names it and says what was expected."""
+
+
+class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`url` set: an existing server is used, with `user` and `password`. Else one is started on `port`."""
+
+    url: str | None = None
+    port: Port = 14222
+    user: str | None = None
+    password: str | None = None
+
+
+class Adb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Our own adb server: never the one on 5037, which any tool may kill."""
+
+    host: str = "127.0.0.1"
+    port: Port = 15037
+
+
+class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the gateway listens."""
+
+    host: str = "127.0.0.1"
+    point_port: Port = 8081
+    dci_port: Port = 8082
+    ottb_port: Port = 8083
+    workspace_port: Port = 3000
+    cors_origins: tuple[str, ...] = ()
+
+
+class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rules of the dial gate. `countries` empty: only the SIM's own. `hours`: "08:00-21:00" in `timezone`, or
+    empty for always. Caps: calls started per minute and calls at once by one user, calls per hour on one slot."""
+
+    site_region: Region = "UA"
+    countries: tuple[Region, ...] = ()
+    do_not_call: tuple[str, ...] = ()
+    do_not_call_file: str | None = None
+    hours: str = ""
+    timezone: str = "UTC"
+    user_calls_per_minute: Annotated[int, Meta(ge=1)] = 600
+    user_concurrent_calls: Annotated[int, Meta(ge=1)] = 200
+    slot_calls_per_hour: Annotated[int, Meta(ge=1)] = 240
+
+
+class Calls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The patience of calls, in seconds. `created`: the phone must show the call; `lost`: an unreachable phone."""
+
+    ring_timeout: Seconds = 60.0
+    max_duration: Seconds = 4 * 3600.0
+    created_timeout: Seconds = 10.0
+    hangup_timeout: Seconds = 5.0
+    lost_timeout: Seconds = 30.0
+
+
+class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Virtual phones instead of real ones. `time_scale` 0.1 makes the carrier ten times as fast."""
+
+    enabled: bool = True
+    control_port: Port = 17000
+    base_port: Port = 17000
+    phones: Annotated[int, Meta(ge=1, le=500)] = 40
+    time_scale: Annotated[float, Meta(gt=0)] = 1.0
+
+
+class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tokens and sessions, in seconds. `min_password` holds outside the sandbox."""
+
+    token_seconds: Annotated[int, Meta(ge=1)] = 3600
+    session_seconds: Annotated[int, Meta(ge=1)] = 7 * 24 * 3600
+    min_password: Annotated[int, Meta(ge=1)] = 8
+
+
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    level: str = "info"
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. `host`: the name under which this machine owns its slots."""
+
+    host: str = "local"
+    state_dir: str = "var"
+    nats: Nats = Nats()
+    adb: Adb = Adb()
+    http: Http = Http()
+    dial: Dial = Dial()
+    calls: Calls = Calls()
+    sandbox: Sandbox = Sandbox()
+    auth: Auth = Auth()
+    log: Log = Log()
+    slots: tuple[SlotConfig, ...] = ()
+
+    @property
+    def state(self) -> Path:
+        return Path(self.state_dir)
+
+
+def load(
+    *, config: Path | None, environment: Mapping[str, str], arguments: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings of this run. `arguments` by dotted name (`"http.ottb_port": 9083`). Raises SettingsError."""
+    values = _from_file(config) if config else {}
+    for name, value in sorted(environment.items()):
+        if name.startswith(PREFIX) and "__" in name:
+            _set(values, _path_of(name), _read_if_file(name, value))
+        elif name in ("OTTB_HOST", "OTTB_STATE_DIR"):
+            _set(values, [name.removeprefix(PREFIX).lower()], value)
+    for dotted, value in (arguments or {}).items():
+        if value is not None:
+            _set(values, dotted.split("."), value)
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"settings: {error}") from None
+
+
+def _from_file(config: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(config.read_text())
+    except OSError as error:
+        raise SettingsError(f"{config} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{config} is not TOML: {error}") from None
+
+
+def _path_of(name: str) -> list[str]:
+    return [part.lower() for part in name.removeprefix(PREFIX).split("__") if part and part != "FILE"]
+
+
+def _read_if_file(name: str, value: str) -> str:
+    if not name.endswith("__FILE"):
+        return value
+    try:
+        return Path(value).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{name}: {value} cannot be read: {error.strerror}") from None
+
+
+def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        values = values.setdefault(part, {})
+    values[path[-1]] = value
