@@ -28,6 +28,20 @@ class CallPhase(StrEnum):
     DISCONNECTED = "disconnected"
 
 
+def newer(ref: str, than: str | None) -> bool:
+    """Whether a call's name on the phone can have been given after another one.
+
+    Telecom counts a boot's calls upwards, `TC@1`, `TC@2` ...; across boots nothing can be said, so true.
+    """
+    if than is None:
+        return True
+    boot, _, number = ref.rpartition("/TC@")
+    other_boot, _, other_number = than.rpartition("/TC@")
+    if boot != other_boot or not (number.isdigit() and other_number.isdigit()):
+        return ref != than
+    return int(number) > int(other_number)
+
+
 class LinkChanged(Struct, frozen=True, kw_only=True):
     """The phone came, went or changed its adb state. `detail` is for people."""
 

@@ -1,0 +1,429 @@
+"""An actor: one owner, one bounded inbox, one state that changes only by events on record.
+
+Bus commands, reports of the outside and timers pass the same inbox, one at a time. Each becomes a `Decision`:
+its events are appended to the journal (the fence: the append fails when another owner has written since), then
+the state moves, the asker is answered, and the effects are carried out. A crash answers the asker and ends the
+actor; its host restarts it from the journal.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from actors.runtime.bus import Fenced, Message, Recorded
+from actors.runtime.clock import Moment, Timer, moment
+from actors.runtime.context import Context
+from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
+from actors.runtime.wire import decode_request, send_refusal, send_reply
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.errors import ErrorCode, Refusal
+
+if TYPE_CHECKING:
+    from actors.runtime.host import Host
+
+log = structlog.get_logger()
+
+State = TypeVar("State", bound=Struct)
+
+INBOX_LIMIT = 1024
+REMEMBERED_ANSWERS = 32  # answers of the last commands, for callers that repeat one
+SNAPSHOT_EVERY = 200  # events
+REPLY_HEADER = "Ottb-Reply"
+SNAPSHOTS = "OTTB_SNAP"
+
+INBOX_FULL = Refusal(ErrorCode.UNAVAILABLE, "Too much is waiting here already. Try again.")
+STOPPED = Refusal(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
+CRASHED = Refusal(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
+
+
+class Asked(Struct, frozen=True):
+    """A command from the bus."""
+
+    rpc: Rpc[Any, Any]
+    message: Message
+
+
+class Ordered(Struct, frozen=True):
+    """A command from the same host, answered through a future."""
+
+    order: Any
+    context: Context
+    done: "asyncio.Future[Any]"
+
+
+class Told(Struct, frozen=True):
+    """A report; nobody waits for an answer."""
+
+    report: Any
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """The state after the event `seq`, so that a start need not read from the beginning."""
+
+    seq: int
+    state: Any
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a command leads to. `reply` may be a function of the state after the events."""
+
+    decision: Decision[Any]
+    reply: Any
+
+
+class Actor(Generic[State]):
+    """The generic half. A subclass names its kind, topics and commands and gives the pure functions their place."""
+
+    kind: ClassVar[str]
+    state_type: ClassVar[Any]
+    topics: ClassVar[tuple[Topic[Any], ...]]
+    commands: ClassVar[Mapping[Rpc[Any, Any], str]]
+    snapshots: ClassVar[bool] = False  # for kinds whose journal grows for years
+
+    __slots__ = (
+        "_answers", "_host", "_inbox", "_live", "_pump", "_tasks", "_timers", "_unsaved", "id", "seq", "state",
+    )  # fmt: skip
+
+    def __init__(self, *, id: str, host: "Host") -> None:
+        self.id = id
+        self.state: State | None = None
+        self.seq = 0
+        self._host = host
+        self._live = True
+        self._unsaved = 0
+        self._inbox: deque[Asked | Ordered | Told] | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] | None = None
+        self._timers: dict[str, Timer] | None = None
+        self._answers: OrderedDict[str, bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.id} at {self.seq}>"
+
+    # --- what a subclass says
+
+    def evolve(self, state: State | None, event: Any) -> State | None:
+        """The state after an event."""
+        raise NotImplementedError
+
+    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+        """What follows from a report. May ignore, never refuse."""
+        raise NotImplementedError
+
+    def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
+        """What follows from an order of the same host. May refuse."""
+        raise NotImplementedError
+
+    def barrier(self, now: Moment, epoch: int) -> Any:
+        """The event by which a new owner shuts out the older ones."""
+        raise NotImplementedError
+
+    def resume(self, now: Moment) -> Decision[Any]:
+        """The first decision of a new owner."""
+        return Decision()
+
+    def perform(self, effect: Effect) -> None:
+        """Carry out one effect of the subclass's own. Must not block: slow work goes to `spawn`."""
+        raise NotImplementedError
+
+    def moved(self) -> None:
+        """The state has changed."""
+
+    def timers_kept(self) -> frozenset[str] | None:
+        """The timers that may run in the present state; None: all."""
+        return None
+
+    # --- what others call
+
+    @property
+    def scope(self) -> str:
+        return f"ottb.v1.evt.{self.kind}.{self.id}.*"
+
+    async def receive(self, message: Message) -> None:
+        """Take a command from the bus into the inbox."""
+        verb = message.subject.rsplit(".", 1)[1]
+        rpc = next((rpc for rpc in self.commands if rpc.verb == verb), None)
+        if rpc is None:
+            await send_refusal(message, Refusal(ErrorCode.NOT_FOUND, "No such command.", verb=verb))
+        elif not self._put(Asked(rpc, message)):
+            await send_refusal(message, INBOX_FULL if self._live else STOPPED)
+
+    def tell(self, report: Any) -> None:
+        """Put a report into the inbox. Where even reports pile up, the actor starts afresh and asks the outside."""
+        if not self._put(Told(report)) and self._live:
+            self._crash(RuntimeError(f"{self!r}: inbox full of reports"))
+
+    async def order(self, order: Any, context: Context) -> Any:
+        """Carry out an order of the same host and wait for its reply. Raises Refusal."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self._put(Ordered(order, context, done)):
+            raise INBOX_FULL if self._live else STOPPED
+        return await done
+
+    async def activate(self) -> None:
+        """Become the owner: fold what is on record, then write the barrier."""
+        await self._fold()
+        now = moment(self._host.clock)
+        await self._record(self.barrier(now, self._host.epoch), self._host.ids.new(), {})
+        self.begin()
+
+    def begin(self) -> None:
+        """Start to work on the state as it is: nothing is on record of a new actor, so nothing is read."""
+        self.tell(_Resume())
+
+    async def stop(self) -> None:
+        """Finish what is in the inbox, keep a snapshot, and let go. The outside is left as it is."""
+        while self._pump is not None and not self._pump.done():
+            await asyncio.wait({self._pump}, timeout=5)
+        if self._live and self.snapshots and self._unsaved:
+            await self._keep_snapshot()
+        await self.let_go()
+
+    async def let_go(self) -> None:
+        """End every task and timer of this actor now."""
+        self._live = False
+        for timer in (self._timers or {}).values():
+            timer.cancel()
+        self._timers = None
+        current = asyncio.current_task()
+        tasks = [task for task in (*(self._tasks or ()), self._pump) if task is not None and task is not current]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self._refuse_waiting()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is under way."""
+        return not self._inbox and not self._tasks and (self._pump is None or self._pump.done())
+
+    # --- the loop
+
+    def _put(self, item: Asked | Ordered | Told) -> bool:
+        if not self._live:
+            return False
+        if self._inbox is None:
+            self._inbox = deque()
+        if len(self._inbox) >= INBOX_LIMIT:
+            return False
+        self._inbox.append(item)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.get_running_loop().create_task(self._drain())
+        return True
+
+    async def _drain(self) -> None:
+        while self._live and self._inbox:
+            item = self._inbox.popleft()
+            try:
+                await self._handle(item)
+            except Exception as error:  # noqa: BLE001  a crash is this actor's end, not its host's
+                await self._answer(item, CRASHED)
+                self._crash(error)
+                return
+        self._inbox = None
+
+    async def _handle(self, item: Asked | Ordered | Told) -> None:
+        match item:
+            case Asked(rpc, message):
+                await self._handle_command(rpc, message)
+            case Ordered(order, context, done):
+                await self._handle_order(order, context, done)
+            case Told(_Resume()):
+                await self._settle(self.resume(moment(self._host.clock)))
+            case Told(report):
+                await self._settle(self.observe(report, moment(self._host.clock)))
+
+    async def _handle_command(self, rpc: Rpc[Any, Any], message: Message) -> None:
+        context = Context.from_headers(message.headers)
+        known = self._answers.get(context.command_id) if self._answers else None
+        if known is not None:
+            await send_reply(message, msgspec.Raw(known))
+            return
+        try:
+            outcome: Outcome = getattr(self, self.commands[rpc])(decode_request(rpc, message), context)
+        except Refusal as refusal:
+            await send_refusal(message, refusal)
+            return
+        reply = await self._commit(outcome, context)
+        await send_reply(message, reply, seq=self.seq)
+        self._perform_all(outcome.decision)
+
+    async def _handle_order(self, order: Any, context: Context, done: "asyncio.Future[Any]") -> None:
+        try:
+            outcome = self.carry_out(order, context, moment(self._host.clock))
+        except Refusal as refusal:
+            if not done.done():
+                done.set_exception(refusal)
+            return
+        reply = await self._commit(outcome, context)
+        if not done.done():
+            done.set_result(reply)
+        self._perform_all(outcome.decision)
+
+    async def _settle(self, decision: Decision[Any]) -> None:
+        for event in decision.events:
+            await self._record(event, self._host.ids.new(), {})
+        self._remember(decision)
+        self._perform_all(decision)
+
+    async def _commit(self, outcome: Outcome, context: Context) -> Any:
+        """Put a command's events on record, the answer beside the last one, so that a repeat finds it."""
+        events = outcome.decision.events
+        for number, event in enumerate(events):
+            headers = {}
+            if number == len(events) - 1 and not callable(outcome.reply):
+                headers[REPLY_HEADER] = msgspec.json.encode(outcome.reply).decode()
+            await self._record(event, f"{context.command_id}.{number}", headers, context)
+        self._remember(outcome.decision)
+        return outcome.reply() if callable(outcome.reply) else outcome.reply
+
+    def _remember(self, decision: Decision[Any]) -> None:
+        if decision.state is not None and not decision.events:
+            self.state = decision.state
+            self.moved()
+
+    # --- the journal
+
+    async def _record(
+        self, event: Any, msg_id: str, headers: Mapping[str, str], context: Context | None = None
+    ) -> None:
+        topic = self._topic_of(event)
+        data = msgspec.json.encode(event)
+        all_headers = {**(context.headers() if context else {}), "Nats-Msg-Id": f"{self.kind}-{self.id}-{msg_id}"}
+        if context is not None:
+            all_headers["Ottb-Command"] = context.command_id
+        all_headers |= headers
+        self.seq = await self._host.append(
+            topic.subject_for(event), data, all_headers, scope=self.scope, expect=self.seq
+        )
+        self._apply(event, all_headers)
+        self.moved()
+        if self.snapshots and self._unsaved >= SNAPSHOT_EVERY:
+            self._unsaved = 0
+            self.spawn(self._keep_snapshot())
+
+    def _apply(self, event: Any, headers: Mapping[str, str]) -> None:
+        self.state = self.evolve(self.state, event)
+        self._unsaved += 1
+        reply, command = headers.get(REPLY_HEADER), headers.get("Ottb-Command")
+        if reply is not None and command:
+            self._answers = self._answers or OrderedDict()
+            self._answers[command] = reply.encode()
+            if len(self._answers) > REMEMBERED_ANSWERS:
+                self._answers.popitem(last=False)
+        kept = self.timers_kept()
+        if kept is not None and self._timers:
+            for name in self._timers.keys() - kept:
+                self._timers.pop(name).cancel()
+
+    async def _fold(self) -> None:
+        kept = await self._host.bus.get(SNAPSHOTS, self._snapshot_key) if self.snapshots else None
+        if kept is not None and kept.data is not None:
+            snapshot = msgspec.json.decode(kept.data, type=Snapshot)
+            self.state = msgspec.convert(snapshot.state, self.state_type) if snapshot.state is not None else None
+            self.seq = snapshot.seq
+        async for recorded in self._host.bus.replay(self.scope, after=self.seq):
+            self._replay(recorded)
+
+    def _replay(self, recorded: Recorded) -> None:
+        past = recorded.subject.rsplit(".", 1)[1]
+        topic = next((topic for topic in self.topics if topic.past == past), None)
+        self.seq = recorded.seq
+        if topic is not None:  # an event of a later version: not ours to understand
+            self._apply(msgspec.json.decode(recorded.data, type=topic.event), recorded.headers)
+
+    def _topic_of(self, event: Any) -> Topic[Any]:
+        return next(topic for topic in self.topics if topic.event is type(event))
+
+    @property
+    def _snapshot_key(self) -> str:
+        return f"{self.kind}.{self.id}"
+
+    async def _keep_snapshot(self) -> None:
+        snapshot = msgspec.json.encode(Snapshot(seq=self.seq, state=self.state))
+        self._unsaved = 0
+        await self._host.keep(SNAPSHOTS, self._snapshot_key, snapshot)
+
+    # --- effects
+
+    def _perform_all(self, decision: Decision[Any]) -> None:
+        for effect in decision.effects:
+            match effect:
+                case SetTimer():
+                    self._set_timer(effect)
+                case CancelTimer():
+                    self._cancel_timer(effect.name)
+                case Tell():
+                    self._host.tell(effect.kind, effect.id, effect.report)
+                case _:
+                    self.perform(effect)
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        self._timers = self._timers if self._timers is not None else {}
+        if effect.name in self._timers:
+            if effect.keep:
+                return
+            self._timers.pop(effect.name).cancel()
+
+        def fire() -> None:
+            if self._timers is not None:
+                self._timers.pop(effect.name, None)
+            self.tell(Elapsed(name=effect.name))
+
+        self._timers[effect.name] = self._host.clock.call_later(effect.seconds, fire)
+
+    def _cancel_timer(self, name: str) -> None:
+        timer = (self._timers or {}).pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run slow work in a task that ends with this actor. A failure in it is a crash of the actor."""
+        self._tasks = self._tasks if self._tasks is not None else set()
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._work_done)
+
+    def _work_done(self, task: "asyncio.Task[None]") -> None:
+        if self._tasks is not None:
+            self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash(error)
+
+    # --- the end
+
+    def _crash(self, error: BaseException) -> None:
+        if not self._live:
+            return
+        self._live = False
+        level = log.warning if isinstance(error, Fenced) else log.error
+        level("actor crashed", actor=f"{self.kind} {self.id}", error=repr(error), exc_info=error)
+        self._host.crashed(self, error)
+
+    async def _answer(self, item: Asked | Ordered | Told, refusal: Refusal) -> None:
+        match item:
+            case Asked(_, message):
+                await send_refusal(message, refusal)
+            case Ordered(_, _, done) if not done.done():
+                done.set_exception(refusal)
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._inbox = self._inbox or (), None
+        for item in waiting:
+            if isinstance(item, Ordered) and not item.done.done():
+                item.done.set_exception(STOPPED)
+            elif isinstance(item, Asked):
+                self._host.spawn(send_refusal(item.message, STOPPED))
+
+
+class _Resume(Struct, frozen=True):
+    """The first thing in a new owner's inbox."""
+
+
+Factory = Callable[..., Actor[Any]]

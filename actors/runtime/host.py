@@ -1,0 +1,233 @@
+"""One process full of actors: finds them, activates them, restarts them, and lets them go.
+
+The host subscribes one subject for each actor it owns, so that a command for an actor nobody owns is refused
+by the bus at once. Whether it may act at all is its lease's word (`ownership.py`); whether a write counts is the
+journal's (the fence), so a host that is wrong about its lease can do no harm there.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from actors.runtime.actor import Actor
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Headers, NoAnswer, Unsubscribe
+from actors.runtime.clock import Clock
+from actors.runtime.context import Context
+from actors.runtime.ids import Ids
+from actors.runtime.supervisor import RestartBudget
+from bus_schemas.contract import ROOT
+from bus_schemas.errors import ErrorCode, Refusal
+
+log = structlog.get_logger()
+
+APPEND_PATIENCE = 10.0  # seconds a write is tried again while the bus is away; then the actor starts afresh
+APPEND_PAUSE = 0.2
+ACTIVATIONS_AT_ONCE = 64
+RESTART_PAUSE = 0.2
+QUARANTINE = 60.0
+
+Key = tuple[str, str]
+
+
+class Ownership(Protocol):
+    """The lease by which this host owns its actors."""
+
+    @property
+    def held(self) -> bool:
+        """Judged by the own monotonic clock: false as soon as somebody else could have it."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows with every new owner."""
+
+
+class Host:
+    """The actors of one process. `make` builds one of a kind from its id."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        bus: Bus,
+        clock: Clock,
+        ids: Ids,
+        ownership: Ownership,
+        make: Mapping[str, Callable[[str, "Host"], Actor[Any]]],
+    ) -> None:
+        self.name = name
+        self.bus = bus
+        self.clock = clock
+        self.ids = ids
+        self._ownership = ownership
+        self._make = make
+        self._actors: dict[Key, Actor[Any]] = {}
+        self._subscriptions: dict[Key, Unsubscribe] = {}
+        self._budgets: dict[Key, RestartBudget] = {}
+        self._activating: dict[Key, asyncio.Task[Actor[Any]]] = {}
+        self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    # --- what actors ask of their host
+
+    @property
+    def epoch(self) -> int:
+        return self._ownership.epoch
+
+    @property
+    def may_act(self) -> bool:
+        """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
+        return self._ownership.held and not self._stopping
+
+    async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
+        """Write to the journal, again and again with the same id while the bus is away. Raises Fenced, BusError."""
+        give_up = self.clock.monotonic() + APPEND_PATIENCE
+        while True:
+            try:
+                return await self.bus.append(subject, data, headers, scope=scope, expect=expect)
+            except (NoAnswer, BusUnavailable):
+                if self.clock.monotonic() >= give_up:
+                    raise
+            await self.pause(APPEND_PAUSE)
+
+    async def keep(self, bucket: str, key: str, data: bytes) -> None:
+        """Keep a snapshot. Losing one costs only time, so a bus that is away is no error."""
+        try:
+            await self.bus.put(bucket, key, data, expect=None)
+        except BusError as error:
+            log.warning("snapshot not kept", key=key, error=repr(error))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait on the injected clock."""
+        over = asyncio.Event()
+        timer = self.clock.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
+    def tell(self, kind: str, id: str, report: Any) -> None:
+        """Hand a report to an actor of this host, if it is here."""
+        actor = self._actors.get((kind, id))
+        if actor is not None:
+            actor.tell(report)
+
+    async def order(self, kind: str, id: str, order: Any, context: Context) -> Any:
+        """Have an actor of this host carry out an order. Raises Refusal, also when it is not here."""
+        actor = self._actors.get((kind, id))
+        if actor is None:
+            raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.")
+        return await actor.order(order, context)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Run something in a task that ends with this host."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def crashed(self, actor: Actor[Any], error: BaseException) -> None:
+        """An actor has ended by an error: start it again from what is on record, unless it does so too often."""
+        if not self._stopping and self._actors.get((actor.kind, actor.id)) is actor:
+            self.spawn(self._restart(actor, error))
+
+    def retire(self, actor: Actor[Any], after: float) -> None:
+        """Let an actor go in a while: it has no more to do, and the records answer for it."""
+        self.spawn(self._retire(actor, after))
+
+    # --- finding and owning
+
+    def get(self, kind: str, id: str) -> Actor[Any] | None:
+        return self._actors.get((kind, id))
+
+    def all(self, kind: str) -> list[Actor[Any]]:
+        return [actor for (of_kind, _), actor in self._actors.items() if of_kind == kind]
+
+    async def activate(self, kind: str, id: str) -> Actor[Any]:
+        """The actor, owned by this host: from what is on record, or the one that is here already."""
+        key = (kind, id)
+        if (actor := self._actors.get(key)) is not None:
+            return actor
+        if (under_way := self._activating.get(key)) is None:
+            under_way = self._activating[key] = self.spawn(self._activate(key))
+            under_way.add_done_callback(lambda _: self._activating.pop(key, None))
+        return await asyncio.shield(under_way)
+
+    async def activate_all(self, kind: str, ids: Iterable[str]) -> None:
+        """Activate many, a bounded number at once."""
+        await asyncio.gather(*(self.activate(kind, id) for id in ids))
+
+    async def begin(self, kind: str, id: str) -> Actor[Any]:
+        """A new actor that has nothing on record. If it has, its first write is fenced."""
+        actor = self._make[kind](id, self)
+        await self._install((kind, id), actor)
+        return actor
+
+    async def _activate(self, key: Key) -> Actor[Any]:
+        async with self._gate:
+            actor = self._make[key[0]](key[1], self)
+            await actor.activate()
+        await self._install(key, actor)
+        return actor
+
+    async def _install(self, key: Key, actor: Actor[Any]) -> None:
+        self._actors[key] = actor
+        if key not in self._subscriptions:
+            kind, id = key
+
+            async def receive(message: Any) -> None:
+                if (owner := self._actors.get(key)) is not None:
+                    await owner.receive(message)
+
+            self._subscriptions[key] = await self.bus.subscribe(f"{ROOT}.cmd.{kind}.{id}.*", receive)
+
+    async def _restart(self, actor: Actor[Any], error: BaseException) -> None:
+        key = (actor.kind, actor.id)
+        await actor.let_go()
+        budget = self._budgets.setdefault(key, RestartBudget())
+        bus_trouble = isinstance(error, BusError)
+        while not self._stopping and self._actors.get(key) is actor:
+            if not bus_trouble and not budget.spend(self.clock.monotonic()):
+                log.error("actor crashes too often and rests", actor=f"{key[0]} {key[1]}", seconds=QUARANTINE)
+                await self.pause(QUARANTINE)
+            await self.pause(RESTART_PAUSE)
+            if not self._ownership.held:
+                continue
+            try:
+                fresh = self._make[key[0]](key[1], self)
+                await fresh.activate()
+            except BusError as trouble:
+                log.warning("actor not restarted yet", actor=f"{key[0]} {key[1]}", error=repr(trouble))
+                bus_trouble = True
+                continue
+            self._actors[key] = fresh
+            return
+
+    async def _retire(self, actor: Actor[Any], after: float) -> None:
+        await self.pause(after)
+        if self._actors.get((actor.kind, actor.id)) is actor:
+            await self.release(actor.kind, actor.id)
+
+    async def release(self, kind: str, id: str) -> None:
+        """Stop owning one actor."""
+        unsubscribe = self._subscriptions.pop((kind, id), None)
+        if unsubscribe is not None:
+            await unsubscribe()
+        actor = self._actors.pop((kind, id), None)
+        self._budgets.pop((kind, id), None)
+        if actor is not None:
+            await actor.stop()
+
+    async def drain(self) -> None:
+        """Take no more commands, finish what has begun, and let every actor go. Calls go on without us."""
+        for unsubscribe in self._subscriptions.values():
+            await unsubscribe()
+        self._subscriptions.clear()
+        await asyncio.gather(*(actor.stop() for actor in self._actors.values()))
+        self._stopping = True
+        self._actors.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
