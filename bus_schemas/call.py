@@ -195,7 +195,8 @@ GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,        
 
 
 class CallDialing(Struct, frozen=True, kw_only=True):
-    """The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`."""
+    """The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
+    `after_ref` is the phone's name for the newest call it knew before this one."""
 
     call_id: CallId
     slot: int
@@ -207,6 +208,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     command_id: str
     ring_timeout: float
     max_duration: float
+    after_ref: str | None = None
     trace_id: str | None = None
 
 

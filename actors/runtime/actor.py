@@ -131,6 +131,10 @@ class Actor(Generic[State]):
         """Carry out one effect of the subclass's own. Must not block: slow work goes to `spawn`."""
         raise NotImplementedError
 
+    def remember(self, memory: Any) -> None:
+        """Take over a decision's memory that needs no record. The events of the same decision come after it."""
+        self.state = memory
+
     def moved(self) -> None:
         """The state has changed."""
 
@@ -267,25 +271,25 @@ class Actor(Generic[State]):
         self._perform_all(outcome.decision)
 
     async def _settle(self, decision: Decision[Any]) -> None:
+        self._remember(decision)
         for event in decision.events:
             await self._record(event, self._host.ids.new(), {})
-        self._remember(decision)
         self._perform_all(decision)
 
     async def _commit(self, outcome: Outcome, context: Context) -> Any:
         """Put a command's events on record, the answer beside the last one, so that a repeat finds it."""
+        self._remember(outcome.decision)
         events = outcome.decision.events
         for number, event in enumerate(events):
             headers = {}
             if number == len(events) - 1 and not callable(outcome.reply):
                 headers[REPLY_HEADER] = msgspec.json.encode(outcome.reply).decode()
             await self._record(event, f"{context.command_id}.{number}", headers, context)
-        self._remember(outcome.decision)
         return outcome.reply() if callable(outcome.reply) else outcome.reply
 
     def _remember(self, decision: Decision[Any]) -> None:
-        if decision.state is not None and not decision.events:
-            self.state = decision.state
+        if decision.state is not None:
+            self.remember(decision.state)
             self.moved()
 
     # --- the journal

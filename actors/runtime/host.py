@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from actors.runtime.actor import Actor
@@ -17,7 +18,7 @@ from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.supervisor import RestartBudget
-from bus_schemas.contract import ROOT
+from bus_schemas.contract import ROOT, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 
 log = structlog.get_logger()
@@ -98,6 +99,13 @@ class Host:
             await self.bus.put(bucket, key, data, expect=None)
         except BusError as error:
             log.warning("snapshot not kept", key=key, error=repr(error))
+
+    async def publish(self, topic: Topic[Any], event: Any) -> None:
+        """Say something that is not kept. Nobody misses it if the bus is away."""
+        try:
+            await self.bus.publish(topic.subject_for(event), msgspec.json.encode(event), {})
+        except BusError as error:
+            log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
 
     async def pause(self, seconds: float) -> None:
         """Wait on the injected clock."""

@@ -190,13 +190,6 @@ class Live(Struct, frozen=True, kw_only=True):
     starts: tuple[float, ...] = ()
 
 
-class Whole(Struct, frozen=True, kw_only=True):
-    """Both halves: what is on record and what is only known."""
-
-    slot: Slot
-    live: Live
-
-
 # --- decide -----------------------------------------------------------------------------------------------------
 
 

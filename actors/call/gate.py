@@ -1,0 +1,144 @@
+"""The dial gate: the one place that says whether a number may be called, for everybody who dials. Pure.
+
+Order of the rules, each with its name in the refusal's `details.rule`: `format` (E.164 after canonicalisation),
+`mmi` (never a service code), `emergency` and `short` (checked on the raw dial string, for the SIM's and the
+site's region, before and after canonicalisation), `do_not_call`, `country` (allow-list; default the SIM's own),
+`hours`. Facts about emergency numbers: `phonenumbers.shortnumberinfo` says false for `+1911` and `0112`, so the
+digits are also tried without their prefixes.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+from msgspec import Struct
+from phonenumbers import shortnumberinfo
+
+from bus_schemas.errors import ErrorCode, Refusal
+
+# Without a country's own list these are emergency numbers for every GSM phone (3GPP TS 22.101, 10.1.1).
+EMERGENCY_EVERYWHERE = frozenset({"112", "911", "000", "08", "110", "118", "119", "999"})
+SHORTEST = 7  # digits of a number that can be anything but a short code
+
+_SEPARATORS = re.compile(r"[ .()\-/\u00a0]")
+_CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}\Z")
+_DIGITS = re.compile(r"\+?[0-9]+\Z")
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What the site allows. `countries` empty: only the SIM's own. `window` None: at all hours."""
+
+    site_region: str
+    countries: frozenset[str] = frozenset()
+    do_not_call: frozenset[str] = frozenset()
+    window: tuple[time, time] | None = None
+    timezone: str = "UTC"
+
+
+class Number(Struct, frozen=True, kw_only=True):
+    """A number that passed the rules that need no SIM. `country`: where it belongs, ISO 3166."""
+
+    e164: str
+    country: str
+
+
+def _refuse(rule: str, message: str, code: ErrorCode = ErrorCode.INVALID_PARAMS) -> Refusal:
+    return Refusal(code, message, rule=rule)
+
+
+def canonical(raw: str, rules: Rules, regions: Iterable[str]) -> Number:
+    """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it."""
+    digits = _SEPARATORS.sub("", raw.strip(" "))
+    if any(character in digits for character in "*#"):
+        raise _refuse("mmi", "Service codes (MMI, USSD) are never dialled.")
+    if not _DIGITS.match(digits):
+        raise _refuse("format", "Not a phone number: write it as +380991234567.")
+    for region in sorted({rules.site_region, *regions}):
+        _refuse_emergency(digits, region)
+    e164 = _as_e164(digits, rules.site_region)
+    country = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    return Number(e164=e164, country=country)
+
+
+def check(number: Number, sim_region: str | None, rules: Rules, now: datetime) -> None:
+    """Raise the Refusal of the first rule that forbids this SIM to call the number now."""
+    if number.e164 in rules.do_not_call:
+        raise _refuse("do_not_call", "The number is on the do-not-call list.", ErrorCode.CALL_FAILED)
+    if number.country not in countries_of(sim_region, rules):
+        raise Refusal(
+            ErrorCode.CALL_FAILED, "Calls to this country are not allowed.", rule="country", country=number.country
+        )
+    if rules.window is not None and not _within(rules.window, now.astimezone(ZoneInfo(rules.timezone)).time()):
+        raise _refuse("hours", "Calls are not allowed at this hour.", ErrorCode.CALL_FAILED)
+
+
+def countries_of(sim_region: str | None, rules: Rules) -> frozenset[str]:
+    """Where a SIM may call. A SIM of unknown region is taken for one of the site's."""
+    return rules.countries or frozenset({sim_region or rules.site_region})
+
+
+def sim_regions_for(number: Number, rules: Rules) -> frozenset[str] | None:
+    """The SIM regions that may call the number. None: any."""
+    if rules.countries:
+        return None if number.country in rules.countries else frozenset()
+    return frozenset({number.country})
+
+
+def parse_window(text: str) -> tuple[time, time] | None:
+    """`"08:00-21:00"` as two times; empty is None. Raises ValueError."""
+    if not text:
+        return None
+    first, dash, last = text.partition("-")
+    if not dash:
+        raise ValueError(f"{text!r} is not of the form 08:00-21:00")
+    return time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+
+
+def _within(window: tuple[time, time], moment: time) -> bool:
+    first, last = window
+    if first <= last:
+        return first <= moment < last
+    return moment >= first or moment < last
+
+
+def _refuse_emergency(digits: str, region: str) -> None:
+    bare = digits.lstrip("+")
+    country_code = str(phonenumbers.country_code_for_region(region))
+    tried = {
+        digits,
+        bare,
+        bare.lstrip("0"),
+        bare.removeprefix("00"),
+        bare.removeprefix("00").removeprefix(country_code),
+    }
+    tried.add(bare.removeprefix(country_code))
+    tried.add(bare.removeprefix(country_code).lstrip("0"))
+    if any(_is_emergency(number, region) for number in tried if number):
+        raise _refuse("emergency", "Emergency numbers are never dialled from here.")
+    if len(bare) < SHORTEST or shortnumberinfo.is_valid_short_number(_parsed(bare, region)):
+        raise _refuse("short", "Short numbers are never dialled.")
+
+
+def _is_emergency(number: str, region: str) -> bool:
+    return (
+        number in EMERGENCY_EVERYWHERE
+        or shortnumberinfo.is_emergency_number(number, region)
+        or (len(number) < SHORTEST and shortnumberinfo.connects_to_emergency_number(number, region))
+    )
+
+
+def _parsed(digits: str, region: str) -> phonenumbers.PhoneNumber:
+    try:
+        return phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        raise _refuse("format", "Not a phone number: write it as +380991234567.") from None
+
+
+def _as_e164(digits: str, region: str) -> str:
+    parsed = _parsed(digits, region)
+    e164 = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    if not phonenumbers.is_possible_number(parsed) or not _CANONICAL.match(e164):
+        raise _refuse("format", "Not a possible phone number in its country.")
+    return e164

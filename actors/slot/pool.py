@@ -1,0 +1,69 @@
+"""Which slots of this host could take a call now, and whose turn it is: least recently used first."""
+
+import heapq
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+SHARED = None
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """An idle slot. `last_used` orders them; `user` None is the shared pool."""
+
+    slot: int
+    user: str | None
+    region: str | None
+    last_used: str
+
+
+class Pool:
+    """Idle slots by owner. `take` removes what it gives, so two takers never get the same slot.
+
+    Each owner's slots lie in a heap by last use; what is no longer idle is skipped when it comes to the top.
+    """
+
+    def __init__(self) -> None:
+        self._idle: dict[int, Place] = {}
+        self._heaps: dict[str | None, list[tuple[str, int]]] = {}
+
+    def put(self, place: Place) -> None:
+        """The slot is idle."""
+        if self._idle.get(place.slot) == place:
+            return
+        self._idle[place.slot] = place
+        heapq.heappush(self._heaps.setdefault(place.user, []), (place.last_used, place.slot))
+
+    def drop(self, slot: int) -> None:
+        """The slot is not idle."""
+        self._idle.pop(slot, None)
+
+    def take(self, user: str, countries: Iterable[str] | None) -> Place | None:
+        """The caller's own least recently used idle slot, else one of the shared pool, never somebody else's.
+
+        `countries`: the SIM must be from one of these; None: from anywhere.
+        """
+        wanted = None if countries is None else frozenset(countries)
+        return self._take_from(user, wanted) or self._take_from(SHARED, wanted)
+
+    def _take_from(self, user: str | None, countries: frozenset[str] | None) -> Place | None:
+        heap = self._heaps.get(user, [])
+        unfit: list[tuple[str, int]] = []
+        found: Place | None = None
+        while heap and found is None:
+            entry = heapq.heappop(heap)
+            place = self._idle.get(entry[1])
+            if place is None or (place.last_used, place.user) != (entry[0], user):
+                continue  # no longer idle, or back in the heap under another key
+            if countries is not None and place.region not in countries:
+                unfit.append(entry)
+                continue
+            found = place
+        for entry in unfit:
+            heapq.heappush(heap, entry)
+        if found is not None:
+            del self._idle[found.slot]
+        return found
+
+    def __len__(self) -> int:
+        return len(self._idle)
