@@ -4,6 +4,7 @@ A call's id is derived from the command's id, so a repeated command meets its ow
 still here, or its first write is fenced by the journal and the first answer is read from there.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, ask
 from actors.slot.machine import Book, Booked
-from actors.slot.orders import Release
+from actors.slot.orders import Release, Settle
 from actors.slot.pool import Pool
 from bus_schemas.call import START_ON_SLOT, CallDialing, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal
@@ -60,6 +61,7 @@ class Switchboard:
         self._caps = caps
         self._limits = limits
         self._regions = regions
+        self._starting: dict[str, asyncio.Task[Page]] = {}
 
     async def start_call(self, request: StartCall, context: Context) -> CallStarted | Page:
         """Any host may be asked: a wanted slot of another host is asked there."""
@@ -68,10 +70,16 @@ class Switchboard:
         return await self.start_here(request, context)
 
     async def start_here(self, request: StartCall, context: Context) -> CallStarted | Page:
-        """Start a call on a slot of this host."""
+        """Start a call on a slot of this host. The same command under way twice is one start."""
         call_id = derived("c", context.command_id)
         if (first := self._first_answer(call_id)) is not None:
             return first
+        if (under_way := self._starting.get(call_id)) is None:
+            under_way = self._starting[call_id] = self._host.spawn(self._start(request, call_id, context))
+            under_way.add_done_callback(lambda _: self._starting.pop(call_id, None))
+        return await asyncio.shield(under_way)
+
+    async def _start(self, request: StartCall, call_id: str, context: Context) -> Page:
         number = gate.canonical(request.number, self._rules, self._regions())
         self._caps.check(context.user, self._live_calls(context.user), self._host.clock.monotonic())
         booked = await self._book(request, number, call_id, context)
@@ -101,10 +109,10 @@ class Switchboard:
         if request.slot != "AUTO":
             self._check(number, self._region_of(request.slot))
             return await self._book_slot(request.slot, call_id, context)
+        self._check(number, number.country)  # a SIM of that country is looked for below
         regions = gate.sim_regions_for(number, self._rules)
         last_refusal = NO_IDLE_SLOT
         while (place := self._pool.take(context.user, regions)) is not None:
-            self._check(number, place.region)
             try:
                 return await self._book_slot(place.slot, call_id, context)
             except Refusal as refusal:
@@ -153,15 +161,19 @@ class Switchboard:
         try:
             started: CallStarted = await actor.order(attempt, context)
         except Refusal:
-            return await self._repeated(call_id, booked)
+            return await self._not_written(call_id, booked)
         return started
 
-    async def _repeated(self, call_id: str, booked: Booked) -> CallStarted:
-        """The attempt was not written now. If an earlier one of the same command was, that is the answer."""
+    async def _not_written(self, call_id: str, booked: Booked) -> CallStarted:
+        """The attempt was not written now, or nobody knows. If one of the same command is on record, that is the
+        answer; the slot finds out what became of its booking, and nothing is dialled."""
+        await self._host.release("call", call_id)
         dialing = await self._host.bus.last(f"ottb.v1.evt.call.{call_id}.dialing")
-        if dialing is None:
-            raise Refusal(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
-        started = msgspec.json.decode(dialing.data, type=CallDialing)
-        if started.slot != booked.slot:
+        first = msgspec.json.decode(dialing.data, type=CallDialing) if dialing is not None else None
+        if first is not None and first.slot != booked.slot:
             self._host.tell("slot", str(booked.slot), Release(call_id=call_id))
-        return CallStarted(call_id=call_id, slot=started.slot, state=state_of(Phase.DIALING))
+        else:
+            self._host.tell("slot", str(booked.slot), Settle(call_id=call_id))
+        if first is None:
+            raise Refusal(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
+        return CallStarted(call_id=call_id, slot=first.slot, state=state_of(Phase.DIALING))

@@ -276,4 +276,3 @@ class SlotActor(Actor[Slot]):
 
     def _now(self) -> Moment:
         return moment(self._host.clock)
-

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.orders import Dial, HangUp, LookAt, Looked, Release
+from actors.slot.orders import Dial, HangUp, LookAt, Looked, Release, Settle
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -159,7 +159,9 @@ class CommandDone(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-SlotReport = LinkChanged | CallSeen | HealthRead | Looked | Elapsed | CommandDone | Dial | HangUp | LookAt | Release
+SlotReport = (
+    LinkChanged | CallSeen | HealthRead | Looked | Elapsed | CommandDone | Dial | HangUp | LookAt | Release | Settle
+)
 
 
 # --- state ------------------------------------------------------------------------------------------------------
@@ -327,17 +329,28 @@ def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> D
             return _elapsed(slot, live, report, now)
         case CommandDone():
             return _command_done(slot, report, now)
-        case Dial() if slot.call_id == report.call_id:
+        case _:
+            return _ordered(slot, live, report, now) if slot.call_id == report.call_id else Decision()
+
+
+def _ordered(
+    slot: Slot, live: Live, order: Dial | HangUp | LookAt | Release | Settle, now: Moment
+) -> Decision[SlotEvent]:
+    """What the call that this slot is booked for asks of it."""
+    match order:
+        case Dial():
             started = tuple(start for start in live.starts if start > now.mono - HOUR)
-            place = PlaceCall(call_id=report.call_id, number=report.number)
+            place = PlaceCall(call_id=order.call_id, number=order.number)
             return Decision(state=replace(live, starts=(*started, now.mono)), effects=(place,))
-        case HangUp() if slot.call_id == report.call_id:
-            return Decision(effects=(EndCallOnPhone(call_id=report.call_id),))
-        case LookAt() if slot.call_id == report.call_id:
-            return Decision(effects=(LookAtPhone(why=report.why),))
-        case Release() if slot.call_id == report.call_id:
-            return _release(slot, report, now)
-    return Decision()
+        case HangUp():
+            return Decision(effects=(EndCallOnPhone(call_id=order.call_id),))
+        case LookAt():
+            return Decision(effects=(LookAtPhone(why=order.why),))
+        case Release():
+            event = SlotReleased(slot=slot.config.id, at=now.at, call_id=order.call_id)
+            return Decision(events=(event,), effects=(LookAtPhone(why="release"),) if order.look else ())
+        case Settle():
+            return Decision(effects=(AdoptCall(call_id=order.call_id),))
 
 
 def _link_changed(slot: Slot, live: Live, report: LinkChanged, now: Moment) -> Decision[SlotEvent]:
@@ -415,11 +428,6 @@ def _command_done(slot: Slot, done: CommandDone, now: Moment) -> Decision[SlotEv
         error=done.error,
     )
     return Decision(events=(event,))
-
-
-def _release(slot: Slot, release: Release, now: Moment) -> Decision[SlotEvent]:
-    event = SlotReleased(slot=slot.config.id, at=now.at, call_id=release.call_id)
-    return Decision(events=(event,), effects=(LookAtPhone(why="release"),) if release.look else ())
 
 
 def _to_call(slot: Slot, report: CallSeen | LinkChanged | Looked) -> tuple[Effect, ...]:

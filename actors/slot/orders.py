@@ -37,3 +37,9 @@ class Release(Struct, frozen=True, kw_only=True):
 
     call_id: str
     look: bool = False
+
+
+class Settle(Struct, frozen=True, kw_only=True):
+    """Nobody knows whether the call that this slot is booked for got on record: find out."""
+
+    call_id: str
