@@ -1,0 +1,129 @@
+"""Who owns a host's actors: one leased key, renewed long before it runs out.
+
+The holder judges by its own monotonic clock: a lease counts from the moment its renewal was *sent*, so the holder
+stops before anybody else can begin. That keeps two owners apart in all but the rarest moments; what makes a stale
+owner harmless is the journal's fence, not this.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from actors.runtime.bus import Bus, BusError, Fenced
+from actors.runtime.clock import Clock
+
+log = structlog.get_logger()
+
+BUCKET = "OTTB_OWN"
+TTL = 3.0  # seconds, for one server; a replicated one needs longer than an election (12)
+MARGIN = 0.2  # seconds by which the holder stops early
+
+
+class Lease:
+    """One key, held by `holder` while it is renewed. `epoch` is the revision of the first write."""
+
+    def __init__(self, *, bus: Bus, clock: Clock, key: str, holder: str, ttl: float = TTL) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._key = key
+        self._holder = holder.encode()
+        self._ttl = ttl
+        self._until = 0.0
+        self._revision = 0
+        self.epoch = 0
+
+    @property
+    def held(self) -> bool:
+        return self._clock.monotonic() < self._until
+
+    async def acquire(self) -> bool:
+        """Take the key if nobody holds it. False: somebody does. Raises BusError."""
+        sent = self._clock.monotonic()
+        now = await self._bus.get(BUCKET, self._key)
+        if now is not None and now.data is not None and now.data != self._holder:
+            return False
+        try:
+            revision = await self._bus.put(
+                BUCKET, self._key, self._holder, expect=now.revision if now else 0, ttl=self._ttl
+            )
+        except Fenced:
+            return False
+        if now is None or now.revision != self._revision or not self.epoch:
+            self.epoch = revision
+        self._hold(revision, sent)
+        return True
+
+    async def renew(self) -> bool:
+        """Hold it for another while. False: somebody else has it. Raises BusError."""
+        sent = self._clock.monotonic()
+        try:
+            revision = await self._bus.put(BUCKET, self._key, self._holder, expect=self._revision, ttl=self._ttl)
+        except Fenced:
+            return await self.acquire()
+        self._hold(revision, sent)
+        return True
+
+    async def release(self) -> None:
+        """Let the next one have it at once."""
+        held, self._until = self.held, 0.0
+        if held:
+            await self._bus.delete(BUCKET, self._key, expect=self._revision)
+
+    def _hold(self, revision: int, sent: float) -> None:
+        self._revision = revision
+        self._until = sent + self._ttl - MARGIN
+
+
+class LeaseKeeper:
+    """Acquires a lease and keeps it, over bus outages too. `on_lost`: another holder has it for good."""
+
+    def __init__(self, *, lease: Lease, on_lost: Callable[[], None], ttl: float = TTL) -> None:
+        self._lease = lease
+        self._on_lost = on_lost
+        self._pause = ttl / 4
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._lease.held
+
+    @property
+    def epoch(self) -> int:
+        return self._lease.epoch
+
+    async def start(self) -> None:
+        """Wait until the lease is ours, then keep it."""
+        waiting = False
+        while not await self._acquired():
+            if not waiting:
+                waiting = True
+                log.info("waiting for the former owner's lease to run out")
+            await asyncio.sleep(self._pause / 2)
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        with contextlib.suppress(BusError):
+            await self._lease.release()
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause)
+            try:
+                if not await self._lease.renew():
+                    log.error("another process owns this host's slots now")
+                    self._on_lost()
+                    return
+            except BusError as error:
+                log.warning("lease not renewed", held=self._lease.held, error=repr(error))
+
+    async def _acquired(self) -> bool:
+        try:
+            return await self._lease.acquire()
+        except BusError as error:
+            log.warning("lease not acquired yet", error=repr(error))
+            return False
