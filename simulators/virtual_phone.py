@@ -1,0 +1,395 @@
+"""A virtual phone: Android userland, telephony and carrier behind the ADB protocol, with faults on demand.
+
+It keeps a log of its own, the judge of every test: what reached the phone, whatever anybody else remembers.
+"""
+
+import asyncio
+import re
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from simulators import android_dumps as dumps
+from simulators.adb_device import CLOSE_STDIN, EXIT, FEATURES, STDERR, STDIN, STDOUT, Auth, Connection, Stream, frame
+from simulators.android import Android, Identity, Result
+from simulators.shell import Pipeline, ShellSyntax, expand, parse
+from simulators.telephony import Happened, Telephony
+
+LOG_LIMIT = 10_000
+LOGCAT_BACKLOG = 256
+LOGCAT_QUEUE = 1024
+BOOT_TIME = 3.0
+
+_SYNC = struct.Struct("<4sI")
+_STAT = struct.Struct("<4sIII")
+_STAT2 = struct.Struct("<4sIQQIIIIQqqq")
+_SYNC_CHUNK = 64 * 1024
+REGULAR_FILE = 0o100644
+
+
+Write = Callable[[int, bytes], Awaitable[None]]  # a stream's number in the shell protocol, and its data
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One line of the judge's log: `what` is `dial`, `hangup`, or a Telecom event. `at`: this phone's seconds."""
+
+    at: float
+    what: str
+    number: str
+    call: str
+
+
+class VirtualPhone:
+    """One phone on one TCP port. `async with VirtualPhone(...) as phone:` serves it until the end."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        scale: float = 1.0,
+        fork_delay: float = 0.02,
+    ) -> None:
+        self.identity = identity
+        self.host = host
+        self.port = port
+        self.log: deque[Logged] = deque(maxlen=LOG_LIMIT)
+        self.dials: dict[str, int] = {}
+        self.auth = Auth.ACCEPT
+        self.slow = 0.0  # seconds before every command
+        self.truncate = False  # half of the output, then the stream is closed
+        self.boot_time = BOOT_TIME
+        self.telephony = Telephony(scale=scale)
+        self.android = Android(
+            identity=identity,
+            telephony=self.telephony,
+            clock=self._time,
+            wall=self._wall,
+            happened=self._happened,
+            fork_delay=fork_delay,
+            dialled=self._dialled,
+        )
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._logcat: deque[tuple[str, str]] = deque(maxlen=LOGCAT_BACKLOG)
+        self._readers: set[asyncio.Queue[tuple[str, str] | None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "VirtualPhone":
+        await self.plug()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await self.unplug()
+
+    @property
+    def serial(self) -> str:
+        """The name adb gives to a phone on TCP."""
+        return f"{self.host}:{self.port}"
+
+    # --- faults
+
+    async def plug(self) -> None:
+        """Listen, on the same port as before."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, self.host, self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def unplug(self) -> None:
+        """The cable is out. A call on the phone goes on."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        await self.drop()
+
+    async def drop(self) -> None:
+        """Every connection breaks; the phone can be reached again at once."""
+        for connection in list(self._connections):
+            await connection.close()
+
+    def freeze(self) -> None:
+        """Accept everything and answer nothing."""
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+
+    async def allow(self) -> None:
+        """Somebody taps `allow` on the question about this host's key."""
+        self.auth = Auth.ACCEPT
+        for connection in list(self._connections):
+            await connection.allow()
+
+    def drop_logcat(self) -> None:
+        """End every logcat stream, and forget what they would have shown."""
+        self._logcat.clear()
+        for reader in self._readers:
+            reader.put_nowait(None)
+
+    def incoming(self, number: str) -> None:
+        """Somebody calls this phone."""
+        self._happened(self.telephony.ring(number, self._time()))
+
+    async def reboot(self) -> None:
+        """The phone restarts: unreachable for `boot_time` seconds."""
+        self.android.restart()
+        self._logcat.clear()
+        self.thaw()
+        await self.unplug()
+        await asyncio.sleep(self.boot_time)
+        await self.plug()
+
+    # --- calls
+
+    def _time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _wall(self) -> datetime:
+        return datetime.now(UTC)
+
+    def _dialled(self, number: str) -> None:
+        self.dials[number] = self.dials.get(number, 0) + 1
+        self.log.append(Logged(self._time(), "dial", number, self.telephony.next_id))
+
+    def _happened(self, happened: list[Happened]) -> None:
+        wall = self._wall()
+        for one in happened:
+            self.log.append(Logged(one.at, one.event, one.call.number, one.call.id))
+            for line in dumps.log_lines(one, wall):
+                self._logcat.append(line)
+                for reader in self._readers:
+                    if reader.qsize() < LOGCAT_QUEUE:
+                        reader.put_nowait(line)
+        self._plan_next()
+
+    def _plan_next(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.telephony.next_due()
+        if due is not None:
+            self._timer = asyncio.get_running_loop().call_at(due, self._advance)
+
+    def _advance(self) -> None:
+        self._timer = None
+        self._happened(self.telephony.advance(self._time() + 0.001))
+
+    # --- ADB services
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        who = self.identity
+        connection = Connection(
+            reader=reader,
+            writer=writer,
+            banner=f"device::ro.product.name={who.product};ro.product.model={who.model.replace(' ', '_')};"
+            f"ro.product.device={who.product};features={FEATURES}",
+            auth=lambda: self.auth,
+            service=self._serve,
+            thawed=self._thawed,
+        )
+        self._connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+
+    async def _serve(self, name: str, stream: Stream) -> None:
+        service, _, rest = name.partition(":")
+        kind, *options = service.split(",")
+        if kind == "shell" and "v2" in options:
+            await self._shell_v2(rest, stream)
+        elif kind in ("shell", "exec"):
+            await self._shell_v1(rest, stream)
+        elif kind == "sync":
+            await self._sync(stream)
+        elif kind == "reboot":
+            self._start(self.reboot())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _shell_v1(self, line: str, stream: Stream) -> None:
+        if not line:
+            await self._read_lines_v1(stream)
+            return
+
+        async def write(kind: int, data: bytes) -> None:
+            await stream.write(data)
+
+        await self._run_line(line, 0, write)
+
+    async def _read_lines_v1(self, stream: Stream) -> None:
+        async def write(kind: int, data: bytes) -> None:
+            await stream.write(data)
+
+        code, rest = 0, b""
+        while True:
+            rest += await stream.read()
+            while b"\n" in rest:
+                line, rest = rest.split(b"\n", 1)
+                code = await self._run_line(line.decode(errors="replace"), code, write)
+
+    async def _shell_v2(self, line: str, stream: Stream) -> None:
+        async def write(kind: int, data: bytes) -> None:
+            await stream.write(frame(kind, data))
+
+        if line in ("", "sh"):
+            code = await self._read_lines_v2(stream, write)
+        else:
+            code = await self._run_line(line, 0, write)
+        await stream.write(frame(EXIT, bytes([code & 0xFF])))
+
+    async def _read_lines_v2(self, stream: Stream, write: Write) -> int:
+        code, rest = 0, b""
+        while True:
+            header = await stream.read_exactly(5)
+            kind, length = header[0], int.from_bytes(header[1:], "little")
+            data = await stream.read_exactly(length)
+            if kind == CLOSE_STDIN:
+                return code
+            if kind != STDIN:
+                continue
+            rest += data
+            while b"\n" in rest:
+                line, rest = rest.split(b"\n", 1)
+                text = line.decode(errors="replace").strip()
+                if text == "exit":
+                    return code
+                code = await self._run_line(text, code, write)
+
+    async def _run_line(self, line: str, code: int, write: Write) -> int:
+        merged = "2>&1" in line
+        try:
+            for pipeline in parse(line):
+                if pipeline.runs_after(code):
+                    code = await self._run_pipeline(pipeline, code, write, merged)
+        except ShellSyntax as error:
+            await write(STDERR, f"sh: syntax error: {error}\n".encode())
+            return 2
+        return code
+
+    async def _run_pipeline(self, pipeline: Pipeline, code: int, write: Write, merged: bool) -> int:
+        data, result = b"", Result()
+        for number, command in enumerate(pipeline.commands):
+            argv = expand(command, code)
+            if argv[:1] == ["logcat"] and "-d" not in argv and number == len(pipeline.commands) - 1:
+                await self._follow_log(argv, write)
+                return 0
+            result = self._run_one(argv, data)
+            await self._wait(result)
+            data = result.out
+            if result.err:
+                await write(STDOUT if merged else STDERR, result.err)
+        if self.truncate and len(data) > 1:
+            await write(STDOUT, data[: len(data) // 2])
+            await self.drop()
+            return 255
+        if data:
+            await write(STDOUT, data)
+        return result.code
+
+    def _run_one(self, argv: list[str], stdin: bytes) -> Result:
+        if argv[:1] == ["reboot"]:
+            self._start(self.reboot())
+            return Result()
+        if argv[:1] == ["logcat"]:
+            return Result("".join(f"{line}\n" for _, line in self._wanted(argv, list(self._logcat))).encode())
+        return self.android.run(argv, stdin)
+
+    async def _wait(self, result: Result) -> None:
+        if result.delay + self.slow > 0:
+            await asyncio.sleep(result.delay + self.slow)
+        await self._thawed.wait()
+
+    # --- logcat
+
+    async def _follow_log(self, argv: list[str], write: Write) -> None:
+        """Show what is kept (unless `-T` says from now on) and then every new line."""
+        reader: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
+        kept = [] if "-T" in argv else list(self._logcat)
+        self._readers.add(reader)
+        try:
+            for _, line in self._wanted(argv, kept):
+                await write(STDOUT, f"{line}\n".encode())
+            while (entry := await reader.get()) is not None:
+                for _, line in self._wanted(argv, [entry]):
+                    await write(STDOUT, f"{line}\n".encode())
+        finally:
+            self._readers.discard(reader)
+
+    @staticmethod
+    def _wanted(argv: list[str], lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        buffers = argv[argv.index("-b") + 1].split(",") if "-b" in argv else ["main", "system"]
+        tags = re.findall(r"\b(\w+):[VDIWEF]", " ".join(argv)) if "-s" in argv else []
+        return [
+            (buffer, line)
+            for buffer, line in lines
+            if buffer in buffers and (not tags or any(f" {tag} " in line for tag in tags))
+        ]
+
+    # --- file transfer
+
+    async def _sync(self, stream: Stream) -> None:
+        while True:
+            command, length = _SYNC.unpack(await stream.read_exactly(_SYNC.size))
+            if command == b"QUIT":
+                return
+            path = (await stream.read_exactly(length)).decode(errors="replace")
+            match command:
+                case b"STAT":
+                    await stream.write(_STAT.pack(b"STAT", *self._mode_and_size(path), 0))
+                case b"STA2" | b"LST2":
+                    mode, size = self._mode_and_size(path)
+                    error = 0 if mode else 2
+                    await stream.write(_STAT2.pack(command, error, 0, 0, mode, 1, 0, 0, size, 0, 0, 0))
+                case b"LIST":
+                    await stream.write(struct.pack("<4sIIII", b"DONE", 0, 0, 0, 0))
+                case b"LIS2":
+                    await stream.write(struct.pack("<4s", b"DONE") + bytes(72))
+                case b"RECV":
+                    await self._send_file(stream, path)
+                case b"SEND":
+                    await self._receive_file(stream, path.rpartition(",")[0])
+                case _:
+                    await stream.write(_SYNC.pack(b"FAIL", 15) + b"unknown request")
+                    return
+
+    def _mode_and_size(self, path: str) -> tuple[int, int]:
+        content = self.android.files.get(path)
+        return (0, 0) if content is None else (REGULAR_FILE, len(content))
+
+    async def _send_file(self, stream: Stream, path: str) -> None:
+        content = self.android.files.get(path)
+        if content is None:
+            await stream.write(_SYNC.pack(b"FAIL", 25) + b"No such file or directory")
+            return
+        for start in range(0, len(content), _SYNC_CHUNK):
+            chunk = content[start : start + _SYNC_CHUNK]
+            await stream.write(_SYNC.pack(b"DATA", len(chunk)) + chunk)
+        await stream.write(_SYNC.pack(b"DONE", 0))
+
+    async def _receive_file(self, stream: Stream, path: str) -> None:
+        content = bytearray()
+        while True:
+            command, length = _SYNC.unpack(await stream.read_exactly(_SYNC.size))
+            if command == b"DONE":
+                break
+            content += await stream.read_exactly(length)
+        if self.android.write_file(path, bytes(content)):
+            await stream.write(_SYNC.pack(b"OKAY", 0))
+        else:
+            await stream.write(_SYNC.pack(b"FAIL", 23) + b"No space left on device")
