@@ -1,0 +1,286 @@
+"""An asyncio client of the adb server: the host protocol, as far as the phones' work needs it.
+
+Source: AOSP `packages/modules/adb` (SERVICES.TXT, OVERVIEW.TXT, shell_protocol.h). Every read has a deadline and is
+exact: a reply cut short is an error, never a shorter answer. A service is asked for only after the transport has
+answered; sent together, the server loses the second request.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+
+from actors.slot.phone import PhoneUncertain, PhoneUnreachable, ShellResult
+
+CONNECT_TIMEOUT = 3.0
+REPLY_TIMEOUT = 5.0
+CONNECT_PHONE_TIMEOUT = 12.0  # adb itself waits 10 s for a phone that accepts and says nothing
+SHELLS_AT_ONCE = 32
+LINE_LIMIT = 64 * 1024
+LONG_SHELL_LIMIT = 256 * 1024
+OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
+
+_PROPERTY = re.compile(r"\s+(\w+):(\S+)$")
+
+
+class AdbServerGone(PhoneUnreachable):
+    """The adb server does not answer. Says nothing about any phone."""
+
+
+class AdbRefused(PhoneUnreachable):
+    """The server answered FAIL: the phone is missing, offline or not authorised. The message is the server's."""
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """A line of `devices -l`. `state` is adb's own word, `no permissions` and the like included."""
+
+    serial: str
+    state: str
+    transport_id: str = ""
+    model: str | None = None
+    usb: str | None = None
+
+
+def parse_devices(text: str) -> dict[str, Seen]:
+    """The snapshot of a tracking stream, by serial. A state may hold spaces and brackets."""
+    devices: dict[str, Seen] = {}
+    for line in text.splitlines():
+        serial, _, rest = line.partition(" ")
+        properties: dict[str, str] = {}
+        while match := _PROPERTY.search(rest):
+            properties[match[1]] = match[2]
+            rest = rest[: match.start()]
+        if serial and set(serial) != {"?"}:
+            devices[serial] = Seen(
+                serial=serial,
+                state=rest.strip(),
+                transport_id=properties.get("transport_id", ""),
+                model=properties.get("model"),
+                usb=properties.get("usb"),
+            )
+    return devices
+
+
+class Wire:
+    """One connection to the server. Each step has a deadline; after any error the connection is of no more use."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        self.reader = reader
+        self._writer = writer
+        self._name = name
+
+    async def ask(self, service: str, *, timeout: float = REPLY_TIMEOUT) -> None:
+        """Send a request and wait for its OKAY. Raises AdbRefused, AdbServerGone."""
+        try:
+            async with asyncio.timeout(timeout):
+                request = service.encode()
+                self._writer.write(b"%04x" % len(request) + request)
+                status = await self.reader.readexactly(4)
+                if status != b"OKAY":
+                    raise AdbRefused(f"{self._name}: {await self._read_text()}")
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            raise AdbServerGone(f"{self._name}: {service.split(':', 1)[0]}: {error!r}") from None
+
+    async def read_text(self, *, timeout: float | None = REPLY_TIMEOUT) -> str:
+        """A length and so many bytes. No `timeout` for a stream that speaks when it has news."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._read_text()
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
+            raise AdbServerGone(f"{self._name}: {error!r}") from None
+
+    async def _read_text(self) -> str:
+        length = int(await self.reader.readexactly(4), 16)
+        return (await self.reader.readexactly(length)).decode(errors="replace")
+
+    async def frame(self) -> tuple[int, bytes]:
+        """One shell v2 frame."""
+        header = await self.reader.readexactly(5)
+        return header[0], await self.reader.readexactly(int.from_bytes(header[1:], "little"))
+
+    def send_stdin(self, data: bytes) -> None:
+        self._writer.write(bytes([STDIN]) + len(data).to_bytes(4, "little") + data)
+
+    def close(self) -> None:
+        """Closing tells the phone, which ends what ran there."""
+        self._writer.close()
+
+
+class AdbClient:
+    """The adb server at one address."""
+
+    def __init__(self, *, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._shells = asyncio.Semaphore(SHELLS_AT_ONCE)
+
+    @asynccontextmanager
+    async def wire(self, name: str = "adb server") -> AsyncIterator[Wire]:
+        """A connection to the server, closed at the end. Raises AdbServerGone."""
+        wire = await self.open(name)
+        try:
+            yield wire
+        finally:
+            wire.close()
+
+    async def open(self, name: str = "adb server") -> Wire:
+        """A connection that the caller closes."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                reader, writer = await asyncio.open_connection(self._host, self._port, limit=LINE_LIMIT)
+        except (OSError, TimeoutError) as error:
+            raise AdbServerGone(f"{name}: the adb server does not answer: {error!r}") from None
+        return Wire(reader, writer, name)
+
+    async def version(self) -> int:
+        """The server's own version number."""
+        async with self.wire() as wire:
+            await wire.ask("host:version")
+            return int(await wire.read_text(), 16)
+
+    async def connect(self, address: str) -> str:
+        """Have the server connect to a phone on TCP. Returns what it said; that is no promise."""
+        async with self.wire() as wire:
+            await wire.ask(f"host:connect:{address}", timeout=CONNECT_PHONE_TIMEOUT)
+            return await wire.read_text(timeout=CONNECT_PHONE_TIMEOUT)
+
+    async def disconnect(self, address: str) -> None:
+        """Have the server drop a phone on TCP, with whatever hangs on it."""
+        async with self.wire() as wire:
+            await wire.ask(f"host:disconnect:{address}")
+
+    async def reconnect(self, serial: str) -> None:
+        """Have the server begin afresh with one phone."""
+        async with self.wire(serial) as wire:
+            await wire.ask(f"host-serial:{serial}:reconnect")
+
+    async def track(self) -> AsyncIterator[dict[str, Seen]]:
+        """All phones, now and at every change. Ends with AdbServerGone."""
+        async with self.wire() as wire:
+            await wire.ask("host:track-devices-l")
+            while True:
+                yield parse_devices(await wire.read_text(timeout=None))
+
+    async def shell(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
+        """Run one command in a shell of its own. PhoneUnreachable: it was not sent; PhoneUncertain: it was."""
+        async with self._shells:  # each holder has its deadlines, so every waiter's turn comes
+            wire = await self.open_service(serial, f"shell,v2,raw:{command}")
+            try:
+                async with asyncio.timeout(timeout):
+                    return await _collect(wire, max_output)
+            except TimeoutError:
+                raise PhoneUncertain(f"{serial}: no end of the command in {timeout:g} s") from None
+            except (OSError, asyncio.IncompleteReadError) as error:
+                raise PhoneUncertain(f"{serial}: connection lost while a command ran: {error!r}") from None
+            finally:
+                wire.close()
+
+    async def lines(self, serial: str, command: str) -> AsyncIterator[str]:
+        """What a command prints, line by line, for as long as it runs. Ends when the stream does."""
+        wire = await self.open_service(serial, f"shell,v2,raw:{command}")
+        rest = b""
+        try:
+            while True:
+                kind, data = await wire.frame()
+                if kind == EXIT:
+                    return
+                *whole, rest = (rest + data).split(b"\n")
+                rest = rest[-LINE_LIMIT:]
+                for line in whole:
+                    yield line.decode(errors="replace")
+        except (OSError, asyncio.IncompleteReadError):
+            return
+        finally:
+            wire.close()
+
+    async def open_service(self, serial: str, service: str) -> Wire:
+        """A connection on which the phone's service answers. Raises AdbRefused, AdbServerGone."""
+        wire = await self.open(serial)
+        try:
+            await wire.ask(f"host:tport:serial:{serial}")
+            async with asyncio.timeout(REPLY_TIMEOUT):
+                await wire.reader.readexactly(8)  # the transport's number
+            await wire.ask(service)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            wire.close()
+            raise AdbServerGone(f"{serial}: {error!r}") from None
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+
+async def _collect(wire: Wire, max_output: int) -> ShellResult:
+    output, errors, truncated = bytearray(), bytearray(), False
+    while True:
+        kind, data = await wire.frame()
+        if kind == EXIT:
+            text = bytes(output + errors)[:max_output]
+            return ShellResult(exit_code=data[0], output=text.decode(errors="replace"), truncated=truncated)
+        room = max_output - len(output) - len(errors)
+        truncated = truncated or len(data) > room
+        (output if kind == OUT else errors).extend(data[: max(room, 0)])
+
+
+class LongShell:
+    """One shell on a phone that stays open: a short command costs one round trip instead of a new process.
+
+    Commands go one after another; each is followed by a line that prints a word nobody else knows, and its exit
+    code. After a deadline or a broken connection the shell is closed and the next command opens a fresh one.
+    """
+
+    def __init__(self, *, client: AdbClient, serial: str) -> None:
+        self._client = client
+        self._serial = serial
+        self._turn = asyncio.Lock()
+        self._wire: Wire | None = None
+        self._numbers = itertools.count(1)
+
+    async def run(self, command: str, *, timeout: float) -> ShellResult:
+        """Run a command of one line. PhoneUnreachable: it was not sent; PhoneUncertain: it may have run."""
+        assert "\n" not in command
+        try:
+            async with asyncio.timeout(timeout) as deadline, self._turn:
+                wire = self._wire or await self._open()
+                return await self._exchange(wire, command, deadline)
+        except TimeoutError:
+            raise PhoneUnreachable(f"{self._serial}: the shell was in use for {timeout:g} s") from None
+
+    async def _open(self) -> Wire:
+        self._wire = await self._client.open_service(self._serial, "shell,v2,raw:sh")
+        return self._wire
+
+    async def _exchange(self, wire: Wire, command: str, deadline: asyncio.Timeout) -> ShellResult:
+        word = f"ottb-{next(self._numbers)}-{id(wire):x}"
+        try:
+            wire.send_stdin(f"{command}\necho {word}:$?\n".encode())
+            return await self._until(wire, word.encode())
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError) as error:
+            self.close()
+            if isinstance(error, asyncio.CancelledError) and not deadline.expired():
+                raise
+            raise PhoneUncertain(f"{self._serial}: no end of the command: {error!r}") from None
+
+    async def _until(self, wire: Wire, word: bytes) -> ShellResult:
+        output = bytearray()
+        while True:
+            kind, data = await wire.frame()
+            if kind == EXIT:
+                raise ConnectionError("the shell ended")
+            output += data
+            if len(output) > LONG_SHELL_LIMIT:
+                raise ConnectionError("too much output for the long-lived shell")
+            at = output.rfind(word + b":")
+            if at >= 0 and output.endswith(b"\n") and output[at + len(word) + 1 :].strip().isdigit():
+                code = int(output[at + len(word) + 1 :])
+                return ShellResult(exit_code=code, output=output[:at].decode(errors="replace"), truncated=False)
+
+    def close(self) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            with contextlib.suppress(RuntimeError):  # the loop may be closing
+                wire.close()
