@@ -11,7 +11,7 @@ from bus_schemas.permissions import Action
 
 E = ErrorCode
 
-Username = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)", examples=["op12"])]
+Username = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["op12"])]
 RoleName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["operator"])]
 Permissions = dict[str, list[str]]
 
@@ -61,7 +61,7 @@ class RoleCheckReply(Struct, frozen=True, kw_only=True):
 
 
 class SessionView(Struct, frozen=True, kw_only=True):
-    """What a door needs to know of one live session. `permission_version` grows when the role changes."""
+    """What a door needs to know of one live session."""
 
     session: str
     user: str

@@ -53,11 +53,8 @@ REMEMBERED_CALLS = 32
 LOG = "logcat -b system,radio -v epoch -T 1 -s Telecom:I RILJ:D"
 REFUSED = re.compile(r"(?m)^(?:Error|Exception|java\.lang\.|.*SecurityException).*")
 
-LINK_OF_STATE: Mapping[str, Link] = {
-    "device": Link.ONLINE,
-    "unauthorized": Link.UNAUTHORIZED,
-    "authorizing": Link.UNAUTHORIZED,
-}
+LINK_OF_STATE: Mapping[str, Link] = {"device": Link.ONLINE, "unauthorized": Link.UNAUTHORIZED}
+SETTLING = 0.5  # seconds: a phone that comes back passes `offline` and `authorizing`, which is no news
 ORDER = {CallPhase.DIALING: 0, CallPhase.ALERTING: 1, CallPhase.ACTIVE: 2, CallPhase.DISCONNECTED: 3}
 
 
@@ -173,6 +170,7 @@ class AdbPhone:
         self._report: Callable[[Report], None] = lambda report: None
         self._link = (Link.UNKNOWN, "")
         self._transport = ""
+        self._settling: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
         self._boot = ""
         self._calls: OrderedDict[str, CallPhase] = OrderedDict()
@@ -191,6 +189,8 @@ class AdbPhone:
     async def close(self) -> None:
         self._report = lambda report: None
         self._tracker.unwatch(self._serial)
+        if self._settling is not None:
+            self._settling.cancel()
         await self._stop_watching()
         self._shell.close()
 
@@ -236,17 +236,18 @@ class AdbPhone:
     def _seen(self, seen: Seen | None, server_answers: bool) -> None:
         link = link_of(seen) if server_answers else (Link.UNKNOWN, "the adb server does not answer")
         transport = seen.transport_id if seen is not None else ""
-        if link == self._link and transport == self._transport:
+        if (link, transport) == (self._link, self._transport):
             return
-        again = link[0] is Link.ONLINE and self._link[0] is Link.ONLINE  # only the transport is new
         self._link, self._transport = link, transport
-        if again:
-            self._tell_link(Link.OFFLINE, "connected anew")
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
         if link[0] is Link.ONLINE:
             self._start_watching()
+            self._tell_link(*link)
         else:
             self._end_watching()
-        self._tell_link(*link)
+            self._settling = asyncio.get_running_loop().call_later(SETTLING, self._tell_link, *link)
 
     def _tell_link(self, link: Link, detail: str) -> None:
         self._report(LinkChanged(link=link, detail=detail))

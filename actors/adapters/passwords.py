@@ -1,0 +1,50 @@
+"""Password hashes: Argon2id, in threads that are few and waited for in line."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1  # OWASP's Argon2id profile: about 50 ms on a small core
+THREADS = 2
+WAITING = 64  # logins that may stand in line; more are refused, a hash is dear
+
+
+class TooMany(Exception):
+    """Too many passwords are being checked."""
+
+
+class Passwords:
+    """Hashes and checks. An unknown user's password is checked too, against a hash of nothing, so that the answer
+    takes as long."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="passwords")
+        self._waiting = 0
+        self._nobody = self._hasher.hash("nobody")
+
+    async def hash(self, password: str) -> str:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)
+
+    async def check(self, stored: str | None, password: str) -> bool:
+        """Whether the password is the one of the stored hash; None: of nobody. Raises TooMany."""
+        if self._waiting >= WAITING:
+            raise TooMany
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            right = await loop.run_in_executor(self._threads, self._verify, stored or self._nobody, password)
+        finally:
+            self._waiting -= 1
+        return right and stored is not None
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,49 @@
+"""The port to the ledger's store: one writer, many readers, droppable."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from bus_schemas.call import CallEvent, CallView, Cdr
+from bus_schemas.slot import AdbCommandResult, SlotConfig, SlotEvent, SlotStatus
+
+
+class Folded(Struct, frozen=True, kw_only=True):
+    """One event of the journal, decoded. `event` None: of a kind that the ledger does not keep."""
+
+    seq: int
+    event: CallEvent | SlotEvent | None
+
+
+class SlotRow(Struct, frozen=True, kw_only=True):
+    """What is on record of a slot."""
+
+    config: SlotConfig
+    status: SlotStatus
+    call_id: str | None
+    last_activity: str | None
+
+
+class Repository(Protocol):
+    """Each method is one transaction. Times are ISO 8601 in UTC, so they sort as text."""
+
+    def sequence(self) -> int:
+        """The last event that is in."""
+
+    def fold(self, batch: Sequence[Folded]) -> None:
+        """Take events in, and their last sequence with them: each counts once, however often it is given."""
+
+    def call(self, call_id: str) -> CallView | None: ...
+
+    def calls(self, *, history: bool, limit: int, before: str | None) -> list[tuple[str, CallView]]:
+        """Calls, newest first, each with the key after which the next page begins."""
+
+    def cdr(self, call_id: str) -> Cdr | None: ...
+
+    def slots(self) -> list[SlotRow]:
+        """All slots by number."""
+
+    def command(self, slot: int, command_id: str) -> AdbCommandResult | None: ...
+
+    def close(self) -> None: ...
