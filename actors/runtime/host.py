@@ -6,19 +6,20 @@ journal's (the fence), so a host that is wrong about its lease can do no harm th
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from actors.runtime.actor import Actor
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Headers, NoAnswer, Unsubscribe
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Headers, Message, NoAnswer, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.supervisor import RestartBudget
-from bus_schemas.contract import ROOT, Topic
+from actors.runtime.wire import answer
+from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 
 log = structlog.get_logger()
@@ -70,6 +71,7 @@ class Host:
         self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
 
     # --- what actors ask of their host
 
@@ -145,6 +147,15 @@ class Host:
         """Let an actor go in a while: it has no more to do, and the records answer for it."""
         self.spawn(self._retire(actor, after))
 
+    def serve_beside(self, rpc: Rpc[Any, Any], handler: Callable[[Any, Context], Awaitable[Any]]) -> None:
+        """Answer a line addressed to actors of this host that is not for their inbox: work that spans several."""
+        _, _, _, kind, _, verb = rpc.subject.split(".")
+
+        async def receive(message: Message) -> None:
+            self.spawn(answer(message, rpc, handler))
+
+        self._extra[f"{kind}.{verb}"] = receive
+
     # --- finding and owning
 
     def get(self, kind: str, id: str) -> Actor[Any] | None:
@@ -185,8 +196,10 @@ class Host:
         if key not in self._subscriptions:
             kind, id = key
 
-            async def receive(message: Any) -> None:
-                if (owner := self._actors.get(key)) is not None:
+            async def receive(message: Message) -> None:
+                if (extra := self._extra.get(f"{kind}.{message.subject.rsplit('.', 1)[1]}")) is not None:
+                    await extra(message)
+                elif (owner := self._actors.get(key)) is not None:
                     await owner.receive(message)
 
             self._subscriptions[key] = await self.bus.subscribe(f"{ROOT}.cmd.{kind}.{id}.*", receive)

@@ -52,8 +52,8 @@ class SlotRegistry:
         ids = {str(config.id) for config in self._from_file} | await self._on_record()
         await self._host.activate_all("slot", sorted(ids))
         for config in self._from_file:
-            slot = self._slot(config.id)
-            if slot is None or slot.from_file != config:
+            actor = self._host.get("slot", str(config.id))
+            if actor is None or actor.state is None or actor.state.from_file != config:
                 await self._configure(config, Context(command_id=self._host.ids.new(), user=FROM_FILE))
         self._note_regions()
 
