@@ -18,7 +18,7 @@ import structlog
 
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone, DeviceTracker
-from actors.adapters.nats_bus import NatsBus
+from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.sqlite_ledger import SqliteLedger
@@ -46,7 +46,6 @@ from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT, SlotC
 
 log = structlog.get_logger()
 
-START_PATIENCE = 30.0  # seconds to wait for the bus at the start
 SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
 
@@ -66,25 +65,6 @@ def rules_of(dial: Dial) -> Rules:
         window=window,
         timezone=dial.timezone,
     )
-
-
-async def connect(settings: Settings, *, name: str, on_closed: asyncio.Event) -> NatsBus:
-    """The bus, with patience: it may be starting too. Raises BusUnavailable."""
-    url = settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}"
-    give_up = asyncio.get_running_loop().time() + START_PATIENCE
-    while True:
-        try:
-            return await NatsBus.connect(
-                url,
-                name=name,
-                user=settings.nats.user,
-                password=settings.nats.password,
-                on_closed=on_closed.set,
-            )
-        except BusUnavailable:
-            if asyncio.get_running_loop().time() >= give_up:
-                raise
-            await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
@@ -180,7 +160,7 @@ async def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     settings.state.mkdir(parents=True, exist_ok=True)
-    bus = await connect(settings, name="actors", on_closed=closed)
+    bus = await connect(settings.nats, name="actors", on_closed=closed.set)
     await bus.ensure_streams()
     tracker = DeviceTracker(client=AdbClient(host=settings.adb.host, port=settings.adb.port))
     async with AsyncExitStack() as stack:

@@ -36,6 +36,7 @@ from actors.runtime.bus import (
     Recorded,
     Unsubscribe,
 )
+from actors.settings import Nats
 
 log = structlog.get_logger()
 
@@ -51,6 +52,8 @@ BATCH = 256  # entries of a replay that are asked for at once
 PENDING_MESSAGES = 65536  # of one subscription; beyond, nats-py drops and reports a slow consumer
 IDLE_HEARTBEAT = 0.5  # seconds; the default of 5 leaves a follower blind for 15 s after a server crash
 DUPLICATE_WINDOW = 120.0
+START_PATIENCE = 30.0  # seconds to wait for the server at the start
+CONNECT_PAUSE = 0.2
 RECONNECT_PAUSE: Any = 0.2  # nats-py says int and takes any number of seconds
 
 ID = "Nats-Msg-Id"
@@ -328,6 +331,19 @@ class NatsBus:
         subject = f"$KV.{bucket}.{key}"
         headers = {"KV-Operation": "DEL"} | ({} if expect is None else {EXPECT: str(expect)})
         await self._write(f"KV_{bucket}", subject, b"", headers, subject)
+
+
+async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None]) -> NatsBus:
+    """The bus of the settings, with patience: it may be starting too. Raises BusUnavailable."""
+    url = nats.url or f"nats://127.0.0.1:{nats.port}"
+    give_up = asyncio.get_running_loop().time() + START_PATIENCE
+    while True:
+        try:
+            return await NatsBus.connect(url, name=name, user=nats.user, password=nats.password, on_closed=on_closed)
+        except BusUnavailable:
+            if asyncio.get_running_loop().time() >= give_up:
+                raise
+            await asyncio.sleep(CONNECT_PAUSE)
 
 
 class Follower:

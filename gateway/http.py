@@ -1,0 +1,226 @@
+"""Any row of ROUTES as a handler: admit, check, decode, ask, answer. Written once for all of them."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, get_type_hints
+from urllib.parse import quote
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from actors.runtime.bus import Bus
+from actors.runtime.context import Context
+from actors.runtime.ids import Ids
+from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw
+from bus_schemas.errors import ErrorCode, Refusal
+from gateway import errors
+from gateway.auth import Caller, Doorkeeper
+from gateway.idempotency import Idempotency
+from gateway.metrics import Metrics
+from gateway.routes import Access, Route
+
+log = structlog.get_logger()
+
+BODY_LIMIT = 64 * 1024
+BODY_SECONDS = 10.0
+JSON = "application/json"
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ANYBODY = Caller(user="", session="", actions=frozenset(), expires=0.0)
+
+
+class Door:
+    """What every handler needs. `seen`: the journal's last sequence that this gateway has shown to anybody."""
+
+    def __init__(
+        self, *, bus: Bus, ids: Ids, doorkeeper: Doorkeeper, idempotency: Idempotency, metrics: Metrics
+    ) -> None:
+        self.bus = bus
+        self.ids = ids
+        self.doorkeeper = doorkeeper
+        self.idempotency = idempotency
+        self.metrics = metrics
+        self.seen = 0
+
+    def saw(self, seq: int) -> None:
+        self.seen = max(self.seen, seq)
+
+    # --- one handler for every row
+
+    def handler(self, route: Route) -> Handler:
+        """The row as an aiohttp handler."""
+        read = reader_of(route)
+        query = route.rpc.subject.startswith("ottb.v1.qry.") or route.rpc.absent is not None
+
+        async def handle(request: web.Request) -> web.Response:
+            caller = await self._admit(route, request)
+            body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
+            wanted = read(request, body)
+            key = request.headers.get("Idempotency-Key") if route.effect else None
+            if key is None:
+                return await self._ask(route, request, wanted, caller, self.ids.new(), query)
+            command_id = Idempotency.command_id(caller.user, f"{route.method} {request.path}", key)
+            return await self.idempotency.run(
+                command_id, body, lambda: self._ask(route, request, wanted, caller, command_id, query)
+            )
+
+        return handle
+
+    async def _admit(self, route: Route, request: web.Request) -> Caller:
+        if route.permission is Access.PUBLIC:
+            return ANYBODY
+        caller = await self.doorkeeper.admit_header(request.headers.get("Authorization"))
+        request[CALLER] = caller
+        if not isinstance(route.permission, Access):
+            caller.must(route.permission)
+        return caller
+
+    async def _ask(
+        self, route: Route, request: web.Request, wanted: Any, caller: Caller, command_id: str, query: bool
+    ) -> web.Response:
+        context = Context(
+            command_id=command_id,
+            user=caller.user,
+            actions=caller.actions,
+            traceparent=_traceparent(request, self.ids),
+            session=caller.session or None,
+            address=request.remote or "",
+            after=self.seen if query else 0,
+        )
+        answered = await ask_raw(self.bus, route.rpc, wanted, context)
+        response = web.Response(body=answered.data, status=route.status, content_type=JSON)
+        self.saw(int(answered.headers.get(SEQ_HEADER, "0")))
+        cursor = answered.headers.get(CURSOR_HEADER)
+        if cursor is not None:
+            response.headers["X-Next-Cursor"] = cursor
+            following = request.rel_url.update_query(cursor=cursor)
+            response.headers["Link"] = f'<{quote(str(following), safe="/?=&%")}>; rel="next"'
+        return response
+
+    # --- around every handler
+
+    @web.middleware
+    async def envelope(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Request ids, one error format, figures and one log line."""
+        given = request.headers.get("X-Request-ID", "")
+        request_id = request[REQUEST_ID] = given if _REQUEST_ID.match(given) else self.ids.new()
+        started = time.perf_counter()
+        response = await self._guarded(request, handler, request_id)
+        if not response.prepared:
+            response.headers["X-Request-ID"] = request_id
+            response.headers["X-Content-Type-Options"] = "nosniff"
+        seconds = time.perf_counter() - started
+        path = _template(request)
+        self.metrics.request(request.method, path, response.status, seconds)
+        caller = request.get(CALLER, ANYBODY)
+        log.debug(
+            "request", method=request.method, path=path, status=response.status, ms=round(1000 * seconds, 1),
+            user=caller.user, request_id=request_id,
+        )  # fmt: skip
+        return response
+
+    async def _guarded(self, request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            return errors.response(refusal, request_id=request_id)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            answer = errors.response(errors.of_http(error), request_id=request_id, status=error.status)
+            if "Allow" in error.headers:
+                answer.headers["Allow"] = error.headers["Allow"]
+            return answer
+        except Exception:
+            log.exception("request failed", path=_template(request), request_id=request_id)
+            return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
+
+
+# --- requests as contract structs ---------------------------------------------------------------------------------
+
+
+def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
+    """How the row's request struct is read: the path's fields, then the query's or the body's."""
+    struct = route.rpc.request
+    types = get_type_hints(struct, include_extras=True)
+    in_path = re.findall(r"\{(\w+)\}", route.path)
+    has_body = route.method in ("POST", "PATCH", "PUT")
+
+    def read(request: web.Request, body: bytes) -> Any:
+        values: dict[str, Any] = _decode_body(request, body) if has_body else _decode_query(request, types, in_path)
+        for name in in_path:
+            if name in values:
+                raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is in the path already.")
+            values[name] = _convert_text(request.match_info[name], types[name], name)
+        try:
+            return msgspec.convert(values, struct)
+        except msgspec.ValidationError as error:
+            raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
+
+    return read
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise Refusal(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.") from None
+
+
+def _decode_body(request: web.Request, body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    if request.content_type != JSON:
+        raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+    try:
+        return _decode_object(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}") from None
+
+
+def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in request.query:
+        if name not in types or name in in_path:
+            raise Refusal(ErrorCode.INVALID_PARAMS, f"There is no parameter `{name[:64]}`.")
+        if len(request.query.getall(name)) > 1:
+            raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is given more than once.")
+        values[name] = _convert_text(request.query[name], types[name], name)
+    return values
+
+
+def _convert_text(text: str, wanted: Any, name: str) -> Any:
+    try:
+        return msgspec.convert(text, wanted, strict=False)
+    except msgspec.ValidationError as error:
+        if text.isascii() and text.isdigit() and len(text) < 10:  # a literal number is not read from text
+            try:
+                return msgspec.convert(int(text), wanted)
+            except msgspec.ValidationError:
+                pass
+        raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}`: {error}") from None
+
+
+def _traceparent(request: web.Request, ids: Ids) -> str:
+    given = request.headers.get("traceparent", "")
+    if _TRACEPARENT.match(given):
+        return given
+    digits = (ids.new() + ids.new()).encode().hex()
+    return f"00-{digits[:32]}-{digits[32:48]}-01"
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "none"

@@ -1,0 +1,330 @@
+"""Socket.IO: the journal's events, encoded once and written to everybody who subscribed.
+
+Each event carries `seq`, its place in the journal. A client that comes back passes the last one it saw as `since`
+and gets what it missed, from memory or from the journal, before anything new. What is only telemetry is sent at
+most twice a second for a slot and repeats the last `seq`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import socketio
+import structlog
+from engineio.packet import MESSAGE
+from engineio.packet import Packet as Frame
+from msgspec import Struct
+from socketio.exceptions import ConnectionRefusedError as Refuse
+from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
+
+from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
+from actors.runtime.clock import Clock
+from bus_schemas.call import CallAlerting, CallConnected, CallDialing, CallEnded, CallEnding, Phase, state_of, status_of
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.slot import SLOT_TELEMETRY, SlotBooked, SlotConfigured, SlotReleased, SlotTelemetry
+from bus_schemas.user import SESSION_CLOSED, SessionClosed
+from gateway.auth import Caller, Doorkeeper
+from gateway.metrics import Metrics
+from gateway.routes import LIVE, Live
+
+log = structlog.get_logger()
+
+SCOPE = "ottb.v1.evt.>"
+KEPT = 10_000  # events in memory for those who come back
+FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
+SLOWEST = 2_000  # frames that may wait for one client
+TELEMETRY_PAUSE = 0.5
+SWEEP = 5.0
+UNNAMED = 10.0  # seconds a transport may stay without having logged in
+
+ROW = {(row.topic.subject.split(".")[3], row.topic.past): row for row in LIVE}
+PERMISSION = {row.room: row.permission for row in LIVE}
+
+_PHASE: Mapping[type, Phase] = {
+    CallDialing: Phase.DIALING,
+    CallAlerting: Phase.ALERTING,
+    CallConnected: Phase.CONNECTED,
+}
+
+
+class TextOnly(Packet):  # type: ignore[misc]  # python-socketio has no types
+    """Packets without attachments: a client could have the server collect them without end."""
+
+    def decode(self, encoded_packet: str) -> Any:
+        attachments = super().decode(encoded_packet)
+        if self.packet_type in (BINARY_EVENT, BINARY_ACK):
+            raise ValueError("binary packets are not accepted")
+        return attachments
+
+
+class Kept(Struct, frozen=True):
+    """An event as it goes out."""
+
+    seq: int
+    room: str
+    text: str
+
+
+class Visitor(Struct):
+    """A connected client."""
+
+    caller: Caller
+    transport: str
+    rooms: set[str]
+    leave: asyncio.TimerHandle
+
+
+class LiveFeed:
+    """The Socket.IO side of one gateway."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        clock: Clock,
+        doorkeeper: Doorkeeper,
+        metrics: Metrics,
+        origins: tuple[str, ...],
+        saw: Callable[[int], None],
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._doorkeeper = doorkeeper
+        self._metrics = metrics
+        self._saw = saw
+        self.server = socketio.AsyncServer(
+            async_mode="aiohttp",
+            serializer=TextOnly,
+            cors_allowed_origins=list(origins) or None,
+            max_http_buffer_size=64 * 1024,
+            ping_interval=25,
+            ping_timeout=20,
+            always_connect=False,
+        )
+        self._visitors: dict[str, Visitor] = {}
+        self._kept: deque[Kept] = deque(maxlen=KEPT)
+        self.seq = 0
+        self._pending: dict[int, SlotTelemetry] = {}
+        self._stops: list[Unsubscribe] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unnamed: dict[str, float] = {}
+        self.server.on("connect", self._connect)
+        self.server.on("disconnect", self._disconnect)
+        for room in PERMISSION:
+            self.server.on(f"subscribe:{room}", self._subscriber(room))
+            self.server.on(f"unsubscribe:{room}", self._unsubscriber(room))
+
+    async def start(self) -> None:
+        self.seq = await self._bus.last_seq()
+        self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
+        self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
+        self._spawn(self._send_telemetry())
+        self._spawn(self._sweep())
+
+    async def stop(self) -> None:
+        for stop in self._stops:
+            await stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for visitor in list(self._visitors.values()):
+            await self.server.eio.disconnect(visitor.transport)
+
+    # --- clients
+
+    async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
+        transport = self.server.manager.eio_sid_from_sid(sid, "/")
+        token = auth.get("token") if isinstance(auth, dict) else None
+        try:
+            if not isinstance(token, str):
+                raise Refusal(ErrorCode.AUTH_FAIL, "Pass the token in the handshake: auth: {token}.")
+            caller = await self._doorkeeper.admit(token)
+        except Refusal as refusal:
+            self._spawn(self._close_soon(transport))
+            raise Refuse(refusal.message, msgspec.to_builtins(refusal.as_refused())) from None
+        left = caller.expires - self._clock.now().timestamp()
+        leave = asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
+        self._visitors[sid] = Visitor(caller=caller, transport=transport, rooms=set(), leave=leave)
+        self._metrics.clients.set(len(self._visitors))
+
+    async def _disconnect(self, sid: str, *_: object) -> None:
+        visitor = self._visitors.pop(sid, None)
+        if visitor is not None:
+            visitor.leave.cancel()
+        self._metrics.clients.set(len(self._visitors))
+
+    def _part(self, sid: str, event: str, message: str) -> None:
+        self._spawn(self._send_off(sid, event, message))
+
+    async def _send_off(self, sid: str, event: str, message: str) -> None:
+        """Say why, then end the session."""
+        refused = Refusal(ErrorCode.AUTH_FAIL, message).as_refused()
+        await self.server.emit(event, msgspec.to_builtins(refused), to=sid)
+        await self.server.disconnect(sid)
+
+    async def _close_soon(self, transport: str) -> None:
+        await asyncio.sleep(1.0)  # the refusal goes out first
+        await self.server.eio.disconnect(transport)
+
+    async def _sweep(self) -> None:
+        """Close transports whose client never logged in."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP)
+            named = {visitor.transport for visitor in self._visitors.values()}
+            waiting = [transport for transport in self.server.eio.sockets if transport not in named]
+            self._unnamed = {transport: self._unnamed.get(transport, loop.time()) for transport in waiting}
+            for transport, since in self._unnamed.items():
+                if loop.time() - since >= UNNAMED:
+                    await self.server.eio.disconnect(transport)
+
+    # --- rooms
+
+    def _subscriber(self, room: str) -> Any:
+        async def subscribe(sid: str, options: Any = None) -> Any:
+            """Acknowledged once, `{"error": false, "seq": n}` or in the error format."""
+            try:
+                return await self._subscribe(sid, room, _since(options))
+            except Refusal as refusal:
+                return msgspec.to_builtins(refusal.as_refused())
+
+        return subscribe
+
+    def _unsubscriber(self, room: str) -> Any:
+        async def unsubscribe(sid: str, options: Any = None) -> Any:
+            if sid in self._visitors:
+                self._visitors[sid].rooms.discard(room)
+            return {"error": False, "seq": self.seq}
+
+        return unsubscribe
+
+    async def _subscribe(self, sid: str, room: str, since: int | None) -> dict[str, Any]:
+        visitor = self._visitors.get(sid)
+        if visitor is None:
+            raise Refusal(ErrorCode.AUTH_FAIL, "Not logged in.")
+        visitor.caller.must(PERMISSION[room])
+        visitor.rooms.discard(room)  # nothing new until the missed ones are out
+        if since is not None and since > self.seq:
+            raise Refusal(ErrorCode.INVALID_PARAMS, "`since` is ahead of the journal.", seq=self.seq)
+        if since is not None and self.seq - since > FARTHEST:
+            visitor.rooms.add(room)
+            return {"error": False, "seq": self.seq, "snapshot_needed": True}
+        if since is not None:
+            since = await self._replay(visitor, room, since)
+            for kept in self._kept:
+                if kept.room == room and kept.seq > since:
+                    self._write(visitor.transport, kept.text)
+        visitor.rooms.add(room)
+        return {"error": False, "seq": self.seq}
+
+    async def _replay(self, visitor: Visitor, room: str, since: int) -> int:
+        """Send what is too old for memory, from the journal. Returns how far that went."""
+        while (self._kept and since + 1 < self._kept[0].seq) or (not self._kept and since < self.seq):
+            reached = since
+            async for recorded in self._bus.replay(f"ottb.v1.evt.{room.removesuffix('s')}.>", after=since):
+                if self._kept and recorded.seq >= self._kept[0].seq:
+                    return recorded.seq - 1
+                if (kept := self._made(recorded)) is not None:
+                    self._write(visitor.transport, kept.text)
+                reached = recorded.seq
+            since = max(reached, self.seq if not self._kept else self._kept[0].seq - 1)
+        return since
+
+    # --- events
+
+    async def _hear(self, recorded: Recorded) -> None:
+        if recorded.subject.endswith(".session_closed"):
+            self._end_session(msgspec.json.decode(recorded.data, type=SESSION_CLOSED.event))
+        kept = self._made(recorded)
+        self.seq = recorded.seq
+        self._saw(recorded.seq)
+        if kept is not None:
+            self._kept.append(kept)
+            self._send(kept.room, kept.text)
+
+    def _end_session(self, closed: SessionClosed) -> None:
+        for sid, visitor in list(self._visitors.items()):
+            if visitor.caller.session == closed.session:
+                self._part(sid, "auth.revoked", "The session was ended.")
+
+    def _made(self, recorded: Recorded) -> Kept | None:
+        _, _, _, kind, *_, past = recorded.subject.split(".")
+        row = ROW.get((kind, past))
+        if row is None:
+            return None
+        event = msgspec.json.decode(recorded.data, type=row.topic.event)
+        return Kept(recorded.seq, row.room, _encode(row, shown(event, past), recorded.seq))
+
+    def _send(self, room: str, text: str) -> None:
+        self._metrics.events.labels(room).inc()
+        for visitor in list(self._visitors.values()):
+            if room in visitor.rooms:
+                self._write(visitor.transport, text)
+
+    def _write(self, transport: str, text: str) -> None:
+        """Queue a frame for one client. One that does not read is cut off: it can come back with `since`."""
+        socket = self.server.eio.sockets.get(transport)
+        if socket is None or socket.closed:
+            return
+        if socket.queue.qsize() >= SLOWEST:
+            log.info("slow client cut off", transport=transport)
+            self._spawn(self.server.eio.disconnect(transport))
+            return
+        socket.queue.put_nowait(Frame(MESSAGE, data=text))
+
+    # --- telemetry
+
+    async def _hear_telemetry(self, message: Message) -> None:
+        telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
+        self._pending[telemetry.slot] = telemetry
+
+    async def _send_telemetry(self) -> None:
+        row = next(row for row in LIVE if row.topic is SLOT_TELEMETRY)
+        while True:
+            await asyncio.sleep(TELEMETRY_PAUSE)
+            pending, self._pending = self._pending, {}
+            for telemetry in pending.values():
+                self._send(row.room, _encode(row, shown(telemetry, "telemetry"), self.seq))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def shown(event: Any, past: str) -> dict[str, Any]:
+    """An event's data as clients see it: its own fields, and the documented state of the thing after it."""
+    data: dict[str, Any] = msgspec.to_builtins(event)
+    data["change"] = past
+    if isinstance(event, CallEnded):
+        data |= {"phase": Phase.ENDED.value, "status": status_of(event.state).value}
+    elif type(event) in _PHASE:
+        phase = _PHASE[type(event)]
+        data |= {"phase": phase.value, "state": state_of(phase).value, "status": status_of(state_of(phase)).value}
+    elif isinstance(event, CallEnding):
+        data["ending"] = True
+    elif isinstance(event, SlotBooked | SlotReleased | SlotConfigured):
+        data["call_id"] = event.call_id if isinstance(event, SlotBooked) else None
+    if "slot" in data and "call_id" not in data:
+        data["id"] = data["slot"]
+    for internal in ("mono", "boot", "after_ref", "ref"):
+        data.pop(internal, None)
+    return data
+
+
+def _encode(row: Live, data: dict[str, Any], seq: int) -> str:
+    payload = {"event": row.event, "data": data, "seq": seq}
+    return str(TextOnly(EVENT, data=[row.event, payload], namespace="/").encode())
+
+
+def _since(options: Any) -> int | None:
+    if options is None:
+        return None
+    if not isinstance(options, dict) or set(options) - {"since"}:
+        raise Refusal(ErrorCode.INVALID_PARAMS, 'Subscribe with {"since": seq}, or with nothing.')
+    since = options.get("since")
+    if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 0):
+        raise Refusal(ErrorCode.INVALID_PARAMS, "`since` is the last seq you saw.")
+    return since

@@ -1,0 +1,37 @@
+"""The gateway's figures for Prometheus. Labels are routes, never what a client wrote."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from gateway.routes import ROUTES
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """One registry a gateway."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "ottb_http_requests", "Requests answered.", ["method", "path", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "ottb_http_request_seconds", "Time to answer.", ["method", "path"], buckets=BUCKETS,
+            registry=self._registry,
+        )  # fmt: skip
+        self.clients = Gauge("ottb_live_clients", "Socket.IO clients.", registry=self._registry)
+        self.events = Counter("ottb_live_events", "Events sent to rooms.", ["room"], registry=self._registry)
+        self.bus_connected = Gauge("ottb_bus_connected", "1 while the bus is connected.", registry=self._registry)
+        for route in ROUTES:  # a counter that was never counted is 0, not missing
+            self._requests.labels(route.method, route.path, str(route.status))
+        for room in ("calls", "slots"):
+            self.events.labels(room)
+
+    def request(self, method: str, path: str, status: int, seconds: float) -> None:
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, path, str(status)).inc()
+        self._seconds.labels(known, path).observe(seconds)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)

@@ -1,0 +1,177 @@
+"""OpenAPI 3.1 from ROUTES, AsyncAPI 3 from the topics: the documents say what the tables say."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from bus_schemas.all import TOPICS
+from bus_schemas.contract import ALWAYS_POSSIBLE
+from bus_schemas.errors import ErrorCode, Refused
+from gateway.errors import HTTP_STATUS
+from gateway.routes import LIVE, ROUTES, Access, Part, Route
+
+TITLE = "OTTB"
+VERSION = "1.0.0"
+REF = "#/components/schemas/{name}"
+JSON = "application/json"
+
+
+def openapi(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
+    """The document of the routes that one port serves."""
+    routes = tuple(routes)
+    schemas = _components(routes)
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": VERSION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _components(routes: Iterable[Route]) -> dict[str, Any]:
+    types = [Refused]
+    for route in routes:
+        types += [kind for kind in (route.rpc.request, route.rpc.reply) if kind not in types]
+    _, components = msgspec.json.schema_components(types, ref_template=REF)
+    return dict(components)
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REF)
+    return schema
+
+
+def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    request = schemas[route.rpc.request.__name__]
+    in_path = re.findall(r"\{(\w+)\}", route.path)
+    has_body = route.method in ("POST", "PATCH", "PUT")
+    operation: dict[str, Any] = {
+        "operationId": f"{route.method.lower()}_{re.sub('[^a-z]+', '_', route.path.lower()).strip('_')}",
+        "summary": route.rpc.summary,
+        "description": (route.rpc.request.__doc__ or "").strip(),
+        "tags": [route.part.value],
+        "parameters": _parameters(route, request, in_path, has_body),
+        "responses": _responses(route),
+    }
+    if has_body:
+        body = _body_schema(request, in_path)
+        operation["requestBody"] = {"required": bool(body.get("required")), "content": {JSON: {"schema": body}}}
+    if route.permission is not Access.PUBLIC:
+        operation["security"] = [{"bearer": []}]
+        operation["x-permission"] = str(route.permission)
+    return operation
+
+
+def _parameters(route: Route, request: Mapping[str, Any], in_path: list[str], has_body: bool) -> list[Any]:
+    parameters: list[Any] = []
+    for name, schema in request.get("properties", {}).items():
+        if name in in_path:
+            parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+        elif not has_body:
+            required = name in request.get("required", ())
+            parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
+    if route.effect:
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+        parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema})
+    return parameters
+
+
+def _body_schema(request: Mapping[str, Any], in_path: list[str]) -> dict[str, Any]:
+    properties = {name: schema for name, schema in request.get("properties", {}).items() if name not in in_path}
+    required = [name for name in request.get("required", ()) if name not in in_path]
+    body: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    if required:
+        body["required"] = required
+    return body
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    codes = set(route.rpc.refusals | ALWAYS_POSSIBLE)
+    if route.rpc.absent is not None:
+        codes |= route.rpc.absent.refusals
+    if route.permission is not Access.PUBLIC:
+        codes.add(ErrorCode.AUTH_FAIL)
+    if not isinstance(route.permission, Access):
+        codes.add(ErrorCode.PERMISSION_DENIED)
+    if route.method in ("POST", "PATCH", "PUT"):
+        codes |= {ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE}
+    if route.effect:
+        codes |= {ErrorCode.CONFLICT, ErrorCode.IDEMPOTENCY_MISMATCH}
+    by_status: dict[int, list[str]] = {}
+    for code in sorted(codes):
+        by_status.setdefault(HTTP_STATUS[code], []).append(code.value)
+    responses: dict[str, Any] = {
+        str(route.status): {"description": "Done.", "content": {JSON: {"schema": _schema(route.rpc.reply)}}}
+    }
+    for status, names in sorted(by_status.items()):
+        responses[str(status)] = {
+            "description": ", ".join(names),
+            "content": {JSON: {"schema": {"$ref": REF.format(name="Refused")}}},
+        }
+    return responses
+
+
+def asyncapi() -> dict[str, Any]:
+    """The events: on NATS for other systems, and as Socket.IO clients hear them."""
+    types = [topic.event for topic in TOPICS]
+    _, components = msgspec.json.schema_components(types, ref_template=REF)
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for topic in TOPICS:
+        name = topic.event.__name__
+        fields = re.findall(r"\{(\w+)\}", topic.subject)
+        channels[name] = {
+            "address": topic.subject,
+            "title": topic.summary,
+            "servers": [{"$ref": "#/servers/nats"}],
+            "parameters": {field: {"description": f"`{field}` of the event"} for field in fields},
+            "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+        }
+        operations[f"hear{name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
+    for event in sorted({row.event for row in LIVE}):
+        key = event.replace(".", "_")
+        channels[key] = {
+            "address": event,
+            "title": f"Socket.IO event {event}",
+            "servers": [{"$ref": "#/servers/socketio"}],
+            "messages": {key: {"$ref": f"#/components/messages/{key}"}},
+        }
+        operations[f"hear_{key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
+    messages = {
+        topic.event.__name__: {"payload": {"$ref": REF.format(name=topic.event.__name__)}, "contentType": JSON}
+        for topic in TOPICS
+    }
+    for event in {row.event for row in LIVE}:
+        messages[event.replace(".", "_")] = {"payload": _live_payload(event), "contentType": JSON}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": TITLE, "version": VERSION},
+        "defaultContentType": JSON,
+        "servers": {
+            "nats": {"host": "localhost:14222", "protocol": "nats"},
+            "socketio": {"host": "localhost:3000", "pathname": "/socket.io/", "protocol": "socketio"},
+        },
+        "channels": channels,
+        "operations": operations,
+        "components": {"schemas": components, "messages": messages},
+    }
+
+
+def _live_payload(event: str) -> dict[str, Any]:
+    data = {"anyOf": [{"$ref": REF.format(name=row.topic.event.__name__)} for row in LIVE if row.event == event]}
+    properties = {"event": {"const": event}, "data": data, "seq": {"type": "integer"}}
+    return {"type": "object", "properties": properties, "required": ["event", "data", "seq"]}
+
+
+def routes_of(part: Part) -> tuple[Route, ...]:
+    """What one of the four ports serves: its own rows, and WORKSPACE everybody's."""
+    return tuple(route for route in ROUTES if part in (route.part, Part.WORKSPACE))

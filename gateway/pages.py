@@ -1,0 +1,155 @@
+"""What every port serves beside the documented routes: health, figures, documents and a page to read them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+from aiohttp import web
+
+from actors.runtime.bus import Bus, BusError
+from gateway.metrics import Metrics
+from gateway.openapi import asyncapi, openapi, routes_of
+from gateway.routes import Part
+
+JSON = "application/json"
+CHECK_TIMEOUT = 2.0
+
+# Who must answer for the gateway to be of use, by a line that each refuses without doing anything.
+PROBES: Mapping[str, str] = {
+    "point": "ottb.v1.qry.user.session",
+    "ledger": "ottb.v1.qry.call.cdr",
+    "actors": "ottb.v1.cmd.slots.remove",
+}
+
+
+async def failing(bus: Bus, connected: Callable[[], bool]) -> dict[str, str]:
+    """What is not ready, and why. Empty: everything is."""
+    if not connected():
+        return {"bus": "not connected"}
+    missing: dict[str, str] = {}
+    for name, subject in PROBES.items():
+        try:
+            await bus.request(subject, b"", {}, timeout=CHECK_TIMEOUT)
+        except BusError as error:
+            missing[name] = f"does not answer ({type(error).__name__})"
+    return missing
+
+
+def add_pages(
+    app: web.Application, *, part: Part, bus: Bus, connected: Callable[[], bool], metrics: Metrics, sandbox: bool
+) -> None:
+    """Add the pages to one port's application."""
+    documents = {
+        "/openapi.json": msgspec.json.encode(openapi(routes_of(part))),
+        "/asyncapi.json": msgspec.json.encode(asyncapi()),
+    }
+
+    async def livez(request: web.Request) -> web.Response:
+        return _json({"status": "ok"})
+
+    async def readyz(request: web.Request) -> web.Response:
+        missing = await failing(bus, connected)
+        metrics.bus_connected.set(1 if connected() else 0)
+        checks = {name: missing.get(name, "ok") for name in ("bus", *PROBES)}
+        verbose = {"checks": checks} if "verbose" in request.query else {}
+        status = {"status": "not ready" if missing else "ok", "sandbox": sandbox}
+        return _json(status | verbose, 503 if missing else 200)
+
+    async def figures(request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
+
+    async def about(request: web.Request) -> web.Response:
+        return _json({"name": "OTTB", "version": _version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})
+
+    def document(path: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def serve(request: web.Request) -> web.Response:
+            return web.Response(body=documents[path], content_type=JSON)
+
+        return serve
+
+    async def docs(request: web.Request) -> web.Response:
+        return _page(DOCS_HTML, "text/html")
+
+    async def docs_script(request: web.Request) -> web.Response:
+        return _page(DOCS_SCRIPT, "text/javascript")
+
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/healthz", readyz)
+    app.router.add_get("/metrics", figures)
+    app.router.add_get("/version", about)
+    app.router.add_get("/", about)
+    for path in documents:
+        app.router.add_get(path, document(path))
+    app.router.add_get("/docs", docs)
+    app.router.add_get("/docs.js", docs_script)
+
+
+def _version() -> str:
+    try:
+        return version("ottb")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type=JSON)
+
+
+def _page(text: str, kind: str) -> web.Response:
+    policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+    return web.Response(text=text, content_type=kind, headers={"Content-Security-Policy": policy})
+
+
+DOCS_HTML = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>OTTB API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+details { border: 1px solid #8886; border-radius: 6px; margin: .4rem 0; padding: .4rem .8rem; }
+summary { cursor: pointer; } code, pre { font: 13px/1.45 ui-monospace, monospace; } pre { overflow: auto; }
+.method { display: inline-block; width: 5rem; font-weight: 600; }
+</style></head>
+<body><h1>OTTB API</h1>
+<p>The same as data: <a href="/openapi.json">openapi.json</a>, <a href="/asyncapi.json">asyncapi.json</a>.</p>
+<main id="routes">Loading...</main><h2>Schemas</h2><div id="schemas"></div>
+<script src="/docs.js"></script></body></html>
+"""
+
+DOCS_SCRIPT = """const add = (parent, tag, text, cls) => {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  if (cls) element.className = cls;
+  return parent.appendChild(element);
+};
+const json = (parent, title, value) => {
+  add(parent, "h4", title);
+  add(add(parent, "pre"), "code", JSON.stringify(value, null, 2));
+};
+fetch("/openapi.json").then((answer) => answer.json()).then((api) => {
+  const main = document.getElementById("routes");
+  main.textContent = "";
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const box = add(main, "details");
+      const head = add(box, "summary");
+      add(head, "span", method.toUpperCase(), "method");
+      add(head, "code", path);
+      add(head, "span", "  " + operation.summary);
+      add(box, "p", operation.description);
+      add(box, "p", "Permission: " + (operation["x-permission"] || "none"));
+      if (operation.parameters.length) json(box, "Parameters", operation.parameters);
+      if (operation.requestBody) json(box, "Body", operation.requestBody.content["application/json"].schema);
+      json(box, "Answers", operation.responses);
+    }
+  }
+  const schemas = document.getElementById("schemas");
+  for (const [name, schema] of Object.entries(api.components.schemas)) {
+    const box = add(schemas, "details");
+    box.id = name;
+    add(box, "summary", name);
+    json(box, "Schema", schema);
+  }
+});
+"""
