@@ -1,0 +1,40 @@
+# OTTB. `make` alone lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+CONFIG ?= config/sandbox.toml
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check test-all bench fix clean setup setup-test
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
+	@$(BIN)/ottb up --config $(CONFIG)
+
+test: setup-test ## Set everything up and run the tests
+	@$(BIN)/python -m pytest $(TESTS) -m "not faults and not live"
+
+check: setup-test ## Lint and types
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+test-all: setup-test ## Also the long ones: real adbd (root, Debian), process faults under load, API fuzzing
+	@$(BIN)/python -m pytest $(TESTS)
+
+bench: setup-test ## Measure against floors and peers, in one table
+	@$(BIN)/python -m bench
+
+fix: setup-test ## Mend what the linter can mend
+	@$(BIN)/ruff check --fix .
+
+clean: ## Remove what was made here: environment, state, caches
+	rm -rf .venv .tools var tests/js/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@$(PYTHON) cli/bootstrap.py run
+
+setup-test:
+	@$(PYTHON) cli/bootstrap.py test

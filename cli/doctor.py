@@ -1,0 +1,118 @@
+"""`ottb doctor`: one small check for each thing that goes wrong, each with what to do."""
+
+import asyncio
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.adapters.adb import AdbServerGone, parse_devices
+from actors.settings import Settings
+from cli.up import adb_answers, adb_binary, holder_of, nats_answers, ports
+
+FREE_BYTES = 500 * 1024 * 1024
+OPEN_FILES = 1024
+OURS = ("nats-server", "adb", "python", "ottb")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. `todo` says what helps."""
+
+    name: str
+    ok: bool
+    said: str
+    todo: str = ""
+
+
+def _python(settings: Settings) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", sys.version_info >= (3, 11), version, "" if sys.version_info >= (3, 11) else "Use 3.11+.")
+
+
+def _state(settings: Settings) -> Finding:
+    folder = settings.state if settings.state.exists() else Path.cwd()
+    if not os.access(folder, os.W_OK):
+        return Finding("state folder", False, f"{folder} cannot be written", "Change its owner, or set OTTB_STATE_DIR.")
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        return Finding("state folder", False, f"{free // 2**20} MB free", "Free some space: a full disk stops the bus.")
+    return Finding("state folder", True, f"{folder}, {free // 2**30} GB free")
+
+
+def _files(settings: Settings) -> Finding:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = OPEN_FILES + 8 * len(settings.slots)
+    return Finding(
+        "open files", limit >= need, f"{limit} allowed, {need} wanted", "" if limit >= need else "ulimit -n 8192"
+    )
+
+
+def _port_checks(settings: Settings) -> list[Finding]:
+    findings = []
+    for setting, port in ports(settings).items():
+        holder = holder_of(port)
+        variable = "OTTB_" + setting.upper().replace(".", "__")
+        foreign = holder is not None and not holder.startswith(OURS)
+        said = f"{port} is free" if holder is None else f"{port} is held by {holder}"
+        todo = f"Stop it, or set {variable} to another port." if foreign else ""
+        findings.append(Finding(f"port {setting}", not foreign, said, todo))
+    return findings
+
+
+def _adb(settings: Settings) -> Finding:
+    try:
+        binary = adb_binary()
+        shown = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        return Finding("adb", False, f"cannot be run: {error}", "Run `make run` once, or install adb.")
+    return Finding("adb", True, " ".join(shown.stdout.split()[:5]))
+
+
+def _nats(settings: Settings) -> Finding:
+    if settings.nats.url is not None:
+        return Finding("nats", True, f"{settings.nats.url} is used (not checked)")
+    if holder_of(settings.nats.port) is None:
+        return Finding("nats", True, "not running; `ottb up` starts it")
+    answers = asyncio.run(nats_answers(settings.nats.port))
+    return Finding(
+        "nats", answers, "answers, JetStream is on" if answers else "no JetStream answer on its port",
+        "" if answers else "Look at var/log/nats-server.log; is another server on this port?",
+    )  # fmt: skip
+
+
+def _phones(settings: Settings) -> Finding:
+    if not asyncio.run(adb_answers(settings.adb.port)):
+        return Finding("phones", True, "adb server not running; `ottb up` starts it")
+    try:
+        text = asyncio.run(_devices(settings.adb.port))
+    except (OSError, TimeoutError, AdbServerGone) as error:
+        return Finding("phones", False, f"adb server does not answer: {error}", "Restart `ottb up`.")
+    bad = {seen.serial: seen.state for seen in parse_devices(text).values() if seen.state != "device"}
+    if bad:
+        shown = ", ".join(f"{serial} {state}" for serial, state in bad.items())
+        todo = "unauthorized: accept this host's key on the phone's screen; offline: replug it or restart its slot."
+        return Finding("phones", False, shown, todo)
+    return Finding("phones", True, f"{len(parse_devices(text))} online")
+
+
+async def _devices(port: int) -> str:
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"000ehost:devices-l")
+        await reader.readexactly(4)
+        text = (await reader.readexactly(int(await reader.readexactly(4), 16))).decode()
+        writer.close()
+        return text
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _state, _files, _adb, _nats, _phones)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check's finding."""
+    return [*(check(settings) for check in CHECKS), *_port_checks(settings)]

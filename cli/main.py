@@ -1,0 +1,97 @@
+"""The `ottb` command. Each subcommand imports what it needs, so that `ottb --help` is quick."""
+
+import asyncio
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+
+from actors.settings import Settings, SettingsError, load
+
+CONFIG = click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML)."
+)
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return load(config=config, environment=os.environ)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.group()
+def main() -> None:
+    """OTTB: an open call platform that dials from real phones."""
+
+
+@main.command()
+@CONFIG
+def up(config: Path | None) -> None:
+    """Start the whole site on this machine, in the foreground."""
+    from cli.up import start
+
+    sys.exit(start(_settings(config), config))
+
+
+@main.command()
+@CONFIG
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def doctor(config: Path | None, as_json: bool) -> None:
+    """Name what is wrong and what to do about it."""
+    from cli.doctor import examine
+
+    findings = examine(_settings(config))
+    if as_json:
+        click.echo(json.dumps([finding.__dict__ for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.said}")
+            if finding.todo:
+                click.echo(f"      {finding.todo}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@main.command()
+@CONFIG
+def status(config: Path | None) -> None:
+    """Ask the running gateway whether everything is ready."""
+    http = _settings(config).http
+    url = f"http://{http.host}:{http.ottb_port}/readyz?verbose"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # an address of our own settings
+            click.echo(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        click.echo(error.read().decode())
+        sys.exit(1)
+    except OSError as error:
+        raise click.ClickException(f"no gateway at {url}: {error}. Start it with `make run`.") from None
+
+
+@main.command()
+@CONFIG
+@click.argument("subject", default="ottb.v1.evt.call.>")
+def events(config: Path | None, subject: str) -> None:
+    """Print the bus's events as JSON lines, as another system would hear them."""
+    from cli.events import watch
+
+    try:
+        asyncio.run(watch(_settings(config), subject, click.echo))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    from gateway.openapi import VERSION
+
+    click.echo(VERSION)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""`ottb up`: the whole site on this machine, in the foreground."""
+
+import asyncio
+import json
+import secrets
+import signal
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+
+from actors.point.keys import write_secret
+from actors.settings import Settings
+from cli.processes import Child, GaveUp, Supervisor
+
+ROOT = Path(__file__).resolve().parent.parent
+USERS = ("core", "gateway", "watch", "sys")
+PROBE_SECONDS = 1.0
+GATEWAY_PATIENCE = 40.0
+
+
+class CannotStart(Exception):
+    """The site cannot be started. The message says why and what to do."""
+
+
+# --- probes -------------------------------------------------------------------------------------------------------
+
+
+async def _first_bytes(port: int, request: bytes, count: int, host: str = "127.0.0.1") -> bytes:
+    """What a server says, at most `count` bytes; empty when it says nothing in time."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(request)
+                return await reader.read(count)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return b""
+
+
+async def nats_answers(port: int) -> bool:
+    return b'"jetstream":true' in await _first_bytes(port, b"", 4096)
+
+
+async def adb_answers(port: int) -> bool:
+    return (await _first_bytes(port, b"000chost:version", 4)) == b"OKAY"
+
+
+async def http_is(port: int, path: str, host: str, status: bytes = b" 200 ") -> bool:
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    return status in (await _first_bytes(port, request, 64, host))[:16]
+
+
+# --- children -----------------------------------------------------------------------------------------------------
+
+
+def passwords(state: Path) -> Mapping[str, str]:
+    """The bus passwords of this site, made at the first start."""
+    path = state / "secrets.json"
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        made = {user: f"p{secrets.token_hex(24)}" for user in USERS}
+        write_secret(path, json.dumps(made).encode())
+    known: dict[str, str] = json.loads(path.read_text())
+    return known
+
+
+def children(settings: Settings, config: Path | None) -> list[Child]:
+    """The processes of the site, in the order in which they are started."""
+    state = settings.state.resolve()
+    keys = passwords(state)
+    arguments = ["--config", str(config)] if config else []
+    common = {
+        "OTTB_STATE_DIR": str(state),
+        "PYTHONPATH": str(ROOT),
+        "OTTB_NATS__URL": settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}",
+    }
+    found: list[Child] = []
+    if settings.nats.url is None:
+        found.append(_nats(settings, state, keys))
+    found.append(_adb(settings, state))
+    if settings.sandbox.enabled:
+        found.append(_python("phones", ["simulators.fleet", *arguments, "--die-with-parent"], common))
+    for name, module, user in (("actors", "actors.main", "core"), ("gateway", "gateway.main", "gateway")):
+        found.append(_python(name, [module, *arguments], {**common, **_login(settings, user, keys)}))
+    return found
+
+
+def _login(settings: Settings, user: str, keys: Mapping[str, str]) -> Mapping[str, str]:
+    if settings.nats.url is not None:  # somebody else's server: its user is in the settings
+        given = {"OTTB_NATS__USER": settings.nats.user, "OTTB_NATS__PASSWORD": settings.nats.password}
+        return {name: value for name, value in given.items() if value is not None}
+    return {"OTTB_NATS__USER": user, "OTTB_NATS__PASSWORD": keys[user]}
+
+
+def _python(name: str, arguments: list[str], env: Mapping[str, str]) -> Child:
+    return Child(name=name, argv=[sys.executable, "-m", *arguments], env=env)
+
+
+def _nats(settings: Settings, state: Path, keys: Mapping[str, str]) -> Child:
+    binary = Path(sysconfig.get_path("scripts")) / "nats-server"
+    env = {f"OTTB_NATS_{user.upper()}_PASSWORD": keys[user] for user in USERS}
+    env |= {"OTTB_NATS_PORT": str(settings.nats.port), "OTTB_NATS_STORE": str(state / "nats")}
+    return Child(
+        name="nats-server",
+        argv=[str(binary), "-c", str(ROOT / "nats.conf")],
+        env=env,
+        ready=lambda: nats_answers(settings.nats.port),
+    )
+
+
+def adb_binary() -> str:
+    """The adb that we use, everywhere the same one."""
+    import adbutils  # slow to import, and only needed here
+
+    return str(adbutils.adb_path())
+
+
+def _adb(settings: Settings, state: Path) -> Child:
+    home = state / "adb"
+    home.mkdir(parents=True, exist_ok=True)
+    return Child(
+        name="adb",
+        argv=[adb_binary(), "-P", str(settings.adb.port), "nodaemon", "server"],
+        env={
+            "ADB_EMU": "0",  # else whatever listens on 5555-5585 becomes a phone
+            "ADB_MDNS": "0",
+            "ADB_REJECT_KILL_SERVER": "1",
+            "ANDROID_USER_HOME": str(home),
+            "HOME": str(home),
+        },
+        ready=lambda: adb_answers(settings.adb.port),
+    )
+
+
+# --- ports --------------------------------------------------------------------------------------------------------
+
+
+def ports(settings: Settings) -> Mapping[str, int]:
+    """Every port that `ottb up` listens on, by the setting that names it."""
+    http = settings.http
+    wanted = {
+        "http.point_port": http.point_port,
+        "http.dci_port": http.dci_port,
+        "http.ottb_port": http.ottb_port,
+        "http.workspace_port": http.workspace_port,
+        "adb.port": settings.adb.port,
+    }
+    if settings.nats.url is None:
+        wanted["nats.port"] = settings.nats.port
+    if settings.sandbox.enabled:
+        wanted["sandbox.control_port"] = settings.sandbox.control_port
+    return wanted
+
+
+def holder_of(port: int) -> str | None:
+    """Who listens on a port of this machine, for people."""
+    for connection in psutil.net_connections(kind="tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
+            try:
+                name = psutil.Process(connection.pid).name() if connection.pid else "another user's process"
+            except psutil.Error:
+                name = "a process"
+            return f"{name} (pid {connection.pid})"
+    return None
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise CannotStart when a port is taken, naming who has it and the setting that moves us."""
+    for setting, port in ports(settings).items():
+        holder = holder_of(port)
+        if holder is not None:
+            variable = "OTTB_" + setting.upper().replace(".", "__")
+            raise CannotStart(f"port {port} is taken by {holder}. Stop it, or set {variable} to another port.")
+
+
+# --- running ------------------------------------------------------------------------------------------------------
+
+
+async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
+    """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM."""
+    began = time.monotonic()
+    check_ports(settings)
+    first_start = not (settings.state / "secrets.json").exists()
+    supervisor = Supervisor(folder=settings.state / "log", say=say)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        for child in children(settings, config):
+            say(f"starting {child.name}")
+            await supervisor.start(child)
+        await _until_ready(settings, supervisor, stopped)
+        for line in banner(settings, time.monotonic() - began, first_start=first_start):
+            say(line)
+        ends = [asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(supervisor.wait())]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        ends[0].cancel()
+        if not stopped.is_set():
+            await ends[1]
+        ends[1].cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+        say("stopping; calls in progress go on and are taken over at the next start")
+    finally:
+        await supervisor.stop()
+
+
+async def _until_ready(settings: Settings, supervisor: Supervisor, stopped: asyncio.Event) -> None:
+    http = settings.http
+    waiting = [http.point_port, http.dci_port, http.ottb_port, http.workspace_port]
+    give_up = asyncio.get_running_loop().time() + GATEWAY_PATIENCE
+    while waiting and not stopped.is_set():
+        waiting = [port for port in waiting if not await http_is(port, "/readyz", http.host)]
+        if asyncio.get_running_loop().time() >= give_up:
+            raise GaveUp(f"not ready after {GATEWAY_PATIENCE:g} s; see {settings.state / 'log'} and `ottb doctor`")
+        await asyncio.sleep(0.05)
+
+
+def banner(settings: Settings, seconds: float, *, first_start: bool) -> list[str]:
+    """What a person wants to know when everything is up."""
+    http, host = settings.http, settings.http.host
+    kind = "sandbox" if settings.sandbox.enabled else "site"
+    admin = settings.state / "admin-password"
+    lines = [
+        "",
+        f"OTTB {kind} is up in {seconds:.1f} s.",
+        "",
+        f"  POINT      http://{host}:{http.point_port}   login, users",
+        f"  DCI        http://{host}:{http.dci_port}   pipelines",
+        f"  OTTB       http://{host}:{http.ottb_port}   slots, calls   (reference: /docs)",
+        f"  WORKSPACE  http://{host}:{http.workspace_port}   Socket.IO, and all of the above",
+        "",
+    ]
+    if first_start and admin.exists():
+        lines.append(f"  Log in as  admin / {admin.read_text().strip()}   (kept in {admin})")
+    else:
+        lines.append(f"  Log in as  admin; the password is in {admin}")
+    if settings.sandbox.enabled:
+        lines.append("             op12 / 1234   (an operator, in the sandbox only)")
+        lines.append(f"  Phones     {len(settings.slots)} virtual ones; what a number does: docs/sandbox.md")
+    return [*lines, "", "  Place a call: see README.md. Something wrong: ottb doctor. Stop: Ctrl-C.", ""]
+
+
+def start(settings: Settings, config: Path | None) -> int:
+    """Run in the foreground. Returns the exit code."""
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        asyncio.run(run(settings, config, say))
+    except (CannotStart, GaveUp) as error:
+        print(f"ottb: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
