@@ -1,0 +1,190 @@
+"""A whole site for tests: `ottb up` as its own process, on free ports, with its own state and its own phones."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 40.0
+MODULES = {"actors": "actors.main", "gateway": "gateway.main", "phones": "simulators.fleet"}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def config_for(slots: dict[int, str | None], ports: list[int], more: str) -> str:
+    """A settings file with these slots (number: owner) on these ports."""
+    rows = [
+        f'[[slots]]\nid = {slot}\nserial = "127.0.0.1:{port}"\nhub = "HUB1"\nport = {place}\nregion = "UA"\n'
+        + (f'user = "{user}"\ntrunk = "trunk-1"\n' if user else "")
+        for place, ((slot, user), port) in enumerate(zip(slots.items(), ports, strict=True), 1)
+    ]
+    return more + "\n" + "\n".join(rows)
+
+
+class Site:
+    """A running site. Its processes are found by what they run, as children of the supervisor."""
+
+    def __init__(self, *, folder: Path, slots: dict[int, str | None], more: str = "") -> None:
+        point, dci, ottb, workspace, nats, adb, self.control_port, *phones = free_ports(7 + len(slots))
+        self.ports = {"point": point, "dci": dci, "ottb": ottb, "workspace": workspace}
+        self.nats_port, self.adb_port = nats, adb
+        self.folder = folder
+        self.state = folder / "state"
+        config = folder / "site.toml"
+        config.write_text(config_for(slots, phones, more))
+        self._env = os.environ | {
+            "OTTB_STATE_DIR": str(self.state),
+            "OTTB_NATS__PORT": str(nats),
+            "OTTB_ADB__PORT": str(adb),
+            "OTTB_SANDBOX__CONTROL_PORT": str(self.control_port),
+            "OTTB_HTTP__POINT_PORT": str(point),
+            "OTTB_HTTP__DCI_PORT": str(dci),
+            "OTTB_HTTP__OTTB_PORT": str(ottb),
+            "OTTB_HTTP__WORKSPACE_PORT": str(workspace),
+        }
+        self._command = [sys.executable, "-m", "cli.main", "up", "--config", str(config)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is up."""
+        output = self.folder / "up.log"
+        with output.open("ab") as log:
+            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self._env, stdout=log, stderr=log)
+        before = output.read_text().count("is up in")
+        give_up = time.monotonic() + START_SECONDS
+        while output.read_text().count("is up in") <= before:
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.stop()
+                raise AssertionError(f"the site did not start:\n{output.read_text()}\n{self.logs()}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def logs(self) -> str:
+        return "\n".join(
+            f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}"
+            for path in sorted((self.state / "log").glob("*.log"))
+        )
+
+    # --- its processes
+
+    def pid(self, name: str) -> int | None:
+        """The process id of `nats-server`, `adb`, `phones`, `actors` or `gateway`, if it runs."""
+        assert self._process is not None
+        for child in psutil.Process(self._process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                command = child.cmdline()
+                wanted = MODULES.get(name)
+                if wanted in command if wanted else command[:1] and Path(command[0]).name == name:
+                    return child.pid
+        return None
+
+    def kill(self, name: str) -> None:
+        """kill -9, and no mercy for what it was doing."""
+        pid = self.pid(name)
+        assert pid is not None, f"{name} does not run"
+        os.kill(pid, signal.SIGKILL)
+
+    # --- its doors
+
+    def url(self, part: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[part]}{path}"
+
+    @property
+    def admin_password(self) -> str:
+        return (self.state / "admin-password").read_text().strip()
+
+
+class Client:
+    """One user's HTTP client. Every call gives the status and the decoded body."""
+
+    def __init__(self, site: Site, session: aiohttp.ClientSession, token: str | None = None) -> None:
+        self.site = site
+        self.session = session
+        self.token = token
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, part: str = "ottb", headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        all_headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        url = self.site.url(part, path)
+        async with self.session.request(method, url, json=body, headers=all_headers | (headers or {})) as answer:
+            text = await answer.read()
+            self.last_headers = answer.headers
+            return answer.status, json.loads(text) if text else None
+
+    async def get(self, path: str, **more: Any) -> tuple[int, Any]:
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        return await self.call("POST", path, body, **more)
+
+    async def login(self, user: str, password: str) -> dict[str, Any]:
+        status, answer = await self.post(
+            "/api/auth/login", {"username": user, "password": password}, part="point"
+        )
+        assert status == 200, answer
+        self.token = answer["token"]
+        return answer
+
+    async def phones(self, method: str, path: str, body: Any = None) -> Any:
+        """The control API of the virtual phones: faults, and the judge's log."""
+        url = f"http://127.0.0.1:{self.site.control_port}{path}"
+        async with self.session.request(method, url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def call_until(self, call_id: str, accept: Callable[[Any], bool], seconds: float = 15.0) -> Any:
+        """The call once it is as wanted."""
+        return await until(lambda: self._view(call_id), accept, seconds)
+
+    async def _view(self, call_id: str) -> Any:
+        return (await self.get(f"/api/call/{call_id}"))[1]
+
+
+async def until(look: Callable[[], Any], accept: Callable[[Any], bool], seconds: float = 15.0) -> Any:
+    """Look again until it is as wanted. Fails with what was seen last."""
+    give_up = asyncio.get_running_loop().time() + seconds
+    while True:
+        seen = await look()
+        if accept(seen):
+            return seen
+        assert asyncio.get_running_loop().time() < give_up, f"after {seconds} s still: {seen}"
+        await asyncio.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running_site(folder: Path, slots: dict[int, str | None], more: str = "") -> Iterator[Site]:
+    site = Site(folder=folder, slots=slots, more=more)
+    site.start()
+    try:
+        yield site
+    finally:
+        site.stop()
