@@ -245,6 +245,9 @@ class AdbPhone:
         if link[0] is Link.ONLINE:
             self._start_watching()
             self._tell_link(*link)
+        elif not server_answers:  # nothing can be dialled now, and nobody knows for how long
+            self._end_watching()
+            self._tell_link(*link)
         else:
             self._end_watching()
             self._settling = asyncio.get_running_loop().call_later(SETTLING, self._tell_link, *link)
@@ -309,13 +312,19 @@ class AdbPhone:
         """Bring what was told up to date with what the phone says."""
         for past in look.past:
             if past.ref in self._calls:
-                self._move(past.ref, CallPhase.DISCONNECTED, past.reason, past.cause)
-        if look.live is not None:
-            if look.live.incoming:
-                self._incoming.add(look.live.ref)
-            self._move(look.live.ref, look.live.phase)
+                if past.answered_age is not None:
+                    self._move(past.ref, CallPhase.ACTIVE, age=past.answered_age)
+                self._move(past.ref, CallPhase.DISCONNECTED, past.reason, past.cause, age=past.ended_age)
+        live = look.live
+        if live is not None:
+            if live.incoming:
+                self._incoming.add(live.ref)
+            answered = live.answered_age if live.phase is CallPhase.ACTIVE else None
+            self._move(live.ref, live.phase, age=answered or 0.0)
 
-    def _move(self, ref: str, phase: CallPhase, reason: EndReason | None = None, cause: str = "") -> None:
+    def _move(
+        self, ref: str, phase: CallPhase, reason: EndReason | None = None, cause: str = "", *, age: float = 0.0
+    ) -> None:
         before = self._calls.get(ref)
         if before is not None and ORDER[phase] <= ORDER[before]:
             return
@@ -324,7 +333,7 @@ class AdbPhone:
             forgotten, _ = self._calls.popitem(last=False)
             self._incoming.discard(forgotten)
         incoming = ref in self._incoming
-        self._report(CallSeen(ref=ref, phase=phase, reason=reason, cause=cause, incoming=incoming))
+        self._report(CallSeen(ref=ref, phase=phase, reason=reason, cause=cause, incoming=incoming, age=age))
         if self._live():
             self._call_is_up.set()
         else:

@@ -195,6 +195,7 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
 def _seen(call: Call, seen: CallSeen, now: Moment) -> Decision[CallEvent]:
     if seen.incoming or (seen.ref != call.ref if call.ref else not newer(seen.ref, call.after_ref)):
         return NOTHING
+    now = now.earlier(seen.age)
     match seen.phase:
         case CallPhase.DIALING:
             return Decision(state=replace(call, ref=seen.ref), effects=(CancelTimer(name=CREATED),))
@@ -233,7 +234,8 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
 
 
 def _found_live(call: Call, live: LiveCall, why: str, now: Moment, patience: Patience) -> Decision[CallEvent]:
-    decision = _seen(call, CallSeen(ref=live.ref, phase=live.phase), now)
+    age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
+    decision = _seen(call, CallSeen(ref=live.ref, phase=live.phase, age=age), now)
     effects = (CancelTimer(name=CREATED), CancelTimer(name=LOST), CancelTimer(name=GONE), *decision.effects)
     if why == HANGUP and call.ending_by is not None:
         if call.hangups >= HANGUP_TRIES:

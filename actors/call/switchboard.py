@@ -31,6 +31,7 @@ NO_IDLE_SLOT = Refusal(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of t
 NOT_FROM_HERE = Refusal(
     ErrorCode.CALL_FAILED, "Calls to this country are not allowed from any SIM here.", rule="country"
 )
+NOT_OURS_NOW = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its slots now. Try again.")
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
@@ -80,6 +81,8 @@ class Switchboard:
         return await asyncio.shield(under_way)
 
     async def _start(self, request: StartCall, call_id: str, context: Context) -> Page:
+        if not self._host.may_act:
+            raise NOT_OURS_NOW
         number = gate.canonical(request.number, self._rules, self._regions())
         self._caps.check(context.user, self._live_calls(context.user), self._host.clock.monotonic())
         booked = await self._book(request, number, call_id, context)

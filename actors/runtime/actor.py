@@ -57,9 +57,10 @@ class Ordered(Struct, frozen=True):
 
 
 class Told(Struct, frozen=True):
-    """A report; nobody waits for an answer."""
+    """A report, and when it came: while the bus is away it may have to wait, and its time must not move."""
 
     report: Any
+    heard: Moment
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -159,7 +160,7 @@ class Actor(Generic[State]):
 
     def tell(self, report: Any) -> None:
         """Put a report into the inbox. Where even reports pile up, the actor starts afresh and asks the outside."""
-        if not self._put(Told(report)) and self._live:
+        if not self._put(Told(report, moment(self._host.clock))) and self._live:
             self._crash(RuntimeError(f"{self!r}: inbox full of reports"))
 
     async def order(self, order: Any, context: Context) -> Any:
@@ -238,10 +239,10 @@ class Actor(Generic[State]):
                 await self._handle_command(rpc, message)
             case Ordered(order, context, done):
                 await self._handle_order(order, context, done)
-            case Told(_Resume()):
+            case Told(_Resume(), _):
                 await self._settle(self.resume(moment(self._host.clock)))
-            case Told(report):
-                await self._settle(self.observe(report, moment(self._host.clock)))
+            case Told(report, heard):
+                await self._settle(self.observe(report, heard))
 
     async def _handle_command(self, rpc: Rpc[Any, Any], message: Message) -> None:
         context = Context.from_headers(message.headers)

@@ -54,7 +54,7 @@ class CallSeen(Struct, frozen=True, kw_only=True):
 
     `ref` names the call on this phone, unique over its reboots (`<boot id>/TC@5`). `reason` and `cause`
     (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED.
-    `incoming` is true for calls the phone did not place.
+    `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late.
     """
 
     ref: str
@@ -62,6 +62,7 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     reason: EndReason | None = None
     cause: str = ""
     incoming: bool = False
+    age: float = 0.0
 
 
 class PastCall(Struct, frozen=True, kw_only=True):

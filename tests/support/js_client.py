@@ -1,0 +1,51 @@
+"""The JavaScript socket.io-client, driven from a test."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+SCRIPT = Path(__file__).resolve().parents[1] / "js" / "client.mjs"
+
+
+class JsClient:
+    """One client process. `expect` gives the first thing said that is as wanted; what came before is kept."""
+
+    def __init__(self, url: str, token: str, transports: str = "websocket") -> None:
+        self._arguments = ["node", str(SCRIPT), url, token, transports]
+        self.heard: list[dict[str, Any]] = []
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> "JsClient":
+        self._process = await asyncio.create_subprocess_exec(
+            *self._arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    def tell(self, **command: Any) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    async def ask(self, event: str, *argument: Any) -> Any:
+        """Emit an event and wait for its acknowledgement."""
+        self.tell(emit=event, **({"argument": argument[0]} if argument else {}))
+        return (await self.expect(lambda said: "ack" in said))["ack"]
+
+    async def expect(self, wanted: Any, seconds: float = 10.0) -> dict[str, Any]:
+        assert self._process is not None and self._process.stdout is not None
+        async with asyncio.timeout(seconds):
+            while line := await self._process.stdout.readline():
+                said = json.loads(line)
+                self.heard.append(said)
+                if wanted(said):
+                    return said
+        raise AssertionError(f"the client ended; it said {self.heard}")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [said["payload"] for said in self.heard if said.get("name") == name]
