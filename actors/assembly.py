@@ -1,0 +1,105 @@
+"""The slots and calls of one host, put together from given parts. Names no adapter: `main.py` does that."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from actors.call import gate
+from actors.call.actor import CallActor
+from actors.call.caps import Caps
+from actors.call.gate import Rules
+from actors.call.machine import Patience
+from actors.call.switchboard import Limits, Switchboard
+from actors.runtime.bus import Bus
+from actors.runtime.clock import Clock
+from actors.runtime.host import Host
+from actors.runtime.ids import Ids
+from actors.runtime.ownership import Lease, LeaseKeeper
+from actors.runtime.service import Service
+from actors.settings import Dial, Settings, SettingsError
+from actors.slot.actor import MakePhone, SlotActor
+from actors.slot.pool import Pool
+from actors.slot.registry import Device, SlotRegistry
+from bus_schemas.call import START_CALL, START_ON_SLOT
+from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT
+
+
+def rules_of(dial: Dial) -> Rules:
+    """The dial gate's rules. Raises SettingsError."""
+    numbers = set(dial.do_not_call)
+    try:
+        if dial.do_not_call_file:
+            numbers |= {line.strip() for line in Path(dial.do_not_call_file).read_text().splitlines() if line.strip()}
+        window = gate.parse_window(dial.hours)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"dial: {error}") from None
+    return Rules(
+        site_region=dial.site_region,
+        countries=frozenset(dial.countries),
+        do_not_call=frozenset(numbers),
+        window=window,
+        timezone=dial.timezone,
+    )
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    *,
+    bus: Bus,
+    clock: Clock,
+    ids: Ids,
+    make_phone: MakePhone,
+    devices: Callable[[], Iterable[Device]],
+    lost: asyncio.Event,
+) -> AsyncIterator[Host]:
+    """The host with everything that runs in it, started in order and stopped in reverse."""
+    pool = Pool()
+    calls = settings.calls
+    patience = Patience(created=calls.created_timeout, hangup=calls.hangup_timeout, lost=calls.lost_timeout)
+    async with AsyncExitStack() as stack:
+        lease = Lease(bus=bus, clock=clock, key=f"host.{settings.host}", holder=ids.new())
+        keeper = LeaseKeeper(lease=lease, on_lost=lost.set)
+        await keeper.start()
+        stack.push_async_callback(keeper.stop)
+        host = Host(
+            name=settings.host,
+            bus=bus,
+            clock=clock,
+            ids=ids,
+            ownership=keeper,
+            make={
+                "slot": lambda id, host: SlotActor(id=id, host=host, make_phone=make_phone, pool=pool),
+                "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
+            },
+        )
+        stack.push_async_callback(host.drain)
+        registry = SlotRegistry(host=host, from_file=settings.slots, devices=devices)
+        await registry.start()
+        switchboard = Switchboard(
+            host=host,
+            pool=pool,
+            rules=rules_of(settings.dial),
+            caps=Caps(per_minute=settings.dial.user_calls_per_minute, at_once=settings.dial.user_concurrent_calls),
+            limits=Limits(
+                ring_timeout=calls.ring_timeout,
+                max_duration=calls.max_duration,
+                slot_calls_per_hour=settings.dial.slot_calls_per_hour,
+            ),
+            regions=lambda: registry.regions,
+        )
+        host.serve_beside(START_ON_SLOT, switchboard.start_here)
+        service = Service(
+            bus=bus,
+            queue="host",
+            handlers={
+                START_CALL: switchboard.start_call,
+                CONFIGURE_SLOT: registry.configure,
+                REMOVE_SLOT: registry.remove,
+                LIST_UNASSIGNED: registry.unassigned,
+            },
+        )
+        await service.start()
+        stack.push_async_callback(service.stop)
+        yield host
