@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 PLAIN_TASK: Any = asyncio.tasks._PyTask  # type: ignore[attr-defined]  # the C task hides what it will run
+CANCEL_ROUNDS = 50
 STARTED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -85,11 +86,12 @@ def run(main: Callable[[], Coroutine[Any, Any, Result]], seed: int) -> Result:
     asyncio.set_event_loop(loop)
     try:
         result = loop.run_until_complete(main())
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        for _ in range(CANCEL_ROUNDS):  # what is cancelled may wait once more for something that never comes
+            if not (left := asyncio.all_tasks(loop)):
+                break
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0))
         return result
     finally:
         asyncio.set_event_loop(None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.runtime.bus import (
+    BusUnavailable,
     Entry,
     Fenced,
     Handler,
@@ -110,6 +111,7 @@ class MemoryBus:
         self._step = step
         self._tasks: set[asyncio.Task[Any]] = set()
         self.alive = True
+        self.buried = asyncio.Event()
 
     def kill(self) -> None:
         """The process is gone: it hears nothing, and what it waits for never comes."""
@@ -117,10 +119,16 @@ class MemoryBus:
         self._broker.subscriptions = [one for one in self._broker.subscriptions if one.client is not self]
         self._broker.followers = [one for one in self._broker.followers if one.client is not self]
 
+    def bury(self) -> None:
+        """The simulation is over: let what is left of a killed process end."""
+        self.kill()
+        self.buried.set()
+
     async def _pass(self, name: str) -> None:
         await self._step(name)
         if not self.alive:
-            await asyncio.Event().wait()
+            await self.buried.wait()
+            raise BusUnavailable("the process was killed")
 
     # --- requests and telemetry
 

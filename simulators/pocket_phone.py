@@ -91,11 +91,15 @@ class Handset:
 
 
 class PocketPhone:
-    """One host's connection to a handset. `alive` says whether the host's process still exists."""
+    """One host's connection to a handset. `alive` says whether the host's process still exists; one that does not
+    waits for `buried`."""
 
-    def __init__(self, handset: Handset, *, alive: Callable[[], bool], step: Step = no_step) -> None:
+    def __init__(
+        self, handset: Handset, *, alive: Callable[[], bool], buried: asyncio.Event, step: Step = no_step
+    ) -> None:
         self._handset = handset
         self._alive = alive
+        self._buried = buried
         self._step = step
         self._report: Callable[[Report], None] = lambda report: None
 
@@ -161,7 +165,8 @@ class PocketPhone:
     async def _pass(self, name: str, *, sent: bool = False) -> None:
         await self._step(name)
         if not self._alive():
-            await asyncio.Event().wait()
+            await self._buried.wait()
+            raise PhoneUnreachable("pocket: the process was killed")
         if not self._handset.plugged:
             raise PhoneUncertain("pocket: no answer") if sent else PhoneUnreachable("pocket: unplugged")
 

@@ -44,6 +44,8 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
     Phase.ENDED: frozenset(),
 }
 
+RESUME = "resume"  # why a new owner looks
+
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 HANGUP_TRIES = 12
@@ -155,7 +157,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.phase is Phase.ENDED:
         return Decision(effects=(_release(call, unsure=False),))
     age, _ = elapsed(call.started, now)
-    effects: list[Effect] = [_to_slot(call.slot, LookAt(call_id=call.call_id, why="resume"))]
+    effects: list[Effect] = [_to_slot(call.slot, LookAt(call_id=call.call_id, why=RESUME))]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
         effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
@@ -237,7 +239,7 @@ def _found_live(call: Call, live: LiveCall, why: str, now: Moment, patience: Pat
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
     decision = _seen(call, CallSeen(ref=live.ref, phase=live.phase, age=age), now)
     effects = (CancelTimer(name=CREATED), CancelTimer(name=LOST), CancelTimer(name=GONE), *decision.effects)
-    if why == HANGUP and call.ending_by is not None:
+    if call.ending_by is not None and why != RESUME:  # the order to hang up was lost, or the phone did not obey
         if call.hangups >= HANGUP_TRIES:
             return _over(call, now, reason=EndReason.UNKNOWN, cause="the phone does not hang up", unsure=True)
         effects += _hang_up(call, patience)
