@@ -1,0 +1,89 @@
+"""Who may import whom, and that pure files stay pure."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("actors", "bench", "bus_schemas", "cli", "gateway", "simulators")
+
+# What each package may import of ours. The gateway may use actors' ports and adapters, never their insides.
+ALLOWED = {
+    "bus_schemas": {"bus_schemas"},
+    "actors": {"bus_schemas", "actors"},
+    "gateway": {"bus_schemas", "actors", "gateway"},
+    "simulators": {"bus_schemas", "actors", "simulators"},
+    "cli": {"bus_schemas", "actors", "gateway", "cli"},
+    "bench": set(PACKAGES),
+}
+GATEWAY_USES = ("actors.runtime", "actors.adapters", "actors.point.tokens", "actors.point.keys", "actors.settings")
+
+PURE = [
+    *ROOT.glob("actors/*/machine.py"),
+    *(ROOT / name for name in (
+        "actors/call/gate.py", "actors/call/caps.py", "actors/slot/pool.py", "actors/slot/orders.py",
+        "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
+        "actors/runtime/decision.py", "simulators/telephony.py", "simulators/carrier.py", "simulators/shell.py",
+        "simulators/android_dumps.py", "gateway/openapi.py", "gateway/routes.py",
+    )),
+    *ROOT.glob("bus_schemas/*.py"),
+]  # fmt: skip
+IMPURE = {"asyncio", "time", "random", "uuid", "os", "socket", "secrets", "nats", "aiohttp", "sqlite3", "structlog",
+          "subprocess", "threading", "socketio"}  # fmt: skip
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_one_way(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        ours = {name.split(".")[0] for name in _imports(path)} & set(PACKAGES)
+        assert ours <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {ours - ALLOWED[package]}"
+
+
+def test_the_gateway_uses_ports_and_adapters_only() -> None:
+    for path in (ROOT / "gateway").glob("*.py"):
+        for name in _imports(path):
+            assert not name.startswith("actors.") or name.startswith(GATEWAY_USES), f"{path.name} imports {name}"
+
+
+def test_adapters_are_named_in_one_place() -> None:
+    for path in (ROOT / "actors").rglob("*.py"):
+        inside = "adapters" in path.parts or path.name == "main.py"
+        used = {name for name in _imports(path) if name.startswith("actors.adapters")}
+        assert inside or not used, f"{path.relative_to(ROOT)} names {used}"
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pure_files_import_no_clock_no_chance_and_no_outside(path: Path) -> None:
+    used = {name.split(".")[0] for name in _imports(path)} & IMPURE
+    assert not used, f"imports {used}"
+
+
+def test_only_settings_and_the_command_line_read_the_environment() -> None:
+    for package in ("actors", "gateway", "simulators"):
+        for path in (ROOT / package).rglob("*.py"):
+            if "os.environ" in path.read_text():
+                assert path.name in ("main.py", "fleet.py"), path  # where `load` is given the environment
+
+
+def test_no_file_is_longer_than_a_newcomer_reads() -> None:
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            assert path.read_text().count("\n") <= 600, path
+
+
+def test_nothing_names_an_index_host_or_a_path_of_one_machine() -> None:
+    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("deb", "debian", "org"))]
+    for path in [*ROOT.glob("*.lock"), ROOT / "tests/js/package-lock.json", *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]:
+        text = path.read_text()
+        assert not any(host in text for host in hosts), path
