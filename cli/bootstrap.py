@@ -3,6 +3,8 @@
 `python3 cli/bootstrap.py [run|test]`. Quick when nothing has changed: a stamp holds what the environment was made of.
 """
 
+from __future__ import annotations  # an older Python must come as far as check_python
+
 import hashlib
 import importlib.util
 import os
@@ -19,7 +21,10 @@ STAMP = VENV / ".ottb-stamp"
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-dev.lock"}
 JS = ROOT / "tests" / "js"
 NODE_OLDEST = 18
-SHIM = """#!{python}
+# A shell line first: a `#!` line could not name a Python in a folder with a space.
+SHIM = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import sys
 from cli.main import main
 sys.exit(main())
@@ -131,7 +136,10 @@ def set_up(kind: str) -> None:
 
 def main() -> None:
     try:
-        set_up(sys.argv[1] if len(sys.argv) > 1 else "run")
+        kind = sys.argv[1] if len(sys.argv) > 1 else "run"
+        if kind not in LOCKS:
+            raise SetupError(f"there is no {kind}, only {' and '.join(LOCKS)}")
+        set_up(kind)
     except SetupError as error:
         sys.exit(f"set-up: {error}")
     except OSError as error:

@@ -16,7 +16,7 @@ from cli.up import adb_answers, adb_binary, holder_of, nats_answers, ports
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
-OURS = ("nats-server", "adb", "python", "ottb")
+OURS = ("nats-server ", "adb ", "ottb ")
 
 
 @dataclass(frozen=True)

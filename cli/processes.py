@@ -61,7 +61,7 @@ class Supervisor:
 
     async def wait(self) -> None:
         """Until a child is given up. Raises GaveUp."""
-        await asyncio.gather(*(keeper for _, keeper in self._keepers))
+        await asyncio.gather(*(asyncio.shield(keeper) for _, keeper in self._keepers))  # cancelling ends no keeper
 
     async def stop(self) -> None:
         """End every child, the last started first: asked first, then made to."""

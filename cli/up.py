@@ -7,8 +7,9 @@ import signal
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -18,6 +19,7 @@ from cli.processes import Child, GaveUp, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
 USERS = ("core", "gateway", "watch", "sys")
+MODULES = ("simulators.fleet", "actors.main", "gateway.main")
 PROBE_SECONDS = 1.0
 GATEWAY_PATIENCE = 40.0
 
@@ -105,7 +107,8 @@ def _python(name: str, arguments: list[str], env: Mapping[str, str]) -> Child:
 def _nats(settings: Settings, state: Path, keys: Mapping[str, str]) -> Child:
     binary = Path(sysconfig.get_path("scripts")) / "nats-server"
     env = {f"OTTB_NATS_{user.upper()}_PASSWORD": keys[user] for user in USERS}
-    env |= {"OTTB_NATS_PORT": str(settings.nats.port), "OTTB_NATS_STORE": str(state / "nats")}
+    env["OTTB_NATS_PORT"] = str(settings.nats.port)
+    env["OTTB_NATS_STORE"] = json.dumps(str(state / "nats"), ensure_ascii=False)  # quoted: a path may have spaces
     return Child(
         name="nats-server",
         argv=[str(binary), "-c", str(ROOT / "nats.conf")],
@@ -162,12 +165,18 @@ def holder_of(port: int) -> str | None:
     """Who listens on a port of this machine, for people."""
     for connection in psutil.net_connections(kind="tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
-            try:
-                name = psutil.Process(connection.pid).name() if connection.pid else "another user's process"
-            except psutil.Error:
-                name = "a process"
-            return f"{name} (pid {connection.pid})"
+            return _shown(connection.pid) if connection.pid else "another user's process"
     return None
+
+
+def _shown(pid: int) -> str:
+    """A process for people; ours by the module that it runs, for any program may be called python."""
+    try:
+        process = psutil.Process(pid)
+        ours = [word for word in process.cmdline() if word in MODULES]
+        return f"ottb {ours[0]} (pid {pid})" if ours else f"{process.name()} (pid {pid})"
+    except psutil.Error:
+        return f"a process (pid {pid})"
 
 
 def check_ports(settings: Settings) -> None:
@@ -195,26 +204,35 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
         for child in children(settings, config):
             say(f"starting {child.name}")
             await supervisor.start(child)
-        await _until_ready(settings, supervisor, stopped)
-        for line in banner(settings, time.monotonic() - began, first_start=first_start):
-            say(line)
-        ends = [asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(supervisor.wait())]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        ends[0].cancel()
-        if not stopped.is_set():
-            await ends[1]
-        ends[1].cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
+        ready = _until_ready(settings)
+        if await _before_the_end(ready, supervisor, stopped):
+            for line in banner(settings, time.monotonic() - began, first_start=first_start):
+                say(line)
+            await _before_the_end(asyncio.Event().wait(), supervisor, stopped)
         say("stopping; calls in progress go on and are taken over at the next start")
     finally:
         await supervisor.stop()
 
 
-async def _until_ready(settings: Settings, supervisor: Supervisor, stopped: asyncio.Event) -> None:
+async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervisor, stopped: asyncio.Event) -> bool:
+    """Whether the work was done before somebody stopped the site. Raises GaveUp, the work's or the supervisor's."""
+    tasks = [asyncio.ensure_future(each) for each in (work, stopped.wait(), supervisor.wait())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        return not stopped.is_set()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_ready(settings: Settings) -> None:
     http = settings.http
     waiting = [http.point_port, http.dci_port, http.ottb_port, http.workspace_port]
     give_up = asyncio.get_running_loop().time() + GATEWAY_PATIENCE
-    while waiting and not stopped.is_set():
+    while waiting:
         waiting = [port for port in waiting if not await http_is(port, "/readyz", http.host)]
         if asyncio.get_running_loop().time() >= give_up:
             raise GaveUp(f"not ready after {GATEWAY_PATIENCE:g} s; see {settings.state / 'log'} and `ottb doctor`")

@@ -30,7 +30,7 @@ from gateway.metrics import Metrics
 from gateway.openapi import routes_of
 from gateway.pages import add_pages
 from gateway.routes import Part
-from gateway.server import Connections, Listener, timed
+from gateway.server import Connections, Listener, expect, timed
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ def application(part: Part, *, door: Door, bus: NatsBus, metrics: Metrics, setti
     """What one port serves."""
     app = web.Application(middlewares=[timed, door.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
-        app.router.add_route(route.method, route.path, door.handler(route))
+        app.router.add_route(route.method, route.path, door.handler(route), expect_handler=expect)
     add_pages(
         app,
         part=part,

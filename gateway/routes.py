@@ -85,7 +85,7 @@ P = Part
 
 # fmt: off
 ROUTES = (
-    #     method   path                                           contract         permission        status part
+    #     method   path                                          contract         permission        status part
     Route("POST",   "/api/auth/login",                             LOGIN,           Access.PUBLIC,    200, P.POINT),
     Route("POST",   "/api/auth/refresh",                           REFRESH,         Access.LOGGED_IN, 200, P.POINT),
     Route("POST",   "/api/auth/logout",                            LOGOUT,          Access.LOGGED_IN, 200, P.POINT),

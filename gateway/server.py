@@ -115,6 +115,15 @@ async def timed(request: web.Request, handler: Any) -> web.StreamResponse:
     return response
 
 
+async def expect(request: web.Request) -> web.Response | None:
+    """`Expect: 100-continue` is answered as it asks; nothing else is known."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # what follows is the answer's own head
+        return None
+    return errors.response(Refusal(ErrorCode.INVALID_PARAMS, "This expectation cannot be met."), status=417)
+
+
 class Listener:
     """An application on one port."""
 

@@ -32,14 +32,12 @@ from actors.slot.machine import (
 )
 from actors.slot.orders import Looked, Release
 from actors.slot.phone import (
-    HealthRead,
     Look,
     Phone,
     PhoneError,
     PhoneRefused,
     PhoneUncertain,
     PhoneUnreachable,
-    Report,
 )
 from actors.slot.pool import Place, Pool
 from bus_schemas.call import EndReason
@@ -145,7 +143,10 @@ class SlotActor(Actor[Slot]):
         return machine.resume(self.state, now)
 
     def remember(self, memory: Live) -> None:
+        news = memory.health is not self.live.health or memory.external != self.live.external
         self.live = memory
+        if news:
+            self.spawn(self._publish_telemetry())
 
     def moved(self) -> None:
         slot = self.state
@@ -188,12 +189,7 @@ class SlotActor(Actor[Slot]):
         old, self._phone = self._phone, self._make_phone(config)
         if old is not None:
             await old.close()
-        self._phone.start(self._hear)
-
-    def _hear(self, report: Report) -> None:
-        self.tell(report)
-        if isinstance(report, HealthRead):
-            self.spawn(self._publish_telemetry())
+        self._phone.start(self.tell)
 
     async def _publish_telemetry(self) -> None:
         if self.state is not None:

@@ -183,11 +183,13 @@ class Slot(Struct, frozen=True, kw_only=True):
 
 
 class Live(Struct, frozen=True, kw_only=True):
-    """What the phone told this owner. `external`: a call on the phone that is not ours. `ref`: its newest call."""
+    """What the phone told this owner. `external`: a call on the phone that is not ours. `ref`: its newest call.
+    `unsure`: our call is over on record, but the phone may still be in it; it is being asked."""
 
     link: Link = Link.UNKNOWN
     health: Health = Health()
     external: str | None = None
+    unsure: bool = False
     ref: str | None = None
     starts: tuple[float, ...] = ()
 
@@ -209,6 +211,8 @@ def _hindrance(slot: Slot, live: Live) -> Refusal | None:
         return Refusal(
             ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot.config.id, status=slot.status
         )
+    if live.unsure:
+        return Refusal(ErrorCode.SLOT_BUSY, "The phone is being asked about its last call.", slot=slot.config.id)
     if live.external is not None:
         return Refusal(ErrorCode.SLOT_BUSY, "The phone is in a call of its own.", slot=slot.config.id)
     if live.health.sim is not None and "READY" not in live.health.sim and "LOADED" not in live.health.sim:
@@ -348,7 +352,8 @@ def _ordered(
             return Decision(effects=(LookAtPhone(why=order.why),))
         case Release():
             event = SlotReleased(slot=slot.config.id, at=now.at, call_id=order.call_id)
-            return Decision(events=(event,), effects=(LookAtPhone(why="release"),) if order.look else ())
+            look = (LookAtPhone(why="release"),) if order.look else ()
+            return Decision(state=replace(live, unsure=order.look), events=(event,), effects=look)
         case Settle():
             return Decision(effects=(AdoptCall(call_id=order.call_id),))
 
@@ -390,7 +395,8 @@ def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[Slo
         again = (SetTimer(name=LOOK_AGAIN, seconds=LOOK_AGAIN_AFTER),) if live.link is Link.ONLINE else ()
         return Decision(effects=(*to_call, *again))
     on_phone = looked.look.live.ref if looked.look.live else None
-    live = replace(live, ref=_newest(looked.look, live.ref), external=on_phone if slot.call_id is None else None)
+    external = on_phone if slot.call_id is None else None
+    live = replace(live, ref=_newest(looked.look, live.ref), external=external, unsure=False)
     online = _linked(slot, SlotStatus.ONLINE, "", now) if live.link is Link.ONLINE else ()
     timers = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
     return Decision(state=live, events=online, effects=(*to_call, *timers))

@@ -1,0 +1,233 @@
+"""Sections 1, 12 and 13 of the interface, over HTTP against the running system."""
+
+import asyncio
+import base64
+import json
+import time
+
+import aiohttp
+import jwt
+import pytest
+
+from actors.point.keys import load_keys
+from tests.support.site import Client, Site, until
+
+PARTS = {"point": "/api/point/rolecheck?action=call.start", "ottb": "/api/slots", "workspace": "/api/slots"}
+
+
+async def test_login_answers_as_documented(site: Site) -> None:
+    async with aiohttp.ClientSession() as session:
+        answer = await Client(site, session).login("op12", "1234")
+    assert set(answer) == {"token", "role", "expires", "permissions"}
+    assert (answer["role"], answer["expires"]) == ("operator", 3600)
+    assert answer["permissions"]["WORKSPACE"] == ["view", "call", "note"]
+
+
+async def test_wrong_and_unknown_are_answered_alike(site: Site) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = Client(site, session)
+        answers = [
+            await client.post("/api/auth/login", {"username": user, "password": "wrong"}, part="point")
+            for user in ("op12", "nobody")
+        ]
+    assert [status for status, _ in answers] == [401, 401]
+    first, second = ({k: v for k, v in body.items() if k != "request_id"} for _, body in answers)
+    assert first == second and first["code"] == "AUTH_FAIL"
+
+
+async def test_one_token_opens_all_ports_and_none_opens_none(operator: Client) -> None:
+    for part, path in PARTS.items():
+        assert (await operator.get(path, part=part))[0] == 200
+    operator.token = None
+    for part, path in PARTS.items():
+        status, refused = await operator.get(path, part=part)
+        assert (status, refused["error"], refused["code"]) == (401, True, "AUTH_FAIL")
+        assert operator.last_headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_rolecheck_tells_what_the_caller_may_do(operator: Client) -> None:
+    status, answer = await operator.get("/api/point/rolecheck?action=call.start", part="point")
+    assert status == 200 and answer["allowed"] is True
+    assert {"call.start", "slot.view", "pipeline.run"} <= set(answer["permissions"])
+    _, answer = await operator.get("/api/point/rolecheck?action=slot.shell", part="point")
+    assert answer["allowed"] is False
+    status, refused = await operator.get("/api/point/rolecheck?action=fly", part="point")
+    assert (status, refused["code"]) == (400, "INVALID_PARAMS")
+    assert (await operator.get("/api/point/rolecheck", part="point"))[0] == 400
+
+
+async def test_a_token_is_refreshed_and_logging_out_is_felt_everywhere_at_once(operator: Client) -> None:
+    status, answer = await operator.post("/api/auth/refresh", part="point")
+    assert status == 200 and answer["expires"] == 3600 and answer["token"] != operator.token
+    old, operator.token = operator.token, answer["token"]
+    assert (await operator.get("/api/slots"))[0] == 200
+    assert (await operator.post("/api/auth/logout", part="point"))[0] == 200
+    began = time.monotonic()
+
+    async def statuses() -> list[int]:
+        found = []
+        for token in (old, answer["token"]):
+            operator.token = token
+            found += [(await operator.get(path, part=part))[0] for part, path in PARTS.items()]
+        return found
+
+    await until(statuses, lambda found: set(found) == {401}, 1.0)
+    print(f"\nlogout felt on every port after {1000 * (time.monotonic() - began):.0f} ms")
+
+
+async def test_an_operator_may_not_do_what_the_role_does_not_hold(operator: Client) -> None:
+    for method, path, body in (
+        ("POST", "/api/slots/12/adb-command", {"command": "id"}),
+        ("POST", "/api/slots/12/reboot-device", None),
+        ("POST", "/api/slots/12/restart", None),
+        ("POST", "/api/slots", {"slot": 90, "serial": "x"}),
+        ("DELETE", "/api/slots/12", None),
+    ):
+        status, refused = await operator.call(method, path, body)
+        assert (status, refused["code"]) == (403, "PERMISSION_DENIED"), path
+
+
+async def test_one_operator_does_not_end_anothers_call(operator: Client, admin: Client) -> None:
+    _, started = await admin.post("/api/call/start", {"number": "+380991234567", "slot": 12})
+    status, refused = await operator.post("/api/call/end", {"call_id": started["call_id"]})
+    assert (status, refused["code"]) == (403, "PERMISSION_DENIED")
+    assert (await admin.post("/api/call/end", {"call_id": started["call_id"]}))[0] == 200
+
+
+def _forgeries(site: Site, good: str) -> dict[str, str]:
+    keys = load_keys(site.state)
+    name, key = next(iter(keys.items()))
+    claims = jwt.decode(good, options={"verify_signature": False})
+    head = {"typ": "at+jwt", "kid": name}
+
+    def signed(change: dict | None = None, *, drop: str = "", key_: bytes = key, **header: object) -> str:
+        payload = {k: v for k, v in (claims | (change or {})).items() if k != drop}
+        return jwt.encode(payload, key_, algorithm="HS256", headers=head | header)
+
+    def plain(header: dict, payload: dict) -> str:
+        parts = (base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in (header, payload))
+        return ".".join((*parts, ""))
+
+    return {
+        "algorithm none": plain({"alg": "none", "typ": "at+jwt", "kid": name}, claims),
+        "no signature": good.rsplit(".", 1)[0] + ".",
+        "another key": signed(key_=b"x" * 48),
+        "unknown kid": signed(kid="../../etc/passwd"),
+        "no kid": signed(kid=""),
+        "refresh type": signed(typ="rt+jwt"),
+        "plain type": signed(typ="JWT"),
+        "expired": signed({"exp": int(time.time()) - 5}),
+        "other issuer": signed({"iss": "evil"}),
+        "other audience": signed({"aud": "evil"}),
+        "other user": signed({"sub": "admin"}),
+        "unknown session": signed({"sid": "nosuchsession"}),
+        "session is a number": signed({"sid": 7}),
+        **{f"without {claim}": signed(drop=claim) for claim in ("exp", "iat", "sub", "jti", "sid", "iss", "aud")},
+        "unknown critical": signed(crit=["a\nb"]),
+        "garbage": "a.b.c",
+        "huge": "e" * 6000,
+    }
+
+
+async def test_forged_tokens_are_refused(site: Site, operator: Client) -> None:
+    for name, token in _forgeries(site, operator.token).items():
+        client = Client(site, operator.session, token)
+        status, refused = await client.get("/api/slots")
+        assert (status, refused["code"]) == (401, "AUTH_FAIL"), name
+
+
+@pytest.mark.parametrize("header", ["BearerX {}", "Basic {}", "{}", "Bearer", "Bearer  ", "Token {}"])
+async def test_the_scheme_must_be_bearer(operator: Client, header: str) -> None:
+    token, operator.token = operator.token, None
+    status, _ = await operator.get("/api/slots", headers={"Authorization": header.format(token)})
+    assert status == 401
+    assert (await operator.get("/api/slots", headers={"Authorization": f"bearer {token}"}))[0] == 200
+
+
+async def test_wrong_passwords_make_the_next_try_wait(site: Site) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = Client(site, session)
+        codes = []
+        for _ in range(8):
+            _, body = await client.post(
+                "/api/auth/login", {"username": "guessed", "password": "x"}, part="point"
+            )
+            codes.append(body["code"])
+        assert "RATE_LIMITED" in codes and "Retry-After" in client.last_headers
+        await client.login("op12", "1234")  # others are not kept out
+
+
+async def test_bad_requests_are_answered_in_the_error_format(operator: Client) -> None:
+    bodies = [
+        b"{", b"[]", b'"x"', b"[" * 5000, b"\xff\xfe", b"", b'{"number": 1}', b"null",
+        b'{"number": "+380991234567", "x": 1}',
+        b'{"number": "+380991234567", "slot": "ANY"}', b'{"number": "+380991234567", "slot": -1}', b"{}",
+        b'{"number": "' + b"9" * 5000 + b'"}',
+    ]  # fmt: skip
+    url = operator.site.url("ottb", "/api/call/start")
+    headers = {"Authorization": f"Bearer {operator.token}", "Content-Type": "application/json"}
+    for body in bodies:
+        async with operator.session.post(url, data=body, headers=headers) as answer:
+            refused = await answer.json()
+            assert (answer.status, refused["code"]) == (400, "INVALID_PARAMS"), body[:40]
+            assert refused["request_id"] == answer.headers["X-Request-ID"]
+    async with operator.session.post(url, data=b"x" * 100_000, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    async with operator.session.post(url, data=b"a=b", headers=headers | {"Content-Type": "text/plain"}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    for path, status, code in (
+        ("/api/nothing", 404, "NOT_FOUND"),
+        ("/api/calls/feed?limit=0", 400, "INVALID_PARAMS"),
+        ("/api/calls/feed?limit=1&limit=2", 400, "INVALID_PARAMS"),
+        ("/api/calls/feed?other=1", 400, "INVALID_PARAMS"),
+        ("/api/call/a.b", 400, "INVALID_PARAMS"),
+        ("/api/call/%3E", 400, "INVALID_PARAMS"),
+        ("/api/call/" + "a" * 5000, 400, "INVALID_PARAMS"),
+    ):
+        found, refused = await operator.get(path)
+        assert (found, refused["code"]) == (status, code), path
+    found, refused = await operator.call("PUT", "/api/slots")
+    assert (found, refused["code"]) == (405, "METHOD_NOT_ALLOWED") and operator.last_headers["Allow"]
+
+
+RAW = [b"GET / HTTP/9\r\n\r\n", b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/1.1\r\nA\x00: b\r\n\r\n",
+       b"POST /api/call/start HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+       b"GET /api/slots HTTP/1.1\r\nHost: x\r\nExpect: magic\r\n\r\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", RAW)
+async def test_malformed_http_is_answered_in_the_error_format_too(site: Site, raw: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.ports["ottb"])
+    writer.write(raw)
+    async with asyncio.timeout(5):
+        answer = await reader.read(4096)
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/json" in head, answer
+    assert json.loads(body)["error"] is True
+
+
+async def test_health_figures_and_documents_are_on_every_port(site: Site) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = Client(site, session)
+        for part in ("point", "dci", "ottb", "workspace"):
+            assert (await client.get("/livez", part=part))[0] == 200
+            status, ready = await client.get("/readyz?verbose", part=part)
+            assert status == 200 and set(ready["checks"].values()) == {"ok"}
+            assert (await client.get("/openapi.json", part=part))[1]["openapi"] == "3.1.0"
+            assert (await client.get("/asyncapi.json", part=part))[1]["asyncapi"] == "3.0.0"
+            async with session.get(site.url(part, "/metrics")) as answer:
+                assert "ottb_http_requests_total" in await answer.text()
+            async with session.get(site.url(part, "/docs")) as answer:
+                assert answer.status == 200 and "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_no_log_holds_a_number_a_token_or_a_password(site: Site, operator: Client) -> None:
+    number = "+380997654321"
+    _, started = await operator.post("/api/call/start", {"number": number})
+    await operator.post("/api/call/end", {"call_id": started["call_id"]})
+    await operator.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+    for path in (site.state / "log").glob("*.log"):
+        text = path.read_text(errors="replace")
+        for secret in (number, number[1:], operator.token, site.admin_password):
+            assert secret not in text, path

@@ -1,0 +1,159 @@
+"""Section 3 of the interface, over HTTP against the running system."""
+
+import asyncio
+
+from tests.support.site import Client, until
+
+
+async def _slot(client: Client, number: int) -> dict:
+    return (await client.get(f"/api/slots/{number}"))[1]
+
+
+async def test_the_list_shows_every_slot_as_documented(operator: Client) -> None:
+    status, slots = await operator.get("/api/slots")
+    assert status == 200
+    assert [slot["id"] for slot in slots] == [11, 12, 13, 14, 44, 45]
+    ours = next(slot for slot in slots if slot["id"] == 44)
+    assert (ours["status"], ours["device"], ours["user"], ours["trunk"]) == ("ONLINE", "A52", "op12", "trunk-1")
+    assert ours["metrics"]["battery"] == 82 and ours["last_activity"].endswith("Z")
+    _, owned = await operator.get("/api/slots?user=op12")
+    assert [slot["id"] for slot in owned] == [44]
+    _, page = await operator.get("/api/slots?limit=4")
+    cursor = operator.last_headers["X-Next-Cursor"]
+    _, rest = await operator.get(f"/api/slots?limit=4&cursor={cursor}")
+    assert [slot["id"] for slot in page + rest] == [slot["id"] for slot in slots]
+
+
+async def test_the_details_are_the_phones_own(admin: Client) -> None:
+    await admin.phones("POST", "/phones/44/set", {"battery": 61, "temperature": 41.4})
+    slot = await until(lambda: _slot(admin, 44), lambda slot: slot["battery"] == "61%", 25)
+    assert slot["temperature"] == "41C"
+    assert slot["config"]["id"] == 44 and slot["network"]["in_service"] is True
+    assert slot["android"] == "14" and slot["last_event"]
+    await admin.phones("POST", "/phones/44/set", {"battery": 82, "temperature": 38})
+
+
+async def test_an_adb_command_answers_at_once_and_tells_how_it_went(admin: Client) -> None:
+    status, started = await admin.post("/api/slots/44/adb-command", {"command": "getprop ro.product.model; false"})
+    assert (status, started["status"], started["slot"]) == (202, "executing", 44)
+    path = f"/api/slots/44/adb-command/{started['command_id']}"
+
+    async def look() -> dict:
+        return (await admin.get(path))[1]
+
+    done = await until(look, lambda command: command["status"] != "executing")
+    assert (done["status"], done["exit_code"], done["output"], done["user"]) == ("done", 1, "A52\n", "admin")
+    assert (await admin.get("/api/slots/12/adb-command/" + started["command_id"]))[0] == 404
+
+
+async def test_a_command_that_hangs_fails_in_time(admin: Client) -> None:
+    _, started = await admin.post("/api/slots/44/adb-command", {"command": "sleep 60", "timeout": 0.5})
+    path = f"/api/slots/44/adb-command/{started['command_id']}"
+
+    async def look() -> dict:
+        return (await admin.get(path))[1]
+
+    done = await until(look, lambda command: command["status"] != "executing", 5)
+    assert done["status"] == "failed" and "0.5 s" in done["error"]
+
+
+async def test_a_shell_is_no_way_around_the_dial_gate(admin: Client) -> None:
+    before = await admin.phones("GET", "/dials")
+    for command in (
+        "am start -a android.intent.action.CALL -d tel:112",
+        "input keyevent 5",
+        "service call telecom 30",
+        "input keyevent KEYCODE_CALL",
+    ):
+        status, refused = await admin.post("/api/slots/44/adb-command", {"command": command})
+        assert (status, refused["code"]) == (400, "INVALID_PARAMS"), command
+    assert await admin.phones("GET", "/dials") == before
+
+
+async def test_a_restart_and_a_reboot_come_back(admin: Client) -> None:
+    status, restarting = await admin.post("/api/slots/12/restart")
+    assert (status, restarting) == (202, {"status": "restarting", "slot": 12})
+    await until(lambda: _slot(admin, 12), lambda slot: slot["status"] == "ONLINE")
+    status, rebooting = await admin.post("/api/slots/12/reboot-device")
+    assert (status, rebooting["slot"]) == (202, 12)
+    assert (await _slot(admin, 12))["status"] == "REBOOTING"
+    back = await until(lambda: _slot(admin, 12), lambda slot: slot["status"] == "ONLINE", 30)
+    assert back["metrics"]["uptime_s"] is None or back["last_event"] in ("slot.online", "slot.reboot")
+
+
+async def test_a_slot_in_a_call_is_neither_restarted_nor_rebooted(admin: Client) -> None:
+    _, started = await admin.post("/api/call/start", {"number": "+380991234567", "slot": 11})
+    for action in ("restart", "reboot-device"):
+        status, refused = await admin.post(f"/api/slots/11/{action}")
+        assert (status, refused["code"]) == (409, "SLOT_BUSY")
+    await admin.post("/api/call/end", {"call_id": started["call_id"]})
+    await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+
+
+async def test_a_slot_is_made_changed_and_removed_over_the_api(admin: Client) -> None:
+    status, made = await admin.post("/api/slots", {"slot": 77, "serial": "127.0.0.1:9", "region": "UA"})
+    assert (status, made["id"], made["user"]) == (200, 77, None)
+    assert [s["id"] for s in (await admin.get("/api/slots"))[1]] == [11, 12, 13, 14, 44, 45, 77]
+    status, changed = await admin.post("/api/slots", {"slot": 77, "serial": "127.0.0.1:9", "user": "op12"})
+    assert (status, changed["user"]) == (200, "op12")
+    status, refused = await admin.post("/api/slots", {"slot": 78, "serial": "127.0.0.1:9"})
+    assert (status, refused["code"]) == (409, "CONFLICT")
+    assert (await admin.post("/api/slots", {"slot": 79}))[0] == 400
+    assert (await admin.call("DELETE", "/api/slots/77"))[0] == 200
+    assert (await admin.get("/api/slots/77"))[0] == 404
+    assert (await admin.call("DELETE", "/api/slots/77"))[0] == 404
+
+
+async def test_an_unauthorized_phone_is_told_apart_from_an_offline_one(admin: Client) -> None:
+    await admin.phones("POST", "/phones/13/unauthorized")
+    slot = await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "UNAUTHORIZED")
+    assert slot["status_detail"] == "unauthorized"
+    await admin.phones("POST", "/phones/13/allow")
+    await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE", 20)
+
+
+async def test_a_frozen_phone_is_noticed_though_adb_still_lists_it(admin: Client) -> None:
+    await admin.phones("POST", "/phones/13/freeze")
+    slot = await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "OFFLINE", 40)
+    assert "does not answer" in slot["status_detail"] or slot["status_detail"] == "offline"
+    await admin.phones("POST", "/phones/13/thaw")
+    await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE", 40)
+
+
+async def test_a_phone_in_a_call_of_its_own_is_not_used(admin: Client) -> None:
+    await admin.phones("POST", "/phones/11/incoming", {"number": "+380441112233"})
+    await until(lambda: _slot(admin, 11), lambda slot: slot["external_call"])
+    status, refused = await admin.post("/api/call/start", {"number": "+380991234567", "slot": 11})
+    assert (status, refused["code"]) == (409, "SLOT_BUSY")
+    await admin.post("/api/slots/11/adb-command", {"command": "input keyevent 6"})
+    await until(lambda: _slot(admin, 11), lambda slot: not slot["external_call"])
+
+
+async def test_a_phone_without_network_is_refused_as_call_failed(admin: Client) -> None:
+    await admin.phones("POST", "/phones/11/set", {"in_service": False})
+
+    async def start() -> str:
+        status, answer = await admin.post("/api/call/start", {"number": "+380991230004", "slot": 11})
+        if status == 201:
+            await admin.call_until(answer["call_id"], lambda call: call["end_time"] is not None)
+            await asyncio.sleep(1)
+        return answer.get("code", "started")
+
+    try:
+        await until(start, lambda code: code == "CALL_FAILED", 40)
+    finally:
+        await admin.phones("POST", "/phones/11/set", {"in_service": True})
+    await until(lambda: _slot(admin, 11), lambda slot: slot["network"]["in_service"], 25)
+
+
+async def test_unknown_slots_are_not_found(admin: Client) -> None:
+    for method, path, body in (
+        ("GET", "/api/slots/999", None),
+        ("POST", "/api/slots/999/restart", None),
+        ("POST", "/api/slots/999/reboot-device", None),
+        ("POST", "/api/slots/999/adb-command", {"command": "id"}),
+    ):
+        status, refused = await admin.call(method, path, body)
+        assert (status, refused["code"]) == (404, "NOT_FOUND"), path
+    status, refused = await admin.get("/api/slots/0")
+    assert (status, refused["code"]) == (400, "INVALID_PARAMS")
