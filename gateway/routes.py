@@ -86,26 +86,26 @@ P = Part
 # fmt: off
 ROUTES = (
     #     method   path                                          contract         permission        status part
-    Route("POST",   "/api/auth/login",                             LOGIN,           Access.PUBLIC,    200, P.POINT),
-    Route("POST",   "/api/auth/refresh",                           REFRESH,         Access.LOGGED_IN, 200, P.POINT),
-    Route("POST",   "/api/auth/logout",                            LOGOUT,          Access.LOGGED_IN, 200, P.POINT),
-    Route("GET",    "/api/point/rolecheck",                        ROLE_CHECK,      Access.LOGGED_IN, 200, P.POINT),
+    Route("POST",   "/api/auth/login",                            LOGIN,           Access.PUBLIC,    200, P.POINT),
+    Route("POST",   "/api/auth/refresh",                          REFRESH,         Access.LOGGED_IN, 200, P.POINT),
+    Route("POST",   "/api/auth/logout",                           LOGOUT,          Access.LOGGED_IN, 200, P.POINT),
+    Route("GET",    "/api/point/rolecheck",                       ROLE_CHECK,      Access.LOGGED_IN, 200, P.POINT),
 
-    Route("GET",    "/api/slots",                                  LIST_SLOTS,      A.SLOT_VIEW,      200, P.OTTB),
-    Route("POST",   "/api/slots",                                  CONFIGURE_SLOT,  A.SLOT_CONFIGURE, 200, P.OTTB, True),
-    Route("GET",    "/api/slots/unassigned",                       LIST_UNASSIGNED, A.SLOT_VIEW,      200, P.OTTB),
-    Route("GET",    "/api/slots/{slot}",                           GET_SLOT,        A.SLOT_VIEW,      200, P.OTTB),
-    Route("DELETE", "/api/slots/{slot}",                           REMOVE_SLOT,     A.SLOT_CONFIGURE, 200, P.OTTB),
-    Route("POST",   "/api/slots/{slot}/restart",                   RESTART_SLOT,    A.SLOT_RESTART,   202, P.OTTB, True),
-    Route("POST",   "/api/slots/{slot}/reboot-device",             REBOOT_DEVICE,   A.SLOT_REBOOT,    202, P.OTTB, True),
-    Route("POST",   "/api/slots/{slot}/adb-command",               ADB_COMMAND,     A.SLOT_SHELL,     202, P.OTTB, True),
-    Route("GET",    "/api/slots/{slot}/adb-command/{command_id}",  GET_ADB_COMMAND, A.SLOT_SHELL,     200, P.OTTB),
+    Route("GET",    "/api/slots",                                 LIST_SLOTS,      A.SLOT_VIEW,      200, P.OTTB),
+    Route("POST",   "/api/slots",                                 CONFIGURE_SLOT,  A.SLOT_CONFIGURE, 200, P.OTTB, True),
+    Route("GET",    "/api/slots/unassigned",                      LIST_UNASSIGNED, A.SLOT_VIEW,      200, P.OTTB),
+    Route("GET",    "/api/slots/{slot}",                          GET_SLOT,        A.SLOT_VIEW,      200, P.OTTB),
+    Route("DELETE", "/api/slots/{slot}",                          REMOVE_SLOT,     A.SLOT_CONFIGURE, 200, P.OTTB),
+    Route("POST",   "/api/slots/{slot}/restart",                  RESTART_SLOT,    A.SLOT_RESTART,   202, P.OTTB, True),
+    Route("POST",   "/api/slots/{slot}/reboot-device",            REBOOT_DEVICE,   A.SLOT_REBOOT,    202, P.OTTB, True),
+    Route("POST",   "/api/slots/{slot}/adb-command",              ADB_COMMAND,     A.SLOT_SHELL,     202, P.OTTB, True),
+    Route("GET",    "/api/slots/{slot}/adb-command/{command_id}", GET_ADB_COMMAND, A.SLOT_SHELL,     200, P.OTTB),
 
-    Route("POST",   "/api/call/start",                             START_CALL,      A.CALL_START,     201, P.OTTB, True),
-    Route("POST",   "/api/call/end",                               END_CALL,        A.CALL_END,       200, P.OTTB, True),
-    Route("GET",    "/api/call/{call_id}",                         GET_CALL,        A.CALL_VIEW,      200, P.OTTB),
-    Route("GET",    "/api/call/{call_id}/cdr",                     GET_CDR,         A.CALL_VIEW,      200, P.OTTB),
-    Route("GET",    "/api/calls/feed",                             CALLS_FEED,      A.CALL_VIEW,      200, P.OTTB),
+    Route("POST",   "/api/call/start",                            START_CALL,      A.CALL_START,     201, P.OTTB, True),
+    Route("POST",   "/api/call/end",                              END_CALL,        A.CALL_END,       200, P.OTTB, True),
+    Route("GET",    "/api/call/{call_id}",                        GET_CALL,        A.CALL_VIEW,      200, P.OTTB),
+    Route("GET",    "/api/call/{call_id}/cdr",                    GET_CDR,         A.CALL_VIEW,      200, P.OTTB),
+    Route("GET",    "/api/calls/feed",                            CALLS_FEED,      A.CALL_VIEW,      200, P.OTTB),
 )
 
 LIVE = (

@@ -47,6 +47,7 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
 RESUME = "resume"  # why a new owner looks
 
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
+ASK_AGAIN = 2.0  # a question that could not be asked stays open
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 HANGUP_TRIES = 12
 
@@ -213,7 +214,8 @@ def _seen(call: Call, seen: CallSeen, now: Moment) -> Decision[CallEvent]:
 
 def _looked(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     if looked.look is None:  # the phone could not be asked: it is as good as out of reach
-        return Decision(effects=(SetTimer(name=LOST, seconds=patience.lost, keep=True),))
+        again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
+        return Decision(effects=(SetTimer(name=LOST, seconds=patience.lost, keep=True), *again))
     live, past = _ours(call, looked.look, now)
     if live is not None:
         return _found_live(call, live, looked.why, now, patience)

@@ -1,0 +1,28 @@
+"""`make bench`: every measurement, one table."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import actors, adb, bus, gateway
+from bench.table import Row, print_table
+
+
+async def measure(folder: Path) -> list[Row]:
+    rows: list[Row] = []
+    for part in (gateway.measure, bus.measure, adb.measure, actors.measure):
+        print(f"bench: {part.__module__} ...", flush=True)
+        rows += await part(folder)
+    return rows
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        rows = asyncio.run(measure(Path(folder)))
+    print_table(rows)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""A command on a phone through our client, against a raw socket to the adb server and against adbutils."""
+
+import asyncio
+import struct
+import time
+from pathlib import Path
+from statistics import median
+
+import adbutils
+
+from actors.adapters.adb import AdbClient, LongShell
+from bench.parts import adb_server, free_port, process, python
+from bench.table import Row
+
+COUNT = 200
+PHONE = """
+[[slots]]
+id = 44
+serial = "127.0.0.1:{port}"
+region = "UA"
+"""
+
+
+async def measure(folder: Path) -> list[Row]:
+    phone_port, control = free_port(), free_port()
+    config = folder / "phone.toml"
+    config.write_text(PHONE.format(port=phone_port))
+    fleet = python("-m", "simulators.fleet", "--config", str(config))
+    async with adb_server(folder) as port, process(*fleet, OTTB_SANDBOX__CONTROL_PORT=str(control)):
+        client = AdbClient(host="127.0.0.1", port=port)
+        serial = f"127.0.0.1:{phone_port}"
+        async with asyncio.timeout(10):
+            while "connected" not in await client.connect(serial):
+                await asyncio.sleep(0.1)
+        shell = LongShell(client=client, serial=serial)
+        await shell.run("true", timeout=5)
+        ours, raw, one_shot, theirs = [], [], [], []
+        for _ in range(5):
+            ours.append(await _each(lambda: shell.run("true", timeout=5)))
+            raw.append(await _raw_long_shell(port, serial))
+            one_shot.append(await _each(lambda: client.shell(serial, "true", timeout=5, max_output=1024), 50))
+            theirs.append(await asyncio.to_thread(_adbutils, port, serial))
+        shell.close()
+    mine, floor, peer = median(ours), median(raw), median(theirs)
+    return [
+        Row("dial command: long-lived shell", f"{mine:.2f} ms", f"raw socket {floor:.2f} ms", mine / floor, "<= 1.2"),
+        Row("the same against adbutils", f"{mine:.2f} ms", f"adbutils shell() {peer:.1f} ms", mine / peer, "<= 0.2"),
+        Row("one-shot shell", f"{median(one_shot):.2f} ms", f"adbutils shell() {peer:.1f} ms", median(one_shot) / peer, "<= 0.2"),
+    ]  # fmt: skip
+
+
+async def _each(work: object, count: int = COUNT) -> float:
+    """The median time of one, in milliseconds."""
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        await work()  # type: ignore[operator]  # a coroutine function without arguments
+        times.append(time.perf_counter() - began)
+    return 1000 * median(times)
+
+
+async def _raw_long_shell(port: int, serial: str) -> float:
+    """The floor: a shell's stream with nothing around it, one line there and one line back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for service in (f"host:transport:{serial}", "shell,v2,raw:sh"):
+        writer.write(b"%04x" % len(service) + service.encode())
+        assert await reader.readexactly(4) == b"OKAY"
+
+    async def once() -> None:
+        line = b"true\necho done:$?\n"
+        writer.write(struct.pack("<BI", 0, len(line)) + line)
+        header = await reader.readexactly(5)
+        await reader.readexactly(int.from_bytes(header[1:], "little"))
+
+    figure = await _each(once)
+    writer.close()
+    return figure
+
+
+def _adbutils(port: int, serial: str) -> float:
+    device = adbutils.AdbClient(host="127.0.0.1", port=port).device(serial)
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        device.shell("true")
+        times.append(time.perf_counter() - began)
+    return 1000 * median(times)

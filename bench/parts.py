@@ -1,0 +1,67 @@
+"""The real parts that the measurements share: a NATS server and an adb server of their own, on free ports."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import sysconfig
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cli.up import adb_answers, adb_binary, nats_answers
+
+CONFIG = """
+listen: "127.0.0.1:{port}"
+jetstream {{ store_dir: "{store}", sync_interval: always }}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@asynccontextmanager
+async def process(*argv: str, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process for as long as the block lasts."""
+    running = await asyncio.create_subprocess_exec(
+        *argv, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, env={**os.environ, **env}
+    )
+    try:
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            running.kill()
+        await running.wait()
+
+
+@asynccontextmanager
+async def nats_server(folder: Path) -> AsyncIterator[int]:
+    """A server with JetStream as a site has it. Gives its port."""
+    port = free_port()
+    config = folder / f"nats-{port}.conf"
+    config.write_text(CONFIG.format(port=port, store=folder / f"js-{port}"))
+    async with process(str(Path(sysconfig.get_path("scripts")) / "nats-server"), "-c", str(config)):
+        async with asyncio.timeout(10):
+            while not await nats_answers(port):
+                await asyncio.sleep(0.02)
+        yield port
+
+
+@asynccontextmanager
+async def adb_server(folder: Path) -> AsyncIterator[int]:
+    """An adb server of our own. Gives its port."""
+    port = free_port()
+    env = {"ADB_EMU": "0", "ADB_MDNS": "0", "HOME": str(folder), "ANDROID_USER_HOME": str(folder)}
+    async with process(adb_binary(), "-P", str(port), "nodaemon", "server", **env):
+        async with asyncio.timeout(10):
+            while not await adb_answers(port):
+                await asyncio.sleep(0.02)
+        yield port
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
