@@ -42,6 +42,12 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given)
 
 
+def _prefix(subject: str) -> str:
+    """The first five tokens, or nothing for a pattern whose wildcard comes before."""
+    prefix = ".".join(subject.split(".")[:5])
+    return "" if "*" in prefix or ">" in prefix else prefix
+
+
 @dataclass(eq=False)
 class _Subscription:
     client: "MemoryBus"
@@ -73,20 +79,49 @@ class MemoryBroker:
     clock: Clock
     journal: list[Recorded] = field(default_factory=list)
     values: dict[str, _Value] = field(default_factory=dict)
-    subscriptions: list[_Subscription] = field(default_factory=list)
     followers: list[_Follower] = field(default_factory=list)
     revision: int = 0
     turn: int = 0
     lose_ack: Callable[[], bool] = lambda: False
 
+    # Entries and subscriptions by their first five tokens (`ottb.v1.evt.slot.44`): one actor's are found at once.
+    entries_of: dict[str, list[Recorded]] = field(default_factory=dict)
+    heard_by: dict[str, list[_Subscription]] = field(default_factory=dict)
+
+    def store(self, entry: Recorded) -> None:
+        self.journal.append(entry)
+        self.entries_of.setdefault(_prefix(entry.subject), []).append(entry)
+        for follower in self.followers:
+            follower.wake.set()
+
+    def entries(self, scope: str) -> list[Recorded]:
+        """The entries under a subject filter, oldest first."""
+        near = self.entries_of.get(_prefix(scope), []) if _prefix(scope) else self.journal
+        return [entry for entry in near if matches(scope, entry.subject)]
+
     def last(self, scope: str) -> Recorded | None:
-        return next((entry for entry in reversed(self.journal) if matches(scope, entry.subject)), None)
+        found = self.entries(scope)
+        return found[-1] if found else None
+
+    def add(self, subscription: _Subscription) -> None:
+        self.heard_by.setdefault(_prefix(subscription.pattern), []).append(subscription)
+
+    def drop(self, subscription: _Subscription) -> None:
+        known = self.heard_by.get(_prefix(subscription.pattern), [])
+        if subscription in known:
+            known.remove(subscription)
+
+    def drop_client(self, client: "MemoryBus") -> None:
+        for known in self.heard_by.values():
+            known[:] = [one for one in known if one.client is not client]
+        self.followers = [one for one in self.followers if one.client is not client]
 
     def listeners(self, subject: str) -> list[_Subscription]:
         """Who hears a message: everybody, and one of each queue group in turn."""
         heard: list[_Subscription] = []
         groups: dict[tuple[str, str], list[_Subscription]] = {}
-        for one in self.subscriptions:
+        near = [*self.heard_by.get(_prefix(subject), ()), *self.heard_by.get("", ())]
+        for one in near:
             if matches(one.pattern, subject):
                 if one.queue:
                     groups.setdefault((one.pattern, one.queue), []).append(one)
@@ -116,8 +151,7 @@ class MemoryBus:
     def kill(self) -> None:
         """The process is gone: it hears nothing, and what it waits for never comes."""
         self.alive = False
-        self._broker.subscriptions = [one for one in self._broker.subscriptions if one.client is not self]
-        self._broker.followers = [one for one in self._broker.followers if one.client is not self]
+        self._broker.drop_client(self)
 
     def bury(self) -> None:
         """The simulation is over: let what is left of a killed process end."""
@@ -168,11 +202,10 @@ class MemoryBus:
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
         await self._pass(f"before subscribe {subject}")
         subscription = _Subscription(self, subject, handler, queue)
-        self._broker.subscriptions.append(subscription)
+        self._broker.add(subscription)
 
         async def unsubscribe() -> None:
-            if subscription in self._broker.subscriptions:
-                self._broker.subscriptions.remove(subscription)
+            self._broker.drop(subscription)
 
         return unsubscribe
 
@@ -187,9 +220,7 @@ class MemoryBus:
             raise Fenced(scope)
         seq = len(self._broker.journal) + 1
         at = self._broker.clock.now().timestamp()
-        self._broker.journal.append(Recorded(subject=subject, data=data, headers=dict(headers), seq=seq, at=at))
-        for follower in self._broker.followers:
-            follower.wake.set()
+        self._broker.store(Recorded(subject=subject, data=data, headers=dict(headers), seq=seq, at=at))
         await self._pass(f"after append {subject}")
         if self._broker.lose_ack():
             raise NoAnswer(subject)
@@ -197,8 +228,8 @@ class MemoryBus:
 
     async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         await self._pass(f"before replay {scope}")
-        for entry in list(self._broker.journal[after:]):
-            if matches(scope, entry.subject):
+        for entry in self._broker.entries(scope):
+            if entry.seq > after:
                 yield entry
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
@@ -230,7 +261,7 @@ class MemoryBus:
 
     async def ids(self, scope: str) -> list[str]:
         await self._pass(f"before ids {scope}")
-        return sorted({entry.subject for entry in self._broker.journal if matches(scope, entry.subject)})
+        return sorted({entry.subject for entry in self._broker.entries(scope)})
 
     async def last_seq(self) -> int:
         return len(self._broker.journal)

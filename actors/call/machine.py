@@ -156,7 +156,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call is None:
         return NOTHING
     if call.phase is Phase.ENDED:
-        return Decision(effects=(_release(call, unsure=False),))
+        return Decision(effects=(_release(call, unsure=True),))  # its old owner may have ended it without the phone
     age, _ = elapsed(call.started, now)
     effects: list[Effect] = [_to_slot(call.slot, LookAt(call_id=call.call_id, why=RESUME))]
     if call.phase is Phase.CONNECTED and call.answered is not None:
