@@ -10,6 +10,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -195,7 +196,7 @@ class NatsBus:
         subscription = await self._client.subscribe(
             subject, queue=queue, cb=receive, pending_msgs_limit=PENDING_MESSAGES
         )
-        return lambda: _unsubscribe(subscription)
+        return partial(_unsubscribe, subscription)
 
     # --- the journal
 
