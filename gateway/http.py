@@ -21,6 +21,7 @@ from gateway.auth import Caller, Doorkeeper
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.routes import Access, Route
+from gateway.server import Protocol
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ BODY_SECONDS = 10.0
 JSON = "application/json"
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -69,7 +71,7 @@ class Door:
             wanted = read(request, body)
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if key is None:
-                return await self._ask(route, request, wanted, caller, self.ids.new(), query)
+                return await self._ask(route, request, wanted, caller, request[COMMAND_ID], query)
             command_id = Idempotency.command_id(caller.user, f"{route.method} {request.path}", key)
             return await self.idempotency.run(
                 command_id, body, lambda: self._ask(route, request, wanted, caller, command_id, query)
@@ -92,8 +94,8 @@ class Door:
         context = Context(
             command_id=command_id,
             user=caller.user,
-            actions=caller.actions,
-            traceparent=_traceparent(request, self.ids),
+            actions=frozenset() if query else caller.actions,  # reading was permitted at the door
+            traceparent=_traceparent(request),
             session=caller.session or None,
             address=request.remote or "",
             after=self.seen if query else 0,
@@ -114,9 +116,16 @@ class Door:
     async def envelope(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Request ids, one error format, figures and one log line."""
         given = request.headers.get("X-Request-ID", "")
-        request_id = request[REQUEST_ID] = given if _REQUEST_ID.match(given) else self.ids.new()
+        command_id = request[COMMAND_ID] = self.ids.new()
+        request_id = request[REQUEST_ID] = given if _REQUEST_ID.match(given) else command_id
         started = time.perf_counter()
-        response = await self._guarded(request, handler, request_id)
+        protocol = request.protocol
+        assert isinstance(protocol, Protocol)
+        protocol.begin()
+        try:
+            response = await self._guarded(request, handler, request_id)
+        finally:
+            protocol.done()
         if not response.prepared:
             response.headers["X-Request-ID"] = request_id
             response.headers["X-Content-Type-Options"] = "nosniff"
@@ -213,11 +222,12 @@ def _convert_text(text: str, wanted: Any, name: str) -> Any:
         raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}`: {error}") from None
 
 
-def _traceparent(request: web.Request, ids: Ids) -> str:
-    given = request.headers.get("traceparent", "")
-    if _TRACEPARENT.match(given):
+def _traceparent(request: web.Request) -> str:
+    """The client's trace, or a new one (W3C Trace Context) made of the command's id."""
+    given = request.headers.get("traceparent")
+    if given is not None and _TRACEPARENT.match(given):
         return given
-    digits = (ids.new() + ids.new()).encode().hex()
+    digits = request[COMMAND_ID].encode().hex()
     return f"00-{digits[:32]}-{digits[32:48]}-01"
 
 

@@ -30,7 +30,7 @@ from gateway.metrics import Metrics
 from gateway.openapi import routes_of
 from gateway.pages import add_pages
 from gateway.routes import Part
-from gateway.server import Connections, Listener, expect, timed
+from gateway.server import Connections, Listener, expect
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ KEYS_PATIENCE = 30.0  # seconds; POINT makes the keys at its first start
 
 def application(part: Part, *, door: Door, bus: NatsBus, metrics: Metrics, settings: Settings) -> web.Application:
     """What one port serves."""
-    app = web.Application(middlewares=[timed, door.envelope], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[door.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
         app.router.add_route(route.method, route.path, door.handler(route), expect_handler=expect)
     add_pages(

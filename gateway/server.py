@@ -102,19 +102,6 @@ class Protocol(RequestHandler):
             self.transport.close()
 
 
-@web.middleware
-async def timed(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Tell the connection when a request is under way: only then may it take its time."""
-    protocol = request.protocol
-    assert isinstance(protocol, Protocol)
-    protocol.begin()
-    try:
-        response: web.StreamResponse = await handler(request)
-    finally:
-        protocol.done()
-    return response
-
-
 async def expect(request: web.Request) -> web.Response | None:
     """`Expect: 100-continue` is answered as it asks; nothing else is known."""
     if request.headers.get("Expect", "").lower() == "100-continue":

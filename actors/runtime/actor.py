@@ -300,10 +300,11 @@ class Actor(Generic[State]):
     ) -> None:
         topic = self._topic_of(event)
         data = msgspec.json.encode(event)
-        all_headers = {**(context.headers() if context else {}), "Nats-Msg-Id": f"{self.kind}-{self.id}-{msg_id}"}
+        all_headers = {"Nats-Msg-Id": f"{self.kind}-{self.id}-{msg_id}", **headers}
         if context is not None:
             all_headers["Ottb-Command"] = context.command_id
-        all_headers |= headers
+            if context.traceparent:
+                all_headers["traceparent"] = context.traceparent
         self.seq = await self._host.append(
             topic.subject_for(event), data, all_headers, scope=self.scope, expect=self.seq
         )

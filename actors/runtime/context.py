@@ -9,6 +9,7 @@ from bus_schemas.contract import SCHEMA_VERSION
 from bus_schemas.permissions import Action
 
 SYSTEM = "system"
+NO_ACTIONS: frozenset[str] = frozenset()
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
@@ -36,20 +37,18 @@ class Context(Struct, frozen=True, kw_only=True):
         return action in self.actions
 
     def headers(self) -> dict[str, str]:
-        return {
-            name: value
-            for name, value in {
-                "Nats-Msg-Id": self.command_id,
-                "Ottb-Schema": SCHEMA_VERSION,
-                "Ottb-User": self.user,
-                "Ottb-Actions": ",".join(sorted(self.actions)),
-                "traceparent": self.traceparent or "",
-                "Ottb-Session": self.session or "",
-                "Ottb-Address": self.address,
-                "Ottb-After": str(self.after) if self.after else "",
-            }.items()
-            if value
-        }
+        headers = {"Nats-Msg-Id": self.command_id, "Ottb-Schema": SCHEMA_VERSION, "Ottb-User": self.user}
+        if self.actions:
+            headers["Ottb-Actions"] = ",".join(self.actions)
+        if self.traceparent:
+            headers["traceparent"] = self.traceparent
+        if self.session:
+            headers["Ottb-Session"] = self.session
+        if self.address:
+            headers["Ottb-Address"] = self.address
+        if self.after:
+            headers["Ottb-After"] = str(self.after)
+        return headers
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> "Context":
@@ -57,7 +56,7 @@ class Context(Struct, frozen=True, kw_only=True):
         return cls(
             command_id=headers.get("Nats-Msg-Id", ""),
             user=headers.get("Ottb-User", ""),
-            actions=frozenset(filter(None, headers.get("Ottb-Actions", "").split(","))),
+            actions=frozenset(actions.split(",")) if (actions := headers.get("Ottb-Actions")) else NO_ACTIONS,
             traceparent=headers.get("traceparent"),
             session=headers.get("Ottb-Session"),
             address=headers.get("Ottb-Address", ""),

@@ -277,7 +277,14 @@ def configure(slot: Slot | None, config: SlotConfig, by: str, now: Moment) -> De
         if slot.config == config:
             return Decision()
     event = SlotConfigured(slot=config.id, at=now.at, config=config, by=by)
+    if slot is not None and not slot.removed and _place(slot.config) == _place(config):
+        return Decision(events=(event,))
     return Decision(events=(event,), effects=(UsePhone(config=config),))
+
+
+def _place(config: SlotConfig) -> tuple[str | None, str | None, int | None]:
+    """Where the phone is: what decides which one it is."""
+    return config.serial, config.hub, config.port
 
 
 def remove(slot: Slot, by: str, now: Moment) -> Decision[SlotEvent]:
@@ -488,11 +495,7 @@ def _configured(slot: Slot | None, event: SlotConfigured) -> Slot:
     from_file = event.config if event.by == "config" else (slot.from_file if slot else None)
     if slot is None or slot.removed:
         return Slot(config=event.config, from_file=from_file, last_activity=event.at, last_event="slot.configured")
-    same_phone = (slot.config.serial, slot.config.hub, slot.config.port) == (
-        event.config.serial,
-        event.config.hub,
-        event.config.port,
-    )
+    same_phone = _place(slot.config) == _place(event.config)
     return replace(
         slot,
         config=event.config,
