@@ -168,43 +168,44 @@ class AdbClient:
     async def shell(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
         """Run one command in a shell of its own. PhoneUnreachable: it was not sent; PhoneUncertain: it was."""
         async with self._shells:  # each holder has its deadlines, so every waiter's turn comes
-            wire = await self.open_service(serial, f"shell,v2,raw:{command}")
+            wire = await self._transport(serial)
             try:
                 async with asyncio.timeout(timeout):
+                    await wire.ask(f"shell,v2,raw:{command}", timeout=timeout)
                     return await _collect(wire, max_output)
             except TimeoutError:
                 raise PhoneUncertain(f"{serial}: no end of the command in {timeout:g} s") from None
-            except (OSError, asyncio.IncompleteReadError) as error:
+            except (OSError, asyncio.IncompleteReadError, AdbServerGone) as error:
                 raise PhoneUncertain(f"{serial}: connection lost while a command ran: {error!r}") from None
             finally:
                 wire.close()
 
-    async def lines(self, serial: str, command: str) -> AsyncIterator[str]:
+    @asynccontextmanager
+    async def lines(self, serial: str, command: str) -> AsyncIterator[AsyncIterator[str]]:
         """What a command prints, line by line, for as long as it runs. Ends when the stream does."""
         wire = await self.open_service(serial, f"shell,v2,raw:{command}")
-        rest = b""
         try:
-            while True:
-                kind, data = await wire.frame()
-                if kind == EXIT:
-                    return
-                *whole, rest = (rest + data).split(b"\n")
-                rest = rest[-LINE_LIMIT:]
-                for line in whole:
-                    yield line.decode(errors="replace")
-        except (OSError, asyncio.IncompleteReadError):
-            return
+            yield _lines(wire)
         finally:
             wire.close()
 
     async def open_service(self, serial: str, service: str) -> Wire:
         """A connection on which the phone's service answers. Raises AdbRefused, AdbServerGone."""
+        wire = await self._transport(serial)
+        try:
+            await wire.ask(service)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    async def _transport(self, serial: str) -> Wire:
+        """A connection that leads to the phone; nothing has been asked of it yet."""
         wire = await self.open(serial)
         try:
             await wire.ask(f"host:tport:serial:{serial}")
             async with asyncio.timeout(REPLY_TIMEOUT):
                 await wire.reader.readexactly(8)  # the transport's number
-            await wire.ask(service)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             wire.close()
             raise AdbServerGone(f"{serial}: {error!r}") from None
@@ -226,6 +227,21 @@ async def _collect(wire: Wire, max_output: int) -> ShellResult:
         (output if kind == OUT else errors).extend(data[: max(room, 0)])
 
 
+async def _lines(wire: Wire) -> AsyncIterator[str]:
+    rest = b""
+    while True:
+        try:
+            kind, data = await wire.frame()
+        except (OSError, asyncio.IncompleteReadError):
+            return
+        if kind == EXIT:
+            return
+        *whole, rest = (rest + data).split(b"\n")
+        rest = rest[-LINE_LIMIT:]
+        for line in whole:
+            yield line.decode(errors="replace")
+
+
 class LongShell:
     """One shell on a phone that stays open: a short command costs one round trip instead of a new process.
 
@@ -245,6 +261,8 @@ class LongShell:
         assert "\n" not in command
         try:
             async with asyncio.timeout(timeout) as deadline, self._turn:
+                if self._wire is not None and self._wire.reader.at_eof():  # it ended while nobody used it
+                    self.close()
                 wire = self._wire or await self._open()
                 return await self._exchange(wire, command, deadline)
         except TimeoutError:

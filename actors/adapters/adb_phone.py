@@ -15,7 +15,7 @@ import structlog
 from msgspec.structs import replace
 
 from actors.adapters import android
-from actors.adapters.adb import AdbClient, AdbServerGone, LongShell, Seen
+from actors.adapters.adb import AdbClient, LongShell, Seen
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -28,6 +28,7 @@ from actors.slot.phone import (
     PhoneUnreachable,
     Report,
     ShellResult,
+    newer,
 )
 from actors.slot.registry import Device
 from bus_schemas.call import EndReason
@@ -112,7 +113,7 @@ class DeviceTracker:
                 async for devices in self.client.track():
                     pause = RETRY_FIRST
                     self._changed(devices)
-            except AdbServerGone as error:
+            except PhoneUnreachable as error:
                 if self._devices is not None:
                     log.warning("adb server lost", error=str(error))
                 self._lost()
@@ -141,7 +142,11 @@ class DeviceTracker:
         if serial not in self._devices:
             task = asyncio.get_running_loop().create_task(self._connect(serial))
             self._connecting[serial] = task
-            task.add_done_callback(lambda _: self._connecting.pop(serial, None))
+            task.add_done_callback(lambda done: self._connected(serial, done))
+
+    def _connected(self, serial: str, done: asyncio.Task[None]) -> None:
+        if self._connecting.get(serial) is done:  # a phone watched anew has a task of its own
+            del self._connecting[serial]
 
     async def _connect(self, serial: str) -> None:
         pause = RETRY_FIRST
@@ -209,11 +214,12 @@ class AdbPhone:
 
     async def look(self) -> Look:
         done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
-        boot, look = android.parse_look(done.output)
-        if not boot or done.truncated:
-            raise PhoneUnreachable(f"{self._serial}: the answer was cut short")
-        self._boot = boot
-        self._note(look)
+        parsed = None if done.truncated else android.parse_look(done.output)
+        if parsed is None:
+            raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
+        boot, look = parsed
+        first, self._boot = boot != self._boot, boot
+        self._note(look, first=first)
         return look
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
@@ -272,26 +278,36 @@ class AdbPhone:
 
     async def _watch(self) -> None:
         """Everything that is read from a phone that can be reached. Ends when it no longer can."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_log())
-            group.create_task(self._ask_while_in_call())
-            group.create_task(self._read_health())
-            group.create_task(self._check_liveness())
+        while True:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._follow_log())
+                    group.create_task(self._ask_while_in_call())
+                    group.create_task(self._read_health())
+                    group.create_task(self._check_liveness())
+            except* Exception:  # noqa: BLE001  a phone may print anything; one strange answer must not end its watch
+                log.exception("watching a phone failed and is begun afresh", serial=self._serial)
+            await asyncio.sleep(RETRY_LAST)
 
     # --- calls
 
     async def _follow_log(self) -> None:
+        """Read the log; at each new stream first ask what happened while nobody listened, and after which boot."""
+        loop = asyncio.get_running_loop()
         pause = RETRY_FIRST
         while True:
+            opened = loop.time()
             try:
-                async for line in self._client.lines(self._serial, LOG):
-                    pause = RETRY_FIRST
-                    self._read_line(line)
+                async with self._client.lines(self._serial, LOG) as lines:
+                    await self.look()
+                    async for line in lines:
+                        self._read_line(line)
             except PhoneError as error:
                 log.debug("log stream not opened", serial=self._serial, error=str(error))
+            if loop.time() - opened > RETRY_LAST:
+                pause = RETRY_FIRST
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_LAST)
-            await self._look_quietly()  # what happened while nobody listened
 
     def _read_line(self, line: str) -> None:
         logged = android.parse_log_line(line)
@@ -308,10 +324,14 @@ class AdbPhone:
         reason, cause = android.end_of(logged.data) if phase is CallPhase.DISCONNECTED else (None, "")
         self._move(ref, phase, reason, cause)
 
-    def _note(self, look: Look) -> None:
-        """Bring what was told up to date with what the phone says."""
-        for past in look.past:
-            if past.ref in self._calls:
+    def _note(self, look: Look, *, first: bool) -> None:
+        """Bring what was told up to date with what the phone says. `first` of a boot: what was over is no news."""
+        for past in reversed(look.past):
+            if first and past.ref not in self._calls:
+                self._calls[past.ref] = CallPhase.DISCONNECTED
+            elif past.ref in self._calls or self._is_newest(past.ref):
+                if past.incoming:
+                    self._incoming.add(past.ref)
                 if past.answered_age is not None:
                     self._move(past.ref, CallPhase.ACTIVE, age=past.answered_age)
                 self._move(past.ref, CallPhase.DISCONNECTED, past.reason, past.cause, age=past.ended_age)
@@ -338,6 +358,10 @@ class AdbPhone:
             self._call_is_up.set()
         else:
             self._call_is_up.clear()
+
+    def _is_newest(self, ref: str) -> bool:
+        """Whether no call that is remembered came after this one."""
+        return all(newer(ref, known) for known in self._calls)
 
     def _live(self) -> str | None:
         """The newest call that is up, as far as was told."""

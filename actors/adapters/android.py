@@ -13,6 +13,7 @@ from actors.slot.phone import CallPhase, Health, LiveCall, Look, PastCall
 from bus_schemas.call import EndReason
 
 DAY = 86400.0
+READING = 60.0  # seconds; no look takes as long
 SECTION = "@@"  # what the batched commands print between their parts
 
 # Telecom's states of a call that is up. The others (NEW, SELECT_PHONE_ACCOUNT ...) come before DIALING.
@@ -24,6 +25,7 @@ FOREGROUND_ACTIVE, FOREGROUND_HOLDING, FOREGROUND_ALERTING = 1, 2, 4
 _LIVE = re.compile(r"\[(?:Call id=)?(TC@[0-9]+), (?:state=)?([A-Z_]+),")
 _TITLE = re.compile(r"^\s*(?:SelfMgd )?Call(TC@[0-9]+)/.*\((MO|MT)")
 _EVENT = re.compile(r"^\s+([0-9]{2}):([0-9]{2}):([0-9]{2}\.[0-9]{3}) - ([A-Z_]+)(?: \((.*)\))?")
+_CLOCK = re.compile(r"\s*([0-9]{2}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,6})?)")
 _CODE = re.compile(r"Code: \((\w+)\)")
 _REASON = re.compile(r"Reason: \(([^)]*)\)")
 _LOGGED = re.compile(r"RecordEntry (TC@[0-9]+): ([A-Z_]+)(?:, (.*))?$")
@@ -113,11 +115,15 @@ def foreground_state(registry: str) -> int | None:
     return found
 
 
-def parse_look(text: str) -> tuple[str, Look]:
-    """The boot id and what the phone says of its calls, from the parts of `LOOK`."""
+def parse_look(text: str) -> tuple[str, Look] | None:
+    """The boot id and what the phone says of its calls, from the parts of `LOOK`. None: a part is missing, as while
+    the phone starts; that is not the same as no call."""
     clock, boot, registry, telecom = ([*text.split(f"{SECTION}\n"), "", "", "", ""])[:4]
-    now = _seconds_of_day(clock.strip())
     boot = boot.strip().replace("-", "")[:16]
+    time = _CLOCK.match(clock)
+    if time is None or not boot or "mCalls:" not in telecom:
+        return None
+    now = _seconds_of_day(time)
     histories = _histories(telecom, now)
     states = dict(_LIVE.findall(telecom))
     live = [call for call, state in states.items() if state not in _OVER]
@@ -132,9 +138,14 @@ class _History(Struct, kw_only=True):
     end: str = ""
 
 
-def _seconds_of_day(text: str) -> float:
-    hours, minutes, seconds = ([*text.split(":"), "0", "0", "0"])[:3]
-    return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds[:9])
+def _seconds_of_day(match: re.Match[str]) -> float:
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+
+
+def _age(at: float, now: float) -> float:
+    """Seconds since a time of day. The dump is made after the clock was read: what seems to come is just now."""
+    age = (now - at) % DAY
+    return 0.0 if age > DAY - READING else age
 
 
 def _histories(telecom: str, now: float) -> dict[str, _History]:
@@ -144,8 +155,7 @@ def _histories(telecom: str, now: float) -> dict[str, _History]:
         if title := _TITLE.match(line):
             current = histories.setdefault(title[1], _History(incoming=title[2] == "MT", ages={}))
         elif current is not None and (event := _EVENT.match(line)):
-            at = int(event[1]) * 3600 + int(event[2]) * 60 + float(event[3])
-            current.ages.setdefault(event[4], (now - at) % DAY)
+            current.ages.setdefault(event[4], _age(_seconds_of_day(event), now))
             if event[4] == "SET_DISCONNECTED":
                 current.end = event[5] or ""
     return histories

@@ -1,0 +1,190 @@
+"""A phone over the real adb server: every Android layout, and every way to lose it in the middle of a call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.adb import AdbClient
+from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, PhoneError, Report
+from bench.parts import adb_server
+from bus_schemas.call import EndReason
+from simulators.android import Identity
+from simulators.virtual_phone import VirtualPhone
+
+FAST = 0.2  # the carrier at five times its speed
+
+
+class Ear:
+    """What a phone reported, and waiting for more."""
+
+    def __init__(self) -> None:
+        self.heard: list[Report] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, report: Report) -> None:
+        self.heard.append(report)
+        self._news.set()
+
+    async def until(self, wanted: Callable[[Report], bool], seconds: float = 10.0) -> Report:
+        start = 0
+        async with asyncio.timeout(seconds):
+            while True:
+                for report in self.heard[start:]:
+                    if wanted(report):
+                        return report
+                start = len(self.heard)
+                self._news.clear()
+                await self._news.wait()
+
+    async def link(self, link: Link) -> None:
+        await self.until(lambda report: isinstance(report, LinkChanged) and report.link is link)
+
+    async def phase(self, phase: CallPhase) -> CallSeen:
+        found = await self.until(lambda report: isinstance(report, CallSeen) and report.phase is phase)
+        assert isinstance(found, CallSeen)
+        return found
+
+    def phases(self) -> list[CallPhase]:
+        return [report.phase for report in self.heard if isinstance(report, CallSeen)]
+
+
+@pytest.fixture
+async def tracker(tmp_path: Path) -> AsyncIterator[DeviceTracker]:
+    async with adb_server(tmp_path) as port:
+        tracker = DeviceTracker(client=AdbClient(host="127.0.0.1", port=port))
+        tracker.start()
+        yield tracker
+        await tracker.stop()
+
+
+@pytest.fixture(params=[9, 11, 14])
+async def handset(request: pytest.FixtureRequest) -> AsyncIterator[VirtualPhone]:
+    identity = Identity(serial=f"T{request.param}", release=request.param, sims=2 if request.param == 11 else 1)
+    async with VirtualPhone(identity=identity, scale=FAST, fork_delay=0) as phone:
+        phone.boot_time = 0.3
+        yield phone
+
+
+@pytest.fixture
+async def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+async def phone(tracker: DeviceTracker, handset: VirtualPhone, ear: Ear) -> AsyncIterator[AdbPhone]:
+    phone = AdbPhone(serial=handset.serial, tracker=tracker, health_every=0.5)
+    phone.start(ear)
+    await ear.link(Link.ONLINE)
+    await phone.look()
+    yield phone
+    await phone.close()
+
+
+async def test_an_answered_call_is_seen_step_by_step(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
+    await phone.dial("+380991231005")
+    await ear.phase(CallPhase.ALERTING)
+    await ear.phase(CallPhase.ACTIVE)
+    await phone.hang_up()
+    ended = await ear.phase(CallPhase.DISCONNECTED)
+    assert ended.reason is EndReason.HANGUP_LOCAL
+    assert ear.phases() == [CallPhase.DIALING, CallPhase.ALERTING, CallPhase.ACTIVE, CallPhase.DISCONNECTED]
+    assert handset.dials == {"+380991231005": 1}
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        ("+380991230001", EndReason.BUSY),
+        ("+380991230003", EndReason.REJECTED),
+        ("+380991230004", EndReason.INVALID_NUMBER),
+        ("+380991230005", EndReason.NETWORK),
+        ("+380991230006", EndReason.HANGUP_REMOTE),
+        ("+380991230002", EndReason.NO_ANSWER),
+    ],
+)
+async def test_the_reason_is_the_phones(phone: AdbPhone, ear: Ear, number: str, reason: EndReason) -> None:
+    await phone.dial(number)
+    ended = await ear.phase(CallPhase.DISCONNECTED)
+    assert ended.reason is reason and ended.cause
+
+
+async def test_a_look_tells_live_and_past_calls_with_their_ages(phone: AdbPhone, ear: Ear) -> None:
+    await phone.dial("+380991230001")
+    await ear.phase(CallPhase.DISCONNECTED)
+    ear.heard.clear()
+    await phone.dial("+380991230007")
+    await ear.phase(CallPhase.ACTIVE)
+    look = await phone.look()
+    assert look.live is not None and look.live.phase is CallPhase.ACTIVE
+    assert 0 <= look.live.created_age < 5 and look.live.answered_age is not None
+    assert [past.reason for past in look.past] == [EndReason.BUSY]
+    await phone.hang_up()
+
+
+async def test_a_call_goes_on_while_the_cable_is_out(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
+    await phone.dial("+380991230007")
+    await ear.phase(CallPhase.ACTIVE)
+    await handset.unplug()
+    await ear.until(lambda report: isinstance(report, LinkChanged) and report.link is not Link.ONLINE)
+    ear.heard.clear()
+    await handset.plug()
+    await ear.link(Link.ONLINE)
+    look = await phone.look()
+    assert look.live is not None and look.live.phase is CallPhase.ACTIVE
+    await phone.hang_up()
+    await ear.phase(CallPhase.DISCONNECTED)
+
+
+async def test_a_call_that_ended_while_the_cable_was_out_is_told(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    await phone.dial("+380991232005")
+    await ear.phase(CallPhase.ACTIVE)
+    await handset.unplug()
+    await ear.until(lambda report: isinstance(report, LinkChanged) and report.link is not Link.ONLINE)
+    handset._happened(handset.telephony.advance(asyncio.get_running_loop().time() + 100))
+    await handset.plug()
+    ended = await ear.phase(CallPhase.DISCONNECTED)
+    assert ended.reason is EndReason.HANGUP_REMOTE and ended.age > 0
+
+
+async def test_a_lost_log_stream_loses_no_end(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
+    await phone.dial("+380991230007")
+    await ear.phase(CallPhase.ACTIVE)
+    handset.drop_logcat()
+    handset._happened(handset.telephony.hang_up(asyncio.get_running_loop().time()))
+    handset.drop_logcat()
+    assert (await ear.phase(CallPhase.DISCONNECTED)).reason is EndReason.HANGUP_LOCAL
+
+
+async def test_half_an_answer_is_no_answer(phone: AdbPhone, handset: VirtualPhone) -> None:
+    handset.truncate = True
+    with pytest.raises(PhoneError):
+        await phone.look()
+    handset.truncate = False
+
+
+async def test_only_a_checked_number_reaches_the_shell(phone: AdbPhone, handset: VirtualPhone) -> None:
+    for number in ("+38099123; reboot", "112", "+380 991234567", "+380991234567\n", "*100#", ""):
+        with pytest.raises(ValueError, match=r"E\.164"):
+            await phone.dial(number)
+    assert not handset.dials
+
+
+async def test_health_is_read_from_the_phone(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
+    from actors.slot.phone import HealthRead
+
+    handset.android.level, handset.android.tenths = 55, 412
+
+    def fresh(report: Report) -> bool:
+        return isinstance(report, HealthRead) and report.health.battery == 55
+
+    read = await ear.until(fresh)
+    assert isinstance(read, HealthRead)
+    assert read.health.temperature == 41.2 and read.health.in_service is True and "READY" in (read.health.sim or "")
+    assert read.health.android == str(handset.identity.release)
+    busy = await ear.until(lambda report: isinstance(report, HealthRead) and report.health.cpu is not None)
+    assert isinstance(busy, HealthRead) and busy.health.cpu is not None and 0 <= busy.health.cpu <= 100

@@ -1,0 +1,27 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.adb import AdbClient
+from bench.parts import adb_server
+from simulators.android import Identity
+from simulators.virtual_phone import VirtualPhone
+from tests.adapters.host_client_contract import HostClientContract
+from tests.support.site import until
+
+BIG = b"0123456789abcdef" * (3_000_000 // 16)
+
+
+class TestVirtualPhone(HostClientContract):
+    @pytest.fixture
+    async def client(self, tmp_path: Path) -> AsyncIterator[AdbClient]:
+        async with adb_server(tmp_path) as port:
+            yield AdbClient(host="127.0.0.1", port=port)
+
+    @pytest.fixture
+    async def serial(self, client: AdbClient) -> AsyncIterator[str]:
+        async with VirtualPhone(identity=Identity(serial="T1"), fork_delay=0) as phone:
+            phone.android.files["/big"] = BIG
+            await until(lambda: client.connect(phone.serial), lambda said: "connected" in said)
+            yield phone.serial
