@@ -55,7 +55,7 @@ async def nats_server(folder: Path) -> AsyncIterator[int]:
 async def adb_server(folder: Path) -> AsyncIterator[int]:
     """An adb server of our own. Gives its port."""
     port = free_port()
-    env = {"ADB_EMU": "0", "ADB_MDNS": "0", "HOME": str(folder), "ANDROID_USER_HOME": str(folder)}
+    env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder), "ANDROID_USER_HOME": str(folder)}
     async with process(adb_binary(), "-P", str(port), "nodaemon", "server", **env):
         async with asyncio.timeout(10):
             while not await adb_answers(port):

@@ -285,7 +285,7 @@ class AdbPhone:
                     group.create_task(self._ask_while_in_call())
                     group.create_task(self._read_health())
                     group.create_task(self._check_liveness())
-            except* Exception:  # noqa: BLE001  a phone may print anything; one strange answer must not end its watch
+            except* Exception:
                 log.exception("watching a phone failed and is begun afresh", serial=self._serial)
             await asyncio.sleep(RETRY_LAST)
 

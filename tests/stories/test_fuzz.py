@@ -1,0 +1,41 @@
+"""The whole documented interface under schemathesis, as an admin and as an operator: no 5xx, nothing undocumented."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.site import Client, Site, running_site
+
+EXAMPLES = os.environ.get("OTTB_TEST_EXAMPLES", "15")
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+# Reboots and restarts of phones by the hundred would only test how long one waits.
+LEFT_OUT = "reboot-device|restart"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site of its own: the fuzzer makes and removes slots."""
+    with running_site(tmp_path_factory.mktemp("fuzz"), {11: None, 44: "op12"}) as running:
+        yield running
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("role", ["admin", "operator"])
+async def test_no_answer_is_undocumented(site: Site, role: str, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = Client(site, session)
+        await client.login(*(("admin", site.admin_password) if role == "admin" else ("op12", "1234")))
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", site.url("workspace", "/openapi.json"),
+        "--header", f"Authorization: Bearer {client.token}", "--checks", CHECKS, "--max-examples", EXAMPLES,
+        "--seed", "1", "--exclude-path-regex", f"{LEFT_OUT}|auth/logout", "--request-timeout", "20", "--workers", "1",
+        "--generation-database", "none", "--no-color",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=380, check=False)
+    print(done.stdout[-1500:])
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
