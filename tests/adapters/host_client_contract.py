@@ -73,8 +73,9 @@ class HostClientContract:
         assert asyncio.get_running_loop().time() - began < 3
 
     async def test_a_stream_is_read_line_by_line_to_its_end(self, client: AdbClient, serial: str) -> None:
-        async with asyncio.timeout(5):
-            lines = [line async for line in client.lines(serial, "echo one; sleep 0.1; echo two")]
+        command = "echo one; sleep 0.1; echo two"
+        async with asyncio.timeout(5), client.lines(serial, command) as stream:
+            lines = [line async for line in stream]
         assert lines == ["one", "two"]
 
     async def test_an_unknown_phone_is_refused_in_the_servers_words(self, client: AdbClient) -> None:

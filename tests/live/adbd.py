@@ -1,4 +1,4 @@
-"""The real adbd of Debian, in a folder of its own: found, or built once with debootstrap (root, about half a minute)."""
+"""The real adbd of Debian, in a folder of its own: found, or built once with debootstrap (root, half a minute)."""
 
 import asyncio
 import contextlib
