@@ -1,0 +1,100 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors.adapters.passwords import Passwords
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.point.point import Point
+from actors.point.throttle import FREE_TRIES, LONGEST, REMEMBERED, Throttle
+from actors.point.tokens import Claims, TokenRefused, decode, encode
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from actors.settings import Auth
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import GET_SESSION, LOGIN, LOGOUT, REFRESH, GetSession, Login, Logout, Refresh
+from simulators.memory_bus import MemoryBroker, MemoryBus
+
+KEYS = {"0001": b"k" * 48}
+
+
+@pytest.fixture
+async def bus() -> MemoryBus:
+    return MemoryBus(MemoryBroker(clock=SystemClock()))
+
+
+async def _point(bus: MemoryBus) -> Point:
+    point = Point(bus=bus, clock=SystemClock(), ids=RandomIds(), passwords=Passwords(), keys=KEYS, auth=Auth())
+    await point.start()
+    return point
+
+
+@pytest.fixture
+async def point(bus: MemoryBus) -> AsyncIterator[Point]:
+    point = await _point(bus)
+    assert await point.seed("op12", "1234", "operator")
+    assert not await point.seed("op12", "other", "admin")
+    yield point
+    await point.stop()
+
+
+def _context(**more: str) -> Context:
+    return Context(command_id=RandomIds().new(), address="127.0.0.1", **more)
+
+
+async def test_a_session_lives_from_login_to_logout(bus: MemoryBus, point: Point) -> None:
+    token = await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
+    claims = decode(token.token, KEYS)
+    assert (claims.user, claims.role, claims.expires - claims.issued) == ("op12", "operator", 3600)
+    session = await ask(bus, GET_SESSION, GetSession(session=claims.session), _context())
+    assert "call.start" in session.actions and "slot.shell" not in session.actions
+    inside = _context(user="op12", session=claims.session)
+    refreshed = await ask(bus, REFRESH, Refresh(), inside)
+    assert decode(refreshed.token, KEYS).session == claims.session
+    await ask(bus, LOGOUT, Logout(), inside)
+    for rpc, request in ((GET_SESSION, GetSession(session=claims.session)), (REFRESH, Refresh())):
+        with pytest.raises(Refusal) as refused:
+            await ask(bus, rpc, request, inside)  # type: ignore[arg-type]
+        assert refused.value.code is ErrorCode.AUTH_FAIL
+
+
+async def test_two_hosts_agree_and_a_restart_forgets_nothing(bus: MemoryBus, point: Point) -> None:
+    token = await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
+    await point.stop()
+    second = await _point(bus)
+    session = await ask(bus, GET_SESSION, GetSession(session=decode(token.token, KEYS).session), _context())
+    assert session.user == "op12"
+    await second.stop()
+
+
+async def test_no_password_is_in_the_journal(bus: MemoryBus, point: Point) -> None:
+    await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
+    assert all(b'"1234"' not in entry.data for entry in bus._broker.journal)
+
+
+def test_waiting_grows_for_the_guesser_and_not_for_the_owner_elsewhere() -> None:
+    throttle = Throttle()
+    for _ in range(FREE_TRIES):
+        assert throttle.wait("op12", "evil", 0.0) == 0
+        throttle.failed("op12", "evil", 0.0)
+    waits = []
+    now = 0.0
+    for _ in range(10):
+        waits.append(throttle.wait("op12", "evil", now))
+        now += waits[-1]
+        throttle.failed("op12", "evil", now)
+    assert waits == sorted(waits) and waits[-1] == LONGEST
+    assert throttle.wait("op12", "home", now) == 0
+    throttle.succeeded("op12", "evil")
+    for number in range(2 * REMEMBERED):
+        throttle.failed(f"u{number}", "flood", now)
+    assert len(throttle._failures) <= REMEMBERED
+
+
+def test_a_token_is_for_one_key_and_one_type() -> None:
+    claims = Claims(user="a", session="s", role="r", token_id="t", issued=1, expires=2**31)
+    token = encode(claims, KEYS)
+    assert decode(token, KEYS) == claims
+    for keys in ({}, {"0001": b"x" * 48}, {"0002": b"k" * 48}, {"0001": b"short"}):
+        with pytest.raises(TokenRefused):
+            decode(token, keys)
