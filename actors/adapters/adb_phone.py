@@ -373,6 +373,8 @@ class AdbPhone:
         loop = asyncio.get_running_loop()
         while True:
             await self._call_is_up.wait()
+            if self._live() is None:  # what was up is of an earlier boot: nothing will tell its end
+                self._call_is_up.clear()
             backstop = loop.time() + BACKSTOP_EVERY
             while (ref := self._live()) is not None:
                 if self._calls[ref] is CallPhase.DIALING:

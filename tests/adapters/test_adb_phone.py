@@ -1,86 +1,14 @@
 """A phone over the real adb server: every Android layout, and every way to lose it in the middle of a call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 
-from actors.adapters.adb import AdbClient
-from actors.adapters.adb_phone import AdbPhone, DeviceTracker
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, PhoneError, Report
-from bench.parts import adb_server
+from actors.adapters.adb_phone import AdbPhone
+from actors.slot.phone import CallPhase, HealthRead, Link, LinkChanged, PhoneError, Report
 from bus_schemas.call import EndReason
-from simulators.android import Identity
 from simulators.virtual_phone import VirtualPhone
-
-FAST = 0.2  # the carrier at five times its speed
-
-
-class Ear:
-    """What a phone reported, and waiting for more."""
-
-    def __init__(self) -> None:
-        self.heard: list[Report] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, report: Report) -> None:
-        self.heard.append(report)
-        self._news.set()
-
-    async def until(self, wanted: Callable[[Report], bool], seconds: float = 10.0) -> Report:
-        start = 0
-        async with asyncio.timeout(seconds):
-            while True:
-                for report in self.heard[start:]:
-                    if wanted(report):
-                        return report
-                start = len(self.heard)
-                self._news.clear()
-                await self._news.wait()
-
-    async def link(self, link: Link) -> None:
-        await self.until(lambda report: isinstance(report, LinkChanged) and report.link is link)
-
-    async def phase(self, phase: CallPhase) -> CallSeen:
-        found = await self.until(lambda report: isinstance(report, CallSeen) and report.phase is phase)
-        assert isinstance(found, CallSeen)
-        return found
-
-    def phases(self) -> list[CallPhase]:
-        return [report.phase for report in self.heard if isinstance(report, CallSeen)]
-
-
-@pytest.fixture
-async def tracker(tmp_path: Path) -> AsyncIterator[DeviceTracker]:
-    async with adb_server(tmp_path) as port:
-        tracker = DeviceTracker(client=AdbClient(host="127.0.0.1", port=port))
-        tracker.start()
-        yield tracker
-        await tracker.stop()
-
-
-@pytest.fixture(params=[9, 11, 14])
-async def handset(request: pytest.FixtureRequest) -> AsyncIterator[VirtualPhone]:
-    identity = Identity(serial=f"T{request.param}", release=request.param, sims=2 if request.param == 11 else 1)
-    async with VirtualPhone(identity=identity, scale=FAST, fork_delay=0) as phone:
-        phone.boot_time = 0.3
-        yield phone
-
-
-@pytest.fixture
-async def ear() -> Ear:
-    return Ear()
-
-
-@pytest.fixture
-async def phone(tracker: DeviceTracker, handset: VirtualPhone, ear: Ear) -> AsyncIterator[AdbPhone]:
-    phone = AdbPhone(serial=handset.serial, tracker=tracker, health_every=0.5)
-    phone.start(ear)
-    await ear.link(Link.ONLINE)
-    await phone.look()
-    yield phone
-    await phone.close()
+from tests.adapters.conftest import Ear
 
 
 async def test_an_answered_call_is_seen_step_by_step(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
@@ -175,8 +103,6 @@ async def test_only_a_checked_number_reaches_the_shell(phone: AdbPhone, handset:
 
 
 async def test_health_is_read_from_the_phone(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
-    from actors.slot.phone import HealthRead
-
     handset.android.level, handset.android.tenths = 55, 412
 
     def fresh(report: Report) -> bool:
@@ -188,3 +114,17 @@ async def test_health_is_read_from_the_phone(phone: AdbPhone, handset: VirtualPh
     assert read.health.android == str(handset.identity.release)
     busy = await ear.until(lambda report: isinstance(report, HealthRead) and report.health.cpu is not None)
     assert isinstance(busy, HealthRead) and busy.health.cpu is not None and 0 <= busy.health.cpu <= 100
+
+
+async def test_a_reboot_in_a_call_leaves_the_phone_usable(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
+    await phone.dial("+380991230007")
+    await ear.phase(CallPhase.ACTIVE)
+    ear.heard.clear()
+    await phone.reboot()
+    await ear.until(lambda report: isinstance(report, LinkChanged) and report.link is not Link.ONLINE)
+    await ear.link(Link.ONLINE)
+    look = await phone.look()  # whoever waits for the call of the old boot must not hold the loop
+    assert look.live is None and look.past == ()
+    ear.heard.clear()
+    await phone.dial("+380991230001")
+    assert (await ear.phase(CallPhase.DISCONNECTED)).reason is EndReason.BUSY

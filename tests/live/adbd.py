@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bench.parts import free_port
 from tests.support.site import ROOT
 
 FOLDER = Path(os.environ.get("OTTB_TEST_ADBD", ROOT / "var" / "cache" / "adbd"))
 ADBD = "usr/lib/android-sdk/platform-tools/adbd"
-PORT = 5555  # adbd's own; it listens on no other
 START_SECONDS = 10.0
 
 
@@ -42,28 +42,31 @@ def ensure() -> Path:
 
 
 @asynccontextmanager
-async def real_adbd() -> AsyncIterator[Path]:
-    """adbd for as long as the block lasts, listening on 127.0.0.1:5555. Gives its root folder."""
+async def real_adbd() -> AsyncIterator[tuple[Path, int]]:
+    """adbd for as long as the block lasts. Gives its root folder and its port."""
     folder = await asyncio.to_thread(ensure)
+    port = free_port()
+    environment = {**os.environ, "ADBD_PORT": str(port)}  # the Debian package's own variable; else it is 5555
     process = await asyncio.create_subprocess_exec(
-        "chroot", str(folder), f"/{ADBD}", stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
+        "chroot", str(folder), f"/{ADBD}",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, env=environment,
+    )  # fmt: skip
     try:
         async with asyncio.timeout(START_SECONDS):
-            while not await _listens():
+            while not await _listens(port):
                 if process.returncode is not None:
-                    raise NoAdbd(f"adbd ended with code {process.returncode}; does something else hold port {PORT}?")
+                    raise NoAdbd(f"adbd ended with code {process.returncode}")
                 await asyncio.sleep(0.05)
-        yield folder
+        yield folder, port
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
 
 
-async def _listens() -> bool:
+async def _listens(port: int) -> bool:
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
     writer.close()

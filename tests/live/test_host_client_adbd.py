@@ -7,7 +7,7 @@ from actors.adapters.adb import AdbClient
 from bench.parts import adb_server
 from tests.adapters.host_client_contract import HostClientContract
 from tests.adapters.test_host_client_virtual import BIG
-from tests.live.adbd import PORT, real_adbd
+from tests.live.adbd import real_adbd
 from tests.support.site import until
 
 
@@ -21,8 +21,8 @@ class TestRealAdbd(HostClientContract):
 
     @pytest.fixture
     async def serial(self, client: AdbClient) -> AsyncIterator[str]:
-        async with real_adbd() as folder:
+        async with real_adbd() as (folder, port):
             (folder / "big").write_bytes(BIG)
-            serial = f"127.0.0.1:{PORT}"
+            serial = f"127.0.0.1:{port}"
             await until(lambda: client.connect(serial), lambda said: "connected" in said)
             yield serial

@@ -1,0 +1,116 @@
+"""A phone over the real adb server, and an ear for what it reports."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.adb import AdbClient
+from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, Report
+from bench.parts import free_port, process
+from cli.up import adb_answers, adb_binary
+from simulators.android import Identity
+from simulators.virtual_phone import VirtualPhone
+
+FAST = 0.2  # the carrier at five times its speed
+
+
+class Ear:
+    """What a phone reported, and waiting for more."""
+
+    def __init__(self) -> None:
+        self.heard: list[Report] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, report: Report) -> None:
+        self.heard.append(report)
+        self._news.set()
+
+    async def until(self, wanted: Callable[[Report], bool], seconds: float = 10.0) -> Report:
+        start = 0
+        async with asyncio.timeout(seconds):
+            while True:
+                for report in self.heard[start:]:
+                    if wanted(report):
+                        return report
+                start = len(self.heard)
+                self._news.clear()
+                await self._news.wait()
+
+    async def link(self, link: Link) -> None:
+        await self.until(lambda report: isinstance(report, LinkChanged) and report.link is link)
+
+    async def phase(self, phase: CallPhase) -> CallSeen:
+        found = await self.until(lambda report: isinstance(report, CallSeen) and report.phase is phase)
+        assert isinstance(found, CallSeen)
+        return found
+
+    def calls(self) -> list[CallSeen]:
+        return [report for report in self.heard if isinstance(report, CallSeen)]
+
+    def phases(self) -> list[CallPhase]:
+        return [report.phase for report in self.calls()]
+
+    def links(self) -> list[Link]:
+        return [report.link for report in self.heard if isinstance(report, LinkChanged)]
+
+
+class Server:
+    """An adb server that can be killed and started again on its port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder)}
+        self._running = contextlib.AsyncExitStack()
+
+    async def start(self) -> None:
+        argv = (adb_binary(), "-P", str(self.port), "nodaemon", "server")
+        await self._running.enter_async_context(process(*argv, **self._env))
+        async with asyncio.timeout(10):
+            while not await adb_answers(self.port):
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        await self._running.aclose()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    server = Server(tmp_path)
+    await server.start()
+    yield server
+    await server.kill()
+
+
+@pytest.fixture
+async def tracker(server: Server) -> AsyncIterator[DeviceTracker]:
+    tracker = DeviceTracker(client=AdbClient(host="127.0.0.1", port=server.port))
+    tracker.start()
+    yield tracker
+    await tracker.stop()
+
+
+@pytest.fixture(params=[9, 11, 14])
+async def handset(request: pytest.FixtureRequest) -> AsyncIterator[VirtualPhone]:
+    identity = Identity(serial=f"T{request.param}", release=request.param, sims=2 if request.param == 11 else 1)
+    async with VirtualPhone(identity=identity, scale=FAST, fork_delay=0) as phone:
+        phone.boot_time = 0.3
+        yield phone
+
+
+@pytest.fixture
+async def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+async def phone(tracker: DeviceTracker, handset: VirtualPhone, ear: Ear) -> AsyncIterator[AdbPhone]:
+    phone = AdbPhone(serial=handset.serial, tracker=tracker, health_every=0.5)
+    phone.start(ear)
+    await ear.link(Link.ONLINE)
+    await phone.look()
+    yield phone
+    await phone.close()
