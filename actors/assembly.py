@@ -75,7 +75,7 @@ async def running(
             },
         )
         stack.push_async_callback(host.drain)
-        registry = SlotRegistry(host=host, from_file=settings.slots, devices=devices)
+        registry = SlotRegistry(host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs)
         await registry.start()
         switchboard = Switchboard(
             host=host,

@@ -29,6 +29,7 @@ from actors.point.point import Point
 from actors.runtime.bus import Bus, BusUnavailable
 from actors.runtime.logging import configure
 from actors.settings import Settings, SettingsError, load
+from actors.slot.registry import adb_name
 from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
@@ -85,7 +86,7 @@ async def serve(settings: Settings) -> int:
         await start_ledger(settings, bus, stack)
 
         def make_phone(config: SlotConfig) -> AdbPhone:
-            return AdbPhone(serial=config.serial or "", tracker=tracker)
+            return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker)
 
         host = running(
             settings,

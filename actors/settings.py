@@ -99,7 +99,8 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that can be set. `host`: the name under which this machine owns its slots."""
+    """Everything that can be set. `host`: the name under which this machine owns its slots. `hubs`: the place of
+    each hub in the USB tree, as adb and sysfs write it (`HUB1 = "1-2"`: its port 3 is `usb:1-2.3`)."""
 
     host: str = "local"
     state_dir: str = "var"
@@ -111,6 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     log: Log = Log()
+    hubs: dict[str, str] = {}
     slots: tuple[SlotConfig, ...] = ()
 
     @property

@@ -30,6 +30,7 @@ BODY_SECONDS = 10.0
 JSON = "application/json"
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
@@ -100,6 +101,8 @@ class Door:
             address=request.remote or "",
             after=self.seen if query else 0,
         )
+        if context.trace_id is not None:
+            request[TRACE_ID] = context.trace_id
         answered = await ask_raw(self.bus, route.rpc, wanted, context)
         response = web.Response(body=answered.data, status=route.status, content_type=JSON)
         self.saw(int(answered.headers.get(SEQ_HEADER, "0")))
@@ -133,9 +136,10 @@ class Door:
         path = _template(request)
         self.metrics.request(request.method, path, response.status, seconds)
         caller = request.get(CALLER, ANYBODY)
-        log.debug(
+        say = log.debug if request.method == "GET" and response.status < 500 else log.info
+        say(
             "request", method=request.method, path=path, status=response.status, ms=round(1000 * seconds, 1),
-            user=caller.user, request_id=request_id,
+            user=caller.user, request_id=request_id, trace_id=request.get(TRACE_ID),
         )  # fmt: skip
         return response
 

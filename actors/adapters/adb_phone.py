@@ -66,6 +66,13 @@ def link_of(seen: Seen | None) -> tuple[Link, str]:
     return LINK_OF_STATE.get(seen.state, Link.OFFLINE), "" if seen.state == "device" else seen.state
 
 
+def find(devices: Mapping[str, Seen], name: str) -> Seen | None:
+    """The phone of a name: its serial, or its place (`usb:1-2.3`), both of which adb takes as a target."""
+    if not name.startswith("usb:"):
+        return devices.get(name)
+    return next((seen for seen in devices.values() if f"usb:{seen.usb}" == name), None)
+
+
 class DeviceTracker:
     """One stream for all phones of an adb server. Phones on TCP are connected, and again when they were lost."""
 
@@ -97,7 +104,7 @@ class DeviceTracker:
         """Hear of a phone: its line, and whether the server itself answers. At once, if anything is known."""
         self._watchers[serial] = tell
         if self._devices is not None:
-            tell(self._devices.get(serial), True)
+            tell(find(self._devices, serial), True)
         self._connect_if_needed(serial)
 
     def unwatch(self, serial: str) -> None:
@@ -132,8 +139,8 @@ class DeviceTracker:
         before, self._devices = self._devices, devices
         for serial, tell in list(self._watchers.items()):
             # A new transport id is another connection: the phone was away, however short.
-            if before is None or before.get(serial) != devices.get(serial):
-                tell(devices.get(serial), True)
+            if before is None or find(before, serial) != find(devices, serial):
+                tell(find(devices, serial), True)
             self._connect_if_needed(serial)
 
     def _connect_if_needed(self, serial: str) -> None:

@@ -138,7 +138,7 @@ def attempt(call: Call | None, order: Attempt, now: Moment, patience: Patience) 
         effects=(
             SetTimer(name=CREATED, seconds=patience.created),
             SetTimer(name=RING, seconds=order.ring_timeout),
-            _to_slot(order.slot, Dial(call_id=order.call_id, number=order.number)),
+            _to_slot(order.slot, Dial(call_id=order.call_id, number=order.number, trace_id=order.trace_id)),
         ),
     )
 

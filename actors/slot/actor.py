@@ -210,6 +210,7 @@ class SlotActor(Actor[Slot]):
             if not self._host.may_act:
                 raise PhoneUnreachable(f"slot {self.id}: this host no longer owns it")
             await self._the_phone().dial(order.number)
+            log.info("dialled", slot=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
         except PhoneUnreachable as error:
             self._to_call(order.call_id, DialFailed(cause=str(error), reason=EndReason.PHONE_LOST))
         except PhoneRefused as error:

@@ -96,6 +96,7 @@ class LookAtPhone(Effect, frozen=True, kw_only=True):
 class PlaceCall(Effect, frozen=True, kw_only=True):
     call_id: str
     number: str
+    trace_id: str | None
 
 
 class EndCallOnPhone(Effect, frozen=True, kw_only=True):
@@ -351,7 +352,7 @@ def _ordered(
     match order:
         case Dial():
             started = tuple(start for start in live.starts if start > now.mono - HOUR)
-            place = PlaceCall(call_id=order.call_id, number=order.number)
+            place = PlaceCall(call_id=order.call_id, number=order.number, trace_id=order.trace_id)
             return Decision(state=replace(live, starts=(*started, now.mono)), effects=(place,))
         case HangUp():
             return Decision(effects=(EndCallOnPhone(call_id=order.call_id),))

@@ -10,6 +10,7 @@ class Dial(Struct, frozen=True, kw_only=True):
 
     call_id: str
     number: str
+    trace_id: str | None = None
 
 
 class HangUp(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Which slots this host owns: those of its settings file and those made over the API, each with one actor."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -33,14 +33,38 @@ class Device(Struct, frozen=True, kw_only=True):
     model: str | None = None
     usb: str | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names by which adb finds it: its serial, and its place."""
+        return (self.serial, f"usb:{self.usb}") if self.usb else (self.serial,)
+
+
+def adb_name(config: SlotConfig, hubs: Mapping[str, str]) -> str:
+    """The name by which adb finds a slot's phone. Raises Refusal(INVALID_PARAMS) when the place says nothing."""
+    if config.serial is not None:
+        return config.serial
+    if config.hub is None or config.port is None:
+        raise Refusal(ErrorCode.INVALID_PARAMS, "Name the phone by its serial, or its place by hub and port.")
+    if config.hub not in hubs:
+        raise Refusal(ErrorCode.INVALID_PARAMS, "The settings have no such hub.", hub=config.hub, known=sorted(hubs))
+    return f"usb:{hubs[config.hub]}.{config.port}"
+
 
 class SlotRegistry:
     """The slots of one host. `devices` lists every phone that can be seen from here."""
 
-    def __init__(self, *, host: Host, from_file: Iterable[SlotConfig], devices: Callable[[], Iterable[Device]]) -> None:
+    def __init__(
+        self,
+        *,
+        host: Host,
+        from_file: Iterable[SlotConfig],
+        devices: Callable[[], Iterable[Device]],
+        hubs: Mapping[str, str],
+    ) -> None:
         self._host = host
         self._from_file = tuple(config for config in from_file if config.host == host.name)
         self._devices = devices
+        self._hubs = hubs
         self._regions: frozenset[str] = frozenset()
 
     async def start(self) -> None:
@@ -75,7 +99,7 @@ class SlotRegistry:
             region=request.region,
             host=self._host.name,
         )
-        _check_place(config)
+        adb_name(config, self._hubs)
         self._check_claims(config)
         await self._host.activate("slot", str(config.id))
         details = await self._configure(config, context)
@@ -91,13 +115,13 @@ class SlotRegistry:
         return SlotRemovedReply(status="removed", slot=request.slot)
 
     async def unassigned(self, request: ListUnassigned, context: Context) -> list[UnassignedPhone]:
-        claimed = {slot.config.serial for slot in self._slots()}
+        claimed = {adb_name(slot.config, self._hubs) for slot in self._slots()}
         return [
             UnassignedPhone(
                 serial=device.serial, state=device.state, model=device.model, usb=device.usb, host=self._host.name
             )
             for device in self._devices()
-            if device.serial not in claimed
+            if not claimed.intersection(device.names)
         ]
 
     # --- inside
@@ -136,7 +160,3 @@ class SlotRegistry:
     def _note_regions(self) -> None:
         self._regions = frozenset(slot.config.region for slot in self._slots() if slot.config.region)
 
-
-def _check_place(config: SlotConfig) -> None:
-    if config.serial is None and (config.hub is None or config.port is None):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "Name the phone by its serial, or its place by hub and port.")

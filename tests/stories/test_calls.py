@@ -1,7 +1,9 @@
 """Section 4 of the interface (without campaigns), over HTTP against the running system."""
 
 import asyncio
+import os
 import re
+import signal
 
 import pytest
 
@@ -198,3 +200,26 @@ async def test_the_same_idempotency_key_dials_once(operator: Client) -> None:
     await operator.post("/api/call/end", {"call_id": started.pop()})
     dials = await operator.phones("GET", "/dials")
     assert dials["+380991239001"] == 1 and "+380991239002" not in dials
+
+
+async def test_a_host_that_is_asked_to_stop_leaves_its_calls_to_the_next(operator: Client) -> None:
+    site = operator.site
+    started = await _start(operator, "+380991234567", 11)
+    await operator.call_until(started["call_id"], lambda call: call["status"] == "connected")
+    old = site.pid("actors")
+    assert old is not None
+    os.kill(old, signal.SIGTERM)
+
+    async def pid() -> int | None:
+        return site.pid("actors")
+
+    await until(pid, lambda found: found not in (None, old))
+    await until(lambda: _slot(operator, 11), lambda slot: slot.get("status") == "ONLINE")
+    taken_over = await operator._view(started["call_id"])
+    assert taken_over["status"] == "connected"
+    assert (await operator.phones("GET", "/phones/11"))["calls"] == 1  # nobody hung up
+    status, _ = await operator.post("/api/call/end", {"call_id": started["call_id"]})
+    assert status == 200
+    ended = await operator.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+    assert ended["reason"] == "hangup_local" and ended["duration"] >= 1
+    assert (await operator.phones("GET", "/dials"))["+380991234567"] >= 1

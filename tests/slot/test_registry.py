@@ -1,0 +1,30 @@
+import pytest
+
+from actors.adapters.adb import parse_devices
+from actors.adapters.adb_phone import find
+from actors.slot.registry import adb_name
+from bus_schemas.errors import Refusal
+from bus_schemas.slot import SlotConfig
+
+LIST = (
+    "R58N30ABCDE            device usb:1-2.3 product:a52 model:A52 device:a52 transport_id:4\n"
+    "0123456789ABCDEF       no permissions (missing udev rules?); see [http://x] usb:1-2.4 transport_id:5\n"
+)
+
+
+def test_a_phone_is_named_by_its_serial_or_by_its_place() -> None:
+    hubs = {"HUB1": "1-2"}
+    assert adb_name(SlotConfig(id=1, serial="R58N30ABCDE", hub="HUB1", port=9), hubs) == "R58N30ABCDE"
+    assert adb_name(SlotConfig(id=1, hub="HUB1", port=3), hubs) == "usb:1-2.3"
+    for config in (SlotConfig(id=1), SlotConfig(id=1, hub="HUB1"), SlotConfig(id=1, hub="HUB7", port=1)):
+        with pytest.raises(Refusal):
+            adb_name(config, hubs)
+
+
+def test_adbs_list_is_searched_by_either_name() -> None:
+    devices = parse_devices(LIST)
+    by_serial, by_place = find(devices, "R58N30ABCDE"), find(devices, "usb:1-2.3")
+    assert by_serial is not None and by_serial == by_place
+    denied = find(devices, "usb:1-2.4")
+    assert denied is not None and denied.state.startswith("no permissions")
+    assert find(devices, "usb:1-2.9") is None and find(devices, "nobody") is None
