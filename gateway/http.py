@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_type_hints
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from actors.runtime.bus import Bus
-from actors.runtime.context import Context
+from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 BODY_LIMIT = 64 * 1024
 BODY_SECONDS = 10.0
 JSON = "application/json"
+JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
@@ -41,6 +43,24 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ANYBODY = Caller(user="", session="", actions=frozenset(), expires=0.0)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a row's answerer must be told beside the request. Every header costs both ends."""
+
+    rights: bool  # it changes something, so the actor checks the caller's actions again
+    session: bool  # POINT's own lines
+    records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
+
+    @classmethod
+    def of(cls, route: Route) -> "Needs":
+        subject = route.rpc.subject
+        return cls(
+            rights=route.method != "GET",
+            session=".user." in subject,
+            records=subject.startswith("ottb.v1.qry.") or route.rpc.absent is not None,
+        )
 
 
 class Door:
@@ -64,7 +84,7 @@ class Door:
     def handler(self, route: Route) -> Handler:
         """The row as an aiohttp handler."""
         read = reader_of(route)
-        query = route.rpc.subject.startswith("ottb.v1.qry.") or route.rpc.absent is not None
+        needs = Needs.of(route)
 
         async def handle(request: web.Request) -> web.Response:
             caller = await self._admit(route, request)
@@ -72,10 +92,10 @@ class Door:
             wanted = read(request, body)
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if key is None:
-                return await self._ask(route, request, wanted, caller, request[COMMAND_ID], query)
+                return await self._ask(route, request, wanted, caller, request[COMMAND_ID], needs)
             command_id = Idempotency.command_id(caller.user, f"{route.method} {request.path}", key)
             return await self.idempotency.run(
-                command_id, body, lambda: self._ask(route, request, wanted, caller, command_id, query)
+                command_id, body, lambda: self._ask(route, request, wanted, caller, command_id, needs)
             )
 
         return handle
@@ -90,21 +110,21 @@ class Door:
         return caller
 
     async def _ask(
-        self, route: Route, request: web.Request, wanted: Any, caller: Caller, command_id: str, query: bool
+        self, route: Route, request: web.Request, wanted: Any, caller: Caller, command_id: str, needs: "Needs"
     ) -> web.Response:
         context = Context(
             command_id=command_id,
             user=caller.user,
-            actions=frozenset() if query else caller.actions,  # reading was permitted at the door
+            actions=caller.actions if needs.rights else NO_ACTIONS,
             traceparent=_traceparent(request),
-            session=caller.session or None,
-            address=request.remote or "",
-            after=self.seen if query else 0,
+            session=caller.session if needs.session else None,
+            address=(request.remote or "") if needs.session else "",
+            after=self.seen if needs.records else 0,
         )
         if context.trace_id is not None:
             request[TRACE_ID] = context.trace_id
         answered = await ask_raw(self.bus, route.rpc, wanted, context)
-        response = web.Response(body=answered.data, status=route.status, content_type=JSON)
+        response = web.Response(body=answered.data, status=route.status, headers=JSON_HEADERS)
         self.saw(int(answered.headers.get(SEQ_HEADER, "0")))
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
@@ -131,7 +151,7 @@ class Door:
             protocol.done()
         if not response.prepared:
             response.headers["X-Request-ID"] = request_id
-            response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
         seconds = time.perf_counter() - started
         path = _template(request)
         self.metrics.request(request.method, path, response.status, seconds)
