@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bus_schemas import call, slot, user
+from bus_schemas import audit, call, slot, user
 from bus_schemas.contract import Rpc, Topic
 
-RPCS: tuple[Rpc[Any, Any], ...] = (*call.COMMANDS, *slot.COMMANDS, *user.COMMANDS)
-TOPICS: tuple[Topic[Any], ...] = (*call.TOPICS, *slot.TOPICS, *user.TOPICS)
+RPCS: tuple[Rpc[Any, Any], ...] = (*call.COMMANDS, *slot.COMMANDS, *user.COMMANDS, *audit.COMMANDS)
+TOPICS: tuple[Topic[Any], ...] = (*call.TOPICS, *slot.TOPICS, *user.TOPICS, *audit.TOPICS)

@@ -7,8 +7,10 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
+from bus_schemas.permissions import Action
 
 E = ErrorCode
+A = Action
 
 CallId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["c_882"])]
 SlotId = Annotated[int, Meta(ge=1, le=99999, examples=[44])]
@@ -168,6 +170,9 @@ START_REFUSALS = frozenset(
     {E.SLOT_BUSY, E.SLOT_OFFLINE, E.CALL_FAILED, E.NOT_FOUND, E.PERMISSION_DENIED, E.RATE_LIMITED, E.CONFLICT}
 )
 
+SEES = frozenset({A.CALL_VIEW_ANY})
+USES = frozenset({A.SLOT_USE_ANY, A.SLOT_VIEW_ANY})
+
 # fmt: off
 #                 subject                                request    reply           may be refused with
 PAST_CALL  = Rpc("ottb.v1.qry.call.get",                 GetCall,   CallView,       frozenset({E.NOT_FOUND}),
@@ -177,17 +182,19 @@ END_ABSENT = Rpc("ottb.v1.qry.call.end_absent",          EndCall,   CallView,   
 START_ABSENT = Rpc("ottb.v1.qry.call.start_absent",      StartCall, CallStarted,    START_REFUSALS,
                    summary="Why nobody owns the slot that a call was wanted on", queue=True)
 START_CALL = Rpc("ottb.v1.cmd.call.start",               StartCall, CallStarted,    START_REFUSALS,
-                 summary="Start a call", queue=True, timeout=10.0)
+                 summary="Start a call", queue=True, timeout=10.0,
+                 permission=A.CALL_START, asks=USES, about=("call_id", "slot"))
 START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call", StartCall, CallStarted,   START_REFUSALS,
                     summary="Start a call on one slot, wherever its host is", timeout=10.0, absent=START_ABSENT)
 END_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.end",       EndCall,   CallView,
-                 frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call", absent=END_ABSENT)
+                 frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call", absent=END_ABSENT,
+                 permission=A.CALL_END, asks=SEES | {A.CALL_END_ANY}, about=("call_id",))
 GET_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.get",       GetCall,   CallView,       frozenset({E.NOT_FOUND}),
-                 summary="One call", absent=PAST_CALL)
+                 summary="One call", absent=PAST_CALL, permission=A.CALL_VIEW, asks=SEES)
 CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallView], frozenset(),
-                 summary="Live feed of all calls", queue=True)
+                 summary="Live feed of all calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
 GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
-                 summary="The record of one ended call", queue=True)
+                 summary="The record of one ended call", queue=True, permission=A.CALL_VIEW, asks=SEES)
 # fmt: on
 
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Access, Action
 
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
@@ -48,6 +49,9 @@ def _fields_of(template: str) -> tuple[str, ...]:
 class Rpc(Generic[Request, Reply]):
     """Something that may be asked, and what may come back.
 
+    `permission`: what the asker needs; the doors ask for it and whoever answers asks again. None: a line between
+    parts of the platform, which no door offers. `asks`: further actions that the answerer looks at. `about`: the
+    fields that name the thing concerned, in the request or in the reply, for the audit.
     `queue`: any host may answer. `absent`: who is asked, with the same body, when nobody owns the thing: the
     records know whether it never was, is over, or has lost its owner for a moment.
     """
@@ -60,6 +64,14 @@ class Rpc(Generic[Request, Reply]):
     queue: bool = False
     timeout: float = 5.0
     absent: "Rpc[Any, Any] | None" = None
+    permission: Action | Access | None = None
+    asks: frozenset[Action] = frozenset()
+    about: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> frozenset[Action]:
+        """The actions of the asker that the answerer must be told."""
+        return self.asks | {self.permission} if isinstance(self.permission, Action) else self.asks
 
     @property
     def verb(self) -> str:

@@ -10,6 +10,14 @@ from enum import StrEnum
 from bus_schemas.errors import ErrorCode, Refusal
 
 
+class Access(StrEnum):
+    """What a line that is open to others needs, where no single action is asked for."""
+
+    PUBLIC = "public"
+    OPTIONAL = "optional"  # whoever is logged in is known, and nobody has to be
+    LOGGED_IN = "logged in"
+
+
 class Action(StrEnum):
     """What somebody may be allowed to do. Every route names one, or says that it needs none."""
 
@@ -17,7 +25,9 @@ class Action(StrEnum):
     CALL_END = "call.end"
     CALL_END_ANY = "call.end_any"  # also calls that others started
     CALL_VIEW = "call.view"
+    CALL_VIEW_ANY = "call.view_any"  # also calls of others
     SLOT_VIEW = "slot.view"
+    SLOT_VIEW_ANY = "slot.view_any"  # also slots that belong to others
     SLOT_USE_ANY = "slot.use_any"  # also slots that belong to others
     SLOT_RESTART = "slot.restart"
     SLOT_REBOOT = "slot.reboot"
@@ -33,6 +43,7 @@ class Action(StrEnum):
     USER_EDIT = "user.edit"
     ROLE_VIEW = "role.view"
     ROLE_EDIT = "role.edit"
+    TOKEN_CREATE = "token.create"  # service tokens for programs, with no more than the maker's own actions
     AUDIT_VIEW = "audit.view"
 
 
@@ -41,6 +52,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "OTTB": {
         "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.MONITOR_VIEW}),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART}),
+        "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY}),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
         "shell": frozenset({A.SLOT_SHELL}),
@@ -57,6 +69,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "POINT": {
         "read": frozenset({A.USER_VIEW, A.ROLE_VIEW}),
         "write": frozenset({A.USER_EDIT, A.ROLE_EDIT}),
+        "token": frozenset({A.TOKEN_CREATE}),
         "audit": frozenset({A.AUDIT_VIEW}),
     },
 }
@@ -66,18 +79,24 @@ Permissions = Mapping[str, Sequence[str]]
 BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "admin": {module: tuple(verbs) for module, verbs in MODULES.items()},
     "supervisor": {
-        "OTTB": ("read", "write", "supervise"),
+        "OTTB": ("read", "read_all", "write", "supervise"),
         "DCI": ("read",),
         "WORKSPACE": ("view", "call", "note"),
-        "POINT": ("read",),
+        "POINT": ("read", "token"),
     },
     "operator": {"OTTB": ("read",), "DCI": ("read", "run"), "WORKSPACE": ("view", "call", "note")},
     "devops": {
-        "OTTB": ("read", "write", "maintain", "shell"),
+        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell"),
         "DCI": ("read", "run"),
         "WORKSPACE": ("view",),
+        "POINT": ("token",),
     },
-    "auditor": {"OTTB": ("read",), "DCI": ("read",), "WORKSPACE": ("view",), "POINT": ("read", "audit")},
+    "auditor": {
+        "OTTB": ("read", "read_all"),
+        "DCI": ("read",),
+        "WORKSPACE": ("view",),
+        "POINT": ("read", "audit"),
+    },
 }
 
 
@@ -97,7 +116,7 @@ def _actions_of(module: str, verb: str) -> frozenset[Action]:
     if verb in known:
         return known[verb]
     of_module = frozenset[Action]().union(*known.values())
-    if verb in of_module:
+    if verb in of_module:  # a single action, beside the verbs
         return frozenset({Action(verb)})
     raise Refusal(
         ErrorCode.INVALID_PARAMS,

@@ -8,8 +8,10 @@ from msgspec import Meta, Struct
 from bus_schemas.call import SlotId, Utc
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
+from bus_schemas.permissions import Action
 
 E = ErrorCode
+A = Action
 
 CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["k_7f3a"])]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
@@ -226,30 +228,35 @@ class UnassignedPhone(Struct, frozen=True, kw_only=True):
     host: str
 
 
+SEES = frozenset({A.SLOT_VIEW_ANY})
+
 # fmt: off
 #                   subject                                request        reply              may be refused with
 SLOT_ABSENT  = Rpc("ottb.v1.qry.slot.absent",              AbsentSlot,    SlotDetails,       frozenset({E.NOT_FOUND}),
                    summary="Why nobody owns a slot", queue=True)
 LIST_SLOTS   = Rpc("ottb.v1.qry.slot.list",                ListSlots,     list[SlotSummary], frozenset(),
-                   summary="All slots", queue=True)
+                   summary="All slots", queue=True, permission=A.SLOT_VIEW, asks=SEES)
 GET_SLOT     = Rpc("ottb.v1.cmd.slot.{slot}.get",          GetSlot,       SlotDetails,       frozenset({E.NOT_FOUND}),
-                   summary="One slot", absent=SLOT_ABSENT)
+                   summary="One slot", absent=SLOT_ABSENT, permission=A.SLOT_VIEW, asks=SEES)
 RESTART_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.restart",      RestartSlot,   SlotRestartingReply,
-                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot", absent=SLOT_ABSENT)
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot", absent=SLOT_ABSENT,
+                   permission=A.SLOT_RESTART, asks=SEES, about=("slot",))
 REBOOT_DEVICE = Rpc("ottb.v1.cmd.slot.{slot}.reboot",      RebootDevice,  SlotRestartingReply,
                     frozenset({E.NOT_FOUND, E.SLOT_BUSY, E.SLOT_OFFLINE}), summary="Restart the phone",
-                    absent=SLOT_ABSENT)
+                    absent=SLOT_ABSENT, permission=A.SLOT_REBOOT, asks=SEES, about=("slot",))
 ADB_COMMAND  = Rpc("ottb.v1.cmd.slot.{slot}.adb_command",  AdbCommand,    AdbCommandStarted,
                    frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.RATE_LIMITED}), summary="Run a shell command on the phone",
-                   absent=SLOT_ABSENT)
+                   absent=SLOT_ABSENT, permission=A.SLOT_SHELL, asks=SEES, about=("slot", "command_id"))
 GET_ADB_COMMAND = Rpc("ottb.v1.qry.slot.adb_command",      GetAdbCommand, AdbCommandResult,  frozenset({E.NOT_FOUND}),
-                      summary="How a shell command went", queue=True)
+                      summary="How a shell command went", queue=True, permission=A.SLOT_SHELL, asks=SEES)
 CONFIGURE_SLOT = Rpc("ottb.v1.cmd.slots.configure",        ConfigureSlot, SlotDetails,
-                     frozenset({E.SLOT_BUSY, E.CONFLICT}), summary="Create or change a slot", queue=True)
+                     frozenset({E.SLOT_BUSY, E.CONFLICT}), summary="Create or change a slot", queue=True,
+                     permission=A.SLOT_CONFIGURE, about=("slot",))
 REMOVE_SLOT  = Rpc("ottb.v1.cmd.slots.remove",             RemoveSlot,    SlotRemovedReply,
-                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot", queue=True)
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot", queue=True,
+                   permission=A.SLOT_CONFIGURE, about=("slot",))
 LIST_UNASSIGNED = Rpc("ottb.v1.cmd.slots.unassigned",      ListUnassigned, list[UnassignedPhone], frozenset(),
-                      summary="Phones that no slot claims", queue=True)
+                      summary="Phones that no slot claims", queue=True, permission=A.SLOT_CONFIGURE)
 # fmt: on
 
 

@@ -1,19 +1,35 @@
-"""Users, roles and sessions (POINT): who somebody is and what they may do."""
+"""Users, roles, sessions and service tokens (POINT): who somebody is and what they may do."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.call import Utc
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.permissions import Action
+from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
+A = Action
 
 Username = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["op12"])]
 RoleName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["operator"])]
-Permissions = dict[str, list[str]]
+TokenName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_. -]{1,64}$(?!\n)", examples=["crm-sync"])]
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
+Password = Annotated[str, Meta(min_length=1, max_length=256, examples=["secure123"])]
+Email = Annotated[
+    str, Meta(max_length=254, pattern=r"^[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}$(?!\n)", examples=["op21@example.com"])
+]
+Verb = Annotated[str, Meta(min_length=1, max_length=64)]
+Verbs = Annotated[list[Verb], Meta(max_length=64)]
+Permissions = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Verbs],
+    Meta(max_length=16, examples=[{"OTTB": ["read", "write"], "WORKSPACE": ["view", "call"]}]),
+]
+
+
+# --- logging in and out ---------------------------------------------------------------------------------------
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,28 +40,57 @@ class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """An access token for `expires` seconds. `permissions`: verbs by module, as the role stores them."""
+    """An access token for `expires` seconds and a refresh token for `refresh_expires`, which is good for one use.
+
+    `permissions`: verbs by module, as the role stores them. `must_change_password`: nothing else is allowed first.
+    """
 
     token: str
     role: str
     expires: int
     permissions: Permissions
+    refresh_token: str
+    refresh_expires: int
+    must_change_password: bool = False
 
 
 class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fresh token for the bearer of a valid one, in the same session."""
+    """A fresh token in the same session: for the bearer of a valid access token, or for a refresh token, which is
+    replaced. A refresh token used twice ends the session."""
+
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
 
 
 class RefreshedToken(Struct, frozen=True, kw_only=True):
+    """`refresh_token`: the next one, where one was given."""
+
     token: str
     expires: int
+    refresh_token: str | None = None
+    refresh_expires: int | None = None
 
 
 class Logout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """End the session: every token of it stops working everywhere."""
+    """End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user."""
+
+    everywhere: bool = False
 
 
 class LoggedOut(Struct, frozen=True, kw_only=True):
+    """`sessions`: how many ended."""
+
+    status: str
+    sessions: int = 1
+
+
+class ChangePassword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change the own password. All other sessions of the user end."""
+
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+    new_password: Password
+
+
+class PasswordChanged(Struct, frozen=True, kw_only=True):
     status: str
 
 
@@ -60,35 +105,236 @@ class RoleCheckReply(Struct, frozen=True, kw_only=True):
     permissions: list[Action]
 
 
-class SessionView(Struct, frozen=True, kw_only=True):
-    """What a door needs to know of one live session."""
+class Kind(StrEnum):
+    """How somebody has shown who they are."""
 
-    session: str
+    SESSION = "session"  # an access token of a session
+    TOKEN = "token"  # a service token
+    PASSWORD = "password"  # name and password, on a bus connection
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """What a door needs to know of one caller. `id`: of the session or service token, or the user's name."""
+
+    kind: Kind
+    id: str
     user: str
     role: str
+    actions: list[Action]
+    expires_at: Utc | None
+
+
+class Identify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose session or service token this is and what they may do now. `proof`: SHA-256 of a service token's secret,
+    hexadecimal. Refused with AUTH_FAIL when it has ended."""
+
+    kind: Kind
+    id: Id
+    proof: str = ""
+
+
+class TokenUsed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service token was used; said at most once a minute by each door."""
+
+    token_id: Id
+
+
+class Noted(Struct, frozen=True, kw_only=True):
+    status: str = "noted"
+
+
+# --- users ----------------------------------------------------------------------------------------------------
+
+
+class UserStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class UserView(Struct, frozen=True, kw_only=True):
+    """One user. `id` is the user name."""
+
+    id: Username
+    username: Username
+    email: str | None
+    role: str
+    status: UserStatus
+    must_change_password: bool
+    created_at: Utc
+    sessions: int
+
+
+class ListUsers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Users by name. `cursor` continues where the last page ended."""
+
+    role: RoleName | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class CreateUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Create a user. The role may hold nothing that the caller does not hold."""
+
+    username: Username
+    password: Password
+    role: RoleName
+    email: Email | None = None
+    must_change_password: bool | None = None
+
+
+class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change what is named, and nothing else. `email` null removes it. A new password or a disabled account ends all
+    sessions of the user."""
+
+    user: Username
+    email: Email | None | UnsetType = UNSET
+    role: RoleName | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+    status: UserStatus | UnsetType = UNSET
+    must_change_password: bool | UnsetType = UNSET
+
+
+class DeleteUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delete a user: sessions and service tokens end, calls and audit records stay."""
+
+    user: Username
+
+
+class Deleted(Struct, frozen=True, kw_only=True):
+    status: Literal["deleted"] = "deleted"
+    id: str
+
+
+class EndSessions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """End all sessions of somebody else."""
+
+    user: Username
+
+
+# --- roles ----------------------------------------------------------------------------------------------------
+
+
+class RoleView(Struct, frozen=True, kw_only=True):
+    """One role: what it stores, what that resolves to, and how many users have it."""
+
+    id: RoleName
+    permissions: Permissions
+    actions: list[Action]
+    built_in: bool
+    users: int
+
+
+class ListRoles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All roles by name."""
+
+
+class SetRole(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Create a role or replace its permissions: verbs by module, single actions may stand beside them."""
+
+    role: RoleName
+    permissions: Permissions
+
+
+class DeleteRole(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delete a role that no user has."""
+
+    role: RoleName
+
+
+# --- service tokens -------------------------------------------------------------------------------------------
+
+
+class CreateToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token for a program that acts as the caller, with these actions at most, until it expires (seconds)."""
+
+    name: TokenName
+    actions: Annotated[list[Action], Meta(min_length=1, max_length=64)]
+    expires_in: Annotated[int, Meta(ge=60, le=366 * 24 * 3600)] = 90 * 24 * 3600
+
+
+class TokenView(Struct, frozen=True, kw_only=True):
+    """A service token, without its secret. `last_used`: to the minute, null when never."""
+
+    id: str
+    name: str
+    user: str
+    actions: list[Action]
+    created_at: Utc
+    expires_at: Utc
+    last_used: Utc | None = None
+
+
+class TokenCreatedReply(Struct, frozen=True, kw_only=True):
+    """The one time that `token` is shown."""
+
+    id: str
+    name: str
+    token: str
     actions: list[Action]
     expires_at: Utc
 
 
-class GetSession(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The live session behind a verified token. Refused with AUTH_FAIL when it has ended."""
+class ListTokens(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The caller's service tokens; everybody's for who may view users."""
 
-    session: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
+    user: Username | None = None
 
+
+class RevokeToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """End a service token: the own, or anybody's for who may edit that user."""
+
+    token_id: Id
+
+
+GRANT = frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED})
 
 # fmt: off
 #                subject                          request     reply           may be refused with
 LOGIN      = Rpc("ottb.v1.cmd.user.login",        Login,      Token,          frozenset({E.AUTH_FAIL, E.RATE_LIMITED}),
-                 summary="Log in", queue=True, timeout=10.0)
+                 summary="Log in", queue=True, timeout=10.0, permission=Access.PUBLIC, about=("username",))
 REFRESH    = Rpc("ottb.v1.cmd.user.refresh",      Refresh,    RefreshedToken, frozenset({E.AUTH_FAIL}),
-                 summary="Refresh the token", queue=True)
-LOGOUT     = Rpc("ottb.v1.cmd.user.logout",       Logout,     LoggedOut,      frozenset({E.AUTH_FAIL}),
-                 summary="Log out", queue=True)
+                 summary="Refresh the token", queue=True, permission=Access.OPTIONAL)
+LOGOUT     = Rpc("ottb.v1.cmd.user.logout",       Logout,     LoggedOut,      frozenset({E.AUTH_FAIL, E.CONFLICT}),
+                 summary="Log out", queue=True, permission=Access.LOGGED_IN)
+CHANGE_PASSWORD = Rpc("ottb.v1.cmd.user.password", ChangePassword, PasswordChanged,
+                      frozenset({E.AUTH_FAIL, E.RATE_LIMITED, E.CONFLICT, E.PERMISSION_DENIED}),
+                      summary="Change the own password", queue=True, timeout=10.0, permission=Access.LOGGED_IN)
 ROLE_CHECK = Rpc("ottb.v1.qry.user.rolecheck",    RoleCheck,  RoleCheckReply, frozenset({E.AUTH_FAIL}),
-                 summary="May I?", queue=True)
-GET_SESSION = Rpc("ottb.v1.qry.user.session",     GetSession, SessionView,    frozenset({E.AUTH_FAIL}),
-                  summary="The session behind a token", queue=True)
+                 summary="May I?", queue=True, permission=Access.LOGGED_IN)
+IDENTIFY   = Rpc("ottb.v1.qry.user.identify",     Identify,   Identity,       frozenset({E.AUTH_FAIL}),
+                 summary="Who is behind a token", queue=True)
+TOKEN_USED = Rpc("ottb.v1.cmd.user.token_used",   TokenUsed,  Noted,          frozenset(),
+                 summary="A service token was used", queue=True)
+
+LIST_USERS   = Rpc("ottb.v1.qry.user.list",       ListUsers,  list[UserView], frozenset(),
+                   summary="All users", queue=True, permission=A.USER_VIEW)
+CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GRANT,
+                   summary="Create a user", queue=True, timeout=10.0, permission=A.USER_EDIT, about=("username",))
+CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
+                   summary="Change a user", queue=True, timeout=10.0, permission=A.USER_EDIT, about=("user",))
+DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
+                   summary="Delete a user", queue=True, permission=A.USER_EDIT, about=("user",))
+END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,
+                   summary="End all sessions of a user", queue=True, permission=A.USER_EDIT, about=("user",))
+
+LIST_ROLES   = Rpc("ottb.v1.qry.role.list",       ListRoles,  list[RoleView], frozenset(),
+                   summary="All roles", queue=True, permission=A.ROLE_VIEW)
+SET_ROLE     = Rpc("ottb.v1.cmd.role.set",        SetRole,    RoleView,       GRANT,
+                   summary="Create or change a role", queue=True, permission=A.ROLE_EDIT, about=("role",))
+DELETE_ROLE  = Rpc("ottb.v1.cmd.role.delete",     DeleteRole, Deleted,        GRANT,
+                   summary="Delete a role", queue=True, permission=A.ROLE_EDIT, about=("role",))
+
+LIST_TOKENS  = Rpc("ottb.v1.qry.token.list",      ListTokens, list[TokenView], frozenset({E.PERMISSION_DENIED}),
+                   summary="Service tokens", queue=True, permission=Access.LOGGED_IN, asks=frozenset({A.USER_VIEW}))
+CREATE_TOKEN = Rpc("ottb.v1.cmd.token.create",    CreateToken, TokenCreatedReply, GRANT,
+                   summary="Create a service token", queue=True, permission=A.TOKEN_CREATE, about=("id", "name"))
+REVOKE_TOKEN = Rpc("ottb.v1.cmd.token.revoke",    RevokeToken, Deleted,       GRANT,
+                   summary="Revoke a service token", queue=True, permission=Access.LOGGED_IN,
+                   asks=frozenset({A.USER_EDIT}), about=("token_id",))
 # fmt: on
+
+
+# --- events: the directory of users and roles is one thing with one order, a session is one each --------------
 
 
 class UserCreated(Struct, frozen=True, kw_only=True):
@@ -99,6 +345,28 @@ class UserCreated(Struct, frozen=True, kw_only=True):
     role: str
     email: str | None
     password_hash: str
+    by: str
+    must_change_password: bool = False
+
+
+class UserChanged(Struct, frozen=True, kw_only=True):
+    """What a user is from now on, whole. `ends_sessions`: what was open is void."""
+
+    user: str
+    at: Utc
+    role: str
+    email: str | None
+    password_hash: str
+    status: UserStatus
+    must_change_password: bool
+    by: str
+    ends_sessions: bool = False
+    but_session: str | None = None
+
+
+class UserDeleted(Struct, frozen=True, kw_only=True):
+    user: str
+    at: Utc
     by: str
 
 
@@ -112,29 +380,92 @@ class RoleSet(Struct, frozen=True, kw_only=True):
     by: str
 
 
-class SessionOpened(Struct, frozen=True, kw_only=True):
+class RoleDeleted(Struct, frozen=True, kw_only=True):
+    role: str
+    at: Utc
+    by: str
+
+
+class TokenCreated(Struct, frozen=True, kw_only=True):
+    """A service token exists. `proof`: SHA-256 of its secret, hexadecimal."""
+
+    token_id: str
+    at: Utc
+    name: str
+    user: str
+    actions: list[str]
+    proof: str
+    expires_at: Utc
+
+
+class TokenRevoked(Struct, frozen=True, kw_only=True):
+    token_id: str
+    at: Utc
+    by: str
+
+
+class SessionsEnded(Struct, frozen=True, kw_only=True):
+    """Every session of the user that is open now is void."""
+
     user: str
     at: Utc
+    by: str
+
+
+class SessionOpened(Struct, frozen=True, kw_only=True):
     session: str
+    at: Utc
+    user: str
     address: str
     expires_at: Utc
 
 
-class SessionClosed(Struct, frozen=True, kw_only=True):
-    user: str
-    at: Utc
+class SessionRefreshed(Struct, frozen=True, kw_only=True):
+    """The refresh token was replaced: `generation` is the one that is good now."""
+
     session: str
+    at: Utc
+    user: str
+    generation: int
+
+
+class SessionClosed(Struct, frozen=True, kw_only=True):
+    """`reason`: logout, or reuse of a refresh token."""
+
+    session: str
+    at: Utc
+    user: str
     by: str
+    reason: str = "logout"
 
 
-UserEvent = UserCreated | SessionOpened | SessionClosed
+DirectoryEvent = (
+    UserCreated | UserChanged | UserDeleted | RoleSet | RoleDeleted | TokenCreated | TokenRevoked | SessionsEnded
+)
+SessionEvent = SessionOpened | SessionRefreshed | SessionClosed
 
 # fmt: off
-USER_CREATED   = Topic("ottb.v1.evt.user.{user}.created",        UserCreated,   "A user was created")
-SESSION_OPENED = Topic("ottb.v1.evt.user.{user}.session_opened", SessionOpened, "Somebody logged in")
-SESSION_CLOSED = Topic("ottb.v1.evt.user.{user}.session_closed", SessionClosed, "A session ended before its time")
-ROLE_SET       = Topic("ottb.v1.evt.role.{role}.set",            RoleSet,       "A role was created or changed")
+USER_CREATED   = Topic("ottb.v1.evt.point.directory.user_created",   UserCreated,   "A user was created")
+USER_CHANGED   = Topic("ottb.v1.evt.point.directory.user_changed",   UserChanged,   "A user was changed")
+USER_DELETED   = Topic("ottb.v1.evt.point.directory.user_deleted",   UserDeleted,   "A user was deleted")
+ROLE_SET       = Topic("ottb.v1.evt.point.directory.role_set",       RoleSet,       "A role was created or changed")
+ROLE_DELETED   = Topic("ottb.v1.evt.point.directory.role_deleted",   RoleDeleted,   "A role was deleted")
+TOKEN_CREATED  = Topic("ottb.v1.evt.point.directory.token_created",  TokenCreated,  "A service token was created")
+TOKEN_REVOKED  = Topic("ottb.v1.evt.point.directory.token_revoked",  TokenRevoked,  "A service token was revoked")
+SESSIONS_ENDED = Topic("ottb.v1.evt.point.directory.sessions_ended", SessionsEnded, "All sessions of a user ended")
+SESSION_OPENED = Topic("ottb.v1.evt.session.{session}.opened",       SessionOpened, "Somebody logged in")
+SESSION_REFRESHED = Topic("ottb.v1.evt.session.{session}.refreshed", SessionRefreshed, "A refresh token was replaced")
+SESSION_CLOSED = Topic("ottb.v1.evt.session.{session}.closed",       SessionClosed, "A session ended before its time")
 # fmt: on
 
-COMMANDS = (LOGIN, REFRESH, LOGOUT, ROLE_CHECK, GET_SESSION)
-TOPICS = (USER_CREATED, SESSION_OPENED, SESSION_CLOSED, ROLE_SET)
+COMMANDS = (
+    LOGIN, REFRESH, LOGOUT, CHANGE_PASSWORD, ROLE_CHECK, IDENTIFY, TOKEN_USED,
+    LIST_USERS, CREATE_USER, CHANGE_USER, DELETE_USER, END_SESSIONS,
+    LIST_ROLES, SET_ROLE, DELETE_ROLE,
+    LIST_TOKENS, CREATE_TOKEN, REVOKE_TOKEN,
+)  # fmt: skip
+DIRECTORY_TOPICS = (
+    USER_CREATED, USER_CHANGED, USER_DELETED, ROLE_SET, ROLE_DELETED, TOKEN_CREATED, TOKEN_REVOKED, SESSIONS_ENDED,
+)  # fmt: skip
+SESSION_TOPICS = (SESSION_OPENED, SESSION_REFRESHED, SESSION_CLOSED)
+TOPICS = DIRECTORY_TOPICS + SESSION_TOPICS

@@ -1,0 +1,91 @@
+"""The audit: who did what, on what, over which door, with which result."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus_schemas.call import Utc
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.permissions import Action
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One deed, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`: OK
+    or the error code."""
+
+    at: Utc
+    user: str
+    door: str
+    action: str
+    result: str
+    subject: dict[str, str | int] = {}
+    credential: str | None = None
+    address: str = ""
+    request_id: str = ""
+    trace_id: str | None = None
+
+
+class RecordAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Put this on the audit. Answered once it is on record."""
+
+    entry: AuditEntry
+
+
+class Audited(Struct, frozen=True, kw_only=True):
+    """Its number in the chain."""
+
+    number: int
+
+
+class AuditRecord(Struct, frozen=True, kw_only=True):
+    """An entry with its place in the chain."""
+
+    number: int
+    at: Utc
+    user: str
+    door: str
+    action: str
+    result: str
+    subject: dict[str, str | int]
+    credential: str | None
+    address: str
+    request_id: str
+    trace_id: str | None
+    hash: str
+
+
+class ListAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Audit records, newest first. `action`: its beginning (`POST /api/call`). `since` and `until`: ISO 8601 in UTC,
+    `until` not included. `format=csv` for a table."""
+
+    user: Annotated[str, Meta(max_length=64)] | None = None
+    action: Annotated[str, Meta(max_length=128)] | None = None
+    result: Annotated[str, Meta(max_length=64)] | None = None
+    request_id: Annotated[str, Meta(max_length=64)] | None = None
+    since: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{1,15}Z)?$(?!\n)")] | None = None
+    until: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{1,15}Z)?$(?!\n)")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class AuditRecorded(Struct, frozen=True, kw_only=True):
+    """Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
+    `previous` and the entries as they stand here (`actors/audit/chain.py`)."""
+
+    first: int
+    entries: list[AuditEntry]
+    previous: str
+    hash: str
+
+
+# fmt: off
+RECORD_AUDIT = Rpc("ottb.v1.cmd.audit.record", RecordAudit, Audited,           frozenset(),
+                   summary="Put a deed on the audit", queue=True)
+LIST_AUDIT   = Rpc("ottb.v1.qry.audit.list",   ListAudit,   list[AuditRecord], frozenset(),
+                   summary="Who did what", queue=True, permission=Action.AUDIT_VIEW)
+
+AUDIT_RECORDED = Topic("ottb.v1.evt.audit.chain.recorded", AuditRecorded, "Deeds were put on the audit")
+# fmt: on
+
+COMMANDS = (RECORD_AUDIT, LIST_AUDIT)
+TOPICS = (AUDIT_RECORDED,)
