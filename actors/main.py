@@ -23,7 +23,9 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.sqlite_ledger import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
+from actors.audit.audit import Audit
 from actors.ledger.ledger import Ledger
+from actors.point import keys
 from actors.point.keys import ensure_keys, write_secret
 from actors.point.point import Point
 from actors.runtime.bus import Bus, BusUnavailable
@@ -34,6 +36,7 @@ from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
 
+KEY_LOOK, KEY_SLACK = 3600.0, 24 * 3600.0  # seconds
 SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
 
@@ -43,7 +46,13 @@ async def start_ledger(settings: Settings, bus: Bus, stack: AsyncExitStack) -> N
     stack.push_async_callback(ledger.stop)
 
 
-async def start_point(settings: Settings, bus: Bus, stack: AsyncExitStack) -> None:
+async def start_audit(bus: Bus, stack: AsyncExitStack) -> None:
+    audit = Audit(bus=bus, ids=RandomIds())
+    await audit.start()
+    stack.push_async_callback(audit.stop)
+
+
+async def start_point(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Point:
     passwords = Passwords()
     stack.callback(passwords.close)
     point = Point(
@@ -57,12 +66,28 @@ async def start_point(settings: Settings, bus: Bus, stack: AsyncExitStack) -> No
     await point.start()
     stack.push_async_callback(point.stop)
     await seed(point, settings)
+    renewing = asyncio.get_running_loop().create_task(renew_keys(settings))
+    stack.callback(renewing.cancel)
+    return point
+
+
+async def renew_keys(settings: Settings) -> None:
+    """Replace the signing key in time; what the old one signed stays good until it ends by itself."""
+    while True:
+        keys.renew(
+            settings.state,
+            after=settings.auth.key_seconds,
+            keep=settings.auth.session_seconds + KEY_SLACK,
+            now=SystemClock().now().timestamp(),
+        )
+        await asyncio.sleep(KEY_LOOK)
 
 
 async def seed(point: Point, settings: Settings) -> None:
     """The first users: `admin` with a password of its own, and in the sandbox the documented operator."""
     password = secrets.token_urlsafe(12)
-    if await point.seed("admin", password, "admin"):
+    must_change = settings.auth.change_at_first_login and not settings.sandbox.enabled
+    if await point.seed("admin", password, "admin", must_change=must_change):
         write_secret(settings.state / "admin-password", f"{password}\n".encode())
         log.info("user admin created; the password is in the state folder", file="admin-password")
     if settings.sandbox.enabled:
@@ -82,6 +107,7 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(bus.close)
         tracker.start()
         stack.push_async_callback(tracker.stop)
+        await start_audit(bus, stack)
         await start_point(settings, bus, stack)
         await start_ledger(settings, bus, stack)
 

@@ -87,11 +87,14 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tokens and sessions, in seconds. `min_password` holds outside the sandbox."""
+    """Tokens and sessions, in seconds. `key_seconds`: the age at which the key that signs is replaced.
+    `change_at_first_login`: a password that somebody else has set must be changed before anything else."""
 
     token_seconds: Annotated[int, Meta(ge=1)] = 3600
     session_seconds: Annotated[int, Meta(ge=1)] = 7 * 24 * 3600
+    key_seconds: Annotated[int, Meta(ge=60)] = 30 * 24 * 3600
     min_password: Annotated[int, Meta(ge=1)] = 8
+    change_at_first_login: bool = True
 
 
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -105,10 +105,10 @@ async def _count(slots: int) -> float:
         idle_rate = (counted - renewals_before) / 20.0  # the lease, which no call causes
         began, start = counted, clock.monotonic()
         for number in range(CALLS):
-            context = Context(command_id=f"c{number}", user="op")
+            context = Context(command_id=f"c{number}", user="op", actions=frozenset({"call.start"}))
             await ask(client, START_CALL, StartCall(number=f"+38050123{number:02d}07"), context)
             await asyncio.sleep(0.5)
-        context = Context(command_id="end", user="op")
+        context = Context(command_id="end", user="op", actions=frozenset({"call.end"}))
         ended = 0
         while ended < CALLS:
             await asyncio.sleep(10.0)
@@ -127,4 +127,9 @@ async def _end_all(client: MemoryBus, broker: MemoryBroker) -> None:
         if entry.subject.endswith(".dialing"):
             call_id = entry.subject.split(".")[4]
             if broker.last(f"ottb.v1.evt.call.{call_id}.ended") is None:
-                await ask(client, END_CALL, EndCall(call_id=call_id), Context(command_id=f"e{call_id}", user="op"))
+                await ask(
+                    client,
+                    END_CALL,
+                    EndCall(call_id=call_id),
+                    Context(command_id=f"e{call_id}", user="op", actions=frozenset({"call.end"})),
+                )

@@ -1,6 +1,6 @@
 """The audit: who did what, on what, over which door, with which result."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -64,6 +64,7 @@ class ListAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     request_id: Annotated[str, Meta(max_length=64)] | None = None
     since: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{1,15}Z)?$(?!\n)")] | None = None
     until: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{1,15}Z)?$(?!\n)")] | None = None
+    format: Literal["json", "csv"] = "json"
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     cursor: Annotated[str, Meta(max_length=128)] | None = None
 

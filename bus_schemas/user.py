@@ -49,8 +49,8 @@ class Token(Struct, frozen=True, kw_only=True):
     role: str
     expires: int
     permissions: Permissions
-    refresh_token: str
-    refresh_expires: int
+    refresh_token: str | None = None
+    refresh_expires: int | None = None
     must_change_password: bool = False
 
 
@@ -187,7 +187,7 @@ class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sessions of the user."""
 
     user: Username
-    email: Email | None | UnsetType = UNSET
+    email: Email | UnsetType | None = UNSET
     role: RoleName | UnsetType = UNSET
     password: Password | UnsetType = UNSET
     status: UserStatus | UnsetType = UNSET
@@ -334,7 +334,8 @@ REVOKE_TOKEN = Rpc("ottb.v1.cmd.token.revoke",    RevokeToken, Deleted,       GR
 # fmt: on
 
 
-# --- events: the directory of users and roles is one thing with one order, a session is one each --------------
+# --- events: the directory of users and roles has one fence, so that its rules hold over all of it; a session has
+# its own. Both are of one kind, so that whoever reads them back has them in one order.
 
 
 class UserCreated(Struct, frozen=True, kw_only=True):
@@ -453,9 +454,9 @@ ROLE_DELETED   = Topic("ottb.v1.evt.point.directory.role_deleted",   RoleDeleted
 TOKEN_CREATED  = Topic("ottb.v1.evt.point.directory.token_created",  TokenCreated,  "A service token was created")
 TOKEN_REVOKED  = Topic("ottb.v1.evt.point.directory.token_revoked",  TokenRevoked,  "A service token was revoked")
 SESSIONS_ENDED = Topic("ottb.v1.evt.point.directory.sessions_ended", SessionsEnded, "All sessions of a user ended")
-SESSION_OPENED = Topic("ottb.v1.evt.session.{session}.opened",       SessionOpened, "Somebody logged in")
-SESSION_REFRESHED = Topic("ottb.v1.evt.session.{session}.refreshed", SessionRefreshed, "A refresh token was replaced")
-SESSION_CLOSED = Topic("ottb.v1.evt.session.{session}.closed",       SessionClosed, "A session ended before its time")
+SESSION_OPENED = Topic("ottb.v1.evt.point.{session}.session_opened",  SessionOpened, "Somebody logged in")
+SESSION_REFRESHED = Topic("ottb.v1.evt.point.{session}.session_refreshed", SessionRefreshed, "A session goes on")
+SESSION_CLOSED = Topic("ottb.v1.evt.point.{session}.session_closed",  SessionClosed, "A session ended before its time")
 # fmt: on
 
 COMMANDS = (

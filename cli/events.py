@@ -6,22 +6,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.adapters.nats_bus import NatsBus
 from actors.runtime.bus import Message
 from actors.settings import Settings
-from cli.up import passwords
+from cli.site_bus import connect
 
 
 async def watch(settings: Settings, subject: str, say: Callable[[str], None]) -> None:
     """Print every message until interrupted. Raises BusUnavailable."""
-    url = settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}"
-    own = settings.nats.url is None
-    bus = await NatsBus.connect(
-        url,
-        name="ottb events",
-        user="watch" if own else settings.nats.user,
-        password=passwords(settings.state)["watch"] if own else settings.nats.password,
-    )
+    bus = await connect(settings, "watch", name="ottb events")
 
     async def show(message: Message) -> None:
         say(json.dumps({"subject": message.subject, "event": msgspec.json.decode(message.data)}))

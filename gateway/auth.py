@@ -1,27 +1,30 @@
-"""Who is asking: from a bearer token to a live session with its actions.
+"""Who is asking: from a bearer token to a live session or service token with its actions.
 
-A token is verified once and remembered until it expires; the session behind it is asked of POINT once and
-forgotten the moment the journal says that it was closed or that a role has changed.
+A token is verified once and remembered until it expires; who is behind it is asked of POINT once and forgotten the
+moment the journal says that a session was closed or that users, roles or service tokens have changed.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from actors.point.tokens import Claims, TokenRefused, decode
+from actors.point.tokens import SERVICE, Claims, TokenRefused, decode, read_service_token
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
-from actors.runtime.clock import Clock
+from actors.runtime.clock import Clock, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.permissions import Action
-from bus_schemas.user import GET_SESSION, ROLE_SET, SESSION_CLOSED, GetSession, SessionClosed
+from bus_schemas.permissions import Access, Action
+from bus_schemas.user import IDENTIFY, SESSION_CLOSED, TOKEN_USED, Identify, Identity, Kind, SessionClosed, TokenUsed
 
 REMEMBERED = 10_000
-SCOPES = (SESSION_CLOSED.pattern, ROLE_SET.pattern)
+SCOPE = "ottb.v1.evt.point.>"
+NOTHING_CHANGED = (".session_opened", ".session_refreshed", ".activated")
+USE_NOTED = 60.0  # seconds between two notes of a service token's use
 
 NO_TOKEN = Refusal(ErrorCode.AUTH_FAIL, "Send `Authorization: Bearer <token>`. Get one with POST /api/auth/login.")
 BAD_TOKEN = Refusal(ErrorCode.AUTH_FAIL, "The token is not valid. Log in again.")
@@ -29,21 +32,24 @@ EXPIRED = Refusal(ErrorCode.AUTH_FAIL, "The token has expired. Log in again.")
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """A logged-in caller. `expires`: when the token does, epoch seconds."""
+    """A known caller. `expires`: when what they came with does, epoch seconds. `credential`: `session:<id>`,
+    `token:<id>` or `password:<user>`."""
 
     user: str
-    session: str
+    credential: str
     actions: frozenset[str]
     expires: float
 
-    def must(self, action: Action) -> None:
-        """Raise Refusal(PERMISSION_DENIED) unless the caller may do this."""
-        if action not in self.actions:
-            raise Refusal(ErrorCode.PERMISSION_DENIED, f"This needs the permission {action}.", permission=action)
+    def must(self, permission: Action | Access | None) -> None:
+        """Raise Refusal(PERMISSION_DENIED) unless the caller may do this, where it is an action."""
+        if isinstance(permission, Action) and permission not in self.actions:
+            raise Refusal(
+                ErrorCode.PERMISSION_DENIED, f"This needs the permission {permission}.", permission=permission
+            )
 
 
 class Doorkeeper:
-    """Checks tokens for one gateway. `on_closed` hears the sessions that ended, `keys` are POINT's."""
+    """Checks tokens for one gateway. `keys` are POINT's."""
 
     def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, keys: Mapping[str, bytes]) -> None:
         self._bus = bus
@@ -51,18 +57,20 @@ class Doorkeeper:
         self._ids = ids
         self._keys = keys
         self._claims: OrderedDict[str, Claims] = OrderedDict()
-        self._sessions: OrderedDict[str, frozenset[str]] = OrderedDict()
-        self._changes = 0  # sessions closed and roles changed, so that no answer from before one is remembered
+        self._callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()  # by credential and proof
+        self._changes = 0  # so that no answer from before a change is remembered
         self._following: list[Unsubscribe] = []
+        self._used: OrderedDict[str, float] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        after = await self._bus.last_seq()
-        for scope in SCOPES:
-            self._following.append(await self._bus.follow(scope, self._hear, after=after))
+        self._following.append(await self._bus.follow(SCOPE, self._hear, after=await self._bus.last_seq()))
 
     async def stop(self) -> None:
         for stop in self._following:
             await stop()
+        for task in self._tasks:
+            task.cancel()
 
     async def admit_header(self, header: str | None) -> Caller:
         """The caller of an `Authorization` header. Raises Refusal(AUTH_FAIL)."""
@@ -72,12 +80,50 @@ class Doorkeeper:
         return await self.admit(token.strip())
 
     async def admit(self, token: str) -> Caller:
-        """The caller of a token. Raises Refusal(AUTH_FAIL)."""
+        """The caller of an access token or service token. Raises Refusal(AUTH_FAIL)."""
+        if token.startswith(SERVICE):
+            return await self._admit_program(token)
         claims = self._verify(token)
-        actions = self._sessions.get(claims.session)
-        if actions is None:
-            actions = await self._ask_point(claims)
-        return Caller(user=claims.user, session=claims.session, actions=actions, expires=claims.expires)
+        caller = await self.identify(Kind.SESSION, claims.session)
+        if caller.user != claims.user:
+            raise BAD_TOKEN
+        return msgspec.structs.replace(caller, expires=claims.expires) if caller.expires > claims.expires else caller
+
+    async def again(self, caller: Caller) -> Caller:
+        """The same caller with what they may do now. Raises Refusal(AUTH_FAIL)."""
+        kind, _, id = caller.credential.partition(":")
+        return msgspec.structs.replace(await self.identify(Kind(kind), id), expires=caller.expires)
+
+    async def identify(self, kind: Kind, id: str, proof: str = "") -> Caller:
+        """Who is behind a session, a service token or a user's bus connection. Raises Refusal(AUTH_FAIL)."""
+        known = self._callers.get((f"{kind}:{id}", proof))
+        if known is None:
+            known = await self._ask_point(Identify(kind=kind, id=id, proof=proof))
+        if known.expires <= self._clock.now().timestamp():
+            raise EXPIRED
+        return known
+
+    async def _admit_program(self, token: str) -> Caller:
+        try:
+            id, proof = read_service_token(token)
+        except TokenRefused:
+            raise BAD_TOKEN from None
+        caller = await self.identify(Kind.TOKEN, id, proof)
+        now = self._clock.monotonic()
+        if now - self._used.get(id, float("-inf")) >= USE_NOTED:
+            self._used[id] = now
+            if len(self._used) > REMEMBERED:
+                self._used.popitem(last=False)
+            task = asyncio.get_running_loop().create_task(self._note_use(id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return caller
+
+    async def _note_use(self, id: str) -> None:
+        try:
+            await ask(self._bus, TOKEN_USED, TokenUsed(token_id=id), Context(command_id=self._ids.new()))
+        except Refusal:  # it is noted the next time
+            self._used.pop(id, None)
 
     def _verify(self, token: str) -> Claims:
         claims = self._claims.get(token)
@@ -94,21 +140,32 @@ class Doorkeeper:
             raise EXPIRED
         return claims
 
-    async def _ask_point(self, claims: Claims) -> frozenset[str]:
-        context, changes = Context(command_id=self._ids.new()), self._changes
-        session = await ask(self._bus, GET_SESSION, GetSession(session=claims.session), context)
-        if session.user != claims.user:
-            raise BAD_TOKEN
-        actions = frozenset(session.actions)
+    async def _ask_point(self, request: Identify) -> Caller:
+        changes = self._changes
+        identity = await ask(self._bus, IDENTIFY, request, Context(command_id=self._ids.new()))
+        caller = _caller(identity)
         if changes == self._changes:
-            self._sessions[claims.session] = actions
-        if len(self._sessions) > REMEMBERED:
-            self._sessions.popitem(last=False)
-        return actions
+            self._callers[(caller.credential, request.proof)] = caller
+        if len(self._callers) > REMEMBERED:
+            self._callers.popitem(last=False)
+        return caller
 
     async def _hear(self, recorded: Recorded) -> None:
+        if recorded.subject.endswith(NOTHING_CHANGED):
+            return
         self._changes += 1
-        if recorded.subject.endswith(".session_closed"):
-            self._sessions.pop(msgspec.json.decode(recorded.data, type=SessionClosed).session, None)
+        if recorded.subject.endswith(f".{SESSION_CLOSED.past}"):
+            session = msgspec.json.decode(recorded.data, type=SessionClosed).session
+            self._callers.pop((f"{Kind.SESSION}:{session}", ""), None)
         else:
-            self._sessions.clear()
+            self._callers.clear()
+
+
+def _caller(identity: Identity) -> Caller:
+    expires = parse_utc(identity.expires_at).timestamp() if identity.expires_at else float("inf")
+    return Caller(
+        user=identity.user,
+        credential=f"{identity.kind}:{identity.id}",
+        actions=frozenset(identity.actions),
+        expires=expires,
+    )

@@ -17,24 +17,25 @@ from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Access
 from gateway import errors
+from gateway.auditor import CALLER, REQUEST_ID, TRACE_ID, WANTED, Auditor
 from gateway.auth import Caller, Doorkeeper
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
-from gateway.routes import Access, Route
+from gateway.routes import Part, Route
 from gateway.server import Protocol
+from gateway.table import to_csv
 
 log = structlog.get_logger()
 
 BODY_LIMIT = 64 * 1024
 BODY_SECONDS = 10.0
 JSON = "application/json"
+CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 
-REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
-TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
-CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
@@ -42,23 +43,21 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-ANYBODY = Caller(user="", session="", actions=frozenset(), expires=0.0)
+ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 
 
 @dataclass(frozen=True)
 class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
-    rights: bool  # it changes something, so the actor checks the caller's actions again
-    session: bool  # POINT's own lines
+    credential: bool  # POINT's own lines
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
 
     @classmethod
     def of(cls, route: Route) -> "Needs":
         subject = route.rpc.subject
         return cls(
-            rights=route.method != "GET",
-            session=".user." in subject,
+            credential=route.part is Part.POINT,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.absent is not None,
         )
 
@@ -67,8 +66,16 @@ class Door:
     """What every handler needs. `seen`: the journal's last sequence that this gateway has shown to anybody."""
 
     def __init__(
-        self, *, bus: Bus, ids: Ids, doorkeeper: Doorkeeper, idempotency: Idempotency, metrics: Metrics
+        self,
+        *,
+        bus: Bus,
+        ids: Ids,
+        doorkeeper: Doorkeeper,
+        idempotency: Idempotency,
+        metrics: Metrics,
+        auditor: Auditor,
     ) -> None:
+        self.auditor = auditor
         self.bus = bus
         self.ids = ids
         self.doorkeeper = doorkeeper
@@ -87,9 +94,15 @@ class Door:
         needs = Needs.of(route)
 
         async def handle(request: web.Request) -> web.Response:
+            if route.method == "GET":
+                return await carry_out(request)
+            return await self.auditor.watch(route, request, lambda: carry_out(request))
+
+        async def carry_out(request: web.Request) -> web.Response:
             caller = await self._admit(route, request)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             wanted = read(request, body)
+            request[WANTED] = wanted
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if key is None:
                 return await self._ask(route, request, wanted, caller, request[COMMAND_ID], needs)
@@ -101,12 +114,12 @@ class Door:
         return handle
 
     async def _admit(self, route: Route, request: web.Request) -> Caller:
-        if route.permission is Access.PUBLIC:
+        header = request.headers.get("Authorization")
+        if route.permission is Access.PUBLIC or (route.permission is Access.OPTIONAL and header is None):
             return ANYBODY
-        caller = await self.doorkeeper.admit_header(request.headers.get("Authorization"))
+        caller = await self.doorkeeper.admit_header(header)
         request[CALLER] = caller
-        if not isinstance(route.permission, Access):
-            caller.must(route.permission)
+        caller.must(route.permission)
         return caller
 
     async def _ask(
@@ -115,16 +128,16 @@ class Door:
         context = Context(
             command_id=command_id,
             user=caller.user,
-            actions=caller.actions if needs.rights else NO_ACTIONS,
+            actions=caller.actions & route.rpc.needed if route.rpc.needed else NO_ACTIONS,
             traceparent=_traceparent(request),
-            session=caller.session if needs.session else None,
-            address=(request.remote or "") if needs.session else "",
+            credential=caller.credential if needs.credential else None,
+            address=(request.remote or "") if needs.credential else "",
             after=self.seen if needs.records else 0,
         )
         if context.trace_id is not None:
             request[TRACE_ID] = context.trace_id
         answered = await ask_raw(self.bus, route.rpc, wanted, context)
-        response = web.Response(body=answered.data, status=route.status, headers=JSON_HEADERS)
+        response = _shown(route, request, answered.data)
         self.saw(int(answered.headers.get(SEQ_HEADER, "0")))
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
@@ -202,6 +215,13 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
             raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
 
     return read
+
+
+def _shown(route: Route, request: web.Request, data: bytes) -> web.Response:
+    if route.table and request.query.get("format") == "csv":
+        headers = CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
+        return web.Response(body=to_csv(data), status=route.status, headers=headers)
+    return web.Response(body=data, status=route.status, headers=JSON_HEADERS)
 
 
 async def _body(request: web.Request) -> bytes:

@@ -21,11 +21,21 @@ from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
 from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
-from bus_schemas.call import CallAlerting, CallConnected, CallDialing, CallEnded, CallEnding, Phase, state_of, status_of
+from bus_schemas.call import (
+    CallAlerting,
+    CallConnected,
+    CallDialing,
+    CallEnded,
+    CallEnding,
+    CallEvent,
+    Phase,
+    state_of,
+    status_of,
+)
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.slot import SLOT_TELEMETRY, SlotBooked, SlotConfigured, SlotReleased, SlotTelemetry
-from bus_schemas.user import SESSION_CLOSED, SessionClosed
-from gateway.auth import Caller, Doorkeeper
+from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotBooked, SlotConfigured, SlotReleased, SlotTelemetry
+from bus_schemas.visibility import visible
+from gateway.auth import NOTHING_CHANGED, Caller, Doorkeeper
 from gateway.metrics import Metrics
 from gateway.routes import LIVE, Live
 
@@ -37,6 +47,7 @@ FARTHEST = 50_000  # entries of the journal that are read for one of them; beyon
 SLOWEST = 2_000  # frames that may wait for one client
 TELEMETRY_PAUSE = 0.5
 SWEEP = 5.0
+LOOK_PAUSE = 0.05
 UNNAMED = 10.0  # seconds a transport may stay without having logged in
 
 ROW = {(row.topic.subject.split(".")[3], row.topic.past): row for row in LIVE}
@@ -65,6 +76,7 @@ class Kept(Struct, frozen=True):
     seq: int
     room: str
     text: str
+    owners: tuple[str | None, ...]  # whose thing it is about; None: everybody's
 
 
 class Visitor(Struct):
@@ -110,6 +122,8 @@ class LiveFeed:
         self._stops: list[Unsubscribe] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._unnamed: dict[str, float] = {}
+        self._owner_of_slot: dict[int, str | None] = {}
+        self._looking = False
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         for room in PERMISSION:
@@ -118,6 +132,9 @@ class LiveFeed:
 
     async def start(self) -> None:
         self.seq = await self._bus.last_seq()
+        async for recorded in self._bus.replay(SLOT_CONFIGURED.pattern):
+            configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
+            self._owner_of_slot[configured.slot] = configured.config.user
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
         self._spawn(self._send_telemetry())
@@ -214,7 +231,7 @@ class LiveFeed:
         if since is not None:
             since = await self._replay(visitor, room, since)
             for kept in self._kept:
-                if kept.room == room and kept.seq > since:
+                if kept.room == room and kept.seq > since and self._sees(visitor, room, kept.owners):
                     self._write(visitor.transport, kept.text)
         visitor.rooms.add(room)
         return {"error": False, "seq": self.seq}
@@ -226,7 +243,8 @@ class LiveFeed:
             async for recorded in self._bus.replay(f"ottb.v1.evt.{room.removesuffix('s')}.>", after=since):
                 if self._kept and recorded.seq >= self._kept[0].seq:
                     return recorded.seq - 1
-                if (kept := self._made(recorded)) is not None:
+                kept = self._made(recorded)
+                if kept is not None and self._sees(visitor, room, kept.owners):
                     self._write(visitor.transport, kept.text)
                 reached = recorded.seq
             since = max(reached, self.seq if not self._kept else self._kept[0].seq - 1)
@@ -235,19 +253,37 @@ class LiveFeed:
     # --- events
 
     async def _hear(self, recorded: Recorded) -> None:
-        if recorded.subject.endswith(".session_closed"):
-            self._end_session(msgspec.json.decode(recorded.data, type=SESSION_CLOSED.event))
+        if ".evt.point." in recorded.subject and not recorded.subject.endswith(NOTHING_CHANGED):
+            self._look_again()
         kept = self._made(recorded)
         self.seq = recorded.seq
         self._saw(recorded.seq)
         if kept is not None:
             self._kept.append(kept)
-            self._send(kept.room, kept.text)
+            self._send(kept)
 
-    def _end_session(self, closed: SessionClosed) -> None:
+    def _look_again(self) -> None:
+        """Users, roles or sessions have changed: ask anew what everybody here may do."""
+        if not self._looking:
+            self._looking = True
+            self._spawn(self._look_at_all())
+
+    async def _look_at_all(self) -> None:
+        await asyncio.sleep(LOOK_PAUSE)  # changes come in groups, and the doorkeeper hears of them too
+        self._looking = False
         for sid, visitor in list(self._visitors.items()):
-            if visitor.caller.session == closed.session:
-                self._part(sid, "auth.revoked", "The session was ended.")
+            try:
+                visitor.caller = await self._doorkeeper.again(visitor.caller)
+            except Refusal as refusal:
+                if refusal.code is ErrorCode.AUTH_FAIL:
+                    self._part(sid, "auth.revoked", "The session was ended.")
+                else:
+                    self._look_again()
+                continue
+            for room in [room for room in visitor.rooms if PERMISSION[room] not in visitor.caller.actions]:
+                visitor.rooms.discard(room)
+                refused = Refusal(ErrorCode.PERMISSION_DENIED, f"You may no longer hear {room}.", room=room)
+                await self.server.emit("auth.changed", msgspec.to_builtins(refused.as_refused()), to=sid)
 
     def _made(self, recorded: Recorded) -> Kept | None:
         _, _, _, kind, *_, past = recorded.subject.split(".")
@@ -255,13 +291,30 @@ class LiveFeed:
         if row is None:
             return None
         event = msgspec.json.decode(recorded.data, type=row.topic.event)
-        return Kept(recorded.seq, row.room, _encode(row, shown(event, past), recorded.seq))
+        owners = self._owners_of(event)
+        return Kept(recorded.seq, row.room, _encode(row, shown(event, past), recorded.seq), owners)
 
-    def _send(self, room: str, text: str) -> None:
-        self._metrics.events.labels(room).inc()
+    def _owners_of(self, event: Any) -> tuple[str | None, ...]:
+        """Whose thing an event is about. A slot that changes hands is still heard of by who had it."""
+        if isinstance(event, CallEvent):
+            return (event.user,)
+        if not isinstance(event, SlotConfigured):
+            return (self._owner_of_slot.get(event.slot),)
+        owner = event.config.user
+        before = self._owner_of_slot.get(event.slot, owner)
+        self._owner_of_slot[event.slot] = owner
+        return (before, owner)
+
+    def _sees(self, visitor: Visitor, room: str, owners: tuple[str | None, ...]) -> bool:
+        caller = visitor.caller
+        kind = room.removesuffix("s")
+        return any(visible(kind, owner, user=caller.user, actions=caller.actions) for owner in owners)
+
+    def _send(self, kept: Kept) -> None:
+        self._metrics.events.labels(kept.room).inc()
         for visitor in list(self._visitors.values()):
-            if room in visitor.rooms:
-                self._write(visitor.transport, text)
+            if kept.room in visitor.rooms and self._sees(visitor, kept.room, kept.owners):
+                self._write(visitor.transport, kept.text)
 
     def _write(self, transport: str, text: str) -> None:
         """Queue a frame for one client. One that does not read is cut off: it can come back with `since`."""
@@ -286,7 +339,8 @@ class LiveFeed:
             await asyncio.sleep(TELEMETRY_PAUSE)
             pending, self._pending = self._pending, {}
             for telemetry in pending.values():
-                self._send(row.room, _encode(row, shown(telemetry, "telemetry"), self.seq))
+                owners = (self._owner_of_slot.get(telemetry.slot),)
+                self._send(Kept(self.seq, row.room, _encode(row, shown(telemetry, "telemetry"), self.seq), owners))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

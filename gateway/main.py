@@ -18,10 +18,11 @@ from aiohttp import web
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
-from actors.point.keys import load_keys
+from actors.point.keys import KeyRing
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.settings import Settings, SettingsError, load
+from gateway.auditor import Auditor
 from gateway.auth import Doorkeeper
 from gateway.http import BODY_LIMIT, Door
 from gateway.idempotency import Idempotency
@@ -55,7 +56,7 @@ def application(part: Part, *, door: Door, bus: NatsBus, metrics: Metrics, setti
 
 async def wait_for_keys(state: Path) -> None:
     give_up = asyncio.get_running_loop().time() + KEYS_PATIENCE
-    while not load_keys(state):
+    while not KeyRing(state):
         if asyncio.get_running_loop().time() >= give_up:
             raise SettingsError(f"no signing keys in {state / 'keys'}: is the actor host running with this state?")
         await asyncio.sleep(0.1)
@@ -71,11 +72,12 @@ async def serve(settings: Settings) -> int:
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
-        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=load_keys(settings.state))
+        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state))
         await doorkeeper.start()
         stack.push_async_callback(doorkeeper.stop)
         idempotency = Idempotency(bus=bus, now=lambda: clock.now().timestamp())
-        door = Door(bus=bus, ids=ids, doorkeeper=doorkeeper, idempotency=idempotency, metrics=metrics)
+        auditor = Auditor(bus=bus, clock=clock, ids=ids)
+        door = Door(bus=bus, ids=ids, doorkeeper=doorkeeper, idempotency=idempotency, metrics=metrics, auditor=auditor)
         live = LiveFeed(
             bus=bus,
             clock=clock,

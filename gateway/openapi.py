@@ -9,8 +9,9 @@ import msgspec
 from bus_schemas.all import TOPICS
 from bus_schemas.contract import ALWAYS_POSSIBLE
 from bus_schemas.errors import ErrorCode, Refused
+from bus_schemas.permissions import Access
 from gateway.errors import HTTP_STATUS
-from gateway.routes import LIVE, ROUTES, Access, Part, Route
+from gateway.routes import LIVE, ROUTES, Part, Route
 
 TITLE = "OTTB"
 VERSION = "1.0.0"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bus_schemas.audit import LIST_AUDIT
 from bus_schemas.call import (
     CALL_ALERTING,
     CALL_CONNECTED,
@@ -17,7 +18,7 @@ from bus_schemas.call import (
     START_CALL,
 )
 from bus_schemas.contract import Rpc, Topic
-from bus_schemas.permissions import Action
+from bus_schemas.permissions import Access, Action
 from bus_schemas.slot import (
     ADB_COMMAND,
     CONFIGURE_SLOT,
@@ -38,7 +39,24 @@ from bus_schemas.slot import (
     SLOT_RESTARTING,
     SLOT_TELEMETRY,
 )
-from bus_schemas.user import LOGIN, LOGOUT, REFRESH, ROLE_CHECK
+from bus_schemas.user import (
+    CHANGE_PASSWORD,
+    CHANGE_USER,
+    CREATE_TOKEN,
+    CREATE_USER,
+    DELETE_ROLE,
+    DELETE_USER,
+    END_SESSIONS,
+    LIST_ROLES,
+    LIST_TOKENS,
+    LIST_USERS,
+    LOGIN,
+    LOGOUT,
+    REFRESH,
+    REVOKE_TOKEN,
+    ROLE_CHECK,
+    SET_ROLE,
+)
 
 
 class Part(StrEnum):
@@ -50,24 +68,25 @@ class Part(StrEnum):
     WORKSPACE = "WORKSPACE"
 
 
-class Access(StrEnum):
-    """What a route without an action needs. There is no default: each row says."""
-
-    PUBLIC = "public"
-    LOGGED_IN = "logged in"
-
-
 @dataclass(frozen=True)
 class Route:
-    """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key."""
+    """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
+    answer is also to be had as CSV."""
 
     method: str
     path: str
     rpc: Rpc[Any, Any]
-    permission: Action | Access
     status: int
     part: Part
     effect: bool = False
+    table: bool = False
+
+    @property
+    def permission(self) -> Action | Access:
+        """What the contract line asks for. A line that says nothing is not for doors."""
+        if self.rpc.permission is None:
+            raise TypeError(f"{self.rpc.subject} has no permission and cannot be a route")
+        return self.rpc.permission
 
 
 @dataclass(frozen=True)
@@ -85,27 +104,41 @@ P = Part
 
 # fmt: off
 ROUTES = (
-    #     method   path                                          contract         permission        status part
-    Route("POST",   "/api/auth/login",                            LOGIN,           Access.PUBLIC,    200, P.POINT),
-    Route("POST",   "/api/auth/refresh",                          REFRESH,         Access.LOGGED_IN, 200, P.POINT),
-    Route("POST",   "/api/auth/logout",                           LOGOUT,          Access.LOGGED_IN, 200, P.POINT),
-    Route("GET",    "/api/point/rolecheck",                       ROLE_CHECK,      Access.LOGGED_IN, 200, P.POINT),
+    #     method   path                                          contract         status part
+    Route("POST",   "/api/auth/login",                            LOGIN,           200, P.POINT),
+    Route("POST",   "/api/auth/refresh",                          REFRESH,         200, P.POINT),
+    Route("POST",   "/api/auth/logout",                           LOGOUT,          200, P.POINT),
+    Route("POST",   "/api/auth/password",                         CHANGE_PASSWORD, 200, P.POINT),
+    Route("GET",    "/api/point/rolecheck",                       ROLE_CHECK,      200, P.POINT),
 
-    Route("GET",    "/api/slots",                                 LIST_SLOTS,      A.SLOT_VIEW,      200, P.OTTB),
-    Route("POST",   "/api/slots",                                 CONFIGURE_SLOT,  A.SLOT_CONFIGURE, 200, P.OTTB, True),
-    Route("GET",    "/api/slots/unassigned",                      LIST_UNASSIGNED, A.SLOT_VIEW,      200, P.OTTB),
-    Route("GET",    "/api/slots/{slot}",                          GET_SLOT,        A.SLOT_VIEW,      200, P.OTTB),
-    Route("DELETE", "/api/slots/{slot}",                          REMOVE_SLOT,     A.SLOT_CONFIGURE, 200, P.OTTB),
-    Route("POST",   "/api/slots/{slot}/restart",                  RESTART_SLOT,    A.SLOT_RESTART,   202, P.OTTB, True),
-    Route("POST",   "/api/slots/{slot}/reboot-device",            REBOOT_DEVICE,   A.SLOT_REBOOT,    202, P.OTTB, True),
-    Route("POST",   "/api/slots/{slot}/adb-command",              ADB_COMMAND,     A.SLOT_SHELL,     202, P.OTTB, True),
-    Route("GET",    "/api/slots/{slot}/adb-command/{command_id}", GET_ADB_COMMAND, A.SLOT_SHELL,     200, P.OTTB),
+    Route("GET",    "/api/users",                                 LIST_USERS,      200, P.POINT),
+    Route("POST",   "/api/users",                                 CREATE_USER,     201, P.POINT),
+    Route("PATCH",  "/api/users/{user}",                          CHANGE_USER,     200, P.POINT),
+    Route("DELETE", "/api/users/{user}",                          DELETE_USER,     200, P.POINT),
+    Route("POST",   "/api/users/{user}/logout",                   END_SESSIONS,    200, P.POINT),
+    Route("GET",    "/api/roles",                                 LIST_ROLES,      200, P.POINT),
+    Route("POST",   "/api/roles/{role}",                          SET_ROLE,        200, P.POINT),
+    Route("DELETE", "/api/roles/{role}",                          DELETE_ROLE,     200, P.POINT),
+    Route("GET",    "/api/tokens",                                LIST_TOKENS,     200, P.POINT),
+    Route("POST",   "/api/tokens",                                CREATE_TOKEN,    201, P.POINT),
+    Route("DELETE", "/api/tokens/{token_id}",                     REVOKE_TOKEN,    200, P.POINT),
+    Route("GET",    "/api/audit",                                 LIST_AUDIT,      200, P.POINT, table=True),
 
-    Route("POST",   "/api/call/start",                            START_CALL,      A.CALL_START,     201, P.OTTB, True),
-    Route("POST",   "/api/call/end",                              END_CALL,        A.CALL_END,       200, P.OTTB, True),
-    Route("GET",    "/api/call/{call_id}",                        GET_CALL,        A.CALL_VIEW,      200, P.OTTB),
-    Route("GET",    "/api/call/{call_id}/cdr",                    GET_CDR,         A.CALL_VIEW,      200, P.OTTB),
-    Route("GET",    "/api/calls/feed",                            CALLS_FEED,      A.CALL_VIEW,      200, P.OTTB),
+    Route("GET",    "/api/slots",                                 LIST_SLOTS,      200, P.OTTB),
+    Route("POST",   "/api/slots",                                 CONFIGURE_SLOT,  200, P.OTTB, True),
+    Route("GET",    "/api/slots/unassigned",                      LIST_UNASSIGNED, 200, P.OTTB),
+    Route("GET",    "/api/slots/{slot}",                          GET_SLOT,        200, P.OTTB),
+    Route("DELETE", "/api/slots/{slot}",                          REMOVE_SLOT,     200, P.OTTB),
+    Route("POST",   "/api/slots/{slot}/restart",                  RESTART_SLOT,    202, P.OTTB, True),
+    Route("POST",   "/api/slots/{slot}/reboot-device",            REBOOT_DEVICE,   202, P.OTTB, True),
+    Route("POST",   "/api/slots/{slot}/adb-command",              ADB_COMMAND,     202, P.OTTB, True),
+    Route("GET",    "/api/slots/{slot}/adb-command/{command_id}", GET_ADB_COMMAND, 200, P.OTTB),
+
+    Route("POST",   "/api/call/start",                            START_CALL,      201, P.OTTB, True),
+    Route("POST",   "/api/call/end",                              END_CALL,        200, P.OTTB, True),
+    Route("GET",    "/api/call/{call_id}",                        GET_CALL,        200, P.OTTB),
+    Route("GET",    "/api/call/{call_id}/cdr",                    GET_CDR,         200, P.OTTB),
+    Route("GET",    "/api/calls/feed",                            CALLS_FEED,      200, P.OTTB),
 )
 
 LIVE = (

@@ -1,18 +1,19 @@
 """Password hashes: Argon2id, in threads that are few and waited for in line."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from actors.point.point import TooManyPasswords
+
 MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1  # OWASP's Argon2id profile: about 50 ms on a small core
 THREADS = 2
+T = TypeVar("T")
 WAITING = 64  # logins that may stand in line; more are refused, a hash is dear
-
-
-class TooMany(Exception):
-    """Too many passwords are being checked."""
 
 
 class Passwords:
@@ -26,19 +27,22 @@ class Passwords:
         self._nobody = self._hasher.hash("nobody")
 
     async def hash(self, password: str) -> str:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)
+        """The password's hash in PHC form. Raises TooManyPasswords."""
+        return await self._in_line(self._hasher.hash, password)
 
     async def check(self, stored: str | None, password: str) -> bool:
-        """Whether the password is the one of the stored hash; None: of nobody. Raises TooMany."""
+        """Whether the password is the one of the stored hash; None: of nobody. Raises TooManyPasswords."""
+        right = await self._in_line(self._verify, stored or self._nobody, password)
+        return right and stored is not None
+
+    async def _in_line(self, work: Callable[..., T], *args: str) -> T:
         if self._waiting >= WAITING:
-            raise TooMany
+            raise TooManyPasswords
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            right = await loop.run_in_executor(self._threads, self._verify, stored or self._nobody, password)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         finally:
             self._waiting -= 1
-        return right and stored is not None
 
     def _verify(self, stored: str, password: str) -> bool:
         try:

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from actors.ledger.repository import Folded, SlotRow
+from bus_schemas.audit import AuditRecord, AuditRecorded, ListAudit
 from bus_schemas.call import (
     CallAdopted,
     CallAlerting,
@@ -45,7 +46,7 @@ from bus_schemas.slot import (
 
 log = structlog.get_logger()
 
-VERSION = 1
+VERSION = 2
 BUSY_TIMEOUT = 5.0
 
 SCHEMA = """
@@ -66,6 +67,14 @@ CREATE TABLE commands (
     command_id TEXT PRIMARY KEY, slot INTEGER NOT NULL, command TEXT NOT NULL, user TEXT NOT NULL,
     start_time TEXT NOT NULL, end_time TEXT, exit_code INTEGER, output TEXT, truncated INTEGER, error TEXT
 );
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY, at TEXT NOT NULL, user TEXT NOT NULL, door TEXT NOT NULL, action TEXT NOT NULL,
+    result TEXT NOT NULL, subject BLOB NOT NULL, credential TEXT, address TEXT NOT NULL, request_id TEXT NOT NULL,
+    trace_id TEXT, hash TEXT NOT NULL
+);
+CREATE INDEX audit_by_user ON audit (user, number);
+CREATE INDEX audit_by_time ON audit (at);
+CREATE INDEX audit_by_request ON audit (request_id);
 """
 
 
@@ -99,11 +108,13 @@ class SqliteLedger:
         row = self._one("SELECT * FROM calls WHERE call_id = ?", call_id)
         return _call_view(row) if row is not None else None
 
-    def calls(self, *, history: bool, limit: int, before: str | None) -> list[tuple[str, CallView]]:
-        where = "" if history else "phase <> 'ended' AND "
+    def calls(
+        self, *, history: bool, limit: int, before: str | None, user: str | None = None
+    ) -> list[tuple[str, CallView]]:
+        where = ("" if history else "phase <> 'ended' AND ") + ("" if user is None else "user = ? AND ")
         rows = self._connection().execute(
             f"SELECT * FROM calls WHERE {where} seq < ? ORDER BY seq DESC LIMIT ?",
-            (int(before) if before else 2**62, limit),
+            (*(() if user is None else (user,)), int(before) if before else 2**62, limit),
         )
         return [(str(row["seq"]), _call_view(row)) for row in rows]
 
@@ -126,6 +137,24 @@ class SqliteLedger:
     def command(self, slot: int, command_id: str) -> AdbCommandResult | None:
         row = self._one("SELECT * FROM commands WHERE command_id = ? AND slot = ?", command_id, slot)
         return _command(row) if row is not None else None
+
+    def audit(self, wanted: ListAudit, *, limit: int, before: str | None) -> list[AuditRecord]:
+        tests = {
+            "user = ?": wanted.user,
+            "substr(action, 1, length(?)) = ?": wanted.action,
+            "result = ?": wanted.result,
+            "request_id = ?": wanted.request_id,
+            "at >= ?": wanted.since,
+            "at < ?": wanted.until,
+        }
+        given = {test: value for test, value in tests.items() if value is not None}
+        values = [value for test, value in given.items() for _ in range(test.count("?"))]
+        where = "".join(f"{test} AND " for test in given)  # the tests are ours, the values are bound
+        rows = self._connection().execute(
+            f"SELECT * FROM audit WHERE {where} number < ? ORDER BY number DESC LIMIT ?",
+            (*values, int(before) if before else 2**62, limit),
+        )
+        return [_audit_record(row) for row in rows]
 
     def close(self) -> None:
         with self._lock:
@@ -260,7 +289,20 @@ def _command_done(db: sqlite3.Connection, event: SlotCommandDone, _: int) -> Non
     )
 
 
+def _audited(db: sqlite3.Connection, event: AuditRecorded, _: int) -> None:
+    rows = [
+        (
+            event.first + place, entry.at, entry.user, entry.door, entry.action, entry.result,
+            msgspec.json.encode(entry.subject), entry.credential, entry.address, entry.request_id, entry.trace_id,
+            event.hash,
+        )
+        for place, entry in enumerate(event.entries)
+    ]  # fmt: skip
+    db.executemany("INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
 _WRITE: Mapping[type, Any] = {
+    AuditRecorded: _audited,
     CallDialing: _dialing,
     CallAdopted: _nothing,
     CallAlerting: _alerting,
@@ -325,6 +367,11 @@ def _cdr(row: sqlite3.Row) -> Cdr:
         clock_suspect=bool(row["clock_suspect"]),
         trace_id=row["trace_id"],
     )
+
+
+def _audit_record(row: sqlite3.Row) -> AuditRecord:
+    values = dict(row) | {"subject": msgspec.json.decode(row["subject"])}
+    return AuditRecord(**values)
 
 
 def _command(row: sqlite3.Row) -> AdbCommandResult:

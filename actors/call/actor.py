@@ -22,7 +22,9 @@ from bus_schemas.call import (
 )
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
+from bus_schemas.visibility import visible
 
+NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
 KEEP_ENDED = 5.0  # seconds an ended call still answers for itself, until the records surely have it
 
 
@@ -44,19 +46,28 @@ class CallActor(Actor[Call]):
     # --- commands
 
     def get(self, request: GetCall, context: Context) -> Outcome:
-        return Outcome(decision=Decision(), reply=machine.view(self._call()))
+        return Outcome(decision=Decision(), reply=machine.view(self._seen_by(context)))
 
     def end(self, request: EndCall, context: Context) -> Outcome:
-        call = self._call()
+        call = self._seen_by(context)
         if context.user != call.user and not context.may(Action.CALL_END_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The call was started by somebody else.")
         decision = machine.end(call, context.user, context.command_id, self._now(), self._patience)
         return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
 
+    def _seen_by(self, context: Context) -> Call:
+        call = self._call()
+        if not visible("call", call.user, user=context.user, actions=context.actions):
+            raise NO_CALL
+        return call
+
     def _call(self) -> Call:
         if self.state is None:
-            raise Refusal(ErrorCode.NOT_FOUND, "No such call.")
+            raise NO_CALL
         return self.state
+
+    def owners(self) -> tuple[str | None, ...]:
+        return (self.state.user,) if self.state is not None else ()
 
     # --- orders of this host
 

@@ -18,7 +18,8 @@ from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.service import Service
 from actors.runtime.wire import Page
-from bus_schemas import call, slot
+from bus_schemas import audit, call, slot
+from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import (
     CALLS_FEED,
     END_ABSENT,
@@ -36,6 +37,7 @@ from bus_schemas.call import (
     StartCall,
 )
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
 from bus_schemas.slot import (
     GET_ADB_COMMAND,
     LIST_SLOTS,
@@ -50,6 +52,7 @@ from bus_schemas.slot import (
     SlotSummary,
     SlotTelemetry,
 )
+from bus_schemas.visibility import visible
 
 log = structlog.get_logger()
 
@@ -63,7 +66,11 @@ NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 OWNER_AWAY = Refusal(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try again.")
 
-TOPICS = {(kind, topic.past): topic for kind, module in (("call", call), ("slot", slot)) for topic in module.TOPICS}
+TOPICS = {
+    (kind, topic.past): topic
+    for kind, module in (("call", call), ("slot", slot), ("audit", audit))
+    for topic in module.TOPICS
+}
 
 
 class Ledger:
@@ -92,6 +99,7 @@ class Ledger:
                 GET_CDR: self.get_cdr,
                 LIST_SLOTS: self.list_slots,
                 GET_ADB_COMMAND: self.get_adb_command,
+                LIST_AUDIT: self.list_audit,
             },
         )
 
@@ -159,7 +167,7 @@ class Ledger:
 
     async def past_call(self, request: GetCall, context: Context) -> CallView:
         found: CallView | None = await self._read(context, self._repository.call, request.call_id)
-        if found is None:
+        if found is None or not _sees(context, "call", found.user):
             raise NO_CALL
         return found
 
@@ -177,13 +185,19 @@ class Ledger:
 
     async def _why_absent(self, slot: int | str, context: Context) -> Refusal:
         rows: list[SlotRow] = await self._read(context, self._repository.slots)
-        return OWNER_AWAY if any(row.config.id == slot for row in rows) else NO_SLOT
+        known = any(row.config.id == slot and _sees(context, "slot", row.config.user) for row in rows)
+        return OWNER_AWAY if known else NO_SLOT
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
         before = _from_cursor(request.cursor)
         rows: list[tuple[str, CallView]] = await self._read(
             context,
-            lambda: self._repository.calls(history=bool(request.all), limit=request.limit + 1, before=before),
+            lambda: self._repository.calls(
+                history=bool(request.all),
+                limit=request.limit + 1,
+                before=before,
+                user=None if Action.CALL_VIEW_ANY in context.actions else context.user,
+            ),
         )
         shown = rows[: request.limit]
         more = len(rows) > request.limit
@@ -191,7 +205,7 @@ class Ledger:
 
     async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
         found: Cdr | None = await self._read(context, self._repository.cdr, request.call_id)
-        if found is None:
+        if found is None or not _sees(context, "call", found.user):
             raise Refusal(ErrorCode.NOT_FOUND, "No record: there is no such call, or it has not ended.")
         return found
 
@@ -204,6 +218,7 @@ class Ledger:
             if row.config.id > after
             and request.status in (None, row.status)
             and request.user in (None, row.config.user)
+            and _sees(context, "slot", row.config.user)
         ]
         shown = wanted[: request.limit]
         more = len(wanted) > request.limit
@@ -216,9 +231,20 @@ class Ledger:
         found: AdbCommandResult | None = await self._read(
             context, self._repository.command, request.slot, request.command_id
         )
-        if found is None:
+        rows: list[SlotRow] = await self._read(context, self._repository.slots)
+        seen = any(row.config.id == request.slot and _sees(context, "slot", row.config.user) for row in rows)
+        if found is None or not seen:
             raise Refusal(ErrorCode.NOT_FOUND, "No such command on this slot.")
         return found
+
+    async def list_audit(self, request: ListAudit, context: Context) -> Page:
+        before = _from_cursor(request.cursor)
+        rows: list[AuditRecord] = await self._read(
+            context, lambda: self._repository.audit(request, limit=request.limit + 1, before=before)
+        )
+        shown = rows[: request.limit]
+        more = len(rows) > request.limit
+        return Page(body=shown, next_cursor=_to_cursor(str(shown[-1].number)) if more else None)
 
     def _summary(self, row: SlotRow) -> SlotSummary:
         telemetry = self._telemetry.get(row.config.id)
@@ -233,6 +259,10 @@ class Ledger:
             call_id=row.call_id,
             external_call=telemetry.external_call if telemetry else False,
         )
+
+
+def _sees(context: Context, kind: str, owner: str | None) -> bool:
+    return visible(kind, owner, user=context.user, actions=context.actions)
 
 
 def _decode(recorded: Recorded) -> Any:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from bus_schemas.audit import AuditRecord, AuditRecorded, ListAudit
 from bus_schemas.call import CallEvent, CallView, Cdr
 from bus_schemas.slot import AdbCommandResult, SlotConfig, SlotEvent, SlotStatus
 
@@ -13,7 +14,7 @@ class Folded(Struct, frozen=True, kw_only=True):
     """One event of the journal, decoded. `event` None: of a kind that the ledger does not keep."""
 
     seq: int
-    event: CallEvent | SlotEvent | None
+    event: CallEvent | SlotEvent | AuditRecorded | None
 
 
 class SlotRow(Struct, frozen=True, kw_only=True):
@@ -36,8 +37,10 @@ class Repository(Protocol):
 
     def call(self, call_id: str) -> CallView | None: ...
 
-    def calls(self, *, history: bool, limit: int, before: str | None) -> list[tuple[str, CallView]]:
-        """Calls, newest first, each with the key after which the next page begins."""
+    def calls(
+        self, *, history: bool, limit: int, before: str | None, user: str | None = None
+    ) -> list[tuple[str, CallView]]:
+        """Calls of one user or of all, newest first, each with the key after which the next page begins."""
 
     def cdr(self, call_id: str) -> Cdr | None: ...
 
@@ -45,5 +48,8 @@ class Repository(Protocol):
         """All slots by number."""
 
     def command(self, slot: int, command_id: str) -> AdbCommandResult | None: ...
+
+    def audit(self, wanted: ListAudit, *, limit: int, before: str | None) -> list[AuditRecord]:
+        """Audit records that fit, newest first."""
 
     def close(self) -> None: ...

@@ -1,23 +1,59 @@
-"""POINT as values: the users, roles and sessions that the events tell, and what they allow."""
+"""POINT as values: the users, roles, sessions and service tokens that the events tell, and who may change what.
 
+The rules, each in one place here. Nobody grants what they do not hold: a role or service token may hold only actions
+of whoever makes it. Nobody manages somebody who may do more (a password set for another is that other's power, and
+taking away is power too). Nobody changes their own role, neither which nor what is in it. And somebody who can
+administer must remain after every change.
+"""
+
+import hmac
 from collections.abc import Iterator
 from datetime import datetime
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
+from msgspec.structs import replace
 
 from actors.runtime.clock import parse_utc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.user import (
+    ChangeUser,
+    CreateToken,
+    CreateUser,
+    DirectoryEvent,
+    Identity,
+    Kind,
     Permissions,
+    RoleDeleted,
     RoleSet,
+    RoleView,
     SessionClosed,
+    SessionEvent,
     SessionOpened,
-    SessionView,
+    SessionRefreshed,
+    SessionsEnded,
+    SetRole,
+    TokenCreated,
+    TokenRevoked,
+    TokenView,
+    UserChanged,
     UserCreated,
+    UserDeleted,
+    UserStatus,
+    UserView,
 )
 
+SYSTEM = "system"
+RESERVED = frozenset({SYSTEM, "ring_timeout", "max_duration", "operator_on_phone"})  # who else ends calls
+ADMINISTRATION = frozenset({Action.USER_EDIT, Action.ROLE_EDIT})
+TOKENS_EACH = 50
+REFRESH_GRACE = 10.0  # seconds in which a refresh token may come twice: its answer may have been lost (RFC 9700)
+
 ENDED = Refusal(ErrorCode.AUTH_FAIL, "The session has ended. Log in again.")
+NO_USER = Refusal(ErrorCode.NOT_FOUND, "No such user.")
+NO_ROLE = Refusal(ErrorCode.NOT_FOUND, "No such role.")
+NO_TOKEN = Refusal(ErrorCode.NOT_FOUND, "No such service token.")
+REUSED = Refusal(ErrorCode.AUTH_FAIL, "This refresh token was used before, so the session was ended. Log in again.")
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -25,18 +61,41 @@ class User(Struct, frozen=True, kw_only=True):
     role: str
     email: str | None
     password_hash: str
+    status: UserStatus
+    must_change_password: bool
+    created_at: str
+
+    @property
+    def active(self) -> bool:
+        return self.status is UserStatus.ACTIVE
 
 
 class Role(Struct, frozen=True, kw_only=True):
+    """`by_system`: as it comes with the product, so that a later version may bring a better one."""
+
     name: str
     permissions: Permissions
     built_in: bool
+    by_system: bool
     actions: frozenset[Action]
 
 
 class Session(Struct, frozen=True, kw_only=True):
     id: str
     user: str
+    opened_at: str
+    expires_at: str
+    generation: int = 0
+    refreshed_at: str | None = None
+
+
+class ServiceToken(Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    user: str
+    actions: frozenset[str]
+    proof: str
+    created_at: str
     expires_at: str
 
 
@@ -45,43 +104,116 @@ class Directory(Struct):
 
     users: dict[str, User] = field(default_factory=dict)
     roles: dict[str, Role] = field(default_factory=dict)
+    dropped_roles: set[str] = field(default_factory=set)
     sessions: dict[str, Session] = field(default_factory=dict)
-    sequences: dict[str, int] = field(default_factory=dict)  # the last of each user or role, for the next write
+    tokens: dict[str, ServiceToken] = field(default_factory=dict)
 
-    def apply(self, event: UserCreated | RoleSet | SessionOpened | SessionClosed) -> None:
+    def apply(self, event: DirectoryEvent | SessionEvent) -> None:  # noqa: C901, PLR0912  one case for each event
         match event:
             case UserCreated():
                 self.users[event.user] = User(
-                    name=event.user, role=event.role, email=event.email, password_hash=event.password_hash
+                    name=event.user,
+                    role=event.role,
+                    email=event.email,
+                    password_hash=event.password_hash,
+                    status=UserStatus.ACTIVE,
+                    must_change_password=event.must_change_password,
+                    created_at=event.at,
                 )
+            case UserChanged():
+                self.users[event.user] = replace(
+                    self.users[event.user],
+                    role=event.role,
+                    email=event.email,
+                    password_hash=event.password_hash,
+                    status=event.status,
+                    must_change_password=event.must_change_password,
+                )
+                if event.ends_sessions:
+                    self._end_sessions(event.user, but=event.but_session)
+            case UserDeleted():
+                self.users.pop(event.user, None)
+                self._end_sessions(event.user)
+                self.tokens = {id: token for id, token in self.tokens.items() if token.user != event.user}
             case RoleSet():
+                self.dropped_roles.discard(event.role)
                 self.roles[event.role] = Role(
                     name=event.role,
                     permissions=event.permissions,
                     built_in=event.built_in,
-                    actions=resolve(event.permissions),
+                    by_system=event.by == SYSTEM,
+                    actions=resolve_known(event.permissions),
                 )
+            case RoleDeleted():
+                self.roles.pop(event.role, None)
+                self.dropped_roles.add(event.role)
+            case TokenCreated():
+                self.tokens[event.token_id] = ServiceToken(
+                    id=event.token_id,
+                    name=event.name,
+                    user=event.user,
+                    actions=frozenset(event.actions),
+                    proof=event.proof,
+                    created_at=event.at,
+                    expires_at=event.expires_at,
+                )
+            case TokenRevoked():
+                self.tokens.pop(event.token_id, None)
+            case SessionsEnded():
+                self._end_sessions(event.user)
             case SessionOpened():
-                self.sessions[event.session] = Session(id=event.session, user=event.user, expires_at=event.expires_at)
+                self.sessions[event.session] = Session(
+                    id=event.session, user=event.user, opened_at=event.at, expires_at=event.expires_at
+                )
+            case SessionRefreshed():
+                if (session := self.sessions.get(event.session)) is not None:
+                    self.sessions[event.session] = replace(session, generation=event.generation, refreshed_at=event.at)
             case SessionClosed():
                 self.sessions.pop(event.session, None)
 
+    def _end_sessions(self, user: str, but: str | None = None) -> None:
+        self.sessions = {id: one for id, one in self.sessions.items() if one.user != user or id == but}
+
+    # --- who is who
+
     def role_of(self, user: User) -> Role:
         """The user's role. One that is gone grants nothing."""
-        return self.roles.get(user.role) or Role(name=user.role, permissions={}, built_in=False, actions=frozenset())
+        gone = Role(name=user.role, permissions={}, built_in=False, by_system=False, actions=frozenset())
+        return self.roles.get(user.role, gone)
 
-    def session(self, id: str, now: datetime) -> SessionView:
-        """A live session with what its user may do now. Raises Refusal(AUTH_FAIL)."""
-        session = self.sessions.get(id)
-        user = self.users.get(session.user) if session is not None else None
-        if session is None or user is None or parse_utc(session.expires_at) <= now:
+    def actions_of(self, name: str) -> frozenset[Action]:
+        """What a user may do now; nothing for one who is unknown, disabled, or must change the password first."""
+        user = self.users.get(name)
+        if user is None or not user.active or user.must_change_password:
+            return frozenset()
+        return self.role_of(user).actions
+
+    def identify(self, kind: Kind, id: str, proof: str, now: datetime) -> Identity:
+        """Who is behind a session, service token or bus connection, with what they may do now. AUTH_FAIL."""
+        expires_at: str | None = None
+        limit: frozenset[str] | None = None
+        name = id
+        if kind is Kind.SESSION:
+            session = self.sessions.get(id)
+            if session is None:
+                raise ENDED
+            name, expires_at = session.user, session.expires_at
+        elif kind is Kind.TOKEN:
+            token = self.tokens.get(id)
+            if token is None or (proof and not hmac.compare_digest(token.proof, proof)):
+                raise ENDED
+            name, expires_at, limit = token.user, token.expires_at, token.actions
+        user = self.users.get(name)
+        if user is None or not user.active or (expires_at is not None and parse_utc(expires_at) <= now):
             raise ENDED
-        return SessionView(
-            session=id,
-            user=user.name,
+        actions = self.actions_of(name)
+        return Identity(
+            kind=kind,
+            id=id,
+            user=name,
             role=user.role,
-            actions=sorted(self.role_of(user).actions),
-            expires_at=session.expires_at,
+            actions=sorted(actions if limit is None else {action for action in actions if action in limit}),
+            expires_at=expires_at,
         )
 
     def forget_expired(self, now: datetime) -> None:
@@ -89,10 +221,224 @@ class Directory(Struct):
         for id in [id for id, session in self.sessions.items() if parse_utc(session.expires_at) <= now]:
             del self.sessions[id]
 
+    # --- views
 
-def missing_roles(directory: Directory, at: str) -> Iterator[RoleSet]:
-    """The built-in roles that are not on record yet."""
+    def user_view(self, name: str) -> UserView:
+        user = self.users[name]
+        return UserView(
+            id=name,
+            username=name,
+            email=user.email,
+            role=user.role,
+            status=user.status,
+            must_change_password=user.must_change_password,
+            created_at=user.created_at,
+            sessions=sum(1 for session in self.sessions.values() if session.user == name),
+        )
+
+    def role_view(self, name: str) -> RoleView:
+        role = self.roles[name]
+        return RoleView(
+            id=name,
+            permissions=role.permissions,
+            actions=sorted(role.actions),
+            built_in=role.built_in,
+            users=sum(1 for user in self.users.values() if user.role == name),
+        )
+
+    def token_view(self, id: str, last_used: str | None) -> TokenView:
+        token = self.tokens[id]
+        return TokenView(
+            id=id,
+            name=token.name,
+            user=token.user,
+            actions=sorted(Action(action) for action in token.actions),
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            last_used=last_used,
+        )
+
+
+class Asker(Struct, frozen=True, kw_only=True):
+    """Who wants a change: the user and what they hold, by the record and by what they came with."""
+
+    user: str
+    actions: frozenset[str]
+
+
+# --- decide -----------------------------------------------------------------------------------------------------
+
+
+def create_user(
+    book: Directory, asker: Asker, order: CreateUser, password_hash: str, at: str, *, must_change: bool
+) -> UserCreated:
+    if order.username in book.users:
+        raise Refusal(ErrorCode.CONFLICT, "There is a user of this name.")
+    if order.username in RESERVED:
+        raise Refusal(ErrorCode.INVALID_PARAMS, "This name is the platform's own.")
+    _must_hold(asker, _role(book, order.role).actions)
+    return UserCreated(
+        user=order.username,
+        at=at,
+        role=order.role,
+        email=order.email,
+        password_hash=password_hash,
+        by=asker.user,
+        must_change_password=must_change,
+    )
+
+
+def change_user(
+    book: Directory, asker: Asker, order: ChangeUser, password_hash: str | None, at: str, *, must_change: bool
+) -> UserChanged:
+    user = managed(book, asker, order.user)
+    own = asker.user == order.user
+    role = user.role if order.role is UNSET else order.role
+    status = user.status if order.status is UNSET else order.status
+    if role != user.role:
+        if own:
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "Nobody changes their own role.")
+        _must_hold(asker, _role(book, role).actions)
+    if own and status is not user.status:
+        raise Refusal(ErrorCode.PERMISSION_DENIED, "Nobody disables themselves.")
+    flag = user.must_change_password
+    if password_hash is not None:
+        flag = must_change and not own
+    if order.must_change_password is not UNSET:
+        flag = order.must_change_password
+    event = UserChanged(
+        user=order.user,
+        at=at,
+        role=role,
+        email=user.email if order.email is UNSET else order.email,
+        password_hash=password_hash or user.password_hash,
+        status=status,
+        must_change_password=flag,
+        by=asker.user,
+        ends_sessions=password_hash is not None or status is UserStatus.DISABLED,
+    )
+    _somebody_must_remain(book, event)
+    return event
+
+
+def delete_user(book: Directory, asker: Asker, name: str, at: str) -> UserDeleted:
+    managed(book, asker, name)
+    if name == asker.user:
+        raise Refusal(ErrorCode.PERMISSION_DENIED, "Nobody deletes themselves.")
+    event = UserDeleted(user=name, at=at, by=asker.user)
+    _somebody_must_remain(book, event)
+    return event
+
+
+def set_role(book: Directory, asker: Asker, order: SetRole, at: str) -> RoleSet:
+    actions = resolve(order.permissions)
+    known = book.roles.get(order.role)
+    me = book.users.get(asker.user)
+    if me is not None and me.role == order.role:
+        raise Refusal(ErrorCode.PERMISSION_DENIED, "Nobody changes their own role.")
+    _must_hold(asker, actions)
+    if known is not None:
+        _must_hold(asker, known.actions)
+    built_in = order.role in BUILT_IN_ROLES
+    event = RoleSet(role=order.role, at=at, permissions=order.permissions, built_in=built_in, by=asker.user)
+    _somebody_must_remain(book, event)
+    return event
+
+
+def delete_role(book: Directory, asker: Asker, name: str, at: str) -> RoleDeleted:
+    _must_hold(asker, _role(book, name).actions)
+    users = sum(1 for user in book.users.values() if user.role == name)
+    if users:
+        raise Refusal(ErrorCode.CONFLICT, "The role is in use.", users=users)
+    return RoleDeleted(role=name, at=at, by=asker.user)
+
+
+def create_token(
+    book: Directory, asker: Asker, order: CreateToken, id: str, proof: str, at: str, expires_at: str
+) -> TokenCreated:
+    _must_hold(asker, frozenset(order.actions))
+    own = [token for token in book.tokens.values() if token.user == asker.user]
+    if any(token.name == order.name for token in own):
+        raise Refusal(ErrorCode.CONFLICT, "You have a service token of this name.")
+    if len(own) >= TOKENS_EACH:
+        raise Refusal(ErrorCode.CONFLICT, "You have too many service tokens. Revoke one.", limit=TOKENS_EACH)
+    actions = sorted(set(order.actions))
+    return TokenCreated(
+        token_id=id, at=at, name=order.name, user=asker.user, actions=list(actions), proof=proof, expires_at=expires_at
+    )
+
+
+def revoke_token(book: Directory, asker: Asker, id: str, at: str) -> TokenRevoked:
+    token = book.tokens.get(id)
+    if token is None:
+        raise NO_TOKEN
+    if token.user != asker.user:
+        if Action.USER_EDIT not in asker.actions:
+            raise NO_TOKEN
+        managed(book, asker, token.user)
+    return TokenRevoked(token_id=id, at=at, by=asker.user)
+
+
+def refresh(session: Session, generation: int, at: str, now: datetime) -> SessionRefreshed | SessionClosed | None:
+    """What a refresh token of this generation does: it is replaced, answered again (None), or it ends the session."""
+    if generation == session.generation:
+        return SessionRefreshed(session=session.id, at=at, user=session.user, generation=generation + 1)
+    again = generation == session.generation - 1 and session.refreshed_at is not None
+    if again and (now - parse_utc(session.refreshed_at or at)).total_seconds() <= REFRESH_GRACE:
+        return None
+    return SessionClosed(session=session.id, at=at, user=session.user, by=SYSTEM, reason="refresh token reused")
+
+
+def missing_roles(book: Directory, at: str) -> Iterator[RoleSet]:
+    """The built-in roles that are not on record, or are as an earlier version of the product brought them."""
     for name, permissions in BUILT_IN_ROLES.items():
-        if name not in directory.roles:
-            stored = {module: list(verbs) for module, verbs in permissions.items()}
-            yield RoleSet(role=name, at=at, permissions=stored, built_in=True, by="system")
+        stored = {module: list(verbs) for module, verbs in permissions.items()}
+        known = book.roles.get(name)
+        if name in book.dropped_roles or (known is not None and not known.by_system):
+            continue
+        if known is None or known.permissions != stored:
+            yield RoleSet(role=name, at=at, permissions=stored, built_in=True, by=SYSTEM)
+
+
+def resolve_known(permissions: Permissions) -> frozenset[Action]:
+    """What is understood of a stored role: a later version of the product may know more verbs, or fewer."""
+    actions: frozenset[Action] = frozenset()
+    for module, verbs in permissions.items():
+        for verb in verbs:
+            try:
+                actions |= resolve({module: [verb]})
+            except Refusal:
+                continue
+    return actions
+
+
+# --- rules ------------------------------------------------------------------------------------------------------
+
+
+def managed(book: Directory, asker: Asker, name: str) -> User:
+    """A user whom the asker may manage. NOT_FOUND, PERMISSION_DENIED."""
+    user = book.users.get(name)
+    if user is None:
+        raise NO_USER
+    _must_hold(asker, book.role_of(user).actions)
+    return user
+
+
+def _role(book: Directory, name: str) -> Role:
+    role = book.roles.get(name)
+    if role is None:
+        raise NO_ROLE
+    return role
+
+
+def _must_hold(asker: Asker, actions: frozenset[Action]) -> None:
+    missing = sorted(actions - asker.actions)
+    if missing:
+        raise Refusal(ErrorCode.PERMISSION_DENIED, "This is about permissions that you do not hold.", missing=missing)
+
+
+def _somebody_must_remain(book: Directory, event: UserChanged | UserDeleted | RoleSet) -> None:
+    after = Directory(users=dict(book.users), roles=dict(book.roles))
+    after.apply(event)
+    if not any(user.active and after.role_of(user).actions >= ADMINISTRATION for user in after.users.values()):
+        raise Refusal(ErrorCode.CONFLICT, "Nobody would be left who can administer users and roles.")

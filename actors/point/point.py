@@ -1,61 +1,106 @@
-"""POINT's shell: answers logins and sessions from what is on record. Any host may run it.
-
-Several hosts may write at once: each write names the user's or role's last sequence, so the second writer is
-fenced, reads what the first wrote, and decides again.
-"""
+"""POINT's shell: answers logins, sessions, users, roles and service tokens from what is on record. Any host may run
+it."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
-from actors.point.machine import ENDED, Directory, User, missing_roles
-from actors.point.throttle import Throttle
-from actors.point.tokens import Claims, encode
-from actors.runtime.bus import Bus, Fenced, Recorded, Unsubscribe
-from actors.runtime.clock import Clock, utc
+from actors.point import machine, tokens
+from actors.point.journal import Journal
+from actors.point.machine import ENDED, SYSTEM, Asker, User
+from actors.point.throttle import Throttle, network
+from actors.point.tokens import Claims, TokenRefused
+from actors.runtime.bus import Bus, BusError
+from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.service import Service
+from actors.runtime.wire import Page
 from actors.settings import Auth
-from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.user import (
-    GET_SESSION,
+    CHANGE_PASSWORD,
+    CHANGE_USER,
+    CREATE_TOKEN,
+    CREATE_USER,
+    DELETE_ROLE,
+    DELETE_USER,
+    END_SESSIONS,
+    IDENTIFY,
+    LIST_ROLES,
+    LIST_TOKENS,
+    LIST_USERS,
     LOGIN,
     LOGOUT,
     REFRESH,
+    REVOKE_TOKEN,
     ROLE_CHECK,
-    TOPICS,
-    GetSession,
+    SET_ROLE,
+    TOKEN_USED,
+    ChangePassword,
+    ChangeUser,
+    CreateToken,
+    CreateUser,
+    Deleted,
+    DeleteRole,
+    DeleteUser,
+    EndSessions,
+    Identify,
+    Identity,
+    Kind,
+    ListRoles,
+    ListTokens,
+    ListUsers,
     LoggedOut,
     Login,
     Logout,
+    Noted,
+    PasswordChanged,
     Refresh,
     RefreshedToken,
+    RevokeToken,
     RoleCheck,
     RoleCheckReply,
+    RoleView,
     SessionClosed,
     SessionOpened,
-    SessionView,
+    SessionRefreshed,
+    SessionsEnded,
+    SetRole,
     Token,
+    TokenCreatedReply,
+    TokenUsed,
+    TokenView,
+    UserChanged,
     UserCreated,
+    UserView,
 )
 
 log = structlog.get_logger()
 
-SCOPES = ("ottb.v1.evt.role.>", "ottb.v1.evt.user.>")
-WRITE_TRIES = 5
-READ_DEADLINE = 2.0  # seconds to wait until an own write has come back from the journal
+SEEN = "OTTB_SNAP"  # when a service token was last used: losing it costs nothing
+KEPT_LONGER = 24 * 3600  # seconds that the journal keeps a session beyond its end
+
 WRONG = Refusal(ErrorCode.AUTH_FAIL, "Wrong user name or password.")
+NOT_A_SESSION = Refusal(ErrorCode.CONFLICT, "This is for people who logged in, not for service tokens.")
+BAD_REFRESH = Refusal(ErrorCode.AUTH_FAIL, "The refresh token is not valid. Log in again.")
+NO_TOKEN = Refusal(ErrorCode.AUTH_FAIL, "Send a refresh token, or the access token as a bearer.")
+
+
+class TooManyPasswords(Exception):
+    """Too many passwords are being checked at once."""
 
 
 class PasswordChecks(Protocol):
-    """Hashing and checking of passwords, slow on purpose."""
+    """Hashing and checking of passwords, slow on purpose. Both raise TooManyPasswords."""
 
     async def hash(self, password: str) -> str: ...
     async def check(self, stored: str | None, password: str) -> bool: ...
@@ -80,10 +125,10 @@ class Point:
         self._passwords = passwords
         self._keys = keys
         self._auth = auth
-        self._directory = Directory()
+        self.journal = Journal(bus=bus, clock=clock, ids=ids, kept=auth.session_seconds + KEPT_LONGER)
+        self._directory = self.journal.directory
         self._throttle = Throttle()
-        self._following: list[Unsubscribe] = []
-        self._moved = asyncio.Condition()
+        self._logins: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._service = Service(
             bus=bus,
             queue="point",
@@ -91,146 +136,368 @@ class Point:
                 LOGIN: self.login,
                 REFRESH: self.refresh,
                 LOGOUT: self.logout,
+                CHANGE_PASSWORD: self.change_password,
                 ROLE_CHECK: self.role_check,
-                GET_SESSION: self.get_session,
+                IDENTIFY: self.identify,
+                TOKEN_USED: self.token_used,
+                LIST_USERS: self.list_users,
+                CREATE_USER: self.create_user,
+                CHANGE_USER: self.change_user,
+                DELETE_USER: self.delete_user,
+                END_SESSIONS: self.end_sessions,
+                LIST_ROLES: self.list_roles,
+                SET_ROLE: self.set_role,
+                DELETE_ROLE: self.delete_role,
+                LIST_TOKENS: self.list_tokens,
+                CREATE_TOKEN: self.create_token,
+                REVOKE_TOKEN: self.revoke_token,
             },
         )
 
     async def start(self) -> None:
-        """Read what is on record, write the built-in roles if they are missing, and serve."""
-        for scope in SCOPES:
-            after = 0
-            async for recorded in self._bus.replay(scope):
-                await self._hear(recorded)
-                after = recorded.seq
-            self._following.append(await self._bus.follow(scope, self._hear, after=after))
-        for event in missing_roles(self._directory, self._now()):
-            await self._write("role", event.role, event)
+        """Read what is on record and serve."""
+        await self.journal.start()
         await self._service.start()
 
     async def stop(self) -> None:
         await self._service.stop()
-        for stop in self._following:
-            await stop()
+        await self.journal.stop()
 
-    async def seed(self, name: str, password: str, role: str) -> bool:
+    async def seed(self, name: str, password: str, role: str, *, must_change: bool = False) -> bool:
         """Create a user unless there is one of this name. True: created."""
         if name in self._directory.users:
             return False
         stored = await self._passwords.hash(password)
-        await self._write(
-            "user",
-            name,
-            UserCreated(user=name, at=self._now(), role=role, email=None, password_hash=stored, by="system"),
+        event = UserCreated(
+            user=name,
+            at=self._now(),
+            role=role,
+            email=None,
+            password_hash=stored,
+            by=SYSTEM,
+            must_change_password=must_change,
         )
+        await self.journal.change(lambda: event)
         return True
 
-    # --- contract lines
+    # --- logging in
 
     async def login(self, request: Login, context: Context) -> Token:
-        wait = self._throttle.wait(request.username, context.address, self._clock.monotonic())
-        if wait > 0:
-            raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
-        user = self._directory.users.get(request.username)
-        right = await self._passwords.check(user.password_hash if user else None, request.password)
-        if not right or user is None:
-            self._throttle.failed(request.username, context.address, self._clock.monotonic())
-            raise WRONG
-        self._throttle.succeeded(request.username, context.address)
-        session = await self._open_session(user, context)
+        user = await self._right_user(request.username, request.password, context.address)
+        session = SessionOpened(
+            session=self._ids.new(),
+            at=self._now(),
+            user=user.name,
+            address=context.address,
+            expires_at=utc(self._clock.now() + timedelta(seconds=self._auth.session_seconds)),
+        )
+        self._directory.forget_expired(self._clock.now())
+        await self.journal.change_session(session.session, lambda: session)
         role = self._directory.role_of(user)
         return Token(
-            token=self._token(user, session.session),
+            token=self._access(user, session.session),
             role=user.role,
             expires=self._auth.token_seconds,
-            permissions=role.permissions,
+            permissions={} if user.must_change_password else role.permissions,
+            refresh_token=self._refresh(user, session.session, 0),
+            refresh_expires=self._auth.session_seconds,
+            must_change_password=user.must_change_password,
         )
 
+    async def _right_user(self, name: str, password: str, address: str) -> User:
+        """The user of this name and password. One guess at a time for an account and address. AUTH_FAIL,
+        RATE_LIMITED."""
+        turn = self._logins.setdefault((name, network(address)), asyncio.Lock())
+        async with turn:
+            wait = self._throttle.wait(name, address, self._clock.monotonic())
+            if wait > 0:
+                raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
+            user = self._directory.users.get(name)
+            right = await self._check(user.password_hash if user else None, password)
+            if not right or user is None or not user.active:
+                self._throttle.failed(name, address, self._clock.monotonic())
+                raise WRONG
+            self._throttle.succeeded(name, address)
+            return user
+
+    async def _check(self, stored: str | None, password: str) -> bool:
+        try:
+            return await self._passwords.check(stored, password)
+        except TooManyPasswords:
+            raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
+
+    async def admit_on_bus(self, name: str, secret: str, address: str) -> Identity:
+        """Who logs in to the bus: with a service token, an access token, or user name and password. `name` may be left
+        out for tokens. AUTH_FAIL, RATE_LIMITED."""
+        if secret.startswith(tokens.SERVICE):
+            try:
+                id, proof = tokens.read_service_token(secret)
+            except TokenRefused:
+                raise WRONG from None
+            identity = self._identify(Kind.TOKEN, id, proof)
+        elif secret.count(".") == 2 and len(secret) > 100:
+            try:
+                claims = tokens.decode(secret, self._keys)
+            except TokenRefused:
+                raise WRONG from None
+            identity = self._identify(Kind.SESSION, claims.session, "")
+            expires_at = min(identity.expires_at or "9", utc_of(claims.expires))
+            identity = msgspec.structs.replace(identity, expires_at=expires_at)
+        else:
+            user = await self._right_user(name, secret, address)
+            identity = self._identify(Kind.PASSWORD, user.name, "")
+        if name not in ("", identity.user, identity.id):
+            raise WRONG
+        return identity
+
     async def refresh(self, request: Refresh, context: Context) -> RefreshedToken:
-        session = self._session(context)
-        token = self._token(self._directory.users[session.user], session.session)
+        if request.refresh_token is not None:
+            return await self._rotate(request.refresh_token)
+        if context.session is None:
+            raise NOT_A_SESSION if context.credential else NO_TOKEN
+        identity = self._identify(Kind.SESSION, context.session, "")
+        token = self._access(self._directory.users[identity.user], identity.id)
         return RefreshedToken(token=token, expires=self._auth.token_seconds)
 
+    async def _rotate(self, given: str) -> RefreshedToken:
+        try:
+            claims = tokens.decode(given, self._keys, tokens.REFRESH)
+        except TokenRefused:
+            raise BAD_REFRESH from None
+
+        def decide() -> SessionRefreshed | SessionClosed | None:
+            self._identify(Kind.SESSION, claims.session, "")
+            session = self._directory.sessions[claims.session]
+            return machine.refresh(session, claims.generation, self._now(), self._clock.now())
+
+        event = await self.journal.change_session(claims.session, decide)
+        if isinstance(event, SessionClosed):
+            log.warning("refresh token reused; session ended", user=event.user, session=event.session)
+            raise machine.REUSED
+        self._identify(Kind.SESSION, claims.session, "")
+        session = self._directory.sessions[claims.session]
+        user = self._directory.users[session.user]
+        left = int(parse_left(session.expires_at, self._clock))
+        return RefreshedToken(
+            token=self._access(user, session.id),
+            expires=self._auth.token_seconds,
+            refresh_token=self._refresh(user, session.id, session.generation, seconds=left),
+            refresh_expires=left,
+        )
+
     async def logout(self, request: Logout, context: Context) -> LoggedOut:
-        session = self._session(context)
-        event = SessionClosed(user=session.user, at=self._now(), session=session.session, by=context.user)
-        await self._write("user", session.user, event)
+        if context.session is None:
+            raise NOT_A_SESSION
+        identity = self._identify(Kind.SESSION, context.session, "")
+        if request.everywhere:
+            return await self._end_all(identity.user, context.user)
+
+        def decide() -> SessionClosed | None:
+            if identity.id not in self._directory.sessions:
+                return None
+            return SessionClosed(session=identity.id, at=self._now(), user=identity.user, by=context.user)
+
+        await self.journal.change_session(identity.id, decide)
         return LoggedOut(status="logged_out")
+
+    async def change_password(self, request: ChangePassword, context: Context) -> PasswordChanged:
+        if context.session is None:
+            raise NOT_A_SESSION
+        identity = self._identify(Kind.SESSION, context.session, "")
+        user = await self._right_user(identity.user, request.password, context.address)
+        if request.new_password == request.password:
+            raise Refusal(ErrorCode.INVALID_PARAMS, "The new password is the old one.")
+        stored = await self._hash(user.name, request.new_password)
+
+        def decide() -> UserChanged:
+            now = self._directory.users.get(user.name)
+            if now is None or now.password_hash != user.password_hash:
+                raise Refusal(ErrorCode.CONFLICT, "The password was changed in the meantime.")
+            return UserChanged(
+                user=now.name, at=self._now(), role=now.role, email=now.email, password_hash=stored,
+                status=now.status, must_change_password=False, by=now.name, ends_sessions=True,
+                but_session=identity.id,
+            )  # fmt: skip
+
+        await self.journal.change(decide)
+        return PasswordChanged(status="changed")
 
     async def role_check(self, request: RoleCheck, context: Context) -> RoleCheckReply:
         if request.action not in Action._value2member_map_:
             raise Refusal(ErrorCode.INVALID_PARAMS, "No such action.", known=sorted(Action))
-        session = self._session(context)
-        return RoleCheckReply(allowed=request.action in session.actions, permissions=session.actions)
+        identity = self._came_with(context)
+        return RoleCheckReply(allowed=request.action in identity.actions, permissions=identity.actions)
 
-    async def get_session(self, request: GetSession, context: Context) -> SessionView:
-        return self._directory.session(request.session, self._clock.now())
+    async def identify(self, request: Identify, context: Context) -> Identity:
+        return self._identify(request.kind, request.id, request.proof)
+
+    # --- users
+
+    async def list_users(self, request: ListUsers, context: Context) -> Page:
+        names = sorted(self._directory.users)
+        after = request.cursor or ""
+        wanted = [name for name in names if name > after and request.role in (None, self._directory.users[name].role)]
+        shown = wanted[: request.limit]
+        return Page(
+            body=[self._directory.user_view(name) for name in shown],
+            next_cursor=shown[-1] if len(wanted) > request.limit else None,
+        )
+
+    async def create_user(self, request: CreateUser, context: Context) -> UserView:
+        asker = self._asker(context)
+        draft = self._must_change(request.must_change_password)
+        machine.create_user(self._directory, asker, request, "", self._now(), must_change=draft)  # before the dear hash
+        stored = await self._hash(request.username, request.password)
+        await self.journal.change(
+            lambda: machine.create_user(
+                self._directory, self._asker(context), request, stored, self._now(), must_change=draft
+            )
+        )
+        return self._directory.user_view(request.username)
+
+    async def change_user(self, request: ChangeUser, context: Context) -> UserView:
+        def decide(stored: str | None) -> UserChanged:
+            return machine.change_user(
+                self._directory, self._asker(context), request, stored, self._now(), must_change=self._must_change(None)
+            )
+
+        wanted = {"email", "role", "password", "status", "must_change_password"}
+        if all(getattr(request, name) is UNSET for name in wanted):
+            raise Refusal(ErrorCode.INVALID_PARAMS, "Name what to change.", known=sorted(wanted))
+        decide(None)
+        stored = None if request.password is UNSET else await self._hash(request.user, request.password)
+        await self.journal.change(lambda: decide(stored))
+        return self._directory.user_view(request.user)
+
+    async def delete_user(self, request: DeleteUser, context: Context) -> Deleted:
+        await self.journal.change(
+            lambda: machine.delete_user(self._directory, self._asker(context), request.user, self._now())
+        )
+        return Deleted(id=request.user)
+
+    async def end_sessions(self, request: EndSessions, context: Context) -> LoggedOut:
+        machine.managed(self._directory, self._asker(context), request.user)
+        return await self._end_all(request.user, context.user)
+
+    async def _end_all(self, user: str, by: str) -> LoggedOut:
+        count = sum(1 for session in self._directory.sessions.values() if session.user == user)
+        await self.journal.change(lambda: SessionsEnded(user=user, at=self._now(), by=by))
+        return LoggedOut(status="logged_out", sessions=count)
+
+    # --- roles
+
+    async def list_roles(self, request: ListRoles, context: Context) -> list[RoleView]:
+        return [self._directory.role_view(name) for name in sorted(self._directory.roles)]
+
+    async def set_role(self, request: SetRole, context: Context) -> RoleView:
+        await self.journal.change(lambda: machine.set_role(self._directory, self._asker(context), request, self._now()))
+        return self._directory.role_view(request.role)
+
+    async def delete_role(self, request: DeleteRole, context: Context) -> Deleted:
+        await self.journal.change(
+            lambda: machine.delete_role(self._directory, self._asker(context), request.role, self._now())
+        )
+        return Deleted(id=request.role)
+
+    # --- service tokens
+
+    async def list_tokens(self, request: ListTokens, context: Context) -> list[TokenView]:
+        everybody = context.may(Action.USER_VIEW)
+        if not everybody and request.user not in (None, context.user):
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "Only your own.", permission=Action.USER_VIEW)
+        wanted = request.user if everybody else context.user
+        ids = [id for id, token in sorted(self._directory.tokens.items()) if wanted in (None, token.user)]
+        return [self._directory.token_view(id, await self._last_used(id)) for id in ids]
+
+    async def create_token(self, request: CreateToken, context: Context) -> TokenCreatedReply:
+        if context.session is None:
+            raise NOT_A_SESSION
+        id, whole, proof = tokens.make_service_token()
+        expires_at = utc(self._clock.now() + timedelta(seconds=request.expires_in))
+        await self.journal.change(
+            lambda: machine.create_token(
+                self._directory, self._asker(context), request, id, proof, self._now(), expires_at
+            )
+        )
+        actions = self._directory.token_view(id, None).actions
+        return TokenCreatedReply(id=id, name=request.name, token=whole, actions=actions, expires_at=expires_at)
+
+    async def revoke_token(self, request: RevokeToken, context: Context) -> Deleted:
+        await self.journal.change(
+            lambda: machine.revoke_token(self._directory, self._asker(context), request.token_id, self._now())
+        )
+        return Deleted(id=request.token_id)
+
+    async def token_used(self, request: TokenUsed, context: Context) -> Noted:
+        if request.token_id in self._directory.tokens:
+            with contextlib.suppress(BusError):
+                await self._bus.put(SEEN, f"token.{request.token_id}", self._now().encode(), expect=None)
+        return Noted()
+
+    async def _last_used(self, id: str) -> str | None:
+        try:
+            entry = await self._bus.get(SEEN, f"token.{id}")
+        except BusError:
+            return None
+        return entry.data.decode() if entry is not None and entry.data else None
 
     # --- inside
 
-    def _session(self, context: Context) -> SessionView:
-        if context.session is None:
+    def _identify(self, kind: Kind, id: str, proof: str) -> Identity:
+        return self._directory.identify(kind, id, proof, self._clock.now())
+
+    def _came_with(self, context: Context) -> Identity:
+        kind, _, id = (context.credential or "").partition(":")
+        if kind not in Kind._value2member_map_:
             raise ENDED
-        return self._directory.session(context.session, self._clock.now())
+        return self._identify(Kind(kind), id, "")
 
-    async def _open_session(self, user: User, context: Context) -> SessionOpened:
-        self._directory.forget_expired(self._clock.now())
-        event = SessionOpened(
-            user=user.name,
-            at=self._now(),
-            session=self._ids.new(),
-            address=context.address,
-            expires_at=utc(self._clock.now() + timedelta(seconds=self._auth.session_seconds)),
-        )
-        await self._write("user", user.name, event)
-        return event
+    def _asker(self, context: Context) -> Asker:
+        """Whoever asks, with what they hold by the record now, whatever a door remembers of them."""
+        identity = self._came_with(context)
+        if identity.user != context.user:
+            raise ENDED
+        return Asker(user=identity.user, actions=frozenset(identity.actions))
 
-    def _token(self, user: User, session: str) -> str:
+    def _must_change(self, wanted: bool | None) -> bool:
+        return self._auth.change_at_first_login if wanted is None else wanted
+
+    async def _hash(self, name: str, password: str) -> str:
+        if len(password) < self._auth.min_password:
+            raise Refusal(ErrorCode.INVALID_PARAMS, f"A password has at least {self._auth.min_password} characters.")
+        if password.lower() == name.lower():
+            raise Refusal(ErrorCode.INVALID_PARAMS, "A password is not the user's name.")
+        try:
+            return await self._passwords.hash(password)
+        except TooManyPasswords:
+            raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
+
+    def _access(self, user: User, session: str) -> str:
+        return tokens.encode(self._claims(user, session, self._auth.token_seconds), self._keys)
+
+    def _refresh(self, user: User, session: str, generation: int, seconds: int | None = None) -> str:
+        claims = self._claims(user, session, seconds or self._auth.session_seconds, generation)
+        return tokens.encode(claims, self._keys, tokens.REFRESH)
+
+    def _claims(self, user: User, session: str, seconds: int, generation: int = 0) -> Claims:
         now = int(self._clock.now().timestamp())
-        claims = Claims(
+        return Claims(
             user=user.name,
             session=session,
             role=user.role,
             token_id=self._ids.new(),
             issued=now,
-            expires=now + self._auth.token_seconds,
+            expires=now + seconds,
+            generation=generation,
         )
-        return encode(claims, self._keys)
 
     def _now(self) -> str:
         return utc(self._clock.now())
 
-    async def _write(self, kind: str, name: str, event: Any) -> None:
-        topic: Topic[Any] = next(topic for topic in TOPICS if topic.event is type(event))
-        scope = f"ottb.v1.evt.{kind}.{name}.*"
-        headers = {"Nats-Msg-Id": self._ids.new()}
-        for _ in range(WRITE_TRIES):
-            expect = self._directory.sequences.get(f"{kind}.{name}", 0)
-            try:
-                seq = await self._bus.append(
-                    topic.subject_for(event), msgspec.json.encode(event), headers, scope=scope, expect=expect
-                )
-            except Fenced:
-                last = await self._bus.last(scope)
-                await self._until(f"{kind}.{name}", last.seq if last else 0)
-                continue
-            await self._until(f"{kind}.{name}", seq)
-            return
-        raise Refusal(ErrorCode.UNAVAILABLE, "Others change the same thing. Try again.")
 
-    async def _until(self, whose: str, seq: int) -> None:
-        """Wait until the journal's entry has come back: then every answer includes it."""
-        try:
-            async with asyncio.timeout(READ_DEADLINE), self._moved:
-                await self._moved.wait_for(lambda: self._directory.sequences.get(whose, 0) >= seq)
-        except TimeoutError:
-            raise Refusal(ErrorCode.TIMEOUT, "Written, but not read back in time.") from None
+def parse_left(expires_at: str, clock: Clock) -> float:
+    return max((parse_utc(expires_at) - clock.now()).total_seconds(), 1.0)
 
-    async def _hear(self, recorded: Recorded) -> None:
-        _, _, _, kind, name, past = recorded.subject.split(".")
-        topic = next((t for t in TOPICS if t.past == past and f".{kind}." in t.subject), None)
-        if topic is not None:
-            self._directory.apply(msgspec.json.decode(recorded.data, type=topic.event))
-        self._directory.sequences[f"{kind}.{name}"] = recorded.seq
-        async with self._moved:
-            self._moved.notify_all()
+
+def utc_of(epoch: int) -> str:
+    return utc(datetime.fromtimestamp(epoch, UTC))

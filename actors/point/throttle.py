@@ -1,17 +1,23 @@
 """How long a login must wait after wrong passwords. Pure, bounded, and no lock that a stranger could use.
 
-What grows fast is counted for an account *from one address*, so the owner at another address hardly waits.
+Counted for an account from one address, for an address, and for an account from wherever. The last one slows down
+guessing from many addresses and would let a stranger lock the owner out, so it does not concern an address from
+which the account has logged in before.
 """
 
+import ipaddress
 from collections import OrderedDict
 
 from msgspec import Struct
 
 FREE_TRIES = 5  # wrong passwords for one account from one address before it begins to wait
 FREE_TRIES_OF_ADDRESS = 30
+FREE_TRIES_OF_ACCOUNT = 50
 LONGEST = 60.0  # seconds
 FORGET = 900.0
 REMEMBERED = 10_000
+
+Key = tuple[str, str]
 
 
 class _Failures(Struct):
@@ -23,15 +29,23 @@ class Throttle:
     """Counts of wrong passwords. `now` is monotonic seconds."""
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
+        self._failures: OrderedDict[Key, _Failures] = OrderedDict()
+        self._known: OrderedDict[Key, None] = OrderedDict()
 
     def wait(self, account: str, address: str, now: float) -> float:
         """Seconds until the next try is heard; 0: now."""
-        pair = self._wait((account, address), FREE_TRIES, now)
-        return max(pair, self._wait(("", address), FREE_TRIES_OF_ADDRESS, now))
+        place = network(address)
+        waits = [
+            self._wait((account, place), FREE_TRIES, now),
+            self._wait(("", place), FREE_TRIES_OF_ADDRESS, now),
+        ]
+        if (account, place) not in self._known:
+            waits.append(self._wait((account, ""), FREE_TRIES_OF_ACCOUNT, now))
+        return max(waits)
 
     def failed(self, account: str, address: str, now: float) -> None:
-        for key in ((account, address), ("", address)):
+        place = network(address)
+        for key in ((account, place), ("", place), (account, "")):
             failures = self._failures.pop(key, None)
             if failures is None or now - failures.last > FORGET:
                 failures = _Failures(count=0, last=now)
@@ -42,11 +56,27 @@ class Throttle:
                 self._failures.popitem(last=False)
 
     def succeeded(self, account: str, address: str) -> None:
-        self._failures.pop((account, address), None)
+        key = (account, network(address))
+        self._failures.pop(key, None)
+        self._known[key] = None
+        self._known.move_to_end(key)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
-    def _wait(self, key: tuple[str, str], free: int, now: float) -> float:
+    def _wait(self, key: Key, free: int, now: float) -> float:
         failures = self._failures.get(key)
-        if failures is None or failures.count < free:
+        if failures is None or failures.count < free or now - failures.last > FORGET:
             return 0.0
-        pause = min(2.0 ** (failures.count - free), LONGEST)
+        pause = min(2.0 ** min(failures.count - free, 10), LONGEST)
         return max(failures.last + pause - now, 0.0)
+
+
+def network(address: str) -> str:
+    """What counts as one address: of IPv6 the /64 that one customer has."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -149,6 +149,10 @@ class Actor(Generic[State]):
     def scope(self) -> str:
         return f"ottb.v1.evt.{self.kind}.{self.id}.*"
 
+    def owners(self) -> tuple[str | None, ...]:
+        """Whose thing this is, for the feeds of those who see only their own; None: everybody's. Empty: not shown."""
+        return ()
+
     async def receive(self, message: Message) -> None:
         """Take a command from the bus into the inbox."""
         verb = message.subject.rsplit(".", 1)[1]
@@ -251,6 +255,7 @@ class Actor(Generic[State]):
             await send_reply(message, msgspec.Raw(known))
             return
         try:
+            context.must(rpc.permission)
             outcome: Outcome = getattr(self, self.commands[rpc])(decode_request(rpc, message), context)
         except Refusal as refusal:
             await send_refusal(message, refusal)
@@ -305,10 +310,10 @@ class Actor(Generic[State]):
             all_headers["Ottb-Command"] = context.command_id
             if context.traceparent:
                 all_headers["traceparent"] = context.traceparent
-        self.seq = await self._host.append(
-            topic.subject_for(event), data, all_headers, scope=self.scope, expect=self.seq
-        )
+        subject, before = topic.subject_for(event), self.owners()
+        self.seq = await self._host.append(subject, data, all_headers, scope=self.scope, expect=self.seq)
         self._apply(event, all_headers)
+        self._host.show(subject, data, (*before, *self.owners()), seq=self.seq)
         self.moved()
         if self.snapshots and self._unsaved >= SNAPSHOT_EVERY:
             self._unsaved = 0

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from bus_schemas.contract import SCHEMA_VERSION
-from bus_schemas.permissions import Action
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Access, Action
 
 SYSTEM = "system"
 NO_ACTIONS: frozenset[str] = frozenset()
@@ -17,6 +18,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\
 class Context(Struct, frozen=True, kw_only=True):
     """One request's circumstances. `command_id` comes from the caller: a repeat carries the same one.
 
+    `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT.
     `after`: the asker has seen the journal up to here and must not be answered from before it.
     """
 
@@ -24,7 +26,7 @@ class Context(Struct, frozen=True, kw_only=True):
     user: str = SYSTEM
     actions: frozenset[str] = frozenset()
     traceparent: str | None = None
-    session: str | None = None
+    credential: str | None = None
     address: str = ""
     after: int = 0
 
@@ -33,8 +35,21 @@ class Context(Struct, frozen=True, kw_only=True):
         match = _TRACEPARENT.match(self.traceparent or "")
         return match[1] if match else None
 
+    @property
+    def session(self) -> str | None:
+        """The id of the asker's session, if that is what they came with."""
+        kind, _, id = (self.credential or "").partition(":")
+        return id if kind == "session" else None
+
     def may(self, action: Action) -> bool:
         return action in self.actions
+
+    def must(self, permission: Action | Access | None) -> None:
+        """Raise Refusal(PERMISSION_DENIED) unless the asker may do this, where it is an action."""
+        if isinstance(permission, Action) and permission not in self.actions:
+            raise Refusal(
+                ErrorCode.PERMISSION_DENIED, f"This needs the permission {permission}.", permission=permission
+            )
 
     def headers(self) -> dict[str, str]:
         headers = {"Nats-Msg-Id": self.command_id, "Ottb-Schema": SCHEMA_VERSION, "Ottb-User": self.user}
@@ -42,8 +57,8 @@ class Context(Struct, frozen=True, kw_only=True):
             headers["Ottb-Actions"] = ",".join(self.actions)
         if self.traceparent:
             headers["traceparent"] = self.traceparent
-        if self.session:
-            headers["Ottb-Session"] = self.session
+        if self.credential:
+            headers["Ottb-Credential"] = self.credential
         if self.address:
             headers["Ottb-Address"] = self.address
         if self.after:
@@ -58,7 +73,7 @@ class Context(Struct, frozen=True, kw_only=True):
             user=headers.get("Ottb-User", ""),
             actions=frozenset(actions.split(",")) if (actions := headers.get("Ottb-Actions")) else NO_ACTIONS,
             traceparent=headers.get("traceparent"),
-            session=headers.get("Ottb-Session"),
+            credential=headers.get("Ottb-Credential"),
             address=headers.get("Ottb-Address", ""),
             after=int(after) if after.isascii() and after.isdigit() else 0,
         )

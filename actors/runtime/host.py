@@ -6,6 +6,7 @@ journal's (the fence), so a host that is wrong about its lease can do no harm th
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -18,9 +19,10 @@ from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.supervisor import RestartBudget
-from actors.runtime.wire import answer
+from actors.runtime.wire import SEQ_HEADER, answer
 from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.visibility import feed_subject
 
 log = structlog.get_logger()
 
@@ -29,6 +31,7 @@ APPEND_PAUSE = 0.2
 ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
+SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
 Key = tuple[str, str]
 
@@ -71,6 +74,8 @@ class Host:
         self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
+        self._showing: asyncio.Task[Any] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
 
     # --- what actors ask of their host
@@ -108,6 +113,21 @@ class Host:
             await self.bus.publish(topic.subject_for(event), msgspec.json.encode(event), {})
         except BusError as error:
             log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
+
+    def show(self, subject: str, data: bytes, owners: Iterable[str | None], *, seq: int = 0) -> None:
+        """Say an event again on the feeds of its owners. Not kept: who must miss nothing reads the journal."""
+        for owner in dict.fromkeys(owners):
+            self._shown.append((feed_subject(subject, owner), data, {SEQ_HEADER: str(seq)} if seq else {}))
+        if self._showing is None or self._showing.done():
+            self._showing = self.spawn(self._show())
+
+    async def _show(self) -> None:
+        while self._shown:
+            subject, data, headers = self._shown.popleft()
+            try:
+                await self.bus.publish(subject, data, headers)
+            except BusError as error:
+                log.debug("feed not sent", subject=subject, error=repr(error))
 
     async def pause(self, seconds: float) -> None:
         """Wait on the injected clock."""

@@ -113,8 +113,9 @@ async def answer(
 ) -> None:
     """Serve one request whole. The asker always gets an answer, whatever goes wrong in the handler."""
     try:
-        request = decode_request(rpc, message)
-        reply = await handler(request, Context.from_headers(message.headers))
+        context = Context.from_headers(message.headers)
+        context.must(rpc.permission)
+        reply = await handler(decode_request(rpc, message), context)
     except Refusal as refusal:
         await send_refusal(message, refusal)
     except Exception:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import msgspec
 import structlog
 
 from actors.call.machine import DialFailed, DialUncertain
@@ -58,9 +59,11 @@ from bus_schemas.slot import (
     SlotConfig,
     SlotRestartingReply,
 )
+from bus_schemas.visibility import visible
 
 log = structlog.get_logger()
 
+NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 MAX_OUTPUT = 64 * 1024  # bytes of a shell command's output that are kept
 
 MakePhone = Callable[[SlotConfig], Phone]
@@ -92,33 +95,42 @@ class SlotActor(Actor[Slot]):
     # --- commands
 
     def get(self, request: GetSlot, context: Context) -> Outcome:
-        return Outcome(decision=Decision(), reply=machine.details(self._slot(), self.live))
+        return Outcome(decision=Decision(), reply=machine.details(self._seen_by(context), self.live))
 
     def restart(self, request: RestartSlot, context: Context) -> Outcome:
-        decision = machine.restart(self._slot(), context.user, self._now())
+        decision = machine.restart(self._seen_by(context), context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="restarting", slot=request.slot))
 
     def reboot(self, request: RebootDevice, context: Context) -> Outcome:
-        decision = machine.reboot(self._slot(), context.user, self._now())
+        decision = machine.reboot(self._seen_by(context), context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="rebooting", slot=request.slot))
 
     def adb_command(self, request: AdbCommand, context: Context) -> Outcome:
         command_id = derived("k", context.command_id)
-        decision = machine.run_command(self._slot(), request, command_id, context.user, self._now())
+        decision = machine.run_command(self._seen_by(context), request, command_id, context.user, self._now())
         reply = AdbCommandStarted(status="executing", slot=request.slot, command_id=command_id)
         return Outcome(decision=decision, reply=reply)
 
+    def _seen_by(self, context: Context) -> Slot:
+        slot = self._slot()
+        if not visible("slot", slot.config.user, user=context.user, actions=context.actions):
+            raise NO_SLOT
+        return slot
+
     def _slot(self) -> Slot:
         if self.state is None or self.state.removed:
-            raise Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+            raise NO_SLOT
         return self.state
 
     # --- orders of this host
 
+    def owners(self) -> tuple[str | None, ...]:
+        return (self.state.config.user,) if self.state is not None else ()
+
     def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
         match order:
             case Book():
-                slot = self._slot()
+                slot = self._seen_by(context)
                 reply = Booked(slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref)
                 return Outcome(decision=machine.book(slot, self.live, order, now), reply=reply)
             case Configure(config=config):
@@ -195,6 +207,7 @@ class SlotActor(Actor[Slot]):
         if self.state is not None:
             event = machine.telemetry(self.state, self.live, self._now())
             await self._host.publish(SLOT_TELEMETRY, event)
+            self._host.show(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
 
     async def _adopt(self, call_id: str) -> None:
         """Take the call over with the slot. A call whose attempt never got on record was never dialled."""

@@ -159,4 +159,3 @@ class SlotRegistry:
 
     def _note_regions(self) -> None:
         self._regions = frozenset(slot.config.region for slot in self._slots() if slot.config.region)
-

@@ -66,9 +66,7 @@ async def test_a_child_starts_only_when_the_one_before_is_ready(supervisor: Supe
     assert supervisor.pid("first") != supervisor.pid("second") is not None
 
 
-async def test_a_killed_child_comes_back_and_its_sibling_is_left_alone(
-    supervisor: Supervisor, said: list[str]
-) -> None:
+async def test_a_killed_child_comes_back_and_its_sibling_is_left_alone(supervisor: Supervisor, said: list[str]) -> None:
     await supervisor.start(Child(name="one", argv=SLEEPER))
     await supervisor.start(Child(name="two", argv=SLEEPER))
     killed, sibling = supervisor.pid("one"), supervisor.pid("two")

@@ -8,10 +8,10 @@ import pytest
 
 from bus_schemas.all import RPCS, TOPICS
 from bus_schemas.errors import ErrorCode
-from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
+from bus_schemas.permissions import BUILT_IN_ROLES, Access, Action, resolve
 from gateway.errors import HTTP_STATUS
 from gateway.openapi import asyncapi, openapi, routes_of
-from gateway.routes import LIVE, ROUTES, Access, Part
+from gateway.routes import LIVE, ROUTES, Part
 
 DOCUMENT = openapi()
 

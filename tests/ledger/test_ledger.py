@@ -32,11 +32,12 @@ from bus_schemas.call import (
     GetCdr,
 )
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
 from bus_schemas.slot import LIST_SLOTS, SLOT_ABSENT, AbsentSlot, ListSlots, SlotBooked, SlotConfig, SlotConfigured
 from simulators.memory_bus import MemoryBroker, MemoryBus
 
 AT = "2026-01-01T00:00:0{}.000Z"
-ASKER = Context(command_id="q", user="admin")
+ASKER = Context(command_id="q", user="admin", actions=frozenset(Action))
 
 
 async def _write(bus: MemoryBus, event: Any) -> int:
@@ -86,7 +87,7 @@ async def test_a_reader_finds_what_it_has_seen_written(bus: MemoryBus, tmp_path:
     async with _ledger(bus, tmp_path / "l"):
         for number in range(50):
             await _call(bus, number)
-            seen = Context(command_id="q", after=await bus.last_seq())
+            seen = Context(command_id="q", actions=frozenset(Action), after=await bus.last_seq())
             cdr = await ask(bus, GET_CDR, GetCdr(call_id=f"c_{number}"), seen)
             assert (cdr.talk_seconds, cdr.ring_seconds, cdr.reason) == (3, 2, EndReason.HANGUP_REMOTE)
 

@@ -149,9 +149,7 @@ async def test_wrong_passwords_make_the_next_try_wait(site: Site) -> None:
         client = Client(site, session)
         codes = []
         for _ in range(8):
-            _, body = await client.post(
-                "/api/auth/login", {"username": "guessed", "password": "x"}, part="point"
-            )
+            _, body = await client.post("/api/auth/login", {"username": "guessed", "password": "x"}, part="point")
             codes.append(body["code"])
         assert "RATE_LIMITED" in codes and "Retry-After" in client.last_headers
         await client.login("op12", "1234")  # others are not kept out

@@ -103,9 +103,7 @@ async def test_a_client_without_a_valid_token_is_refused_in_the_error_format(sit
 
 
 @pytest.mark.parametrize("argument", [{"since": -1}, {"since": "x"}, {"other": 1}, [1], {"since": 10**12}])
-async def test_a_wrong_subscription_is_acknowledged_as_an_error(
-    site: Site, operator: Client, argument: object
-) -> None:
+async def test_a_wrong_subscription_is_acknowledged_as_an_error(site: Site, operator: Client, argument: object) -> None:
     async with JsClient(_url(site), operator.token) as client:
         await client.expect(lambda said: said.get("connected"))
         ack = await client.ask("subscribe:calls", argument)

@@ -119,7 +119,7 @@ class World:
                 assert again is None or again.call_id == started.call_id
             if self.random.random() < 0.5:
                 await asyncio.sleep(self.random.uniform(0.0, 6.0))
-                ending = Context(command_id=f"{number}/{round_number}/end", user="op")
+                ending = Context(command_id=f"{number}/{round_number}/end", user="op", actions=frozenset({"call.end"}))
                 await self._try(bus, END_CALL, EndCall(call_id=started.call_id), ending)
 
     async def _try(self, bus: MemoryBus, rpc: Any, request: Any, context: Context) -> Any:

@@ -1,0 +1,1 @@
+"""The audit: a chain of entries that nobody can change unnoticed."""

@@ -1,0 +1,177 @@
+"""POINT's place in the journal: the directory as it is on record, and how it is changed.
+
+Several hosts may write at once: each write names the last sequence of what it is about (the whole directory of users
+and roles, or one session), so the second writer is fenced, reads what the first wrote, and decides again. Every
+write waits until it has come back: then every answer includes it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from actors.point.machine import Directory, missing_roles
+from actors.runtime.bus import Bus, BusError, Fenced, Recorded, Unsubscribe
+from actors.runtime.clock import Clock, utc
+from actors.runtime.ids import Ids
+from bus_schemas.contract import Topic
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import (
+    TOPICS,
+    RoleDeleted,
+    RoleSet,
+    SessionClosed,
+    SessionOpened,
+    SessionRefreshed,
+    SessionsEnded,
+    TokenRevoked,
+    UserChanged,
+    UserDeleted,
+)
+
+SCOPE = "ottb.v1.evt.point.>"
+DIRECTORY = "directory"
+WRITE_TRIES = 8
+READ_DEADLINE = 2.0  # seconds to wait until an own write has come back from the journal
+TOPIC = {topic.past: topic for topic in TOPICS}
+TOPIC_OF: Mapping[type, Topic[Any]] = {topic.event: topic for topic in TOPICS}
+
+E = TypeVar("E")
+
+BUSY = Refusal(ErrorCode.UNAVAILABLE, "Others change the same thing. Try again.")
+
+
+class Void(Protocol):
+    """Hears at once whose connections are no longer what they were: of a session, of a service token, or all of a
+    user."""
+
+    async def __call__(self, *, user: str | None, session: str | None, token: str | None) -> None: ...
+
+
+class Journal:
+    """The directory, kept as it is on record. `kept`: seconds that a session's entries stay in the journal."""
+
+    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, kept: int) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._ids = ids
+        self._kept = kept
+        self.directory = Directory()
+        self.on_void: Void | None = None
+        self._seqs: dict[str, int] = {DIRECTORY: 0}  # the last of the directory and of each open session
+        self._heard = 0
+        self._live = False
+        self._following: list[Unsubscribe] = []
+        self._moved = asyncio.Condition()
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Read what is on record, go on reading, and write the built-in roles if they are missing."""
+        after = 0
+        async for recorded in self._bus.replay(SCOPE):
+            await self._hear(recorded)
+            after = recorded.seq
+        self.directory.forget_expired(self._clock.now())
+        self._live = True
+        self._following.append(await self._bus.follow(SCOPE, self._hear, after=after))
+        for event in list(missing_roles(self.directory, utc(self._clock.now()))):
+            await self.change(lambda event=event: event)  # type: ignore[misc]
+
+    async def stop(self) -> None:
+        for stop in self._following:
+            await stop()
+        for task in self._tasks:
+            task.cancel()
+
+    async def change(self, decide: Callable[[], Any]) -> None:
+        """Decide on the directory as it is and put that on record; decide again when somebody else was first."""
+        async with self._turn:
+            for _ in range(WRITE_TRIES):
+                try:
+                    await self._append(decide(), expect=self._seqs[DIRECTORY])
+                except Fenced:
+                    await self._catch_up(f"ottb.v1.evt.point.{DIRECTORY}.*")
+                    continue
+                return
+        raise BUSY
+
+    async def change_session(self, session: str, decide: Callable[[], E | None]) -> E | None:
+        """The same for one session."""
+        for _ in range(WRITE_TRIES):
+            event = decide()
+            if event is None:
+                return None
+            try:
+                await self._append(event, expect=self._seqs.get(session, 0))
+            except Fenced:
+                await self._catch_up(f"ottb.v1.evt.point.{session}.*")
+                continue
+            return event
+        raise BUSY
+
+    async def _append(self, event: Any, *, expect: int) -> None:
+        """Put an event on record and wait until it has come back. Raises Fenced, Refusal."""
+        subject = TOPIC_OF[type(event)].subject_for(event)
+        headers = {"Nats-Msg-Id": self._ids.new()}
+        if isinstance(event, SessionOpened | SessionRefreshed | SessionClosed):
+            headers["Nats-TTL"] = f"{self._kept}s"
+        scope = subject.rsplit(".", 1)[0] + ".*"
+        try:
+            seq = await self._bus.append(subject, msgspec.json.encode(event), headers, scope=scope, expect=expect)
+        except Fenced:
+            raise
+        except BusError:
+            raise Refusal(ErrorCode.UNAVAILABLE, "This could not be put on record now. Try again.") from None
+        await self._until(seq)
+
+    async def _catch_up(self, scope: str) -> None:
+        last = await self._bus.last(scope)
+        await self._until(last.seq if last else 0)
+
+    async def _until(self, seq: int) -> None:
+        """Wait until the journal's entry has come back: then every answer includes it."""
+        try:
+            async with asyncio.timeout(READ_DEADLINE), self._moved:
+                await self._moved.wait_for(lambda: self._heard >= seq)
+        except TimeoutError:
+            raise Refusal(ErrorCode.TIMEOUT, "Written, but not read back in time.") from None
+
+    async def _hear(self, recorded: Recorded) -> None:
+        _, _, _, _, id, past = recorded.subject.split(".")
+        topic = TOPIC.get(past)
+        event = msgspec.json.decode(recorded.data, type=topic.event) if topic is not None else None
+        if event is not None:
+            self.directory.apply(event)
+        self._seqs[id] = recorded.seq
+        if isinstance(event, SessionClosed):
+            self._seqs.pop(id, None)
+        self._heard = recorded.seq
+        async with self._moved:
+            self._moved.notify_all()
+        if self._live and event is not None and self.on_void is not None:
+            for whom in self._void(event):
+                self._spawn(self.on_void(**whom))
+
+    def _void(self, event: Any) -> list[dict[str, str | None]]:
+        """Whose connections an event makes void, so that they come again with what they may do now."""
+        match event:
+            case SessionClosed(session=session):
+                return [{"user": None, "session": session, "token": None}]
+            case TokenRevoked(token_id=id):
+                return [{"user": None, "session": None, "token": id}]
+            case UserChanged(user=user) | UserDeleted(user=user) | SessionsEnded(user=user):
+                return [{"user": user, "session": None, "token": None}]
+            case RoleSet(role=role) | RoleDeleted(role=role):
+                users = [user.name for user in self.directory.users.values() if user.role == role]
+                return [{"user": user, "session": None, "token": None} for user in users]
+        return []
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,38 @@
+"""`ottb user passwd`: set a password over the HTTP API, as anybody would."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from actors.settings import Http
+
+
+class NotDone(Exception):
+    """The API refused, or is not there. The message says why."""
+
+
+def set_password(http: Http, *, user: str, new: str, admin: str, password: str) -> None:
+    """Log in as `admin` and set the password of `user`; the own one with the old one. Raises NotDone."""
+    token = _call(http, "POST", "/api/auth/login", {"username": admin, "password": password})["token"]
+    try:
+        if user == admin:
+            body = {"password": password, "new_password": new}
+            _call(http, "POST", "/api/auth/password", body, token)
+        else:
+            _call(http, "PATCH", f"/api/users/{user}", {"password": new}, token)
+    finally:
+        _call(http, "POST", "/api/auth/logout", {}, token)
+
+
+def _call(http: Http, method: str, path: str, body: Any, token: str | None = None) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    url = f"http://{http.host}:{http.point_port}{path}"
+    request = urllib.request.Request(url, method=method, data=json.dumps(body).encode(), headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:  # an address of our own settings
+            return json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        raise NotDone(json.loads(error.read())["message"]) from None
+    except OSError as error:
+        raise NotDone(f"no gateway at {url}: {error}. Start it with `make run`.") from None
