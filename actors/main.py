@@ -13,6 +13,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from actors.adapters.adb import AdbClient
@@ -26,6 +27,7 @@ from actors.assembly import running
 from actors.audit.audit import Audit
 from actors.ledger.ledger import Ledger
 from actors.point import keys
+from actors.point.bus_login import BusLogin
 from actors.point.keys import ensure_keys, write_secret
 from actors.point.point import Point
 from actors.runtime.bus import Bus, BusUnavailable
@@ -71,6 +73,24 @@ async def start_point(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Po
     return point
 
 
+async def start_bus_login(settings: Settings, point: Point, stack: AsyncExitStack) -> None:
+    """Let other systems in with their POINT identity, where the server asks for it."""
+    given = settings.bus_login
+    if given.user is None or given.issuer_seed is None:
+        return
+    connections = []
+    for user, password in ((given.user, given.password), (given.sys_user, given.sys_password)):
+        nats = msgspec.structs.replace(settings.nats, user=user, password=password)
+        bus = await connect(nats, name="bus login", on_closed=lambda: None)
+        stack.push_async_callback(bus.close)
+        connections.append(bus)
+    auth, sys_bus = connections
+    login = BusLogin(auth=auth, sys=sys_bus, admit=point.admit_on_bus, seed=given.issuer_seed, clock=SystemClock())
+    await login.start()
+    stack.push_async_callback(login.stop)
+    point.journal.on_void = login.void
+
+
 async def renew_keys(settings: Settings) -> None:
     """Replace the signing key in time; what the old one signed stays good until it ends by itself."""
     while True:
@@ -108,7 +128,8 @@ async def serve(settings: Settings) -> int:
         tracker.start()
         stack.push_async_callback(tracker.stop)
         await start_audit(bus, stack)
-        await start_point(settings, bus, stack)
+        point = await start_point(settings, bus, stack)
+        await start_bus_login(settings, point, stack)
         await start_ledger(settings, bus, stack)
 
         def make_phone(config: SlotConfig) -> AdbPhone:

@@ -25,10 +25,12 @@ class SettingsError(Exception):
 
 
 class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`url` set: an existing server is used, with `user` and `password`. Else one is started on `port`."""
+    """`url` set: an existing server is used, with `user` and `password`. Else one is started on `host` and `port`."""
 
     url: str | None = None
+    host: str = "127.0.0.1"
     port: Port = 14222
+    websocket_port: Port = 14280
     user: str | None = None
     password: str | None = None
 
@@ -97,6 +99,17 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     change_at_first_login: bool = True
 
 
+class BusLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How other systems log in to the bus with their POINT identity. `user` answers the server's questions (auth
+    callout), `sys_user` ends connections whose rights have changed, `issuer_seed` signs. Empty: nobody can."""
+
+    user: str | None = None
+    password: str | None = None
+    sys_user: str | None = None
+    sys_password: str | None = None
+    issuer_seed: str | None = None
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     level: str = "info"
 
@@ -114,6 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     calls: Calls = Calls()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
+    bus_login: BusLogin = BusLogin()
     log: Log = Log()
     hubs: dict[str, str] = {}
     slots: tuple[SlotConfig, ...] = ()

@@ -73,7 +73,7 @@ async def _durable(host: Host, bare: Client, ids: list[str]) -> Row:
         await host.order("slot", id, Configure(config=config), Context(command_id=f"b{number}", user="bench"))
 
     async def publish() -> None:
-        await js.publish(f"ottb.v1.evt.bench.{next(numbers)}.done", body)
+        await js.publish(f"ottb.v1.write.bench.{next(numbers)}.done", body)
 
     async def ours() -> float:
         return (await rate(command, count=COUNT, at_once=AT_ONCE))[0]

@@ -13,12 +13,14 @@ from typing import Any
 
 import psutil
 
+from actors.point.callout import new_seed, public_of
 from actors.point.keys import write_secret
 from actors.settings import Settings
 from cli.processes import Child, GaveUp, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
-USERS = ("core", "gateway", "watch", "sys")
+USERS = ("core", "gateway", "watch", "auth", "sys")
+ISSUER_SEED = "issuer_seed"
 MODULES = ("simulators.fleet", "actors.main", "gateway.main")
 PROBE_SECONDS = 1.0
 GATEWAY_PATIENCE = 40.0
@@ -64,11 +66,12 @@ async def http_is(port: int, path: str, host: str, status: bytes = b" 200 ") -> 
 def passwords(state: Path) -> Mapping[str, str]:
     """The bus passwords of this site, made at the first start."""
     path = state / "secrets.json"
-    if not path.exists():
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [name for name in (*USERS, ISSUER_SEED) if name not in known]
+    if missing:  # at the first start, or of an earlier version
         state.mkdir(parents=True, exist_ok=True)
-        made = {user: f"p{secrets.token_hex(24)}" for user in USERS}
-        write_secret(path, json.dumps(made).encode())
-    known: dict[str, str] = json.loads(path.read_text())
+        known |= {name: new_seed() if name == ISSUER_SEED else f"p{secrets.token_hex(24)}" for name in missing}
+        write_secret(path, json.dumps(known).encode())
     return known
 
 
@@ -89,7 +92,16 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
     if settings.sandbox.enabled:
         found.append(_python("phones", ["simulators.fleet", *arguments, "--die-with-parent"], common))
     for name, module, user in (("actors", "actors.main", "core"), ("gateway", "gateway.main", "gateway")):
-        found.append(_python(name, [module, *arguments], {**common, **_login(settings, user, keys)}))
+        env = {**common, **_login(settings, user, keys)}
+        if user == "core" and settings.nats.url is None:
+            env |= {
+                "OTTB_BUS_LOGIN__USER": "auth",
+                "OTTB_BUS_LOGIN__PASSWORD": keys["auth"],
+                "OTTB_BUS_LOGIN__SYS_USER": "sys",
+                "OTTB_BUS_LOGIN__SYS_PASSWORD": keys["sys"],
+                "OTTB_BUS_LOGIN__ISSUER_SEED": keys[ISSUER_SEED],
+            }
+        found.append(_python(name, [module, *arguments], env))
     return found
 
 
@@ -107,6 +119,9 @@ def _python(name: str, arguments: list[str], env: Mapping[str, str]) -> Child:
 def _nats(settings: Settings, state: Path, keys: Mapping[str, str]) -> Child:
     binary = Path(sysconfig.get_path("scripts")) / "nats-server"
     env = {f"OTTB_NATS_{user.upper()}_PASSWORD": keys[user] for user in USERS}
+    env["OTTB_NATS_HOST"] = json.dumps(settings.nats.host)
+    env["OTTB_NATS_WEBSOCKET_PORT"] = str(settings.nats.websocket_port)
+    env["OTTB_NATS_ISSUER"] = json.dumps(public_of(keys[ISSUER_SEED]))
     env["OTTB_NATS_PORT"] = str(settings.nats.port)
     env["OTTB_NATS_STORE"] = json.dumps(str(state / "nats"), ensure_ascii=False)  # quoted: a path may have spaces
     return Child(
@@ -157,6 +172,7 @@ def ports(settings: Settings) -> Mapping[str, int]:
     }
     if settings.nats.url is None:
         wanted["nats.port"] = settings.nats.port
+        wanted["nats.websocket_port"] = settings.nats.websocket_port
     if settings.sandbox.enabled:
         wanted["sandbox.control_port"] = settings.sandbox.control_port
     return wanted
@@ -253,6 +269,7 @@ def banner(settings: Settings, seconds: float, *, first_start: bool) -> list[str
         f"  DCI        http://{host}:{http.dci_port}   pipelines",
         f"  OTTB       http://{host}:{http.ottb_port}   slots, calls   (reference: /docs)",
         f"  WORKSPACE  http://{host}:{http.workspace_port}   Socket.IO, and all of the above",
+        f"  Bus        nats://{settings.nats.host}:{settings.nats.port}   events for other systems: docs/bus.md",
         "",
     ]
     if first_start and admin.exists():

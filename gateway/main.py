@@ -24,6 +24,7 @@ from actors.runtime.logging import configure
 from actors.settings import Settings, SettingsError, load
 from gateway.auditor import Auditor
 from gateway.auth import Doorkeeper
+from gateway.bus_door import BusDoor
 from gateway.http import BODY_LIMIT, Door
 from gateway.idempotency import Idempotency
 from gateway.live import LiveFeed
@@ -78,6 +79,9 @@ async def serve(settings: Settings) -> int:
         idempotency = Idempotency(bus=bus, now=lambda: clock.now().timestamp())
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
         door = Door(bus=bus, ids=ids, doorkeeper=doorkeeper, idempotency=idempotency, metrics=metrics, auditor=auditor)
+        bus_door = BusDoor(bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=auditor)
+        await bus_door.start()
+        stack.push_async_callback(bus_door.stop)
         live = LiveFeed(
             bus=bus,
             clock=clock,

@@ -7,6 +7,9 @@ import msgspec
 from aiohttp import web
 
 from actors.runtime.bus import Bus, BusError
+from bus_schemas.audit import RECORD_AUDIT
+from bus_schemas.call import GET_CDR
+from bus_schemas.user import IDENTIFY
 from gateway.metrics import Metrics
 from gateway.openapi import asyncapi, openapi, routes_of
 from gateway.routes import Part
@@ -16,8 +19,9 @@ CHECK_TIMEOUT = 2.0
 
 # Who must answer for the gateway to be of use, by a line that each refuses without doing anything.
 PROBES: Mapping[str, str] = {
-    "point": "ottb.v1.qry.user.session",
-    "ledger": "ottb.v1.qry.call.cdr",
+    "point": IDENTIFY.subject,
+    "ledger": GET_CDR.subject,
+    "audit": RECORD_AUDIT.subject,
     "actors": "ottb.v1.cmd.slots.remove",
 }
 

@@ -22,7 +22,7 @@ from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import APIError, NotFoundError
 
 from actors.runtime.bus import (
@@ -42,7 +42,8 @@ from actors.settings import Nats
 log = structlog.get_logger()
 
 JOURNAL = "OTTB_EVT"
-JOURNAL_SUBJECTS = "ottb.v1.evt.>"
+WRITTEN = "ottb.v1.write."  # what is put here and accepted is stored and said as EVENTS
+EVENTS = "ottb.v1.evt."
 BUCKETS: Mapping[str, float] = {"OTTB_OWN": 0.0, "OTTB_SNAP": 0.0, "OTTB_IDEM": 24 * 3600.0}  # name: seconds kept
 
 WRONG_SEQUENCE, SEQUENCE_IN_FLIGHT = 10071, 10164
@@ -135,7 +136,11 @@ class NatsBus:
         await self._ensure(
             StreamConfig(
                 name=JOURNAL,
-                subjects=[JOURNAL_SUBJECTS],
+                subjects=[f"{WRITTEN}>"],
+                # A plain subscriber of a stream's own subjects also hears what the stream then refuses. So writes go
+                # to subjects of their own, and the server itself says what was accepted.
+                subject_transform=SubjectTransform(src=f"{WRITTEN}>", dest=f"{EVENTS}>"),
+                republish=RePublish(src=f"{EVENTS}>", dest=f"{EVENTS}>"),
                 allow_direct=True,
                 allow_msg_ttl=True,
                 allow_msg_schedules=True,
@@ -159,7 +164,9 @@ class NatsBus:
     async def _ensure(self, config: StreamConfig) -> None:
         assert config.name is not None
         try:
-            await self._js.stream_info(config.name)
+            known = await self._js.stream_info(config.name)
+            if known.config.subjects != config.subjects:  # of an earlier version
+                await self._js.update_stream(config)
         except NotFoundError:
             await self._js.add_stream(config)
 
@@ -202,7 +209,8 @@ class NatsBus:
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         all_headers = {**headers, EXPECT: str(expect), EXPECT_SCOPE: scope}
-        return await self._write(JOURNAL, subject, data, all_headers, scope)
+        written = WRITTEN + subject.removeprefix(EVENTS)
+        return await self._write(JOURNAL, written, data, all_headers, scope)
 
     async def _write(
         self, stream: str, subject: str, data: bytes, headers: dict[str, str], scope: str, ttl: float | None = None
@@ -449,6 +457,7 @@ def _message(message: Msg) -> Message:
         subject=message.subject,
         data=message.data,
         headers=message.headers or {},
+        reply_to=message.reply,
         reply=reply if message.reply else None,
     )
 

@@ -33,11 +33,13 @@ class Fenced(BusError):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One message as it came. `reply`: answers the asker, if there is one; the first answer counts."""
+    """One message as it came. `reply`: answers the asker, if there is one; the first answer counts. `reply_to`: the
+    subject that the asker wants the answer on, as they wrote it."""
 
     subject: str
     data: bytes
     headers: Headers
+    reply_to: str = ""
     reply: Callable[[bytes, Headers], Awaitable[None]] | None = None
 
 

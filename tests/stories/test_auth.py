@@ -9,7 +9,7 @@ import aiohttp
 import jwt
 import pytest
 
-from actors.point.keys import load_keys
+from actors.point.keys import KeyRing
 from tests.support.site import Client, Site, until
 
 PARTS = {"point": "/api/point/rolecheck?action=call.start", "ottb": "/api/slots", "workspace": "/api/slots"}
@@ -18,7 +18,7 @@ PARTS = {"point": "/api/point/rolecheck?action=call.start", "ottb": "/api/slots"
 async def test_login_answers_as_documented(site: Site) -> None:
     async with aiohttp.ClientSession() as session:
         answer = await Client(site, session).login("op12", "1234")
-    assert set(answer) == {"token", "role", "expires", "permissions"}
+    assert {"token", "role", "expires", "permissions", "refresh_token"} <= set(answer)
     assert (answer["role"], answer["expires"]) == ("operator", 3600)
     assert answer["permissions"]["WORKSPACE"] == ["view", "call", "note"]
 
@@ -95,7 +95,7 @@ async def test_one_operator_does_not_end_anothers_call(operator: Client, admin: 
 
 
 def _forgeries(site: Site, good: str) -> dict[str, str]:
-    keys = load_keys(site.state)
+    keys = KeyRing(site.state)
     name, key = next(iter(keys.items()))
     claims = jwt.decode(good, options={"verify_signature": False})
     head = {"typ": "at+jwt", "kid": name}

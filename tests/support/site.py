@@ -44,9 +44,9 @@ class Site:
     """A running site. Its processes are found by what they run, as children of the supervisor."""
 
     def __init__(self, *, folder: Path, slots: dict[int, str | None], more: str = "") -> None:
-        point, dci, ottb, workspace, nats, adb, self.control_port, *phones = free_ports(7 + len(slots))
+        point, dci, ottb, workspace, nats, adb, self.control_port, websocket, *phones = free_ports(8 + len(slots))
         self.ports = {"point": point, "dci": dci, "ottb": ottb, "workspace": workspace}
-        self.nats_port, self.adb_port = nats, adb
+        self.nats_port, self.adb_port, self.websocket_port = nats, adb, websocket
         self.folder = folder
         self.state = folder / "state"
         config = folder / "site.toml"
@@ -54,6 +54,7 @@ class Site:
         self._env = os.environ | {
             "OTTB_STATE_DIR": str(self.state),
             "OTTB_NATS__PORT": str(nats),
+            "OTTB_NATS__WEBSOCKET_PORT": str(websocket),
             "OTTB_ADB__PORT": str(adb),
             "OTTB_SANDBOX__CONTROL_PORT": str(self.control_port),
             "OTTB_HTTP__POINT_PORT": str(point),

@@ -1,0 +1,122 @@
+"""The words of nats-server's auth callout: its question and our signed answer, as NATS JWTs (ed25519-nkey).
+
+Source: NATS ADR-26 (authorization callouts) and the JWT claims of its operator mode. Pure but for signatures.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+from typing import Any
+
+import msgspec
+import nkeys
+from msgspec import Struct
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from actors.point.grants import grants
+from actors.runtime.clock import parse_utc
+from bus_schemas.user import Identity
+
+ACCOUNT = "OTTB"  # of nats.conf
+SUBSCRIPTIONS = 100  # of one connection
+LONGEST_PAYLOAD = 64 * 1024
+LONGEST_LIFE = 24 * 3600  # seconds; a connection is sent to log in again well before
+NOTHING = "_nothing"  # an empty allow list would allow everything
+
+
+class BadQuestion(Exception):
+    """Not a question of a nats-server."""
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """Who wants to log in. `secret`: password or token as given, `answer_to`: the server that asks."""
+
+    name: str
+    secret: str
+    address: str
+    user_key: str
+    answer_to: str
+
+
+def new_seed() -> str:
+    """The seed of a new account key, to keep secret."""
+    return bytes(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_ACCOUNT)).decode()
+
+
+def public_of(seed: str) -> str:
+    """The public key that nats.conf names as issuer."""
+    return bytes(nkeys.from_seed(seed.encode()).public_key).decode()
+
+
+def read(token: bytes) -> Question:
+    """The question in a request. Raises BadQuestion."""
+    try:
+        header, body, signature = token.decode("ascii").split(".")
+        claims = msgspec.json.decode(_bytes(body))
+        asked = claims["nats"]
+        raw = base64.b32decode(claims["iss"] + "=" * (-len(claims["iss"]) % 8))
+        VerifyKey(raw[1:-2]).verify(f"{header}.{body}".encode(), _bytes(signature))
+        options = asked["connect_opts"]
+        return Question(
+            name=str(options.get("user", "")),
+            secret=str(options.get("pass") or options.get("auth_token") or ""),
+            address=str(asked["client_info"].get("host", "")),
+            user_key=str(asked["user_nkey"]),
+            answer_to=str(asked["server_id"]["id"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, BadSignatureError) as error:
+        raise BadQuestion(repr(error)) from None
+
+
+def name_of(identity: Identity) -> str:
+    """What the server calls a connection; by it connections are found again."""
+    return f"{identity.user}/{identity.kind}/{identity.id}"
+
+
+def admitted(question: Question, identity: Identity, seed: str, now: int) -> bytes:
+    """The answer that lets somebody in with the subjects of their actions."""
+    given = grants(identity)
+    ends = now + LONGEST_LIFE
+    if identity.expires_at is not None:
+        ends = min(ends, int(parse_utc(identity.expires_at).timestamp()))
+    rights = {
+        "type": "user",
+        "version": 2,
+        "subs": SUBSCRIPTIONS,
+        "data": -1,
+        "payload": LONGEST_PAYLOAD,
+        "pub": {"allow": given.publish or [NOTHING]},
+        "sub": {"allow": given.subscribe},
+        "allowed_connection_types": ["STANDARD", "WEBSOCKET"],
+    }
+    user = {"sub": question.user_key, "name": name_of(identity), "aud": ACCOUNT, "exp": ends, "nats": rights}
+    return _answer(question, {"jwt": _sign(user, seed, now).decode()}, seed, now)
+
+
+def refused(question: Question, seed: str, now: int) -> bytes:
+    """The answer that keeps somebody out. It does not say why."""
+    return _answer(question, {"error": "not admitted"}, seed, now)
+
+
+def _answer(question: Question, said: dict[str, Any], seed: str, now: int) -> bytes:
+    response = {"type": "authorization_response", "version": 2, **said}
+    return _sign({"sub": question.user_key, "aud": question.answer_to, "nats": response}, seed, now)
+
+
+def _sign(claims: dict[str, Any], seed: str, now: int) -> bytes:
+    pair = nkeys.from_seed(seed.encode())
+    whole = {"iat": now, "iss": public_of(seed), **claims}
+    id = base64.b32encode(hashlib.sha256(msgspec.json.encode(whole, order="sorted")).digest()).decode().rstrip("=")
+    header = {"typ": "JWT", "alg": "ed25519-nkey"}
+    signed = b".".join(_text(msgspec.json.encode(part)) for part in (header, {**whole, "jti": id}))
+    return signed + b"." + _text(bytes(pair.sign(signed)))
+
+
+def _text(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

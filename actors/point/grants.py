@@ -1,0 +1,53 @@
+"""What a POINT identity may do on the bus: allow lists only, by the actions it holds. Pure.
+
+Commands and queries go to the platform's door under a prefix of one's own (`ottb.v1.own.<user>.cmd.call.start`), so the
+server itself vouches for who asks; the door then asks the same contract lines as HTTP does. Nobody may publish events,
+write the journal, use JetStream or read `evt.point`, which carries password hashes.
+"""
+
+from msgspec import Struct
+
+from bus_schemas.all import RPCS
+from bus_schemas.contract import ROOT
+from bus_schemas.permissions import Action
+from bus_schemas.user import Identity, Kind
+from bus_schemas.visibility import OWN, SHARED, VIEW, VIEW_ANY
+
+TOKEN = f"{ROOT}.token"
+
+
+class Grants(Struct, frozen=True, kw_only=True):
+    """Subjects, with wildcards. `inbox`: the prefix that the client must use for its answers."""
+
+    publish: list[str]
+    subscribe: list[str]
+    inbox: str
+
+
+def bus_name(identity: Identity) -> str:
+    """By what somebody is called in their own subjects: the user, or the service token's id."""
+    return identity.id if identity.kind is Kind.TOKEN else identity.user
+
+
+def prefix_of(identity: Identity) -> str:
+    return f"{TOKEN if identity.kind is Kind.TOKEN else OWN}.{bus_name(identity)}"
+
+
+def grants(identity: Identity) -> Grants:
+    """Everything that an identity may publish and subscribe."""
+    held = set(identity.actions)
+    prefix, inbox = prefix_of(identity), f"_INBOX_{bus_name(identity)}"
+    publish = [
+        f"{prefix}.{rpc.pattern.removeprefix(f'{ROOT}.')}"
+        for rpc in RPCS
+        if isinstance(rpc.permission, Action) and rpc.permission in held
+    ]
+    subscribe = [f"{inbox}.>"]
+    for kind, view in VIEW.items():
+        if view not in held:
+            continue
+        roots = [ROOT] if VIEW_ANY[kind] in held else [f"{OWN}.{identity.user}", SHARED]
+        subscribe += [f"{root}.{stem}" for root in roots for stem in (f"evt.{kind}.>", f"tel.{kind}.>")]
+    if Action.AUDIT_VIEW in held:
+        subscribe.append(f"{ROOT}.evt.audit.>")
+    return Grants(publish=sorted(set(publish)), subscribe=subscribe, inbox=inbox)

@@ -1,0 +1,153 @@
+"""The door on the bus: commands and queries of other systems, under the prefix that the server grants to each alone.
+
+`ottb.v1.own.<user>.cmd.call.start`, or `ottb.v1.token.<token id>...` for service tokens, stands for the contract line
+`ottb.v1.cmd.call.start`. What is asked, checked and put on the audit is the same as over HTTP.
+"""
+
+import asyncio
+import re
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors.runtime.bus import Bus, Message, Unsubscribe
+from actors.runtime.clock import Clock, utc
+from actors.runtime.context import Context
+from actors.runtime.ids import Ids, derived
+from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
+from bus_schemas.audit import AuditEntry
+from bus_schemas.contract import Rpc
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.user import Kind
+from gateway.auditor import Auditor, subject_of
+from gateway.auth import Caller, Doorkeeper
+from gateway.routes import ROUTES
+
+log = structlog.get_logger()
+
+SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
+KINDS = {"own": Kind.PASSWORD, "token": Kind.TOKEN}
+AT_ONCE = 256
+LONGEST_BODY = 64 * 1024
+
+NO_LINE = Refusal(ErrorCode.NOT_FOUND, "There is no such command or query.")
+BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
+
+_FIELD = re.compile(r"\\\{(\w+)\\\}")
+LINES = [
+    (re.compile(_FIELD.sub(r"(?P<\1>[^.]+)", re.escape(route.rpc.subject)) + r"\Z"), route.rpc, route.method != "GET")
+    for route in ROUTES
+    if isinstance(route.permission, Action)
+]
+
+
+class BusDoor:
+    """Serves other systems. Any gateway may answer."""
+
+    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, doorkeeper: Doorkeeper, auditor: Auditor) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._ids = ids
+        self._doorkeeper = doorkeeper
+        self._auditor = auditor
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stops: list[Unsubscribe] = []
+
+    async def start(self) -> None:
+        for subject in SUBJECTS:
+            self._stops.append(await self._bus.subscribe(subject, self._receive, queue="door"))
+
+    async def stop(self) -> None:
+        for stop in self._stops:
+            await stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+    async def _receive(self, message: Message) -> None:
+        _, _, door, name, *_ = message.subject.split(".")
+        if not message.reply_to.startswith(f"_INBOX_{name}."):
+            # Whoever asks chooses where the answer goes; elsewhere it would be published with our rights, not theirs.
+            log.warning("request without an inbox of its own", subject=message.subject, reply_to=message.reply_to[:128])
+            return
+        if len(self._tasks) >= AT_ONCE:
+            await send_refusal(message, BUSY)
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(message, KINDS[door], name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, message: Message, kind: Kind, name: str) -> None:
+        try:
+            answered = await self._carry_out(message, kind, name)
+        except Refusal as refusal:
+            await send_refusal(message, refusal)
+        except Exception:
+            log.exception("bus request failed", subject=message.subject)
+            await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
+        else:
+            assert message.reply is not None
+            kept = {name: answered.headers[name] for name in (CURSOR_HEADER, SEQ_HEADER) if name in answered.headers}
+            await message.reply(answered.data, kept)
+
+    async def _carry_out(self, message: Message, kind: Kind, name: str) -> Message:
+        caller = await self._doorkeeper.identify(kind, name)
+        rpc, fields, changes = _line("ottb.v1." + ".".join(message.subject.split(".")[4:]))
+        given = message.headers.get("Nats-Msg-Id")
+        context = Context(
+            command_id=derived("b", caller.user, given) if given else self._ids.new(),
+            user=caller.user,
+            actions=caller.actions & rpc.needed,
+            traceparent=message.headers.get("traceparent"),
+            credential=caller.credential,
+        )
+        wanted: Any = None
+        try:
+            caller.must(rpc.permission)
+            wanted = _read(rpc, fields, message.data)
+            answered = await ask_raw(self._bus, rpc, wanted, context)
+        except Refusal as refusal:
+            if changes:
+                await self._note(rpc, wanted, b"", caller, refusal.code.value, context)
+            raise
+        if changes:
+            await self._note(rpc, wanted, answered.data, caller, "OK", context)
+        return answered
+
+    async def _note(
+        self, rpc: Rpc[Any, Any], wanted: Any, reply: bytes, caller: Caller, result: str, context: Context
+    ) -> None:
+        entry = AuditEntry(
+            at=utc(self._clock.now()),
+            user=caller.user,
+            door="bus",
+            action=rpc.subject,
+            result=result,
+            subject=subject_of(rpc, wanted, reply),
+            credential=caller.credential,
+            request_id=context.command_id,
+            trace_id=context.trace_id,
+        )
+        await self._auditor.record(entry)
+
+
+def _line(subject: str) -> tuple[Rpc[Any, Any], dict[str, str], bool]:
+    for pattern, rpc, changes in LINES:
+        if (match := pattern.match(subject)) is not None:
+            return rpc, match.groupdict(), changes
+    raise NO_LINE
+
+
+def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
+    """The request struct of a body and of what the subject says. Raises Refusal(INVALID_PARAMS)."""
+    if len(data) > LONGEST_BODY:
+        raise Refusal(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large.")
+    try:
+        body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
+        for name, text in fields.items():
+            if str(body.setdefault(name, int(text) if text.isdigit() and len(text) < 10 else text)) != text:
+                raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is another one in the subject.")
+        return msgspec.convert(body, rpc.request)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
