@@ -1,8 +1,8 @@
 """How long a login must wait after wrong passwords. Pure, bounded, and no lock that a stranger could use.
 
 Counted for an account from one address, for an address, and for an account from wherever. The last one slows down
-guessing from many addresses and would let a stranger lock the owner out, so it does not concern an address from
-which the account has logged in before.
+guessing from many addresses and would let a stranger lock the owner out, and the second would let one in an office
+lock out all the others, so neither concerns an address from which the account has logged in before.
 """
 
 import ipaddress
@@ -35,11 +35,9 @@ class Throttle:
     def wait(self, account: str, address: str, now: float) -> float:
         """Seconds until the next try is heard; 0: now."""
         place = network(address)
-        waits = [
-            self._wait((account, place), FREE_TRIES, now),
-            self._wait(("", place), FREE_TRIES_OF_ADDRESS, now),
-        ]
+        waits = [self._wait((account, place), FREE_TRIES, now)]
         if (account, place) not in self._known:
+            waits.append(self._wait(("", place), FREE_TRIES_OF_ADDRESS, now))
             waits.append(self._wait((account, ""), FREE_TRIES_OF_ACCOUNT, now))
         return max(waits)
 

@@ -90,11 +90,12 @@ async def test_an_operator_may_not_do_what_the_role_does_not_hold(operator: Clie
 async def test_one_operator_does_not_end_anothers_call(operator: Client, admin: Client) -> None:
     _, started = await admin.post("/api/call/start", {"number": "+380991234567", "slot": 12})
     status, refused = await operator.post("/api/call/end", {"call_id": started["call_id"]})
-    assert (status, refused["code"]) == (403, "PERMISSION_DENIED")
+    assert (status, refused["code"]) == (404, "NOT_FOUND")  # what is not one's own does not exist
     assert (await admin.post("/api/call/end", {"call_id": started["call_id"]}))[0] == 200
 
 
-def _forgeries(site: Site, good: str) -> dict[str, str]:
+def forgeries(site: Site, good: str, refresh: str) -> dict[str, str]:
+    """Tokens that must open nothing, by what is wrong with them."""
     keys = KeyRing(site.state)
     name, key = next(iter(keys.items()))
     claims = jwt.decode(good, options={"verify_signature": False})
@@ -117,6 +118,27 @@ def _forgeries(site: Site, good: str) -> dict[str, str]:
         "refresh type": signed(typ="rt+jwt"),
         "plain type": signed(typ="JWT"),
         "expired": signed({"exp": int(time.time()) - 5}),
+        "not yet": signed({"nbf": int(time.time()) + 500}),
+        "issued in the future": signed({"iat": int(time.time()) + 500}),
+        "the refresh token": refresh,
+        "a service token of nobody": "ottb_st_t0_" + "0" * 40,
+        "a service token, cut": "ottb_st_t0",
+        "another key, RS256 named": plain({"alg": "RS256", "typ": "at+jwt", "kid": name}, claims) + "AAAA",
+        "public key confusion": signed(key_=b"-----BEGIN PUBLIC KEY-----" + b"A" * 40),
+        "a key of its own": signed(key_=b"x" * 48, jwk={"kty": "oct", "k": "eHh4"}),
+        "a key from elsewhere": signed(key_=b"x" * 48, jku="http://127.0.0.1:1/keys"),
+        "kid is a list": plain({"alg": "HS256", "typ": "at+jwt", "kid": [name]}, claims) + "AAAA",
+        "kid is null": plain({"alg": "HS256", "typ": "at+jwt", "kid": None}, claims) + "AAAA",
+        "signature of another payload": ".".join((*signed({"jti": "x"}).split(".")[:2], good.rsplit(".", 1)[1])),
+        "signature cut": good[:-4],
+        "signature twice": good + good.rsplit(".", 1)[1],
+        "four parts": good + ".AAAA",
+        "two parts": good.rsplit(".", 1)[0],
+        "nothing but dots": "..",
+        "expiry is text": signed({"exp": "soon"}),
+        "expiry is a list": signed({"exp": []}),
+        "subject is a number": signed({"sub": 12}),
+        "no type": signed(typ=None),
         "other issuer": signed({"iss": "evil"}),
         "other audience": signed({"aud": "evil"}),
         "other user": signed({"sub": "admin"}),
@@ -127,13 +149,6 @@ def _forgeries(site: Site, good: str) -> dict[str, str]:
         "garbage": "a.b.c",
         "huge": "e" * 6000,
     }
-
-
-async def test_forged_tokens_are_refused(site: Site, operator: Client) -> None:
-    for name, token in _forgeries(site, operator.token).items():
-        client = Client(site, operator.session, token)
-        status, refused = await client.get("/api/slots")
-        assert (status, refused["code"]) == (401, "AUTH_FAIL"), name
 
 
 @pytest.mark.parametrize("header", ["BearerX {}", "Basic {}", "{}", "Bearer", "Bearer  ", "Token {}"])

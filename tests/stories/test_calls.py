@@ -107,7 +107,7 @@ async def test_the_gate_says_which_rule_forbids_a_number(operator: Client, numbe
 
 async def test_somebody_elses_slot_is_not_used(operator: Client) -> None:
     status, refused = await operator.post("/api/call/start", {"number": "+380991234567", "slot": 45})
-    assert (status, refused["code"]) == (403, "PERMISSION_DENIED")
+    assert (status, refused["code"]) == (404, "NOT_FOUND")
 
 
 async def test_unknown_things_are_not_found(operator: Client) -> None:
