@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -15,10 +16,12 @@ import structlog
 
 from actors.ledger.repository import Folded, Repository, SlotRow
 from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
+from actors.runtime.clock import parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.service import Service
 from actors.runtime.wire import Page
-from bus_schemas import call, slot
+from bus_schemas import audit, call, slot
+from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import (
     CALLS_FEED,
     END_ABSENT,
@@ -36,6 +39,7 @@ from bus_schemas.call import (
     StartCall,
 )
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
 from bus_schemas.slot import (
     GET_ADB_COMMAND,
     LIST_SLOTS,
@@ -58,12 +62,17 @@ QUEUE = 10_000  # events read and not yet folded; a full queue holds the reading
 GROUP = 1_000  # events in one transaction
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
 READERS = 2
+PAGE = 800_000  # bytes of a page of the audit: an answer has to fit into one message of the bus (1 MB)
 
 NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 OWNER_AWAY = Refusal(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try again.")
 
-TOPICS = {(kind, topic.past): topic for kind, module in (("call", call), ("slot", slot)) for topic in module.TOPICS}
+TOPICS = {
+    (kind, topic.past): topic
+    for kind, module in (("call", call), ("slot", slot), ("audit", audit))
+    for topic in module.TOPICS
+}
 
 
 class Ledger:
@@ -92,6 +101,7 @@ class Ledger:
                 GET_CDR: self.get_cdr,
                 LIST_SLOTS: self.list_slots,
                 GET_ADB_COMMAND: self.get_adb_command,
+                LIST_AUDIT: self.list_audit,
             },
         )
 
@@ -220,6 +230,19 @@ class Ledger:
             raise Refusal(ErrorCode.NOT_FOUND, "No such command on this slot.")
         return found
 
+    async def list_audit(self, request: ListAudit, context: Context) -> Page:
+        if not context.may(Action.AUDIT_VIEW):
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "Not allowed to see the audit.")
+        wanted = msgspec.structs.replace(request, since=_moment(request.since), until=_moment(request.until))
+        before = _from_cursor(request.cursor)
+        rows: list[AuditRecord] = await self._read(
+            context,
+            lambda: self._repository.audit(wanted, limit=request.limit + 1, before=int(before) if before else None),
+        )
+        shown = _fitting(rows[: request.limit])
+        more = len(rows) > len(shown)
+        return Page(body=shown, next_cursor=_to_cursor(str(shown[-1].number)) if more else None)
+
     def _summary(self, row: SlotRow) -> SlotSummary:
         telemetry = self._telemetry.get(row.config.id)
         return SlotSummary(
@@ -245,6 +268,26 @@ def _decode(recorded: Recorded) -> Any:
     except msgspec.DecodeError as error:  # of a later version: the rest of the journal counts all the same
         log.error("event not understood", subject=recorded.subject, seq=recorded.seq, error=str(error))
         return None
+
+
+def _moment(text: str | None) -> str | None:
+    """A date or a time as the records write it, so that they compare as text. Raises Refusal(INVALID_PARAMS)."""
+    if text is None:
+        return None
+    try:
+        return utc(parse_utc(text).replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise Refusal(ErrorCode.INVALID_PARAMS, "No such date or time.", given=text) from None
+
+
+def _fitting(rows: list[AuditRecord]) -> list[AuditRecord]:
+    """As many of the first rows as go into one answer."""
+    size = 0
+    for place, row in enumerate(rows):
+        size += len(msgspec.json.encode(row))
+        if size > PAGE:
+            return rows[:place]
+    return rows
 
 
 def _to_cursor(key: str) -> str:

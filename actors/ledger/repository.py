@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from bus_schemas.audit import AuditRecord, AuditRecorded, ListAudit
 from bus_schemas.call import CallEvent, CallView, Cdr
 from bus_schemas.slot import AdbCommandResult, SlotConfig, SlotEvent, SlotStatus
 
@@ -13,7 +14,7 @@ class Folded(Struct, frozen=True, kw_only=True):
     """One event of the journal, decoded. `event` None: of a kind that the ledger does not keep."""
 
     seq: int
-    event: CallEvent | SlotEvent | None
+    event: CallEvent | SlotEvent | AuditRecorded | None
 
 
 class SlotRow(Struct, frozen=True, kw_only=True):
@@ -45,5 +46,8 @@ class Repository(Protocol):
         """All slots by number."""
 
     def command(self, slot: int, command_id: str) -> AdbCommandResult | None: ...
+
+    def audit(self, wanted: ListAudit, *, limit: int, before: int | None) -> list[AuditRecord]:
+        """The audit's records that `wanted` asks for, newest first; its `since` and `until` as `clock.utc` writes."""
 
     def close(self) -> None: ...
