@@ -85,6 +85,32 @@ def events(config: Path | None, subject: str) -> None:
         sys.exit(130)
 
 
+@main.group()
+def audit() -> None:
+    """Who did what: the audit and its chain."""
+
+
+@audit.command()
+@CONFIG
+@click.option("--head", metavar="NUMBER:HASH", help="A head noted earlier, which the chain must still have.")
+def verify(config: Path | None, head: str | None) -> None:
+    """Check that nothing on the audit was changed, left out or cut off.
+
+    Exits with 0 when it is whole, 1 when it is broken, 2 when it could not be read.
+    """
+    from actors.runtime.bus import BusError
+    from cli.audit import Head
+    from cli.audit import verify as check
+
+    known = Head().convert(head, None, None) if head is not None else None
+    try:
+        whole = asyncio.run(check(_settings(config), known, click.echo))
+    except BusError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    sys.exit(0 if whole else 1)
+
+
 @main.command()
 def version() -> None:
     """Print the version."""
