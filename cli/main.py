@@ -98,10 +98,13 @@ def verify(config: Path | None, head: str | None) -> None:
 
     Exits with 0 when it is whole, 1 when it is broken, 2 when it could not be read.
     """
+    import structlog
+
     from actors.runtime.bus import BusError
     from cli.audit import Head
     from cli.audit import verify as check
 
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # what is printed is the report
     known = Head().convert(head, None, None) if head is not None else None
     try:
         whole = asyncio.run(check(_settings(config), known, click.echo))
