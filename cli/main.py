@@ -87,64 +87,31 @@ def events(config: Path | None, subject: str) -> None:
 
 @main.group()
 def audit() -> None:
-    """The audit: who did what."""
+    """Who did what: the audit and its chain."""
 
 
 @audit.command()
 @CONFIG
-@click.option("--head", help="NUMBER:HASH, as printed earlier: it must still be in the chain.")
+@click.option("--head", metavar="NUMBER:HASH", help="A head noted earlier, which the chain must still have.")
 def verify(config: Path | None, head: str | None) -> None:
-    """Check that nothing in the audit was changed, removed or put in between."""
+    """Check that nothing on the audit was changed, left out or cut off.
+
+    Exits with 0 when it is whole, 1 when it is broken, 2 when it could not be read.
+    """
+    import structlog
+
     from actors.runtime.bus import BusError
-    from cli.audit import verify as look
+    from cli.audit import Head
+    from cli.audit import verify as check
 
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # what is printed is the report
+    known = Head().convert(head, None, None) if head is not None else None
     try:
-        verdict = asyncio.run(look(_settings(config), head))
+        whole = asyncio.run(check(_settings(config), known, click.echo))
     except BusError as error:
-        raise click.ClickException(f"the bus is not there: {error}. Start it with `make run`.") from None
-    click.echo(f"{verdict.number} entries, head {verdict.number}:{verdict.head}")
-    for problem in verdict.problems:
-        click.echo(f"BROKEN  {problem}")
-    click.echo("the chain is whole" if not verdict.problems else "the chain is BROKEN")
-    sys.exit(1 if verdict.problems else 0)
-
-
-@main.group()
-def keys() -> None:
-    """The keys that sign tokens."""
-
-
-@keys.command()
-@CONFIG
-def rotate(config: Path | None) -> None:
-    """Sign with a new key from now on. Nobody is logged out: what the old keys signed stays good until it ends."""
-    from actors.point.keys import rotate as make
-
-    click.echo(f"key {make(_settings(config).state)} signs from now on")
-
-
-@main.group()
-def user() -> None:
-    """Users, over the HTTP API."""
-
-
-@user.command()
-@CONFIG
-@click.argument("name")
-@click.option("--as", "admin", default="admin", show_default=True, help="Log in as this user.")
-@click.option("--password", envvar="OTTB_PASSWORD", help="That user's password; asked for when not given.")
-@click.option("--new-password", help="The new password; asked for when not given.")
-def passwd(config: Path | None, name: str, admin: str, password: str | None, new_password: str | None) -> None:
-    """Set a user's password. All sessions of the user end."""
-    from cli.people import NotDone, set_password
-
-    given = password or click.prompt(f"Password of {admin}", hide_input=True)
-    new = new_password or click.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True)
-    try:
-        set_password(_settings(config).http, user=name, new=new, admin=admin, password=given)
-    except NotDone as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"password of {name} changed")
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    sys.exit(0 if whole else 1)
 
 
 @main.command()

@@ -1,31 +1,46 @@
-"""Lists as CSV (RFC 4180), safe to open in a spreadsheet."""
+"""Lists as a table: CSV that a spreadsheet opens without running anything that is in it."""
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet takes a text that begins so for a formula
 
 
-def to_csv(data: bytes) -> bytes:
-    """The JSON array of objects as CSV in UTF-8, nested values as JSON text."""
-    rows: list[dict[str, Any]] = msgspec.json.decode(data)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([_cell(name) for name in columns])
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+def to_csv(rows: bytes) -> bytes:
+    """A JSON array of flat objects as CSV: UTF-8, CRLF, one column for each key that occurs. A nested value is its
+    JSON, null is empty. Raises msgspec.DecodeError for anything that is not such an array."""
+    decoded: list[dict[str, Any]] = msgspec.json.decode(rows, type=list[dict[str, Any]])
+    columns = _columns(decoded)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    if columns:
+        writer.writerow([_defused(column) for column in columns])
+        writer.writerows([_cell(row.get(column)) for column in columns] for row in decoded)
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
-    """One value; text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP)."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return value
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _cell(value: Any) -> str | int | float:
+    match value:
+        case None:
+            return ""
+        case str():
+            return _defused(value)
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return value
+        case _:
+            return _defused(msgspec.json.encode(value).decode())
+
+
+def _defused(text: str) -> str:
     text = text.replace("\0", "")
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -69,12 +69,11 @@ CREATE TABLE commands (
 );
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, user TEXT NOT NULL, door TEXT NOT NULL, action TEXT NOT NULL,
-    result TEXT NOT NULL, subject BLOB NOT NULL, credential TEXT, address TEXT NOT NULL, request_id TEXT NOT NULL,
-    trace_id TEXT, hash TEXT NOT NULL
+    result TEXT NOT NULL, subject TEXT NOT NULL, credential TEXT, address TEXT NOT NULL, request_id TEXT NOT NULL,
+    trace_id TEXT, hash TEXT NOT NULL  -- of the record of the chain that the entry is in
 );
-CREATE INDEX audit_by_user ON audit (user, number);
-CREATE INDEX audit_by_time ON audit (at);
-CREATE INDEX audit_by_request ON audit (request_id);
+CREATE INDEX audit_at ON audit (at);
+CREATE INDEX audit_user ON audit (user);
 """
 
 
@@ -138,21 +137,10 @@ class SqliteLedger:
         row = self._one("SELECT * FROM commands WHERE command_id = ? AND slot = ?", command_id, slot)
         return _command(row) if row is not None else None
 
-    def audit(self, wanted: ListAudit, *, limit: int, before: str | None) -> list[AuditRecord]:
-        tests = {
-            "user = ?": wanted.user,
-            "substr(action, 1, length(?)) = ?": wanted.action,
-            "result = ?": wanted.result,
-            "request_id = ?": wanted.request_id,
-            "at >= ?": wanted.since,
-            "at < ?": wanted.until,
-        }
-        given = {test: value for test, value in tests.items() if value is not None}
-        values = [value for test, value in given.items() for _ in range(test.count("?"))]
-        where = "".join(f"{test} AND " for test in given)  # the tests are ours, the values are bound
+    def audit(self, wanted: ListAudit, *, limit: int, before: int | None) -> list[AuditRecord]:
+        where, values = _audit_filter(wanted, before)
         rows = self._connection().execute(
-            f"SELECT * FROM audit WHERE {where} number < ? ORDER BY number DESC LIMIT ?",
-            (*values, int(before) if before else 2**62, limit),
+            f"SELECT * FROM audit WHERE {where} ORDER BY number DESC LIMIT ?", (*values, limit)
         )
         return [_audit_record(row) for row in rows]
 
@@ -290,15 +278,26 @@ def _command_done(db: sqlite3.Connection, event: SlotCommandDone, _: int) -> Non
 
 
 def _audited(db: sqlite3.Connection, event: AuditRecorded, _: int) -> None:
-    rows = [
-        (
-            event.first + place, entry.at, entry.user, entry.door, entry.action, entry.result,
-            msgspec.json.encode(entry.subject), entry.credential, entry.address, entry.request_id, entry.trace_id,
-            event.hash,
-        )
-        for place, entry in enumerate(event.entries)
-    ]  # fmt: skip
-    db.executemany("INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.executemany(
+        "INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                event.first + place,
+                entry.at,
+                entry.user,
+                entry.door,
+                entry.action,
+                entry.result,
+                msgspec.json.encode(entry.subject).decode(),
+                entry.credential,
+                entry.address,
+                entry.request_id,
+                entry.trace_id,
+                event.hash,
+            )
+            for place, entry in enumerate(event.entries)
+        ],
+    )
 
 
 _WRITE: Mapping[type, Any] = {
@@ -318,7 +317,32 @@ _WRITE: Mapping[type, Any] = {
     SlotReleased: _released,
     SlotCommandStarted: _command_started,
     SlotCommandDone: _command_done,
+    AuditRecorded: _audited,
 }
+
+
+# --- questions ----------------------------------------------------------------------------------------------------
+
+
+def _audit_filter(wanted: ListAudit, before: int | None) -> tuple[str, list[Any]]:
+    """The condition and its values: what is None does not narrow."""
+    action = None if wanted.action is None else f"{_literal(wanted.action)}%"
+    conditions = [
+        ("number < ?", before),
+        ("user = ?", wanted.user),
+        (r"action LIKE ? ESCAPE '\'", action),
+        ("result = ?", wanted.result),
+        ("request_id = ?", wanted.request_id),
+        ("at >= ?", wanted.since),
+        ("at < ?", wanted.until),
+    ]
+    given = [(condition, value) for condition, value in conditions if value is not None]
+    return " AND ".join(["1", *(condition for condition, _ in given)]), [value for _, value in given]
+
+
+def _literal(text: str) -> str:
+    """A text in a LIKE pattern that stands for nothing but itself."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 # --- rows to answers ----------------------------------------------------------------------------------------------
@@ -391,4 +415,21 @@ def _command(row: sqlite3.Row) -> AdbCommandResult:
         output=row["output"] if over else None,
         truncated=bool(row["truncated"]),
         error=row["error"],
+    )
+
+
+def _audit_record(row: sqlite3.Row) -> AuditRecord:
+    return AuditRecord(
+        number=row["number"],
+        at=row["at"],
+        user=row["user"],
+        door=row["door"],
+        action=row["action"],
+        result=row["result"],
+        subject=msgspec.json.decode(row["subject"], type=dict[str, str | int]),
+        credential=row["credential"],
+        address=row["address"],
+        request_id=row["request_id"],
+        trace_id=row["trace_id"],
+        hash=row["hash"],
     )

@@ -1,1 +1,1 @@
-"""The audit: a chain of entries that nobody can change unnoticed."""
+"""The audit: deeds in a chain that shows every later change."""

@@ -1,17 +1,20 @@
-"""The audit's shell: puts entries on record in groups, one link of the chain each. Any host may run it.
+"""The audit's shell: takes deeds from every door and writes those that wait together as one record of the chain.
 
-Two hosts may write at once: each write names the chain's last sequence, so the second is fenced, reads what the
-first wrote, and links behind that.
+Any host may write. The journal refuses a record that does not follow the newest one, so there is one chain, whoever
+writes. An answer that was lost is refused as not done: its repeat stands in the chain a second time, with the same
+request id, which is better than not at all.
 """
 
 import asyncio
-import contextlib
+from collections.abc import Sequence
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from actors.audit.chain import GENESIS, link
-from actors.runtime.bus import Bus, BusError, Fenced
+from actors.runtime.bus import Bus, BusUnavailable, Fenced, NoAnswer
+from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.service import Service
@@ -21,25 +24,44 @@ from bus_schemas.errors import ErrorCode, Refusal
 log = structlog.get_logger()
 
 SCOPE = "ottb.v1.evt.audit.chain.*"
-WAITING = 1024  # entries that may wait; more are refused
-GROUP = 128  # entries in one link
-WRITE_TRIES = 8
+QUEUE = 1024  # entries that wait to be written
+GROUP = 128  # entries in one record
+LARGEST = 7 * 1024  # bytes of one entry: a whole group must fit into one message of the bus (1 MB)
+SLOW = 1.0  # seconds that a write may take before the log says so
 
-FULL = Refusal(ErrorCode.UNAVAILABLE, "The audit cannot keep up. Try again.")
-NOT_WRITTEN = Refusal(ErrorCode.UNAVAILABLE, "The audit could not be written. Try again.")
 
-Waiting = tuple[AuditEntry, "asyncio.Future[int]"]
+class Head(Struct, frozen=True, kw_only=True):
+    """The end of the chain: the journal's sequence, the newest number and its record's hash."""
+
+    seq: int = 0
+    number: int = 0
+    hash: str = GENESIS
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """An entry that is to be written, and who waits for its number."""
+
+    entry: AuditEntry
+    number: asyncio.Future[int]
+
+
+def _full() -> Refusal:
+    return Refusal(ErrorCode.UNAVAILABLE, "The audit has too much to write now. Try again.")
+
+
+def _not_written() -> Refusal:
+    return Refusal(ErrorCode.UNAVAILABLE, "The audit cannot be written now. Try again.")
 
 
 class Audit:
-    """Writes the one chain of the site."""
+    """The audit's writer of one host."""
 
-    def __init__(self, *, bus: Bus, ids: Ids) -> None:
+    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids) -> None:
         self._bus = bus
+        self._clock = clock
         self._ids = ids
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(maxsize=WAITING)
-        self._known = False
-        self._seq, self._number, self._head = 0, 0, GENESIS
+        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(maxsize=QUEUE)
+        self._head: Head | None = None  # None: not known, to be read
         self._task: asyncio.Task[None] | None = None
         self._service = Service(bus=bus, queue="audit", handlers={RECORD_AUDIT: self._record})
 
@@ -48,68 +70,91 @@ class Audit:
         await self._service.start()
 
     async def stop(self) -> None:
+        """Take no more, write what waits as far as that is possible in time, and refuse the rest."""
         await self._service.stop()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         while not self._queue.empty():
-            self._queue.get_nowait()[1].set_exception(NOT_WRITTEN)
+            _refuse([self._queue.get_nowait()], _not_written())
 
     async def record(self, entry: AuditEntry) -> int:
-        """Put one entry on record. Returns its number. Raises Refusal(UNAVAILABLE)."""
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """Put a deed on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or the
+        journal is not there), INVALID_PARAMS (too long)."""
+        if len(msgspec.json.encode(entry)) > LARGEST:
+            raise Refusal(ErrorCode.INVALID_PARAMS, f"An audit entry has at most {LARGEST} bytes.")
+        if self._task is None:
+            raise _not_written()
+        number: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait((entry, done))
+            self._queue.put_nowait(Waiting(entry=entry, number=number))
         except asyncio.QueueFull:
-            raise FULL from None
-        return await done
+            raise _full() from None
+        return await number
 
     async def _record(self, request: RecordAudit, context: Context) -> Audited:
         return Audited(number=await self.record(request.entry))
+
+    # --- writing
 
     async def _write_all(self) -> None:
         while True:
             group = [await self._queue.get()]
             while len(group) < GROUP and not self._queue.empty():
                 group.append(self._queue.get_nowait())
-            try:
-                first = await self._write([entry for entry, _ in group])
-            except BusError as error:
-                log.error("audit not written", entries=len(group), error=repr(error))
-                self._known = False  # it may have been written: look before the next one
-                first = 0
-            for number, (_, done) in enumerate(group):
-                if done.done():
-                    continue
-                if first:
-                    done.set_result(first + number)
-                else:
-                    done.set_exception(NOT_WRITTEN)
+            await self._write(group)
 
-    async def _write(self, entries: list[AuditEntry]) -> int:
-        for _ in range(WRITE_TRIES):
-            if not self._known:
-                await self._look()
-            recorded = link(self._number + 1, self._head, entries)
+    async def _write(self, group: Sequence[Waiting]) -> None:
+        """Write one group and answer all of it, whatever happens."""
+        began = self._clock.monotonic()
+        refusal = _not_written()
+        try:
+            first = await self._append([waiting.entry for waiting in group])
+        except (NoAnswer, BusUnavailable) as error:
+            log.warning("audit not written", entries=len(group), error=repr(error))
+        except Exception:
+            log.exception("audit not written", entries=len(group))
+            refusal = Refusal(ErrorCode.INTERNAL, "The audit could not be written. It is in the log.")
+        else:
+            _answer(group, first)
+        finally:
+            if any(not waiting.number.done() for waiting in group):
+                self._head = None  # it may have been written all the same
+                _refuse(group, refusal)
+        if (took := self._clock.monotonic() - began) > SLOW:
+            log.warning("audit is slow", entries=len(group), seconds=round(took, 3))
+
+    async def _append(self, entries: Sequence[AuditEntry]) -> int:
+        """Write the entries after the newest record, whoever wrote that. Returns the number of the first."""
+        while True:
+            head = self._head or await self._read_head()
+            recorded = link(head.number + 1, head.hash, entries)
             headers = {"Nats-Msg-Id": self._ids.new()}
+            data = msgspec.json.encode(recorded)
             try:
-                seq = await self._bus.append(
-                    AUDIT_RECORDED.subject, msgspec.json.encode(recorded), headers, scope=SCOPE, expect=self._seq
-                )
-            except Fenced:
-                self._known = False
+                seq = await self._bus.append(AUDIT_RECORDED.subject, data, headers, scope=SCOPE, expect=head.seq)
+            except Fenced:  # another host was quicker: after its record, then
+                self._head = None
                 continue
-            self._seq, self._number, self._head = seq, self._number + len(entries), recorded.hash
+            self._head = Head(seq=seq, number=head.number + len(entries), hash=recorded.hash)
             return recorded.first
-        raise Fenced(SCOPE)
 
-    async def _look(self) -> None:
+    async def _read_head(self) -> Head:
         last = await self._bus.last(SCOPE)
         if last is None:
-            self._seq, self._number, self._head = 0, 0, GENESIS
-        else:
-            recorded = msgspec.json.decode(last.data, type=AuditRecorded)
-            self._seq, self._head = last.seq, recorded.hash
-            self._number = recorded.first + len(recorded.entries) - 1
-        self._known = True
+            return Head()
+        recorded = msgspec.json.decode(last.data, type=AuditRecorded)
+        return Head(seq=last.seq, number=recorded.first + len(recorded.entries) - 1, hash=recorded.hash)
+
+
+def _answer(group: Sequence[Waiting], first: int) -> None:
+    for place, waiting in enumerate(group):
+        if not waiting.number.done():  # who asked may have gone
+            waiting.number.set_result(first + place)
+
+
+def _refuse(group: Sequence[Waiting], refusal: Refusal) -> None:
+    for waiting in group:
+        if not waiting.number.done():
+            waiting.number.set_exception(refusal)

@@ -1,45 +1,78 @@
-"""The audit's chain as values: how entries are linked, and what a look at the whole chain finds."""
+"""The audit's chain: every record names the hash of the one before it, so that a later change of any shows.
 
-import hashlib
+The hash is over the entries' canonical JSON: keys sorted, no white space. A field that `AuditEntry` gets later must
+be left out of the JSON where it is empty, or the hashes of old entries no longer hold.
+"""
+
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
 
 from bus_schemas.audit import AuditEntry, AuditRecorded
 
-GENESIS = "0" * 64
+GENESIS = "0" * 64  # `previous` of the first record
 
 
-class Verdict(Struct, kw_only=True):
-    """What a look at the chain found. `head` is the hash of the last link, `number` that of the last entry."""
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What a chain was found to be. `records`: entries seen; `number` and `head`: of the newest. `problems`: in words,
+    empty when the chain is whole."""
 
-    number: int = 0
-    head: str = GENESIS
-    problems: list[str] = []
+    records: int
+    number: int
+    head: str
+    problems: list[str]
+
+
+def hash_of(first: int, previous: str, entries: Sequence[AuditEntry]) -> str:
+    """SHA-256, hexadecimal, of the JSON `[previous, first, entries]` with sorted keys."""
+    return sha256(msgspec.json.encode([previous, first, entries], order="sorted")).hexdigest()
 
 
 def link(first: int, previous: str, entries: Sequence[AuditEntry]) -> AuditRecorded:
-    """The next link: entries numbered from `first` on, after the link whose hash is `previous`."""
-    hash = digest(first, previous, entries)
-    return AuditRecorded(first=first, entries=list(entries), previous=previous, hash=hash)
+    """The record that puts `entries` after the one whose hash is `previous`, numbered from `first`."""
+    digest = hash_of(first, previous, entries)
+    return AuditRecorded(first=first, entries=list(entries), previous=previous, hash=digest)
 
 
-def digest(first: int, previous: str, entries: Sequence[AuditEntry]) -> str:
-    """SHA-256 over the previous hash, the first number and the entries, as JSON with sorted keys."""
-    return hashlib.sha256(msgspec.json.encode([previous, first, entries], order="sorted")).hexdigest()
+def holds(recorded: AuditRecorded, number: int) -> bool:
+    """Whether the entry with that number is in this record."""
+    return recorded.first <= number < recorded.first + len(recorded.entries)
 
 
-def check(links: Iterable[AuditRecorded]) -> Verdict:
-    """Follow the chain from its beginning. Every problem is named; the look goes on behind it."""
-    verdict = Verdict(problems=[])
-    for one in links:
-        if one.hash != digest(one.first, one.previous, one.entries):
-            verdict.problems.append(f"entries from number {one.first} on were changed")
-        if one.previous != verdict.head:
-            verdict.problems.append(f"the link before number {one.first} was changed or is missing")
-        if one.first != verdict.number + 1:
-            verdict.problems.append(f"number {verdict.number + 1} should follow, and it is {one.first}")
-        verdict.number = one.first + len(one.entries) - 1
-        verdict.head = one.hash
-    return verdict
+class Checker:
+    """Reads a chain from its beginning, record by record."""
+
+    def __init__(self) -> None:
+        self._records = 0
+        self._number = 0
+        self._head = GENESIS
+        self._problems: list[str] = []
+
+    def take(self, recorded: AuditRecorded) -> None:
+        """The next record. After a problem it goes on from what it was given, so that each is named once."""
+        last = recorded.first + len(recorded.entries) - 1
+        name = f"record {recorded.first} to {last}"
+        if not recorded.entries:
+            self._problems.append(f"a record at {recorded.first} has no entries")
+        if recorded.first != self._number + 1:
+            self._problems.append(f"{name}: {self._number + 1} should come here, a gap in the numbers")
+        if recorded.previous != self._head:
+            self._problems.append(f"{name}: does not follow the record before it (wrong previous hash)")
+        if recorded.hash != hash_of(recorded.first, recorded.previous, recorded.entries):
+            self._problems.append(f"{name}: was changed (its hash is broken)")
+        self._records += len(recorded.entries)
+        self._number, self._head = last, recorded.hash
+
+    def verdict(self) -> Verdict:
+        """What was found up to here."""
+        return Verdict(records=self._records, number=self._number, head=self._head, problems=list(self._problems))
+
+
+def check(recorded: Iterable[AuditRecorded]) -> Verdict:
+    """Read a whole chain, oldest record first. A tail that was cut off does not show here: a chain may end anywhere."""
+    checker = Checker()
+    for one in recorded:
+        checker.take(one)
+    return checker.verdict()

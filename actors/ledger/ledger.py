@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import structlog
 
 from actors.ledger.repository import Folded, Repository, SlotRow
 from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
+from actors.runtime.clock import parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.service import Service
 from actors.runtime.wire import Page
@@ -61,6 +63,7 @@ QUEUE = 10_000  # events read and not yet folded; a full queue holds the reading
 GROUP = 1_000  # events in one transaction
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
 READERS = 2
+PAGE = 800_000  # bytes of a page of the audit: an answer has to fit into one message of the bus (1 MB)
 
 NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
@@ -238,12 +241,16 @@ class Ledger:
         return found
 
     async def list_audit(self, request: ListAudit, context: Context) -> Page:
+        if not context.may(Action.AUDIT_VIEW):
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "Not allowed to see the audit.")
+        wanted = msgspec.structs.replace(request, since=_moment(request.since), until=_moment(request.until))
         before = _from_cursor(request.cursor)
         rows: list[AuditRecord] = await self._read(
-            context, lambda: self._repository.audit(request, limit=request.limit + 1, before=before)
+            context,
+            lambda: self._repository.audit(wanted, limit=request.limit + 1, before=int(before) if before else None),
         )
-        shown = rows[: request.limit]
-        more = len(rows) > request.limit
+        shown = _fitting(rows[: request.limit])
+        more = len(rows) > len(shown)
         return Page(body=shown, next_cursor=_to_cursor(str(shown[-1].number)) if more else None)
 
     def _summary(self, row: SlotRow) -> SlotSummary:
@@ -275,6 +282,26 @@ def _decode(recorded: Recorded) -> Any:
     except msgspec.DecodeError as error:  # of a later version: the rest of the journal counts all the same
         log.error("event not understood", subject=recorded.subject, seq=recorded.seq, error=str(error))
         return None
+
+
+def _moment(text: str | None) -> str | None:
+    """A date or a time as the records write it, so that they compare as text. Raises Refusal(INVALID_PARAMS)."""
+    if text is None:
+        return None
+    try:
+        return utc(parse_utc(text).replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise Refusal(ErrorCode.INVALID_PARAMS, "No such date or time.", given=text) from None
+
+
+def _fitting(rows: list[AuditRecord]) -> list[AuditRecord]:
+    """As many of the first rows as go into one answer."""
+    size = 0
+    for place, row in enumerate(rows):
+        size += len(msgspec.json.encode(row))
+        if size > PAGE:
+            return rows[:place]
+    return rows
 
 
 def _to_cursor(key: str) -> str:

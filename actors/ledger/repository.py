@@ -49,7 +49,7 @@ class Repository(Protocol):
 
     def command(self, slot: int, command_id: str) -> AdbCommandResult | None: ...
 
-    def audit(self, wanted: ListAudit, *, limit: int, before: str | None) -> list[AuditRecord]:
-        """Audit records that fit, newest first."""
+    def audit(self, wanted: ListAudit, *, limit: int, before: int | None) -> list[AuditRecord]:
+        """The audit's records that `wanted` asks for, newest first; its `since` and `until` as `clock.utc` writes."""
 
     def close(self) -> None: ...

@@ -1,0 +1,141 @@
+"""The audit on a journal in memory: every deed once, one chain, whoever writes and whatever fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.audit.audit import GROUP, LARGEST, QUEUE, SCOPE, Audit
+from actors.audit.chain import check
+from actors.runtime.bus import BusUnavailable, Headers
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded, RecordAudit
+from bus_schemas.errors import ErrorCode, Refusal
+from simulators.memory_bus import MemoryBroker, MemoryBus
+
+ASKER = Context(command_id="q", user="admin")
+
+
+def entry(number: int) -> AuditEntry:
+    return AuditEntry(at="2026-01-01T00:00:00.000Z", user="op12", door="http", action="POST /api/call/start",
+                      result="OK", subject={"slot": 44}, request_id=str(number))  # fmt: skip
+
+
+def chain_of(broker: MemoryBroker) -> list[AuditRecorded]:
+    return [msgspec.json.decode(one.data, type=AuditRecorded) for one in broker.entries(SCOPE)]
+
+
+@asynccontextmanager
+async def audit_on(bus: MemoryBus) -> AsyncIterator[Audit]:
+    audit = Audit(bus=bus, clock=SystemClock(), ids=RandomIds())
+    await audit.start()
+    yield audit
+    await audit.stop()
+
+
+@pytest.fixture
+async def broker() -> MemoryBroker:
+    return MemoryBroker(clock=SystemClock())
+
+
+async def test_many_at_once_are_numbered_once_each_and_written_together(broker: MemoryBroker) -> None:
+    bus = MemoryBus(broker)
+    async with audit_on(bus):
+        asked = [ask(bus, RECORD_AUDIT, RecordAudit(entry=entry(number)), ASKER) for number in range(200)]
+        numbers = [answered.number for answered in await asyncio.gather(*asked)]
+    assert sorted(numbers) == list(range(1, 201))
+    chain = chain_of(broker)
+    assert check(chain).problems == [] and check(chain).number == 200
+    assert len(chain) < 20 and max(len(one.entries) for one in chain) <= GROUP
+    written = [one.request_id for recorded in chain for one in recorded.entries]
+    assert [written[number - 1] for number in numbers] == [str(number) for number in range(200)]
+
+
+async def test_two_hosts_write_one_chain(broker: MemoryBroker) -> None:
+    async def slow(name: str) -> None:
+        await asyncio.sleep(0)
+
+    one, two = MemoryBus(broker, step=slow), MemoryBus(broker, step=slow)
+    async with audit_on(one) as first, audit_on(two) as second:
+        numbers: list[int] = []
+        for turn in range(30):
+            numbers += await asyncio.gather(*(audit.record(entry(turn)) for audit in (first, second) for _ in range(3)))
+    assert sorted(numbers) == list(range(1, 181))
+    assert check(chain_of(broker)).problems == [] and check(chain_of(broker)).number == 180
+
+
+async def test_a_restart_goes_on(broker: MemoryBroker) -> None:
+    for start in range(3):
+        async with audit_on(MemoryBus(broker)) as audit:
+            assert [await audit.record(entry(start)) for _ in range(2)] == [2 * start + 1, 2 * start + 2]
+    assert check(chain_of(broker)).problems == []
+
+
+async def test_a_lost_answer_is_refused_and_the_chain_stays_whole(broker: MemoryBroker) -> None:
+    losses = iter([False, True, False, False])
+    broker.lose_ack = lambda: next(losses)
+    async with audit_on(MemoryBus(broker)) as audit:
+        assert await audit.record(entry(1)) == 1
+        with pytest.raises(Refusal) as refused:
+            await audit.record(entry(2))
+        assert refused.value.code is ErrorCode.UNAVAILABLE
+        assert await audit.record(entry(2)) == 3  # it had been written: twice is better than not at all
+    assert check(chain_of(broker)).problems == []
+
+
+class _Away(MemoryBus):
+    """A bus whose journal can be away, or take its time."""
+
+    away = False
+    hold: asyncio.Event | None = None
+
+    async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.away:
+            raise BusUnavailable("away")
+        return await super().append(subject, data, headers, scope=scope, expect=expect)
+
+
+async def test_a_journal_that_is_away_and_comes_back(broker: MemoryBroker) -> None:
+    bus = _Away(broker)
+    async with audit_on(bus) as audit:
+        bus.away = True
+        found = await asyncio.gather(*(audit.record(entry(number)) for number in range(5)), return_exceptions=True)
+        assert all(isinstance(one, Refusal) and one.code is ErrorCode.UNAVAILABLE for one in found)
+        bus.away = False
+        assert await audit.record(entry(1)) == 1
+
+
+async def test_a_full_queue_refuses_and_a_stop_leaves_nobody_waiting(broker: MemoryBroker) -> None:
+    bus = _Away(broker)
+    bus.hold = asyncio.Event()
+    async with audit_on(bus) as audit:
+        asked = [asyncio.ensure_future(audit.record(entry(0)))]
+        await asyncio.sleep(0.01)  # the writer has this one and is held
+        asked += [asyncio.ensure_future(audit.record(entry(number))) for number in range(QUEUE)]
+        await asyncio.sleep(0.01)
+        with pytest.raises(Refusal) as refused:
+            await audit.record(entry(0))
+        assert refused.value.code is ErrorCode.UNAVAILABLE
+    async with asyncio.timeout(1):
+        found = await asyncio.gather(*asked, return_exceptions=True)
+    assert len(found) == QUEUE + 1 and all(isinstance(one, Refusal) for one in found)
+    with pytest.raises(Refusal):
+        await audit.record(entry(1))
+
+
+async def test_a_full_group_of_the_largest_entries_fits_into_a_message(broker: MemoryBroker) -> None:
+    room = LARGEST - len(msgspec.json.encode(entry(1)))
+    large = msgspec.structs.replace(entry(1), address="x" * room)
+    async with audit_on(MemoryBus(broker)) as audit:
+        await asyncio.gather(*(audit.record(large) for _ in range(GROUP)))
+        with pytest.raises(Refusal) as refused:
+            await audit.record(msgspec.structs.replace(large, user="op12345"))
+        assert refused.value.code is ErrorCode.INVALID_PARAMS
+    assert max(len(one.data) for one in broker.entries(SCOPE)) < 1_000_000
