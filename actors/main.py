@@ -49,7 +49,7 @@ async def start_ledger(settings: Settings, bus: Bus, stack: AsyncExitStack) -> N
 
 
 async def start_audit(bus: Bus, stack: AsyncExitStack) -> None:
-    audit = Audit(bus=bus, ids=RandomIds())
+    audit = Audit(bus=bus, clock=SystemClock(), ids=RandomIds())
     await audit.start()
     stack.push_async_callback(audit.stop)
 

@@ -114,6 +114,44 @@ def verify(config: Path | None, head: str | None) -> None:
     sys.exit(0 if whole else 1)
 
 
+@main.group()
+def keys() -> None:
+    """The keys that sign tokens."""
+
+
+@keys.command()
+@CONFIG
+def rotate(config: Path | None) -> None:
+    """Sign with a new key from now on. Nobody is logged out: what the old keys signed stays good until it ends."""
+    from actors.point.keys import rotate as make
+
+    click.echo(f"key {make(_settings(config).state)} signs from now on")
+
+
+@main.group()
+def user() -> None:
+    """Users, over the HTTP API."""
+
+
+@user.command()
+@CONFIG
+@click.argument("name")
+@click.option("--as", "admin", default="admin", show_default=True, help="Log in as this user.")
+@click.option("--password", envvar="OTTB_PASSWORD", help="That user's password; asked for when not given.")
+@click.option("--new-password", help="The new password; asked for when not given.")
+def passwd(config: Path | None, name: str, admin: str, password: str | None, new_password: str | None) -> None:
+    """Set a user's password. All sessions of the user end."""
+    from cli.people import NotDone, set_password
+
+    given = password or click.prompt(f"Password of {admin}", hide_input=True)
+    new = new_password or click.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True)
+    try:
+        set_password(_settings(config).http, user=name, new=new, admin=admin, password=given)
+    except NotDone as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"password of {name} changed")
+
+
 @main.command()
 def version() -> None:
     """Print the version."""

@@ -301,7 +301,6 @@ def _audited(db: sqlite3.Connection, event: AuditRecorded, _: int) -> None:
 
 
 _WRITE: Mapping[type, Any] = {
-    AuditRecorded: _audited,
     CallDialing: _dialing,
     CallAdopted: _nothing,
     CallAlerting: _alerting,
@@ -415,21 +414,4 @@ def _command(row: sqlite3.Row) -> AdbCommandResult:
         output=row["output"] if over else None,
         truncated=bool(row["truncated"]),
         error=row["error"],
-    )
-
-
-def _audit_record(row: sqlite3.Row) -> AuditRecord:
-    return AuditRecord(
-        number=row["number"],
-        at=row["at"],
-        user=row["user"],
-        door=row["door"],
-        action=row["action"],
-        result=row["result"],
-        subject=msgspec.json.decode(row["subject"], type=dict[str, str | int]),
-        credential=row["credential"],
-        address=row["address"],
-        request_id=row["request_id"],
-        trace_id=row["trace_id"],
-        hash=row["hash"],
     )

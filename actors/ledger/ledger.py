@@ -241,8 +241,6 @@ class Ledger:
         return found
 
     async def list_audit(self, request: ListAudit, context: Context) -> Page:
-        if not context.may(Action.AUDIT_VIEW):
-            raise Refusal(ErrorCode.PERMISSION_DENIED, "Not allowed to see the audit.")
         wanted = msgspec.structs.replace(request, since=_moment(request.since), until=_moment(request.until))
         before = _from_cursor(request.cursor)
         rows: list[AuditRecord] = await self._read(

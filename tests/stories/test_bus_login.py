@@ -39,7 +39,7 @@ class Tried:
 
 @asynccontextmanager
 async def on_bus(
-    site: Site, name: str, secret: str, *, inbox: str = "", websocket: bool = False
+    site: Site, name: str, secret: str, *, inbox: str = "", websocket: bool = False, tries: int = 3
 ) -> AsyncIterator[Tried]:
     tried = Tried()
 
