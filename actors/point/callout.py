@@ -10,10 +10,9 @@ import os
 from typing import Any
 
 import msgspec
-import nkeys
 from msgspec import Struct
 from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
+from nacl.signing import SigningKey, VerifyKey
 
 from actors.point.grants import grants
 from actors.runtime.clock import parse_utc
@@ -23,11 +22,16 @@ ACCOUNT = "OTTB"  # of nats.conf
 SUBSCRIPTIONS = 100  # of one connection
 LONGEST_PAYLOAD = 64 * 1024
 LONGEST_LIFE = 24 * 3600  # seconds; a connection is sent to log in again well before
+SEED, ACCOUNT_KEY = 18 << 3, 0  # prefix bytes of nkeys
 NOTHING = "_nothing"  # an empty allow list would allow everything
 
 
 class BadQuestion(Exception):
     """Not a question of a nats-server."""
+
+
+class BadSeed(Exception):
+    """The issuer's seed is not one. The message says so and nothing of the seed."""
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -41,13 +45,36 @@ class Question(Struct, frozen=True, kw_only=True):
 
 
 def new_seed() -> str:
-    """The seed of a new account key, to keep secret."""
-    return bytes(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_ACCOUNT)).decode()
+    """The seed of a new account key, to keep secret, as nkeys write it (`SA...`)."""
+    return _nkey(bytes([SEED | ACCOUNT_KEY >> 5, (ACCOUNT_KEY & 31) << 3]) + os.urandom(32))
 
 
 def public_of(seed: str) -> str:
-    """The public key that nats.conf names as issuer."""
-    return bytes(nkeys.from_seed(seed.encode()).public_key).decode()
+    """The public key (`A...`) that nats.conf names as issuer. Raises BadSeed."""
+    return _nkey(bytes([ACCOUNT_KEY]) + bytes(_pair(seed).verify_key))
+
+
+def _nkey(data: bytes) -> str:
+    """An nkey's text: base32 of prefix, key and CRC-16 (XMODEM, little-endian). Source: nats-io/nkeys, README."""
+    return base64.b32encode(data + binascii.crc_hqx(data, 0).to_bytes(2, "little")).decode().rstrip("=")
+
+
+def _unpacked(text: str) -> bytes:
+    """Prefix and key of an nkey's text. Raises ValueError."""
+    data = base64.b32decode(text + "=" * (-len(text) % 8))
+    if len(data) < 3 or binascii.crc_hqx(data[:-2], 0).to_bytes(2, "little") != data[-2:]:
+        raise ValueError("not an nkey")
+    return data[:-2]
+
+
+def _pair(seed: str) -> SigningKey:
+    try:
+        data = _unpacked(seed)
+    except ValueError:
+        raise BadSeed("the issuer's seed is not an nkey") from None
+    if data[0] & 0xF8 != SEED or len(data) != 34:
+        raise BadSeed("the issuer's seed is not the seed of an account key (SA...)")
+    return SigningKey(data[2:])
 
 
 def read(token: bytes) -> Question:
@@ -56,8 +83,7 @@ def read(token: bytes) -> Question:
         header, body, signature = token.decode("ascii").split(".")
         claims = msgspec.json.decode(_bytes(body))
         asked = claims["nats"]
-        raw = base64.b32decode(claims["iss"] + "=" * (-len(claims["iss"]) % 8))
-        VerifyKey(raw[1:-2]).verify(f"{header}.{body}".encode(), _bytes(signature))
+        VerifyKey(_unpacked(claims["iss"])[1:]).verify(f"{header}.{body}".encode(), _bytes(signature))
         options = asked["connect_opts"]
         return Question(
             name=str(options.get("user", "")),
@@ -106,12 +132,11 @@ def _answer(question: Question, said: dict[str, Any], seed: str, now: int) -> by
 
 
 def _sign(claims: dict[str, Any], seed: str, now: int) -> bytes:
-    pair = nkeys.from_seed(seed.encode())
     whole = {"iat": now, "iss": public_of(seed), **claims}
     id = base64.b32encode(hashlib.sha256(msgspec.json.encode(whole, order="sorted")).digest()).decode().rstrip("=")
     header = {"typ": "JWT", "alg": "ed25519-nkey"}
     signed = b".".join(_text(msgspec.json.encode(part)) for part in (header, {**whole, "jti": id}))
-    return signed + b"." + _text(bytes(pair.sign(signed)))
+    return signed + b"." + _text(_pair(seed).sign(signed).signature)
 
 
 def _text(data: bytes) -> bytes:
