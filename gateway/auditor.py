@@ -69,9 +69,10 @@ class Auditor:
         caller = request.get(CALLER)
         if caller is None and (isinstance(route.permission, Action) or result in STRANGERS):
             return
+        logged_in = getattr(request.get(WANTED), "username", "") if result == "OK" else ""
         entry = AuditEntry(
             at=utc(self._clock.now()),
-            user=caller.user if caller else "",
+            user=caller.user if caller else logged_in,
             door="http",
             action=f"{route.method} {route.path}",
             result=result,

@@ -113,6 +113,8 @@ def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {
         str(route.status): {"description": "Done.", "content": {JSON: {"schema": _schema(route.rpc.reply)}}}
     }
+    if route.table:
+        responses[str(route.status)]["content"]["text/csv"] = {"schema": {"type": "string"}}
     for status, names in sorted(by_status.items()):
         responses[str(status)] = {
             "description": ", ".join(names),
