@@ -309,9 +309,11 @@ TOKEN_USED = Rpc("ottb.v1.cmd.user.token_used",   TokenUsed,  Noted,          fr
 LIST_USERS   = Rpc("ottb.v1.qry.user.list",       ListUsers,  list[UserView], frozenset(),
                    summary="All users", queue=True, permission=A.USER_VIEW)
 CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GRANT,
-                   summary="Create a user", queue=True, timeout=10.0, permission=A.USER_EDIT, about=("username", "role"))
+                   summary="Create a user", queue=True, timeout=10.0,
+                   permission=A.USER_EDIT, about=("username", "role"))
 CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
-                   summary="Change a user", queue=True, timeout=10.0, permission=A.USER_EDIT, about=("user", "role", "status"))
+                   summary="Change a user", queue=True, timeout=10.0,
+                   permission=A.USER_EDIT, about=("user", "role", "status"))
 DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
                    summary="Delete a user", queue=True, permission=A.USER_EDIT, about=("user",))
 END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,

@@ -6,7 +6,7 @@ moment the journal says that a session was closed or that users, roles or servic
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -59,6 +59,8 @@ class Doorkeeper:
         self._claims: OrderedDict[str, Claims] = OrderedDict()
         self._callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()  # by credential and proof
         self._changes = 0  # so that no answer from before a change is remembered
+        self._seen = 0  # the last change's place in the journal; nothing older is taken for an answer
+        self.on_change: Callable[[], None] = lambda: None
         self._following: list[Unsubscribe] = []
         self._used: OrderedDict[str, float] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,7 +144,8 @@ class Doorkeeper:
 
     async def _ask_point(self, request: Identify) -> Caller:
         changes = self._changes
-        identity = await ask(self._bus, IDENTIFY, request, Context(command_id=self._ids.new()))
+        context = Context(command_id=self._ids.new(), after=self._seen)
+        identity = await ask(self._bus, IDENTIFY, request, context)
         caller = _caller(identity)
         if changes == self._changes:
             self._callers[(caller.credential, request.proof)] = caller
@@ -154,11 +157,13 @@ class Doorkeeper:
         if recorded.subject.endswith(NOTHING_CHANGED):
             return
         self._changes += 1
+        self._seen = recorded.seq
         if recorded.subject.endswith(f".{SESSION_CLOSED.past}"):
             session = msgspec.json.decode(recorded.data, type=SessionClosed).session
             self._callers.pop((f"{Kind.SESSION}:{session}", ""), None)
         else:
             self._callers.clear()
+        self.on_change()
 
 
 def _caller(identity: Identity) -> Caller:

@@ -35,7 +35,7 @@ from bus_schemas.call import (
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotBooked, SlotConfigured, SlotReleased, SlotTelemetry
 from bus_schemas.visibility import visible
-from gateway.auth import NOTHING_CHANGED, Caller, Doorkeeper
+from gateway.auth import Caller, Doorkeeper
 from gateway.metrics import Metrics
 from gateway.routes import LIVE, Live
 
@@ -47,7 +47,8 @@ FARTHEST = 50_000  # entries of the journal that are read for one of them; beyon
 SLOWEST = 2_000  # frames that may wait for one client
 TELEMETRY_PAUSE = 0.5
 SWEEP = 5.0
-LOOK_PAUSE = 0.05
+LOOK_PAUSE = 0.02  # seconds; changes come in groups
+NOT_KNOWN = ""  # whose slot that nothing is on record of: only who sees all hears of it
 UNNAMED = 10.0  # seconds a transport may stay without having logged in
 
 ROW = {(row.topic.subject.split(".")[3], row.topic.past): row for row in LIVE}
@@ -133,10 +134,10 @@ class LiveFeed:
     async def start(self) -> None:
         self.seq = await self._bus.last_seq()
         async for recorded in self._bus.replay(SLOT_CONFIGURED.pattern):
-            configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
-            self._owner_of_slot[configured.slot] = configured.config.user
+            self._own(recorded)
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
+        self._doorkeeper.on_change = self._look_again
         self._spawn(self._send_telemetry())
         self._spawn(self._sweep())
 
@@ -253,9 +254,9 @@ class LiveFeed:
     # --- events
 
     async def _hear(self, recorded: Recorded) -> None:
-        if ".evt.point." in recorded.subject and not recorded.subject.endswith(NOTHING_CHANGED):
-            self._look_again()
         kept = self._made(recorded)
+        if recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
+            self._own(recorded)
         self.seq = recorded.seq
         self._saw(recorded.seq)
         if kept is not None:
@@ -269,7 +270,7 @@ class LiveFeed:
             self._spawn(self._look_at_all())
 
     async def _look_at_all(self) -> None:
-        await asyncio.sleep(LOOK_PAUSE)  # changes come in groups, and the doorkeeper hears of them too
+        await asyncio.sleep(LOOK_PAUSE)
         self._looking = False
         for sid, visitor in list(self._visitors.items()):
             try:
@@ -298,12 +299,12 @@ class LiveFeed:
         """Whose thing an event is about. A slot that changes hands is still heard of by who had it."""
         if isinstance(event, CallEvent):
             return (event.user,)
-        if not isinstance(event, SlotConfigured):
-            return (self._owner_of_slot.get(event.slot),)
-        owner = event.config.user
-        before = self._owner_of_slot.get(event.slot, owner)
-        self._owner_of_slot[event.slot] = owner
-        return (before, owner)
+        now = self._owner_of_slot.get(event.slot, NOT_KNOWN)
+        return (now, event.config.user) if isinstance(event, SlotConfigured) else (now,)
+
+    def _own(self, recorded: Recorded) -> None:
+        configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
+        self._owner_of_slot[configured.slot] = configured.config.user
 
     def _sees(self, visitor: Visitor, room: str, owners: tuple[str | None, ...]) -> bool:
         caller = visitor.caller
@@ -339,7 +340,7 @@ class LiveFeed:
             await asyncio.sleep(TELEMETRY_PAUSE)
             pending, self._pending = self._pending, {}
             for telemetry in pending.values():
-                owners = (self._owner_of_slot.get(telemetry.slot),)
+                owners = (self._owner_of_slot.get(telemetry.slot, NOT_KNOWN),)
                 self._send(Kept(self.seq, row.room, _encode(row, shown(telemetry, "telemetry"), self.seq), owners))
 
     def _spawn(self, work: Any) -> None:

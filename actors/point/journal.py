@@ -124,14 +124,16 @@ class Journal:
             raise
         except BusError:
             raise Refusal(ErrorCode.UNAVAILABLE, "This could not be put on record now. Try again.") from None
-        await self._until(seq)
+        await self.until(seq)
 
     async def _catch_up(self, scope: str) -> None:
         last = await self._bus.last(scope)
-        await self._until(last.seq if last else 0)
+        await self.until(last.seq if last else 0)
 
-    async def _until(self, seq: int) -> None:
-        """Wait until the journal's entry has come back: then every answer includes it."""
+    async def until(self, seq: int) -> None:
+        """Wait until the journal's entry has come back: then every answer includes it. Raises Refusal(TIMEOUT)."""
+        if self._heard >= seq:
+            return
         try:
             async with asyncio.timeout(READ_DEADLINE), self._moved:
                 await self._moved.wait_for(lambda: self._heard >= seq)

@@ -329,6 +329,7 @@ class Point:
         return RoleCheckReply(allowed=request.action in identity.actions, permissions=identity.actions)
 
     async def identify(self, request: Identify, context: Context) -> Identity:
+        await self.journal.until(context.after)
         return self._identify(request.kind, request.id, request.proof)
 
     # --- users

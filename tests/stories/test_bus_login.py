@@ -242,3 +242,50 @@ async def test_a_changed_role_is_felt_on_the_bus(site: Site, admin: Client) -> N
         print(f"a changed role was felt on the bus after {1000 * (bus.left[0] - began):.0f} ms")
         assert bus.left[0] - began <= 1.0
         assert not await bus.violates(lambda: bus.nats.subscribe("ottb.v1.evt.call.>"))
+
+
+async def test_all_doors_show_the_same_things(site: Site, admin: Client) -> None:
+    """Two calls, one of somebody else's: HTTP, Socket.IO and the bus show an operator the own one and no other."""
+    viewer = await made(admin, "b_viewer", "operator")
+    assert viewer.token
+    on_nats: set[str] = set()
+
+    async def hear(message: Msg) -> None:
+        on_nats.add(json.loads(message.data)["call_id"])
+
+    async with JsClient(site.url("workspace", ""), viewer.token) as live, on_bus(site, "b_viewer", "secure123") as bus:
+        await live.expect(lambda said: said.get("connected"))
+        assert (await live.ask("subscribe:calls"))["error"] is False
+        assert (await live.ask("subscribe:slots"))["error"] is False
+        await bus.nats.subscribe("ottb.v1.own.b_viewer.evt.call.>", cb=hear)
+        await bus.nats.flush()
+        calls = []
+        for client, slot in ((admin, 45), (viewer, 13)):
+            status, started = await client.post("/api/call/start", {"number": "+380991230001", "slot": slot})
+            assert status == 201, started
+            calls.append(started["call_id"])
+            await client.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+        foreign, own = calls
+        await live.expect(lambda said: "released" in str(said))  # 13 is free again; of 45 nothing is heard
+        await until(lambda: asyncio.sleep(0, on_nats), lambda seen: own in seen)
+    on_http = {call["call_id"] for call in (await viewer.get("/api/calls/feed?all=1&limit=500"))[1]}
+    on_socket = {said["data"].get("call_id") for said in live.events("call.update")}
+    assert on_nats == on_socket == on_http == {own}
+    slots = {said["data"]["slot"] for said in live.events("slot.update")}
+    assert 13 in slots and not slots & {44, 45}
+    assert foreign not in str(live.heard)
+
+
+async def test_a_changed_role_is_felt_on_the_socket(site: Site, admin: Client) -> None:
+    user = await made(admin, "b_socket", "operator")
+    assert user.token
+    await admin.post("/api/roles/deaf", {"permissions": {"DCI": ["read"]}}, part="point")
+    async with JsClient(site.url("workspace", ""), user.token) as live:
+        await live.expect(lambda said: said.get("connected"))
+        assert (await live.ask("subscribe:calls"))["error"] is False
+        began = time.monotonic()
+        await admin.call("PATCH", "/api/users/b_socket", {"role": "deaf"}, part="point")
+        changed = await live.expect(lambda said: said.get("name") == "auth.changed", 1.0)
+        print(f"a changed role was felt on the socket after {1000 * (time.monotonic() - began):.0f} ms")
+        assert changed["payload"]["code"] == "PERMISSION_DENIED"
+        assert (await live.ask("subscribe:calls"))["code"] == "PERMISSION_DENIED"
