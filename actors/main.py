@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -73,7 +74,9 @@ async def start_point(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Po
     return point
 
 
-async def start_bus_login(settings: Settings, point: Point, stack: AsyncExitStack) -> None:
+async def start_bus_login(
+    settings: Settings, point: Point, stack: AsyncExitStack, on_closed: Callable[[], None]
+) -> None:
     """Let other systems in with their POINT identity, where the server asks for it."""
     given = settings.bus_login
     if given.user is None or given.issuer_seed is None:
@@ -81,7 +84,7 @@ async def start_bus_login(settings: Settings, point: Point, stack: AsyncExitStac
     connections = []
     for user, password in ((given.user, given.password), (given.sys_user, given.sys_password)):
         nats = msgspec.structs.replace(settings.nats, user=user, password=password)
-        bus = await connect(nats, name="bus login", on_closed=lambda: None)
+        bus = await connect(nats, name="bus login", on_closed=on_closed)
         stack.push_async_callback(bus.close)
         connections.append(bus)
     auth, sys_bus = connections
@@ -129,7 +132,7 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(tracker.stop)
         await start_audit(bus, stack)
         point = await start_point(settings, bus, stack)
-        await start_bus_login(settings, point, stack)
+        await start_bus_login(settings, point, stack, closed.set)
         await start_ledger(settings, bus, stack)
 
         def make_phone(config: SlotConfig) -> AdbPhone:

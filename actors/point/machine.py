@@ -7,6 +7,7 @@ administer must remain after every change.
 """
 
 import hmac
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -45,6 +46,7 @@ from bus_schemas.user import (
 
 SYSTEM = "system"
 RESERVED = frozenset({SYSTEM, "ring_timeout", "max_duration", "operator_on_phone"})  # who else ends calls
+LIKE_A_TOKEN = re.compile(r"t[0-9a-f]{16}\Z")  # the id of a service token
 ADMINISTRATION = frozenset({Action.USER_EDIT, Action.ROLE_EDIT})
 TOKENS_EACH = 50
 REFRESH_GRACE = 10.0  # seconds in which a refresh token may come twice: its answer may have been lost (RFC 9700)
@@ -274,7 +276,7 @@ def create_user(
 ) -> UserCreated:
     if order.username in book.users:
         raise Refusal(ErrorCode.CONFLICT, "There is a user of this name.")
-    if order.username in RESERVED:
+    if order.username in RESERVED or LIKE_A_TOKEN.match(order.username):  # its inbox would be the token's
         raise Refusal(ErrorCode.INVALID_PARAMS, "This name is the platform's own.")
     _must_hold(asker, _role(book, order.role).actions)
     return UserCreated(

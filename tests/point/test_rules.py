@@ -177,6 +177,15 @@ def test_somebody_who_can_administer_remains() -> None:
         assert refused.value.code is ErrorCode.CONFLICT
 
 
+@pytest.mark.parametrize("name", ["system", "ring_timeout", "t0123456789abcdef"])
+def test_the_platforms_own_names_are_not_given(name: str) -> None:
+    directory = book(root="admin")
+    order = CreateUser(username=name, password="secure123", role="operator")
+    with pytest.raises(Refusal) as refused:
+        machine.create_user(directory, asker(directory, "root"), order, "h", AT, must_change=False)
+    assert refused.value.code is ErrorCode.INVALID_PARAMS
+
+
 def test_patch_changes_only_what_it_names() -> None:
     directory = book(root="admin", x="operator")
     order = ChangeUser(user="x", email="x@example.com")
