@@ -22,9 +22,11 @@ REFUSED = pytest.raises((BusError, TimeoutError))
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A running server, as `ottb up` starts it, its state in a folder with a space and a letter beyond ASCII."""
-    (port,) = free_ports(1)
+    port, websocket = free_ports(2)
     state = tmp_path_factory.mktemp("nats") / "a place für it"
-    made = Settings(state_dir=str(state), nats=Nats(port=port), sandbox=Sandbox(enabled=False))
+    made = Settings(
+        state_dir=str(state), nats=Nats(port=port, websocket_port=websocket), sandbox=Sandbox(enabled=False)
+    )
     child = children(made, None)[0]
     assert child.name == "nats-server"
     with (state / "log").open("wb") as log:
