@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.call.line import Dial, HangUp, LookAt, Looked, Release
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.orders import Dial, HangUp, LookAt, Looked, Release
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, newer
 from bus_schemas.call import (
     CallAdopted,

@@ -15,13 +15,13 @@ from actors.call import gate
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
 from actors.call.gate import Number, Rules
+from actors.call.line import Release, Settle
 from actors.call.machine import Attempt
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, ask
 from actors.slot.machine import Book, Booked
-from actors.slot.orders import Release, Settle
 from actors.slot.pool import Pool
 from bus_schemas.call import START_ON_SLOT, CallDialing, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal

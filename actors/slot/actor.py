@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 import structlog
 
+from actors.call.line import AdoptCall, Looked, Release
 from actors.call.machine import DialFailed, DialUncertain
 from actors.runtime.actor import Actor, Outcome
 from actors.runtime.clock import Moment, moment
@@ -15,7 +16,6 @@ from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.slot import machine
 from actors.slot.machine import (
-    AdoptCall,
     Book,
     Booked,
     CommandDone,
@@ -31,7 +31,6 @@ from actors.slot.machine import (
     Slot,
     UsePhone,
 )
-from actors.slot.orders import Looked, Release
 from actors.slot.phone import (
     Look,
     Phone,

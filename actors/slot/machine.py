@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.call.line import AdoptCall, Dial, HangUp, LookAt, Looked, Release, Settle
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.orders import Dial, HangUp, LookAt, Looked, Release, Settle
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -117,12 +117,6 @@ class RunCommand(Effect, frozen=True, kw_only=True):
     command_id: str
     command: str
     timeout: float
-
-
-class AdoptCall(Effect, frozen=True, kw_only=True):
-    """Take over the call that this slot is booked for."""
-
-    call_id: str
 
 
 class Book(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from actors.call import machine
+from actors.call.line import Dial, HangUp, LookAt, Looked, Release
 from actors.call.machine import Attempt, Call, DialFailed, DialUncertain, Patience
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Elapsed, SetTimer, Tell
-from actors.slot.orders import Dial, HangUp, LookAt, Looked, Release
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall
 from bus_schemas.call import CallConnected, CallEnded, CallState, EndReason, Phase
 from bus_schemas.errors import Refusal
