@@ -1,12 +1,13 @@
-"""The slots and calls of one host, put together from given parts. Names no adapter: `main.py` does that."""
+"""The slots, trunks and calls of one host, put together from given parts. Names no adapter: `main.py` does that."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from actors.call import gate
 from actors.call.actor import CallActor
+from actors.call.attempts import Attempts
 from actors.call.caps import Caps
 from actors.call.gate import Rules
 from actors.call.machine import Patience
@@ -21,8 +22,12 @@ from actors.settings import Dial, Settings, SettingsError
 from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.pool import Pool
 from actors.slot.registry import Device, SlotRegistry
+from actors.trunk.actor import TrunkActor
+from actors.trunk.exchange import Exchange
+from actors.trunk.pbx import Pbx
 from bus_schemas.call import START_CALL, START_ON_SLOT
 from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT
+from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX
 
 
 def rules_of(dial: Dial) -> Rules:
@@ -52,6 +57,7 @@ async def running(
     ids: Ids,
     make_phone: MakePhone,
     devices: Callable[[], Iterable[Device]],
+    pbxs: Mapping[str, Pbx],
     lost: asyncio.Event,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse."""
@@ -71,30 +77,42 @@ async def running(
             ownership=keeper,
             make={
                 "slot": lambda id, host: SlotActor(id=id, host=host, make_phone=make_phone, pool=pool),
+                "trunk": lambda id, host: TrunkActor(id=id, host=host, pbxs=pbxs),
                 "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
             },
         )
         stack.push_async_callback(host.drain)
         registry = SlotRegistry(host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs)
         await registry.start()
-        switchboard = Switchboard(
-            host=host,
-            pool=pool,
-            rules=rules_of(settings.dial),
-            caps=Caps(per_minute=settings.dial.user_calls_per_minute, at_once=settings.dial.user_concurrent_calls),
-            limits=Limits(
-                ring_timeout=calls.ring_timeout,
-                max_duration=calls.max_duration,
-                slot_calls_per_hour=settings.dial.slot_calls_per_hour,
-            ),
-            regions=lambda: registry.regions,
+        rules = rules_of(settings.dial)
+        caps = Caps(per_minute=settings.dial.user_calls_per_minute, at_once=settings.dial.user_concurrent_calls)
+        attempts = Attempts(host=host, caps=caps)
+        limits = Limits(
+            ring_timeout=calls.ring_timeout,
+            max_duration=calls.max_duration,
+            slot_calls_per_hour=settings.dial.slot_calls_per_hour,
         )
+        switchboard = Switchboard(
+            host=host, pool=pool, rules=rules, attempts=attempts, limits=limits, regions=lambda: registry.regions
+        )
+        exchange = Exchange(
+            host=host,
+            from_file=settings.trunks,
+            rules=rules,
+            attempts=attempts,
+            limits=limits,
+            extension_calls=settings.dial.extension_calls,
+            recording=frozenset(name for name, ami in settings.ami.items() if ami.recordings),
+        )
+        await exchange.start()
         host.serve_beside(START_ON_SLOT, switchboard.start_here)
+        host.serve_beside(DIAL_ON_TRUNK, exchange.dial_here)
         service = Service(
             bus=bus,
             queue="host",
             handlers={
                 START_CALL: switchboard.start_call,
+                DIAL_PBX: exchange.dial,
                 CONFIGURE_SLOT: registry.configure,
                 REMOVE_SLOT: registry.remove,
                 LIST_UNASSIGNED: registry.unassigned,

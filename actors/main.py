@@ -19,6 +19,7 @@ import structlog
 
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.adapters.asterisk import Asterisk
 from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
@@ -138,6 +139,11 @@ async def serve(settings: Settings) -> int:
         def make_phone(config: SlotConfig) -> AdbPhone:
             return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker)
 
+        pbxs = {}
+        for name, ami in settings.ami.items():
+            pbxs[name] = Asterisk(name, ami, prefix=f"ottb-{settings.host}-{secrets.token_hex(4)}")
+            pbxs[name].start()
+            stack.push_async_callback(pbxs[name].stop)
         host = running(
             settings,
             bus=bus,
@@ -145,10 +151,11 @@ async def serve(settings: Settings) -> int:
             ids=RandomIds(),
             make_phone=make_phone,
             devices=tracker.devices,
+            pbxs=pbxs,
             lost=lost,
         )
         await stack.enter_async_context(host)
-        log.info("actor host is up", host=settings.host, slots=len(settings.slots))
+        log.info("actor host is up", host=settings.host, slots=len(settings.slots), trunks=len(settings.trunks))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

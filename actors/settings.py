@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bus_schemas.slot import Region, SlotConfig
+from bus_schemas.trunk import TrunkConfig
 
 PREFIX = "OTTB_"
 
@@ -55,7 +56,8 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of the dial gate. `countries` empty: only the SIM's own. `hours`: "08:00-21:00" in `timezone`, or
-    empty for always. Caps: calls started per minute and calls at once by one user, calls per hour on one slot."""
+    empty for always. Caps: calls started per minute and calls at once by one user, calls per hour on one slot, trunk
+    calls at once with one slot's extension."""
 
     site_region: Region = "UA"
     countries: tuple[Region, ...] = ()
@@ -66,6 +68,7 @@ class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user_calls_per_minute: Annotated[int, Meta(ge=1)] = 600
     user_concurrent_calls: Annotated[int, Meta(ge=1)] = 200
     slot_calls_per_hour: Annotated[int, Meta(ge=1)] = 240
+    extension_calls: Annotated[int, Meta(ge=1)] = 1
 
 
 class Calls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,13 +81,32 @@ class Calls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lost_timeout: Seconds = 30.0
 
 
+class Ami(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One Asterisk and how it is spoken to. A slot's extension is `<slot>@<context>` there, or, where `context` is
+    empty, the PJSIP endpoint `endpoint` (`{slot}` is the number). `recordings`: the folder with the recordings of this
+    PBX, as this machine sees it; empty: none are made."""
+
+    host: str = "127.0.0.1"
+    port: Port = 5038
+    user: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$(?!\n)")] = "ottb"
+    secret: Annotated[str, Meta(pattern=r"^[!-~]{1,128}$(?!\n)")] | None = None
+    context: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")] = "ottb-slots"
+    endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}(\{slot\})?[A-Za-z0-9_-]{0,32}$(?!\n)")] = "slot{slot}"
+    recordings: str = ""
+
+
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Virtual phones instead of real ones. `time_scale` 0.1 makes the carrier ten times as fast."""
+    """Virtual phones and a virtual PBX instead of real ones. `asterisk`: a real Asterisk is used where `make asterisk`
+    has put one. `time_scale` 0.1 makes the carrier ten times as fast."""
 
     enabled: bool = True
     control_port: Port = 17000
     base_port: Port = 17000
     phones: Annotated[int, Meta(ge=1, le=500)] = 40
+    pbx_port: Port = 17038
+    pbx_control_port: Port = 17039
+    sip_port: Port = 17060
+    asterisk: bool = True
     time_scale: Annotated[float, Meta(gt=0)] = 1.0
 
 
@@ -131,6 +153,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: Log = Log()
     hubs: dict[str, str] = {}
     slots: tuple[SlotConfig, ...] = ()
+    ami: dict[str, Ami] = {}
+    trunks: tuple[TrunkConfig, ...] = ()
 
     @property
     def state(self) -> Path:

@@ -96,6 +96,7 @@ async def _count(slots: int) -> float:
         ids=CountedIds("b"),
         make_phone=lambda config: PocketPhone(Handset(), alive=lambda: True, buried=bus.buried),
         devices=lambda: (),
+        pbxs={},
         lost=asyncio.Event(),
     )
     async with host:

@@ -55,6 +55,7 @@ class EndReason(StrEnum):
     INVALID_NUMBER = "invalid_number"
     NETWORK = "network"
     PHONE_LOST = "phone_lost"
+    TRUNK_LOST = "trunk_lost"
     UNKNOWN = "unknown"
 
 
@@ -129,6 +130,7 @@ class CallView(Struct, frozen=True, kw_only=True):
     cause: str | None = None
     ending: bool = False
     trace_id: str | None = None
+    trunk: str | None = None
 
 
 class CallsFeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,7 +148,9 @@ class GetCdr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Cdr(Struct, frozen=True, kw_only=True):
-    """The record of one call, written once when it ended. Times in UTC, durations in whole seconds."""
+    """The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
+    trunk; null for a call of the slot's phone. `cause`: in the words of the phone, or of the SIP side. `recording`:
+    where to fetch it. `disposition`, `billable_seconds`: what the PBX counted by itself."""
 
     call_id: CallId
     user: str
@@ -164,6 +168,43 @@ class Cdr(Struct, frozen=True, kw_only=True):
     ended_by: str | None
     clock_suspect: bool
     trace_id: str | None
+    trunk: str | None = None
+    campaign: str | None = None
+    recording: str | None = None
+    disposition: str | None = None
+    billable_seconds: int | None = None
+
+
+class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Records of ended calls, newest first. `since`, `until`: of the start, UTC. `number`: the number or a part of it.
+    `format=csv` gives a table."""
+
+    since: Annotated[str, Meta(max_length=40)] | None = None
+    until: Annotated[str, Meta(max_length=40)] | None = None
+    number: Annotated[str, Meta(pattern=r"^\+?[0-9]{1,20}$(?!\n)")] | None = None
+    user: Annotated[str, Meta(max_length=64)] | None = None
+    slot: SlotId | None = None
+    trunk: Annotated[str, Meta(max_length=64)] | None = None
+    campaign: Annotated[str, Meta(max_length=64)] | None = None
+    outcome: CallState | None = None
+    reason: EndReason | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+    format: Literal["json", "csv"] = "json"
+
+
+class GetRecording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was said in one call, as WAV. Takes `Range`."""
+
+    call_id: CallId
+
+
+class Recording(Struct, frozen=True, kw_only=True):
+    """Where a recording is: the file `file` in the recordings' folder of the PBX `pbx`."""
+
+    call_id: CallId
+    pbx: str
+    file: str
 
 
 START_REFUSALS = frozenset(
@@ -195,6 +236,11 @@ CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallVie
                  summary="Live feed of all calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
 GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
                  summary="The record of one ended call", queue=True, permission=A.CALL_VIEW, asks=SEES)
+LIST_CDRS  = Rpc("ottb.v1.qry.call.cdrs",                ListCdrs,  list[Cdr],      frozenset(),
+                 summary="Records of ended calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
+GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording,   frozenset({E.NOT_FOUND}),
+                    summary="The recording of one call", queue=True,
+                    permission=A.CALL_RECORDING, asks=SEES, about=("call_id",))
 # fmt: on
 
 
@@ -217,6 +263,8 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     max_duration: float
     after_ref: str | None = None
     trace_id: str | None = None
+    trunk: str | None = None
+    recording: str | None = None
 
 
 class CallAdopted(Struct, frozen=True, kw_only=True):
@@ -284,9 +332,22 @@ class CallEnded(Struct, frozen=True, kw_only=True):
     ended_by: str | None = None
     clock_suspect: bool = False
     trace_id: str | None = None
+    trunk: str | None = None
+    recording: str | None = None
 
 
-CallEvent = CallDialing | CallAdopted | CallAlerting | CallConnected | CallEnding | CallEnded
+class CallEnriched(Struct, frozen=True, kw_only=True):
+    """What the PBX counted by itself of a call that is over. `disposition` in Asterisk's words."""
+
+    call_id: CallId
+    slot: int
+    user: str
+    at: Utc
+    disposition: str
+    billable_seconds: int
+
+
+CallEvent = CallDialing | CallAdopted | CallAlerting | CallConnected | CallEnding | CallEnded | CallEnriched
 
 # fmt: off
 CALL_DIALING   = Topic("ottb.v1.evt.call.{call_id}.dialing",   CallDialing,   "A call attempt was recorded")
@@ -295,7 +356,20 @@ CALL_ALERTING  = Topic("ottb.v1.evt.call.{call_id}.alerting",  CallAlerting,  "I
 CALL_CONNECTED = Topic("ottb.v1.evt.call.{call_id}.connected", CallConnected, "The call was answered")
 CALL_ENDING    = Topic("ottb.v1.evt.call.{call_id}.ending",    CallEnding,    "A hang-up was asked for")
 CALL_ENDED     = Topic("ottb.v1.evt.call.{call_id}.ended",     CallEnded,     "The call is over")
+CALL_ENRICHED  = Topic("ottb.v1.evt.call.{call_id}.enriched",  CallEnriched,  "What the PBX counted of an ended call")
 # fmt: on
 
-COMMANDS = (START_CALL, START_ON_SLOT, START_ABSENT, END_CALL, END_ABSENT, GET_CALL, PAST_CALL, CALLS_FEED, GET_CDR)
-TOPICS = (CALL_DIALING, CALL_ADOPTED, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED)
+COMMANDS = (
+    START_CALL,
+    START_ON_SLOT,
+    START_ABSENT,
+    END_CALL,
+    END_ABSENT,
+    GET_CALL,
+    PAST_CALL,
+    CALLS_FEED,
+    GET_CDR,
+    LIST_CDRS,
+    GET_RECORDING,
+)
+TOPICS = (CALL_DIALING, CALL_ADOPTED, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED, CALL_ENRICHED)

@@ -26,6 +26,7 @@ class Action(StrEnum):
     CALL_END_ANY = "call.end_any"  # also calls that others started
     CALL_VIEW = "call.view"
     CALL_VIEW_ANY = "call.view_any"  # also calls of others
+    CALL_RECORDING = "call.recording"  # hear what was said
     SLOT_VIEW = "slot.view"
     SLOT_VIEW_ANY = "slot.view_any"  # also slots that belong to others
     SLOT_USE_ANY = "slot.use_any"  # also slots that belong to others
@@ -33,6 +34,7 @@ class Action(StrEnum):
     SLOT_REBOOT = "slot.reboot"
     SLOT_SHELL = "slot.shell"
     SLOT_CONFIGURE = "slot.configure"
+    TRUNK_VIEW = "trunk.view"
     MONITOR_VIEW = "monitor.view"
     PIPELINE_VIEW = "pipeline.view"
     PIPELINE_RUN = "pipeline.run"
@@ -50,10 +52,11 @@ class Action(StrEnum):
 A = Action
 MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "OTTB": {
-        "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.MONITOR_VIEW}),
+        "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.MONITOR_VIEW}),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART}),
         "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY}),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY}),
+        "listen": frozenset({A.CALL_RECORDING}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
         "shell": frozenset({A.SLOT_SHELL}),
     },
@@ -79,7 +82,7 @@ Permissions = Mapping[str, Sequence[str]]
 BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "admin": {module: tuple(verbs) for module, verbs in MODULES.items()},
     "supervisor": {
-        "OTTB": ("read", "read_all", "write", "supervise"),
+        "OTTB": ("read", "read_all", "write", "supervise", "listen"),
         "DCI": ("read",),
         "WORKSPACE": ("view", "call", "note"),
         "POINT": ("read", "token"),
@@ -92,7 +95,7 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
         "POINT": ("token",),
     },
     "auditor": {
-        "OTTB": ("read", "read_all"),
+        "OTTB": ("read", "read_all", "listen"),
         "DCI": ("read",),
         "WORKSPACE": ("view",),
         "POINT": ("read", "audit"),

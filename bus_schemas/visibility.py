@@ -14,8 +14,16 @@ from collections.abc import Collection, Mapping
 from bus_schemas.contract import ROOT, token
 from bus_schemas.permissions import Action
 
-VIEW: Mapping[str, Action] = {"call": Action.CALL_VIEW, "slot": Action.SLOT_VIEW}
-VIEW_ANY: Mapping[str, Action] = {"call": Action.CALL_VIEW_ANY, "slot": Action.SLOT_VIEW_ANY}
+VIEW: Mapping[str, Action] = {
+    "call": Action.CALL_VIEW,
+    "slot": Action.SLOT_VIEW,
+    "trunk": Action.TRUNK_VIEW,
+}
+VIEW_ANY: Mapping[str, Action] = {
+    "call": Action.CALL_VIEW_ANY,
+    "slot": Action.SLOT_VIEW_ANY,
+    "trunk": Action.TRUNK_VIEW,  # trunks belong to nobody
+}
 
 OWN = f"{ROOT}.own"
 SHARED = f"{ROOT}.shared"

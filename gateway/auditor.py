@@ -47,8 +47,8 @@ class Auditor:
         self._ids = ids
 
     async def watch(
-        self, route: Route, request: web.Request, work: Callable[[], Awaitable[web.Response]]
-    ) -> web.Response:
+        self, route: Route, request: web.Request, work: Callable[[], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
         """Do the work and put it on the audit, whether it succeeds or is refused."""
         try:
             response = await work()
@@ -61,7 +61,7 @@ class Auditor:
         except Exception:
             await self._note(route, request, ErrorCode.INTERNAL.value, b"")
             raise
-        body = response.body if isinstance(response.body, bytes) else b""
+        body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
         await self._note(route, request, "OK" if response.status < 400 else f"HTTP_{response.status}", body)
         return response
 

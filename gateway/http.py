@@ -15,7 +15,7 @@ from aiohttp import web
 from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
-from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw
+from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access
 from gateway import errors
@@ -23,6 +23,7 @@ from gateway.auditor import CALLER, REQUEST_ID, TRACE_ID, WANTED, Auditor
 from gateway.auth import Caller, Doorkeeper
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
+from gateway.recordings import Recordings
 from gateway.routes import Part, Route
 from gateway.server import Protocol
 from gateway.table import to_csv
@@ -74,8 +75,10 @@ class Door:
         idempotency: Idempotency,
         metrics: Metrics,
         auditor: Auditor,
+        recordings: Recordings,
     ) -> None:
         self.auditor = auditor
+        self.recordings = recordings
         self.bus = bus
         self.ids = ids
         self.doorkeeper = doorkeeper
@@ -93,17 +96,19 @@ class Door:
         read = reader_of(route)
         needs = Needs.of(route)
 
-        async def handle(request: web.Request) -> web.Response:
-            if route.method == "GET":
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if not route.audited:
                 return await carry_out(request)
             return await self.auditor.watch(route, request, lambda: carry_out(request))
 
-        async def carry_out(request: web.Request) -> web.Response:
+        async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self._admit(route, request)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             wanted = read(request, body)
             request[WANTED] = wanted
             key = request.headers.get("Idempotency-Key") if route.effect else None
+            if route.file:
+                return await self._send_file(route, request, wanted, caller)
             if key is None:
                 return await self._ask(route, request, wanted, caller, request[COMMAND_ID], needs)
             command_id = Idempotency.command_id(caller.user, f"{route.method} {request.path}", key)
@@ -121,6 +126,16 @@ class Door:
         request[CALLER] = caller
         caller.must(route.permission)
         return caller
+
+    async def _send_file(self, route: Route, request: web.Request, wanted: Any, caller: Caller) -> web.StreamResponse:
+        context = Context(
+            command_id=request[COMMAND_ID],
+            user=caller.user,
+            actions=caller.actions & route.rpc.needed,
+            traceparent=_traceparent(request),
+            after=self.seen,
+        )
+        return self.recordings.send(request, await ask(self.bus, route.rpc, wanted, context))
 
     async def _ask(
         self, route: Route, request: web.Request, wanted: Any, caller: Caller, command_id: str, needs: "Needs"

@@ -34,6 +34,7 @@ from bus_schemas.call import (
 )
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotBooked, SlotConfigured, SlotReleased, SlotTelemetry
+from bus_schemas.trunk import TrunkChanged
 from bus_schemas.visibility import visible
 from gateway.auth import Caller, Doorkeeper
 from gateway.metrics import Metrics
@@ -299,6 +300,8 @@ class LiveFeed:
         """Whose thing an event is about. A slot that changes hands is still heard of by who had it."""
         if isinstance(event, CallEvent):
             return (event.user,)
+        if isinstance(event, TrunkChanged):
+            return (None,)
         now = self._owner_of_slot.get(event.slot, NOT_KNOWN)
         return (now, event.config.user) if isinstance(event, SlotConfigured) else (now,)
 

@@ -31,6 +31,7 @@ from gateway.live import LiveFeed
 from gateway.metrics import Metrics
 from gateway.openapi import routes_of
 from gateway.pages import add_pages
+from gateway.recordings import Recordings
 from gateway.routes import Part
 from gateway.server import Connections, Listener, expect
 
@@ -78,7 +79,15 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(doorkeeper.stop)
         idempotency = Idempotency(bus=bus, now=lambda: clock.now().timestamp())
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
-        door = Door(bus=bus, ids=ids, doorkeeper=doorkeeper, idempotency=idempotency, metrics=metrics, auditor=auditor)
+        door = Door(
+            bus=bus,
+            ids=ids,
+            doorkeeper=doorkeeper,
+            idempotency=idempotency,
+            metrics=metrics,
+            auditor=auditor,
+            recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
+        )
         bus_door = BusDoor(bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=auditor)
         await bus_door.start()
         stack.push_async_callback(bus_door.stop)

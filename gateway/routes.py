@@ -15,6 +15,8 @@ from bus_schemas.call import (
     END_CALL,
     GET_CALL,
     GET_CDR,
+    GET_RECORDING,
+    LIST_CDRS,
     START_CALL,
 )
 from bus_schemas.contract import Rpc, Topic
@@ -39,6 +41,7 @@ from bus_schemas.slot import (
     SLOT_RESTARTING,
     SLOT_TELEMETRY,
 )
+from bus_schemas.trunk import DIAL_PBX, PBX_STATUS, TRUNK_CHANGED
 from bus_schemas.user import (
     CHANGE_PASSWORD,
     CHANGE_USER,
@@ -71,7 +74,7 @@ class Part(StrEnum):
 @dataclass(frozen=True)
 class Route:
     """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
-    answer is also to be had as CSV."""
+    answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that."""
 
     method: str
     path: str
@@ -80,6 +83,12 @@ class Route:
     part: Part
     effect: bool = False
     table: bool = False
+    file: bool = False
+
+    @property
+    def audited(self) -> bool:
+        """What changes something, and what lets somebody hear what others said."""
+        return self.method != "GET" or self.file
 
     @property
     def permission(self) -> Action | Access:
@@ -139,6 +148,12 @@ ROUTES = (
     Route("GET",    "/api/call/{call_id}",                        GET_CALL,        200, P.OTTB),
     Route("GET",    "/api/call/{call_id}/cdr",                    GET_CDR,         200, P.OTTB),
     Route("GET",    "/api/calls/feed",                            CALLS_FEED,      200, P.OTTB),
+
+    Route("GET",    "/api/pbx/status",                            PBX_STATUS,      200, P.OTTB),
+    Route("POST",   "/api/pbx/dial",                              DIAL_PBX,        201, P.OTTB, True),
+    Route("GET",    "/api/pbx/cdr",                               LIST_CDRS,       200, P.OTTB, table=True),
+    Route("GET",    "/api/pbx/cdr/{call_id}",                     GET_CDR,         200, P.OTTB),
+    Route("GET",    "/api/pbx/recordings/{call_id}",              GET_RECORDING,   200, P.OTTB, file=True),
 )
 
 LIVE = (
@@ -157,5 +172,6 @@ LIVE = (
     Live(SLOT_COMMAND_STARTED, "slots", "slot.update", A.SLOT_VIEW),
     Live(SLOT_COMMAND_DONE,    "slots", "slot.update", A.SLOT_VIEW),
     Live(SLOT_TELEMETRY,       "slots", "slot.update", A.SLOT_VIEW),
+    Live(TRUNK_CHANGED,        "trunks", "trunk.update", A.TRUNK_VIEW),
 )
 # fmt: on

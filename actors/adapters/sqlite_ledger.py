@@ -21,9 +21,12 @@ from bus_schemas.call import (
     CallDialing,
     CallEnded,
     CallEnding,
+    CallEnriched,
+    CallState,
     CallView,
     Cdr,
     EndReason,
+    ListCdrs,
     Phase,
     state_of,
     status_of,
@@ -43,10 +46,21 @@ from bus_schemas.slot import (
     SlotRestarting,
     SlotStatus,
 )
+from bus_schemas.trunk import (
+    TrunkActivated,
+    TrunkBooked,
+    TrunkChanged,
+    TrunkConfig,
+    TrunkConfigured,
+    TrunkReleased,
+    TrunkRemoved,
+    TrunkState,
+    TrunkView,
+)
 
 log = structlog.get_logger()
 
-VERSION = 2
+VERSION = 3
 BUSY_TIMEOUT = 5.0
 
 SCHEMA = """
@@ -57,8 +71,11 @@ CREATE TABLE calls (
     call_id TEXT NOT NULL UNIQUE, slot INTEGER NOT NULL, number TEXT NOT NULL, user TEXT NOT NULL,
     phase TEXT NOT NULL, start_time TEXT NOT NULL, ring_time TEXT, answer_time TEXT, end_time TEXT,
     duration INTEGER, ring_seconds INTEGER, reason TEXT, cause TEXT, ended_by TEXT, ending INTEGER NOT NULL DEFAULT 0,
-    clock_suspect INTEGER NOT NULL DEFAULT 0, trace_id TEXT
+    clock_suspect INTEGER NOT NULL DEFAULT 0, trace_id TEXT, trunk TEXT, campaign TEXT, recording TEXT,
+    disposition TEXT, billable_seconds INTEGER
 );
+CREATE INDEX calls_start ON calls (start_time);
+CREATE INDEX calls_user ON calls (user, seq);
 CREATE INDEX live_calls ON calls (seq) WHERE phase <> 'ended';
 CREATE TABLE slots (
     slot INTEGER PRIMARY KEY, config BLOB NOT NULL, status TEXT NOT NULL, call_id TEXT, last_activity TEXT
@@ -67,6 +84,7 @@ CREATE TABLE commands (
     command_id TEXT PRIMARY KEY, slot INTEGER NOT NULL, command TEXT NOT NULL, user TEXT NOT NULL,
     start_time TEXT NOT NULL, end_time TEXT, exit_code INTEGER, output TEXT, truncated INTEGER, error TEXT
 );
+CREATE TABLE trunks (trunk TEXT PRIMARY KEY, config BLOB NOT NULL, state TEXT NOT NULL, reason TEXT, failed INTEGER);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, user TEXT NOT NULL, door TEXT NOT NULL, action TEXT NOT NULL,
     result TEXT NOT NULL, subject TEXT NOT NULL, credential TEXT, address TEXT NOT NULL, request_id TEXT NOT NULL,
@@ -120,6 +138,22 @@ class SqliteLedger:
     def cdr(self, call_id: str) -> Cdr | None:
         row = self._one("SELECT * FROM calls WHERE call_id = ? AND phase = 'ended'", call_id)
         return _cdr(row) if row is not None else None
+
+    def cdrs(
+        self, wanted: ListCdrs, *, limit: int, before: int | None, user: str | None = None
+    ) -> list[tuple[str, Cdr]]:
+        where, values = _cdr_filter(wanted, before, user)
+        rows = self._connection().execute(
+            f"SELECT * FROM calls WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, limit)
+        )
+        return [(str(row["seq"]), _cdr(row)) for row in rows]
+
+    def recording(self, call_id: str) -> str | None:
+        row = self._one("SELECT recording FROM calls WHERE call_id = ? AND phase = 'ended'", call_id)
+        return row["recording"] if row is not None else None
+
+    def trunks(self) -> list[TrunkView]:
+        return [_trunk_view(row) for row in self._connection().execute("SELECT * FROM trunks ORDER BY trunk")]
 
     def slots(self) -> list[SlotRow]:
         rows = self._connection().execute("SELECT * FROM slots ORDER BY slot")
@@ -191,9 +225,19 @@ class SqliteLedger:
 
 def _dialing(db: sqlite3.Connection, event: CallDialing, seq: int) -> None:
     db.execute(
-        "INSERT OR IGNORE INTO calls (seq, call_id, slot, number, user, phase, start_time, trace_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (seq, event.call_id, event.slot, event.number, event.user, Phase.DIALING, event.at, event.trace_id),
+        "INSERT OR IGNORE INTO calls (seq, call_id, slot, number, user, phase, start_time, trace_id, trunk)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            seq,
+            event.call_id,
+            event.slot,
+            event.number,
+            event.user,
+            Phase.DIALING,
+            event.at,
+            event.trace_id,
+            event.trunk,
+        ),
     )
 
 
@@ -214,7 +258,7 @@ def _ending(db: sqlite3.Connection, event: CallEnding, _: int) -> None:
 def _ended(db: sqlite3.Connection, event: CallEnded, _: int) -> None:
     db.execute(
         "UPDATE calls SET phase = ?, ring_time = ?, answer_time = ?, end_time = ?, duration = ?, ring_seconds = ?,"
-        " reason = ?, cause = ?, ended_by = ?, clock_suspect = ?, ending = 0 WHERE call_id = ?",
+        " reason = ?, cause = ?, ended_by = ?, clock_suspect = ?, recording = ?, ending = 0 WHERE call_id = ?",
         (
             Phase.ENDED,
             event.ring_time,
@@ -226,8 +270,16 @@ def _ended(db: sqlite3.Connection, event: CallEnded, _: int) -> None:
             event.cause,
             event.ended_by,
             event.clock_suspect,
+            event.recording,
             event.call_id,
         ),
+    )
+
+
+def _enriched(db: sqlite3.Connection, event: CallEnriched, _: int) -> None:
+    db.execute(
+        "UPDATE calls SET disposition = ?, billable_seconds = ? WHERE call_id = ?",
+        (event.disposition, event.billable_seconds, event.call_id),
     )
 
 
@@ -277,6 +329,25 @@ def _command_done(db: sqlite3.Connection, event: SlotCommandDone, _: int) -> Non
     )
 
 
+def _trunk_configured(db: sqlite3.Connection, event: TrunkConfigured, _: int) -> None:
+    db.execute(
+        "INSERT INTO trunks (trunk, config, state, failed) VALUES (?, ?, ?, 0)"
+        " ON CONFLICT (trunk) DO UPDATE SET config = excluded.config",
+        (event.trunk, msgspec.json.encode(event.config), TrunkState.DOWN),
+    )
+
+
+def _trunk_removed(db: sqlite3.Connection, event: TrunkRemoved, _: int) -> None:
+    db.execute("DELETE FROM trunks WHERE trunk = ?", (event.trunk,))
+
+
+def _trunk_changed(db: sqlite3.Connection, event: TrunkChanged, _: int) -> None:
+    db.execute(
+        "UPDATE trunks SET state = ?, reason = ?, failed = ? WHERE trunk = ?",
+        (event.state, event.reason, event.failed, event.trunk),
+    )
+
+
 def _audited(db: sqlite3.Connection, event: AuditRecorded, _: int) -> None:
     db.executemany(
         "INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -307,6 +378,7 @@ _WRITE: Mapping[type, Any] = {
     CallConnected: _connected,
     CallEnding: _ending,
     CallEnded: _ended,
+    CallEnriched: _enriched,
     SlotConfigured: _configured,
     SlotRemoved: _removed,
     SlotActivated: _activated,
@@ -316,6 +388,12 @@ _WRITE: Mapping[type, Any] = {
     SlotReleased: _released,
     SlotCommandStarted: _command_started,
     SlotCommandDone: _command_done,
+    TrunkConfigured: _trunk_configured,
+    TrunkRemoved: _trunk_removed,
+    TrunkActivated: _nothing,
+    TrunkBooked: _nothing,
+    TrunkReleased: _nothing,
+    TrunkChanged: _trunk_changed,
     AuditRecorded: _audited,
 }
 
@@ -337,6 +415,34 @@ def _audit_filter(wanted: ListAudit, before: int | None) -> tuple[str, list[Any]
     ]
     given = [(condition, value) for condition, value in conditions if value is not None]
     return " AND ".join(["1", *(condition for condition, _ in given)]), [value for _, value in given]
+
+
+def _cdr_filter(wanted: ListCdrs, before: int | None, user: str | None) -> tuple[str, list[Any]]:
+    conditions = [
+        ("seq < ?", before),
+        ("user = ?", user),
+        ("user = ?", wanted.user),
+        (r"number LIKE ? ESCAPE '\'", None if wanted.number is None else f"%{_literal(wanted.number)}%"),
+        ("slot = ?", wanted.slot),
+        ("trunk = ?", wanted.trunk),
+        ("campaign = ?", wanted.campaign),
+        ("reason = ?", wanted.reason),
+        ("start_time >= ?", wanted.since),
+        ("start_time < ?", wanted.until),
+    ]
+    given = [(condition, value) for condition, value in conditions if value is not None]
+    clauses = ["phase = 'ended'", *(condition for condition, _ in given)]
+    match wanted.outcome:  # as `state_of` has it
+        case CallState.ENDED:
+            clauses.append(f"({_CHOSEN} OR answer_time IS NOT NULL)")
+        case CallState.FAILED:
+            clauses.append(f"NOT {_CHOSEN} AND answer_time IS NULL")
+        case CallState():
+            clauses.append("0")  # a record is of a call that is over
+    return " AND ".join(clauses), [value for _, value in given]
+
+
+_CHOSEN = f"reason IN ('{EndReason.HANGUP_LOCAL}', '{EndReason.HANGUP_REMOTE}')"
 
 
 def _literal(text: str) -> str:
@@ -367,6 +473,7 @@ def _call_view(row: sqlite3.Row) -> CallView:
         cause=row["cause"],
         ending=bool(row["ending"]),
         trace_id=row["trace_id"],
+        trunk=row["trunk"],
     )
 
 
@@ -389,6 +496,25 @@ def _cdr(row: sqlite3.Row) -> Cdr:
         ended_by=row["ended_by"],
         clock_suspect=bool(row["clock_suspect"]),
         trace_id=row["trace_id"],
+        trunk=row["trunk"],
+        campaign=row["campaign"],
+        recording=f"/api/pbx/recordings/{row['call_id']}" if row["recording"] else None,
+        disposition=row["disposition"],
+        billable_seconds=row["billable_seconds"],
+    )
+
+
+def _trunk_view(row: sqlite3.Row) -> TrunkView:
+    config = msgspec.json.decode(row["config"], type=TrunkConfig)
+    return TrunkView(
+        name=config.name,
+        state=TrunkState(row["state"]),
+        failed=row["failed"],
+        last_check=None,
+        reason=row["reason"],
+        channels=config.channels,
+        pbx=config.pbx,
+        host=config.host,
     )
 
 

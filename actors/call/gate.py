@@ -62,11 +62,11 @@ def canonical(raw: str, rules: Rules, regions: Iterable[str]) -> Number:
     return Number(e164=e164, country=country)
 
 
-def check(number: Number, sim_region: str | None, rules: Rules, now: datetime) -> None:
-    """Raise the Refusal of the first rule that forbids this SIM to call the number now."""
+def check(number: Number, countries: frozenset[str], rules: Rules, now: datetime) -> None:
+    """Raise the Refusal of the first rule that forbids to call the number now from a line that may call `countries`."""
     if number.e164 in rules.do_not_call:
         raise _refuse("do_not_call", "The number is on the do-not-call list.", ErrorCode.CALL_FAILED)
-    if number.country not in countries_of(sim_region, rules):
+    if number.country not in countries:
         raise Refusal(
             ErrorCode.CALL_FAILED, "Calls to this country are not allowed.", rule="country", country=number.country
         )
@@ -77,6 +77,12 @@ def check(number: Number, sim_region: str | None, rules: Rules, now: datetime) -
 def countries_of(sim_region: str | None, rules: Rules) -> frozenset[str]:
     """Where a SIM may call. A SIM of unknown region is taken for one of the site's."""
     return rules.countries or frozenset({sim_region or rules.site_region})
+
+
+def countries_of_trunk(own: frozenset[str], rules: Rules) -> frozenset[str]:
+    """Where a trunk may call: what both the trunk and the site allow; without either, the site's own country."""
+    site = rules.countries or frozenset({rules.site_region})
+    return (own & rules.countries if rules.countries else own) if own else site
 
 
 def sim_regions_for(number: Number, rules: Rules) -> frozenset[str] | None:

@@ -1,10 +1,10 @@
-"""A call as values: what its owner decides, what it makes of the phone's reports, and how each event changes it.
+"""A call as values: what its owner decides, what it makes of its line's reports, and how each event changes it.
 
     dialing --> alerting --> connected --> ended
        \\____________\\____________________/
 
 Theory of operation. The attempt is on record before the phone is told (`Attempt` -> CallDialing -> Dial). From
-then on only the phone knows the truth, so every doubt (no report in time, a lost link, a new owner after a
+then on only the phone, or the PBX, knows the truth, so every doubt (no report in time, a lost link, a new owner after a
 crash) is settled by a look at the phone: a call that is up is adopted, one in the phone's history ends with what
 the phone says, and where the phone knows nothing the call ends `unknown`. Nothing here ever dials twice.
 No clock, no bus, no phone: the moment comes in as `now`, what must be done goes out as effects.
@@ -19,6 +19,7 @@ from actors.call.line import Dial, HangUp, LookAt, Looked, Release
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, newer
+from actors.trunk.pbx import CdrSeen
 from bus_schemas.call import (
     CallAdopted,
     CallAlerting,
@@ -26,6 +27,7 @@ from bus_schemas.call import (
     CallDialing,
     CallEnded,
     CallEnding,
+    CallEnriched,
     CallEvent,
     CallView,
     EndReason,
@@ -72,6 +74,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     max_duration: float
     trace_id: str | None
     after_ref: str | None = None
+    trunk: str | None = None
+    recording: str | None = None
 
 
 class DialFailed(Struct, frozen=True, kw_only=True):
@@ -87,7 +91,7 @@ class DialUncertain(Struct, frozen=True, kw_only=True):
     cause: str
 
 
-CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain
+CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | CdrSeen
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -110,6 +114,20 @@ class Call(Struct, frozen=True, kw_only=True):
     ended: CallEnded | None = None
     after_ref: str | None = None
     hangups: int = 0
+    trunk: str | None = None
+    recording: str | None = None
+    counted: CdrSeen | None = None  # what the PBX counted, until the end is on record
+    enriched: bool = False
+
+    @property
+    def outside(self) -> str:
+        """What the call is on, for people."""
+        return "phone" if self.trunk is None else "PBX"
+
+
+def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
+    """Kind and id of the actor that works with the outside for this call: its trunk, else its slot."""
+    return ("slot", str(call.slot)) if call.trunk is None else ("trunk", call.trunk)
 
 
 # --- decide ---------------------------------------------------------------------------------------------------
@@ -132,13 +150,15 @@ def attempt(call: Call | None, order: Attempt, now: Moment, patience: Patience) 
         max_duration=order.max_duration,
         trace_id=order.trace_id,
         after_ref=order.after_ref,
+        trunk=order.trunk,
+        recording=order.recording,
     )
     return Decision(
         events=(event,),
         effects=(
             SetTimer(name=CREATED, seconds=patience.created),
             SetTimer(name=RING, seconds=order.ring_timeout),
-            _to_slot(order.slot, Dial(call_id=order.call_id, number=order.number, trace_id=order.trace_id)),
+            _to_line(_begun(event), Dial(call_id=order.call_id, number=order.number, trace_id=order.trace_id)),
         ),
     )
 
@@ -158,7 +178,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.phase is Phase.ENDED:
         return Decision(effects=(_release(call, unsure=True),))  # its old owner may have ended it without the phone
     age, _ = elapsed(call.started, now)
-    effects: list[Effect] = [_to_slot(call.slot, LookAt(call_id=call.call_id, why=RESUME))]
+    effects: list[Effect] = [_to_line(call, LookAt(call_id=call.call_id, why=RESUME))]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
         effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
@@ -176,7 +196,11 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
 
 def observe(call: Call | None, report: CallReport, now: Moment, patience: Patience) -> Decision[CallEvent]:
     """What follows from a report. Late, foreign and repeated news mean nothing; they are never an error."""
-    if call is None or call.phase is Phase.ENDED:
+    if call is None:
+        return NOTHING
+    if isinstance(report, CdrSeen):
+        return _counted(call, report, now)
+    if call.phase is Phase.ENDED:
         return NOTHING
     match report:
         case CallSeen():
@@ -193,6 +217,26 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
             return _over(call, now, reason=report.reason, cause=report.cause)
         case DialUncertain():
             return NOTHING  # the timer that waits for the call to be created asks the phone
+
+
+def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
+    """What the PBX counted may come before the end, after it, or never. The first one counts."""
+    if call.enriched or call.counted is not None:
+        return NOTHING
+    if call.phase is Phase.ENDED:
+        return Decision(events=(_enriched(call, cdr, now),))
+    return Decision(state=replace(call, counted=cdr))
+
+
+def _enriched(call: Call, cdr: CdrSeen, now: Moment) -> CallEnriched:
+    return CallEnriched(
+        call_id=call.call_id,
+        slot=call.slot,
+        user=call.user,
+        at=now.at,
+        disposition=cdr.disposition,
+        billable_seconds=cdr.billable_seconds,
+    )
 
 
 def _seen(call: Call, seen: CallSeen, now: Moment) -> Decision[CallEvent]:
@@ -243,7 +287,7 @@ def _found_live(call: Call, live: LiveCall, why: str, now: Moment, patience: Pat
     effects = (CancelTimer(name=CREATED), CancelTimer(name=LOST), CancelTimer(name=GONE), *decision.effects)
     if call.ending_by is not None and why != RESUME:  # the order to hang up was lost, or the phone did not obey
         if call.hangups >= HANGUP_TRIES:
-            return _over(call, now, reason=EndReason.UNKNOWN, cause="the phone does not hang up", unsure=True)
+            return _over(call, now, reason=EndReason.UNKNOWN, cause=f"the {call.outside} does not hang up", unsure=True)
         effects += _hang_up(call, patience)
         state = replace(decision.state or call, hangups=call.hangups + 1)
         return Decision(events=decision.events, effects=effects, state=state)
@@ -261,8 +305,10 @@ def _found_past(call: Call, past: PastCall, now: Moment) -> Decision[CallEvent]:
 
 def _found_nothing(call: Call, why: str, now: Moment) -> Decision[CallEvent]:
     if why in (GONE, CREATED, HANGUP):
-        cause = "the phone never showed the call" if call.ref is None else "the phone no longer knows the call"
-        return _over(call, now, reason=EndReason.UNKNOWN, cause=cause, unsure=True)
+        never = call.ref is None
+        cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"
+        lost = call.trunk is not None and not never  # a PBX forgets no call that is up, unless it dies
+        return _over(call, now, reason=EndReason.TRUNK_LOST if lost else EndReason.UNKNOWN, cause=cause, unsure=True)
     if call.phase is Phase.DIALING and call.ref is None:
         return NOTHING  # it may not have appeared yet; the timer asks again
     return Decision(effects=(SetTimer(name=GONE, seconds=GONE_AFTER),))
@@ -275,28 +321,30 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
         case "duration":
             return end(call, "max_duration", f"{call.call_id}-duration", now, patience)
         case "lost":
-            return _over(call, now, reason=EndReason.PHONE_LOST, cause="the phone is out of reach", unsure=True)
+            reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
+            return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
         case "created" if call.ref is not None:
             return NOTHING
         case "created" | "hangup" | "gone":
-            return Decision(effects=(_to_slot(call.slot, LookAt(call_id=call.call_id, why=timer.name)),))
+            return Decision(effects=(_to_line(call, LookAt(call_id=call.call_id, why=timer.name)),))
     return NOTHING
 
 
 # --- what is written and ordered --------------------------------------------------------------------------------
 
 
-def _to_slot(slot: int, order: Dial | HangUp | LookAt | Release) -> Tell:
-    return Tell(kind="slot", id=str(slot), report=order)
+def _to_line(call: Call, order: Dial | HangUp | LookAt | Release) -> Tell:
+    kind, id = line_of(call)
+    return Tell(kind=kind, id=id, report=order)
 
 
 def _release(call: Call, *, unsure: bool) -> Tell:
-    return _to_slot(call.slot, Release(call_id=call.call_id, look=unsure))
+    return _to_line(call, Release(call_id=call.call_id, look=unsure))
 
 
 def _hang_up(call: Call, patience: Patience) -> tuple[Effect, ...]:
     return (
-        _to_slot(call.slot, HangUp(call_id=call.call_id)),
+        _to_line(call, HangUp(call_id=call.call_id)),
         SetTimer(name=HANGUP, seconds=patience.hangup),
     )
 
@@ -336,8 +384,11 @@ def _over(call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: boo
         ended_by=ended_by,
         clock_suspect=suspect,
         trace_id=call.trace_id,
+        trunk=call.trunk,
+        recording=call.recording if answered else None,
     )
-    return Decision(events=(event,), effects=(_release(call, unsure=unsure),))
+    counted = (_enriched(call, call.counted, now),) if call.counted is not None else ()
+    return Decision(events=(event, *counted), effects=(_release(call, unsure=unsure),))
 
 
 def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:
@@ -348,7 +399,7 @@ def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:
     if ours:
         return EndReason.HANGUP_LOCAL, call.ending_by
     if reason is EndReason.HANGUP_LOCAL:
-        return reason, "phone"  # somebody at the phone itself
+        return reason, "phone" if call.trunk is None else "extension"  # somebody at the phone itself, at the extension
     if reason in (EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BUSY):
         return reason, "remote"
     return reason, None
@@ -372,6 +423,8 @@ def evolve(call: Call | None, event: CallEvent) -> Call | None:
             return replace(call, ending_by=event.by)
         case CallEnded():
             return replace(call, phase=Phase.ENDED, ended=event)
+        case CallEnriched():
+            return replace(call, enriched=True, counted=None)
 
 
 def _begun(event: CallDialing) -> Call:
@@ -387,6 +440,8 @@ def _begun(event: CallDialing) -> Call:
         phase=Phase.DIALING,
         started=Moment.of(event),
         after_ref=event.after_ref,
+        trunk=event.trunk,
+        recording=event.recording,
     )
 
 
@@ -411,4 +466,5 @@ def view(call: Call) -> CallView:
         cause=ended.cause if ended else None,
         ending=call.ending_by is not None and ended is None,
         trace_id=call.trace_id,
+        trunk=call.trunk,
     )

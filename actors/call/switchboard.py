@@ -1,29 +1,20 @@
-"""Where calls begin on this host: the gate, a slot, the attempt. Serves `START_CALL` and its kin.
+"""Where calls on phones begin on this host: the gate, a slot, the attempt. Serves `START_CALL` and its kin."""
 
-A call's id is derived from the command's id, so a repeated command meets its own first call: either the call is
-still here, or its first write is fenced by the journal and the first answer is read from there.
-"""
-
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-import msgspec
 from msgspec import Struct
 
 from actors.call import gate
-from actors.call.actor import CallActor
-from actors.call.caps import Caps
+from actors.call.attempts import Attempts, Placed
 from actors.call.gate import Number, Rules
-from actors.call.line import Release, Settle
 from actors.call.machine import Attempt
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.ids import derived
 from actors.runtime.wire import Page, ask
 from actors.slot.machine import Book, Booked
 from actors.slot.pool import Pool
-from bus_schemas.call import START_ON_SLOT, CallDialing, CallStarted, Phase, StartCall, state_of
+from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 
@@ -31,7 +22,6 @@ NO_IDLE_SLOT = Refusal(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of t
 NOT_FROM_HERE = Refusal(
     ErrorCode.CALL_FAILED, "Calls to this country are not allowed from any SIM here.", rule="country"
 )
-NOT_OURS_NOW = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its slots now. Try again.")
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
@@ -52,17 +42,16 @@ class Switchboard:
         host: Host,
         pool: Pool,
         rules: Rules,
-        caps: Caps,
+        attempts: Attempts,
         limits: Limits,
         regions: Callable[[], frozenset[str]],
     ) -> None:
         self._host = host
         self._pool = pool
         self._rules = rules
-        self._caps = caps
+        self._attempts = attempts
         self._limits = limits
         self._regions = regions
-        self._starting: dict[str, asyncio.Task[Page]] = {}
 
     async def start_call(self, request: StartCall, context: Context) -> CallStarted | Page:
         """Any host may be asked: a wanted slot of another host is asked there."""
@@ -70,41 +59,16 @@ class Switchboard:
             return await ask(self._host.bus, START_ON_SLOT, request, context)
         return await self.start_here(request, context)
 
-    async def start_here(self, request: StartCall, context: Context) -> CallStarted | Page:
+    async def start_here(self, request: StartCall, context: Context) -> Page:
         """Start a call on a slot of this host. The same command under way twice is one start."""
-        call_id = derived("c", context.command_id)
-        if (first := self._first_answer(call_id)) is not None:
-            return first
-        if (under_way := self._starting.get(call_id)) is None:
-            under_way = self._starting[call_id] = self._host.spawn(self._start(request, call_id, context))
-            under_way.add_done_callback(lambda _: self._starting.pop(call_id, None))
-        return await asyncio.shield(under_way)
 
-    async def _start(self, request: StartCall, call_id: str, context: Context) -> Page:
-        if not self._host.may_act:
-            raise NOT_OURS_NOW
-        number = gate.canonical(request.number, self._rules, self._regions())
-        self._caps.check(context.user, self._live_calls(context.user), self._host.clock.monotonic())
-        booked = await self._book(request, number, call_id, context)
-        started = await self._attempt(call_id, number, booked, context)
-        actor = self._host.get("call", call_id)
-        return Page(body=started, seq=actor.seq if actor else 0)
+        async def start(call_id: str) -> Placed:
+            number = gate.canonical(request.number, self._rules, self._regions())
+            self._attempts.count(context.user)
+            booked = await self._book(request, number, call_id, context)
+            return await self._attempts.place(self._attempt(call_id, number, booked, context), context)
 
-    def _first_answer(self, call_id: str) -> CallStarted | None:
-        actor = self._host.get("call", call_id)
-        if not isinstance(actor, CallActor) or actor.state is None:
-            return None
-        return CallStarted(call_id=call_id, slot=actor.state.slot, state=state_of(Phase.DIALING))
-
-    def _live_calls(self, user: str) -> int:
-        return sum(
-            1
-            for actor in self._host.all("call")
-            if isinstance(actor, CallActor)
-            and actor.state is not None
-            and actor.state.user == user
-            and actor.state.phase is not Phase.ENDED
-        )
+        return await self._attempts.once(context, _answer, start)
 
     # --- a slot
 
@@ -141,15 +105,15 @@ class Switchboard:
         return actor.state.config.region if actor is not None and actor.state is not None else None
 
     def _check(self, number: Number, region: str | None) -> None:
-        gate.check(number, region, self._rules, self._now())
+        gate.check(number, gate.countries_of(region, self._rules), self._rules, self._now())
 
     def _now(self) -> datetime:
         return self._host.clock.now()
 
     # --- the attempt
 
-    async def _attempt(self, call_id: str, number: Number, booked: Booked, context: Context) -> CallStarted:
-        attempt = Attempt(
+    def _attempt(self, call_id: str, number: Number, booked: Booked, context: Context) -> Attempt:
+        return Attempt(
             call_id=call_id,
             slot=booked.slot,
             user=context.user,
@@ -160,23 +124,7 @@ class Switchboard:
             trace_id=context.trace_id,
             after_ref=booked.after_ref,
         )
-        actor = await self._host.begin("call", call_id)
-        try:
-            started: CallStarted = await actor.order(attempt, context)
-        except Refusal:
-            return await self._not_written(call_id, booked)
-        return started
 
-    async def _not_written(self, call_id: str, booked: Booked) -> CallStarted:
-        """The attempt was not written now, or nobody knows. If one of the same command is on record, that is the
-        answer; the slot finds out what became of its booking, and nothing is dialled."""
-        await self._host.release("call", call_id)
-        dialing = await self._host.bus.last(f"ottb.v1.evt.call.{call_id}.dialing")
-        first = msgspec.json.decode(dialing.data, type=CallDialing) if dialing is not None else None
-        if first is not None and first.slot != booked.slot:
-            self._host.tell("slot", str(booked.slot), Release(call_id=call_id))
-        else:
-            self._host.tell("slot", str(booked.slot), Settle(call_id=call_id))
-        if first is None:
-            raise Refusal(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
-        return CallStarted(call_id=call_id, slot=first.slot, state=state_of(Phase.DIALING))
+
+def _answer(placed: Placed) -> CallStarted:
+    return CallStarted(call_id=placed.call_id, slot=placed.slot, state=state_of(Phase.DIALING))

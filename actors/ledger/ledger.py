@@ -20,12 +20,14 @@ from actors.runtime.clock import parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.service import Service
 from actors.runtime.wire import Page
-from bus_schemas import audit, call, slot
+from bus_schemas import audit, call, slot, trunk
 from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import (
     CALLS_FEED,
     END_ABSENT,
     GET_CDR,
+    GET_RECORDING,
+    LIST_CDRS,
     PAST_CALL,
     START_ABSENT,
     CallsFeed,
@@ -35,7 +37,10 @@ from bus_schemas.call import (
     EndCall,
     GetCall,
     GetCdr,
+    GetRecording,
+    ListCdrs,
     Phase,
+    Recording,
     StartCall,
 )
 from bus_schemas.errors import ErrorCode, Refusal
@@ -54,6 +59,18 @@ from bus_schemas.slot import (
     SlotSummary,
     SlotTelemetry,
 )
+from bus_schemas.trunk import (
+    DIAL_ABSENT,
+    PBX_STATUS,
+    TRUNK_TELEMETRY,
+    DialPbx,
+    GetPbxStatus,
+    PbxCallStarted,
+    PbxStatus,
+    TrunkState,
+    TrunkTelemetry,
+    TrunkView,
+)
 from bus_schemas.visibility import visible
 
 log = structlog.get_logger()
@@ -63,6 +80,7 @@ QUEUE = 10_000  # events read and not yet folded; a full queue holds the reading
 GROUP = 1_000  # events in one transaction
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
 READERS = 2
+TRUNK_NEWS = 10.0  # seconds without news from a trunk's host, after which nobody knows how it is
 PAGE = 800_000  # bytes of a page of the audit: an answer has to fit into one message of the bus (1 MB)
 
 NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
@@ -71,7 +89,7 @@ OWNER_AWAY = Refusal(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try 
 
 TOPICS = {
     (kind, topic.past): topic
-    for kind, module in (("call", call), ("slot", slot), ("audit", audit))
+    for kind, module in (("call", call), ("slot", slot), ("trunk", trunk), ("audit", audit))
     for topic in module.TOPICS
 }
 
@@ -86,6 +104,7 @@ class Ledger:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-write")
         self._readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="ledger-read")
         self._telemetry: dict[int, SlotTelemetry] = {}
+        self._trunks: dict[str, tuple[float, TrunkView]] = {}
         self._folded = 0
         self._moved = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +119,10 @@ class Ledger:
                 SLOT_ABSENT: self.slot_absent,
                 CALLS_FEED: self.calls_feed,
                 GET_CDR: self.get_cdr,
+                LIST_CDRS: self.list_cdrs,
+                GET_RECORDING: self.get_recording,
+                DIAL_ABSENT: self.dial_absent,
+                PBX_STATUS: self.pbx_status,
                 LIST_SLOTS: self.list_slots,
                 GET_ADB_COMMAND: self.get_adb_command,
                 LIST_AUDIT: self.list_audit,
@@ -117,6 +140,7 @@ class Ledger:
         self._task = asyncio.get_running_loop().create_task(self._fold())
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self._folded))
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
+        self._stops.append(await self._bus.subscribe(TRUNK_TELEMETRY.pattern, self._hear_trunk))
         await self._until(await self._bus.last_seq(), deadline=None)
         await self._service.start()
 
@@ -139,6 +163,10 @@ class Ledger:
     async def _hear_telemetry(self, message: Message) -> None:
         telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
         self._telemetry[telemetry.slot] = telemetry
+
+    async def _hear_trunk(self, message: Message) -> None:
+        telemetry = msgspec.json.decode(message.data, type=TrunkTelemetry)
+        self._trunks[telemetry.trunk] = (asyncio.get_running_loop().time(), telemetry.view)
 
     async def _fold(self) -> None:
         while True:
@@ -211,6 +239,45 @@ class Ledger:
         if found is None or not _sees(context, "call", found.user):
             raise Refusal(ErrorCode.NOT_FOUND, "No record: there is no such call, or it has not ended.")
         return found
+
+    async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
+        wanted = msgspec.structs.replace(request, since=_moment(request.since), until=_moment(request.until))
+        before = _from_cursor(request.cursor)
+        rows: list[tuple[str, Cdr]] = await self._read(
+            context,
+            lambda: self._repository.cdrs(
+                wanted,
+                limit=request.limit + 1,
+                before=int(before) if before else None,
+                user=None if Action.CALL_VIEW_ANY in context.actions else context.user,
+            ),
+        )
+        shown = rows[: request.limit]
+        more = len(rows) > request.limit
+        return Page(body=[cdr for _, cdr in shown], next_cursor=_to_cursor(shown[-1][0]) if more else None)
+
+    async def get_recording(self, request: GetRecording, context: Context) -> Recording:
+        await self.past_call(GetCall(call_id=request.call_id), context)
+        where: str | None = await self._read(context, self._repository.recording, request.call_id)
+        if where is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "This call was not recorded.")
+        pbx, _, file = where.partition("/")
+        return Recording(call_id=request.call_id, pbx=pbx, file=file)
+
+    async def dial_absent(self, request: DialPbx, context: Context) -> PbxCallStarted:
+        rows: list[TrunkView] = await self._read(context, self._repository.trunks)
+        known = any(row.name == request.trunk for row in rows)
+        raise OWNER_AWAY if known else Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
+
+    async def pbx_status(self, request: GetPbxStatus, context: Context) -> PbxStatus:
+        rows: list[TrunkView] = await self._read(context, self._repository.trunks)
+        return PbxStatus(trunks=[self._trunk(row) for row in rows])
+
+    def _trunk(self, row: TrunkView) -> TrunkView:
+        heard, view = self._trunks.get(row.name, (0.0, None))
+        if view is not None and asyncio.get_running_loop().time() - heard <= TRUNK_NEWS:
+            return view
+        return msgspec.structs.replace(row, state=TrunkState.DOWN, reason="no news from its host")
 
     async def list_slots(self, request: ListSlots, context: Context) -> Page:
         after = int(_from_cursor(request.cursor) or 0)

@@ -6,15 +6,16 @@ from typing import Protocol
 from msgspec import Struct
 
 from bus_schemas.audit import AuditRecord, AuditRecorded, ListAudit
-from bus_schemas.call import CallEvent, CallView, Cdr
+from bus_schemas.call import CallEvent, CallView, Cdr, ListCdrs
 from bus_schemas.slot import AdbCommandResult, SlotConfig, SlotEvent, SlotStatus
+from bus_schemas.trunk import TrunkEvent, TrunkView
 
 
 class Folded(Struct, frozen=True, kw_only=True):
     """One event of the journal, decoded. `event` None: of a kind that the ledger does not keep."""
 
     seq: int
-    event: CallEvent | SlotEvent | AuditRecorded | None
+    event: CallEvent | SlotEvent | TrunkEvent | AuditRecorded | None
 
 
 class SlotRow(Struct, frozen=True, kw_only=True):
@@ -43,6 +44,18 @@ class Repository(Protocol):
         """Calls of one user or of all, newest first, each with the key after which the next page begins."""
 
     def cdr(self, call_id: str) -> Cdr | None: ...
+
+    def cdrs(
+        self, wanted: ListCdrs, *, limit: int, before: int | None, user: str | None = None
+    ) -> list[tuple[str, Cdr]]:
+        """Ended calls of one user or of all that `wanted` asks for, newest first, each with its key; times as
+        `clock.utc` writes them."""
+
+    def recording(self, call_id: str) -> str | None:
+        """Where the recording of a call is (`<pbx>/<file>`)."""
+
+    def trunks(self) -> list[TrunkView]:
+        """All trunks by name, as far as they are on record."""
 
     def slots(self) -> list[SlotRow]:
         """All slots by number."""

@@ -80,7 +80,7 @@ def test_whatever_is_sent_only_e164_comes_out(raw: str) -> None:
 
 def _check(raw: str, sim: str | None, rules: Rules, now: datetime = NOON) -> str | None:
     try:
-        gate.check(gate.canonical(raw, rules, ()), sim, rules, now)
+        gate.check(gate.canonical(raw, rules, ()), gate.countries_of(sim, rules), rules, now)
     except Refusal as refusal:
         assert refusal.details is not None
         return str(refusal.details["rule"])

@@ -98,6 +98,7 @@ class World:
                 ids=ids,
                 make_phone=make_phone,
                 devices=lambda: (),
+                pbxs={},
                 lost=asyncio.Event(),
             )
             self.host = await stack.enter_async_context(host)

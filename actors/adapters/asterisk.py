@@ -1,0 +1,363 @@
+"""Asterisk as a PBX port, spoken to over AMI. Needs `read = call,system,cdr` and `write = call,originate,reporting`.
+
+A call's id is its `ChannelId`, so Asterisk itself refuses a second live one, and every event of ours names it as
+`Uniqueid`. What Asterisk 22 says of one call (measured): Newstate Ringing and Up; at the end, in any order within
+milliseconds, `OriginateResponse` Failure and `Hangup`, and `HangupRequest` before both where the far side ended it.
+For a missing technology or endpoint there is nothing but `OriginateResponse`. `DialEnd` and `Cdr` are never waited for.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from actors.adapters.ami import AmiClient, AmiDown, AmiError, AmiMessage, AmiRefused, AmiUncertain, Unsendable
+from actors.settings import Ami
+from actors.slot.phone import CallPhase, CallSeen, LiveCall, Look
+from actors.trunk.pbx import (
+    CdrSeen,
+    Contact,
+    ContactSeen,
+    Originate,
+    PbxLink,
+    PbxRefused,
+    PbxReport,
+    PbxUncertain,
+    PbxUnreachable,
+    RegistrationSeen,
+)
+from bus_schemas.call import EndReason
+from bus_schemas.trunk import TrunkConfig
+
+log = structlog.get_logger()
+
+CHECK_PAUSE = 15.0  # seconds between looks at contacts and registrations
+HANGUP_GRACE = 0.5  # seconds in which a Hangup may explain an OriginateResponse that says nothing
+RING_SLACK, CALL_SLACK = 3.0, 60.0  # seconds by which Asterisk's own limits are later than ours
+OURS = "c_"  # how the ids of our calls begin
+TRACKED = 5000
+
+# Q.850 cause numbers (ITU-T Q.850, 2.2.7) as Asterisk gives them in `Cause`.
+Q850: Mapping[int, EndReason] = {
+    1: EndReason.INVALID_NUMBER, 2: EndReason.INVALID_NUMBER, 3: EndReason.INVALID_NUMBER,
+    22: EndReason.INVALID_NUMBER, 28: EndReason.INVALID_NUMBER,
+    16: EndReason.HANGUP_REMOTE, 17: EndReason.BUSY,
+    18: EndReason.NO_ANSWER, 19: EndReason.NO_ANSWER, 21: EndReason.REJECTED,
+}  # fmt: skip
+# `Reason` of OriginateResponse (`include/asterisk/frame.h`, AST_CONTROL_*).
+ORIGINATE: Mapping[str, EndReason] = {"3": EndReason.NO_ANSWER, "5": EndReason.BUSY, "8": EndReason.NETWORK}
+
+
+class Ending(Struct):
+    """What is known of how a call ends."""
+
+    endpoint: str
+    far: bool = False  # the far side asked for it
+    up: bool = False
+
+
+def reason_of(cause: int, *, far: bool, up: bool) -> EndReason:
+    """Why a channel ended. `far`: the other side asked; `up`: it had been answered."""
+    if up and cause in (0, 16):
+        return EndReason.HANGUP_REMOTE if far else EndReason.HANGUP_LOCAL
+    if cause == 0:
+        return EndReason.UNKNOWN
+    return Q850.get(cause, EndReason.NETWORK)
+
+
+def cause_text(event: AmiMessage) -> str:
+    """`SIP 486, Q.850 17 User busy`, as far as it is told."""
+    sip = event.get("TechCause", "")
+    parts = [f"SIP {sip}"] if sip else []
+    number = event.get("Cause", "")
+    if number not in ("", "0"):
+        parts.append(f"Q.850 {number} {event.get('Cause-txt', '')}".strip())
+    return ", ".join(parts) or "Asterisk gave no cause"
+
+
+def endpoint_of(channel: str) -> str:
+    """The PJSIP endpoint of `PJSIP/trunk-1-0000000a`, or of the dial string `PJSIP/+380991230001@trunk-1`."""
+    rest = channel.removeprefix("PJSIP/")
+    return rest.rpartition("@")[2] if "@" in rest else rest.rpartition("-")[0]
+
+
+PHASES: Mapping[str, CallPhase] = {"5": CallPhase.ALERTING, "6": CallPhase.ACTIVE}
+
+
+class Asterisk:
+    """One Asterisk, shared by its trunks."""
+
+    def __init__(self, name: str, settings: Ami, *, prefix: str) -> None:
+        self.name = name
+        self._settings = settings
+        self._trunks: dict[str, tuple[TrunkConfig, Callable[[PbxReport], None]]] = {}
+        self._client_uris: dict[str, str] = {}  # of registrations, by name
+        self._endings: dict[str, Ending] = {}
+        self._down = "not connected yet"
+        self._live: dict[str, LiveCall] | None = None  # None: not asked since the last login
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.client = AmiClient(
+            host=settings.host,
+            port=settings.port,
+            user=settings.user,
+            secret=settings.secret or "",
+            prefix=prefix,
+            on_event=self._hear,
+            on_up=lambda: self._spawn(self._take_stock()),
+            on_down=self._lost,
+        )
+
+    def start(self) -> None:
+        self.client.start()
+        self._spawn(self._check_now_and_then())
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.client.stop()
+
+    # --- the port
+
+    def attach(self, trunk: TrunkConfig, report: Callable[[PbxReport], None]) -> None:
+        self._trunks[trunk.name] = (trunk, report)
+        if self.client.up and self._live is not None:
+            self._spawn(self._take_stock())
+        else:
+            report(PbxLink(up=False, detail=self._down))
+
+    def detach(self, trunk: str) -> None:
+        self._trunks.pop(trunk, None)
+
+    async def originate(self, trunk: TrunkConfig, order: Originate) -> None:
+        number = order.number if trunk.plus else order.number.removeprefix("+")
+        limit = round(order.ring_timeout + order.max_duration + CALL_SLACK)
+        variables = [f"TIMEOUT(absolute)={limit}"]
+        if order.recording and self._settings.recordings:
+            variables.append(f"OTTB_RECORDING={order.recording}")
+        fields = [
+            ("Channel", f"PJSIP/{number}@{trunk.endpoint}"),
+            ("ChannelId", order.call_id),
+            ("Async", "true"),
+            ("Timeout", str(round(1000 * (order.ring_timeout + RING_SLACK)))),
+            ("Variable", ",".join(variables)),
+            *self._extension(order.slot),
+        ]
+        if trunk.caller_id:
+            fields.append(("CallerID", f"<{trunk.caller_id}>"))
+        self._track(order.call_id, trunk.endpoint)
+        try:
+            await self.client.act("Originate", fields)
+        except AmiUncertain as error:
+            raise PbxUncertain(f"{self.name}: {error}") from None
+        except AmiDown as error:
+            raise PbxUnreachable(f"{self.name}: {error}") from None
+        except (AmiRefused, Unsendable) as error:
+            raise PbxRefused(f"{self.name}: {error}") from None
+        self._report(trunk.endpoint, CallSeen(ref=order.call_id, phase=CallPhase.DIALING))
+
+    def _extension(self, slot: int) -> list[tuple[str, str]]:
+        if self._settings.context:
+            return [("Context", self._settings.context), ("Exten", str(slot)), ("Priority", "1")]
+        return [("Application", "Dial"), ("Data", f"PJSIP/{self._settings.endpoint.format(slot=slot)},30")]
+
+    async def hang_up(self, call_id: str) -> None:
+        try:
+            await self.client.act("Hangup", (("Channel", call_id), ("Cause", "16")))
+        except AmiRefused:
+            log.info("nothing to hang up", pbx=self.name, call_id=call_id)
+        except AmiError as error:
+            raise PbxUncertain(f"{self.name}: {error}") from None
+
+    async def look(self, call_id: str) -> Look:
+        try:
+            rows = await self.client.ask_list("Status", (("Channel", call_id),))
+        except AmiRefused:  # "No such channel"
+            return Look(live=None, past=())
+        except AmiError as error:
+            raise PbxUnreachable(f"{self.name}: {error}") from None
+        row = next((row for row in rows if row.get("Uniqueid") == call_id), None)
+        if row is None:
+            return Look(live=None, past=())
+        return Look(live=await self._live_call(row, float(row.get("Seconds") or 0)), past=())
+
+    # --- after a login
+
+    async def _take_stock(self) -> None:
+        """Nothing that happened before is known: ask which of our calls are up, and how the trunks are."""
+        try:
+            rows = await self.client.ask_list("CoreShowChannels")
+            ours = [row for row in rows if row.get("Uniqueid", "").startswith(OURS)]
+            live = {row["Uniqueid"]: await self._live_call(row, _seconds(row.get("Duration", ""))) for row in ours}
+        except AmiError as error:
+            log.warning("the PBX could not be asked for its calls", pbx=self.name, error=str(error))
+            return  # the connection ends or the next check asks again
+        for row in ours:
+            self._track(row["Uniqueid"], endpoint_of(row.get("Channel", ""))).up = row.get("ChannelState") == "6"
+        self._live = live
+        for trunk, report in list(self._trunks.values()):
+            mine = {
+                row["Uniqueid"]: live[row["Uniqueid"]]
+                for row in ours
+                if endpoint_of(row.get("Channel", "")) == trunk.endpoint
+            }
+            report(PbxLink(up=True, live=mine))
+        await self._check()
+
+    async def _live_call(self, row: AmiMessage, age: float) -> LiveCall:
+        phase = PHASES.get(row.get("ChannelState", ""), CallPhase.DIALING)
+        answered = await self._answered_age(row["Uniqueid"]) if phase is CallPhase.ACTIVE else None
+        return LiveCall(ref=row["Uniqueid"], phase=phase, created_age=age, answered_age=answered)
+
+    async def _answered_age(self, call_id: str) -> float | None:
+        """Seconds since the answer, by the PBX's own clock."""
+        try:
+            answer = await self.client.act("Getvar", (("Channel", call_id), ("Variable", "CDR(answer,u)")))
+            now = await self.client.act("Ping")
+            return max(float(now["Timestamp"]) - float(answer["Value"]), 0.0)
+        except (AmiRefused, KeyError, ValueError):
+            return None
+
+    async def _check_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_PAUSE)
+            if self.client.up:
+                if self._live is None:
+                    await self._take_stock()
+                else:
+                    await self._check()
+
+    async def _check(self) -> None:
+        """How each trunk's address and registration are."""
+        with contextlib.suppress(AmiError):
+            await self._check_registrations()
+            for trunk, report in list(self._trunks.values()):
+                report(await self._contact(trunk.endpoint))
+
+    async def _contact(self, endpoint: str) -> ContactSeen:
+        """By dialplan functions, since `PJSIPShowContacts` needs `write = system`, which may do anything."""
+        contacts = (await self._function(f"PJSIP_AOR({endpoint},contact)")).split(",")
+        if not contacts[0]:
+            return ContactSeen(status=Contact.UNKNOWN)
+        status = await self._function(f"PJSIP_CONTACT({contacts[0]},status)")
+        rtt = await self._function(f"PJSIP_CONTACT({contacts[0]},rtt)")
+        return contact_seen(status, rtt)
+
+    async def _function(self, function: str) -> str:
+        try:
+            return (await self.client.act("Getvar", (("Variable", function),))).get("Value", "")
+        except AmiRefused:
+            return ""
+
+    async def _check_registrations(self) -> None:
+        wanted = {trunk.registration for trunk, _ in self._trunks.values()} - {None}
+        if not wanted:
+            return
+        try:
+            rows = await self.client.ask_list("PJSIPShowRegistrationsOutbound")
+        except AmiRefused:
+            rows = []
+        found = {row.get("ObjectName", ""): row for row in rows}
+        for trunk, report in list(self._trunks.values()):
+            if trunk.registration is not None:
+                row = found.get(trunk.registration, {})
+                self._client_uris[trunk.registration] = row.get("ClientUri", "")
+                report(RegistrationSeen(status=row.get("Status", "not configured on the PBX")))
+
+    # --- events
+
+    def _lost(self, why: str) -> None:
+        self._down, self._live = why, None
+        for _, report in list(self._trunks.values()):
+            report(PbxLink(up=False, detail=why))
+
+    def _hear(self, event: AmiMessage) -> None:
+        name, call_id = event["Event"], event.get("Uniqueid", event.get("UniqueID", ""))
+        match name:
+            case "ContactStatus":
+                self._report(event.get("EndpointName", ""), contact_seen(
+                    event.get("ContactStatus", ""), event.get("RoundtripUsec", "")
+                ))  # fmt: skip
+            case "Registry":
+                self._registry(event)
+            case _ if call_id.startswith(OURS):
+                self._hear_call(name, call_id, event)
+
+    def _hear_call(self, name: str, call_id: str, event: AmiMessage) -> None:
+        ending = self._track(call_id, endpoint_of(event.get("Channel", "")))
+        match name:
+            case "Newstate" if (phase := PHASES.get(event.get("ChannelState", ""))) is not None:
+                ending.up = ending.up or phase is CallPhase.ACTIVE
+                self._report(ending.endpoint, CallSeen(ref=call_id, phase=phase))
+            case "HangupRequest":
+                ending.far = True
+            case "OriginateResponse" if event.get("Response") == "Failure":
+                self._not_connected(call_id, ending, event)
+            case "Hangup":
+                cause = event.get("Cause", "")
+                reason = reason_of(int(cause) if cause.isdigit() else 0, far=ending.far, up=ending.up)
+                self._over(call_id, ending, reason, cause_text(event))
+            case "Cdr":
+                billed = event.get("BillableSeconds", "")
+                seconds = int(billed) if billed.isdigit() else 0
+                self._report(ending.endpoint, CdrSeen(
+                    call_id=call_id, disposition=event.get("Disposition", "")[:32], billable_seconds=seconds
+                ))  # fmt: skip
+
+    def _not_connected(self, call_id: str, ending: Ending, event: AmiMessage) -> None:
+        reason = ORIGINATE.get(event.get("Reason", ""))
+        if reason is not None:
+            self._over(call_id, ending, reason, f"Asterisk: originate reason {event.get('Reason')}")
+            return
+        # A Hangup with the true cause comes just before or after this; where no channel came to be, none does.
+        asyncio.get_running_loop().call_later(
+            HANGUP_GRACE,
+            lambda: self._over(call_id, ending, EndReason.NETWORK, "Asterisk could not place the call"),
+        )
+
+    def _over(self, call_id: str, ending: Ending, reason: EndReason, cause: str) -> None:
+        """The call is over. Said as often as it is heard: the call takes the first."""
+        seen = CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, cause=cause)
+        self._report(ending.endpoint, seen)
+
+    def _track(self, call_id: str, endpoint: str) -> Ending:
+        known = self._endings.get(call_id)
+        if known is None:
+            known = self._endings[call_id] = Ending(endpoint=endpoint)
+            if len(self._endings) > TRACKED:
+                self._endings.pop(next(iter(self._endings)))
+        return known
+
+    def _registry(self, event: AmiMessage) -> None:
+        for trunk, report in list(self._trunks.values()):
+            uri = self._client_uris.get(trunk.registration or "")
+            if uri and uri == event.get("Username"):
+                report(RegistrationSeen(status=event.get("Status", "Unknown")))
+
+    def _report(self, endpoint: str, report: PbxReport) -> None:
+        for trunk, tell in list(self._trunks.values()):
+            if trunk.endpoint == endpoint:
+                tell(report)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def contact_seen(status: str, rtt_usec: str) -> ContactSeen:
+    """`Reachable`, `Unreachable` or something else that says nothing (`NonQualified`, `Unknown`, `Created`)."""
+    known = Contact(status) if status in (Contact.REACHABLE, Contact.UNREACHABLE) else Contact.UNKNOWN
+    rtt = round(int(rtt_usec) / 1000, 1) if rtt_usec.isdigit() and known is Contact.REACHABLE else None
+    return ContactSeen(status=known, rtt_ms=rtt)
+
+
+def _seconds(duration: str) -> float:
+    """`00:01:05` in seconds."""
+    total = 0
+    for part in duration.split(":"):
+        total = 60 * total + (int(part) if part.isdigit() else 0)
+    return float(total)

@@ -1,0 +1,96 @@
+"""The port a trunk uses to work with its PBX, and what a PBX may report beside `CallSeen`."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from actors.slot.phone import CallSeen, LiveCall, Look
+from bus_schemas.trunk import TrunkConfig
+
+
+class Contact(StrEnum):
+    """Whether the provider's address answers."""
+
+    REACHABLE = "Reachable"
+    UNREACHABLE = "Unreachable"
+    UNKNOWN = "Unknown"  # not asked yet, or nobody asks (`qualify_frequency = 0`)
+
+
+class PbxLink(Struct, frozen=True, kw_only=True):
+    """The connection to the PBX came or went. `live`: our calls that are up there, by id, when it came."""
+
+    up: bool
+    detail: str = ""
+    live: Mapping[str, LiveCall] = {}
+
+
+class ContactSeen(Struct, frozen=True, kw_only=True):
+    """The provider's address answers or does not. `rtt_ms`: milliseconds."""
+
+    status: Contact
+    rtt_ms: float | None = None
+
+
+class RegistrationSeen(Struct, frozen=True, kw_only=True):
+    """The outbound registration, in Asterisk's words: Registered, Rejected, Unregistered ..."""
+
+    status: str
+
+
+class CdrSeen(Struct, frozen=True, kw_only=True):
+    """What the PBX counted of a call."""
+
+    call_id: str
+    disposition: str
+    billable_seconds: int
+
+
+PbxReport = PbxLink | ContactSeen | RegistrationSeen | CallSeen | CdrSeen
+
+
+class Originate(Struct, frozen=True, kw_only=True):
+    """One call to place. Its id names the channel, so a live one cannot be doubled. Seconds. `recording`: the file."""
+
+    call_id: str
+    number: str
+    slot: int
+    ring_timeout: float
+    max_duration: float
+    recording: str | None = None
+
+
+class PbxError(Exception):
+    """The PBX did not do it."""
+
+
+class PbxUnreachable(PbxError):
+    """Nothing was sent: the PBX cannot have acted."""
+
+
+class PbxUncertain(PbxError):
+    """It was sent and no answer came: the PBX may have acted. Look before acting again."""
+
+
+class PbxRefused(PbxError):
+    """The PBX answered that it would not do it."""
+
+
+class Pbx(Protocol):
+    """One PBX, shared by its trunks. Every method has a deadline of its own and raises `PbxError`."""
+
+    def attach(self, trunk: TrunkConfig, report: Callable[[PbxReport], None]) -> None:
+        """Report everything about this trunk from now on. The first report is a `PbxLink`."""
+
+    def detach(self, trunk: str) -> None:
+        """Report nothing more about it."""
+
+    async def originate(self, trunk: TrunkConfig, order: Originate) -> None:
+        """Place a call. Returns when the PBX took the order. Never sent twice, whatever happens to the connection."""
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call. Does nothing when it is not there."""
+
+    async def look(self, call_id: str) -> Look:
+        """Ask the PBX itself about a call."""

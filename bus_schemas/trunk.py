@@ -1,0 +1,199 @@
+"""SIP trunks: what may be asked of them, and what happens to them."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from bus_schemas.call import START_REFUSALS, USES, CallId, CallState, SlotId, Utc
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.errors import ErrorCode
+from bus_schemas.permissions import Action
+from bus_schemas.slot import Region
+
+E = ErrorCode
+A = Action
+
+TrunkName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["trunk-1"])]
+PbxName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$(?!\n)", examples=["main"])]
+
+
+class TrunkState(StrEnum):
+    """The documented `state`. The rules are in `actors/trunk/machine.py`; `reason` says which one it was."""
+
+    OK = "OK"
+    WARN = "WARN"  # calls go out, and somebody should look
+    DOWN = "DOWN"  # no call is placed
+
+
+class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One trunk. `pbx`: the name of its PBX in the settings (`[ami.<name>]`). `endpoint`: its PJSIP endpoint there.
+    `registration`: the name of its outbound registration there, if the provider wants one. `channels`: calls at once.
+    `countries` empty: those of the site. `plus`: whether numbers are sent with their `+`. `record`: every call."""
+
+    name: TrunkName
+    endpoint: TrunkName
+    pbx: PbxName = "main"
+    caller_id: Annotated[str, Meta(pattern=r"^(\+?[0-9]{2,15})?$(?!\n)")] = ""
+    channels: Annotated[int, Meta(ge=1, le=10_000)] = 30
+    calls_per_second: Annotated[float, Meta(gt=0, le=1000)] = 5.0
+    countries: tuple[Region, ...] = ()
+    registration: TrunkName | None = None
+    plus: bool = True
+    record: bool = False
+    host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")] = "local"
+
+
+# --- commands and queries -------------------------------------------------------------------------------------
+
+
+class DialPbx(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Call `to` through a trunk and join it with the extension of the slot `from` (`slot_12`). `trunk` AUTO: the
+    least loaded healthy one that may call there."""
+
+    from_: Annotated[str, Meta(pattern=r"^slot_[1-9][0-9]{0,4}$(?!\n)", examples=["slot_12"])] = field(name="from")
+    to: Annotated[str, Meta(min_length=1, max_length=64, examples=["+380991234567"])]
+    trunk: TrunkName | Literal["AUTO"] = "AUTO"
+
+    @property
+    def slot(self) -> int:
+        return int(self.from_.removeprefix("slot_"))
+
+
+class PbxCallStarted(Struct, frozen=True, kw_only=True):
+    """The attempt is on record and goes out to the PBX."""
+
+    call_id: CallId
+    state: CallState
+    slot: SlotId
+    trunk: TrunkName
+
+
+class GetPbxStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All trunks."""
+
+
+class TrunkView(Struct, frozen=True, kw_only=True):
+    """One trunk. `failed`: calls that it failed in the last five minutes, since one went through. `last_check`: when
+    the PBX was last heard of it. `rtt_ms`: round trip to the provider, milliseconds. `calls` of `channels` are up."""
+
+    name: TrunkName
+    state: TrunkState
+    failed: int
+    last_check: Utc | None
+    reason: str | None = None
+    calls: int = 0
+    channels: int = 0
+    registration: str | None = None
+    contact: str | None = None
+    rtt_ms: float | None = None
+    pbx: str = ""
+    host: str = ""
+
+
+class PbxStatus(Struct, frozen=True, kw_only=True):
+    """All trunks, by name."""
+
+    trunks: list[TrunkView]
+
+
+# fmt: off
+#                     subject                              request       reply           may be refused with
+DIAL_ABSENT   = Rpc("ottb.v1.qry.trunk.dial_absent",      DialPbx,      PbxCallStarted, START_REFUSALS,
+                    summary="Why nobody owns the trunk that a call was wanted through", queue=True)
+DIAL_PBX      = Rpc("ottb.v1.cmd.pbx.dial",               DialPbx,      PbxCallStarted, START_REFUSALS,
+                    summary="Start a call through a SIP trunk", queue=True, timeout=10.0,
+                    permission=A.CALL_START, asks=USES, about=("call_id", "slot", "trunk"))
+DIAL_ON_TRUNK = Rpc("ottb.v1.cmd.trunk.{trunk}.dial",     DialPbx,      PbxCallStarted, START_REFUSALS,
+                    summary="Start a call through one trunk, wherever its host is", timeout=10.0, absent=DIAL_ABSENT)
+PBX_STATUS    = Rpc("ottb.v1.qry.trunk.status",           GetPbxStatus, PbxStatus,      frozenset(),
+                    summary="The state of all trunks", queue=True, permission=A.TRUNK_VIEW)
+# fmt: on
+
+
+# --- events ---------------------------------------------------------------------------------------------------
+
+
+class TrunkConfigured(Struct, frozen=True, kw_only=True):
+    """A trunk was made or changed."""
+
+    trunk: TrunkName
+    at: Utc
+    config: TrunkConfig
+
+
+class TrunkRemoved(Struct, frozen=True, kw_only=True):
+    """A trunk is no longer in the settings."""
+
+    trunk: TrunkName
+    at: Utc
+
+
+class TrunkActivated(Struct, frozen=True, kw_only=True):
+    """A host owns the trunk; older owners can no longer write."""
+
+    trunk: TrunkName
+    at: Utc
+    host: str
+    epoch: int
+
+
+class TrunkBooked(Struct, frozen=True, kw_only=True):
+    """One channel of the trunk is kept for a call. `over`: it has ended, but the PBX could not be asked about it."""
+
+    trunk: TrunkName
+    at: Utc
+    call_id: CallId
+    slot: int
+    user: str
+    over: bool = False
+
+
+class TrunkReleased(Struct, frozen=True, kw_only=True):
+    """The channel is free again."""
+
+    trunk: TrunkName
+    at: Utc
+    call_id: CallId
+
+
+class TrunkChanged(Struct, frozen=True, kw_only=True):
+    """The trunk's state, its reason or its count of failures is another one."""
+
+    trunk: TrunkName
+    at: Utc
+    state: TrunkState
+    reason: str | None
+    failed: int
+
+
+class TrunkTelemetry(Struct, frozen=True, kw_only=True):
+    """Everything about a trunk now."""
+
+    trunk: TrunkName
+    at: Utc
+    view: TrunkView
+
+
+TrunkEvent = TrunkConfigured | TrunkRemoved | TrunkActivated | TrunkBooked | TrunkReleased | TrunkChanged
+
+# fmt: off
+TRUNK_CONFIGURED = Topic("ottb.v1.evt.trunk.{trunk}.configured", TrunkConfigured, "A trunk was made or changed")
+TRUNK_REMOVED    = Topic("ottb.v1.evt.trunk.{trunk}.removed",    TrunkRemoved,    "A trunk is gone")
+TRUNK_ACTIVATED  = Topic("ottb.v1.evt.trunk.{trunk}.activated",  TrunkActivated,  "A trunk has a new owner")
+TRUNK_BOOKED     = Topic("ottb.v1.evt.trunk.{trunk}.booked",     TrunkBooked,     "A channel is kept for a call")
+TRUNK_RELEASED   = Topic("ottb.v1.evt.trunk.{trunk}.released",   TrunkReleased,   "A channel is free again")
+TRUNK_CHANGED    = Topic("ottb.v1.evt.trunk.{trunk}.changed",    TrunkChanged,    "A trunk's state has changed")
+TRUNK_TELEMETRY  = Topic("ottb.v1.tel.trunk.{trunk}",            TrunkTelemetry,  "A trunk's figures", kept=False)
+# fmt: on
+
+COMMANDS = (DIAL_PBX, DIAL_ON_TRUNK, DIAL_ABSENT, PBX_STATUS)
+TOPICS = (
+    TRUNK_CONFIGURED,
+    TRUNK_REMOVED,
+    TRUNK_ACTIVATED,
+    TRUNK_BOOKED,
+    TRUNK_RELEASED,
+    TRUNK_CHANGED,
+    TRUNK_TELEMETRY,
+)
