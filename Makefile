@@ -5,7 +5,7 @@ CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-all bench fix clean setup setup-test
+.PHONY: asterisk help run test check test-all bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -15,6 +15,9 @@ run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 
 test: setup-test ## Set everything up and run the tests
 	@$(BIN)/python -m pytest $(TESTS) -m "not faults and not live"
+
+asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
+	@$(BIN)/python -m cli.asterisk
 
 check: setup-test ## Lint and types
 	@$(BIN)/ruff check .

@@ -28,13 +28,14 @@ async def at_once() -> bool:
 
 @dataclass(frozen=True)
 class Child:
-    """One process. `ready` is asked until it says yes, or `patience` seconds are over."""
+    """One process. `ready` is asked until it says yes, or `patience` seconds are over. It has `stop_seconds` to stop."""
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Ready = at_once
     patience: float = 30.0
+    stop_seconds: float = STOP_SECONDS
 
 
 class GaveUp(Exception):
@@ -68,7 +69,7 @@ class Supervisor:
         for child, keeper in reversed(self._keepers):
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-            await self._end(child.name)
+            await self._end(child.name, child.stop_seconds)
         for name in list(self._running):
             await self._end(name)
         if self._rotation is not None:
@@ -117,16 +118,16 @@ class Supervisor:
             await asyncio.sleep(pause)
             process = await self._launch(child)
 
-    async def _end(self, name: str) -> None:
+    async def _end(self, name: str, seconds: float = STOP_SECONDS) -> None:
         process = self._running.pop(name, None)
         if process is None or process.returncode is not None:
             return
         process.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(seconds):
                 await process.wait()
         except TimeoutError:
-            self._say(f"{name} did not stop in {STOP_SECONDS:g} s and is killed")
+            self._say(f"{name} did not stop in {seconds:g} s and is killed")
             process.kill()
             await process.wait()
 

@@ -16,13 +16,16 @@ import psutil
 from actors.point.callout import new_seed, public_of
 from actors.point.keys import write_secret
 from actors.settings import Settings
+from cli import asterisk
 from cli.processes import Child, GaveUp, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
+AMI_SECRET = "ami"
 USERS = ("core", "gateway", "watch", "auth", "sys")
 ISSUER_SEED = "issuer_seed"
-MODULES = ("simulators.fleet", "actors.main", "gateway.main")
+MODULES = ("simulators.fleet", "simulators.virtual_pbx", "actors.main", "gateway.main")
 PROBE_SECONDS = 1.0
+ASTERISK_STOP = 2.0  # seconds: it can take a minute over its own end, and keeps nothing that we need
 GATEWAY_PATIENCE = 40.0
 
 
@@ -55,6 +58,10 @@ async def adb_answers(port: int) -> bool:
     return (await _first_bytes(port, b"000chost:version", 4)) == b"OKAY"
 
 
+async def ami_answers(port: int) -> bool:
+    return (await _first_bytes(port, b"", 21)) == b"Asterisk Call Manager"
+
+
 async def http_is(port: int, path: str, host: str, status: bytes = b" 200 ") -> bool:
     request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     return status in (await _first_bytes(port, request, 64, host))[:16]
@@ -67,7 +74,7 @@ def passwords(state: Path) -> Mapping[str, str]:
     """The bus passwords of this site, made at the first start."""
     path = state / "secrets.json"
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    missing = [name for name in (*USERS, ISSUER_SEED) if name not in known]
+    missing = [name for name in (*USERS, ISSUER_SEED, AMI_SECRET) if name not in known]
     if missing:  # at the first start, or of an earlier version
         state.mkdir(parents=True, exist_ok=True)
         known |= {name: new_seed() if name == ISSUER_SEED else f"p{secrets.token_hex(24)}" for name in missing}
@@ -91,6 +98,10 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
     found.append(_adb(settings, state))
     if settings.sandbox.enabled:
         found.append(_python("phones", ["simulators.fleet", *arguments, "--die-with-parent"], common))
+    if has_sandbox_pbx(settings):
+        children, ami = _sandbox_pbx(settings, state, keys[AMI_SECRET], arguments, common)
+        found += children
+        common |= ami
     for name, module, user in (("actors", "actors.main", "core"), ("gateway", "gateway.main", "gateway")):
         env = {**common, **_login(settings, user, keys)}
         if user == "core" and settings.nats.url is None:
@@ -103,6 +114,46 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
             }
         found.append(_python(name, [module, *arguments], env))
     return found
+
+
+def has_sandbox_pbx(settings: Settings) -> bool:
+    """Whether the sandbox has to bring the PBX of its trunks: nobody has named a real one (`OTTB_AMI__MAIN__SECRET`)."""
+    named = "main" in settings.ami and settings.ami["main"].secret is not None
+    return settings.sandbox.enabled and bool(settings.trunks) and not named
+
+
+def real_asterisk(settings: Settings) -> Path | None:
+    """The Asterisk that the sandbox uses, if there is one."""
+    return asterisk.find() if settings.sandbox.asterisk else None
+
+
+def _sandbox_pbx(
+    settings: Settings, state: Path, secret: str, arguments: list[str], common: Mapping[str, str]
+) -> tuple[list[Child], Mapping[str, str]]:
+    """The processes of the sandbox's PBX, and the settings by which the others find it."""
+    port, user = settings.sandbox.pbx_port, "ottb"
+    root = real_asterisk(settings)
+    ami = {
+        "OTTB_AMI__MAIN__HOST": "127.0.0.1",
+        "OTTB_AMI__MAIN__PORT": str(port),
+        "OTTB_AMI__MAIN__USER": user,
+        "OTTB_AMI__MAIN__SECRET": secret,
+        "OTTB_AMI__MAIN__RECORDINGS": str(state / "recordings"),
+    }
+    if root is None:
+        virtual = _python("pbx", ["simulators.virtual_pbx", *arguments, "--die-with-parent"], {**common, **ami})
+        return [virtual], ami
+    sip = settings.sandbox.sip_port
+    far = asterisk.carrier(root, state, sip_port=sip + 1, scale=settings.sandbox.time_scale)
+    near = asterisk.pbx(
+        root, state, user=user, secret=secret, ami_port=port, sip_port=sip, far_port=sip + 1,
+        endpoints=[trunk.endpoint for trunk in settings.trunks if trunk.pbx == "main"],
+    )  # fmt: skip
+    ami["OTTB_AMI__MAIN__RECORDINGS"] = str(near.recordings)
+    return [
+        Child(name="carrier", argv=far.argv, stop_seconds=ASTERISK_STOP),
+        Child(name="asterisk", argv=near.argv, ready=lambda: ami_answers(port), stop_seconds=ASTERISK_STOP),
+    ], ami
 
 
 def _login(settings: Settings, user: str, keys: Mapping[str, str]) -> Mapping[str, str]:
@@ -175,6 +226,10 @@ def ports(settings: Settings) -> Mapping[str, int]:
         wanted["nats.websocket_port"] = settings.nats.websocket_port
     if settings.sandbox.enabled:
         wanted["sandbox.control_port"] = settings.sandbox.control_port
+    if has_sandbox_pbx(settings):
+        wanted["sandbox.pbx_port"] = settings.sandbox.pbx_port
+        if real_asterisk(settings) is None:
+            wanted["sandbox.pbx_control_port"] = settings.sandbox.pbx_control_port
     return wanted
 
 
@@ -267,7 +322,7 @@ def banner(settings: Settings, seconds: float, *, first_start: bool) -> list[str
         "",
         f"  POINT      http://{host}:{http.point_port}   login, users",
         f"  DCI        http://{host}:{http.dci_port}   pipelines",
-        f"  OTTB       http://{host}:{http.ottb_port}   slots, calls   (reference: /docs)",
+        f"  OTTB       http://{host}:{http.ottb_port}   slots, calls, trunks   (reference: /docs)",
         f"  WORKSPACE  http://{host}:{http.workspace_port}   Socket.IO, and all of the above",
         f"  Bus        nats://{settings.nats.host}:{settings.nats.port}   events for other systems: docs/bus.md",
         "",
@@ -279,6 +334,9 @@ def banner(settings: Settings, seconds: float, *, first_start: bool) -> list[str
     if settings.sandbox.enabled:
         lines.append("             op12 / 1234   (an operator, in the sandbox only)")
         lines.append(f"  Phones     {len(settings.slots)} virtual ones; what a number does: docs/sandbox.md")
+    if has_sandbox_pbx(settings):
+        pbx = "a real Asterisk" if real_asterisk(settings) else "a virtual PBX (`make asterisk`: a real one)"
+        lines.append(f"  Trunks     {len(settings.trunks)} on {pbx}")
     return [*lines, "", "  Place a call: see README.md. Something wrong: ottb doctor. Stop: Ctrl-C.", ""]
 
 

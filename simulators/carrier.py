@@ -36,6 +36,26 @@ OUT_OF_SERVICE = Cause("ERROR", "OUT_OF_SERVICE", 18)
 LOST_SIGNAL = Cause("ERROR", "LOST_SIGNAL", 14)
 
 
+class Clearing(Struct, frozen=True):
+    """The same on a SIP trunk: Q.850 cause and its text, and the SIP status of a call that was never answered
+    (RFC 4497, 8.4.4)."""
+
+    q850: int
+    text: str
+    sip: int
+
+
+CLEARING = {
+    REMOTE: Clearing(16, "Normal Clearing", 480),
+    BUSY: Clearing(17, "User busy", 486),
+    NO_ANSWER: Clearing(19, "User alerting, no answer", 480),
+    REJECTED: Clearing(21, "Call Rejected", 403),
+    INVALID: Clearing(1, "Unallocated (unassigned) number", 404),
+    OUT_OF_SERVICE: Clearing(38, "Network out of order", 500),
+    LOST_SIGNAL: Clearing(41, "Temporary failure", 500),
+}
+
+
 class Planned(Struct, frozen=True, kw_only=True):
     """A step of the network, `after` seconds from the moment the call was placed."""
 

@@ -18,7 +18,12 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
-MODULES = {"actors": "actors.main", "gateway": "gateway.main", "phones": "simulators.fleet"}
+MODULES = {
+    "actors": "actors.main",
+    "gateway": "gateway.main",
+    "phones": "simulators.fleet",
+    "pbx": "simulators.virtual_pbx",
+}
 
 
 def free_ports(count: int) -> list[int]:
@@ -43,8 +48,10 @@ def config_for(slots: dict[int, str | None], ports: list[int], more: str) -> str
 class Site:
     """A running site. Its processes are found by what they run, as children of the supervisor."""
 
-    def __init__(self, *, folder: Path, slots: dict[int, str | None], more: str = "") -> None:
-        point, dci, ottb, workspace, nats, adb, self.control_port, websocket, *phones = free_ports(8 + len(slots))
+    def __init__(self, *, folder: Path, slots: dict[int, str | None], more: str = "", asterisk: bool = False) -> None:
+        point, dci, ottb, workspace, nats, adb, self.control_port, websocket, pbx, self.pbx_port, *phones = free_ports(
+            10 + len(slots)
+        )
         self.ports = {"point": point, "dci": dci, "ottb": ottb, "workspace": workspace}
         self.nats_port, self.adb_port, self.websocket_port = nats, adb, websocket
         self.folder = folder
@@ -57,6 +64,10 @@ class Site:
             "OTTB_NATS__WEBSOCKET_PORT": str(websocket),
             "OTTB_ADB__PORT": str(adb),
             "OTTB_SANDBOX__CONTROL_PORT": str(self.control_port),
+            "OTTB_SANDBOX__PBX_PORT": str(pbx),
+            "OTTB_SANDBOX__PBX_CONTROL_PORT": str(self.pbx_port),
+            "OTTB_SANDBOX__SIP_PORT": str(pbx),
+            "OTTB_SANDBOX__ASTERISK": "true" if asterisk else "false",
             "OTTB_HTTP__POINT_PORT": str(point),
             "OTTB_HTTP__DCI_PORT": str(dci),
             "OTTB_HTTP__OTTB_PORT": str(ottb),
@@ -160,6 +171,12 @@ class Client:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
+    async def pbx(self, method: str, path: str, body: Any = None) -> Any:
+        """The control API of the virtual PBX."""
+        async with self.session.request(method, f"http://127.0.0.1:{self.site.pbx_port}{path}", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
     async def call_until(self, call_id: str, accept: Callable[[Any], bool], seconds: float = 15.0) -> Any:
         """The call once it is as wanted."""
         return await until(lambda: self._view(call_id), accept, seconds)
@@ -180,8 +197,10 @@ async def until(look: Callable[[], Any], accept: Callable[[Any], bool], seconds:
 
 
 @contextlib.contextmanager
-def running_site(folder: Path, slots: dict[int, str | None], more: str = "") -> Iterator[Site]:
-    site = Site(folder=folder, slots=slots, more=more)
+def running_site(
+    folder: Path, slots: dict[int, str | None], more: str = "", *, asterisk: bool = False
+) -> Iterator[Site]:
+    site = Site(folder=folder, slots=slots, more=more, asterisk=asterisk)
     site.start()
     try:
         yield site

@@ -1,0 +1,176 @@
+"""PBXs for tests, virtual and real, and a wire between them and us that can be cut at any byte."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from actors.adapters.asterisk import Asterisk
+from actors.settings import Ami
+from actors.slot.phone import CallSeen
+from actors.trunk.pbx import Originate, PbxLink
+from bench.parts import free_port, process
+from bus_schemas.trunk import TrunkConfig
+from cli import asterisk as real
+from cli.up import ami_answers
+from simulators.virtual_pbx import Trunk, VirtualPbx
+
+SECRET = "test-secret"
+ENDPOINTS = ("trunk-1", "trunk-2")
+
+
+@dataclass
+class Address:
+    """Where a PBX is, and what is needed to use it."""
+
+    port: int
+    recordings: Path
+    virtual: VirtualPbx | None = None
+    secret: str = SECRET
+
+
+@asynccontextmanager
+async def virtual_pbx(folder: Path, *, scale: float = 0.2) -> AsyncIterator[Address]:
+    trunks = {name: Trunk() for name in ENDPOINTS}
+    pbx = VirtualPbx(user="ottb", secret=SECRET, trunks=trunks, scale=scale, recordings=folder / "recordings")
+    await pbx.start(0)
+    try:
+        yield Address(port=pbx.port, recordings=folder / "recordings", virtual=pbx)
+    finally:
+        await pbx.stop()
+
+
+@asynccontextmanager
+async def real_pbx(folder: Path, *, scale: float = 0.2, far_port: int | None = None) -> AsyncIterator[Address]:
+    """A real Asterisk, and a second one as the carrier unless somebody else plays it on `far_port`."""
+    root = await asyncio.to_thread(real.ensure, lambda line: print(f"\nlive: {line}", flush=True))
+    ami, sip, far = free_port(), free_port(), far_port or free_port()
+    near = real.pbx(
+        root, folder, user="ottb", secret=SECRET, ami_port=ami, sip_port=sip, far_port=far, endpoints=ENDPOINTS
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        if far_port is None:
+            carrier = real.carrier(root, folder, sip_port=far, scale=scale)
+            await stack.enter_async_context(process(*carrier.argv))
+        await stack.enter_async_context(process(*near.argv))
+        async with asyncio.timeout(20):
+            while not await ami_answers(ami):
+                await asyncio.sleep(0.05)
+        yield Address(port=ami, recordings=near.recordings)
+
+
+class Wire:
+    """A TCP connection with us in the middle: counts what goes to the PBX, and breaks or stands still on demand."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self.sent = bytearray()  # to the PBX
+        self.still = False
+        self.cut_after: bytes | None = None  # cut as soon as this has gone out, before any answer
+        self.cuts = 0
+        self.port = 0
+
+    async def __aenter__(self) -> "Wire":
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        self.cuts += 1
+        for near, far in list(self._pairs):
+            near.transport.abort()
+            far.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.close()
+            return
+        pair = (writer, far_writer)
+        self._pairs.add(pair)
+        with contextlib.suppress(OSError):
+            await asyncio.gather(self._out(reader, far_writer), self._back(far_reader, writer))
+        self._pairs.discard(pair)
+        writer.close()
+        far_writer.close()
+
+    async def _out(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            self.sent += data
+            if self.still:
+                continue
+            writer.write(data)
+            if self.cut_after is not None and self.cut_after in data:
+                self.cut_after, self.still = None, True
+                await writer.drain()
+                await asyncio.sleep(0.02)  # it has to arrive there
+                self.still = False
+                self.cut()
+                return
+        writer.close()
+
+    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if not self.still:
+                writer.write(data)
+        writer.close()
+
+
+@dataclass
+class Subject:
+    """The adapter under test, with what it has reported."""
+
+    asterisk: Asterisk
+    wire: Wire
+    address: Address
+    trunk: TrunkConfig
+    heard: list[Any] = field(default_factory=list)
+
+    async def dial(self, call_id: str, number: str, *, ring: float = 60.0, recording: str | None = None) -> None:
+        order = Originate(
+            call_id=call_id, number=number, slot=12, ring_timeout=ring, max_duration=60.0, recording=recording
+        )
+        await self.asterisk.originate(self.trunk, order)
+
+    async def until(self, accept: Callable[[Any], bool], seconds: float = 10.0) -> Any:
+        """The first report, from the beginning, that is as wanted."""
+        give_up = asyncio.get_running_loop().time() + seconds
+        while True:
+            for report in self.heard:
+                if accept(report):
+                    return report
+            assert asyncio.get_running_loop().time() < give_up, f"after {seconds} s only: {self.heard}"
+            await asyncio.sleep(0.02)
+
+    def calls(self, call_id: str) -> list[CallSeen]:
+        return [report for report in self.heard if isinstance(report, CallSeen) and report.ref == call_id]
+
+    async def linked(self) -> PbxLink:
+        found: PbxLink = await self.until(lambda report: isinstance(report, PbxLink) and report.up)
+        return found
+
+
+@asynccontextmanager
+async def subject(address: Address, *, secret: str | None = None, endpoint: str = "trunk-1") -> AsyncIterator[Subject]:
+    """An adapter, connected to the PBX over a wire that can be cut."""
+    async with Wire(address.port) as wire:
+        settings = Ami(port=wire.port, secret=secret or address.secret, recordings=str(address.recordings))
+        trunk = TrunkConfig(name="trunk-1", endpoint=endpoint, caller_id="+380441234567")
+        one = Subject(asterisk=Asterisk("main", settings, prefix="test"), wire=wire, address=address, trunk=trunk)
+        one.asterisk.attach(trunk, one.heard.append)
+        one.asterisk.start()
+        try:
+            yield one
+        finally:
+            await one.asterisk.stop()
