@@ -28,7 +28,8 @@ async def at_once() -> bool:
 
 @dataclass(frozen=True)
 class Child:
-    """One process. `ready` is asked until it says yes, or `patience` seconds are over. It has `stop_seconds` to stop."""
+    """One process. `ready` is asked until it says yes, or `patience` seconds are over. It gets `stop_seconds`
+    to stop."""
 
     name: str
     argv: Sequence[str]

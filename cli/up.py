@@ -117,7 +117,7 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
 
 
 def has_sandbox_pbx(settings: Settings) -> bool:
-    """Whether the sandbox has to bring the PBX of its trunks: nobody has named a real one (`OTTB_AMI__MAIN__SECRET`)."""
+    """Whether the sandbox brings the PBX of its trunks: nobody has named one (`OTTB_AMI__MAIN__SECRET`)."""
     named = "main" in settings.ami and settings.ami["main"].secret is not None
     return settings.sandbox.enabled and bool(settings.trunks) and not named
 

@@ -5,7 +5,8 @@
 `Originate` is acknowledged before anything is tried, the events of a call's end come in no fixed order, a missing
 endpoint shows in `OriginateResponse` alone, and a wrong secret costs a second.
 
-Control API (JSON, loopback): `GET /calls`, `GET /dials`, `POST /{fault}`: cut, freeze, thaw, restart, contact, refuse.
+Control API (JSON, loopback): `GET /calls`, `GET /dials`, `GET /received`,
+`POST /{fault}`: cut, freeze, thaw, restart, contact, refuse.
 """
 
 import argparse
@@ -101,6 +102,7 @@ class VirtualPbx:
         self.refuse = 0  # so many originates fail in the network
         self.channels: dict[str, Channel] = {}
         self.dials: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()  # actions, by name
         self._recordings = recordings
         self._sessions: set[Session] = set()
         self._names = itertools.count()
@@ -184,6 +186,7 @@ class VirtualPbx:
         values = dict(reversed(fields))
         id = {"ActionID": values["actionid"]} if "actionid" in values else {}
         action = values.get("action", "").lower()
+        self.received[action] += 1
         if action == "login":
             await self._login(session, values, id)
         elif not session.logged_in:
@@ -203,6 +206,9 @@ class VirtualPbx:
             raise EOFError
         session.logged_in = True
         session.send({"Response": "Success", **id, "Message": "Authentication accepted"})
+        self._say_booted(session)
+
+    def _say_booted(self, session: Session) -> None:
         uptime = str(int(time.monotonic() - self._began))
         session.send({"Event": "FullyBooted", "Privilege": "system,all", "Uptime": uptime, "Status": "Fully Booted"})
 
@@ -449,6 +455,9 @@ def control(pbx: VirtualPbx) -> web.Application:
     async def dials(request: web.Request) -> web.Response:
         return web.json_response(dict(pbx.dials))
 
+    async def received(request: web.Request) -> web.Response:
+        return web.json_response(dict(pbx.received))
+
     async def fault(request: web.Request) -> web.Response:
         values = await request.json() if request.can_read_body else {}
         match request.match_info["fault"]:
@@ -471,6 +480,7 @@ def control(pbx: VirtualPbx) -> web.Application:
     app = web.Application()
     app.router.add_get("/calls", calls)
     app.router.add_get("/dials", dials)
+    app.router.add_get("/received", received)
     app.router.add_post("/{fault}", fault)
     return app
 

@@ -1,7 +1,7 @@
 """A trunk as values: which calls it carries, and whether it is well.
 
 A trunk is DOWN when its PBX is not connected, its registration is refused or lost, the provider's address does not
-answer, or five calls in a row failed on it in the last five minutes. It is WARN when one has, when the provider takes
+answer, or five calls in a row could not be set up in the last five minutes. It is WARN when one could not, when the provider takes
 longer than half a second to answer, or when all its channels are in use. Else it is OK. A DOWN trunk places no call.
 
 Bookings are on record, so that a new owner finds the calls again; everything else is asked of the PBX.
@@ -72,6 +72,7 @@ class Live(Struct, frozen=True, kw_only=True):
     starts: tuple[float, ...] = ()
     failures: tuple[float, ...] = ()
     hung_up: frozenset[str] = frozenset()  # calls that we asked the PBX to end
+    answered: frozenset[str] = frozenset()  # calls that were answered: whatever ends them, the trunk carried them
 
 
 class BookTrunk(Struct, frozen=True, kw_only=True):
@@ -295,8 +296,11 @@ def _call_seen(trunk: Trunk, live: Live, seen: CallSeen, now: Moment) -> Observe
             seen = replace(seen, reason=EndReason.HANGUP_LOCAL)
         booked = seen.ref in trunk.calls
         if booked and not trunk.calls[seen.ref].over:
-            live = _failed(live, now) if seen.reason in TRUNKS_FAULT else replace(live, failures=())
-    elif seen.phase is not CallPhase.DIALING:
+            failed = seen.reason in TRUNKS_FAULT and seen.ref not in live.answered
+            live = _failed(live, now) if failed else replace(live, failures=())
+    elif seen.phase is CallPhase.ACTIVE:
+        live = replace(live, failures=(), answered=live.answered | {seen.ref})
+    elif seen.phase is CallPhase.ALERTING:
         live = replace(live, failures=())
     return live, (), (_to_call(seen.ref, seen),)
 
@@ -320,7 +324,7 @@ def _ordered(trunk: Trunk, live: Live, order: Dial | HangUp | LookAt | Release |
                 return live, (), (_to_call(call_id, Looked(look=None, why=order.why)),)
             return live, (), (LookOnPbx(call_id=call_id, why=order.why),)
         case Release():
-            live = replace(live, hung_up=live.hung_up - {call_id})
+            live = replace(live, hung_up=live.hung_up - {call_id}, answered=live.answered - {call_id})
             end = (EndOnPbx(call_id=call_id),) if order.look and live.up else ()
             return live, (_released(trunk, call_id, now, over=order.look and not live.up),), end
         case Settle():

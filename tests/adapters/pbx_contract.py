@@ -141,6 +141,7 @@ class PbxContract:
             await pbx.asterisk.hang_up(call_id)
 
     async def test_without_a_connection_nothing_is_sent_then_or_later(self, pbx: Subject) -> None:
+        pbx.heard.clear()
         pbx.wire.cut()
         await pbx.until(lambda report: isinstance(report, PbxLink) and not report.up)
         with pytest.raises(PbxUnreachable):

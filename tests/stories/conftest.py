@@ -8,11 +8,33 @@ from tests.support.site import Client, Site, running_site
 # As documented: slot 44 belongs to op12 on trunk-1. 45 is somebody else's, the others are the shared pool.
 SLOTS = {11: None, 12: None, 13: None, 14: None, 44: "op12", 45: "op21"}
 
+TRUNKS = """
+[[trunks]]
+name = "trunk-1"
+endpoint = "trunk-1"
+caller_id = "+380441234567"
+calls_per_second = 50
+record = true
+
+[[trunks]]
+name = "ottb-sip-1"
+endpoint = "ottb-sip-1"
+channels = 2
+calls_per_second = 50
+countries = ["PL"]
+
+[[trunks]]
+name = "ottb-sip-2"
+endpoint = "ottb-sip-2"
+calls_per_second = 50
+"""
+MORE = f"[calls]\nlost_timeout = 3.0\n{TRUNKS}"
+
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One site for all stories."""
-    with running_site(tmp_path_factory.mktemp("site"), SLOTS, "[calls]\nlost_timeout = 3.0\n") as running:
+    with running_site(tmp_path_factory.mktemp("site"), SLOTS, MORE) as running:
         yield running
 
 
