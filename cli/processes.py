@@ -29,14 +29,14 @@ async def at_once() -> bool:
 @dataclass(frozen=True)
 class Child:
     """One process. `ready` is asked until it says yes, or `patience` seconds are over. It gets `stop_seconds`
-    to stop."""
+    to stop, None: as long as most."""
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Ready = at_once
     patience: float = 30.0
-    stop_seconds: float = STOP_SECONDS
+    stop_seconds: float | None = None
 
 
 class GaveUp(Exception):
@@ -119,7 +119,8 @@ class Supervisor:
             await asyncio.sleep(pause)
             process = await self._launch(child)
 
-    async def _end(self, name: str, seconds: float = STOP_SECONDS) -> None:
+    async def _end(self, name: str, seconds: float | None = None) -> None:
+        seconds = STOP_SECONDS if seconds is None else seconds
         process = self._running.pop(name, None)
         if process is None or process.returncode is not None:
             return

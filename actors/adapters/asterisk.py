@@ -57,6 +57,7 @@ class Ending(Struct):
     endpoint: str
     far: bool = False  # the far side asked for it
     up: bool = False
+    told: bool = False
 
 
 def reason_of(cause: int, *, far: bool, up: bool) -> EndReason:
@@ -75,7 +76,7 @@ def cause_text(event: AmiMessage) -> str:
     number = event.get("Cause", "")
     if number not in ("", "0"):
         parts.append(f"Q.850 {number} {event.get('Cause-txt', '')}".strip())
-    return ", ".join(parts) or "Asterisk gave no cause"
+    return ", ".join(parts) or "no cause was given"
 
 
 def endpoint_of(channel: str) -> str:
@@ -319,7 +320,10 @@ class Asterisk:
         )
 
     def _over(self, call_id: str, ending: Ending, reason: EndReason, cause: str) -> None:
-        """The call is over. Said as often as it is heard: the call takes the first."""
+        """The call is over: the first to say so is believed."""
+        if ending.told:
+            return
+        ending.told = True
         seen = CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, cause=cause)
         self._report(ending.endpoint, seen)
 

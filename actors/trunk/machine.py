@@ -1,8 +1,9 @@
 """A trunk as values: which calls it carries, and whether it is well.
 
 A trunk is DOWN when its PBX is not connected, its registration is refused or lost, the provider's address does not
-answer, or five calls in a row could not be set up in the last five minutes. It is WARN when one could not, when the provider takes
-longer than half a second to answer, or when all its channels are in use. Else it is OK. A DOWN trunk places no call.
+answer, or five calls in a row could not be set up in the last five minutes. It is WARN when one could not, when the
+provider takes longer than half a second to answer, or when all its channels are in use. Else it is OK. A DOWN trunk
+places no call.
 
 Bookings are on record, so that a new owner finds the calls again; everything else is asked of the PBX.
 """

@@ -113,6 +113,10 @@ class Site:
         for child in psutil.Process(self._process.pid).children():
             with contextlib.suppress(psutil.Error):
                 command = child.cmdline()
+                if name == "asterisk":  # the one that is the PBX, not the carrier
+                    if any(word.endswith("/pbx/etc/asterisk.conf") for word in command):
+                        return child.pid
+                    continue
                 wanted = MODULES.get(name)
                 if wanted in command if wanted else command[:1] and Path(command[0]).name == name:
                     return child.pid

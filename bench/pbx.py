@@ -1,0 +1,155 @@
+"""Calls through a trunk by HTTP, bus and journal, against a bare AMI loop on the same real Asterisk, far end SIPp.
+
+Each call is refused as busy by the far end at once. A call's time is from the request to the news of its end.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+
+import aiohttp
+import msgspec
+
+from actors.adapters.ami import AmiClient, AmiMessage
+from actors.adapters.nats_bus import NatsBus
+from actors.runtime.bus import Message
+from bench.gateway import _ready, _token
+from bench.parts import free_port, nats_server, process, python
+from bench.table import Row
+from cli.asterisk import NoAsterisk, ensure
+from tests.support.pbx import SECRET, Address, real_pbx
+from tests.support.sipp import far_end
+
+RATE, SECONDS, ROUNDS = 50.0, 5.0, 5  # calls a second: ten times VICIdial's default for one server
+PATIENCE = 10.0
+
+SETTINGS = """
+[dial]
+extension_calls = 100000
+user_calls_per_minute = 1000000
+user_concurrent_calls = 100000
+[ami.main]
+port = {ami}
+secret = "{secret}"
+[[trunks]]
+name = "trunk-1"
+endpoint = "trunk-1"
+channels = 5000
+calls_per_second = 1000
+[[slots]]
+id = 11
+serial = "127.0.0.1:{phone}"
+region = "UA"
+"""
+
+
+class Race:
+    """The calls of both, each with the news of its end."""
+
+    def __init__(self) -> None:
+        self._over: dict[str, asyncio.Event] = {}
+        self._numbers = (f"+38050{number:05d}0001" for number in itertools.count())
+        self._ids = itertools.count()
+
+    def _ended(self, call_id: str) -> asyncio.Event:
+        return self._over.setdefault(call_id, asyncio.Event())
+
+    async def hear(self, message: Message) -> None:
+        self._ended(message.subject.split(".")[4]).set()
+
+    def on_event(self, event: AmiMessage) -> None:
+        if event["Event"] == "Hangup":
+            self._ended(event["Uniqueid"]).set()
+
+    async def ours(self, session: aiohttp.ClientSession, url: str) -> None:
+        body = {"from": "slot_11", "to": next(self._numbers), "trunk": "trunk-1"}
+        async with session.post(f"{url}/api/pbx/dial", json=body) as answer:
+            data = await answer.read()
+            assert answer.status == 201, data
+        await self._ended(msgspec.json.decode(data)["call_id"]).wait()
+
+    async def bare(self, ami: AmiClient) -> None:
+        call_id, number = f"c_bare{next(self._ids)}", next(self._numbers)
+        fields = (
+            ("Channel", f"PJSIP/{number}@trunk-1"), ("ChannelId", call_id), ("Async", "true"),
+            ("Context", "ottb-slots"), ("Exten", "11"), ("Priority", "1"),
+        )  # fmt: skip
+        await ami.act("Originate", fields)
+        await self._ended(call_id).wait()
+
+
+async def _bare_client(address: Address, race: Race) -> AmiClient:
+    up = asyncio.Event()
+    ami = AmiClient(
+        host="127.0.0.1", port=address.port, user="ottb", secret=SECRET, prefix="bare",
+        on_event=race.on_event, on_up=up.set, on_down=lambda why: None,
+    )  # fmt: skip
+    ami.start()
+    await up.wait()
+    return ami
+
+
+async def offered(one: Callable[[], Awaitable[None]]) -> tuple[float, float]:
+    """Calls a second that came to their end, and the 99th percentile in ms, at a fixed rate of starts."""
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+
+    async def timed() -> None:
+        began = loop.time()
+        async with asyncio.timeout(PATIENCE):
+            await one()
+        times.append(loop.time() - began)
+
+    began = loop.time()
+    tasks = []
+    for place in range(int(RATE * SECONDS)):
+        await asyncio.sleep(max(began + place / RATE - loop.time(), 0))
+        tasks.append(asyncio.create_task(timed()))
+    await asyncio.gather(*tasks)
+    times.sort()
+    return len(times) / (loop.time() - began), 1000 * times[int(len(times) * 0.99) - 1]
+
+
+async def measure(folder: Path) -> list[Row]:
+    try:
+        await asyncio.to_thread(ensure, print)
+    except NoAsterisk as error:
+        print(f"bench: no Asterisk, so no figures of trunks: {error}")
+        return []
+    async with AsyncExitStack() as stack:
+        far = await stack.enter_async_context(far_end(folder, ring=10, talk=10))
+        address = await stack.enter_async_context(real_pbx(folder / "pbx", far_port=far))
+        nats_port = await stack.enter_async_context(nats_server(folder))
+        config = folder / "pbx.toml"
+        config.write_text(SETTINGS.format(ami=address.port, secret=SECRET, phone=free_port()))
+        ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
+        env = {f"OTTB_HTTP__{name}_PORT": str(port) for name, port in ports.items()}
+        env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(folder / "pbx-state")}
+        env |= {"OTTB_ADB__PORT": str(free_port())}
+        for module in ("actors.main", "gateway.main"):
+            await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session.headers["Authorization"] = f"Bearer {await _token(session, ports['POINT'])}"
+        url = f"http://127.0.0.1:{ports['OTTB']}"
+        await _ready(session, f"{url}/api/pbx/status")
+        await asyncio.sleep(3.0)
+        race = Race()
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{nats_port}", name="bench")
+        stack.push_async_callback(bus.close)
+        await bus.subscribe("ottb.v1.evt.call.*.ended", race.hear)
+        ami = await _bare_client(address, race)
+        stack.push_async_callback(ami.stop)
+        one, two = [], []
+        for _ in range(ROUNDS):
+            one.append(await offered(lambda: race.ours(session, url)))
+            two.append(await offered(lambda: race.bare(ami)))
+    rate, rate_bare = median(r for r, _ in one), median(r for r, _ in two)
+    tail, tail_bare = median(p for _, p in one), median(p for _, p in two)
+    name = f"originate through a trunk, {RATE:.0f}/s offered"
+    return [
+        Row(name, f"{rate:.1f}/s", f"bare AMI loop {rate_bare:.1f}/s", rate / rate_bare, ">= 0.9"),
+        Row(f"{name}, p99 to the end", f"{tail:.1f} ms", f"{tail_bare:.1f} ms", tail_bare / tail, ">= 0.9"),
+    ]

@@ -1,0 +1,92 @@
+"""SIPp as the far end of a trunk: what it does depends on how the called number ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bench.parts import free_port, process
+from cli import asterisk as real
+
+# The called number's last four digits: 0001 busy, 0004 no such number, 0005 fails, else it is answered after `ring`
+# milliseconds and hung up after `talk`.
+REFUSALS = {"0001": "486 Busy Here", "0004": "404 Not Found", "0005": "503 Service Unavailable"}
+
+
+def _answer(status: str, *, sdp: bool = False, more: str = "") -> str:
+    body = """
+v=0
+o=far 1 1 IN IP[local_ip_type] [local_ip]
+s=-
+c=IN IP[media_ip_type] [media_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+"""
+    kind = "Content-Type: application/sdp\n" if sdp else ""
+    return f"""<send {more}><![CDATA[
+SIP/2.0 {status}
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]SIPp[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:[local_ip]:[local_port];transport=[transport]>
+{kind}Content-Length: [len]
+{body if sdp else ""}
+]]></send>
+"""
+
+
+def scenario(*, ring: int, talk: int) -> str:
+    """The XML of the far end. Milliseconds."""
+    checks, branches = "", ""
+    for number, (ending, status) in enumerate(REFUSALS.items(), 1):
+        checks += f'<ereg regexp="{ending}@" search_in="hdr" header="To:" assign_to="is{ending}"/>\n'
+        branches += f'<label id="{number}"/>\n' + _answer(status) + '<recv request="ACK" next="9"/>\n'
+    jumps = "".join(f'<nop next="{number}" test="is{ending}"/>\n' for number, ending in enumerate(REFUSALS, 1))
+    return f"""<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="far end">
+<recv request="INVITE" rrs="true"><action>
+{checks}<ereg regexp=".*" search_in="hdr" header="From:" assign_to="from"/>
+</action></recv>
+{_answer("100 Trying")}
+{jumps}
+{_answer("180 Ringing")}
+<pause milliseconds="{ring}"/>
+{_answer("200 OK", sdp=True, more='retrans="500"')}
+<recv request="ACK"/>
+<pause milliseconds="{talk}"/>
+<send retrans="500"><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Max-Forwards: 70
+From: <sip:far@[local_ip]:[local_port]>;tag=[pid]SIPp[call_number]
+To:[$from]
+[last_Call-ID:]
+CSeq: 2 BYE
+Content-Length: 0
+]]></send>
+<recv response="200" next="9"/>
+{branches}
+<label id="9"/>
+</scenario>
+"""
+
+
+@asynccontextmanager
+async def far_end(folder: Path, *, ring: int, talk: int) -> AsyncIterator[int]:
+    """SIPp for as long as the block lasts. Gives its port."""
+    root = await asyncio.to_thread(real.ensure, print)
+    port = free_port()
+    inside = Path("/tmp") / f"sipp-{port}.xml"
+    path = root / inside.relative_to("/")
+    path.write_text(scenario(ring=ring, talk=talk))
+    argv = ["sipp", "-sf", str(inside), "-i", "127.0.0.1", "-p", str(port), "-nostdin", "-aa", "-l", "5000"]
+    argv = argv if root == Path("/") else ["chroot", str(root), *argv]
+    try:
+        async with process(*argv):
+            await asyncio.sleep(0.5)
+            yield port
+    finally:
+        path.unlink(missing_ok=True)
