@@ -51,7 +51,7 @@ class Race:
 
     def __init__(self) -> None:
         self._over: dict[str, asyncio.Event] = {}
-        self._numbers = (f"+38050{number:05d}0001" for number in itertools.count())
+        self._numbers = (f"+38050{number:04d}0001" for number in itertools.count())
         self._ids = itertools.count()
 
     def _ended(self, call_id: str) -> asyncio.Event:

@@ -30,7 +30,15 @@ from actors.trunk.machine import (
 from actors.trunk.pbx import Originate, Pbx, PbxError, PbxRefused, PbxUncertain, PbxUnreachable
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.trunk import TOPICS, TRUNK_TELEMETRY, TrunkActivated, TrunkConfig, TrunkTelemetry, TrunkView
+from bus_schemas.trunk import (
+    TOPICS,
+    TRUNK_TELEMETRY,
+    TrunkActivated,
+    TrunkChanged,
+    TrunkConfig,
+    TrunkTelemetry,
+    TrunkView,
+)
 
 log = structlog.get_logger()
 
@@ -87,9 +95,6 @@ class TrunkActor(Actor[Trunk]):
     def owners(self) -> tuple[str | None, ...]:
         return (None,)
 
-    def evolve(self, state: Trunk | None, event: Any) -> Trunk | None:
-        return machine.evolve(state, event)
-
     def observe(self, report: Any, now: Moment) -> Decision[Any]:
         return machine.observe(self.state, self.live, report, now)
 
@@ -101,6 +106,12 @@ class TrunkActor(Actor[Trunk]):
 
     def remember(self, memory: Live) -> None:
         self.live = memory
+
+    def evolve(self, state: Trunk | None, event: Any) -> Trunk | None:
+        after = machine.evolve(state, event)
+        if self._telling and isinstance(event, TrunkChanged):
+            self.spawn(self._tell())
+        return after
 
     async def let_go(self) -> None:
         if self.state is not None and self.state.config.pbx in self._pbxs:
@@ -160,6 +171,7 @@ class TrunkActor(Actor[Trunk]):
             self._not_placed(order.call_id, DialFailed(cause=str(error), reason=EndReason.TRUNK_LOST))
         except PbxRefused as error:
             self._not_placed(order.call_id, DialFailed(cause=str(error), reason=EndReason.NETWORK))
+            self.tell(NotPlaced(call_id=order.call_id))
         except PbxUncertain as error:
             log.warning("the PBX may have dialled", trunk=self.id, call_id=order.call_id, cause=str(error))
             self._host.tell("call", order.call_id, DialUncertain(cause=str(error)))
@@ -167,7 +179,6 @@ class TrunkActor(Actor[Trunk]):
     def _not_placed(self, call_id: str, report: DialFailed) -> None:
         log.warning("dial did not go through", trunk=self.id, call_id=call_id, cause=report.cause)
         self._host.tell("call", call_id, report)
-        self.tell(NotPlaced(call_id=call_id))
 
     async def _end(self, call_id: str) -> None:
         try:
@@ -186,11 +197,15 @@ class TrunkActor(Actor[Trunk]):
 
     async def _tell_how_it_is(self) -> None:
         while self.state is not None and not self.state.removed:
+            await self._tell()
+            await self._host.pause(TELEMETRY_PAUSE)
+        self._telling = False
+
+    async def _tell(self) -> None:
+        if self.state is not None and not self.state.removed:
             event = TrunkTelemetry(trunk=self.id, at=moment(self._host.clock).at, view=self.view)
             await self._host.publish(TRUNK_TELEMETRY, event)
             self._host.show(TRUNK_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
-            await self._host.pause(TELEMETRY_PAUSE)
-        self._telling = False
 
     def _pbx(self) -> Pbx:
         pbx = self._pbxs.get(self.config.pbx)

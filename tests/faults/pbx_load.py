@@ -36,6 +36,7 @@ async def dial(client: Client, number: str) -> str | None:
             status, answer = await client.post("/api/pbx/dial", body)
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return None
+    assert status != 400, answer
     return answer["call_id"] if status == 201 else None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -25,7 +26,7 @@ async def test_kills_of_asterisk_lose_and_repeat_nothing(tmp_path: Path) -> None
             client = Client(site, session)
             await client.login("admin", site.admin_password)
             await usable(client)
-            numbers = (f"+38050{number:05d}2004" for number in itertools.count())
+            numbers = (f"+38050{number:04d}2004" for number in itertools.count())
             acknowledged: list[str] = []
             stopped = asyncio.Event()
 
@@ -40,6 +41,7 @@ async def test_kills_of_asterisk_lose_and_repeat_nothing(tmp_path: Path) -> None
             try:
                 for _ in range(KILLS):
                     await until(lambda: live(client), lambda count: count >= 15, 40)
+                    await asyncio.sleep(random.uniform(0.0, 8.0))
                     old = site.pid("asterisk")
                     site.kill("asterisk")
 

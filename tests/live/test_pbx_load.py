@@ -46,7 +46,7 @@ async def test_a_thousand_calls_at_fifty_a_second_have_a_thousand_right_records(
     async with site_on_asterisk(tmp_path, ring=300, talk=2000) as (client, wire):
         loop = asyncio.get_running_loop()
         endings = ["0001", "0004", "4567", "4567", "4567"]  # no 0005: five in a row would close the trunk
-        numbers = [f"+38050{number:05d}{endings[number % len(endings)]}" for number in range(CALLS)]
+        numbers = [f"+38050{number:03d}{endings[number % len(endings)]}" for number in range(CALLS)]
         began = loop.time()
         tasks = []
         for place, number in enumerate(numbers):
@@ -81,12 +81,13 @@ async def test_cuts_between_an_originate_and_its_answer_make_no_second_call(tmp_
         for number in range(CUTS):
             cuts = wire.cuts
             wire.cut_after = b"Action: Originate"
-            ids.append(await dial(client, f"+38050{number:05d}4567"))
+            while (call_id := await dial(client, f"+38050{number:03d}4567")) is None:
+                await asyncio.sleep(0.05)  # the trunk is down for a moment, and says so
+            ids.append(call_id)
             await until(lambda: _value(wire), lambda seen, cuts=cuts: seen > cuts)
             await usable(client)
-        assert all(ids)
         await until(lambda: live(client), lambda count: count == 0, 60)
-        found = await records(client, [call_id for call_id in ids if call_id is not None])
+        found = await records(client, ids)
         events = await terminal_events(client.site)
         sent = bytes(wire.sent).count(b"Action: Originate")
         print(f"\n{CUTS} cuts: {sent} originates, {dict(Counter(record['reason'] for record in found))}")
