@@ -93,7 +93,8 @@ async def test_cuts_between_an_originate_and_its_answer_make_no_second_call(tmp_
         print(f"\n{CUTS} cuts: {sent} originates, {dict(Counter(record['reason'] for record in found))}")
         assert sent == CUTS, "an originate was sent again"
         assert [events[str(call_id)] for call_id in ids] == [1] * CUTS
-        assert all(record["reason"] == "hangup_remote" for record in found), "the PBX had each of them"
+        # One whose end fell into a moment without a connection is lost, and its record says so.
+        assert {record["reason"] for record in found} <= {"hangup_remote", "trunk_lost"}
 
 
 async def _value(wire: Wire) -> int:

@@ -1,7 +1,7 @@
-"""Thousands of random schedules of slots and calls, with crashes between any two steps, in simulated time.
+"""Thousands of random schedules of slots, trunks and calls, with crashes between any two steps, in simulated time.
 
-Each seed is one small world: a journal that survives, phones that keep their own log, one host process that is killed
-now and then and started again, callers, hang-ups, unpluggings and lost acknowledgements. Whatever happens, in the end
+Each seed is one small world: a journal that survives, phones and a PBX that keep their own log, one host process that is
+killed now and then and started again, callers, hang-ups, unpluggings, cuts, a PBX that dies, lost acknowledgements. Whatever happens, in the end
 every acknowledged call has one terminal event, no number was dialled twice, and every slot is free again.
 """
 
@@ -22,8 +22,10 @@ from actors.settings import Calls, Dial, Settings
 from bus_schemas.call import END_CALL, START_CALL, EndCall, StartCall
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import SlotConfig
+from bus_schemas.trunk import DIAL_PBX, DialPbx, TrunkConfig
 from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
 from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.pocket_pbx import PocketPbx, Switch
 from simulators.pocket_phone import Handset, PocketPhone
 
 SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", "400"))
@@ -36,6 +38,10 @@ SETTINGS = Settings(
     slots=tuple(SlotConfig(id=number, serial=f"pocket{number}", region="UA") for number in range(1, SLOTS + 1)),
     calls=Calls(ring_timeout=20.0, max_duration=60.0, lost_timeout=15.0),
     dial=Dial(slot_calls_per_hour=10_000),
+    trunks=tuple(
+        TrunkConfig(name=f"trunk-{number}", endpoint=f"trunk-{number}", channels=2, calls_per_second=100)
+        for number in (1, 2)
+    ),
 )
 
 
@@ -47,6 +53,7 @@ class World:
         self.clock = SimClock(loop)
         self.broker = MemoryBroker(clock=self.clock)
         self.handsets = {slot: Handset() for slot in range(1, SLOTS + 1)}
+        self.switch = Switch()
         self.acknowledged: dict[str, str] = {}
         self.lives = 0
         self.bus: MemoryBus | None = None
@@ -98,7 +105,7 @@ class World:
                 ids=ids,
                 make_phone=make_phone,
                 devices=lambda: (),
-                pbxs={},
+                pbxs={"main": PocketPbx(self.switch, alive=lambda: bus.alive, buried=bus.buried, step=self.step)},
                 lost=asyncio.Event(),
             )
             self.host = await stack.enter_async_context(host)
@@ -111,12 +118,17 @@ class World:
             await asyncio.sleep(self.random.uniform(0.0, 30.0))
             dialled = f"+3805{number}{round_number:02d}{self.random.randrange(10)}{self.random.choice(ENDINGS)}"
             context = Context(command_id=f"{number}/{round_number}", user="op", actions=frozenset({"call.start"}))
-            started = await self._try(bus, START_CALL, StartCall(number=dialled), context)
+            rpc: Any = START_CALL
+            request: Any = StartCall(number=dialled)
+            if self.random.random() < 0.5:
+                slot, trunk = self.random.randrange(1, SLOTS + 1), self.random.choice(("AUTO", "trunk-1", "trunk-2"))
+                rpc, request = DIAL_PBX, DialPbx(from_=f"slot_{slot}", to=dialled, trunk=trunk)
+            started = await self._try(bus, rpc, request, context)
             if started is None:
                 continue
             self.acknowledged[started.call_id] = dialled
             if self.random.random() < 0.3:  # the same command again, as after a lost answer
-                again = await self._try(bus, START_CALL, StartCall(number=dialled), context)
+                again = await self._try(bus, rpc, request, context)
                 assert again is None or again.call_id == started.call_id
             if self.random.random() < 0.5:
                 await asyncio.sleep(self.random.uniform(0.0, 6.0))
@@ -137,6 +149,13 @@ class World:
             await asyncio.sleep(self.random.uniform(0.1, 25.0))
             handset.plug()
 
+    async def cut_wires(self) -> None:
+        while not self.calm:
+            await asyncio.sleep(self.random.uniform(5.0, 60.0))
+            (self.switch.restart if self.random.random() < 0.4 else self.switch.cut)()
+            await asyncio.sleep(self.random.choice((0.01, 0.5, 5.0, 25.0)))
+            self.switch.mend()
+
     def judge(self) -> Counter[str]:
         """What must hold in the end. Returns how the calls ended."""
         assert self.host is not None
@@ -146,10 +165,16 @@ class World:
         assert set(ended.values()) <= {1}, "two terminal events"
         assert set(self.acknowledged) <= began, "an acknowledged call is not on record"
         dials = Counter(number for handset in self.handsets.values() for number in handset.dials)
+        dials += self.switch.dials
         assert max(dials.values(), default=0) <= 1, f"dialled twice: {dials.most_common(1)}"
         assert all(handset.most_calls_at_once <= 1 for handset in self.handsets.values()), "two calls on one phone"
         for slot in self.host.all("slot"):
             assert slot.state is not None and slot.state.call_id is None, f"{slot} is still booked"
+        for trunk in self.host.all("trunk"):
+            assert trunk.state is not None and not trunk.state.calls, (
+                f"{trunk} has channels booked: {trunk.state.calls}"
+            )
+        assert not self.switch.calls, f"the PBX is still in calls: {list(self.switch.calls)}"
         assert not [call for call in self.host.all("call") if call.state and call.state.phase != "ended"]
         events = [e for e in self.broker.journal if e.subject.endswith(".ended")]
         return Counter(msgspec.json.decode(e.data)["reason"] for e in events)
@@ -163,22 +188,24 @@ async def _world() -> tuple[Counter[str], int, tuple[str, ...]]:
         world.broker.lose_ack = lambda: not world.calm and loop.random.random() < 0.05
     host = asyncio.ensure_future(world.live_and_die())
     cables = asyncio.ensure_future(world.pull_cables())
+    wires = asyncio.ensure_future(world.cut_wires())
     await asyncio.gather(*(world.caller(number) for number in range(CALLERS)))
     world.calm = True
     world.steps_to_live = None
     await asyncio.sleep(SETTLE)
     for handset in world.handsets.values():
         handset.plug()
+    world.switch.mend()
     await asyncio.sleep(30.0)
     if host.done():
         host.result()
     reasons = world.judge()
     journal = tuple(entry.subject for entry in world.broker.journal)
-    for task in (host, cables, *world.processes):
+    for task in (host, cables, wires, *world.processes):
         task.cancel()
     for bus in world.buses:
         bus.bury()
-    await asyncio.gather(host, cables, *world.processes, return_exceptions=True)
+    await asyncio.gather(host, cables, wires, *world.processes, return_exceptions=True)
     return reasons, world.lives, journal
 
 
@@ -195,7 +222,7 @@ def test_every_schedule_ends_each_call_once_and_dials_no_number_twice() -> None:
         lives += deaths - 1
     print(f"\n{SEEDS} schedules, {sum(reasons.values())} calls, {lives} crashes: {dict(reasons)}")
     assert lives > SEEDS  # the schedules did crash
-    assert reasons["hangup_remote"] and reasons["busy"] and reasons["hangup_local"]
+    assert reasons["hangup_remote"] and reasons["busy"] and reasons["hangup_local"] and reasons["trunk_lost"]
 
 
 def test_a_seed_replays_the_same_run() -> None:
