@@ -23,7 +23,7 @@ check: setup-test ## Lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test-all: setup-test ## Also the long ones: real adbd (root, Debian), process faults under load, API fuzzing
+test-all: setup-test ## Also the long ones: real adbd and Asterisk (root, Debian), process faults under load, API fuzzing
 	@$(BIN)/python -m pytest $(TESTS)
 
 bench: setup-test ## Measure against floors and peers, in one table

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from actors.adapters.adb import AdbServerGone, parse_devices
 from actors.settings import Settings
-from cli.up import adb_answers, adb_binary, holder_of, nats_answers, ports
+from cli.up import (
+    adb_answers,
+    adb_binary,
+    ami_answers,
+    has_sandbox_pbx,
+    holder_of,
+    nats_answers,
+    ports,
+    real_asterisk,
+)
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
@@ -110,7 +119,21 @@ async def _devices(port: int) -> str:
         return text
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _state, _files, _adb, _nats, _phones)
+def _pbxs(settings: Settings) -> Finding:
+    if has_sandbox_pbx(settings):
+        kind = "real Asterisk" if real_asterisk(settings) else "virtual (`make asterisk` puts a real one here)"
+        return Finding("pbx", True, f"the sandbox's own, {kind}")
+    silent = [name for name, ami in settings.ami.items() if not asyncio.run(ami_answers(ami.port, ami.host))]
+    if silent:
+        todo = "Is Asterisk running, with `enabled = yes` in manager.conf? Are [ami.<name>] host and port right?"
+        return Finding("pbx", False, f"no AMI answer from {', '.join(silent)}", todo)
+    unknown = sorted({trunk.pbx for trunk in settings.trunks} - settings.ami.keys())
+    if unknown:
+        return Finding("pbx", False, f"trunks name PBXs without settings: {', '.join(unknown)}", "Add [ami.<name>].")
+    return Finding("pbx", True, f"{len(settings.ami)} answer" if settings.ami else "none set")
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _state, _files, _adb, _nats, _phones, _pbxs)
 
 
 def examine(settings: Settings) -> list[Finding]:

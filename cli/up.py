@@ -58,8 +58,8 @@ async def adb_answers(port: int) -> bool:
     return (await _first_bytes(port, b"000chost:version", 4)) == b"OKAY"
 
 
-async def ami_answers(port: int) -> bool:
-    return (await _first_bytes(port, b"", 21)) == b"Asterisk Call Manager"
+async def ami_answers(port: int, host: str = "127.0.0.1") -> bool:
+    return (await _first_bytes(port, b"", 21, host)) == b"Asterisk Call Manager"
 
 
 async def http_is(port: int, path: str, host: str, status: bytes = b" 200 ") -> bool:

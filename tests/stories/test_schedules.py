@@ -1,8 +1,9 @@
 """Thousands of random schedules of slots, trunks and calls, with crashes between any two steps, in simulated time.
 
-Each seed is one small world: a journal that survives, phones and a PBX that keep their own log, one host process that is
-killed now and then and started again, callers, hang-ups, unpluggings, cuts, a PBX that dies, lost acknowledgements. Whatever happens, in the end
-every acknowledged call has one terminal event, no number was dialled twice, and every slot is free again.
+Each seed is one small world: a journal that survives, phones and a PBX that keep their own log, one host process that
+is killed now and then and started again, callers, hang-ups, unpluggings, cuts, a PBX that dies, lost acknowledgements.
+Whatever happens, in the end every acknowledged call has one terminal event, no number was dialled twice, and every slot
+and every channel is free again.
 """
 
 import asyncio
