@@ -1,0 +1,189 @@
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from actors.call.line import Dial, HangUp, LookAt, Looked, Release
+from actors.runtime.clock import Moment
+from actors.runtime.decision import Tell
+from actors.slot.phone import CallPhase, CallSeen, LinkChanged, LiveCall
+from actors.trunk import machine
+from actors.trunk.machine import BookTrunk, EndOnPbx, Live, LookOnPbx, PlaceOnPbx, Trunk
+from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
+from bus_schemas.call import EndReason
+from bus_schemas.errors import Refusal
+from bus_schemas.trunk import TrunkChanged, TrunkConfig, TrunkReleased, TrunkState
+
+CONFIG = TrunkConfig(name="trunk-1", endpoint="trunk-1", channels=2, calls_per_second=2)
+UP = Live(up=True, detail="")
+
+
+def at(seconds: float) -> Moment:
+    return Moment(at=f"2026-01-01T00:00:{seconds:06.3f}Z", mono=seconds, boot="b")
+
+
+class World:
+    """One trunk, moved on by what is told to it."""
+
+    def __init__(self, config: TrunkConfig = CONFIG, live: Live = UP) -> None:
+        self.trunk: Trunk | None = Trunk(config=config, state=TrunkState.OK)
+        self.live = live
+        self.now = 10.0
+
+    def tell(self, report: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return self._take(machine.observe(self.trunk, self.live, report, at(self.now)))
+
+    def book(self, call_id: str) -> None:
+        assert self.trunk is not None
+        self._take(machine.book(self.trunk, self.live, BookTrunk(call_id=call_id, slot=12, user="op"), at(self.now)))
+
+    def _take(self, decision: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        self.live = decision.state or self.live
+        for event in decision.events:
+            self.trunk = machine.evolve(self.trunk, event)
+        return decision.events, decision.effects
+
+    @property
+    def state(self) -> tuple[TrunkState, str | None]:
+        assert self.trunk is not None
+        return self.trunk.state, self.trunk.reason
+
+
+def over(call_id: str, reason: EndReason) -> CallSeen:
+    return CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("report", "state", "reason"),
+    [
+        (PbxLink(up=False, detail="connection refused"), TrunkState.DOWN, "connection refused"),
+        (ContactSeen(status=Contact.UNREACHABLE), TrunkState.DOWN, "the provider does not answer"),
+        (ContactSeen(status=Contact.REACHABLE, rtt_ms=501.0), TrunkState.WARN, "the provider answers slowly"),
+        (ContactSeen(status=Contact.REACHABLE, rtt_ms=499.0), TrunkState.OK, None),
+        (ContactSeen(status=Contact.UNKNOWN), TrunkState.OK, None),
+        (RegistrationSeen(status="Rejected"), TrunkState.DOWN, "registration: Rejected"),
+        (RegistrationSeen(status="Registered"), TrunkState.OK, None),
+    ],
+)
+def test_each_rule_of_the_state(report: Any, state: TrunkState, reason: str | None) -> None:
+    world = World(replace(CONFIG, registration="trunk-1"))
+    world.tell(report)
+    assert world.state == (state, reason)
+
+
+def test_failures_count_in_a_row_and_for_five_minutes() -> None:
+    world = World(replace(CONFIG, channels=100))
+    for number in range(1, 6):
+        world.now += 5
+        world.book(f"c_{number}")
+        world.tell(over(f"c_{number}", EndReason.NETWORK))
+        assert world.state[0] is (TrunkState.DOWN if number == 5 else TrunkState.WARN)
+    with pytest.raises(Refusal) as refused:
+        world.book("c_6")
+    assert (refused.value.details or {})["rule"] == "trunk_down"
+    world.now += 301
+    world.tell(machine.Elapsed(name=machine.JUDGE))
+    assert world.state == (TrunkState.OK, None)
+
+
+def test_what_the_called_side_does_is_not_the_trunks_fault() -> None:
+    world = World(replace(CONFIG, channels=100))
+    world.book("c_1")
+    world.tell(over("c_1", EndReason.NETWORK))
+    assert world.state[0] is TrunkState.WARN
+    world.now += 5
+    world.book("c_2")
+    world.tell(over("c_2", EndReason.BUSY))  # it went through
+    assert world.state == (TrunkState.OK, None)
+    world.book("c_3")
+    world.tell(CallSeen(ref="c_3", phase=CallPhase.ACTIVE))
+    world.tell(over("c_3", EndReason.NETWORK))  # dropped while they talked
+    assert world.state == (TrunkState.OK, None)
+
+
+def test_channels_and_pace_are_kept() -> None:
+    world = World(replace(CONFIG, channels=3))
+    world.book("c_1")
+    world.book("c_2")
+    with pytest.raises(Refusal) as refused:
+        world.book("c_3")
+    details = refused.value.details or {}
+    assert details["rule"] == "trunk_calls_per_second" and 0 < details["retry_after"] <= 1
+    world.now += 1.1
+    world.book("c_3")
+    assert world.state[1] is None  # judged with the next report
+    world.now += 1.1
+    with pytest.raises(Refusal) as refused:
+        world.book("c_4")
+    assert (refused.value.details or {})["rule"] == "trunk_channels"
+
+
+def test_a_slow_pace_is_kept_over_seconds() -> None:
+    world = World(replace(CONFIG, calls_per_second=0.1, channels=10))
+    world.book("c_1")
+    world.now += 9.0
+    with pytest.raises(Refusal):
+        world.book("c_2")
+    world.now += 1.1
+    world.book("c_2")
+
+
+def test_orders_of_a_booked_call_are_carried_out_and_of_others_not() -> None:
+    world = World()
+    world.book("c_1")
+    _, effects = world.tell(Dial(call_id="c_1", number="+380991234567"))
+    assert effects == (PlaceOnPbx(call_id="c_1", number="+380991234567", slot=12, trace_id=None),)
+    assert world.tell(HangUp(call_id="c_1"))[1] == (EndOnPbx(call_id="c_1"),)
+    assert world.tell(LookAt(call_id="c_1", why="gone"))[1] == (LookOnPbx(call_id="c_1", why="gone"),)
+    for order in (Dial(call_id="c_9", number="+380991234567"), HangUp(call_id="c_9"), LookAt(call_id="c_9", why="x")):
+        assert world.tell(order) == ((), ())
+
+
+def test_an_end_that_we_asked_for_is_ours_unless_the_far_side_says_otherwise() -> None:
+    for said, told in ((EndReason.HANGUP_REMOTE, EndReason.HANGUP_LOCAL), (EndReason.BUSY, EndReason.BUSY)):
+        world = World()
+        world.book("c_1")
+        world.tell(HangUp(call_id="c_1"))
+        (tell,) = world.tell(over("c_1", said))[1]
+        assert isinstance(tell, Tell) and tell.report.reason is told
+
+
+def test_a_connection_that_comes_back_tells_each_call_what_is_up() -> None:
+    world = World()
+    world.book("c_1")
+    world.book("c_2")
+    gone = world.tell(PbxLink(up=False, detail="cut"))
+    assert [type(tell.report) for tell in gone[1]] == [LinkChanged, LinkChanged]
+    assert isinstance(gone[0][0], TrunkChanged) and world.state == (TrunkState.DOWN, "cut")
+    (told,) = world.tell(LookAt(call_id="c_1", why="gone"))[1]
+    assert told.report == Looked(look=None, why="gone")  # nobody can be asked
+    live = LiveCall(ref="c_1", phase=CallPhase.ACTIVE, created_age=5.0, answered_age=3.0)
+    _, effects = world.tell(PbxLink(up=True, live={"c_1": live}))
+    looked = {tell.id: tell.report.look.live for tell in effects if isinstance(tell.report, Looked)}
+    assert looked == {"c_1": live, "c_2": None}
+
+
+def test_a_call_that_ended_without_the_pbx_is_hung_up_when_it_is_back() -> None:
+    world = World()
+    world.book("c_1")
+    world.tell(PbxLink(up=False, detail="cut"))
+    world.tell(Release(call_id="c_1", look=True))
+    assert world.trunk is not None and world.trunk.calls["c_1"].over  # its channel may still be in use
+    live = LiveCall(ref="c_1", phase=CallPhase.ACTIVE, created_age=5.0)
+    events, effects = world.tell(PbxLink(up=True, live={"c_1": live}))
+    assert EndOnPbx(call_id="c_1") in effects and any(isinstance(event, TrunkReleased) for event in events)
+    assert not world.trunk.calls
+
+
+def test_memory_does_not_grow_with_the_calls() -> None:
+    world = World(replace(CONFIG, channels=10, calls_per_second=1000))
+    for number in range(100):
+        call_id = f"c_{number}"
+        world.now += 0.1
+        world.book(call_id)
+        world.tell(CallSeen(ref=call_id, phase=CallPhase.ACTIVE))
+        world.tell(HangUp(call_id=call_id))
+        world.tell(over(call_id, EndReason.HANGUP_REMOTE))
+        world.tell(Release(call_id=call_id))
+    assert world.trunk is not None and not world.trunk.calls
+    assert not world.live.hung_up and not world.live.answered and len(world.live.starts) <= 11
