@@ -4,6 +4,7 @@ Debian 12 has no Asterisk, so where none is on PATH one is put into `.tools/aste
 a chroot. A second instance plays the carrier: its dialplan is made of the same rules as the virtual one.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -12,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+
+import psutil
 
 from simulators.dialplan import carrier_dialplan
 
@@ -87,8 +90,7 @@ def instance(root: Path, name: str, state: Path, files: Mapping[str, str], value
         _write(folder / "etc" / file, text)
     config = str(inside / "etc" / "asterisk.conf")
     argv = ["asterisk", "-f", "-C", config]
-    if os.geteuid() == 0:
-        _give(root, folder)
+    if os.geteuid() == 0 and _give(root, folder):
         argv += ["-U", USER, "-G", USER]
     if root != Path("/"):
         argv = ["chroot", str(root), *argv]
@@ -151,12 +153,29 @@ def _write(path: Path, text: str) -> None:
     path.chmod(0o640)  # manager.conf holds the secret
 
 
-def _give(root: Path, folder: Path) -> None:
-    """Everything in the folder belongs to Asterisk's own user."""
-    entry = next(line for line in (root / "etc/passwd").read_text().splitlines() if line.startswith(f"{USER}:"))
+def end_stale(state: Path) -> None:
+    """End what an earlier `ottb up` of this site left when it was killed: Asterisk changes its user, so the kernel
+    does not end it with its parent."""
+    marker = state / "asterisk-instance"
+    ours = (str(state.resolve()), marker.read_text() if marker.exists() else "")
+    for process in psutil.process_iter(["name", "cmdline"]):
+        config = " ".join(process.info["cmdline"] or [])
+        if process.info["name"] == "asterisk" and any(key and f"{key}/" in config for key in ours):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                process.wait(timeout=5)
+
+
+def _give(root: Path, folder: Path) -> bool:
+    """Everything in the folder belongs to Asterisk's own user, if it has one there."""
+    lines = (root / "etc/passwd").read_text().splitlines()
+    entry = next((line for line in lines if line.startswith(f"{USER}:")), None)
+    if entry is None:
+        return False
     uid, gid = (int(number) for number in entry.split(":")[2:4])
     for path in (folder, *folder.rglob("*")):
         os.chown(path, uid, gid)
+    return True
 
 
 def main() -> None:

@@ -266,6 +266,7 @@ def check_ports(settings: Settings) -> None:
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
     """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM."""
     began = time.monotonic()
+    asterisk.end_stale(settings.state)
     check_ports(settings)
     first_start = not (settings.state / "secrets.json").exists()
     supervisor = Supervisor(folder=settings.state / "log", say=say)

@@ -123,6 +123,9 @@ class AmiClient:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._up = False
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     # --- asking
 

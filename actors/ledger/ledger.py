@@ -9,10 +9,11 @@ import base64
 import binascii
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from actors.ledger.repository import Folded, Repository, SlotRow
 from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
@@ -81,7 +82,7 @@ GROUP = 1_000  # events in one transaction
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
 READERS = 2
 TRUNK_NEWS = 10.0  # seconds without news from a trunk's host, after which nobody knows how it is
-PAGE = 800_000  # bytes of a page of the audit: an answer has to fit into one message of the bus (1 MB)
+PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
 
 NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
@@ -92,6 +93,9 @@ TOPICS = {
     for kind, module in (("call", call), ("slot", slot), ("trunk", trunk), ("audit", audit))
     for topic in module.TOPICS
 }
+
+
+Row = TypeVar("Row", bound=Struct)
 
 
 class Ledger:
@@ -252,9 +256,9 @@ class Ledger:
                 user=None if Action.CALL_VIEW_ANY in context.actions else context.user,
             ),
         )
-        shown = rows[: request.limit]
-        more = len(rows) > request.limit
-        return Page(body=[cdr for _, cdr in shown], next_cursor=_to_cursor(shown[-1][0]) if more else None)
+        shown = _fitting([cdr for _, cdr in rows[: request.limit]])
+        more = len(rows) > len(shown)
+        return Page(body=shown, next_cursor=_to_cursor(rows[len(shown) - 1][0]) if more else None)
 
     async def get_recording(self, request: GetRecording, context: Context) -> Recording:
         await self.past_call(GetCall(call_id=request.call_id), context)
@@ -359,7 +363,7 @@ def _moment(text: str | None) -> str | None:
         raise Refusal(ErrorCode.INVALID_PARAMS, "No such date or time.", given=text) from None
 
 
-def _fitting(rows: list[AuditRecord]) -> list[AuditRecord]:
+def _fitting(rows: list[Row]) -> list[Row]:
     """As many of the first rows as go into one answer."""
     size = 0
     for place, row in enumerate(rows):

@@ -1,6 +1,7 @@
 """Where calls through trunks begin on this host: the gate, the slot's extension, a trunk, the attempt. Serves
 `DIAL_PBX` and its kin, and keeps the trunks of the settings."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -58,6 +59,7 @@ class Exchange:
         self._limits = limits
         self._extension_calls = extension_calls
         self._recording = recording
+        self._starting: Counter[int] = Counter()  # by slot: checked, and not on record yet
 
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
@@ -86,9 +88,13 @@ class Exchange:
             regions = {country for trunk in self._trunks() if trunk.state for country in trunk.state.config.countries}
             number = gate.canonical(request.to, self._rules, regions)
             await self._check_slot(request.slot, context)
-            self._attempts.count(context.user)
-            trunk = await self._book(request, number, call_id, context)
-            return await self._attempts.place(self._attempt(call_id, request.slot, number, trunk, context), context)
+            self._starting[request.slot] += 1
+            try:
+                self._attempts.count(context.user)
+                trunk = await self._book(request, number, call_id, context)
+                return await self._attempts.place(self._attempt(call_id, request.slot, number, trunk, context), context)
+            finally:
+                self._starting[request.slot] -= 1
 
         return await self._attempts.once(context, _answer, start)
 
@@ -100,9 +106,9 @@ class Exchange:
             raise NO_SLOT
         if owner not in (None, context.user) and not context.may(Action.SLOT_USE_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=slot)
-        busy = [call.call_id for call in self._attempts.live() if call.trunk is not None and call.slot == slot]
-        if len(busy) >= self._extension_calls:
-            raise Refusal(ErrorCode.SLOT_BUSY, "The slot's extension is in a call.", slot=slot, call_id=busy[0])
+        live = sum(1 for call in self._attempts.live() if call.trunk is not None and call.slot == slot)
+        if live + self._starting[slot] >= self._extension_calls:
+            raise Refusal(ErrorCode.SLOT_BUSY, "The slot's extension is in a call.", slot=slot)
 
     async def _owner_of(self, slot: int, context: Context) -> str | None:
         actor = self._host.get("slot", str(slot))

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.call.line import AdoptCall, Dial, HangUp, LookAt, Looked, Release, Settle
+from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Effect, Elapsed, SetTimer, Tell
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, Look
@@ -199,6 +200,8 @@ def remove(trunk: Trunk, now: Moment) -> Decision[TrunkEvent]:
 def book(trunk: Trunk, live: Live, order: BookTrunk, now: Moment) -> Decision[TrunkEvent]:
     """Keep a channel. Refuses where the trunk is down, full, or would dial faster than allowed."""
     config = trunk.config
+    if order.call_id in trunk.calls:
+        return Decision()
     state, reason = judge(trunk, live, now.mono)
     if state is TrunkState.DOWN:
         raise Refusal(
@@ -265,7 +268,7 @@ def _observed(trunk: Trunk, live: Live, report: TrunkReport, now: Moment) -> Obs
             again = SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)
             return replace(live, failures=failures_now(live, now.mono)), (), (again,)
         case _:
-            return _ordered(trunk, live, report, now) if report.call_id in trunk.calls else (live, (), ())
+            return _ordered(trunk, live, report, now)
 
 
 def _link(trunk: Trunk, live: Live, link: PbxLink, now: Moment) -> Observed:
@@ -281,13 +284,15 @@ def _link(trunk: Trunk, live: Live, link: PbxLink, now: Moment) -> Observed:
             looked = Looked(look=Look(live=seen, past=()), why="link")
             effects += [_to_call(call_id, LinkChanged(link=Link.ONLINE)), _to_call(call_id, looked)]
             continue
-        events.append(_released(trunk, call_id, now))
+        events.append(_released(trunk, booking, call_id, now))
         if seen is not None:
             effects.append(EndOnPbx(call_id=call_id))
     return replace(live, up=True, detail="", last_check=now.at), tuple(events), tuple(effects)
 
 
 def _call_seen(trunk: Trunk, live: Live, seen: CallSeen, now: Moment) -> Observed:
+    if seen.ref not in trunk.calls:  # of another host on the same PBX, or over already
+        return live, (), (_to_call(seen.ref, seen),)
     if seen.phase is CallPhase.DISCONNECTED:
         if seen.ref in live.hung_up and seen.reason in (
             EndReason.HANGUP_REMOTE,
@@ -295,10 +300,8 @@ def _call_seen(trunk: Trunk, live: Live, seen: CallSeen, now: Moment) -> Observe
             EndReason.NO_ANSWER,
         ):
             seen = replace(seen, reason=EndReason.HANGUP_LOCAL)
-        booked = seen.ref in trunk.calls
-        if booked and not trunk.calls[seen.ref].over:
-            failed = seen.reason in TRUNKS_FAULT and seen.ref not in live.answered
-            live = _failed(live, now) if failed else replace(live, failures=())
+        failed = seen.reason in TRUNKS_FAULT and seen.ref not in live.answered
+        live = _failed(live, now) if failed else replace(live, failures=())
     elif seen.phase is CallPhase.ACTIVE:
         live = replace(live, failures=(), answered=live.answered | {seen.ref})
     elif seen.phase is CallPhase.ALERTING:
@@ -311,15 +314,19 @@ def _failed(live: Live, now: Moment) -> Live:
 
 
 def _ordered(trunk: Trunk, live: Live, order: Dial | HangUp | LookAt | Release | Settle, now: Moment) -> Observed:
-    """What a call that this trunk is booked for asks of it."""
+    """What a call asks of its trunk. Asking and ending need no booking: a call whose booking got lost must end too."""
     call_id = order.call_id
+    booking = trunk.calls.get(call_id)
     match order:
+        case Dial() if booking is None:
+            return live, (), (_to_call(call_id, DialFailed(cause="no channel is booked", reason=EndReason.UNKNOWN)),)
         case Dial():
-            booking = trunk.calls[call_id]
+            assert booking is not None
             place = PlaceOnPbx(call_id=call_id, number=order.number, slot=booking.slot, trace_id=order.trace_id)
             return live, (), (place,)
         case HangUp():
-            return replace(live, hung_up=live.hung_up | {call_id}), (), (EndOnPbx(call_id=call_id),)
+            hung_up = live.hung_up | {call_id} if booking is not None else live.hung_up
+            return replace(live, hung_up=hung_up), (), (EndOnPbx(call_id=call_id),)
         case LookAt():
             if not live.up:
                 return live, (), (_to_call(call_id, Looked(look=None, why=order.why)),)
@@ -327,15 +334,16 @@ def _ordered(trunk: Trunk, live: Live, order: Dial | HangUp | LookAt | Release |
         case Release():
             live = replace(live, hung_up=live.hung_up - {call_id}, answered=live.answered - {call_id})
             end = (EndOnPbx(call_id=call_id),) if order.look and live.up else ()
-            return live, (_released(trunk, call_id, now, over=order.look and not live.up),), end
+            if booking is None:
+                return live, (), end
+            return live, (_released(trunk, booking, call_id, now, over=order.look and not live.up),), end
         case Settle():
             return live, (), (AdoptCall(call_id=call_id),)
 
 
-def _released(trunk: Trunk, call_id: str, now: Moment, *, over: bool = False) -> TrunkEvent:
+def _released(trunk: Trunk, booking: Booking, call_id: str, now: Moment, *, over: bool = False) -> TrunkEvent:
     """The channel is free; or, where the PBX cannot be asked (`over`), it stays booked until it can."""
     if over:
-        booking = trunk.calls[call_id]
         return TrunkBooked(
             trunk=trunk.config.name, at=now.at, call_id=call_id, slot=booking.slot, user=booking.user, over=True
         )

@@ -111,6 +111,16 @@ async def test_the_extension_of_a_slot_is_in_one_call_at_a_time(operator: Client
     await over(operator, phone[1])
 
 
+async def test_of_many_at_once_one_gets_the_extension(operator: Client) -> None:
+    await healthy(operator)
+    body = {"from": "slot_14", "to": "+380991234567", "trunk": "trunk-1"}
+    answers = await asyncio.gather(*(operator.post("/api/pbx/dial", body) for _ in range(8)))
+    started = [answer for status, answer in answers if status == 201]
+    assert len(started) == 1 and {answer["code"] for status, answer in answers if status != 201} == {"SLOT_BUSY"}
+    await operator.post("/api/call/end", {"call_id": started[0]["call_id"]})
+    await over(operator, started[0])
+
+
 async def test_auto_takes_the_least_loaded_healthy_trunk_that_may_call_there(operator: Client) -> None:
     await healthy(operator)
     first = await dial(operator, "+380991234567", 11, "AUTO")

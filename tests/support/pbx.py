@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ async def real_pbx(folder: Path, *, scale: float = 0.2, far_port: int | None = N
             while not await ami_answers(ami):
                 await asyncio.sleep(0.05)
         yield Address(port=ami, recordings=near.recordings)
+    if root != Path("/"):
+        shutil.rmtree(near.folder.parent, ignore_errors=True)
 
 
 class Wire:

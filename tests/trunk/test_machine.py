@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.call.line import Dial, HangUp, LookAt, Looked, Release
+from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Tell
 from actors.slot.phone import CallPhase, CallSeen, LinkChanged, LiveCall
@@ -128,15 +129,18 @@ def test_a_slow_pace_is_kept_over_seconds() -> None:
     world.book("c_2")
 
 
-def test_orders_of_a_booked_call_are_carried_out_and_of_others_not() -> None:
+def test_only_a_booked_call_is_placed_and_any_can_be_ended_and_looked_at() -> None:
     world = World()
     world.book("c_1")
     _, effects = world.tell(Dial(call_id="c_1", number="+380991234567"))
     assert effects == (PlaceOnPbx(call_id="c_1", number="+380991234567", slot=12, trace_id=None),)
     assert world.tell(HangUp(call_id="c_1"))[1] == (EndOnPbx(call_id="c_1"),)
     assert world.tell(LookAt(call_id="c_1", why="gone"))[1] == (LookOnPbx(call_id="c_1", why="gone"),)
-    for order in (Dial(call_id="c_9", number="+380991234567"), HangUp(call_id="c_9"), LookAt(call_id="c_9", why="x")):
-        assert world.tell(order) == ((), ())
+    (told,) = world.tell(Dial(call_id="c_9", number="+380991234567"))[1]
+    assert isinstance(told, Tell) and isinstance(told.report, DialFailed)
+    assert world.tell(HangUp(call_id="c_9"))[1] == (EndOnPbx(call_id="c_9"),)
+    assert world.tell(LookAt(call_id="c_9", why="x"))[1] == (LookOnPbx(call_id="c_9", why="x"),)
+    assert world.tell(Release(call_id="c_9")) == ((), ())
 
 
 def test_an_end_that_we_asked_for_is_ours_unless_the_far_side_says_otherwise() -> None:
@@ -185,5 +189,8 @@ def test_memory_does_not_grow_with_the_calls() -> None:
         world.tell(HangUp(call_id=call_id))
         world.tell(over(call_id, EndReason.HANGUP_REMOTE))
         world.tell(Release(call_id=call_id))
+    for number in range(100):  # of another host on the same PBX
+        world.tell(CallSeen(ref=f"c_other{number}", phase=CallPhase.ACTIVE))
+        world.tell(HangUp(call_id=f"c_other{number}"))
     assert world.trunk is not None and not world.trunk.calls
     assert not world.live.hung_up and not world.live.answered and len(world.live.starts) <= 11
