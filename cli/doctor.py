@@ -25,7 +25,7 @@ from cli.up import (
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
-OURS = ("nats-server ", "adb ", "ottb ")
+OURS = ("nats-server ", "adb ", "ottb ", "asterisk ")
 
 
 @dataclass(frozen=True)

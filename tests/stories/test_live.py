@@ -125,3 +125,13 @@ async def test_logging_out_ends_the_live_session(site: Site, operator: Client) -
         revoked = await client.expect(lambda said: said.get("name") == "auth.revoked", 2)
         assert revoked["payload"]["code"] == "AUTH_FAIL"
         await client.expect(lambda said: "disconnected" in said)
+
+
+async def test_a_trunk_that_goes_down_and_comes_back_is_heard(site: Site, operator: Client) -> None:
+    async with JsClient(_url(site), operator.token) as client:
+        await client.expect(lambda said: said.get("connected"))
+        assert (await client.ask("subscribe:trunks"))["error"] is False
+        for status, state in (("Unreachable", "DOWN"), ("Reachable", "OK")):
+            await operator.pbx("POST", "/contact", {"endpoint": "ottb-sip-1", "status": status})
+            said = await client.expect(_is("trunk.update", trunk="ottb-sip-1", state=state))
+            assert said["payload"]["data"]["reason"] == (None if state == "OK" else "the provider does not answer")
