@@ -103,9 +103,9 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     control_port: Port = 17000
     base_port: Port = 17000
     phones: Annotated[int, Meta(ge=1, le=500)] = 40
-    pbx_port: Port = 17038
-    pbx_control_port: Port = 17039
-    sip_port: Port = 17060
+    pbx_port: Port = 16038
+    pbx_control_port: Port = 16039
+    sip_port: Port = 16060
     asterisk: bool = True
     time_scale: Annotated[float, Meta(gt=0)] = 1.0
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.settings import Adb, Http, Nats, Sandbox, Settings
+from actors.settings import Adb, Http, Nats, Sandbox, Settings, load
 from cli.doctor import Finding, examine
-from cli.up import CannotStart, check_ports, holder_of
+from cli.up import CannotStart, check_ports, holder_of, ports
 from tests.support.site import ROOT, free_ports
 
 
@@ -83,3 +83,12 @@ def test_the_command_ends_with_1_and_names_the_port(taken: int, settings: Settin
     )  # fmt: skip
     assert done.returncode == 1
     assert "OTTB_HTTP__OTTB_PORT" in done.stdout
+
+
+def test_no_two_parts_of_the_sandbox_want_the_same_port() -> None:
+    settings = load(config=ROOT / "config" / "sandbox.toml", environment={})
+    sandbox = settings.sandbox
+    phones = [int(slot.serial.rpartition(":")[2]) for slot in settings.slots if slot.serial]
+    named = {**ports(settings), "pbx": sandbox.pbx_port, "control": sandbox.pbx_control_port}
+    wanted = [*set(named.values()), sandbox.sip_port, sandbox.sip_port + 1, *phones]
+    assert sandbox.pbx_port != sandbox.pbx_control_port and len(wanted) == len(set(wanted))
