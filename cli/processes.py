@@ -29,7 +29,7 @@ async def at_once() -> bool:
 @dataclass(frozen=True)
 class Child:
     """One process. `ready` is asked until it says yes, or `patience` seconds are over. It gets `stop_seconds`
-    to stop, None: as long as most."""
+    to stop, None: as long as most; 0: it is killed."""
 
     name: str
     argv: Sequence[str]
@@ -124,9 +124,9 @@ class Supervisor:
         process = self._running.pop(name, None)
         if process is None or process.returncode is not None:
             return
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM if seconds else signal.SIGKILL)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
             self._say(f"{name} did not stop in {seconds:g} s and is killed")

@@ -25,7 +25,7 @@ USERS = ("core", "gateway", "watch", "auth", "sys")
 ISSUER_SEED = "issuer_seed"
 MODULES = ("simulators.fleet", "simulators.virtual_pbx", "actors.main", "gateway.main")
 PROBE_SECONDS = 1.0
-ASTERISK_STOP = 2.0  # seconds: it can take a minute over its own end, and keeps nothing that we need
+ASTERISK_STOP = 0.0  # it can take a minute over its own end, and keeps nothing that we need
 GATEWAY_PATIENCE = 40.0
 
 
