@@ -123,22 +123,24 @@ class PbxContract:
         await pbx.asterisk.hang_up(call_id)
         await pbx.until(lambda report: _over(report, call_id))
 
-    async def test_a_cut_before_the_answer_dials_once(self, pbx: Subject) -> None:
+    async def test_a_cut_before_the_answer_dials_at_most_once(self, pbx: Subject) -> None:
+        arrived = 0
         for _ in range(5):
             call_id = new_id()
             pbx.heard.clear()
             pbx.wire.cut_after = b"Action: Originate"
             with pytest.raises(PbxUncertain):
                 await pbx.dial(call_id, "+380991234567")
-            link = await pbx.linked()
+            await pbx.linked()
+            await asyncio.sleep(0.2)
             sent = bytes(pbx.wire.sent)
             assert sent.count(b"ChannelId: %s\r\n" % call_id.encode()) == 1, "an originate was sent again"
-            if call_id not in link.live:
-                link_look = await pbx.asterisk.look(call_id)
-                assert link_look.live is not None, "it was sent, so the PBX has it"
             rows = await pbx.asterisk.client.ask_list("CoreShowChannels")
-            assert [row["Uniqueid"] for row in rows].count(call_id) == 1
+            up = [row["Uniqueid"] for row in rows].count(call_id)
+            assert up == (0 if (await pbx.asterisk.look(call_id)).live is None else 1)
+            arrived += up
             await pbx.asterisk.hang_up(call_id)
+        assert arrived, "none of them reached the PBX, so nothing was tried"
 
     async def test_without_a_connection_nothing_is_sent_then_or_later(self, pbx: Subject) -> None:
         pbx.heard.clear()

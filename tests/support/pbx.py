@@ -117,7 +117,7 @@ class Wire:
             if self.cut_after is not None and self.cut_after in data:
                 self.cut_after, self.still = None, True
                 await writer.drain()
-                await asyncio.sleep(0.02)  # it has to arrive there
+                await asyncio.sleep(0.05)  # it has to be read there
                 self.still = False
                 self.cut()
                 return
