@@ -35,6 +35,7 @@ from bus_schemas.trunk import TrunkConfig
 log = structlog.get_logger()
 
 CHECK_PAUSE = 15.0  # seconds between looks at contacts and registrations
+GAP = 1.0  # seconds after a login in which a Hangup may have lost the HangupRequest before it
 HANGUP_GRACE = 0.5  # seconds in which a Hangup may explain an OriginateResponse that says nothing
 RING_SLACK, CALL_SLACK = 3.0, 60.0  # seconds by which Asterisk's own limits are later than ours
 OURS = "c_"  # how the ids of our calls begin
@@ -98,6 +99,7 @@ class Asterisk:
         self._client_uris: dict[str, str] = {}  # of registrations, by name
         self._endings: dict[str, Ending] = {}
         self._down = "not connected yet"
+        self._up_since = 0.0
         self._live: dict[str, LiveCall] | None = None  # None: not asked since the last login
         self._tasks: set[asyncio.Task[None]] = set()
         self.client = AmiClient(
@@ -107,7 +109,7 @@ class Asterisk:
             secret=settings.secret or "",
             prefix=prefix,
             on_event=self._hear,
-            on_up=lambda: self._spawn(self._take_stock()),
+            on_up=self._came,
             on_down=self._lost,
         )
 
@@ -186,6 +188,10 @@ class Asterisk:
         return Look(live=await self._live_call(row, float(row.get("Seconds") or 0)), past=())
 
     # --- after a login
+
+    def _came(self) -> None:
+        self._up_since = asyncio.get_running_loop().time()
+        self._spawn(self._take_stock())
 
     async def _take_stock(self) -> None:
         """Nothing that happened before is known: ask which of our calls are up, and how the trunks are."""
@@ -300,6 +306,9 @@ class Asterisk:
             case "Hangup":
                 cause = event.get("Cause", "")
                 reason = reason_of(int(cause) if cause.isdigit() else 0, far=ending.far, up=ending.up)
+                gap = asyncio.get_running_loop().time() - self._up_since < GAP
+                if reason is EndReason.HANGUP_LOCAL and gap:
+                    reason = EndReason.UNKNOWN  # whoever ended it, nobody heard who
                 self._over(call_id, ending, reason, cause_text(event))
             case "Cdr":
                 billed = event.get("BillableSeconds", "")
