@@ -126,8 +126,8 @@ async def _end_all(client: MemoryBus, broker: MemoryBroker) -> None:
 
     for entry in list(broker.journal):
         if entry.subject.endswith(".dialing"):
-            call_id = entry.subject.split(".")[4]
-            if broker.last(f"ottb.v1.evt.call.{call_id}.ended") is None:
+            call_id = entry.subject.split(".")[5]
+            if broker.last(f"ottb.v1.evt.call.*.{call_id}.ended") is None:
                 await ask(
                     client,
                     END_CALL,

@@ -59,7 +59,7 @@ class Race:
         return self._over.setdefault(call_id, asyncio.Event())
 
     async def hear(self, message: Message) -> None:
-        self._ended(message.subject.split(".")[4]).set()
+        self._ended(message.subject.split(".")[5]).set()
 
     def on_event(self, event: AmiMessage) -> None:
         if event["Event"] == "Hangup":
@@ -140,7 +140,7 @@ async def measure(folder: Path) -> list[Row]:
         race = Race()
         bus = await NatsBus.connect(f"nats://127.0.0.1:{nats_port}", name="bench")
         stack.push_async_callback(bus.close)
-        await bus.subscribe("ottb.v1.evt.call.*.ended", race.hear)
+        await bus.subscribe("ottb.v1.evt.call.*.*.ended", race.hear)
         ami = await _bare_client(address, race)
         stack.push_async_callback(ami.stop)
         one, two, fast, fast_bare = [], [], [], []

@@ -15,6 +15,12 @@ A = Action
 CallId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["c_882"])]
 SlotId = Annotated[int, Meta(ge=1, le=99999, examples=[44])]
 Utc = Annotated[str, Meta(description="UTC, ISO 8601.", examples=["2025-11-15T10:30:00Z"])]
+LineName = Annotated[str, Meta(pattern=r"^(slot|trunk)-[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["slot-44", "trunk-main"])]
+
+
+def line_name(slot: int, trunk: str | None) -> str:
+    """The line of a call as its subjects name it: its trunk, else its slot's phone."""
+    return f"slot-{slot}" if trunk is None else f"trunk-{trunk}"
 
 
 class Phase(StrEnum):
@@ -251,6 +257,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     """The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
     `after_ref` is the phone's name for the newest call it knew before this one."""
 
+    line: LineName
     call_id: CallId
     slot: int
     user: str
@@ -270,6 +277,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
 class CallAdopted(Struct, frozen=True, kw_only=True):
     """A new owner took the call over; older owners can no longer write. Nothing changed for the call itself."""
 
+    line: LineName
     call_id: CallId
     slot: int
     user: str
@@ -281,6 +289,7 @@ class CallAdopted(Struct, frozen=True, kw_only=True):
 class CallAlerting(Struct, frozen=True, kw_only=True):
     """It rings at the far end. `ref` is the phone's own name for the call."""
 
+    line: LineName
     call_id: CallId
     slot: int
     user: str
@@ -293,6 +302,7 @@ class CallAlerting(Struct, frozen=True, kw_only=True):
 class CallConnected(Struct, frozen=True, kw_only=True):
     """The far end answered."""
 
+    line: LineName
     call_id: CallId
     slot: int
     user: str
@@ -305,6 +315,7 @@ class CallConnected(Struct, frozen=True, kw_only=True):
 class CallEnding(Struct, frozen=True, kw_only=True):
     """Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`)."""
 
+    line: LineName
     call_id: CallId
     slot: int
     user: str
@@ -316,6 +327,7 @@ class CallEnding(Struct, frozen=True, kw_only=True):
 class CallEnded(Struct, frozen=True, kw_only=True):
     """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks."""
 
+    line: LineName
     call_id: CallId
     slot: int
     user: str
@@ -339,6 +351,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
 class CallEnriched(Struct, frozen=True, kw_only=True):
     """What the PBX counted by itself of a call that is over. `disposition` in Asterisk's words."""
 
+    line: LineName
     call_id: CallId
     slot: int
     user: str
@@ -350,13 +363,13 @@ class CallEnriched(Struct, frozen=True, kw_only=True):
 CallEvent = CallDialing | CallAdopted | CallAlerting | CallConnected | CallEnding | CallEnded | CallEnriched
 
 # fmt: off
-CALL_DIALING   = Topic("ottb.v1.evt.call.{call_id}.dialing",   CallDialing,   "A call attempt was recorded")
-CALL_ADOPTED   = Topic("ottb.v1.evt.call.{call_id}.adopted",   CallAdopted,   "A call has a new owner")
-CALL_ALERTING  = Topic("ottb.v1.evt.call.{call_id}.alerting",  CallAlerting,  "It rings at the far end")
-CALL_CONNECTED = Topic("ottb.v1.evt.call.{call_id}.connected", CallConnected, "The call was answered")
-CALL_ENDING    = Topic("ottb.v1.evt.call.{call_id}.ending",    CallEnding,    "A hang-up was asked for")
-CALL_ENDED     = Topic("ottb.v1.evt.call.{call_id}.ended",     CallEnded,     "The call is over")
-CALL_ENRICHED  = Topic("ottb.v1.evt.call.{call_id}.enriched",  CallEnriched,  "What the PBX counted of an ended call")
+CALL_DIALING   = Topic("ottb.v1.evt.call.{line}.{call_id}.dialing",   CallDialing,   "A call attempt was recorded")
+CALL_ADOPTED   = Topic("ottb.v1.evt.call.{line}.{call_id}.adopted",   CallAdopted,   "A call has a new owner")
+CALL_ALERTING  = Topic("ottb.v1.evt.call.{line}.{call_id}.alerting",  CallAlerting,  "It rings at the far end")
+CALL_CONNECTED = Topic("ottb.v1.evt.call.{line}.{call_id}.connected", CallConnected, "The call was answered")
+CALL_ENDING    = Topic("ottb.v1.evt.call.{line}.{call_id}.ending",    CallEnding,    "A hang-up was asked for")
+CALL_ENDED     = Topic("ottb.v1.evt.call.{line}.{call_id}.ended",     CallEnded,     "The call is over")
+CALL_ENRICHED  = Topic("ottb.v1.evt.call.{line}.{call_id}.enriched",  CallEnriched,  "What the PBX counted")
 # fmt: on
 
 COMMANDS = (

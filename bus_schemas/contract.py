@@ -37,6 +37,11 @@ def token(value: object) -> str:
     return text
 
 
+def id_of(subject: str) -> str:
+    """The id of the thing that a subject is about: its last token but one."""
+    return subject.rsplit(".", 2)[1]
+
+
 def _fill(template: str, fields: Mapping[str, Any]) -> str:
     return _FIELD.sub(lambda match: token(fields[match[1]]), template)
 

@@ -14,7 +14,7 @@ from bus_schemas.slot import Region
 E = ErrorCode
 A = Action
 
-TrunkName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["trunk-1"])]
+TrunkName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["trunk-1"])]
 PbxName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$(?!\n)", examples=["main"])]
 
 

@@ -169,7 +169,7 @@ class PocketPbx:
     async def look(self, call_id: str) -> Look:
         await self._pass("before look")
         call = self._switch.calls.get(call_id)
-        return Look(live=None if call is None else self._switch.live(call), past=())
+        return Look(live=() if call is None else (self._switch.live(call),), past=())
 
     def hear(self, report: PbxReport) -> None:
         if self._alive():

@@ -118,7 +118,7 @@ class PocketPhone:
         self._handset.happened(self._handset.telephony.dial(number, self._now()))
         await self._pass("after dial", sent=True)
 
-    async def hang_up(self) -> None:
+    async def hang_up(self, ref: str | None) -> None:
         await self._pass("before hang-up")
         self._handset.happened(self._handset.telephony.hang_up(self._now()))
         await self._pass("after hang-up", sent=True)
@@ -126,10 +126,9 @@ class PocketPhone:
     async def look(self) -> Look:
         await self._pass("before look")
         now = self._now()
-        live = self._handset.telephony.current
         past = [call for call in self._handset.telephony.history if call.state is State.DISCONNECTED]
         return Look(
-            live=_live(live, now) if live is not None else None,
+            live=tuple(_live(live, now) for live in reversed(self._handset.telephony.live)),
             past=tuple(_past(call, now) for call in reversed(past)),
         )
 

@@ -215,8 +215,8 @@ class AdbPhone:
         if done.exit_code != 0 or refusal:
             raise PhoneRefused(f"{self._serial}: {refusal[0] if refusal else done.output.strip() or 'am failed'}")
 
-    async def hang_up(self) -> None:
-        if self._live() or (await self.look()).live is not None:  # with no call up, this key locks the screen
+    async def hang_up(self, ref: str | None) -> None:
+        if self._live() or (await self.look()).live:  # with no call up, this key locks the screen
             await self._shell.run("input keyevent 6", timeout=SHORT_TIMEOUT)
 
     async def look(self) -> Look:
@@ -342,8 +342,7 @@ class AdbPhone:
                 if past.answered_age is not None:
                     self._move(past.ref, CallPhase.ACTIVE, age=past.answered_age)
                 self._move(past.ref, CallPhase.DISCONNECTED, past.reason, past.cause, age=past.ended_age)
-        live = look.live
-        if live is not None:
+        for live in reversed(look.live):
             if live.incoming:
                 self._incoming.add(live.ref)
             answered = live.answered_age if live.phase is CallPhase.ACTIVE else None

@@ -126,8 +126,8 @@ def parse_look(text: str) -> tuple[str, Look] | None:
     now = _seconds_of_day(time)
     histories = _histories(telecom, now)
     states = dict(_LIVE.findall(telecom))
-    live = [call for call, state in states.items() if state not in _OVER]
-    seen = _live_call(boot, max(live, key=_number), states, histories, registry) if live else None
+    live = sorted((call for call, state in states.items() if state not in _OVER), key=_number, reverse=True)
+    seen = tuple(_live_call(boot, call, states, histories, registry) for call in live)
     past = sorted((call for call in histories if call not in live), key=_number, reverse=True)
     return boot, Look(live=seen, past=tuple(_past_call(boot, call, histories[call]) for call in past))
 

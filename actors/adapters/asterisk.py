@@ -179,13 +179,13 @@ class Asterisk:
         try:
             rows = await self.client.ask_list("Status", (("Channel", call_id),))
         except AmiRefused:  # "No such channel"
-            return Look(live=None, past=())
+            return Look(live=(), past=())
         except AmiError as error:
             raise PbxUnreachable(f"{self.name}: {error}") from None
         row = next((row for row in rows if row.get("Uniqueid") == call_id), None)
         if row is None:
-            return Look(live=None, past=())
-        return Look(live=await self._live_call(row, float(row.get("Seconds") or 0)), past=())
+            return Look(live=(), past=())
+        return Look(live=(await self._live_call(row, float(row.get("Seconds") or 0)),), past=())
 
     # --- after a login
 

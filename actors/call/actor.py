@@ -43,6 +43,11 @@ class CallActor(Actor[Call]):
         self._patience = patience
         self._retiring = False
 
+    @property
+    def scope(self) -> str:
+        """This call on whatever line: until its attempt is on record, its id must be new on all of them."""
+        return f"ottb.v1.evt.call.{self.state.line if self.state is not None else '*'}.{self.id}.*"
+
     # --- commands
 
     def get(self, request: GetCall, context: Context) -> Outcome:
@@ -87,8 +92,9 @@ class CallActor(Actor[Call]):
 
     def barrier(self, now: Moment, epoch: int) -> CallAdopted:
         call = self.state
-        slot, user = (call.slot, call.user) if call else (0, "")
-        return CallAdopted(call_id=self.id, slot=slot, user=user, at=now.at, host=self._host.name, epoch=epoch)
+        slot, user, line = (call.slot, call.user, call.line) if call else (0, "", "slot-0")
+        host = self._host.name
+        return CallAdopted(line=line, call_id=self.id, slot=slot, user=user, at=now.at, host=host, epoch=epoch)
 
     def resume(self, now: Moment) -> Decision[Any]:
         if self.state is None:  # booked, but the attempt never got on record: nothing was dialled

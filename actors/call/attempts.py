@@ -93,7 +93,7 @@ class Attempts:
         answer; the line finds out what became of its booking, and nothing is dialled."""
         call_id = attempt.call_id
         await self._host.release("call", call_id)
-        dialing = await self._host.bus.last(f"ottb.v1.evt.call.{call_id}.dialing")
+        dialing = await self._host.bus.last(f"ottb.v1.evt.call.*.{call_id}.dialing")
         first = msgspec.json.decode(dialing.data, type=CallDialing) if dialing is not None else None
         kind, id = line_of(attempt)
         elsewhere = first is not None and line_of(first) != (kind, id)

@@ -32,6 +32,7 @@ from bus_schemas.call import (
     CallView,
     EndReason,
     Phase,
+    line_name,
     state_of,
     status_of,
 )
@@ -120,6 +121,11 @@ class Call(Struct, frozen=True, kw_only=True):
     enriched: bool = False
 
     @property
+    def line(self) -> str:
+        """The line as the call's subjects name it."""
+        return line_name(self.slot, self.trunk)
+
+    @property
     def outside(self) -> str:
         """What the call is on, for people."""
         return "phone" if self.trunk is None else "PBX"
@@ -138,6 +144,7 @@ def attempt(call: Call | None, order: Attempt, now: Moment, patience: Patience) 
     if call is not None:
         raise Refusal(ErrorCode.CONFLICT, "This call has begun already.")
     event = CallDialing(
+        line=line_name(order.slot, order.trunk),
         call_id=order.call_id,
         slot=order.slot,
         user=order.user,
@@ -167,7 +174,9 @@ def end(call: Call, by: str, command_id: str, now: Moment, patience: Patience) -
     """Hang up. A call that has ended or is being ended stays as it is."""
     if call.phase is Phase.ENDED or call.ending_by is not None:
         return NOTHING
-    event = CallEnding(call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, by=by, command_id=command_id)
+    event = CallEnding(
+        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, by=by, command_id=command_id
+    )
     return Decision(events=(event,), effects=_hang_up(call, patience))
 
 
@@ -230,6 +239,7 @@ def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
 
 def _enriched(call: Call, cdr: CdrSeen, now: Moment) -> CallEnriched:
     return CallEnriched(
+        line=call.line,
         call_id=call.call_id,
         slot=call.slot,
         user=call.user,
@@ -277,7 +287,7 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
             return seen.ref == call.ref
         return not seen.incoming and newer(seen.ref, call.after_ref) and seen.created_age <= age + AGE_SLACK
 
-    live = look.live if look.live is not None and is_ours(look.live) else None
+    live = next((seen for seen in look.live if is_ours(seen)), None)
     return live, next((seen for seen in look.past if is_ours(seen)), None)
 
 
@@ -351,14 +361,16 @@ def _hang_up(call: Call, patience: Patience) -> tuple[Effect, ...]:
 
 def _alerting(call: Call, ref: str, now: Moment) -> CallAlerting:
     return CallAlerting(
-        call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot, ref=ref
-    )
+        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
+        ref=ref,
+    )  # fmt: skip
 
 
 def _connected(call: Call, ref: str, now: Moment) -> CallConnected:
     return CallConnected(
-        call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot, ref=ref
-    )
+        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
+        ref=ref,
+    )  # fmt: skip
 
 
 def _over(call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False) -> Decision[CallEvent]:
@@ -368,6 +380,7 @@ def _over(call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: boo
     talked, suspect = elapsed(call.answered, now) if call.answered else (0.0, False)
     waited, _ = elapsed(call.started, call.answered or now)
     event = CallEnded(
+        line=call.line,
         call_id=call.call_id,
         slot=call.slot,
         user=call.user,

@@ -237,7 +237,7 @@ class SlotActor(Actor[Slot]):
     async def _hang_up(self) -> None:
         try:
             if self._host.may_act:
-                await self._the_phone().hang_up()
+                await self._the_phone().hang_up(None)
         except PhoneError as error:  # the call's own timer looks and tries again
             log.warning("hang-up failed", slot=self.id, error=str(error))
 

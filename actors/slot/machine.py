@@ -396,7 +396,7 @@ def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[Slo
     if looked.look is None:
         again = (SetTimer(name=LOOK_AGAIN, seconds=LOOK_AGAIN_AFTER),) if live.link is Link.ONLINE else ()
         return Decision(effects=(*to_call, *again))
-    on_phone = looked.look.live.ref if looked.look.live else None
+    on_phone = looked.look.live[0].ref if looked.look.live else None
     external = on_phone if slot.call_id is None else None
     live = replace(live, ref=_newest(looked.look, live.ref), external=external, unsure=False)
     online = _linked(slot, SlotStatus.ONLINE, "", now) if live.link is Link.ONLINE else ()
@@ -405,7 +405,7 @@ def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[Slo
 
 
 def _newest(look: Look, known: str | None) -> str | None:
-    refs = [look.live.ref] if look.live else []
+    refs = [live.ref for live in look.live[:1]]
     refs += [past.ref for past in look.past[:1]]
     for ref in refs:
         if newer(ref, known):

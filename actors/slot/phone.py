@@ -90,7 +90,7 @@ class LiveCall(Struct, frozen=True, kw_only=True):
 class Look(Struct, frozen=True, kw_only=True):
     """What the phone says about its calls when asked directly: the judge after any doubt."""
 
-    live: LiveCall | None
+    live: tuple[LiveCall, ...]  # newest first
     past: tuple[PastCall, ...]  # newest first; Telecom keeps the last ten
 
 
@@ -143,7 +143,11 @@ class PhoneUncertain(PhoneError):
 
 
 class PhoneRefused(PhoneError):
-    """The phone answered that it would not do it."""
+    """The phone answered that it would not do it, or it must not be asked: nothing was done."""
+
+
+class PhoneBusy(PhoneRefused):
+    """The phone is in a call: nothing was dialled."""
 
 
 class Phone(Protocol):
@@ -156,10 +160,12 @@ class Phone(Protocol):
         """Stop watching and free every connection. Calls on the phone go on."""
 
     async def dial(self, number: str) -> None:
-        """Place a call to an E.164 number. Returns when the phone took the order, not when it rings."""
+        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy). Returns when the phone took
+        the order, not when it rings."""
 
-    async def hang_up(self) -> None:
-        """End the call that is up. Does nothing when none is."""
+    async def hang_up(self, ref: str | None) -> None:
+        """End the call that the phone names `ref`; None: the only one that is up. Does nothing when it is not up, and
+        raises PhoneRefused where the key would end another call."""
 
     async def look(self) -> Look:
         """Ask the phone itself about its calls, past the event stream."""

@@ -9,6 +9,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Configure, Remove, Slot
+from bus_schemas.contract import id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (
     SLOT_CONFIGURED,
@@ -133,7 +134,7 @@ class SlotRegistry:
             if newest is None:
                 continue
             if msgspec.json.decode(newest.data, type=SlotConfigured).config.host == self._host.name:
-                ids.add(subject.split(".")[4])
+                ids.add(id_of(subject))
         return ids
 
     async def _configure(self, config: SlotConfig, context: Context) -> SlotDetails:

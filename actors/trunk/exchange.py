@@ -18,6 +18,7 @@ from actors.slot.actor import SlotActor
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import BookTrunk, ConfigureTrunk, RemoveTrunk
 from bus_schemas.call import Phase, state_of
+from bus_schemas.contract import id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.slot import GET_SLOT, GetSlot
@@ -177,7 +178,7 @@ class Exchange:
             if newest is None:
                 continue
             if msgspec.json.decode(newest.data, type=TrunkConfigured).config.host == self._host.name:
-                names.add(subject.split(".")[4])
+                names.add(id_of(subject))
         return names
 
 

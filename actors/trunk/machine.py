@@ -281,7 +281,7 @@ def _link(trunk: Trunk, live: Live, link: PbxLink, now: Moment) -> Observed:
     for call_id, booking in trunk.calls.items():
         seen = link.live.get(call_id)
         if not booking.over:
-            looked = Looked(look=Look(live=seen, past=()), why="link")
+            looked = Looked(look=Look(live=(seen,) if seen is not None else (), past=()), why="link")
             effects += [_to_call(call_id, LinkChanged(link=Link.ONLINE)), _to_call(call_id, looked)]
             continue
         events.append(_released(trunk, booking, call_id, now))

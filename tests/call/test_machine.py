@@ -61,7 +61,7 @@ REPORTS = [
     DialUncertain(cause="x"),
     *(
         Looked(look=look, why=why)
-        for look in (None, Look(live=None, past=()), Look(live=LIVE, past=()), Look(live=None, past=(PAST,)))
+        for look in (None, Look(live=(), past=()), Look(live=(LIVE,), past=()), Look(live=(), past=(PAST,)))
         for why in ("resume", "link", "created", "hangup", "gone")
     ),
 ]
@@ -120,7 +120,7 @@ def test_after_a_reboot_of_the_host_the_wall_clock_serves_and_is_called_suspect(
 
 
 def test_a_call_that_ended_unseen_has_the_phones_own_times() -> None:
-    look = Looked(look=Look(live=None, past=(PAST,)), why="link")
+    look = Looked(look=Look(live=(), past=(PAST,)), why="link")
     (ended,) = machine.observe(PHASES[Phase.DIALING], look, _now(9), PATIENCE).events
     assert isinstance(ended, CallEnded)
     assert (ended.duration, ended.ring_seconds, ended.reason) == (5, 2, EndReason.HANGUP_REMOTE)
@@ -129,7 +129,7 @@ def test_a_call_that_ended_unseen_has_the_phones_own_times() -> None:
 def test_an_older_call_of_the_phone_is_not_taken_for_ours() -> None:
     old = PastCall(ref="b/TC@3", created_age=1, answered_age=None, ended_age=0.5, reason=EndReason.BUSY)
     fresh = _after()
-    look = Looked(look=Look(live=None, past=(old,)), why="link")
+    look = Looked(look=Look(live=(), past=(old,)), why="link")
     assert machine.observe(fresh, look, _now(0.5), PATIENCE).events == ()
     assert machine.observe(fresh, _seen(CallPhase.DISCONNECTED, ref="b/TC@3"), _now(1), PATIENCE).events == ()
 
@@ -153,6 +153,6 @@ def test_a_new_owner_looks_and_never_dials() -> None:
 
 
 def test_a_call_found_live_keeps_the_time_of_its_answer() -> None:
-    look = Looked(look=Look(live=LIVE, past=()), why="resume")
+    look = Looked(look=Look(live=(LIVE,), past=()), why="resume")
     (connected,) = machine.observe(PHASES[Phase.ALERTING], look, _now(30), PATIENCE).events
     assert isinstance(connected, CallConnected) and connected.mono == 29

@@ -68,7 +68,7 @@ async def terminal_events(site: Site) -> Counter[str]:
     password = json.loads((site.state / "secrets.json").read_text())["core"]
     bus = await NatsBus.connect(f"nats://127.0.0.1:{site.nats_port}", name="judge", user="core", password=password)
     found: Counter[str] = Counter()
-    async for recorded in bus.replay("ottb.v1.evt.call.*.ended"):
-        found[recorded.subject.split(".")[4]] += 1
+    async for recorded in bus.replay("ottb.v1.evt.call.*.*.ended"):
+        found[recorded.subject.split(".")[5]] += 1
     await bus.close()
     return found

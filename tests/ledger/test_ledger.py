@@ -51,7 +51,7 @@ async def _write(bus: MemoryBus, event: Any) -> int:
 
 
 async def _call(bus: MemoryBus, number: int, *, over: bool = True) -> str:
-    call_id, common = f"c_{number}", {"slot": 44, "user": "op12"}
+    call_id, common = f"c_{number}", {"line": "slot-44", "slot": 44, "user": "op12"}
     clock: dict[str, Any] = {"boot": "b"}
     await _write(bus, CallDialing(call_id=call_id, **common, number="+380991234567", at=AT.format(0), mono=0.0,
                                   command_id="k", ring_timeout=60, max_duration=60, **clock))  # fmt: skip

@@ -170,7 +170,7 @@ async def test_a_call_is_made_and_heard_over_the_bus(site: Site, operator: Clien
         error, seen = await request(tried, f"ottb.v1.own.op12.cmd.call.{call}.get")
         assert not error and seen["call_id"] == call
         await until(lambda: asyncio.sleep(0, heard), lambda said: any(s.endswith(f"{call}.ended") for s in said))
-        assert f"ottb.v1.own.op12.evt.call.{call}.dialing" in heard
+        assert f"ottb.v1.own.op12.evt.call.slot-44.{call}.dialing" in heard
         error, refused = await request(tried, "ottb.v1.own.op12.cmd.slot.45.get")
         assert (error, refused["code"]) == ("NOT_FOUND", "NOT_FOUND")
         error, _ = await request(tried, "ottb.v1.own.op12.cmd.call.start", {"number": 5})

@@ -160,8 +160,8 @@ class World:
     def judge(self) -> Counter[str]:
         """What must hold in the end. Returns how the calls ended."""
         assert self.host is not None
-        ended = Counter(e.subject.split(".")[4] for e in self.broker.journal if e.subject.endswith(".ended"))
-        began = {e.subject.split(".")[4] for e in self.broker.journal if e.subject.endswith(".dialing")}
+        ended = Counter(e.subject.split(".")[5] for e in self.broker.journal if e.subject.endswith(".ended"))
+        began = {e.subject.split(".")[5] for e in self.broker.journal if e.subject.endswith(".dialing")}
         assert set(ended) == began, "a call without its terminal event, or one that never began"
         assert set(ended.values()) <= {1}, "two terminal events"
         assert set(self.acknowledged) <= began, "an acknowledged call is not on record"

@@ -164,7 +164,7 @@ def test_a_connection_that_comes_back_tells_each_call_what_is_up() -> None:
     live = LiveCall(ref="c_1", phase=CallPhase.ACTIVE, created_age=5.0, answered_age=3.0)
     _, effects = world.tell(PbxLink(up=True, live={"c_1": live}))
     looked = {tell.id: tell.report.look.live for tell in effects if isinstance(tell.report, Looked)}
-    assert looked == {"c_1": live, "c_2": None}
+    assert looked == {"c_1": (live,), "c_2": ()}
 
 
 def test_a_call_that_ended_without_the_pbx_is_hung_up_when_it_is_back() -> None:
