@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.random_ids import RandomIds
-from actors.adapters.sqlite_ledger import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import SCOPE, Audit
 from actors.ledger.ledger import PAGE, Ledger

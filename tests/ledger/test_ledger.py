@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.adapters.sqlite_ledger import SqliteLedger
+from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.ledger.ledger import Ledger
 from actors.runtime.context import Context
