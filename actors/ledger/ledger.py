@@ -27,6 +27,7 @@ from bus_schemas.call import (
     GET_CDR,
     GET_RECORDING,
     LIST_CDRS,
+    OPEN_CALLS,
     PAST_CALL,
     START_ABSENT,
     CallsFeed,
@@ -38,6 +39,8 @@ from bus_schemas.call import (
     GetCdr,
     GetRecording,
     ListCdrs,
+    OpenCall,
+    OpenCalls,
     Phase,
     Recording,
     StartCall,
@@ -76,6 +79,7 @@ log = structlog.get_logger()
 
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
 READERS = 2
+MOST_OPEN_CALLS = 10_000  # in one answer; PAGE ends it before that
 TRUNK_NEWS = 10.0  # seconds without news from a trunk's host, after which nobody knows how it is
 START_PATIENCE = 30.0  # seconds that the start of everything else waits for a rebuild
 SERVE_PAUSE = 1.0  # seconds between tries to serve
@@ -112,6 +116,7 @@ class Ledger:
                 CALLS_FEED: self.calls_feed,
                 GET_CDR: self.get_cdr,
                 LIST_CDRS: self.list_cdrs,
+                OPEN_CALLS: self.open_calls,
                 GET_RECORDING: self.get_recording,
                 DIAL_ABSENT: self.dial_absent,
                 PBX_STATUS: self.pbx_status,
@@ -267,6 +272,13 @@ class Ledger:
         shown = fitting([cdr for _, cdr in rows[: request.limit]])
         more = len(rows) > len(shown)
         return Page(body=shown, next_cursor=to_cursor(rows[len(shown) - 1][0]) if more else None)
+
+    async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:
+        wanted = msgspec.structs.replace(request, before=moment(request.before))
+        rows: list[OpenCall] = await self._read(
+            context, lambda: self._repository.open_calls(wanted, limit=MOST_OPEN_CALLS)
+        )
+        return fitting(rows)
 
     async def get_recording(self, request: GetRecording, context: Context) -> Recording:
         await self.past_call(GetCall(call_id=request.call_id), context)

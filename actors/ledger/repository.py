@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from bus_schemas.audit import AuditRecord, AuditRecorded, ListAudit
-from bus_schemas.call import CallEvent, CallView, Cdr, ListCdrs
+from bus_schemas.call import CallEvent, CallView, Cdr, ListCdrs, OpenCall, OpenCalls
 from bus_schemas.slot import AdbCommandResult, SlotConfig, SlotEvent, SlotStatus
 from bus_schemas.trunk import TrunkEvent, TrunkView
 
@@ -65,6 +65,9 @@ class Repository(Protocol):
         self, *, history: bool, limit: int, before: str | None, user: str | None = None
     ) -> list[tuple[str, CallView]]:
         """Calls of one user or of all, newest first, each with the key after which the next page begins."""
+
+    def open_calls(self, wanted: OpenCalls, *, limit: int) -> list[OpenCall]:
+        """Calls that are not over, oldest first; its `before` as `clock.utc` writes."""
 
     def cdr(self, call_id: str) -> Cdr | None: ...
 

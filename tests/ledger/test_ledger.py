@@ -25,7 +25,7 @@ from bus_schemas.call import (
 )
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from bus_schemas.slot import LIST_SLOTS, SLOT_ABSENT, AbsentSlot, ListSlots, SlotBooked, SlotConfig, SlotConfigured
+from bus_schemas.slot import LIST_SLOTS, SLOT_ABSENT, AbsentSlot, ListSlots, SlotConfig, SlotConfigured
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from tests.ledger.journals import ASKER, AT, call, write
 
@@ -62,7 +62,6 @@ async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, tmp_path: Path
         await call(bus, number, over=number % 3 > 0)
     config = SlotConfig(id=44, serial="s", user="op12")
     await write(bus, SlotConfigured(slot=44, at=AT.format(1), config=config, by="admin"))
-    await write(bus, SlotBooked(slot=44, at=AT.format(2), call_id="c_0", user="op12"))
     answers = []
     for name in ("first", "first", "second"):  # the same file once more, then a new one
         async with _ledger(bus, tmp_path / name):
