@@ -255,7 +255,7 @@ class MemoryBus:
             follower.wake.clear()
             await follower.wake.wait()
 
-    async def last(self, scope: str) -> Recorded | None:
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
         await self._pass(f"before last {scope}")
         return self._broker.last(scope)
 

@@ -16,6 +16,7 @@ from actors.slot.phone import (
     LiveCall,
     Look,
     PastCall,
+    PhoneBusy,
     PhoneUncertain,
     PhoneUnreachable,
     Report,
@@ -112,8 +113,12 @@ class PocketPhone:
     async def close(self) -> None:
         self._handset.detach(self)
 
-    async def dial(self, number: str) -> None:
+    async def dial(self, number: str, wanted: Callable[[], bool] = lambda: True) -> None:
         await self._pass("before dial")
+        if not wanted():
+            raise PhoneUnreachable("pocket: the order was withdrawn")
+        if self._handset.telephony.live:
+            raise PhoneBusy("pocket: the phone is in a call")
         self._handset.dials.append(number)
         self._handset.happened(self._handset.telephony.dial(number, self._now()))
         await self._pass("after dial", sent=True)

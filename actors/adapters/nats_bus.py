@@ -290,19 +290,21 @@ class NatsBus:
 
         return stop
 
-    async def last(self, scope: str) -> Recorded | None:
-        return await self._last(JOURNAL, scope)
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
+        return await self._last(JOURNAL, scope, direct=not certain)
 
-    async def _last(self, stream: str, scope: str) -> Recorded | None:
+    async def _last(self, stream: str, scope: str, *, direct: bool = True) -> Recorded | None:
         try:
-            raw = await self._js.get_last_msg(stream, scope, direct=True)
+            raw = await self._js.get_last_msg(stream, scope, direct=direct)
         except NotFoundError:
             return None
         except (NatsTimeout, TimeoutError):
             raise NoAnswer(scope) from None
         except (NatsError, OSError) as problem:
             raise BusUnavailable(repr(problem)) from None
-        return _recorded(raw.subject or "", raw.data or b"", raw.headers or {})
+        found = _recorded(raw.subject or "", raw.data or b"", raw.headers or {})
+        at = raw.time.timestamp() if raw.time is not None else found.at
+        return found if direct else msgspec.structs.replace(found, seq=raw.seq or 0, at=at)
 
     async def ids(self, scope: str) -> list[str]:
         try:

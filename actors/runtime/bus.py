@@ -89,8 +89,8 @@ class Bus(Protocol):
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         """The entries after `after` and then every new one, in order, without a gap, over reconnects too."""
 
-    async def last(self, scope: str) -> Recorded | None:
-        """The newest entry under a subject filter."""
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
+        """The newest entry under a subject filter. `certain`: as the stream's leader has it, not any replica."""
 
     async def ids(self, scope: str) -> list[str]:
         """The subjects under a filter that have entries."""

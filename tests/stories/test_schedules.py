@@ -20,6 +20,8 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.settings import Calls, Dial, Settings
+from actors.slot.machine import holder
+from actors.trunk.machine import carried
 from bus_schemas.call import END_CALL, START_CALL, EndCall, StartCall
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import SlotConfig
@@ -170,10 +172,10 @@ class World:
         assert max(dials.values(), default=0) <= 1, f"dialled twice: {dials.most_common(1)}"
         assert all(handset.most_calls_at_once <= 1 for handset in self.handsets.values()), "two calls on one phone"
         for slot in self.host.all("slot"):
-            assert slot.state is not None and slot.state.call_id is None, f"{slot} is still booked"
+            assert slot.state is not None and holder(slot.state, slot.live) is None, f"{slot} is still held"
         for trunk in self.host.all("trunk"):
-            assert trunk.state is not None and not trunk.state.calls, (
-                f"{trunk} has channels booked: {trunk.state.calls}"
+            assert trunk.state is not None and not carried(trunk.state, trunk.live), (
+                f"{trunk} has channels held"
             )
         assert not self.switch.calls, f"the PBX is still in calls: {list(self.switch.calls)}"
         assert not [call for call in self.host.all("call") if call.state and call.state.phase != "ended"]
