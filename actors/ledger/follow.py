@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from actors.ledger.decode import Unreadable, decode
 from actors.ledger.repository import Folded, Repository, StoreDamaged, StoreFailed
-from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, BusError, Recorded, Size, Unsubscribe
 from actors.runtime.problems import Problems
 from bus_schemas.errors import ErrorCode, Refusal
 
@@ -53,7 +53,6 @@ class Following:
         self._position: int | None = None  # the last entry that is in; None: the store was not opened yet
         self._covered = 0  # up to here the journal has nothing that is not in
         self._newest = 0  # the newest that is known of
-        self._counted: int | None = None  # entries since the store was empty; None: it was not
         self._look = True  # the journal has to be read before anything heard counts
         self._damaged: str | None = None
         self._generation = 0
@@ -195,7 +194,6 @@ class Following:
             await self._work(self._store.drop, aside=True)
             position = await self._work(self._store.sequence)
         self._position = position
-        self._counted = 0 if position == 0 else None
 
     async def _begin_anew(self) -> None:
         log.error("the records are dropped and rebuilt", reason=self._damaged)
@@ -203,24 +201,36 @@ class Following:
         await self._work(self._store.drop)
         self._generation += 1
         self._position = await self._work(self._store.sequence)
-        self._damaged, self._covered, self._counted, self._look = None, 0, 0, True
+        self._damaged, self._covered, self._look = None, 0, True
 
     async def _catch_up(self) -> None:
         """Read the journal from what is folded up to where it is now."""
         while True:
-            last = await self._bus.last_seq()
+            size = await self._bus.size()
             newest = await self._bus.last(SCOPE)
-            self._newest = max(self._newest, last)
+            self._newest = max(self._newest, size.last_seq)
             if newest is None or newest.seq <= self.folded:
                 break
             if await self._read() == 0:
                 raise BusError(f"entries after {self.folded} are not given")
+        if not self._ready:
+            await self._count(size)
         self._look = False
         self.problems.settle(REBUILD)
         async with self._moved:
-            self._covered = max(self._covered, last)  # numbers up to here that are not in are not in the journal either
+            self._covered = max(self._covered, size.last_seq)  # what is not in is not in the journal either
             self._ready = True
             self._moved.notify_all()
+
+    async def _count(self, size: Size) -> None:
+        """Compare the number of entries that are in with the stream's own. Raises StoreDamaged when some are missing.
+
+        There may be more in: some had their time since then. Those that came since then are not counted.
+        """
+        entries: int = await self._work(self._store.entries)
+        there = size.entries - max(size.last_seq - self.folded, 0)
+        if entries < there:
+            raise StoreDamaged("incomplete", f"{entries} of {there} entries were read")
 
     async def _read(self) -> int:
         """Fold what the journal has after what is in. Returns how many entries."""
@@ -276,8 +286,6 @@ class Following:
         for untaken in await self._work(self._store.fold, batch):
             subject = next(recorded.subject for recorded in group if recorded.seq == untaken.seq)
             self._leave_out(subject, untaken.seq, untaken.reason)
-        if self._counted is not None:
-            self._counted += len(group)
         async with self._moved:
             self._position = group[-1].seq
             self._moved.notify_all()
