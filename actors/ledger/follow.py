@@ -86,11 +86,11 @@ class Following:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        if self._unfollow is not None:
-            await self._unfollow()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._unfollow is not None:
+            await self._unfollow()
 
     async def until_settled(self) -> bool:
         """Wait until all is in, or until it is known that something is in the way. True: all is in."""
