@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from actors.ledger.decode import Unreadable, decode
 from actors.ledger.repository import Folded, Repository, StoreDamaged, StoreFailed
-from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
-from actors.runtime.problems import Problems
+from actors.runtime.bus import Bus, BusError, Recorded, Size, Unsubscribe
+from actors.runtime.problems import Problem, Problems
 from bus_schemas.errors import ErrorCode, Refusal
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ GROUP_BYTES = 8_000_000
 QUIET = 10.0  # seconds without an entry, after which the journal is asked whether there is none
 FIRST_PAUSE, LAST_PAUSE = 0.05, 5.0  # seconds between tries
 
-STORE, JOURNAL, REBUILD = "store", "journal", "rebuild"  # conditions
+STORE, JOURNAL = "store", "journal"  # what can be in the way
 
 Work = Callable[..., Awaitable[Any]]
 
@@ -53,7 +53,6 @@ class Following:
         self._position: int | None = None  # the last entry that is in; None: the store was not opened yet
         self._covered = 0  # up to here the journal has nothing that is not in
         self._newest = 0  # the newest that is known of
-        self._counted: int | None = None  # entries since the store was empty; None: it was not
         self._look = True  # the journal has to be read before anything heard counts
         self._damaged: str | None = None
         self._generation = 0
@@ -62,7 +61,7 @@ class Following:
         self._unfollow: Unsubscribe | None = None
         self._task: asyncio.Task[None] | None = None
         self._moved = asyncio.Condition()
-        self.problems = Problems("ledger")
+        self._problems = Problems("ledger")
 
     @property
     def folded(self) -> int:
@@ -83,15 +82,23 @@ class Following:
             error=self._error,
         )
 
+    def problems(self) -> list[Problem]:
+        """What is in the way, and the entries that were left out."""
+        found = self._problems.all()
+        if not self._ready:
+            reason = f"not ready: read up to entry {self.folded} of {self._newest}"
+            found.insert(0, Problem(kind="ledger", id="rebuild", reason=reason))
+        return found
+
     async def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        if self._unfollow is not None:
-            await self._unfollow()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._unfollow is not None:
+            await self._unfollow()
 
     async def until_settled(self) -> bool:
         """Wait until all is in, or until it is known that something is in the way. True: all is in."""
@@ -161,7 +168,7 @@ class Following:
 
     async def _failed(self, what: str, kind: str, error: Exception) -> None:
         reason = f"{kind}: {error}"
-        if self.problems.condition(what, f"{reason} ({self.health.behind} entries behind)") or self._error != reason:
+        if self._problems.condition(what, f"{reason} ({self.health.behind} entries behind)") or self._error != reason:
             log.error("ledger does not get on", kind=kind, error=str(error), folded=self.folded)
         async with self._moved:
             self._error = reason
@@ -170,8 +177,8 @@ class Following:
     def _works(self) -> None:
         if self._error is not None and self._damaged is None:
             self._error = None
-            self.problems.settle(STORE)
-            self.problems.settle(JOURNAL)
+            self._problems.settle(STORE)
+            self._problems.settle(JOURNAL)
             log.info("ledger gets on again", folded=self.folded)
 
     async def _advance(self) -> None:
@@ -195,32 +202,41 @@ class Following:
             await self._work(self._store.drop, aside=True)
             position = await self._work(self._store.sequence)
         self._position = position
-        self._counted = 0 if position == 0 else None
 
     async def _begin_anew(self) -> None:
         log.error("the records are dropped and rebuilt", reason=self._damaged)
-        self.problems.condition(REBUILD, f"not ready: being rebuilt, since {self._damaged}")
         await self._work(self._store.drop)
         self._generation += 1
         self._position = await self._work(self._store.sequence)
-        self._damaged, self._covered, self._counted, self._look = None, 0, 0, True
+        self._damaged, self._covered, self._look = None, 0, True
 
     async def _catch_up(self) -> None:
         """Read the journal from what is folded up to where it is now."""
         while True:
-            last = await self._bus.last_seq()
+            size = await self._bus.size()
             newest = await self._bus.last(SCOPE)
-            self._newest = max(self._newest, last)
+            self._newest = max(self._newest, size.last_seq)
             if newest is None or newest.seq <= self.folded:
                 break
             if await self._read() == 0:
                 raise BusError(f"entries after {self.folded} are not given")
+        if not self._ready:
+            await self._count(size)
         self._look = False
-        self.problems.settle(REBUILD)
         async with self._moved:
-            self._covered = max(self._covered, last)  # numbers up to here that are not in are not in the journal either
+            self._covered = max(self._covered, size.last_seq)  # what is not in is not in the journal either
             self._ready = True
             self._moved.notify_all()
+
+    async def _count(self, size: Size) -> None:
+        """Compare the number of entries that are in with the stream's own. Raises StoreDamaged when some are missing.
+
+        There may be more in: some had their time since then. Those that came since then are not counted.
+        """
+        entries: int = await self._work(self._store.entries)
+        there = size.entries - max(size.last_seq - self.folded, 0)
+        if entries < there:
+            raise StoreDamaged("incomplete", f"{entries} of {there} entries were read")
 
     async def _read(self) -> int:
         """Fold what the journal has after what is in. Returns how many entries."""
@@ -276,8 +292,6 @@ class Following:
         for untaken in await self._work(self._store.fold, batch):
             subject = next(recorded.subject for recorded in group if recorded.seq == untaken.seq)
             self._leave_out(subject, untaken.seq, untaken.reason)
-        if self._counted is not None:
-            self._counted += len(group)
         async with self._moved:
             self._position = group[-1].seq
             self._moved.notify_all()
@@ -290,5 +304,5 @@ class Following:
             return Folded(seq=recorded.seq, event=None)
 
     def _leave_out(self, subject: str, seq: int, reason: str) -> None:
-        if self.problems.fault(f"entry {seq}", f"{subject}: {reason}"):
+        if self._problems.fault(f"entry {seq}", f"{subject}: {reason}"):
             log.error("event left out of the records", subject=subject, seq=seq, reason=reason)

@@ -52,6 +52,9 @@ class Repository(Protocol):
     def sequence(self) -> int:
         """The last event that is in. Makes the store if there is none, or none that can be read."""
 
+    def entries(self) -> int:
+        """How many entries of the journal were taken in since the store was empty."""
+
     def fold(self, batch: Sequence[Folded]) -> list[Untaken]:
         """Take events in, and their last sequence with them: each counts once, however often it is given. Returns those
         that were left out because they cannot be written."""

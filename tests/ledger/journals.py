@@ -4,17 +4,17 @@ from typing import Any
 
 import msgspec
 
+from actors.runtime.bus import Bus
 from actors.runtime.context import Context
 from bus_schemas.all import TOPICS
 from bus_schemas.call import CallAlerting, CallConnected, CallDialing, CallEnded, CallState, EndReason
 from bus_schemas.permissions import Action
-from simulators.memory_bus import MemoryBus
 
 AT = "2026-01-01T00:00:0{}.000Z"
 ASKER = Context(command_id="q", user="admin", actions=frozenset(Action))
 
 
-async def write(bus: MemoryBus, event: Any) -> int:
+async def write(bus: Bus, event: Any) -> int:
     topic = next(topic for topic in TOPICS if topic.event is type(event))
     subject = topic.subject_for(event)
     scope = subject.rsplit(".", 1)[0] + ".*"
@@ -24,7 +24,7 @@ async def write(bus: MemoryBus, event: Any) -> int:
     return await bus.append(subject, msgspec.json.encode(event), headers, scope=scope, expect=expect)
 
 
-async def call(bus: MemoryBus, number: int, *, over: bool = True) -> str:
+async def call(bus: Bus, number: int, *, over: bool = True) -> str:
     call_id, common = f"c_{number}", {"line": "slot-44", "slot": 44, "user": "op12"}
     clock: dict[str, Any] = {"boot": "b"}
     await write(bus, CallDialing(call_id=call_id, **common, number="+380991234567", at=AT.format(0), mono=0.0,
@@ -39,7 +39,7 @@ async def call(bus: MemoryBus, number: int, *, over: bool = True) -> str:
     return call_id
 
 
-async def put(bus: MemoryBus, subject: str, data: bytes) -> int:
+async def put(bus: Bus, subject: str, data: bytes) -> int:
     """Any bytes under any subject, as the last entry of the journal."""
     seq = await bus.last_seq()
     return await bus.append(subject, data, {"Nats-Msg-Id": f"put {seq}"}, scope="ottb.v1.evt.>", expect=seq)

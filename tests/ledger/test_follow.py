@@ -15,8 +15,11 @@ import pytest
 from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.ledger import follow
-from actors.ledger.ledger import Ledger
-from actors.runtime.bus import Recorded, Unsubscribe
+from actors.ledger import ledger as ledger_module
+from actors.ledger.decode import decode
+from actors.ledger.ledger import START_PATIENCE, Ledger
+from actors.ledger.repository import Folded
+from actors.runtime.bus import Recorded, Size, Unsubscribe
 from actors.runtime.wire import ask
 from bus_schemas.audit import LIST_AUDIT, AuditEntry, AuditRecorded, ListAudit
 from bus_schemas.call import CALLS_FEED, GET_CDR, PAST_CALL, CallDialing, CallsFeed, GetCall, GetCdr
@@ -37,10 +40,16 @@ async def _ledger(bus: MemoryBus, path: Path, *, threads: bool = True) -> AsyncI
     await ledger.stop()
 
 
-async def _eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def _eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "LAST_PAUSE", 0.2)
+    monkeypatch.setattr(ledger_module, "CATCH_UP", 0.3)
 
 
 @pytest.fixture
@@ -104,7 +113,7 @@ async def test_a_store_that_fails_at_the_start_holds_nobody_up(bus: MemoryBus, t
         began = time.monotonic()
         ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l", busy_timeout=BUSY))
         await ledger.start()
-        assert time.monotonic() - began < 1 and not ledger.health.ready and ledger.problems()
+        assert time.monotonic() - began < START_PATIENCE / 3 and not ledger.health.ready and ledger.problems()
         with pytest.raises(Refusal) as refused:
             await ledger.past_call(GetCall(call_id="c_1"), ASKER)
         assert refused.value.code is ErrorCode.UNAVAILABLE
@@ -151,7 +160,7 @@ async def test_a_file_that_is_damaged_while_it_is_used_is_rebuilt(
 
 async def _insisting(work: Callable[[], Awaitable[Any]]) -> Any:
     """Ask again while the records are being rebuilt; never take an answer that leaves something out."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 return await work()
@@ -313,6 +322,9 @@ class Expiring(MemoryBus):
 
         return await super().follow(scope, some, after=after)
 
+    async def size(self) -> Size:
+        return Size(entries=len(self._left()), last_seq=len(self._broker.journal))
+
     async def last(self, scope: str) -> Recorded | None:
         return next(iter(reversed(self._left())), None) if scope == follow.SCOPE else await super().last(scope)
 
@@ -325,11 +337,64 @@ async def test_entries_whose_time_is_over_are_not_waited_for(
     for number in range(12):
         await put(bus, f"ottb.v1.evt.point.s{number}.session_opened", b"{}")
     bus.over = frozenset(over)
-    async with asyncio.timeout(2), _ledger(bus, tmp_path / "l") as ledger:
+    async with asyncio.timeout(20), _ledger(bus, tmp_path / "l") as ledger:
         assert (await ask(bus, CALLS_FEED, CallsFeed(), seen(12))) == []
         await call(bus, 1)
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_1"), seen(16))).talk_seconds == 3
         assert ledger.problems() == []
+
+
+class Forgetful(MemoryBus):
+    """Its reading of the journal leaves entries out, as often as it is told to."""
+
+    times = 1
+    left_out: Callable[[int], bool] = staticmethod(lambda seq: seq == 5)
+
+    async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        self.times -= 1
+        async for entry in super().replay(scope, after=after):
+            if self.times < 0 or not self.left_out(entry.seq):
+                yield entry
+
+
+@pytest.mark.parametrize("missing", [{5}, {1}, {3, 4, 5, 6, 7}, set(range(1, 11))])
+async def test_a_rebuild_counts_itself_and_is_not_ready_before_it_is_whole(
+    broker: MemoryBroker, tmp_path: Path, missing: set[int]
+) -> None:
+    bus = Forgetful(broker)
+    bus.times = 1000
+    bus.left_out = missing.__contains__  # type: ignore[method-assign]
+    for number in range(3):
+        await call(bus, number)
+    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    await ledger.start()
+    assert not ledger.health.ready
+    await _eventually(lambda: len(ledger.problems()) == 2)
+    rebuild, store = ledger.problems()
+    assert (rebuild.id, store.id) == ("rebuild", "store")
+    assert rebuild.reason == f"not ready: read up to entry {ledger.folded} of 12"
+    assert "of 12 entries were read" in store.reason
+    with pytest.raises(Refusal) as refused:
+        await ledger.past_call(GetCall(call_id="c_2"), ASKER)
+    assert refused.value.code is ErrorCode.UNAVAILABLE
+    bus.times = 0
+    await _eventually(lambda: ledger.health.ready)
+    for number in range(3):
+        assert (await ask(bus, GET_CDR, GetCdr(call_id=f"c_{number}"), ASKER)).talk_seconds == 3
+    assert ledger.problems() == [] and ledger.folded == 12
+    await ledger.stop()
+
+
+async def test_a_ledger_of_before_that_has_holes_is_rebuilt(broker: MemoryBroker, tmp_path: Path) -> None:
+    bus = MemoryBus(broker)
+    for number in range(3):
+        await call(bus, number)
+    store = SqliteLedger(tmp_path / "l")
+    store.fold([Folded(seq=entry.seq, event=decode(entry)) for entry in broker.journal if entry.seq != 4])
+    store.close()
+    async with _ledger(bus, tmp_path / "l") as ledger:
+        await _eventually(lambda: ledger.health.ready)
+        assert (await ask(bus, GET_CDR, GetCdr(call_id="c_0"), ASKER)).talk_seconds == 3
 
 
 async def test_records_of_another_journal_are_put_aside(tmp_path: Path) -> None:

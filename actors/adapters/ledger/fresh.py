@@ -23,7 +23,9 @@ def tables(path: Path) -> Tables:
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
         db.execute("BEGIN")  # all of one moment
         names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-        return {name: db.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall() for name in names}
+        found = {name: db.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall() for name in names}
+        # How many entries are in is not in the tables: a ledger may have seen some whose time is over by now.
+        return found | {"position": db.execute("SELECT seq FROM position").fetchall()}
 
 
 def fold_fresh(entries: Iterable[Recorded], path: Path, *, group: int = GROUP) -> Tables:

@@ -3,8 +3,10 @@
 VERSION = 4
 
 SCHEMA = """
-CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
-INSERT INTO position VALUES (1, 0);
+CREATE TABLE position (            -- the last entry that is in, and how many are
+    one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, entries INTEGER NOT NULL
+);
+INSERT INTO position VALUES (1, 0, 0);
 CREATE TABLE calls (
     seq INTEGER PRIMARY KEY,          -- of the attempt: the order of the list
     call_id TEXT NOT NULL UNIQUE, line TEXT NOT NULL, slot INTEGER NOT NULL, number TEXT NOT NULL, user TEXT NOT NULL,

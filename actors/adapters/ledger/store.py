@@ -99,16 +99,18 @@ class SqliteLedger(Queries):
         with self._writing() as db:
             return _position(db)
 
+    def entries(self) -> int:
+        with self._writing() as db:
+            return int(db.execute("SELECT entries FROM position").fetchone()[0])
+
     def fold(self, batch: Sequence[Folded]) -> list[Untaken]:
         with self._writing() as db:
             try:
                 with _transaction(db):
-                    known = _position(db)
-                    for folded in batch:
-                        if folded.seq > known:
-                            _take(db, folded)
-                            known = folded.seq
-                    _move(db, known)
+                    new = _new(db, batch)
+                    for folded in new:
+                        _take(db, folded)
+                    _move(db, new)
             except UNWRITABLE as error:
                 if isinstance(error, sqlite3.Error) and failure_of(error) is not None:
                     raise
@@ -119,11 +121,8 @@ class SqliteLedger(Queries):
         """The same, leaving out the events that cannot be written: each has a savepoint of its own."""
         left_out = []
         with _transaction(db):
-            known = _position(db)
-            for folded in batch:
-                if folded.seq <= known:
-                    continue
-                known = folded.seq
+            new = _new(db, batch)
+            for folded in new:
                 db.execute("SAVEPOINT one")
                 try:
                     _take(db, folded)
@@ -133,7 +132,7 @@ class SqliteLedger(Queries):
                     db.execute("ROLLBACK TO one")
                     left_out.append(Untaken(seq=folded.seq, reason=f"{type(error).__name__}: {error}"))
                 db.execute("RELEASE one")
-            _move(db, known)
+            _move(db, new)
         return left_out
 
     def drop(self, *, aside: bool = False) -> None:
@@ -247,8 +246,19 @@ def _position(db: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def _move(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("UPDATE position SET seq = ?", (seq,))
+def _new(db: sqlite3.Connection, batch: Sequence[Folded]) -> list[Folded]:
+    """Those of a batch that are not in yet, each once."""
+    known, new = _position(db), []
+    for folded in batch:
+        if folded.seq > known:
+            new.append(folded)
+            known = folded.seq
+    return new
+
+
+def _move(db: sqlite3.Connection, new: Sequence[Folded]) -> None:
+    if new:
+        db.execute("UPDATE position SET seq = ?, entries = entries + ?", (new[-1].seq, len(new)))
 
 
 def _take(db: sqlite3.Connection, folded: Folded) -> None:
