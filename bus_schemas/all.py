@@ -2,8 +2,15 @@
 
 from typing import Any
 
-from bus_schemas import audit, call, slot, trunk, user
+from bus_schemas import audit, call, gateway, slot, trunk, user
 from bus_schemas.contract import Rpc, Topic
 
-RPCS: tuple[Rpc[Any, Any], ...] = (*call.COMMANDS, *slot.COMMANDS, *trunk.COMMANDS, *user.COMMANDS, *audit.COMMANDS)
+RPCS: tuple[Rpc[Any, Any], ...] = (
+    *call.COMMANDS,
+    *slot.COMMANDS,
+    *trunk.COMMANDS,
+    *user.COMMANDS,
+    *audit.COMMANDS,
+    *gateway.COMMANDS,
+)
 TOPICS: tuple[Topic[Any], ...] = (*call.TOPICS, *slot.TOPICS, *trunk.TOPICS, *user.TOPICS, *audit.TOPICS)

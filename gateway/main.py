@@ -77,7 +77,9 @@ async def serve(settings: Settings) -> int:
         doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state))
         await doorkeeper.start()
         stack.push_async_callback(doorkeeper.stop)
-        idempotency = Idempotency(bus=bus, now=lambda: clock.now().timestamp())
+        idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
+        await idempotency.start()
+        stack.push_async_callback(idempotency.stop)
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
         door = Door(
             bus=bus,
