@@ -148,6 +148,7 @@ class Door:
             credential=caller.credential if needs.credential else None,
             address=(request.remote or "") if needs.credential else "",
             after=self.seen if needs.records else 0,
+            fresh=command_id == request[COMMAND_ID] and request.method != "GET",
         )
         if context.trace_id is not None:
             request[TRACE_ID] = context.trace_id
