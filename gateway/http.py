@@ -152,6 +152,7 @@ class Door:
         )
         if context.trace_id is not None:
             request[TRACE_ID] = context.trace_id
+        await self.auditor.intend(route, request)
         answered = await ask_raw(self.bus, route.rpc, wanted, context)
         response = _shown(route, request, answered.data)
         self.saw(int(answered.headers.get(SEQ_HEADER, "0")))

@@ -81,6 +81,7 @@ async def serve(settings: Settings) -> int:
         await idempotency.start()
         stack.push_async_callback(idempotency.stop)
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
+        stack.push_async_callback(auditor.stop)
         door = Door(
             bus=bus,
             ids=ids,

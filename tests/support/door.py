@@ -37,11 +37,21 @@ class InProcess:
         self.bus = bus
         self._session = session
         self._port = port
-        self._token = token
+        self.token = token
+        self._begun: list[asyncio.Task[tuple[int, Any]]] = []
+
+    def begin(self, path: str, body: Any = None, **headers: str) -> None:
+        """Post something whose answer nobody waits for."""
+        self._begun.append(asyncio.get_running_loop().create_task(self.post(path, body, **headers)))
+
+    async def end(self) -> None:
+        for task in self._begun:
+            task.cancel()
+        await asyncio.gather(*self._begun, return_exceptions=True)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         url = f"http://127.0.0.1:{self._port}{path}"
-        all_headers = {"Authorization": f"Bearer {self._token}"} | headers
+        all_headers = {"Authorization": f"Bearer {self.token}"} | headers
         async with self._session.post(url, json=body, headers=all_headers) as answer:
             return answer.status, await answer.json()
 
@@ -78,13 +88,15 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
         stack.push_async_callback(doorkeeper.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
         await idempotency.start()
+        auditor = Auditor(bus=bus, clock=clock, ids=ids)
+        stack.push_async_callback(auditor.stop)
         door = Door(
             bus=bus,
             ids=ids,
             doorkeeper=doorkeeper,
             idempotency=idempotency,
             metrics=Metrics(),
-            auditor=Auditor(bus=bus, clock=clock, ids=ids),
+            auditor=auditor,
             recordings=Recordings({}),
         )
         app = web.Application(middlewares=[door.envelope])
@@ -93,7 +105,9 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
         listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield InProcess(bus, session, listener.port, make_service_token()[1])
+        running = InProcess(bus, session, listener.port, make_service_token()[1])
+        yield running
+        await running.end()
         bus.bury()  # what a killed gateway waits for ends
         await asyncio.sleep(0)
         await session.close()
