@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bus_schemas import audit, call, gateway, slot, trunk, user
+from bus_schemas import audit, call, gateway, host, slot, trunk, user
 from bus_schemas.contract import Rpc, Topic
 
 RPCS: tuple[Rpc[Any, Any], ...] = (
@@ -13,4 +13,11 @@ RPCS: tuple[Rpc[Any, Any], ...] = (
     *audit.COMMANDS,
     *gateway.COMMANDS,
 )
-TOPICS: tuple[Topic[Any], ...] = (*call.TOPICS, *slot.TOPICS, *trunk.TOPICS, *user.TOPICS, *audit.TOPICS)
+TOPICS: tuple[Topic[Any], ...] = (
+    *call.TOPICS,
+    *slot.TOPICS,
+    *trunk.TOPICS,
+    *user.TOPICS,
+    *audit.TOPICS,
+    *host.TOPICS,
+)

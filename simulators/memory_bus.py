@@ -266,6 +266,9 @@ class MemoryBus:
     async def last_seq(self) -> int:
         return len(self._broker.journal)
 
+    def healthy(self) -> str | None:
+        return None
+
     # --- keys
 
     async def get(self, bucket: str, key: str) -> Entry | None:

@@ -321,6 +321,9 @@ class NatsBus:
         except (NatsError, OSError) as problem:
             raise BusUnavailable(repr(problem)) from None
 
+    def healthy(self) -> str | None:
+        return None
+
     # --- keys
 
     async def get(self, bucket: str, key: str) -> Entry | None:

@@ -107,3 +107,6 @@ class Bus(Protocol):
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
         """Remove a key if `expect` is its revision."""
+
+    def healthy(self) -> str | None:
+        """None: nothing is known to be wrong. Otherwise why the bus does not serve, and what to do, in a sentence."""

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
@@ -18,10 +17,11 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, Kind, TokenUsed
 from gateway.auditor import Auditor
 from gateway.auth import Doorkeeper
+from gateway.health import Health
 from gateway.http import Door
 from gateway.idempotency import Idempotency
+from gateway.main import application
 from gateway.metrics import Metrics
-from gateway.openapi import routes_of
 from gateway.recordings import Recordings
 from gateway.routes import Part
 from gateway.server import Connections, Listener
@@ -50,10 +50,23 @@ class InProcess:
         await asyncio.gather(*self._begun, return_exceptions=True)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        url = f"http://127.0.0.1:{self._port}{path}"
-        all_headers = {"Authorization": f"Bearer {self.token}"} | headers
-        async with self._session.post(url, json=body, headers=all_headers) as answer:
+        async with self._session.post(self._url(path), json=body, headers=self._headers | headers) as answer:
             return answer.status, await answer.json()
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self._session.get(self._url(path), headers=self._headers) as answer:
+            return answer.status, await answer.json()
+
+    async def text(self, path: str) -> str:
+        async with self._session.get(self._url(path)) as answer:
+            return await answer.text()
+
+    def _url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._port}{path}"
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
 
 @asynccontextmanager
@@ -81,7 +94,7 @@ async def serving(
 @asynccontextmanager
 async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
     """A gateway's WORKSPACE port."""
-    clock, ids = SystemClock(), RandomIds()
+    clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={})
         await doorkeeper.start()
@@ -95,13 +108,13 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
             ids=ids,
             doorkeeper=doorkeeper,
             idempotency=idempotency,
-            metrics=Metrics(),
+            metrics=metrics,
             auditor=auditor,
             recordings=Recordings({}),
         )
-        app = web.Application(middlewares=[door.envelope])
-        for route in routes_of(Part.WORKSPACE):
-            app.router.add_route(route.method, route.path, door.handler(route))
+        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
+        await health.start()
+        app = application(Part.WORKSPACE, door=door, health=health, metrics=metrics, sandbox=True)
         listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
