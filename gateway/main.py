@@ -68,7 +68,7 @@ async def serve(settings: Settings) -> int:
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
-        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state))
+        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state), metrics=metrics)
         await doorkeeper.start()
         stack.push_async_callback(doorkeeper.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())

@@ -22,6 +22,7 @@ from gateway import auditor as auditor_module
 from gateway.auditor import Auditor
 from gateway.auth import Doorkeeper
 from gateway.bus_door import BusDoor
+from gateway.metrics import Metrics
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from tests.support.door import USER, gateway_on, serving
 from tests.support.site import until
@@ -99,7 +100,7 @@ async def test_a_deed_is_on_the_audit_although_its_gateway_died(broker: MemoryBr
 
 async def test_a_deed_over_the_bus_too(broker: MemoryBroker) -> None:
     bus, clock, ids = dying(broker, f"after request {START_CALL.subject}"), SystemClock(), RandomIds()
-    doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={})
+    doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics())
     door = BusDoor(
         bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids)
     )

@@ -15,6 +15,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from gateway.auditor import Auditor
 from gateway.auth import Doorkeeper
 from gateway.bus_door import BusDoor
+from gateway.metrics import Metrics
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from tests.support.door import USER, InProcess, gateway_on, serving
 
@@ -78,7 +79,7 @@ async def test_a_request_with_a_key_is_not(gateway: InProcess, heard: Heard) -> 
 
 async def test_a_command_of_the_bus_is_not(broker: MemoryBroker, heard: Heard) -> None:
     bus, clock, ids = MemoryBus(broker), SystemClock(), RandomIds()
-    doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={})
+    doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics())
     door = BusDoor(
         bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids)
     )

@@ -71,13 +71,6 @@ async def tell(broker: MemoryBroker, *quarantined: Quarantined, host: str = "a")
     await say(broker, msgspec.json.encode(telemetry), host)
 
 
-async def figure(gateway: InProcess, name: str) -> float | None:
-    for line in (await gateway.text("/metrics")).splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.rsplit(maxsplit=1)[1])
-    return None
-
-
 async def test_all_is_well(gateway: InProcess) -> None:
     status, ready = await gateway.get("/readyz?verbose")
     assert (status, ready["status"]) == (200, "ok")
@@ -99,11 +92,11 @@ async def test_what_is_quarantined_is_shown_and_the_rest_serves(gateway: InProce
     status, ready = await gateway.get("/readyz?verbose")
     assert (status, ready["status"]) == (200, "degraded")
     assert (await gateway.get("/readyz"))[1]["status"] == "ok"
-    assert await figure(gateway, 'ottb_quarantined{host="a",kind="slot"}') == 1.0
+    assert await gateway.figure('ottb_quarantined{host="a",kind="slot"}') == 1.0
     await tell(broker)
     await until(hosts, lambda found: not any(one["quarantined"] for one in found), 2)
     assert (await gateway.get("/readyz?verbose"))[1]["status"] == "ok"
-    assert await figure(gateway, 'ottb_quarantined{host="a",kind="slot"}') == 0.0
+    assert await gateway.figure('ottb_quarantined{host="a",kind="slot"}') == 0.0
 
 
 async def test_a_host_that_fell_silent_is_named_and_then_forgotten(
@@ -117,7 +110,7 @@ async def test_a_host_that_fell_silent_is_named_and_then_forgotten(
     await until(ready, lambda seen: seen["status"] == "degraded", 2)
     monkeypatch.setattr(health, "NEWS", 0.0)
     assert (await ready())["status"] == "ok" and (await ready())["hosts"][0]["host"] == "a"
-    assert await figure(gateway, 'ottb_quarantined{host="a",kind="slot"}') == 0.0
+    assert await gateway.figure('ottb_quarantined{host="a",kind="slot"}') == 0.0
     monkeypatch.setattr(health, "FORGOTTEN", 0.0)
     assert (await ready())["hosts"] == []
 
@@ -131,7 +124,7 @@ async def test_one_message_that_is_not_understood_costs_that_message(gateway: In
         return (await gateway.get("/readyz?verbose"))[1]
 
     await until(ready, lambda seen: seen["hosts"], 2)
-    assert await figure(gateway, 'ottb_not_understood_total{what="host telemetry"}') == 4.0
+    assert await gateway.figure('ottb_not_understood_total{what="host telemetry"}') == 4.0
 
 
 async def test_a_full_disk_is_said(gateway: InProcess) -> None:
