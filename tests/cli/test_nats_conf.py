@@ -113,6 +113,15 @@ async def test_a_gateway_asks_and_is_answered(core: NatsBus, gateway: NatsBus) -
         await stop()
 
 
+async def test_a_gateway_answers_another_gateway(settings: Settings, core: NatsBus, gateway: NatsBus) -> None:
+    async def answer(message: object) -> None:
+        await message.reply(b"yes", {})  # type: ignore[attr-defined]
+
+    await gateway.subscribe("ottb.v1.cmd.gateway.g1.is_running", answer)
+    async with logged_in(settings, "gateway") as other:
+        assert (await until(lambda: _asked(other, "ottb.v1.cmd.gateway.g1.is_running"), bool)) == b"yes"
+
+
 async def _asked(bus: NatsBus, subject: str) -> bytes:
     try:
         return (await bus.request(subject, b"", {}, timeout=1)).data

@@ -5,9 +5,10 @@ import os
 import re
 import signal
 
+import aiohttp
 import pytest
 
-from tests.support.site import Client, until
+from tests.support.site import Client, Site, until
 
 ISO_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z\Z")
 
@@ -200,6 +201,43 @@ async def test_the_same_idempotency_key_dials_once(operator: Client) -> None:
     await operator.post("/api/call/end", {"call_id": started.pop()})
     dials = await operator.phones("GET", "/dials")
     assert dials["+380991239001"] == 1 and "+380991239002" not in dials
+
+
+async def test_the_same_key_gets_the_first_refusal_again(operator: Client) -> None:
+    body, headers = {"number": "+380991239003", "slot": 45}, {"Idempotency-Key": "refused"}
+    first = await operator.post("/api/call/start", body, headers=headers)
+    assert first[0] == 404 and "Idempotent-Replayed" not in operator.last_headers
+    again = await operator.post("/api/call/start", body, headers=headers)
+    assert operator.last_headers["Idempotent-Replayed"] == "true"
+    assert again[0] == 404 and (again[1]["code"], again[1]["message"]) == (first[1]["code"], first[1]["message"])
+    assert again[1]["request_id"] != first[1]["request_id"]
+
+
+async def test_a_key_whose_gateway_was_killed_is_not_said_to_be_running(site: Site, operator: Client) -> None:
+    """The gateway dies while the phone's host, paused, has the command; the repeat sends the same one again."""
+    body, headers = {"number": "+380991239004", "slot": "AUTO"}, {"Idempotency-Key": "killed"}
+    host, gateway = site.pid("actors"), site.pid("gateway")
+    assert host is not None
+    os.kill(host, signal.SIGSTOP)
+    try:
+        asked = asyncio.ensure_future(operator.post("/api/call/start", body, headers=headers))
+        await asyncio.sleep(0.3)
+        site.kill("gateway")
+        assert isinstance((await asyncio.gather(asked, return_exceptions=True))[0], aiohttp.ClientError)
+    finally:
+        os.kill(host, signal.SIGCONT)
+
+    async def ready() -> int:
+        try:
+            return (await operator.get("/readyz"))[0] if site.pid("gateway") != gateway else 0
+        except aiohttp.ClientError:
+            return 0
+
+    await until(ready, lambda status: status == 200)
+    status, started = await operator.post("/api/call/start", body, headers=headers)
+    assert status == 201, started
+    await operator.post("/api/call/end", {"call_id": started["call_id"]})
+    assert (await operator.phones("GET", "/dials"))["+380991239004"] == 1
 
 
 async def test_a_host_that_is_asked_to_stop_leaves_its_calls_to_the_next(operator: Client) -> None:
