@@ -5,7 +5,10 @@ The handset outlives the host's connection to it, and keeps its own log: the jud
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVar
 
+from actors.adapters.android import DAY, READING
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -16,15 +19,23 @@ from actors.slot.phone import (
     LiveCall,
     Look,
     PastCall,
+    PhoneBusy,
+    PhoneRefused,
     PhoneUncertain,
     PhoneUnreachable,
     Report,
     ShellResult,
 )
 from bus_schemas.call import EndReason
-from simulators.carrier import Cause
-from simulators.memory_bus import Step, no_step
+from simulators.carrier import Cause, Planned, Step
+from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
+from simulators.clock_loop import here
+from simulators.memory_bus import Step as Pause
+from simulators.memory_bus import no_step
 from simulators.telephony import Happened, PhoneCall, State, Telephony
+from simulators.weather import Unanswered, Weather, Wire
+
+Answer = TypeVar("Answer")
 
 BOOT = "pocket"
 
@@ -48,32 +59,74 @@ REASON = {
 
 
 class Handset:
-    """The phone itself. `dials`: every number it was ever told to call, in order."""
+    """The phone itself. `dials`: every number it was ever told to call, in order. `book`: where its calls are written
+    down, with the line `name`."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "slot-0", *, book: Chronicle | None = None, weather: Weather | None = None) -> None:
+        self.name = name
         self.telephony = Telephony()
         self.dials: list[str] = []
-        self.most_calls_at_once = 0
         self.plugged = True
+        self.boot = BOOT
+        self.book = book if book is not None else Chronicle()
+        self.wire = Wire(weather)
+        self._wrong = [(0.0, 0.0)]  # from when on the phone's clock was ahead by how much
+        self._records: dict[str, DeviceCall] = {}
         self._watchers: list[PocketPhone] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def happened(self, happened: list[Happened]) -> None:
-        self.most_calls_at_once = max(self.most_calls_at_once, len(self.telephony.live))
-        for one in happened:
-            for watcher in list(self._watchers):
-                watcher.hear(one)
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self.telephony.next_due()
-        loop = asyncio.get_running_loop()
-        self._timer = None if due is None else loop.call_at(due, self._advance)
+    # --- what hosts do to it
 
-    def _advance(self) -> None:
-        self.happened(self.telephony.advance(asyncio.get_running_loop().time() + 1e-6))
+    def order(self, number: str) -> None:
+        """Dial for a host, unless it is in a call. Raises PhoneBusy."""
+        if self.telephony.live:
+            raise PhoneBusy("pocket: in a call")
+        self.dials.append(number)
+        self._happen(self.telephony.dial(number, self.now()), Source.ORDER)
+
+    def press_end(self, ref: str | None) -> None:
+        """The hang-up key, pressed by a host for one call. Raises PhoneRefused where it would end another one."""
+        live, hit = self.telephony.live, self.telephony.current
+        if hit is None or (ref is not None and all(self.ref(call) != ref for call in live)):
+            return
+        if (ref is None and len(live) > 1) or (ref is not None and self.ref(hit) != ref):
+            raise PhoneRefused("pocket: the key would end another call")
+        self._happen(self.telephony.hang_up(self.now()), ender=Ender.US)
+
+    def look(self) -> Look:
+        past = [call for call in self.telephony.history if call.state is State.DISCONNECTED]
+        return Look(
+            live=tuple(self._live(call) for call in reversed(self.telephony.live)),
+            past=tuple(self._past(call) for call in reversed(past)),
+        )
+
+    def run(self, command: str) -> ShellResult:
+        self.book.shells[self.name, command] += 1
+        return ShellResult(exit_code=0, output="", truncated=False)
+
+    # --- what people and the network do to it
+
+    def dial_by_hand(self, number: str) -> None:
+        self._happen(self.telephony.dial(number, self.now()), Source.HAND)
+
+    def ring(self, number: str) -> None:
+        """A call comes in."""
+        self._happen(self.telephony.ring(number, self.now()), Source.INCOMING)
+
+    def answer_by_hand(self) -> None:
+        self._happen(self.telephony.answer(self.now()))
+
+    def hang_up_by_hand(self) -> None:
+        self._happen(self.telephony.hang_up(self.now()), ender=Ender.HAND)
+
+    def far_end(self, cause: Cause, call: PhoneCall) -> None:
+        """The far end of a call hangs up now."""
+        call.plan = (Planned(after=(self.now() - call.created) / self.telephony.scale, step=Step.END, cause=cause),)
+        self._advance()
 
     def unplug(self) -> None:
         self.plugged = False
+        self.wire.cut()
         for watcher in list(self._watchers):
             watcher.link(Link.ABSENT)
 
@@ -82,6 +135,12 @@ class Handset:
         for watcher in list(self._watchers):
             watcher.link(Link.ONLINE)
 
+    def step_clock(self, seconds: float) -> None:
+        """Somebody, or the network, sets the phone's clock."""
+        self._wrong.append((self.now(), self._wrong[-1][1] + seconds))
+
+    # --- who listens
+
     def attach(self, watcher: "PocketPhone") -> None:
         self._watchers.append(watcher)
 
@@ -89,18 +148,96 @@ class Handset:
         if watcher in self._watchers:
             self._watchers.remove(watcher)
 
+    def record(self, call: PhoneCall) -> DeviceCall:
+        """What is written down of a call."""
+        return self._records[self.ref(call)]
+
+    # --- inside
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def ref(self, call: PhoneCall) -> str:
+        return f"{self.boot}/{call.id}"
+
+    def _happen(self, happened: list[Happened], source: Source = Source.HAND, *, ender: Ender = Ender.REMOTE) -> None:
+        for one in happened:
+            self._write_down(one, source, ender)
+            for watcher in list(self._watchers):
+                watcher.hear(one)
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.telephony.next_due()
+        loop = asyncio.get_running_loop()  # the network goes on whatever becomes of the host that dialled
+        self._timer = None if due is None else loop.call_at(due, self._advance, context=Context())
+
+    def _advance(self) -> None:
+        self._happen(self.telephony.advance(self.now() + 1e-6))
+
+    def _write_down(self, one: Happened, source: Source, ender: Ender) -> None:
+        call, ref = one.call, self.ref(one.call)
+        if ref not in self._records:
+            self._records[ref] = DeviceCall(
+                line=self.name, ref=ref, number=call.number, source=source, created=self.now()
+            )
+            self.book.calls.append(self._records[ref])
+        record = self._records[ref]
+        match one.event:
+            case "ALERTING":
+                record.rung = self.now()
+            case "SET_ACTIVE" if record.answered is None:
+                record.answered = self.now()
+            case "SET_DISCONNECTED":
+                record.ended, record.ender = self.now(), ender
+                record.reason, record.cause = _why(call.cause)
+
+    def _age(self, call: PhoneCall, event: str) -> float | None:
+        """Seconds since an event of a call by the phone's own clock, as its log of a day's times tells them."""
+        at = next((at for at, name, _ in call.events if name == event), None)
+        return None if at is None else self._by_its_clock(at)
+
+    def _by_its_clock(self, at: float) -> float:
+        now = self.now()
+        age = (now + self._ahead(now) - at - self._ahead(at)) % DAY
+        return 0.0 if age > DAY - READING else age
+
+    def _ahead(self, at: float) -> float:
+        return next(wrong for since, wrong in reversed(self._wrong) if since <= at)
+
+    def _live(self, call: PhoneCall) -> LiveCall:
+        return LiveCall(
+            ref=self.ref(call),
+            phase=PHASE[call.state],
+            created_age=self._by_its_clock(call.created),
+            answered_age=self._age(call, "SET_ACTIVE"),
+            incoming=call.incoming,
+        )
+
+    def _past(self, call: PhoneCall) -> PastCall:
+        reason, cause = _why(call.cause)
+        return PastCall(
+            ref=self.ref(call),
+            created_age=self._by_its_clock(call.created),
+            answered_age=self._age(call, "SET_ACTIVE"),
+            ended_age=self._age(call, "SET_DISCONNECTED") or 0.0,
+            reason=reason,
+            cause=cause,
+            incoming=call.incoming,
+        )
+
 
 class PocketPhone:
     """One host's connection to a handset. `alive` says whether the host's process still exists; one that does not
-    waits for `buried`."""
+    waits for `buried`. Where the host is a `Process`, it hears nothing while that is frozen."""
 
     def __init__(
-        self, handset: Handset, *, alive: Callable[[], bool], buried: asyncio.Event, step: Step = no_step
+        self, handset: Handset, *, alive: Callable[[], bool], buried: asyncio.Event, step: Pause = no_step
     ) -> None:
         self._handset = handset
         self._alive = alive
         self._buried = buried
         self._step = step
+        self._home = here()
         self._report: Callable[[Report], None] = lambda report: None
 
     def start(self, report: Callable[[Report], None]) -> None:
@@ -111,30 +248,25 @@ class PocketPhone:
 
     async def close(self) -> None:
         self._handset.detach(self)
+        self._report = lambda report: None
 
     async def dial(self, number: str) -> None:
-        await self._pass("before dial")
-        self._handset.dials.append(number)
-        self._handset.happened(self._handset.telephony.dial(number, self._now()))
-        await self._pass("after dial", sent=True)
+        # Sent in the very step in which it was asked: what the asker has just checked still holds.
+        await self._order("dial", lambda: self._handset.order(number), survives=True)
 
     async def hang_up(self, ref: str | None) -> None:
         await self._pass("before hang-up")
-        self._handset.happened(self._handset.telephony.hang_up(self._now()))
-        await self._pass("after hang-up", sent=True)
+        await self._order("hang-up", lambda: self._handset.press_end(ref), survives=True)
 
     async def look(self) -> Look:
         await self._pass("before look")
-        now = self._now()
-        past = [call for call in self._handset.telephony.history if call.state is State.DISCONNECTED]
-        return Look(
-            live=tuple(_live(live, now) for live in reversed(self._handset.telephony.live)),
-            past=tuple(_past(call, now) for call in reversed(past)),
-        )
+        try:
+            return await self._order("look", self._handset.look)
+        except PhoneUncertain as error:
+            raise PhoneUnreachable(str(error)) from None
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
-        await self._pass("before shell")
-        return ShellResult(exit_code=0, output="", truncated=False)
+        return await self._order("shell", lambda: self._handset.run(command), survives=True)
 
     async def reboot(self) -> None:
         await self._pass("before reboot")
@@ -150,7 +282,9 @@ class PocketPhone:
         call = happened.call
         reason, cause = _why(call.cause) if call.state is State.DISCONNECTED else (None, "")
         phase = CallPhase.ALERTING if happened.event == "ALERTING" else PHASE[call.state]
-        self._say(CallSeen(ref=_ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming))
+        self._say(
+            CallSeen(ref=self._handset.ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming)
+        )
 
     def link(self, link: Link) -> None:
         self._say(LinkChanged(link=link))
@@ -158,53 +292,36 @@ class PocketPhone:
     # --- inside
 
     def _say(self, report: Report) -> None:
-        if self._alive():
+        if not self._alive():
+            return
+        if self._home is None or self._home is here():
             self._report(report)
+        else:
+            self._home.call(lambda: self._report(report))
 
-    async def _pass(self, name: str, *, sent: bool = False) -> None:
+    async def _order(self, name: str, effect: Callable[[], Answer], *, survives: bool = False) -> Answer:
+        if not self._handset.plugged:
+            raise PhoneUnreachable("pocket: unplugged")
+
+        def unusual(kind: str, seconds: float) -> None:
+            now = self._handset.now()
+            self._handset.book.fault(f"{name}: {kind}", self._handset.name, now, now + seconds)
+
+        try:
+            answer = await self._handset.wire.send(effect, survives=survives, unusual=unusual)
+        except Unanswered:
+            raise PhoneUncertain("pocket: no answer") from None
+        await self._pass(f"after {name}")
+        return answer
+
+    async def _pass(self, name: str) -> None:
         await self._step(name)
         if not self._alive():
             await self._buried.wait()
             raise PhoneUnreachable("pocket: the process was killed")
-        if not self._handset.plugged:
-            raise PhoneUncertain("pocket: no answer") if sent else PhoneUnreachable("pocket: unplugged")
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-
-def _ref(call: PhoneCall) -> str:
-    return f"{BOOT}/{call.id}"
 
 
 def _why(cause: Cause | None) -> tuple[EndReason, str]:
     if cause is None:
         return EndReason.UNKNOWN, ""
     return REASON.get(cause.code, EndReason.UNKNOWN), cause.reason
-
-
-def _age(call: PhoneCall, event: str, now: float) -> float | None:
-    return next((now - at for at, name, _ in call.events if name == event), None)
-
-
-def _live(call: PhoneCall, now: float) -> LiveCall:
-    return LiveCall(
-        ref=_ref(call),
-        phase=PHASE[call.state],
-        created_age=now - call.created,
-        answered_age=_age(call, "SET_ACTIVE", now),
-        incoming=call.incoming,
-    )
-
-
-def _past(call: PhoneCall, now: float) -> PastCall:
-    reason, cause = _why(call.cause)
-    return PastCall(
-        ref=_ref(call),
-        created_age=now - call.created,
-        answered_age=_age(call, "SET_ACTIVE", now),
-        ended_age=_age(call, "SET_DISCONNECTED", now) or 0.0,
-        reason=reason,
-        cause=cause,
-        incoming=call.incoming,
-    )
