@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from simulators import android_dumps as dumps
-from simulators.telephony import Happened, Telephony
+from simulators.telephony import Happened, PhoneCall, Telephony
 
 SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
 NOT_FOUND = 127
@@ -50,12 +50,12 @@ class Identity:
 
 @dataclass
 class Android:
-    """One phone's system. `clock` is monotonic seconds, `wall` the phone's date; both are given."""
+    """One phone's system. `clock` is monotonic seconds, `wall_at` the phone's date at such a moment; both are given."""
 
     identity: Identity
     telephony: Telephony
     clock: Callable[[], float]
-    wall: Callable[[], datetime]
+    wall_at: Callable[[float], datetime]
     happened: Callable[[list[Happened]], None]
     fork_delay: float = 0.0  # `am` and `input` start a virtual machine on a real phone
     level: int = 82
@@ -66,6 +66,7 @@ class Android:
     files: dict[str, bytes] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     dialled: Callable[[str], None] = lambda _: None
+    hung_up: Callable[[PhoneCall], None] = lambda _: None
 
     # --- running a command
 
@@ -142,7 +143,8 @@ class Android:
 
     def _press(self, key: str) -> None:
         call = self.telephony.current
-        if key in (KEY_ENDCALL, "ENDCALL") or (key in (KEY_HEADSET, "HEADSETHOOK") and call is not None):
+        if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK") and call is not None:
+            self.hung_up(call)
             self.happened(self.telephony.hang_up(self.clock()))
         elif key in (KEY_CALL, "CALL"):
             self.happened(self.telephony.answer(self.clock()))
@@ -156,7 +158,7 @@ class Android:
                     operator=who.operator,
                 )  # fmt: skip
             case ["telecom"]:
-                text = dumps.telecom(self.telephony, who.release, self.wall(), self.clock())
+                text = dumps.telecom(self.telephony, who.release, self.wall_at)
             case ["battery"]:
                 text = dumps.battery(self.level, self.tenths, samsung=who.brand == "samsung")
             case ["power"]:
@@ -203,7 +205,7 @@ class Android:
 
     def date(self, args: list[str], stdin: bytes) -> Result:
         layout = args[0].removeprefix("+") if args else "%a %b %d %H:%M:%S %Z %Y"
-        wall = self.wall()
+        wall = self.wall_at(self.clock())
         layout = layout.replace("%N", f"{wall.microsecond:06d}000").replace("%s", str(int(wall.timestamp())))
         return Result(f"{wall.strftime(layout)}\n".encode())
 

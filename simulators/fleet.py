@@ -22,6 +22,7 @@ from actors.runtime.logging import configure
 from actors.settings import Settings, load
 from simulators.adb_device import Auth
 from simulators.android import Identity
+from simulators.telephony import PhoneCall
 from simulators.virtual_phone import VirtualPhone
 
 log = structlog.get_logger()
@@ -111,6 +112,19 @@ async def _incoming(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     phone.incoming(str(values.get("number", "+380441112233")))
 
 
+async def _by_hand(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
+    phone.dial_by_hand(str(values.get("number", "+380441112244")))
+
+
+async def _hang_up(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
+    """Somebody ends a call on the screen: `call` names it (`TC@2`), else the one in the foreground."""
+    phone.hang_up(values.get("call"))
+
+
+async def _step_clock(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
+    phone.step_clock(float(values.get("seconds", -3600)))
+
+
 FAULTS: Mapping[str, Fault] = {
     "unplug": _plain(VirtualPhone.unplug),
     "plug": _plain(VirtualPhone.plug),
@@ -122,6 +136,11 @@ FAULTS: Mapping[str, Fault] = {
     "drop_logcat": _plain(VirtualPhone.drop_logcat),
     "reboot": _plain(VirtualPhone.reboot),
     "incoming": _incoming,
+    "answer": _plain(VirtualPhone.answer),
+    "by_hand": _by_hand,
+    "swap": _plain(VirtualPhone.swap),
+    "hang_up": _hang_up,
+    "step_clock": _step_clock,
     "set": _set,
 }
 
@@ -173,15 +192,21 @@ def control(fleet: Fleet) -> web.Application:
 
 
 def _shown(phone: VirtualPhone) -> dict[str, Any]:
-    call = phone.telephony.current
+    telephony = phone.telephony
+    call = telephony.foreground
     return {
         "serial": phone.serial,
         "model": phone.identity.model,
         "android": phone.identity.release,
-        "calls": len(phone.telephony.live),
-        "call": None if call is None else {"id": call.id, "number": call.number, "state": call.state},
+        "calls": len(telephony.live),
+        "call": None if call is None else _call(call),
+        "live": [_call(one) for one in telephony.live],
         "dials": phone.dials,
     }
+
+
+def _call(call: PhoneCall) -> dict[str, Any]:
+    return {"id": call.id, "number": call.number, "state": call.state, "foreign": call.foreign}
 
 
 async def serve(settings: Settings) -> None:

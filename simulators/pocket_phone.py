@@ -45,6 +45,7 @@ PHASE = {
     State.ALERTING: CallPhase.ALERTING,
     State.RINGING: CallPhase.ALERTING,
     State.ACTIVE: CallPhase.ACTIVE,
+    State.ON_HOLD: CallPhase.ACTIVE,
     State.DISCONNECTED: CallPhase.DISCONNECTED,
 }
 REASON = {

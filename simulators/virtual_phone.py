@@ -9,14 +9,15 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simulators import android_dumps as dumps
 from simulators.adb_device import CLOSE_STDIN, EXIT, FEATURES, STDERR, STDIN, STDOUT, Auth, Connection, Stream, frame
 from simulators.android import Android, Identity, Result
+from simulators.carrier import Plan
 from simulators.shell import Pipeline, ShellSyntax, expand, parse
-from simulators.telephony import Happened, Telephony
+from simulators.telephony import Happened, PhoneCall, Telephony
 
 LOG_LIMIT = 10_000
 LOGCAT_BACKLOG = 256
@@ -35,12 +36,14 @@ Write = Callable[[int, bytes], Awaitable[None]]  # a stream's number in the shel
 
 @dataclass(frozen=True)
 class Logged:
-    """One line of the judge's log: `what` is `dial`, `hangup`, or a Telecom event. `at`: this phone's seconds."""
+    """One line of the judge's log: `what` is `dial` or `hangup` (what the platform did), or a Telecom event. `at`: this
+    phone's seconds. `foreign`: the call came in, or somebody dialled it on the phone itself."""
 
     at: float
     what: str
     number: str
     call: str
+    foreign: bool = False
 
 
 class VirtualPhone:
@@ -69,11 +72,13 @@ class VirtualPhone:
             identity=identity,
             telephony=self.telephony,
             clock=self._time,
-            wall=self._wall,
+            wall_at=self._wall_at,
             happened=self._happened,
             fork_delay=fork_delay,
             dialled=self._dialled,
+            hung_up=self._hung_up,
         )
+        self._steps: list[tuple[float, timedelta]] = []  # when the phone's clock was set, and by how much in all
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._server: asyncio.Server | None = None
@@ -138,9 +143,34 @@ class VirtualPhone:
         for reader in self._readers:
             reader.put_nowait(None)
 
-    def incoming(self, number: str) -> None:
-        """Somebody calls this phone."""
-        self._happened(self.telephony.ring(number, self._time()))
+    def step_clock(self, seconds: float) -> None:
+        """The phone's clock is set forward, or back."""
+        before = self._steps[-1][1] if self._steps else timedelta()
+        self._steps.append((self._time(), before + timedelta(seconds=seconds)))
+
+    # --- people at the phone, and those who call it
+
+    def incoming(self, number: str, *, plan: Plan = ()) -> None:
+        """Somebody calls this phone. `plan`: when the caller gives up."""
+        self._happened(self.telephony.ring(number, self._time(), plan=plan))
+
+    def answer(self) -> None:
+        """Somebody takes the call that rings."""
+        self._happened(self.telephony.answer(self._time()))
+
+    def dial_by_hand(self, number: str) -> None:
+        """Somebody dials on the phone itself. Not counted among the platform's dials."""
+        self._happened(self.telephony.dial(number, self._time(), by_hand=True))
+
+    def swap(self) -> None:
+        """Somebody takes back the call on hold."""
+        self._happened(self.telephony.swap(self._time()))
+
+    def hang_up(self, call: str | None = None) -> None:
+        """Somebody ends a call on the phone's screen: the one of this name, else the one in the foreground."""
+        wanted = [one for one in self.telephony.live if one.id == call] if call else [self.telephony.foreground]
+        if wanted and wanted[0] is not None:
+            self._happened(self.telephony.hang_up_call(wanted[0], self._time()))
 
     async def reboot(self) -> None:
         """The phone restarts: unreachable for `boot_time` seconds."""
@@ -156,17 +186,22 @@ class VirtualPhone:
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _wall(self) -> datetime:
-        return datetime.now(UTC)
+    def _wall_at(self, at: float) -> datetime:
+        """What the phone's clock said at one of its moments, as it was set then."""
+        true = datetime.now(UTC) - timedelta(seconds=self._time() - at)
+        return true + next((offset for since, offset in reversed(self._steps) if since <= at), timedelta())
 
     def _dialled(self, number: str) -> None:
         self.dials[number] = self.dials.get(number, 0) + 1
         self.log.append(Logged(self._time(), "dial", number, self.telephony.next_id))
 
+    def _hung_up(self, call: PhoneCall) -> None:
+        self.log.append(Logged(self._time(), "hangup", call.number, call.id, call.foreign))
+
     def _happened(self, happened: list[Happened]) -> None:
-        wall = self._wall()
+        wall = self._wall_at(self._time())
         for one in happened:
-            self.log.append(Logged(one.at, one.event, one.call.number, one.call.id))
+            self.log.append(Logged(one.at, one.event, one.call.number, one.call.id, one.call.foreign))
             for line in dumps.log_lines(one, wall):
                 self._logcat.append(line)
                 for reader in self._readers:
