@@ -27,7 +27,7 @@ from actors.slot.phone import (
     ShellResult,
 )
 from bus_schemas.call import EndReason
-from simulators.carrier import Cause, Planned, Step
+from simulators.carrier import Cause
 from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
 from simulators.clock_loop import here
 from simulators.memory_bus import Step as Pause
@@ -108,22 +108,26 @@ class Handset:
     # --- what people and the network do to it
 
     def dial_by_hand(self, number: str) -> None:
-        self._happen(self.telephony.dial(number, self.now()), Source.HAND)
+        self._happen(self.telephony.dial(number, self.now(), by_hand=True), Source.HAND)
 
     def ring(self, number: str) -> None:
         """A call comes in."""
         self._happen(self.telephony.ring(number, self.now()), Source.INCOMING)
 
     def answer_by_hand(self) -> None:
-        self._happen(self.telephony.answer(self.now()))
+        """Somebody takes the call that rings; one that is still being dialled ends by that."""
+        self._happen(self.telephony.answer(self.now()), ender=Ender.HAND)
 
-    def hang_up_by_hand(self) -> None:
-        self._happen(self.telephony.hang_up(self.now()), ender=Ender.HAND)
+    def swap_by_hand(self) -> None:
+        self._happen(self.telephony.swap(self.now()))
+
+    def hang_up_by_hand(self, call: PhoneCall) -> None:
+        """Somebody ends one call on the screen."""
+        self._happen(self.telephony.hang_up_call(call, self.now()), ender=Ender.HAND)
 
     def far_end(self, cause: Cause, call: PhoneCall) -> None:
         """The far end of a call hangs up now."""
-        call.plan = (Planned(after=(self.now() - call.created) / self.telephony.scale, step=Step.END, cause=cause),)
-        self._advance()
+        self._happen(self.telephony.end(call, cause, self.now()))
 
     def unplug(self) -> None:
         self.plugged = False

@@ -130,7 +130,7 @@ async def _probe(world: World, callers: Callers, quiet: Quiet) -> None:
             request = DialPbx(from_=f"slot_{slot}", to=number, trunk=trunk)
             probes.append((f"{trunk} from {slot}", DIAL_PBX, request, number))
     for what, rpc, request, number in probes:
-        answer = await callers.ask(callers.command(f"probe {what}", "prober", rpc, request, number))
+        answer = await callers.ask(callers.command(f"probe {what}", f"prober-{number[1:]}", rpc, request, number))
         if answer.refusal is not None:
             quiet.held.append(f"{what}: {answer.refusal!r}")
         if what.startswith("trunk-1 from 2"):
@@ -152,7 +152,11 @@ async def _ask_who_is_busy(world: World, quiet: Quiet) -> None:
     except Refusal as refusal:
         quiet.held.append(f"not answered: {refusal!r}")
     for life in world.lives:
-        if life.host is not None and life is life.machine.life:
+        if life is not life.machine.life:
+            continue
+        if life.ledger is not None and life.ledger.folded != len(world.broker.journal):
+            quiet.ledgers.append(f"{life.process.name} is at {life.ledger.folded} of {len(world.broker.journal)}")
+        if life.host is not None:
             quiet.held += [f"{life.process.name} keeps {one!r}" for one in life.host.all("call")]
 
 
@@ -162,8 +166,9 @@ def _look_back(world: World, quiet: Quiet) -> None:
         if name.startswith(f"{BUCKET}/") and value.data is not None:
             quiet.left.append(f"the lease {name} of {value.data.decode()}")
     for life in world.lives:
-        if life.process.killed:
-            continue
+        doing = life.doing
+        if life.process.killed or doing is None or not doing.done() or doing.cancelled() or doing.exception():
+            continue  # what did not end in good order took everything with it
         quiet.left += [f"timer of {life.process.name}: {timer!r}" for timer in world.loop.timers_of(life.process)]
         quiet.left += [f"task of {life.process.name}: {task!r}" for task in world.loop.tasks_of(life.process)]
     for machine in world.machines:
@@ -175,10 +180,13 @@ def _look_back(world: World, quiet: Quiet) -> None:
 
 
 def _differences(world: World, file: Path) -> Iterator[str]:
-    fresh = world.folder / "fresh.sqlite3"
+    """What the ledger of one host has otherwise than a fresh fold of the journal, as far as it had read that."""
+    found = _tables(file)
+    ((_, position),) = found["position"]
+    fresh = world.folder / f"fresh-{position}.sqlite3"
     if not fresh.exists():
-        _fold_afresh(world, fresh)
-    right, found = _tables(fresh), _tables(file)
+        _fold_afresh(world, fresh, position)
+    right = _tables(fresh)
     for table in sorted(right.keys() | found.keys()):
         for row in [row for row in found.get(table, []) if row not in right.get(table, [])]:
             yield f"{file.name}: {table} has {row}"
@@ -186,12 +194,12 @@ def _differences(world: World, file: Path) -> Iterator[str]:
             yield f"{file.name}: {table} lacks {row}"
 
 
-def _fold_afresh(world: World, file: Path) -> None:
+def _fold_afresh(world: World, file: Path, position: int) -> None:
     from actors.ledger.ledger import _decode
     from actors.ledger.repository import Folded
 
     store = SqliteLedger(file)
-    store.fold([Folded(seq=entry.seq, event=_decode(entry)) for entry in world.broker.journal])
+    store.fold([Folded(seq=entry.seq, event=_decode(entry)) for entry in world.broker.journal[:position]])
     store.close()
 
 

@@ -23,8 +23,9 @@ class Timeline:
 
     def about(self, what: str) -> str:
         """The lines around a call (by id or number), or around everything where `what` names none."""
-        mine = [one for one in self._stored if what and what in (getattr(one.event, "call_id", ""),
-                                                                getattr(one.event, "number", ""))]  # fmt: skip
+        calls = [one for one in self._stored if one.subject.startswith("ottb.v1.evt.call.")]
+        mine = [one for one in calls if what and what in (one.event.call_id, getattr(one.event, "number", ""))]
+        mine = [one for one in calls if one.event.call_id in {each.event.call_id for each in mine}]
         number = next((one.event.number for one in mine if hasattr(one.event, "number")), what)
         call_id = next((one.event.call_id for one in mine), what)
         line = next((one.event.line for one in mine), what)

@@ -135,7 +135,9 @@ class Troubles:
         machine = self.random.choice(world.machines)
         if self.random.random() < 0.5:
             machine.settings = with_slot(machine.settings, slot, user=user, region=region)
-            world.book.fault(f"settings: slot {slot} is {user}'s in {region}", f"host {machine.host}", world.now)
+            world.book.fault(
+                f"settings: slot {slot} is {user}'s in {region}", f"host {machine.host}", world.now, world.now
+            )
             if machine.life is not None:
                 world.crash(machine.life)
             return
@@ -195,16 +197,17 @@ class Troubles:
     async def _foreign(self) -> None:
         """Somebody calls the phone, or uses it: beside our call or alone."""
         handset = self._handset()
-        match self.random.randrange(5):
+        match self.random.randrange(6):
             case 0 | 1:
                 handset.ring(f"+38063{self.random.randrange(10**7):07d}")
             case 2:
                 handset.dial_by_hand(f"+38067{self.random.randrange(10**7):07d}")
             case 3:
                 handset.answer_by_hand()
-            case _:
-                handset.hang_up_by_hand()
-                return
+            case 4:
+                handset.swap_by_hand()
+            case _ if handset.telephony.live:
+                handset.hang_up_by_hand(self.random.choice(handset.telephony.live))
         await asyncio.sleep(self.random.uniform(0.0, 3.0))
         if self.random.random() < 0.5:
             handset.answer_by_hand()

@@ -148,7 +148,7 @@ def _seconds(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding
     slack = case.slack(device.created, stored.at)
     off = abs(ended.duration - talk) > slack or not least - slack <= ended.ring_seconds <= most + slack
     if ended.clock_suspect:
-        if not case.faults(case.attempt.at - 1.0, stored.at, "phone clock", "wall clock", "crash", "down", "pause"):
+        if not case.faults(case.attempt.at - 1.0, stored.at, "phone clock", "wall clock", "crash", "away", "pause"):
             yield "suspect without a reason", "nobody set a clock"
         most_talk = stored.at - case.attempt.at + CLOSE
         set_back = case.faults(case.attempt.at - 1.0, stored.at, "wall clock")

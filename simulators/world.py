@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import AsyncExitStack
+from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ HOST_OF = {
 }
 CHANNELS = 2
 CALLS = Calls(ring_timeout=15.0, max_duration=25.0, created_timeout=10.0, lost_timeout=10.0)
-STEPS_TO_FATE = (20, 600)
+STEPS_TO_FATE = (20, 300)
 PAUSES = (1.0, 3.0, 6.0, 15.0, 60.0)
 
 
@@ -113,6 +114,8 @@ class World:
         self.broken: list[str] = []  # what no host may do: end by an error that is not the bus's
         self.fates: tuple[Callable[[Life], None], ...] = ()
         self.calm = False
+        self._serving: dict[str, list[Life]] = {host: [] for host in SLOTS_OF}
+        self._away = {host: self.book.fault("away", f"host {host}", 0.0) for host in SLOTS_OF}
         self._keepers: list[asyncio.Task[None]] = []
         self.user_calls = user_calls
 
@@ -153,7 +156,7 @@ class World:
         if not life.process.runs:
             return
         machine = life.machine
-        self.book.fault("crash", f"host {machine.host}", self.now)
+        self.book.fault("crash", f"host {machine.host}", self.now, self.now)
         self._end(life)
         if self.random.random() < 0.15:
             machine.boots += 1
@@ -166,12 +169,26 @@ class World:
         seconds = self.random.choice(PAUSES)
         self.book.fault("pause", f"host {life.machine.host}", self.now, self.now + seconds)
         life.process.freeze()
-        self.loop.call_later(seconds, life.process.thaw)
+        self.loop.call_later(seconds, life.process.thaw, context=Context())
 
     def _end(self, life: Life) -> None:
         life.process.kill()
         life.bus.kill()
         life.died.set()
+        self._down(life)
+
+    def _up(self, life: Life) -> None:
+        host = life.machine.host
+        self._serving[host].append(life)
+        self._away[host].end = self.now
+
+    def _down(self, life: Life) -> None:
+        """Nobody serves a host any more, if this was the last who did."""
+        host = life.machine.host
+        if life in self._serving[host]:
+            self._serving[host].remove(life)
+            if not self._serving[host]:
+                self._away[host] = self.book.fault("away", f"host {host}", self.now)
 
     # --- host processes
 
@@ -188,9 +205,7 @@ class World:
             if life.doing.done():
                 self._ended(life)
             dead.cancel()
-            down = self.book.fault("down", f"host {machine.host}", self.now)
             await asyncio.sleep(self.random.uniform(0.1, 5.0))
-            down.end = self.now
 
     def _begin(self, machine: Machine) -> Life:
         machine.lives += 1
@@ -209,6 +224,7 @@ class World:
         if error is not None and not isinstance(error, BusError):
             self.broken.append(f"{life.process.name} at {self.now:.3f}: {error!r}")
         life.bus.kill()
+        self._down(life)
 
     async def _live(self, life: Life) -> None:
         machine, settings = life.machine, life.machine.settings
@@ -233,6 +249,7 @@ class World:
                 )
             )
             self.book.note(self.now, f"{life.process.name} is up")
+            self._up(life)
             await life.lost.wait()
 
     async def _ledger(self, life: Life, stack: AsyncExitStack) -> Ledger:
@@ -250,13 +267,14 @@ class World:
         """End every host in good order."""
         for keeper in self._keepers:
             keeper.cancel()
-        waiting: list[Any] = []
-        for machine in self.machines:
-            if machine.life is not None and machine.life.doing is not None:
-                machine.life.lost.set()
-                waiting.append(machine.life.doing)
-        if waiting:
-            await asyncio.wait(waiting, timeout=20.0)
+        for machine in reversed(self.machines):  # those that wait for a lease before those that give it back
+            life = machine.life
+            if life is None or life.doing is None:
+                continue
+            if life.host is None:
+                life.doing.cancel()
+            life.lost.set()
+            await asyncio.wait({life.doing}, timeout=20.0)
 
 
 def settings_of(host: str, user_calls: int) -> Settings:
@@ -269,7 +287,7 @@ def settings_of(host: str, user_calls: int) -> Settings:
             for slot in slots
         ),
         calls=CALLS,
-        dial=Dial(slot_calls_per_hour=10_000, user_concurrent_calls=user_calls),
+        dial=Dial(countries=("UA",), slot_calls_per_hour=10_000, user_concurrent_calls=user_calls),
         trunks=tuple(
             TrunkConfig(name=trunk, endpoint=trunk, channels=CHANNELS, calls_per_second=100, host=name)
             for name, trunk in TRUNK_OF.items()

@@ -25,7 +25,8 @@ def main(first: int, last: int, only: str = "") -> None:
             return
         if last - first == 1:
             print(verdict.text())
-    print(f"{last - first} schedules in {time.monotonic() - began:.1f} s, {sum(reasons.values())} calls {dict(reasons)}")
+    took = time.monotonic() - began
+    print(f"{last - first} schedules in {took:.1f} s, {sum(reasons.values())} calls {dict(reasons)}")
     print(dict(counts))
     for kind, seeds in kinds.most_common():
         print(f"  {kind}: {seeds} seeds, first {first_seed[kind]}")
