@@ -14,7 +14,7 @@ from bus_schemas.slot import ADB_COMMAND
 from simulators.callers import PASSING, Command
 from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
 from simulators.records import CallOnRecord, Stored, calls_of, read
-from simulators.truth import Case, compare
+from simulators.truth import MOMENT, Case, compare
 from simulators.world import CHANNELS, HOST_OF, World
 
 PROMPT = 3.0  # seconds in which an acknowledged end reaches the phone where nothing is in its way
@@ -76,7 +76,7 @@ class Judge:
             attempt = attempts.get(call.number)
             if attempt is None:
                 yield Violation("dialled off the record", call.number, "no attempt is on record")
-            elif attempt.at > call.created or attempt.event.line != call.line:
+            elif attempt.at > call.created + MOMENT or attempt.event.line != call.line:
                 yield Violation("dialled off the record", call.number, f"on {call.line}, not as {attempt.event.line}")
 
     # --- the record of each call

@@ -15,7 +15,7 @@ import structlog
 from actors.adapters.ledger.store import SqliteLedger
 from actors.runtime import actor
 from actors.runtime.context import Context
-from actors.runtime.ownership import BUCKET
+from actors.runtime.ownership import BUCKET, TTL
 from actors.runtime.wire import ask
 from bus_schemas.call import CALLS_FEED, START_CALL, CallsFeed, StartCall
 from bus_schemas.errors import Refusal
@@ -84,6 +84,7 @@ async def _play(seed: int, folder: Path) -> Verdict:
         await asyncio.sleep(SETTLE)
         await _look_around(world, callers, quiet)
         await world.stop()
+        await asyncio.sleep(TTL + 1.0)  # one whose return was lost runs out by itself
         _look_back(world, quiet)
     judge = Judge(world, callers.commands, quiet)
     return Verdict(
@@ -162,9 +163,10 @@ async def _ask_who_is_busy(world: World, quiet: Quiet) -> None:
 
 def _look_back(world: World, quiet: Quiet) -> None:
     """Every host has ended in good order: nothing is left of it, and its ledger is what the journal says."""
-    for name, value in world.broker.values.items():
-        if name.startswith(f"{BUCKET}/") and value.data is not None:
-            quiet.left.append(f"the lease {name} of {value.data.decode()}")
+    for host in SLOTS_OF:
+        lease = world.broker.value(f"{BUCKET}/host.{host}")
+        if lease is not None and lease.data is not None:
+            quiet.left.append(f"the lease of host {host}, held by {lease.data.decode()}")
     for life in world.lives:
         doing = life.doing
         if life.process.killed or doing is None or not doing.done() or doing.cancelled() or doing.exception():

@@ -4,7 +4,7 @@ from simulators.callers import Command
 from simulators.records import Stored, read
 from simulators.world import HOST_OF, World
 
-BEFORE, AFTER = 15.0, 20.0  # seconds around it that are shown
+BEFORE, AFTER = 8.0, 15.0  # seconds around it that are shown
 
 
 class Timeline:
@@ -29,7 +29,8 @@ class Timeline:
         number = next((one.event.number for one in mine if hasattr(one.event, "number")), what)
         call_id = next((one.event.call_id for one in mine), what)
         line = next((one.event.line for one in mine), what)
-        times = [one.at for one in mine] + [call.created for call in self._book.calls if call.number == number]
+        over = next((one.at for one in mine if one.subject.endswith(".ended")), 1e9)
+        times = [one.at for one in mine if one.at <= over] + [call.created for call in self._book.calls if call.number == number]
         start, end = (min(times) - BEFORE, max(times) + AFTER) if times else (0.0, 1e9)
         targets = {"bus", line, f"host {HOST_OF.get(line, '')}", *(["pbx"] if line.startswith("trunk") else [])}
         rows = self._events(call_id, line) + self._calls(line) + self._asked(call_id, number)

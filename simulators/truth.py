@@ -15,6 +15,7 @@ from simulators.records import CallOnRecord, Stored
 DOUBTS = frozenset({EndReason.UNKNOWN, EndReason.PHONE_LOST, EndReason.TRUNK_LOST})
 BY_REMOTE = frozenset({EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BUSY})
 NO_EXCUSE = ("settings", "wall clock", "phone clock")
+MOMENT = 0.001  # seconds by which times of two books may differ
 CLOSE = 1.0  # seconds by which a record may be off
 SMALL_STEP = 10.0  # seconds that nobody can tell from a slow answer
 
@@ -50,6 +51,13 @@ class Case:
         if kinds:
             return [fault for fault in found if fault.kind.startswith(kinds)]
         return [fault for fault in found if not fault.kind.startswith(NO_EXCUSE)]
+
+    def unseen(self) -> bool:
+        """Whether the end fell into a gap, on a PBX: it keeps no history, so nobody can know when and how."""
+        end = self.device.ended if self.device is not None else None
+        if self.on_phone or end is None:
+            return False
+        return bool(self.faults(end - MOMENT, end, "away", "crash", "pause", "cut", "PBX"))
 
     def foreign(self, start: float, end: float) -> bool:
         """Whether the phone was in somebody else's call."""
@@ -99,9 +107,9 @@ def _never_dialled(case: Case, stored: Stored) -> Iterator[Finding]:
 
 def _premature(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding]:
     ended: CallEnded = stored.event
-    if device.created > stored.at:
+    if device.created > stored.at + MOMENT:
         yield "dialled after its end", f"ended at {stored.at:.3f}, dialled at {device.created:.3f}"
-    elif device.up(stored.at) and not case.faults(stored.at - 1.0, stored.at, "unplugged", "cut", "PBX"):
+    elif device.up(stored.at - MOMENT) and device.up(stored.at + MOMENT) and not case.faults(stored.at - 1.0, stored.at, "unplugged", "cut", "PBX"):
         yield "ended while it is up", f"{ended.reason} at {stored.at:.3f}: {ended.cause}; over at {device.ended}"
 
 
@@ -136,7 +144,7 @@ def _right(case: Case, device: DeviceCall) -> list[tuple[EndReason | None, str |
         case _:
             remote = (device.reason, "remote" if device.reason in BY_REMOTE else None)
             blurred = not case.on_phone and device.reason in (EndReason.HANGUP_REMOTE, EndReason.NETWORK)
-            return [remote, *ours] if blurred else [remote]
+            return [remote, *ours] if blurred or case.unseen() else [remote]
 
 
 def _seconds(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding]:
