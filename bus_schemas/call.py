@@ -199,6 +199,26 @@ class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Literal["json", "csv"] = "json"
 
 
+class OpenCalls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The calls on record that are not over, oldest first; what does not fit into one answer, the newest, is left off.
+    `slot` and `lines` narrow it; `before`: begun before then."""
+
+    slot: SlotId | None = None
+    lines: Annotated[list[LineName], Meta(max_length=10_000)] | None = None
+    before: Utc | None = None
+
+
+class OpenCall(Struct, frozen=True, kw_only=True):
+    """One call that is not over."""
+
+    call_id: CallId
+    line: LineName
+    slot: SlotId
+    user: str
+    trunk: str | None
+    start_time: Utc
+
+
 class GetRecording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was said in one call, as WAV. Takes `Range`."""
 
@@ -244,6 +264,8 @@ GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,        
                  summary="The record of one ended call", queue=True, permission=A.CALL_VIEW, asks=SEES)
 LIST_CDRS  = Rpc("ottb.v1.qry.call.cdrs",                ListCdrs,  list[Cdr],      frozenset(),
                  summary="Records of ended calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
+OPEN_CALLS = Rpc("ottb.v1.qry.call.open",                OpenCalls, list[OpenCall], frozenset(),
+                 summary="Calls on record that are not over", queue=True)
 GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording,   frozenset({E.NOT_FOUND}),
                     summary="The recording of one call", queue=True,
                     permission=A.CALL_RECORDING, asks=SEES, about=("call_id",))
@@ -383,6 +405,7 @@ COMMANDS = (
     CALLS_FEED,
     GET_CDR,
     LIST_CDRS,
+    OPEN_CALLS,
     GET_RECORDING,
 )
 TOPICS = (CALL_DIALING, CALL_ADOPTED, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED, CALL_ENRICHED)

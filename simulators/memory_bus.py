@@ -19,6 +19,7 @@ from actors.runtime.bus import (
     NoAnswer,
     NobodyThere,
     Recorded,
+    Size,
     Unsubscribe,
 )
 from actors.runtime.clock import Clock
@@ -265,6 +266,9 @@ class MemoryBus:
 
     async def last_seq(self) -> int:
         return len(self._broker.journal)
+
+    async def size(self) -> Size:
+        return Size(entries=len(self._broker.journal), last_seq=len(self._broker.journal))
 
     # --- keys
 

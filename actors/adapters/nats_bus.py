@@ -35,6 +35,7 @@ from actors.runtime.bus import (
     NoAnswer,
     NobodyThere,
     Recorded,
+    Size,
     Unsubscribe,
 )
 from actors.settings import Nats
@@ -314,8 +315,12 @@ class NatsBus:
         return sorted(info.state.subjects or {})
 
     async def last_seq(self) -> int:
+        return (await self.size()).last_seq
+
+    async def size(self) -> Size:
         try:
-            return int((await self._js.stream_info(JOURNAL)).state.last_seq)
+            state = (await self._js.stream_info(JOURNAL)).state
+            return Size(entries=int(state.messages), last_seq=int(state.last_seq))
         except (NatsTimeout, TimeoutError):
             raise NoAnswer(JOURNAL) from None
         except (NatsError, OSError) as problem:

@@ -60,6 +60,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     revision: int
 
 
+class Size(Struct, frozen=True, kw_only=True):
+    """How much the journal holds: entries that are there now, and the sequence of the newest that ever was."""
+
+    entries: int
+    last_seq: int
+
+
 Handler = Callable[[Message], Awaitable[None]]
 Unsubscribe = Callable[[], Awaitable[None]]
 
@@ -97,6 +104,9 @@ class Bus(Protocol):
 
     async def last_seq(self) -> int:
         """The sequence of the newest entry of the whole journal, 0 when it is empty."""
+
+    async def size(self) -> Size:
+        """The stream's own count, as its leader has it. Entries whose time is over no longer count."""
 
     async def get(self, bucket: str, key: str) -> Entry | None:
         """A key's value now. None when the key was never set."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.runtime.bus import Bus, Fenced, Message, NoAnswer, NobodyThere, Recorded
+from actors.runtime.bus import Bus, Fenced, Message, NoAnswer, NobodyThere, Recorded, Size
 
 SCOPE = "ottb.v1.evt.call.c1.*"
 
@@ -91,6 +91,12 @@ class BusContract:
         last = await bus.last(SCOPE)
         assert last is not None and last.seq == second and await bus.last_seq() == second
         assert [entry.seq async for entry in bus.replay(SCOPE, after=first)] == [second]
+
+    async def test_the_journal_counts_itself(self, bus: Bus) -> None:
+        before = await bus.size()
+        first = await _append(bus, "dialing", 0, id="1")
+        await _append(bus, "ended", first, id="2")
+        assert await bus.size() == Size(entries=before.entries + 2, last_seq=before.last_seq + 2)
 
     async def test_a_stale_owner_is_fenced(self, bus: Bus, other: Bus) -> None:
         first = await _append(bus, "dialing", 0, id="1")

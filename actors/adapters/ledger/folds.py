@@ -1,4 +1,7 @@
-"""What each event of the journal does to the ledger's tables. An event that has no entry here changes no row."""
+"""What each event of the journal does to the ledger's tables. An event that has no entry here changes no row.
+
+The first end of a call is its record: nothing that comes after it changes it, but what the PBX counted.
+"""
 
 import sqlite3
 from collections.abc import Mapping
@@ -18,12 +21,10 @@ from bus_schemas.call import (
 )
 from bus_schemas.slot import (
     SlotActivated,
-    SlotBooked,
     SlotCommandDone,
     SlotCommandStarted,
     SlotConfigured,
     SlotLinked,
-    SlotReleased,
     SlotRemoved,
     SlotRestarting,
     SlotStatus,
@@ -32,12 +33,13 @@ from bus_schemas.trunk import TrunkChanged, TrunkConfigured, TrunkRemoved, Trunk
 
 
 def _dialing(db: sqlite3.Connection, event: CallDialing, seq: int) -> None:
-    db.execute(
-        "INSERT OR IGNORE INTO calls (seq, call_id, slot, number, user, phase, start_time, trace_id, trunk)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    added = db.execute(
+        "INSERT OR IGNORE INTO calls (seq, call_id, line, slot, number, user, phase, start_time, trace_id, trunk)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             seq,
             event.call_id,
+            event.line,
             event.slot,
             event.number,
             event.user,
@@ -46,27 +48,36 @@ def _dialing(db: sqlite3.Connection, event: CallDialing, seq: int) -> None:
             event.trace_id,
             event.trunk,
         ),
-    )
+    ).rowcount
+    if added and event.trunk is None:  # a call through a trunk leaves the slot's phone alone
+        db.execute(
+            "UPDATE slots SET call_id = ?, last_activity = ? WHERE slot = ?", (event.call_id, event.at, event.slot)
+        )
 
 
 def _alerting(db: sqlite3.Connection, event: CallAlerting, _: int) -> None:
-    db.execute("UPDATE calls SET phase = ?, ring_time = ? WHERE call_id = ?", (Phase.ALERTING, event.at, event.call_id))
+    db.execute(
+        "UPDATE calls SET phase = ?, ring_time = ? WHERE call_id = ? AND phase <> 'ended'",
+        (Phase.ALERTING, event.at, event.call_id),
+    )
 
 
 def _connected(db: sqlite3.Connection, event: CallConnected, _: int) -> None:
     db.execute(
-        "UPDATE calls SET phase = ?, answer_time = ? WHERE call_id = ?", (Phase.CONNECTED, event.at, event.call_id)
+        "UPDATE calls SET phase = ?, answer_time = ? WHERE call_id = ? AND phase <> 'ended'",
+        (Phase.CONNECTED, event.at, event.call_id),
     )
 
 
 def _ending(db: sqlite3.Connection, event: CallEnding, _: int) -> None:
-    db.execute("UPDATE calls SET ending = 1 WHERE call_id = ?", (event.call_id,))
+    db.execute("UPDATE calls SET ending = 1 WHERE call_id = ? AND phase <> 'ended'", (event.call_id,))
 
 
 def _ended(db: sqlite3.Connection, event: CallEnded, _: int) -> None:
     db.execute(
         "UPDATE calls SET phase = ?, ring_time = ?, answer_time = ?, end_time = ?, duration = ?, ring_seconds = ?,"
-        " reason = ?, cause = ?, ended_by = ?, clock_suspect = ?, recording = ?, ending = 0 WHERE call_id = ?",
+        " reason = ?, cause = ?, ended_by = ?, clock_suspect = ?, recording = ?, ending = 0"
+        " WHERE call_id = ? AND phase <> 'ended'",
         (
             Phase.ENDED,
             event.ring_time,
@@ -82,6 +93,11 @@ def _ended(db: sqlite3.Connection, event: CallEnded, _: int) -> None:
             event.call_id,
         ),
     )
+    if event.trunk is None:
+        db.execute(
+            "UPDATE slots SET call_id = NULL, last_activity = ? WHERE slot = ? AND call_id = ?",
+            (event.at, event.slot, event.call_id),
+        )
 
 
 def _enriched(db: sqlite3.Connection, event: CallEnriched, _: int) -> None:
@@ -93,7 +109,9 @@ def _enriched(db: sqlite3.Connection, event: CallEnriched, _: int) -> None:
 
 def _configured(db: sqlite3.Connection, event: SlotConfigured, _: int) -> None:
     db.execute(
-        "INSERT INTO slots (slot, config, status, last_activity) VALUES (?, ?, ?, ?)"
+        "INSERT INTO slots (slot, config, status, last_activity, call_id) VALUES (?1, ?2, ?3, ?4,"
+        "  (SELECT call_id FROM calls INDEXED BY live_calls"
+        "   WHERE phase <> 'ended' AND slot = ?1 AND trunk IS NULL ORDER BY seq DESC LIMIT 1))"
         " ON CONFLICT (slot) DO UPDATE SET config = excluded.config, last_activity = excluded.last_activity",
         (event.slot, msgspec.json.encode(event.config), SlotStatus.UNKNOWN, event.at),
     )
@@ -109,14 +127,6 @@ def _activated(db: sqlite3.Connection, event: SlotActivated, _: int) -> None:
 
 def _status(db: sqlite3.Connection, event: SlotLinked | SlotRestarting, _: int) -> None:
     db.execute("UPDATE slots SET status = ?, last_activity = ? WHERE slot = ?", (event.status, event.at, event.slot))
-
-
-def _booked(db: sqlite3.Connection, event: SlotBooked, _: int) -> None:
-    db.execute("UPDATE slots SET call_id = ?, last_activity = ? WHERE slot = ?", (event.call_id, event.at, event.slot))
-
-
-def _released(db: sqlite3.Connection, event: SlotReleased, _: int) -> None:
-    db.execute("UPDATE slots SET call_id = NULL, last_activity = ? WHERE slot = ?", (event.at, event.slot))
 
 
 def _command_started(db: sqlite3.Connection, event: SlotCommandStarted, _: int) -> None:
@@ -187,8 +197,6 @@ FOLDS: Mapping[type, Any] = {
     SlotActivated: _activated,
     SlotLinked: _status,
     SlotRestarting: _status,
-    SlotBooked: _booked,
-    SlotReleased: _released,
     SlotCommandStarted: _command_started,
     SlotCommandDone: _command_done,
     TrunkConfigured: _trunk_configured,

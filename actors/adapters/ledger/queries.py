@@ -7,7 +7,7 @@ from typing import Any
 from actors.adapters.ledger import rows
 from actors.ledger.repository import SlotRow
 from bus_schemas.audit import AuditRecord, ListAudit
-from bus_schemas.call import CallView, Cdr, ListCdrs
+from bus_schemas.call import CallView, Cdr, ListCdrs, OpenCall, OpenCalls
 from bus_schemas.slot import AdbCommandResult
 from bus_schemas.trunk import TrunkView
 
@@ -26,14 +26,25 @@ class Queries:
     def calls(
         self, *, history: bool, limit: int, before: str | None, user: str | None = None
     ) -> list[tuple[str, CallView]]:
+        live = "" if history else "INDEXED BY live_calls"  # not all that a user ever called
         where = ("" if history else "phase <> 'ended' AND ") + ("" if user is None else "user = ? AND ")
         found = self._all(
-            f"SELECT * FROM calls WHERE {where} seq < ? ORDER BY seq DESC LIMIT ?",
+            f"SELECT * FROM calls {live} WHERE {where} seq < ? ORDER BY seq DESC LIMIT ?",
             *(() if user is None else (user,)),
             int(before) if before else 2**62,
             limit,
         )
         return [(str(row["seq"]), rows.call_view(row)) for row in found]
+
+    def open_calls(self, wanted: OpenCalls, *, limit: int) -> list[OpenCall]:
+        where, values = rows.open_filter(wanted)
+        found = self._all(
+            "SELECT call_id, line, slot, user, trunk, start_time FROM calls INDEXED BY live_calls"
+            f" WHERE {where} ORDER BY seq LIMIT ?",
+            *values,
+            limit,
+        )
+        return [OpenCall(**dict(row)) for row in found]
 
     def cdr(self, call_id: str) -> Cdr | None:
         row = self._one("SELECT * FROM calls WHERE call_id = ? AND phase = 'ended'", call_id)

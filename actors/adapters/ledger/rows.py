@@ -7,7 +7,7 @@ import msgspec
 
 from actors.ledger.repository import SlotRow
 from bus_schemas.audit import AuditRecord, ListAudit
-from bus_schemas.call import CallState, CallView, Cdr, EndReason, ListCdrs, Phase, state_of, status_of
+from bus_schemas.call import CallState, CallView, Cdr, EndReason, ListCdrs, OpenCalls, Phase, state_of, status_of
 from bus_schemas.slot import AdbCommandResult, AdbCommandStatus, SlotConfig, SlotStatus
 from bus_schemas.trunk import TrunkConfig, TrunkState, TrunkView
 
@@ -53,6 +53,17 @@ def cdr_filter(wanted: ListCdrs, before: int | None, user: str | None) -> tuple[
         case CallState():
             clauses.append("0")  # a record is of a call that is over
     return " AND ".join(clauses), [value for _, value in given]
+
+
+def open_filter(wanted: OpenCalls) -> tuple[str, list[Any]]:
+    lines = None if wanted.lines is None else msgspec.json.encode(wanted.lines).decode()
+    conditions = [
+        ("slot = ?", wanted.slot),
+        ("line IN (SELECT value FROM json_each(?))", lines),
+        ("start_time < ?", wanted.before),
+    ]
+    given = [(condition, value) for condition, value in conditions if value is not None]
+    return " AND ".join(["phase <> 'ended'", *(condition for condition, _ in given)]), [value for _, value in given]
 
 
 _CHOSEN = f"reason IN ('{EndReason.HANGUP_LOCAL}', '{EndReason.HANGUP_REMOTE}')"

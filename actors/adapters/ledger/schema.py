@@ -1,13 +1,15 @@
 """The ledger's tables in SQLite. Another version of them is another file: the old one is dropped and rebuilt."""
 
-VERSION = 3
+VERSION = 4
 
 SCHEMA = """
-CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
-INSERT INTO position VALUES (1, 0);
+CREATE TABLE position (            -- the last entry that is in, and how many are
+    one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, entries INTEGER NOT NULL
+);
+INSERT INTO position VALUES (1, 0, 0);
 CREATE TABLE calls (
     seq INTEGER PRIMARY KEY,          -- of the attempt: the order of the list
-    call_id TEXT NOT NULL UNIQUE, slot INTEGER NOT NULL, number TEXT NOT NULL, user TEXT NOT NULL,
+    call_id TEXT NOT NULL UNIQUE, line TEXT NOT NULL, slot INTEGER NOT NULL, number TEXT NOT NULL, user TEXT NOT NULL,
     phase TEXT NOT NULL, start_time TEXT NOT NULL, ring_time TEXT, answer_time TEXT, end_time TEXT,
     duration INTEGER, ring_seconds INTEGER, reason TEXT, cause TEXT, ended_by TEXT, ending INTEGER NOT NULL DEFAULT 0,
     clock_suspect INTEGER NOT NULL DEFAULT 0, trace_id TEXT, trunk TEXT, campaign TEXT, recording TEXT,
@@ -17,7 +19,9 @@ CREATE INDEX calls_start ON calls (start_time);
 CREATE INDEX calls_user ON calls (user, seq);
 CREATE INDEX live_calls ON calls (seq) WHERE phase <> 'ended';
 CREATE TABLE slots (
-    slot INTEGER PRIMARY KEY, config BLOB NOT NULL, status TEXT NOT NULL, call_id TEXT, last_activity TEXT
+    slot INTEGER PRIMARY KEY, config BLOB NOT NULL, status TEXT NOT NULL,
+    call_id TEXT,                     -- the call of its own phone that is not over
+    last_activity TEXT
 );
 CREATE TABLE commands (
     command_id TEXT PRIMARY KEY, slot INTEGER NOT NULL, command TEXT NOT NULL, user TEXT NOT NULL,
