@@ -1,7 +1,6 @@
 """One schedule: a world from its seed, played to its end and judged."""
 
 import asyncio
-import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from actors.adapters.ledger.fresh import fold_fresh, tables
 from actors.adapters.ledger.store import SqliteLedger
 from actors.runtime import actor
 from actors.runtime.context import Context
@@ -25,15 +25,13 @@ from simulators.callers import EVERYTHING, Callers
 from simulators.carrier import REMOTE
 from simulators.clock_loop import SimLoop, run
 from simulators.judge import Judge, Quiet, Violation
-from simulators.memory_bus import MemoryBus
 from simulators.records import calls_of, read
 from simulators.timeline import Timeline
 from simulators.troubles import Trouble, Troubles, draw
-from simulators.world import SLOTS_OF, TRUNK_OF, World, ledger_of
+from simulators.world import SLOTS_OF, TRUNK_OF, World
 
 SETTLE = 50.0  # seconds after which every call has ended by itself
 SNAPSHOT_EVERY, REMEMBERED_ANSWERS = 6, 4  # instead of hundreds: so that worlds of minutes come to both
-UNHEARD = ("unplugged", "wall clock")
 
 
 @dataclass(frozen=True)
@@ -183,35 +181,16 @@ def _look_back(world: World, quiet: Quiet) -> None:
 
 def _differences(world: World, file: Path) -> Iterator[str]:
     """What the ledger of one host has otherwise than a fresh fold of the journal, as far as it had read that."""
-    found = _tables(file)
-    ((_, position),) = found["position"]
-    fresh = world.folder / f"fresh-{position}.sqlite3"
-    if not fresh.exists():
-        _fold_afresh(world, fresh, position)
-    right = _tables(fresh)
+    store = SqliteLedger(file)
+    position = store.sequence()
+    store.close()
+    fresh, found = world.folder / f"fresh-{file.name}", tables(file)
+    right = fold_fresh(world.broker.journal[:position], fresh)
     for table in sorted(right.keys() | found.keys()):
         for row in [row for row in found.get(table, []) if row not in right.get(table, [])]:
             yield f"{file.name}: {table} has {row}"
         for row in [row for row in right.get(table, []) if row not in found.get(table, [])]:
             yield f"{file.name}: {table} lacks {row}"
-
-
-def _fold_afresh(world: World, file: Path, position: int) -> None:
-    from actors.ledger.ledger import _decode
-    from actors.ledger.repository import Folded
-
-    store = SqliteLedger(file)
-    store.fold([Folded(seq=entry.seq, event=_decode(entry)) for entry in world.broker.journal[:position]])
-    store.close()
-
-
-def _tables(file: Path) -> dict[str, list[tuple[Any, ...]]]:
-    connection = sqlite3.connect(file)
-    try:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
-    finally:
-        connection.close()
 
 
 # --- around it --------------------------------------------------------------------------------------------------
@@ -254,6 +233,3 @@ def _noted_logs(world: World) -> Iterator[None]:
         yield
     finally:
         structlog.configure(processors=kept)
-
-
-__all__ = ["MemoryBus", "Verdict", "ledger_of", "play"]

@@ -30,7 +30,8 @@ class Timeline:
         call_id = next((one.event.call_id for one in mine), what)
         line = next((one.event.line for one in mine), what)
         over = next((one.at for one in mine if one.subject.endswith(".ended")), 1e9)
-        times = [one.at for one in mine if one.at <= over] + [call.created for call in self._book.calls if call.number == number]
+        times = [one.at for one in mine if one.at <= over]
+        times += [call.created for call in self._book.calls if call.number == number]
         start, end = (min(times) - BEFORE, max(times) + AFTER) if times else (0.0, 1e9)
         targets = {"bus", line, f"host {HOST_OF.get(line, '')}", *(["pbx"] if line.startswith("trunk") else [])}
         rows = self._events(call_id, line) + self._calls(line) + self._asked(call_id, number)

@@ -16,6 +16,7 @@ DOUBTS = frozenset({EndReason.UNKNOWN, EndReason.PHONE_LOST, EndReason.TRUNK_LOS
 BY_REMOTE = frozenset({EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BUSY})
 NO_EXCUSE = ("settings", "wall clock", "phone clock")
 MOMENT = 0.001  # seconds by which times of two books may differ
+GAP = 0.1  # seconds in which news that is under way is lost with whoever was to hear it
 CLOSE = 1.0  # seconds by which a record may be off
 SMALL_STEP = 10.0  # seconds that nobody can tell from a slow answer
 
@@ -57,7 +58,7 @@ class Case:
         end = self.device.ended if self.device is not None else None
         if self.on_phone or end is None:
             return False
-        return bool(self.faults(end - MOMENT, end, "away", "crash", "pause", "cut", "PBX"))
+        return bool(self.faults(end - MOMENT, end + GAP, "away", "crash", "pause", "cut", "PBX"))
 
     def foreign(self, start: float, end: float) -> bool:
         """Whether the phone was in somebody else's call."""
@@ -109,7 +110,10 @@ def _premature(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Findi
     ended: CallEnded = stored.event
     if device.created > stored.at + MOMENT:
         yield "dialled after its end", f"ended at {stored.at:.3f}, dialled at {device.created:.3f}"
-    elif device.up(stored.at - MOMENT) and device.up(stored.at + MOMENT) and not case.faults(stored.at - 1.0, stored.at, "unplugged", "cut", "PBX"):
+        return
+    if not device.up(stored.at - MOMENT) or not device.up(stored.at + MOMENT):
+        return
+    if not case.faults(stored.at - 1.0, stored.at, "unplugged", "cut", "PBX"):
         yield "ended while it is up", f"{ended.reason} at {stored.at:.3f}: {ended.cause}; over at {device.ended}"
 
 
@@ -162,11 +166,9 @@ def _seconds(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding
         set_back = case.faults(case.attempt.at - 1.0, stored.at, "wall clock")
         if ended.duration > most_talk and not set_back:
             yield "untrue seconds", f"{ended.duration} s of talk in {most_talk:.1f} s"
+    elif case.unseen():
+        if ended.ring_seconds + ended.duration > stored.at - case.attempt.at + slack:
+            yield "untrue seconds", f"{ended.ring_seconds} + {ended.duration} s is longer than it was on record"
     elif off:
-        yield (
-            "untrue seconds",
-            (
-                f"{ended.ring_seconds} + {ended.duration} s, and the phone: {least:.2f} to {most:.2f} + {talk:.2f} s,"
-                f" by {slack:.2f}"
-            ),
-        )
+        had = f"{least:.2f} to {most:.2f} + {talk:.2f} s, by {slack:.2f}"
+        yield "untrue seconds", f"{ended.ring_seconds} + {ended.duration} s, and the phone: {had}"

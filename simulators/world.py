@@ -8,7 +8,6 @@ whatever happens to a host, and keep the book that the judge reads (`judge.py`).
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor, Future
 from contextlib import AsyncExitStack
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -303,19 +302,4 @@ def with_slot(settings: Settings, slot: int, **changes: Any) -> Settings:
 
 def ledger_of(bus: MemoryBus, store: SqliteLedger) -> Ledger:
     """A ledger that works without threads: simulated time does not wait for them."""
-    ledger = Ledger(bus=bus, repository=store)
-    inline: Any = _Inline()
-    ledger._writer = ledger._readers = inline
-    return ledger
-
-
-class _Inline(Executor):
-    """Does what it is given at once."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **more: Any) -> "Future[Any]":
-        done: Future[Any] = Future()
-        try:
-            done.set_result(work(*args, **more))
-        except Exception as error:  # noqa: BLE001  it travels to whoever gave the work
-            done.set_exception(error)
-        return done
+    return Ledger(bus=bus, repository=store, threads=False)

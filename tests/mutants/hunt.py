@@ -1,4 +1,4 @@
-"""`python -m tests.mutants.hunt FIRST LAST`: play seeds until one is caught, and say which as JSON. Exit code 1: none."""
+"""`python -m tests.mutants.hunt FIRST LAST`: play seeds until one is caught, told as JSON; exit code 1: none."""
 
 import json
 import sys
