@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from uuid import UUID, uuid5
 
 from simulators import android_dumps as dumps
@@ -14,6 +15,7 @@ from simulators.telephony import Happened, PhoneCall, Telephony
 
 SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
 NOT_FOUND = 127
+KILLED = 128 + 9
 KEY_CALL, KEY_ENDCALL, KEY_HEADSET = "5", "6", "79"
 FILES_LIMIT = 64 * 1024 * 1024
 
@@ -22,6 +24,15 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 UI = b"<?xml version='1.0' encoding='UTF-8' ?><hierarchy rotation=\"0\"><node index=\"0\" /></hierarchy>"
+
+
+class AmFault(Enum):
+    """What goes wrong with `am start`, the command that dials."""
+
+    REFUSED = "refused"  # in so many words
+    KILLED_BEFORE = "killed_before"  # by a signal, before the order went out
+    KILLED_AFTER = "killed_after"
+    SILENT = "silent"  # it ends well, dials and says nothing
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Android:
     booted_at: float = 0.0
     files: dict[str, bytes] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    am_fault: AmFault | None = None
     dialled: Callable[[str], None] = lambda _: None
     hung_up: Callable[[PhoneCall], None] = lambda _: None
 
@@ -126,11 +138,19 @@ class Android:
             return Result(delay=self.fork_delay)
         options = dict(itertools.pairwise(args[1:]))
         action, uri = options.get("-a", ""), options.get("-d", "")
+        if self.am_fault is AmFault.REFUSED:
+            return Result(err=b"Error: Activity not started, unable to resolve Intent\n", code=1, delay=self.fork_delay)
+        if self.am_fault is AmFault.KILLED_BEFORE:
+            return Result(code=KILLED, delay=self.fork_delay)
         shown = f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n"
         if action == "android.intent.action.CALL" and uri.startswith("tel:"):
             number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
             self.dialled(number)
             self.happened(self.telephony.dial(number, self.clock()))
+        if self.am_fault is AmFault.KILLED_AFTER:
+            return Result(code=KILLED, delay=self.fork_delay)
+        if self.am_fault is AmFault.SILENT:
+            return Result(delay=self.fork_delay)
         return Result(shown.encode(), delay=self.fork_delay)
 
     def input(self, args: list[str], stdin: bytes) -> Result:
@@ -220,11 +240,16 @@ class Android:
         return Result(text.encode().decode("unicode_escape").encode("latin-1"))
 
     def grep(self, args: list[str], stdin: bytes) -> Result:
+        options = "".join(argument[1:] for argument in args if argument.startswith("-"))
         patterns = [argument for argument in args if not argument.startswith("-")]
         if not patterns:
             return Result(err=b"grep: no pattern\n", code=2)
-        found = [line for line in stdin.decode(errors="replace").splitlines() if re.search(patterns[0], line)]
-        return Result("".join(f"{line}\n" for line in found).encode(), code=0 if found else 1)
+        lines = stdin.decode(errors="replace").splitlines()
+        found = [line for line in lines if (re.search(patterns[0], line) is None) is ("v" in options)]
+        if "o" in options:
+            found = [match[0] for line in found for match in re.finditer(patterns[0], line)]
+        shown = "" if "q" in options else "".join(f"{line}\n" for line in found)
+        return Result(f"{len(found)}\n".encode() if "c" in options else shown.encode(), code=0 if found else 1)
 
     def ls(self, args: list[str], stdin: bytes) -> Result:
         names = sorted(path for path in self.files if not args or path.startswith(args[-1]))

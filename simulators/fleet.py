@@ -21,7 +21,7 @@ from aiohttp import web
 from actors.runtime.logging import configure
 from actors.settings import Settings, load
 from simulators.adb_device import Auth
-from simulators.android import Identity
+from simulators.android import AmFault, Identity
 from simulators.telephony import PhoneCall
 from simulators.virtual_phone import VirtualPhone
 
@@ -89,7 +89,7 @@ async def _unauthorized(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
 
 
 async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate."""
+    """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault."""
     android = phone.android
     android.level = int(values.get("battery", android.level))
     android.tenths = int(float(values.get("temperature", android.tenths / 10)) * 10)
@@ -97,6 +97,8 @@ async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     phone.telephony.in_service = bool(values.get("in_service", phone.telephony.in_service))
     phone.slow = float(values.get("slow", phone.slow))
     phone.truncate = bool(values.get("truncate", phone.truncate))
+    if "am_fault" in values:
+        android.am_fault = AmFault(values["am_fault"]) if values["am_fault"] else None
 
 
 def _plain(act: Callable[[VirtualPhone], Any]) -> Fault:

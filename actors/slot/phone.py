@@ -66,7 +66,8 @@ class CallSeen(Struct, frozen=True, kw_only=True):
 
 
 class PastCall(Struct, frozen=True, kw_only=True):
-    """A call in the phone's own short history. Ages are seconds before the look, by the phone's clock."""
+    """A call in the phone's own short history. Ages are seconds before the look, by the phone's clock. `suspect`: that
+    clock was set meanwhile, or tells what cannot be; an age is then as near as can be said, or 0."""
 
     ref: str
     created_age: float
@@ -75,16 +76,19 @@ class PastCall(Struct, frozen=True, kw_only=True):
     reason: EndReason
     cause: str = ""
     incoming: bool = False
+    suspect: bool = False
 
 
 class LiveCall(Struct, frozen=True, kw_only=True):
-    """A call that is up on the phone at the look."""
+    """A call that is up on the phone at the look. `held`: another one talks meanwhile. `suspect` as in PastCall."""
 
     ref: str
     phase: CallPhase
     created_age: float
     answered_age: float | None = None
     incoming: bool = False
+    held: bool = False
+    suspect: bool = False
 
 
 class Look(Struct, frozen=True, kw_only=True):
