@@ -2,7 +2,8 @@
 
 Any host may write. The journal refuses a record that does not follow the newest one, so there is one chain, whoever
 writes. An answer that was lost is refused as not done: its repeat stands in the chain a second time, with the same
-request id, which is better than not at all.
+request id, which is better than not at all. An entry of the chain that nobody can read refuses no later deed: the
+chain goes on from the newest readable record, and `ottb audit` names the entry, as `problems()` does.
 """
 
 import asyncio
@@ -13,10 +14,11 @@ import structlog
 from msgspec import Struct
 
 from actors.audit.chain import GENESIS, link
-from actors.runtime.bus import Bus, BusUnavailable, Fenced, NoAnswer
+from actors.runtime.bus import Bus, BusUnavailable, Fenced, NoAnswer, Recorded
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
+from actors.runtime.problems import Problem, Problems
 from actors.runtime.service import Service
 from bus_schemas.audit import AUDIT_RECORDED, RECORD_AUDIT, Audited, AuditEntry, AuditRecorded, RecordAudit
 from bus_schemas.errors import ErrorCode, Refusal
@@ -27,6 +29,7 @@ SCOPE = "ottb.v1.evt.audit.chain.*"
 QUEUE = 1024  # entries that wait to be written
 GROUP = 128  # entries in one record
 LARGEST = 7 * 1024  # bytes of one entry: a whole group must fit into one message of the bus (1 MB)
+LOOK_BACK = 1_000  # entries of the journal before an unreadable record that are read first for the one before it
 SLOW = 1.0  # seconds that a write may take before the log says so
 
 
@@ -63,7 +66,12 @@ class Audit:
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(maxsize=QUEUE)
         self._head: Head | None = None  # None: not known, to be read
         self._task: asyncio.Task[None] | None = None
+        self._problems = Problems("audit")
         self._service = Service(bus=bus, queue="audit", handlers={RECORD_AUDIT: self._record})
+
+    def problems(self) -> list[Problem]:
+        """Why nothing can be written now, and the entries of the chain that nobody can read."""
+        return self._problems.all()
 
     async def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._write_all())
@@ -113,10 +121,13 @@ class Audit:
             first = await self._append([waiting.entry for waiting in group])
         except (NoAnswer, BusUnavailable) as error:
             log.warning("audit not written", entries=len(group), error=repr(error))
-        except Exception:
+            self._problems.condition("write", repr(error))
+        except Exception as error:
             log.exception("audit not written", entries=len(group))
+            self._problems.condition("write", repr(error))
             refusal = Refusal(ErrorCode.INTERNAL, "The audit could not be written. It is in the log.")
         else:
+            self._problems.settle("write")
             _answer(group, first)
         finally:
             if any(not waiting.number.done() for waiting in group):
@@ -144,8 +155,29 @@ class Audit:
         last = await self._bus.last(SCOPE)
         if last is None:
             return Head()
-        recorded = msgspec.json.decode(last.data, type=AuditRecorded)
-        return Head(seq=last.seq, number=recorded.first + len(recorded.entries) - 1, hash=recorded.hash)
+        record = self._record_in(last) or await self._newest_before(last.seq)
+        if record is None:
+            return Head(seq=last.seq)
+        return Head(seq=last.seq, number=record.first + len(record.entries) - 1, hash=record.hash)
+
+    async def _newest_before(self, seq: int) -> AuditRecorded | None:
+        """The newest record that can be read, when the one at `seq` cannot."""
+        back = LOOK_BACK
+        while True:
+            newest = None
+            async for recorded in self._bus.replay(SCOPE, after=max(seq - back, 0)):
+                newest = self._record_in(recorded) or newest
+            if newest is not None or back >= seq:
+                return newest
+            back *= 10
+
+    def _record_in(self, recorded: Recorded) -> AuditRecorded | None:
+        try:
+            return msgspec.json.decode(recorded.data, type=AuditRecorded)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {error}"):
+                log.error("audit record not understood", seq=recorded.seq, error=str(error))
+            return None
 
 
 def _answer(group: Sequence[Waiting], first: int) -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.ledger.decode import Unreadable, decode
 from actors.ledger.repository import Folded, Repository, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Recorded, Size, Unsubscribe
-from actors.runtime.problems import Problems
+from actors.runtime.problems import Problem, Problems
 from bus_schemas.errors import ErrorCode, Refusal
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ GROUP_BYTES = 8_000_000
 QUIET = 10.0  # seconds without an entry, after which the journal is asked whether there is none
 FIRST_PAUSE, LAST_PAUSE = 0.05, 5.0  # seconds between tries
 
-STORE, JOURNAL, REBUILD = "store", "journal", "rebuild"  # conditions
+STORE, JOURNAL = "store", "journal"  # what can be in the way
 
 Work = Callable[..., Awaitable[Any]]
 
@@ -61,7 +61,7 @@ class Following:
         self._unfollow: Unsubscribe | None = None
         self._task: asyncio.Task[None] | None = None
         self._moved = asyncio.Condition()
-        self.problems = Problems("ledger")
+        self._problems = Problems("ledger")
 
     @property
     def folded(self) -> int:
@@ -82,15 +82,23 @@ class Following:
             error=self._error,
         )
 
+    def problems(self) -> list[Problem]:
+        """What is in the way, and the entries that were left out."""
+        found = self._problems.all()
+        if not self._ready:
+            reason = f"not ready: read up to entry {self.folded} of {self._newest}"
+            found.insert(0, Problem(kind="ledger", id="rebuild", reason=reason))
+        return found
+
     async def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        if self._unfollow is not None:
-            await self._unfollow()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._unfollow is not None:
+            await self._unfollow()
 
     async def until_settled(self) -> bool:
         """Wait until all is in, or until it is known that something is in the way. True: all is in."""
@@ -160,7 +168,7 @@ class Following:
 
     async def _failed(self, what: str, kind: str, error: Exception) -> None:
         reason = f"{kind}: {error}"
-        if self.problems.condition(what, f"{reason} ({self.health.behind} entries behind)") or self._error != reason:
+        if self._problems.condition(what, f"{reason} ({self.health.behind} entries behind)") or self._error != reason:
             log.error("ledger does not get on", kind=kind, error=str(error), folded=self.folded)
         async with self._moved:
             self._error = reason
@@ -169,8 +177,8 @@ class Following:
     def _works(self) -> None:
         if self._error is not None and self._damaged is None:
             self._error = None
-            self.problems.settle(STORE)
-            self.problems.settle(JOURNAL)
+            self._problems.settle(STORE)
+            self._problems.settle(JOURNAL)
             log.info("ledger gets on again", folded=self.folded)
 
     async def _advance(self) -> None:
@@ -197,7 +205,6 @@ class Following:
 
     async def _begin_anew(self) -> None:
         log.error("the records are dropped and rebuilt", reason=self._damaged)
-        self.problems.condition(REBUILD, f"not ready: being rebuilt, since {self._damaged}")
         await self._work(self._store.drop)
         self._generation += 1
         self._position = await self._work(self._store.sequence)
@@ -216,7 +223,6 @@ class Following:
         if not self._ready:
             await self._count(size)
         self._look = False
-        self.problems.settle(REBUILD)
         async with self._moved:
             self._covered = max(self._covered, size.last_seq)  # what is not in is not in the journal either
             self._ready = True
@@ -298,5 +304,5 @@ class Following:
             return Folded(seq=recorded.seq, event=None)
 
     def _leave_out(self, subject: str, seq: int, reason: str) -> None:
-        if self.problems.fault(f"entry {seq}", f"{subject}: {reason}"):
+        if self._problems.fault(f"entry {seq}", f"{subject}: {reason}"):
             log.error("event left out of the records", subject=subject, seq=seq, reason=reason)

@@ -138,7 +138,7 @@ class Ledger:
 
     def problems(self) -> list[Problem]:
         """What is in its way, and the entries of the journal that it could not take."""
-        return self._following.problems.all()
+        return self._following.problems()
 
     async def start(self) -> None:
         """Go on where the store ends; serve once it is as far as the journal is now. That is waited for, but not when
