@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TypeVar
 
-from actors.adapters.android import DAY, READING
+from actors.adapters.phone_clock import DAY, Aged, Clock, Memory, ages_of
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -38,6 +38,7 @@ from simulators.weather import Unanswered, Weather, Wire
 Answer = TypeVar("Answer")
 
 BOOT = "pocket"
+UP_BEFORE = 100_000.0  # seconds that a phone was up before the world began
 
 PHASE = {
     State.CONNECTING: CallPhase.DIALING,
@@ -94,11 +95,21 @@ class Handset:
             raise PhoneRefused("pocket: the key would end another call")
         self._happen(self.telephony.hang_up(self.now()), ender=Ender.US)
 
-    def look(self) -> Look:
-        past = [call for call in self.telephony.history if call.state is State.DISCONNECTED]
-        return Look(
-            live=tuple(self._live(call) for call in reversed(self.telephony.live)),
-            past=tuple(self._past(call) for call in reversed(past)),
+    def look(self, memory: Memory | None) -> tuple[Look, Memory]:
+        """What its calls are, told by its own clock, and what to remember for the next look."""
+        clock = Clock(time_of_day=self._its_time(self.now()), uptime=self.now() + UP_BEFORE)
+        history = list(self.telephony.history)
+        aged = {call.id: self._aged(call, clock, memory) for call in history}
+        past = [call for call in history if call.state is State.DISCONNECTED]
+        found = Look(
+            live=tuple(self._live(call, aged[call.id]) for call in reversed(self.telephony.live)),
+            past=tuple(self._past(call, aged[call.id]) for call in reversed(past)),
+        )
+        up = clock.uptime or 0.0
+        return found, Memory(
+            clock=clock,
+            moments={id: tuple(up - age for age in one.ages) for id, one in aged.items()},
+            doubtful=frozenset(id for id, one in aged.items() if one.suspect),
         )
 
     def run(self, command: str) -> ShellResult:
@@ -196,39 +207,42 @@ class Handset:
                 record.ended, record.ender = self.now(), ender
                 record.reason, record.cause = _why(call.cause)
 
-    def _age(self, call: PhoneCall, event: str) -> float | None:
-        """Seconds since an event of a call by the phone's own clock, as its log of a day's times tells them."""
-        at = next((at for at, name, _ in call.events if name == event), None)
-        return None if at is None else self._by_its_clock(at)
+    def _its_time(self, at: float) -> float:
+        """The time of day by the phone's clock at a moment."""
+        return (at + next(wrong for since, wrong in reversed(self._wrong) if since <= at)) % DAY
 
-    def _by_its_clock(self, at: float) -> float:
-        now = self.now()
-        age = (now + self._ahead(now) - at - self._ahead(at)) % DAY
-        return 0.0 if age > DAY - READING else age
+    def _aged(self, call: PhoneCall, clock: Clock, memory: Memory | None) -> Aged:
+        events = [(name, self._its_time(at)) for at, name, _ in call.events]
+        return ages_of(call.id, events, "", clock, memory)
 
-    def _ahead(self, at: float) -> float:
-        return next(wrong for since, wrong in reversed(self._wrong) if since <= at)
-
-    def _live(self, call: PhoneCall) -> LiveCall:
+    def _live(self, call: PhoneCall, aged: Aged) -> LiveCall:
         return LiveCall(
             ref=self.ref(call),
             phase=PHASE[call.state],
-            created_age=self._by_its_clock(call.created),
-            answered_age=self._age(call, "SET_ACTIVE"),
+            created_age=max(aged.ages, default=0.0),
+            answered_age=_age(call, "SET_ACTIVE", aged),
             incoming=call.incoming,
+            held=call.state is State.ON_HOLD,
+            suspect=aged.suspect,
         )
 
-    def _past(self, call: PhoneCall) -> PastCall:
+    def _past(self, call: PhoneCall, aged: Aged) -> PastCall:
         reason, cause = _why(call.cause)
         return PastCall(
             ref=self.ref(call),
-            created_age=self._by_its_clock(call.created),
-            answered_age=self._age(call, "SET_ACTIVE"),
-            ended_age=self._age(call, "SET_DISCONNECTED") or 0.0,
+            created_age=max(aged.ages, default=0.0),
+            answered_age=_age(call, "SET_ACTIVE", aged),
+            ended_age=_age(call, "SET_DISCONNECTED", aged) or 0.0,
             reason=reason,
             cause=cause,
             incoming=call.incoming,
+            suspect=aged.suspect,
         )
+
+
+def _age(call: PhoneCall, event: str, aged: Aged) -> float | None:
+    """How long ago an event was for the first time."""
+    return next((age for (_, name, _), age in zip(call.events, aged.ages, strict=True) if name == event), None)
 
 
 class PocketPhone:
@@ -243,6 +257,7 @@ class PocketPhone:
         self._buried = buried
         self._step = step
         self._home = here()
+        self._memory: Memory | None = None
         self._report: Callable[[Report], None] = lambda report: None
 
     def start(self, report: Callable[[Report], None]) -> None:
@@ -266,9 +281,12 @@ class PocketPhone:
     async def look(self) -> Look:
         await self._pass("before look")
         try:
-            return await self._order("look", self._handset.look)
+            look, memory = await self._order("look", lambda: self._handset.look(self._memory))
         except PhoneUncertain as error:
             raise PhoneUnreachable(str(error)) from None
+        if self._memory is None or (memory.clock.uptime or 0.0) >= (self._memory.clock.uptime or 0.0):
+            self._memory = memory
+        return look
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
         return await self._order("shell", lambda: self._handset.run(command), survives=True)

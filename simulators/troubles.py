@@ -14,6 +14,7 @@ from bus_schemas.slot import CONFIGURE_SLOT, ConfigureSlot
 from simulators.callers import EVERYTHING
 from simulators.carrier import BUSY, INVALID, LOST_SIGNAL, NO_ANSWER, REJECTED, REMOTE
 from simulators.chronicle import Source
+from simulators.memory_bus import MemoryBus
 from simulators.pocket_phone import Handset
 from simulators.world import World, with_slot
 
@@ -51,6 +52,9 @@ def draw(random: random.Random) -> frozenset[Trouble]:
     return frozenset(kind for kind in kinds if random.random() < 0.25)
 
 
+RECONNECT = 1.0  # seconds after an outage in which what was under way is still waited for
+
+
 @dataclass
 class _Between:
     """Seconds between two troubles of a kind."""
@@ -75,6 +79,8 @@ class Troubles:
         world.fates = tuple(fate for kind, fate in fates if kind in kinds)
         if Trouble.LOST_ACK in kinds:
             world.broker.lose_ack = lambda: not world.calm and self.random.random() < 0.05
+        if Trouble.ECHO in kinds:
+            world.broker.reply_delays = self._reply_delays
         each: tuple[tuple[Trouble, _Between, Callable[[], Any]], ...] = (
             (Trouble.STANDBY, _Between(5.0, 60.0), self._standby),
             (Trouble.OUTAGE, _Between(5.0, 40.0), self._outage),
@@ -98,9 +104,9 @@ class Troubles:
         for task in self._tasks:
             task.cancel()
         world.weather.slow = world.weather.deaf = 0.0
-        mend = getattr(world.broker, "mend", None)
-        if mend is not None:
-            mend()
+        world.broker.full = False
+        for client in [*world.gateways, *(life.bus for life in world.lives if life.bus.alive)]:
+            world.broker.mend(client)
         for life in world.lives:
             life.process.thaw()
         for handset in world.handsets.values():
@@ -114,6 +120,11 @@ class Troubles:
         while True:
             await asyncio.sleep(self.random.uniform(between.least, between.most))
             await happen()
+
+    def _reply_delays(self) -> tuple[float, ...]:
+        if self.world.calm or self.random.random() < 0.7:
+            return (0.0,)
+        return tuple(self.random.choice((0.001, 0.1, 2.0)) for _ in range(self.random.randrange(1, 3)))
 
     # --- hosts
 
@@ -157,20 +168,19 @@ class Troubles:
         """For one client or for all, for a moment or for long."""
         world = self.world
         seconds = self.random.choice((0.1, 0.5, 3.0, 8.0, 15.0, 60.0)) * self.random.uniform(0.5, 1.0)
-        clients: list[Any] = [life.bus for life in world.lives if life.bus.alive] + world.gateways
+        clients: list[MemoryBus] = [life.bus for life in world.lives if life.bus.alive] + world.gateways
         hit = clients if self.random.random() < 0.4 else [self.random.choice(clients)]
-        broker: Any = world.broker
-        if not hasattr(broker, "cut"):
-            return
         for client in hit:
-            broker.cut(client)
-        world.book.fault("outage", "bus", world.now, world.now + seconds)
-        await asyncio.sleep(seconds)
-        for client in hit:
-            broker.mend(client)
+            world.broker.cut(client, notice=self.random.choice((0.0, 1.0, 4.0)))
+        world.book.fault("outage", "bus", world.now, world.now + seconds + RECONNECT)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            for client in hit:
+                world.broker.mend(client)
 
     async def _full(self) -> None:
-        broker: Any = self.world.broker
+        broker = self.world.broker
         seconds = self.random.choice((0.5, 5.0, 20.0))
         self.world.book.fault("disk full", "bus", self.world.now, self.world.now + seconds)
         broker.full = True
