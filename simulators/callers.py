@@ -11,7 +11,15 @@ from bus_schemas.call import END_CALL, START_CALL, CallStarted, EndCall, StartCa
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from bus_schemas.slot import ADB_COMMAND, RESTART_SLOT, AdbCommand, AdbCommandStarted, RestartSlot
+from bus_schemas.slot import (
+    ADB_COMMAND,
+    REBOOT_DEVICE,
+    RESTART_SLOT,
+    AdbCommand,
+    AdbCommandStarted,
+    RebootDevice,
+    RestartSlot,
+)
 from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
 from simulators.world import World
 
@@ -128,8 +136,11 @@ class Callers:
             slot, id = self.random.randrange(1, 4), f"shell-{number}"
             rpc: Rpc[Any, Any] = ADB_COMMAND
             request: Any = AdbCommand(slot=slot, command=f"echo {id}")
-            if self.random.random() < 0.2:
+            chance = self.random.random()
+            if chance < 0.15:
                 rpc, request = RESTART_SLOT, RestartSlot(slot=slot)
+            elif chance < 0.25:
+                rpc, request = REBOOT_DEVICE, RebootDevice(slot=slot)
             command = self.command(id, "admin", rpc, request)
             self._later(self._repeat(command))
             await self.ask(command)

@@ -44,6 +44,10 @@ class DeviceCall:
     reason: EndReason | None = None
     cause: str = ""
 
+    def remembered(self, at: float) -> bool:
+        """Whether the device knew at that moment how it had ended."""
+        return self.ended is not None and self.ended < at and self.ender is not Ender.LOST
+
     def up(self, at: float) -> bool:
         """Whether it was up at that moment."""
         return self.created <= at and (self.ended is None or at < self.ended)

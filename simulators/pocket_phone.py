@@ -38,6 +38,7 @@ from simulators.weather import Unanswered, Weather, Wire
 Answer = TypeVar("Answer")
 
 BOOT = "pocket"
+REBOOT = 8.0  # seconds until a phone is back
 UP_BEFORE = 100_000.0  # seconds that a phone was up before the world began
 
 PHASE = {
@@ -70,6 +71,7 @@ class Handset:
         self.dials: list[str] = []
         self.plugged = True
         self.boot = BOOT
+        self._boots = 0
         self.book = book if book is not None else Chronicle()
         self.wire = Wire(weather)
         self._wrong = [(0.0, 0.0)]  # from when on the phone's clock was ahead by how much
@@ -140,9 +142,21 @@ class Handset:
         """The far end of a call hangs up now."""
         self._happen(self.telephony.end(call, cause, self.now()))
 
-    def unplug(self) -> None:
+    def restart(self, seconds: float) -> None:
+        """The phone restarts: its calls are over and forgotten, and it is back after a while."""
+        for call in self.telephony.live:
+            record = self.record(call)
+            record.ended, record.ender, record.reason = self.now(), Ender.LOST, EndReason.PHONE_LOST
+        self.telephony.reset()
+        self._boots += 1
+        self.boot = f"{BOOT}{self._boots}"
+        self.book.fault("phone restarted", self.name, self.now(), self.now() + seconds)
+        self.unplug(dead=True)
+        asyncio.get_running_loop().call_later(seconds, self.plug, context=Context())
+
+    def unplug(self, *, dead: bool = False) -> None:
         self.plugged = False
-        self.wire.cut()
+        self.wire.cut(dead=dead)
         for watcher in list(self._watchers):
             watcher.link(Link.ABSENT)
 
@@ -292,7 +306,7 @@ class PocketPhone:
         return await self._order("shell", lambda: self._handset.run(command), survives=True)
 
     async def reboot(self) -> None:
-        await self._pass("before reboot")
+        await self._order("reboot", lambda: self._handset.restart(REBOOT), survives=True)
 
     async def reconnect(self) -> None:
         await self._pass("before reconnect")

@@ -1,6 +1,7 @@
 """One schedule: a world from its seed, played to its end and judged."""
 
 import asyncio
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import structlog
 from actors.adapters.ledger.fresh import fold_fresh, tables
 from actors.adapters.ledger.store import SqliteLedger
 from actors.runtime import actor
+from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET, TTL
 from actors.runtime.wire import ask
@@ -111,6 +113,7 @@ async def _look_around(world: World, callers: Callers, quiet: Quiet) -> None:
     await asyncio.sleep(10.0)
     for command in [command for command in callers.commands if command.starts and command.first is not None]:
         await callers.ask(command)
+    await asyncio.sleep(3.0)
     await _probe(world, callers, quiet)
     await asyncio.sleep(10.0)
     await _ask_who_is_busy(world, quiet)
@@ -222,7 +225,8 @@ def _noted_logs(world: World) -> Iterator[None]:
         error = event.pop("exc_info", None)
         text = " ".join(f"{key}={value}" for key, value in event.items() if key != "event")
         world.book.note(world.now, f"[{method}] {event['event']} {text}")
-        if method in ("error", "exception", "critical") and error:
+        error = sys.exc_info()[1] if error is True else error
+        if method in ("error", "exception", "critical") and error and not isinstance(error, BusError):
             world.broken.append(f"{world.now:.3f} {event['event']} {text}")
         raise structlog.DropEvent
 

@@ -33,6 +33,7 @@ class Trouble(StrEnum):
     FOREIGN = "foreign"  # people use the phones: calls come in, calls are made by hand
     FAR_END = "far_end"  # the called side hangs up at any moment
     UNPLUG = "unplug"
+    REBOOT = "reboot"  # a phone restarts by itself
     PBX = "pbx"  # the connection to the PBX is cut, or it dies
     PHONE_CLOCK = "phone_clock"
     HOST_CLOCK = "host_clock"
@@ -87,6 +88,7 @@ class Troubles:
             (Trouble.FOREIGN, _Between(2.0, 20.0), self._foreign),
             (Trouble.FAR_END, _Between(0.1, 8.0), self._far_end),
             (Trouble.UNPLUG, _Between(5.0, 40.0), self._unplug),
+            (Trouble.REBOOT, _Between(10.0, 60.0), self._reboot),
             (Trouble.PBX, _Between(5.0, 40.0), self._cut_pbx),
             (Trouble.PHONE_CLOCK, _Between(5.0, 30.0), self._step_phone),
             (Trouble.HOST_CLOCK, _Between(5.0, 30.0), self._step_host),
@@ -203,6 +205,9 @@ class Troubles:
         finally:
             handset.plug()
             fault.end = self.world.now
+
+    async def _reboot(self) -> None:
+        self._handset().restart(self.random.choice((3.0, 12.0)))
 
     async def _foreign(self) -> None:
         """Somebody calls the phone, or uses it: beside our call or alone."""

@@ -113,7 +113,7 @@ def _premature(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Findi
         return
     if not device.up(stored.at - MOMENT) or not device.up(stored.at + MOMENT):
         return
-    if not case.faults(stored.at - 1.0, stored.at, "unplugged", "cut", "PBX"):
+    if not case.faults(stored.at - 1.0, stored.at, "unplugged", "phone restarted", "cut", "PBX"):
         yield "ended while it is up", f"{ended.reason} at {stored.at:.3f}: {ended.cause}; over at {device.ended}"
 
 
@@ -121,8 +121,10 @@ def _doubt(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding]:
     ended: CallEnded = stored.event
     if not case.faults(case.attempt.at - 1.0, stored.at):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; nothing was wrong"
-    elif ended.reason is EndReason.UNKNOWN and case.on_phone and device.ended is not None and device.ended < stored.at:
-        hidden = case.faults(stored.at - 12.0, stored.at, "unplugged", "look: no answer", "phone clock")
+    elif ended.reason is EndReason.UNKNOWN and case.on_phone and device.remembered(stored.at):
+        hidden = case.faults(
+            stored.at - 12.0, stored.at, "unplugged", "phone restarted", "look: no answer", "phone clock"
+        )
         if not hidden:
             yield "unknown, and the phone knows", f"{ended.cause}; the phone: {device.reason}, {device.ender}"
 
