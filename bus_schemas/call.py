@@ -51,7 +51,8 @@ class CallStatus(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself."""
+    """Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself. `not_dialed`:
+    nothing has reached the phone or the PBX."""
 
     HANGUP_LOCAL = "hangup_local"
     HANGUP_REMOTE = "hangup_remote"
@@ -62,6 +63,7 @@ class EndReason(StrEnum):
     NETWORK = "network"
     PHONE_LOST = "phone_lost"
     TRUNK_LOST = "trunk_lost"
+    NOT_DIALED = "not_dialed"
     UNKNOWN = "unknown"
 
 
@@ -322,7 +324,7 @@ class CallAlerting(Struct, frozen=True, kw_only=True):
 
 
 class CallConnected(Struct, frozen=True, kw_only=True):
-    """The far end answered."""
+    """The far end answered. `clock_suspect`: the phone's clock said a moment at which it cannot have been."""
 
     line: LineName
     call_id: CallId
@@ -332,6 +334,7 @@ class CallConnected(Struct, frozen=True, kw_only=True):
     mono: float
     boot: str
     ref: str
+    clock_suspect: bool = False
 
 
 class CallEnding(Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ from bus_schemas.call import (
     status_of,
 )
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotBooked, SlotConfigured, SlotReleased, SlotTelemetry
+from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotConfigured, SlotTelemetry
 from bus_schemas.trunk import TrunkChanged
 from bus_schemas.visibility import visible
 from gateway.auth import Caller, Doorkeeper
@@ -363,8 +363,8 @@ def shown(event: Any, past: str) -> dict[str, Any]:
         data |= {"phase": phase.value, "state": state_of(phase).value, "status": status_of(state_of(phase)).value}
     elif isinstance(event, CallEnding):
         data["ending"] = True
-    elif isinstance(event, SlotBooked | SlotReleased | SlotConfigured):
-        data["call_id"] = event.call_id if isinstance(event, SlotBooked) else None
+    elif isinstance(event, SlotConfigured):
+        data["call_id"] = None
     if "slot" in data and "call_id" not in data:
         data["id"] = data["slot"]
     for internal in ("mono", "boot", "after_ref", "ref"):

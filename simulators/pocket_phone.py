@@ -284,9 +284,12 @@ class PocketPhone:
         self._handset.detach(self)
         self._report = lambda report: None
 
-    async def dial(self, number: str) -> None:
-        # Sent in the very step in which it was asked: what the asker has just checked still holds.
-        await self._order("dial", lambda: self._handset.order(number), survives=True)
+    async def dial(self, number: str, wanted: Callable[[], bool] = lambda: True) -> None:
+        await self._pass("before dial")
+        waited = await self._handset.wire.queue()
+        if not wanted():  # from here to the sending nothing can come between
+            raise PhoneUnreachable("pocket: the order was withdrawn")
+        await self._order("dial", lambda: self._handset.order(number), survives=True, waited=waited)
 
     async def hang_up(self, ref: str | None) -> None:
         await self._pass("before hang-up")
@@ -336,7 +339,9 @@ class PocketPhone:
         else:
             self._home.call(lambda: self._report(report))
 
-    async def _order(self, name: str, effect: Callable[[], Answer], *, survives: bool = False) -> Answer:
+    async def _order(
+        self, name: str, effect: Callable[[], Answer], *, survives: bool = False, waited: float = 0.0
+    ) -> Answer:
         if not self._handset.plugged:
             raise PhoneUnreachable("pocket: unplugged")
 
@@ -345,7 +350,7 @@ class PocketPhone:
             self._handset.book.fault(f"{name}: {kind}", self._handset.name, now, now + seconds)
 
         try:
-            answer = await self._handset.wire.send(effect, survives=survives, unusual=unusual)
+            answer = await self._handset.wire.send(effect, unusual=unusual, survives=survives, waited=waited)
         except Unanswered:
             raise PhoneUncertain("pocket: no answer") from None
         await self._pass(f"after {name}")

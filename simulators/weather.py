@@ -61,10 +61,22 @@ class Wire:
         for answer in list(self._waiting):
             _fail(answer, Unanswered())
 
+    async def queue(self) -> float:
+        """Wait for others who use the way. Returns the seconds that this took, which are part of the deadline."""
+        waited = 0.0 if self.weather is None else self.weather.way().there
+        await asyncio.sleep(waited)
+        return waited
+
     async def send(
-        self, effect: Callable[[], Answer], *, survives: bool = False, unusual: Callable[[str, float], None]
+        self,
+        effect: Callable[[], Answer],
+        *,
+        unusual: Callable[[str, float], None],
+        survives: bool = False,
+        waited: float = 0.0,
     ) -> Answer:
-        """Have the device carry out an order. `survives`: what was sent may be carried out in spite of a cut.
+        """Have the device carry out an order. `survives`: what was sent may be carried out in spite of a cut. `waited`:
+        seconds of the deadline that are over.
 
         `unusual` hears what was unusual about the way, and for how many seconds. Raises Unanswered, and what the
         effect raises.
@@ -73,6 +85,7 @@ class Wire:
             return effect()
         loop = asyncio.get_running_loop()
         way = self.weather.way()
+        way.there = min(way.there, LATEST - waited)
         if way.there + way.back > UNUSUAL:
             unusual("slow", way.there + way.back)
         if way.deaf is not None:
@@ -93,7 +106,10 @@ class Wire:
                     loop.call_later(way.back, _set, answer, done)
 
         loop.call_later(way.there, arrive, context=Context())
-        loop.call_later(DEADLINE if way.deaf is None else way.deaf, _fail, answer, Unanswered(), context=Context())
+        deadline = DEADLINE - waited
+        loop.call_later(
+            deadline if way.deaf is None else min(way.deaf, deadline), _fail, answer, Unanswered(), context=Context()
+        )
         self._waiting.append(answer)
         try:
             return await answer

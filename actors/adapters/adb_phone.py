@@ -211,9 +211,11 @@ class AdbPhone:
         await self._stop_watching()
         self._shell.close()
 
-    async def dial(self, number: str) -> None:
+    async def dial(self, number: str, wanted: Callable[[], bool] = lambda: True) -> None:
         if not NUMBER.match(number):
             raise ValueError("only an E.164 number that passed the gate may reach a phone")
+        if not wanted():
+            raise PhoneUnreachable(f"{self._serial}: the order was withdrawn")
         uri = number.replace("+", "%2B")
         done = await self._shell.run(f"am start -a android.intent.action.CALL -d tel:{uri}", timeout=SHORT_TIMEOUT)
         refusal = REFUSED.search(done.output)

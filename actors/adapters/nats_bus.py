@@ -285,7 +285,7 @@ class NatsBus:
     async def size(self) -> Size:
         async with asking(self._client, JOURNAL):
             state = (await self._js.stream_info(JOURNAL)).state
-            return Size(entries=int(state.messages), last_seq=int(state.last_seq))
+        return Size(entries=int(state.messages), last_seq=int(state.last_seq))
 
     # --- keys
 

@@ -20,6 +20,7 @@ class Context(Struct, frozen=True, kw_only=True):
 
     `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT.
     `after`: the asker has seen the journal up to here and must not be answered from before it.
+    `fresh`: the command's id was made for this request, which is sent for the first time: it cannot be a repeat.
     """
 
     command_id: str
@@ -29,6 +30,7 @@ class Context(Struct, frozen=True, kw_only=True):
     credential: str | None = None
     address: str = ""
     after: int = 0
+    fresh: bool = False
 
     @property
     def trace_id(self) -> str | None:
@@ -63,6 +65,8 @@ class Context(Struct, frozen=True, kw_only=True):
             headers["Ottb-Address"] = self.address
         if self.after:
             headers["Ottb-After"] = str(self.after)
+        if self.fresh:
+            headers["Ottb-Fresh"] = "1"
         return headers
 
     @classmethod
@@ -76,4 +80,5 @@ class Context(Struct, frozen=True, kw_only=True):
             credential=headers.get("Ottb-Credential"),
             address=headers.get("Ottb-Address", ""),
             after=int(after) if after.isascii() and after.isdigit() else 0,
+            fresh="Ottb-Fresh" in headers,
         )

@@ -163,9 +163,9 @@ class Phone(Protocol):
     async def close(self) -> None:
         """Stop watching and free every connection. Calls on the phone go on."""
 
-    async def dial(self, number: str) -> None:
-        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy). Returns when the phone took
-        the order, not when it rings."""
+    async def dial(self, number: str, wanted: Callable[[], bool]) -> None:
+        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy) and `wanted()` is still true
+        right before the order leaves (else PhoneUnreachable). Returns when the phone took it, not when it rings."""
 
     async def hang_up(self, ref: str | None) -> None:
         """End the call that the phone names `ref`; None: the only one that is up. Does nothing when it is not up, and
