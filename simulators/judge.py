@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus_schemas.call import END_CALL, CallDialing, CallEnded
+from bus_schemas.call import END_CALL, CallAdopted, CallDialing, CallEnded
 from bus_schemas.slot import ADB_COMMAND
 from simulators.callers import PASSING, Command
 from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
@@ -83,6 +83,8 @@ class Judge:
 
     def _terminal(self) -> Iterator[Violation]:
         for call in self.calls.values():
+            if call.dialing is None and all(isinstance(one.event, CallAdopted) for one in call.events):
+                continue  # given up before it got on record: what came after would be refused
             if call.dialing is None:
                 yield Violation("no attempt", call.call_id, f"{len(call.events)} events and no attempt")
             elif not call.ended:

@@ -16,7 +16,7 @@ from simulators.carrier import BUSY, INVALID, LOST_SIGNAL, NO_ANSWER, REJECTED, 
 from simulators.chronicle import Source
 from simulators.memory_bus import MemoryBus
 from simulators.pocket_phone import Handset
-from simulators.world import World, with_slot
+from simulators.world import HOST_OF, SLOTS_OF, World, with_slot
 
 
 class Trouble(StrEnum):
@@ -154,7 +154,8 @@ class Troubles:
             if machine.life is not None:
                 world.crash(machine.life)
             return
-        serial = f"pocket{self.random.choice((slot, slot, 1))}"
+        beside = self.random.choice(SLOTS_OF[HOST_OF[f"slot-{slot}"]])  # the phone of a slot of the same host
+        serial = f"pocket{self.random.choice((slot, beside))}"
         request = ConfigureSlot(slot=slot, serial=serial, user=user, region=region)
         context = Context(command_id=f"configure-{world.now}", user="admin", actions=EVERYTHING)
         world.broker.turn = self.random.randrange(1000)

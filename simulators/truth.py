@@ -86,6 +86,9 @@ def compare(case: Case) -> Iterator[Finding]:
     if case.device is None:
         yield from _never_dialled(case, stored)
         return
+    if ended.reason is EndReason.NOT_DIALED:
+        yield "untrue reason", f"{ended.reason}: {ended.cause}; it was dialled at {case.device.created:.3f}"
+        return
     yield from _premature(case, stored, case.device)
     if ended.reason in DOUBTS:
         yield from _doubt(case, stored, case.device)
@@ -98,9 +101,11 @@ def _never_dialled(case: Case, stored: Stored) -> Iterator[Finding]:
     ended: CallEnded = stored.event
     if ended.answer_time is not None or ended.duration:
         yield "untrue seconds", f"{ended.duration} s of talk, and it was never dialled"
-    if ended.reason in (EndReason.HANGUP_LOCAL, EndReason.NO_ANSWER) and case.call.ending is not None:
-        return  # called off before it was dialled
-    if ended.reason not in DOUBTS and not (ended.reason is EndReason.NETWORK and not case.on_phone):
+    called_off = (EndReason.HANGUP_LOCAL, EndReason.NO_ANSWER, EndReason.NOT_DIALED)
+    if ended.reason in called_off and case.call.ending is not None:
+        return
+    honest = DOUBTS | {EndReason.NOT_DIALED} | (frozenset() if case.on_phone else {EndReason.NETWORK})
+    if ended.reason not in honest:
         yield "untrue reason", f"{ended.reason}, and it was never dialled"
     elif not case.faults(case.attempt.at - 1.0, stored.at) and not case.foreign(case.attempt.at - 1.0, stored.at):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; never dialled, and nothing was wrong"
