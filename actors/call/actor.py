@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from actors.call import machine
-from actors.call.line import Began, Drop, Holder, Over
+from actors.call.line import Began, Drop, Holder, over_of
 from actors.call.machine import Attempt, Call, Patience
 from actors.runtime.actor import Actor, NotOurs, Outcome
 from actors.runtime.clock import Moment, moment
@@ -125,7 +125,7 @@ class CallActor(Actor[Call]):
                 holder = Holder(id=self.id, user=event.user, slot=event.slot)
                 self._tell_line(Began(holder=holder, at=Moment.of(event), seq=self.seq))
             case CallEnded():
-                self._tell_line(Over(call_id=self.id, at=event.at, seq=self.seq))
+                self._tell_line(over_of(event, self.seq))
 
     def _tell_line(self, report: Any) -> None:
         if (line := self.state.line if self.state is not None else self._line) is not None:

@@ -32,6 +32,13 @@ RING_TIMEOUT = "ring_timeout"
 CLOCK_SLACK = 3.0  # seconds that whole seconds and a slow shell explain
 
 
+class Early(Struct, frozen=True):
+    """What the phone told while an order to dial was under way, and when it was heard."""
+
+    seen: CallSeen
+    heard: Moment
+
+
 class Call(Struct, frozen=True, kw_only=True):
     """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to
     dial is under way, and `early` what the phone told meanwhile; `heard`: when the phone last told of it (seconds,
@@ -59,7 +66,7 @@ class Call(Struct, frozen=True, kw_only=True):
     suspect: bool = False
     enriched: bool = False
     placing: bool = False
-    early: tuple[CallSeen, ...] = ()
+    early: tuple[Early, ...] = ()
     heard: float = 0.0
     missed: bool = False
     hangups: int = 0
@@ -151,12 +158,12 @@ def alerting(call: Call, now: Moment) -> CallAlerting:
     )  # fmt: skip
 
 
-def connected(call: Call, now: Moment) -> CallConnected:
+def connected(call: Call, now: Moment, *, suspect: bool) -> CallConnected:
     """The far end answered."""
-    now, suspect = not_before(now, call.rung or call.started)
+    now, wrong = not_before(now, call.rung or call.started)
     return CallConnected(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
-        ref=call.ref or "", clock_suspect=suspect,
+        ref=call.ref or "", clock_suspect=suspect or wrong,
     )  # fmt: skip
 
 
@@ -200,6 +207,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str) -> CallEnded
         trace_id=call.trace_id,
         trunk=call.trunk,
         recording=call.recording if answered else None,
+        ref=call.ref,
     )
 
 
