@@ -23,7 +23,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
-from actors.call.record import RING_TIMEOUT, Call, Early, alerting, connected, enriched, evolve, moved, over, view
+from actors.call.record import (
+    RING_TIMEOUT,
+    Call,
+    Early,
+    Lasted,
+    alerting,
+    connected,
+    enriched,
+    evolve,
+    moved,
+    over,
+    view,
+)
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, newer
@@ -319,7 +331,12 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
     if answered is None and past.answered_age is not None:
         answered = now.earlier(past.answered_age)
     known = replace(call, answered=answered, suspect=call.suspect or past.suspect)
-    ended = _over(known, now.earlier(past.ended_age), reason=past.reason, cause=past.cause)
+    lasted = None
+    if not past.suspect and (call.answered is None) == (past.answered_age is None):
+        until = past.ended_age if past.answered_age is None else past.answered_age
+        talked = 0.0 if past.answered_age is None else past.answered_age - past.ended_age
+        lasted = Lasted(past.created_age - until, talked)
+    ended = _over(known, now.earlier(past.ended_age), reason=past.reason, cause=past.cause, lasted=lasted)
     return Decision(state=call, events=ended.events, effects=ended.effects)
 
 
@@ -390,9 +407,11 @@ def _hang_up(call: Call, patience: Patience) -> tuple[Effect, ...]:
     return (*order, SetTimer(name=HANGUP, seconds=pause))
 
 
-def _over(call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False) -> Decision[CallEvent]:
+def _over(
+    call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False, lasted: Lasted | None = None
+) -> Decision[CallEvent]:
     """The one terminal event, and the line's release. `unsure`: the phone may still be in the call."""
-    events: tuple[CallEvent, ...] = (over(call, now, reason=reason, cause=cause),)
+    events: tuple[CallEvent, ...] = (over(call, now, reason=reason, cause=cause, lasted=lasted),)
     if call.counted is not None:
         events = (*events, enriched(call, call.counted, now))
     return Decision(state=call, events=events, effects=(_release(call, unsure=unsure),))

@@ -180,13 +180,23 @@ def enriched(call: Call, cdr: CdrSeen, now: Moment) -> CallEnriched:
     )
 
 
-def over(call: Call, now: Moment, *, reason: EndReason, cause: str) -> CallEnded:
-    """The one terminal event."""
+class Lasted(Struct, frozen=True):
+    """How long a call rang and talked by the phone's own clock, in seconds."""
+
+    rang: float
+    talked: float
+
+
+def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Lasted | None = None) -> CallEnded:
+    """The one terminal event. `lasted`: where the phone's own clock has measured it."""
     reason, ended_by = _settle(call, reason)
     answered, wrong_answer = (None, False) if call.answered is None else not_before(call.answered, call.started)
     now, wrong_end = not_before(now, answered or call.started)
     talked, other_boot = elapsed(answered, now) if answered else (0.0, False)
-    waited, _ = elapsed(call.started, answered or now)
+    waited, other_boot_too = elapsed(call.started, answered or now)
+    suspect = other_boot or other_boot_too or wrong_answer or wrong_end
+    if lasted is not None:
+        waited, talked, suspect = max(lasted.rang, 0.0), max(lasted.talked, 0.0), False
     return CallEnded(
         line=call.line,
         call_id=call.call_id,
@@ -203,7 +213,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str) -> CallEnded
         ring_time=call.rung.at if call.rung else None,
         answer_time=answered.at if answered else None,
         ended_by=ended_by,
-        clock_suspect=other_boot or wrong_answer or wrong_end or call.suspect,
+        clock_suspect=suspect or call.suspect,
         trace_id=call.trace_id,
         trunk=call.trunk,
         recording=call.recording if answered else None,
@@ -212,9 +222,10 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str) -> CallEnded
 
 
 def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:
-    """The reason and who ended it: a hang-up that we asked for is ours unless the phone says otherwise."""
+    """The reason and who ended it: a local end that we asked for is ours. What nobody saw stays unknown, whatever was
+    asked for."""
     by = call.ending_by or call.hung_up_for
-    if reason in (EndReason.HANGUP_LOCAL, EndReason.UNKNOWN) and by is not None:
+    if reason is EndReason.HANGUP_LOCAL and by is not None:
         unanswered = by == RING_TIMEOUT and call.answered is None
         return EndReason.NO_ANSWER if unanswered else EndReason.HANGUP_LOCAL, by
     if reason is EndReason.HANGUP_LOCAL:
