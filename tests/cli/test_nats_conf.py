@@ -204,4 +204,4 @@ async def test_a_watcher_can_say_nothing(core: NatsBus, settings: Settings) -> N
 @pytest.fixture
 def tries_end_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused write is not answered at all; do not wait for it as long as for a server that restarts."""
-    monkeypatch.setattr("actors.adapters.nats_bus.APPEND_DEADLINE", 0.3)
+    monkeypatch.setattr("actors.adapters.nats_writer.APPEND_DEADLINE", 0.3)
