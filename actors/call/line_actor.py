@@ -11,16 +11,16 @@ from msgspec.structs import replace
 
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
-from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, Over, over_of
+from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, Over, Placed, over_of
 from actors.call.line_state import LineState, Start
-from actors.call.machine import DialFailed
+from actors.call.machine import DialFailed, DialUncertain
 from actors.call.record import Call
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
 from bus_schemas.contract import ROOT, id_of
 
 log = structlog.get_logger()
@@ -130,6 +130,12 @@ class LineActor(Actor[State], Generic[State]):
         """Whether a start is under way whose attempt may or may not be on record."""
         raise NotImplementedError
 
+    async def verify(self) -> None:
+        subject, seq = self.fence
+        last = await self._host.bus.last(subject, certain=True)
+        if last is None or last.seq != seq:
+            self._crash(Fenced(STOLEN))
+
     # --- calls
 
     def observe(self, report: Any, now: Moment) -> Decision[Any]:
@@ -178,7 +184,22 @@ class LineActor(Actor[State], Generic[State]):
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""
         state = self._call(call_id)
-        return state is not None and state.placing and state.ending_by is None and self._host.may_act
+        return (
+            state is not None
+            and state.placing
+            and state.phase is Phase.DIALING
+            and state.ending_by is None
+            and self._host.may_act
+        )
+
+    def tell_placed(self, order: Dial, report: Placed | DialFailed | DialUncertain) -> None:
+        """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
+        from the record, with a barrier of one's own."""
+        if not isinstance(report, Placed):
+            log.warning("dial did not go through", line=self.line, call_id=order.call_id, cause=report.cause)
+        self._host.tell("call", order.call_id, report)
+        if isinstance(report, DialFailed) and report.cause == STOLEN:
+            self._crash(Fenced(STOLEN))
 
     def withdrawn(self, call_id: str) -> DialFailed:
         """Why a call that is no longer wanted was not placed."""

@@ -343,9 +343,9 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
 def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     rings = call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None
     again = (SetTimer(name=RING, seconds=ASK_AGAIN),) if looked.why == RING and rings else ()
-    wait = patience.created - (looked.asked - call.started.mono if call.started.boot == now.boot else
-                               elapsed(call.started, now)[0])  # fmt: skip
-    if call.placing or (call.ref is None and wait > 0):  # the phone may yet dial
+    at = replace(now, mono=looked.asked)
+    wait = _may_yet_dial(call, elapsed(call.started, at)[0], patience)
+    if wait > 0:
         return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
     if looked.asked <= call.heard:  # it was up after the look was asked for
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
@@ -363,8 +363,8 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
             return Decision(effects=(_look(call, RING),))
         case "duration":
             return end(call, "max_duration", f"{call.call_id}-duration", now, patience)
-        case "lost" if _may_yet_dial(call, now, patience):
-            return Decision(effects=(SetTimer(name=LOST, seconds=ASK_AGAIN),))
+        case "lost" if (wait := _may_yet_dial(call, elapsed(call.started, now)[0], patience)) > 0:
+            return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
         case "lost":
             reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
             return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
@@ -375,8 +375,12 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
     return NOTHING
 
 
-def _may_yet_dial(call: Call, now: Moment, patience: Patience) -> bool:
-    return call.placing or (call.ref is None and elapsed(call.started, now)[0] < patience.created)
+def _may_yet_dial(call: Call, age: float, patience: Patience) -> float:
+    """Seconds in which the phone may yet dial a call of this age. An order whose end is never told, since its line was
+    begun afresh in between, cannot be under way longer than twice what an order takes."""
+    if call.ref is not None:
+        return 0.0
+    return (2 if call.placing else 1) * patience.created - age
 
 
 # --- what is ordered ------------------------------------------------------------------------------------------------

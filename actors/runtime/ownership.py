@@ -82,10 +82,19 @@ class Lease:
 
 
 class LeaseKeeper:
-    """Acquires a lease and keeps it, over bus outages too. `on_lost`: another holder has it for good."""
+    """Acquires a lease and keeps it, over bus outages too. `on_lost`: another holder has it for good. `on_regained`: it
+    had run out and is ours again; somebody else may have had it in between."""
 
-    def __init__(self, *, lease: Lease, on_lost: Callable[[], None], ttl: float = TTL) -> None:
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        on_lost: Callable[[], None],
+        on_regained: Callable[[], None] = lambda: None,
+        ttl: float = TTL,
+    ) -> None:
         self._lease = lease
+        self._on_regained = on_regained
         self._on_lost = on_lost
         self._pause = ttl / 4
         self._task: asyncio.Task[None] | None = None
@@ -118,11 +127,15 @@ class LeaseKeeper:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._pause)
+            epoch = self._lease.epoch
             try:
                 if not await self._lease.renew():
                     log.error("another process owns this host's slots now")
                     self._on_lost()
                     return
+                if self._lease.epoch != epoch:
+                    log.warning("the lease had run out and is ours again")
+                    self._on_regained()
             except BusError as error:
                 log.warning("lease not renewed", held=self._lease.held, error=repr(error))
 

@@ -233,9 +233,7 @@ class SlotActor(LineActor[Slot]):
             report = hindrance
         else:
             report = await self._dial(order)
-        if not isinstance(report, Placed):
-            log.warning("dial did not go through", slot=self.id, call_id=order.call_id, cause=report.cause)
-        self._host.tell("call", order.call_id, report)
+        self.tell_placed(order, report)
 
     async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         before = self.live.ref
