@@ -136,6 +136,11 @@ class MemoryBus:
             return AWAY
         return STUCK if self._broker.stuck else FULL if self._broker.full else None
 
+    @property
+    def full(self) -> bool:
+        """Whether writes are refused or swallowed."""
+        return self._broker.full or self._broker.stuck
+
     async def _reach(self, what: str, id: str = "") -> None:
         """Have a connection. BusUnavailable: there is none. NoAnswer: it went into the void for as long as we wait."""
         if self.connected:
