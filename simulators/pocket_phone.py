@@ -106,6 +106,7 @@ class Handset:
         found = Look(
             live=tuple(self._live(call, aged[call.id]) for call in reversed(self.telephony.live)),
             past=tuple(self._past(call, aged[call.id]) for call in reversed(past)),
+            boot=self.boot,
         )
         up = clock.uptime or 0.0
         return found, Memory(

@@ -28,6 +28,7 @@ from actors.call.record import (
     Call,
     Early,
     Lasted,
+    Since,
     alerting,
     connected,
     enriched,
@@ -38,7 +39,7 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, newer
+from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, after, newer
 from actors.trunk.pbx import CdrSeen
 from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase, line_name
 
@@ -170,7 +171,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
         effects.append(SetTimer(name=CREATED, seconds=max(patience.created - age, 1.0)))
     if call.ref is not None:
         effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
-    call = replace(call, placing=False, early=(), missed=False)
+    call = replace(call, placing=False, early=(), missed=False, resumed=now.mono)
     if call.ending_by is not None:
         call = _pressed(call, call.ending_by)
         effects.extend(_hang_up(call, patience))
@@ -245,7 +246,7 @@ def _placed(call: Call, placed: Placed, now: Moment, patience: Patience) -> Deci
 def _is_ours(call: Call, seen: CallSeen) -> bool:
     if call.ref is not None or call.trunk is not None:  # on a PBX a call has our name from the beginning
         return seen.ref == (call.ref or call.call_id)
-    return not seen.incoming and newer(seen.ref, call.after_ref)
+    return not seen.incoming and after(seen.ref, call.after_ref)
 
 
 def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decision[CallEvent]:
@@ -276,6 +277,8 @@ def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decisi
 
 def _looked(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
+    if looked.look is None and looked.why == LOST:
+        return _lost(call, now, patience)
     if looked.look is None:  # could not be asked: a lost link is told by itself
         return Decision(effects=again)
     live, past = _ours(call, looked.look, now)
@@ -286,6 +289,14 @@ def _looked(call: Call, looked: Looked, now: Moment, patience: Patience) -> Deci
     return _found_nothing(call, looked, now, patience)
 
 
+def _lost(call: Call, now: Moment, patience: Patience) -> Decision[CallEvent]:
+    """It has been out of reach for long, and still is."""
+    if (wait := _may_yet_dial(call, now, patience)) > 0:
+        return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
+    reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
+    return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
+
+
 def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCall | None]:
     """The call of ours in a look: by its name on the phone, or, while that is not known, the first one that came up
     after the attempt."""
@@ -294,7 +305,7 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
     def is_ours(seen: LiveCall | PastCall) -> bool:
         if call.ref is not None or call.trunk is not None:
             return seen.ref == (call.ref or call.call_id)
-        return not seen.incoming and newer(seen.ref, call.after_ref) and seen.created_age <= age + AGE_SLACK
+        return not seen.incoming and after(seen.ref, call.after_ref) and seen.created_age <= age + AGE_SLACK
 
     live = [seen for seen in look.live if is_ours(seen)]  # newest first, as the others
     past = [seen for seen in look.past if is_ours(seen)]
@@ -306,6 +317,9 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
     seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=live.suspect)
+    if call.started.boot != now.boot and not live.suspect:
+        answered = None if live.answered_age is None else now.mono - live.answered_age
+        call = replace(call, since=Since(now.mono - live.created_age, answered))
     decision = _seen(call, seen, now, patience)
     known = decision.state or call
     if known.ref is None:  # while an order is under way, nobody knows whose it is
@@ -343,8 +357,7 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
 def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     rings = call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None
     again = (SetTimer(name=RING, seconds=ASK_AGAIN),) if looked.why == RING and rings else ()
-    at = replace(now, mono=looked.asked)
-    wait = _may_yet_dial(call, elapsed(call.started, at)[0], patience)
+    wait = _may_yet_dial(call, replace(now, mono=looked.asked), patience)
     if wait > 0:
         return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
     if looked.asked <= call.heard:  # it was up after the look was asked for
@@ -363,23 +376,22 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
             return Decision(effects=(_look(call, RING),))
         case "duration":
             return end(call, "max_duration", f"{call.call_id}-duration", now, patience)
-        case "lost" if (wait := _may_yet_dial(call, elapsed(call.started, now)[0], patience)) > 0:
-            return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
-        case "lost":
-            reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
-            return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
         case "created" if call.ref is not None:
             return NOTHING
-        case "created" | "hangup" | "gone" | "ask":
+        case "created" | "hangup" | "gone" | "ask" | "lost":
             return Decision(effects=(_look(call, timer.name),))
     return NOTHING
 
 
-def _may_yet_dial(call: Call, age: float, patience: Patience) -> float:
-    """Seconds in which the phone may yet dial a call of this age. An order whose end is never told, since its line was
-    begun afresh in between, cannot be under way longer than twice what an order takes."""
+def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
+    """Seconds from then on in which the phone may yet dial. An order whose end is never told, since its line was begun
+    afresh in between, cannot be under way longer than twice what an order takes; one of a former owner not longer
+    than it takes from now on, whatever clocks say."""
     if call.ref is not None:
         return 0.0
+    age = elapsed(call.started, at)[0]
+    if call.resumed is not None:
+        age = max(age, at.mono - call.resumed)
     return (2 if call.placing else 1) * patience.created - age
 
 

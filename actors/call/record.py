@@ -39,11 +39,18 @@ class Early(Struct, frozen=True):
     heard: Moment
 
 
+class Since(Struct, frozen=True):
+    """When a call of an earlier boot of the host began and was answered, on the monotonic clock of this one."""
+
+    began: float
+    answered: float | None
+
+
 class Call(Struct, frozen=True, kw_only=True):
-    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to
-    dial is under way, and `early` what the phone told meanwhile; `heard`: when the phone last told of it (seconds,
-    monotonic); `missed`: one look did not find it; `hangups`, `hung_up_for`: how often and for whom it was hung up;
-    `counted`."""
+    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to dial
+    is under way, and `early` what the phone told meanwhile; `heard`: when the phone last told of it, `resumed`: when
+    this owner took it over (seconds, monotonic); `since`; `missed`: one look did not find it; `hangups`,
+    `hung_up_for`: how often and for whom it was hung up; `counted`."""
 
     call_id: str
     slot: int
@@ -68,6 +75,8 @@ class Call(Struct, frozen=True, kw_only=True):
     placing: bool = False
     early: tuple[Early, ...] = ()
     heard: float = 0.0
+    resumed: float | None = None
+    since: Since | None = None
     missed: bool = False
     hangups: int = 0
     hung_up_for: str | None = None
@@ -195,6 +204,9 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
     talked, other_boot = elapsed(answered, now) if answered else (0.0, False)
     waited, other_boot_too = elapsed(call.started, answered or now)
     suspect = other_boot or other_boot_too or wrong_answer or wrong_end
+    if call.since is not None and lasted is None:
+        up = call.since.answered
+        lasted = Lasted((up or now.mono) - call.since.began, now.mono - up if up is not None else 0.0)
     if lasted is not None:
         waited, talked, suspect = max(lasted.rang, 0.0), max(lasted.talked, 0.0), False
     return CallEnded(

@@ -31,6 +31,7 @@ APPEND_PAUSE = 0.2
 ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
+VERIFY_PAUSE = 1.0
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
 STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
@@ -172,11 +173,14 @@ class Host:
         self.spawn(self._verify())
 
     async def _verify(self) -> None:
-        for actor in list(self._actors.values()):
+        waiting = list(self._actors.values())
+        while waiting and not self._stopping:
             try:
-                await actor.verify()
-            except BusError as error:  # whatever it writes or dials is fenced all the same
-                log.warning("an actor could not be verified", actor=repr(actor), error=repr(error))
+                await waiting[-1].verify()
+                waiting.pop()
+            except BusError as error:  # until then, whatever it writes or dials is fenced all the same
+                log.info("an actor cannot be verified yet", actor=repr(waiting[-1]), error=repr(error))
+                await self.pause(VERIFY_PAUSE)
 
     def quarantine(self, kind: str, id: str, reason: str) -> None:
         """Name one thing that cannot be used; the rest serves."""

@@ -42,6 +42,12 @@ def newer(ref: str, than: str | None) -> bool:
     return int(number) > int(other_number)
 
 
+def after(ref: str, than: str | None) -> bool:
+    """Whether a call's name was given after another one in the same boot of the phone. A restart ends every call and
+    every order to dial, so a call of another boot is none that was ordered before. `than` None: nothing is known."""
+    return than is None or (ref.rpartition("/")[0] == than.rpartition("/")[0] and newer(ref, than))
+
+
 class LinkChanged(Struct, frozen=True, kw_only=True):
     """The phone came, went or changed its adb state. `detail` is for people."""
 
@@ -97,6 +103,7 @@ class Look(Struct, frozen=True, kw_only=True):
     """What the phone says about its calls when asked directly: the judge after any doubt."""
 
     live: tuple[LiveCall, ...]  # newest first
+    boot: str = ""  # what the names of this boot's calls begin with
     past: tuple[PastCall, ...]  # newest first; Telecom keeps the last ten
 
 
