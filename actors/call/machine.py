@@ -57,6 +57,7 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
 
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
+ORDER_LASTS = 13.0  # seconds that lie at most between an attempt and its call on the phone
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
@@ -316,8 +317,11 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
 
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
-    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=live.suspect)
-    if call.started.boot != now.boot and not live.suspect:
+    suspect = live.suspect or _clocks_differ(call, live.created_age, now)
+    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
+    if suspect:
+        call = replace(call, suspect=True)
+    elif call.started.boot != now.boot:
         answered = None if live.answered_age is None else now.mono - live.answered_age
         call = replace(call, since=Since(now.mono - live.created_age, answered))
     decision = _seen(call, seen, now, patience)
@@ -344,14 +348,20 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
     answered = call.answered
     if answered is None and past.answered_age is not None:
         answered = now.earlier(past.answered_age)
-    known = replace(call, answered=answered, suspect=call.suspect or past.suspect)
+    suspect = past.suspect or _clocks_differ(call, past.created_age, now)
+    known = replace(call, answered=answered, suspect=call.suspect or suspect)
     lasted = None
-    if not past.suspect and (call.answered is None) == (past.answered_age is None):
+    if not suspect and (call.answered is None) == (past.answered_age is None):
         until = past.ended_age if past.answered_age is None else past.answered_age
         talked = 0.0 if past.answered_age is None else past.answered_age - past.ended_age
         lasted = Lasted(past.created_age - until, talked)
     ended = _over(known, now.earlier(past.ended_age), reason=past.reason, cause=past.cause, lasted=lasted)
     return Decision(state=call, events=ended.events, effects=ended.effects)
+
+
+def _clocks_differ(call: Call, created_age: float, now: Moment) -> bool:
+    """Whether the phone's age of a call and ours cannot both be right: one of the clocks was set meanwhile."""
+    return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
 
 
 def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:

@@ -80,6 +80,7 @@ class Host:
         self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
         self._showing: asyncio.Task[Any] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
+        self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
 
@@ -92,7 +93,7 @@ class Host:
     @property
     def may_act(self) -> bool:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
-        return self._ownership.held and not self._stopping
+        return self._ownership.held and not self._stopping and not self._verifying
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         """Write to the journal, again and again with the same id while the bus is away. Raises Fenced, BusError."""
@@ -170,9 +171,16 @@ class Host:
 
     def verify(self) -> None:
         """The lease had run out: make sure of every actor that nobody else has owned it in between."""
+        self._verifying += 1
         self.spawn(self._verify())
 
     async def _verify(self) -> None:
+        try:
+            await self._verify_all()
+        finally:
+            self._verifying -= 1
+
+    async def _verify_all(self) -> None:
         waiting = list(self._actors.values())
         while waiting and not self._stopping:
             try:
