@@ -48,9 +48,9 @@ class Since(Struct, frozen=True):
 
 class Call(Struct, frozen=True, kw_only=True):
     """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to dial
-    is under way, and `early` what the phone told meanwhile; `heard`: when the phone last told of it, `resumed`: when
-    this owner took it over (seconds, monotonic); `since`; `missed`: one look did not find it; `hangups`,
-    `hung_up_for`: how often and for whom it was hung up; `counted`."""
+    is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell; `heard`:
+    when the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`; `missed`:
+    one look did not find it; `hangups`, `hung_up_for`: how often and for whom it was hung up; `counted`."""
 
     call_id: str
     slot: int
@@ -73,6 +73,7 @@ class Call(Struct, frozen=True, kw_only=True):
     suspect: bool = False
     enriched: bool = False
     placing: bool = False
+    doubt: bool = False
     early: tuple[Early, ...] = ()
     heard: float = 0.0
     resumed: float | None = None
