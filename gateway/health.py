@@ -105,7 +105,7 @@ class Health:
     async def _hear(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._metrics.not_understood("host telemetry", subject=message.subject, error=error)
             return
         self._hosts[telemetry.host] = Host(heard=self._clock.monotonic(), telemetry=telemetry)

@@ -341,7 +341,7 @@ class LiveFeed:
         try:
             event = msgspec.json.decode(recorded.data, type=rows[0].topic.event)
             return [said for row in rows if (said := self._said(row, event, past, recorded.seq)) is not None]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
         except Exception as error:
             log.exception("event not shown", subject=recorded.subject, seq=recorded.seq)
@@ -369,7 +369,7 @@ class LiveFeed:
         """Learn whose a slot is. If that is not understood, nobody owns it: only who sees all hears of it."""
         try:
             configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             log.error("whose slot it is was not understood", subject=recorded.subject, error=str(error))
             slot = id_of(recorded.subject)
             if slot.isascii() and slot.isdigit():
@@ -405,7 +405,7 @@ class LiveFeed:
     async def _hear_telemetry(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._metrics.not_understood("slot telemetry", subject=message.subject, error=error)
             return
         self._pending[telemetry.slot] = telemetry
