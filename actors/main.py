@@ -20,10 +20,10 @@ import structlog
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone, DeviceTracker
 from actors.adapters.asterisk import Asterisk
+from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
-from actors.adapters.sqlite_ledger import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
 from actors.audit.audit import Audit

@@ -9,6 +9,7 @@ RPCS: tuple[Rpc[Any, Any], ...] = (
     *call.COMMANDS,
     *slot.COMMANDS,
     *trunk.COMMANDS,
+    *host.COMMANDS,
     *user.COMMANDS,
     *audit.COMMANDS,
     *gateway.COMMANDS,

@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from uuid import UUID, uuid5
 
 from simulators import android_dumps as dumps
-from simulators.telephony import Happened, Telephony
+from simulators.telephony import Happened, PhoneCall, Telephony
 
 SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
 NOT_FOUND = 127
+KILLED = 128 + 9
 KEY_CALL, KEY_ENDCALL, KEY_HEADSET = "5", "6", "79"
 FILES_LIMIT = 64 * 1024 * 1024
 
@@ -22,6 +24,15 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 UI = b"<?xml version='1.0' encoding='UTF-8' ?><hierarchy rotation=\"0\"><node index=\"0\" /></hierarchy>"
+
+
+class AmFault(Enum):
+    """What goes wrong with `am start`, the command that dials."""
+
+    REFUSED = "refused"  # in so many words
+    KILLED_BEFORE = "killed_before"  # by a signal, before the order went out
+    KILLED_AFTER = "killed_after"
+    SILENT = "silent"  # it ends well, dials and says nothing
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,12 @@ class Identity:
 
 @dataclass
 class Android:
-    """One phone's system. `clock` is monotonic seconds, `wall` the phone's date; both are given."""
+    """One phone's system. `clock` is monotonic seconds, `wall_at` the phone's date at such a moment; both are given."""
 
     identity: Identity
     telephony: Telephony
     clock: Callable[[], float]
-    wall: Callable[[], datetime]
+    wall_at: Callable[[float], datetime]
     happened: Callable[[list[Happened]], None]
     fork_delay: float = 0.0  # `am` and `input` start a virtual machine on a real phone
     level: int = 82
@@ -65,7 +76,9 @@ class Android:
     booted_at: float = 0.0
     files: dict[str, bytes] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    am_fault: AmFault | None = None
     dialled: Callable[[str], None] = lambda _: None
+    hung_up: Callable[[PhoneCall], None] = lambda _: None
 
     # --- running a command
 
@@ -125,11 +138,19 @@ class Android:
             return Result(delay=self.fork_delay)
         options = dict(itertools.pairwise(args[1:]))
         action, uri = options.get("-a", ""), options.get("-d", "")
+        if self.am_fault is AmFault.REFUSED:
+            return Result(err=b"Error: Activity not started, unable to resolve Intent\n", code=1, delay=self.fork_delay)
+        if self.am_fault is AmFault.KILLED_BEFORE:
+            return Result(code=KILLED, delay=self.fork_delay)
         shown = f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n"
         if action == "android.intent.action.CALL" and uri.startswith("tel:"):
             number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
             self.dialled(number)
             self.happened(self.telephony.dial(number, self.clock()))
+        if self.am_fault is AmFault.KILLED_AFTER:
+            return Result(code=KILLED, delay=self.fork_delay)
+        if self.am_fault is AmFault.SILENT:
+            return Result(delay=self.fork_delay)
         return Result(shown.encode(), delay=self.fork_delay)
 
     def input(self, args: list[str], stdin: bytes) -> Result:
@@ -142,7 +163,8 @@ class Android:
 
     def _press(self, key: str) -> None:
         call = self.telephony.current
-        if key in (KEY_ENDCALL, "ENDCALL") or (key in (KEY_HEADSET, "HEADSETHOOK") and call is not None):
+        if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK") and call is not None:
+            self.hung_up(call)
             self.happened(self.telephony.hang_up(self.clock()))
         elif key in (KEY_CALL, "CALL"):
             self.happened(self.telephony.answer(self.clock()))
@@ -156,7 +178,7 @@ class Android:
                     operator=who.operator,
                 )  # fmt: skip
             case ["telecom"]:
-                text = dumps.telecom(self.telephony, who.release, self.wall(), self.clock())
+                text = dumps.telecom(self.telephony, who.release, self.wall_at)
             case ["battery"]:
                 text = dumps.battery(self.level, self.tenths, samsung=who.brand == "samsung")
             case ["power"]:
@@ -203,7 +225,7 @@ class Android:
 
     def date(self, args: list[str], stdin: bytes) -> Result:
         layout = args[0].removeprefix("+") if args else "%a %b %d %H:%M:%S %Z %Y"
-        wall = self.wall()
+        wall = self.wall_at(self.clock())
         layout = layout.replace("%N", f"{wall.microsecond:06d}000").replace("%s", str(int(wall.timestamp())))
         return Result(f"{wall.strftime(layout)}\n".encode())
 
@@ -218,11 +240,16 @@ class Android:
         return Result(text.encode().decode("unicode_escape").encode("latin-1"))
 
     def grep(self, args: list[str], stdin: bytes) -> Result:
+        options = "".join(argument[1:] for argument in args if argument.startswith("-"))
         patterns = [argument for argument in args if not argument.startswith("-")]
         if not patterns:
             return Result(err=b"grep: no pattern\n", code=2)
-        found = [line for line in stdin.decode(errors="replace").splitlines() if re.search(patterns[0], line)]
-        return Result("".join(f"{line}\n" for line in found).encode(), code=0 if found else 1)
+        lines = stdin.decode(errors="replace").splitlines()
+        found = [line for line in lines if (re.search(patterns[0], line) is None) is ("v" in options)]
+        if "o" in options:
+            found = [match[0] for line in found for match in re.finditer(patterns[0], line)]
+        shown = "" if "q" in options else "".join(f"{line}\n" for line in found)
+        return Result(f"{len(found)}\n".encode() if "c" in options else shown.encode(), code=0 if found else 1)
 
     def ls(self, args: list[str], stdin: bytes) -> Result:
         names = sorted(path for path in self.files if not args or path.startswith(args[-1]))

@@ -1,57 +1,63 @@
-"""What `dumpsys` and `logcat` of Android 9, 11 and 14 print about calls, battery and network. Pure text.
+"""What `dumpsys` and `logcat` of Android 9 to 14 print about calls, battery and network. Pure text.
 
 Layouts: `TelephonyRegistry.dump`, `CallsManager.dump`, Telecom's `EventManager.dump` and `BatteryService.dump` of
 those releases. What differs: the registry's foreground state is global before Android 11 and per SIM from 11 on;
-a live call is written as a bare list in 9, as `Call id=` in 11, with `voip=false` in 14.
+a live call is written as a bare list up to 10, as `Call id=` from 11 on, with `voip=false` from 13 on.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 
-from simulators.telephony import Happened, PhoneCall, State, Telephony
+from simulators.telephony import BEING_DIALLED, Happened, PhoneCall, State, Telephony
 
 CONNECTION_SERVICE = "com.android.phone/com.android.services.telephony.TelephonyConnectionService"
 
-# PreciseCallState of the foreground call.
-FOREGROUND = {State.ACTIVE: 1, State.DIALING: 3, State.CONNECTING: 3, State.ALERTING: 4}
-RINGING_STATE = 5
-OFFHOOK, RINGING, IDLE = 2, 1, 0
+# PreciseCallState.
+IDLE, HOLDING, INCOMING, WAITING = 0, 2, 5, 6
+FOREGROUND = {State.ACTIVE: 1, State.CONNECTING: 3, State.DIALING: 3, State.ALERTING: 4}
+OFFHOOK, RINGING = 2, 1
 
 
 def registry(telephony: Telephony, release: int, *, sims: int, in_service: bool, operator: str) -> str:
-    """`dumpsys telephony.registry`."""
+    """`dumpsys telephony.registry`. All calls are on the first SIM."""
     lines = ["last known state:"] if release >= 10 else []
-    call = telephony.current
     for phone in range(sims):
-        mine = call if phone == 0 else None
+        mine = telephony if phone == 0 else None
+        incoming = mine.in_state(State.RINGING) if mine is not None else []
         lines.append(f"  Phone Id={phone}")
         lines.append(f"    mCallState={_call_state(mine)}")
         if release >= 11:
             lines += [f"    {line}" for line in _precise(mine, telephony)]
-        lines.append(f"    mCallIncomingNumber={mine.number if mine and mine.incoming else ''}")
+        lines.append(f"    mCallIncomingNumber={incoming[0].number if incoming else ''}")
         lines.append(f"    mServiceState={_service_state(release, in_service, operator)}")
         lines.append(f"    mSignalStrength={_signal(release)}")
     if release < 11:
-        lines += [f"  {line}" for line in _precise(call, telephony)]
+        lines += [f"  {line}" for line in _precise(telephony, telephony)]
     else:
         lines += ["  mDefaultPhoneId=0", "  mDefaultSubId=1", "local logs:", "listen logs:", "registrations: count=12"]
     return "\n".join(lines) + "\n"
 
 
-def _call_state(call: PhoneCall | None) -> int:
-    if call is None:
+def _call_state(telephony: Telephony | None) -> int:
+    """One state for all calls of a SIM; one that rings comes first."""
+    if telephony is None or not telephony.live:
         return IDLE
-    return RINGING if call.state is State.RINGING else OFFHOOK
+    return RINGING if telephony.in_state(State.RINGING) else OFFHOOK
 
 
-def _precise(call: PhoneCall | None, telephony: Telephony) -> list[str]:
-    ringing = RINGING_STATE if call is not None and call.state is State.RINGING else 0
-    foreground = FOREGROUND.get(call.state, 0) if call is not None else 0
+def _precise(mine: Telephony | None, telephony: Telephony) -> list[str]:
+    ringing = foreground = background = IDLE
+    if mine is not None:
+        if mine.in_state(State.RINGING):
+            ringing = WAITING if len(mine.live) > 1 else INCOMING
+        foreground = max((FOREGROUND[call.state] for call in mine.in_state(*FOREGROUND)), default=IDLE)
+        background = HOLDING if mine.in_state(State.ON_HOLD) else IDLE
     return [
         f"mRingingCallState={ringing}",
         f"mForegroundCallState={foreground}",
-        "mBackgroundCallState=0",
+        f"mBackgroundCallState={background}",
         f"mPreciseCallState=Ringing call state: {ringing}, Foreground call state: {foreground},"
-        " Background call state: 0",
+        f" Background call state: {background}",
         f"mCallDisconnectCause={telephony.last_cause}",
     ]
 
@@ -75,17 +81,30 @@ def _signal(release: int) -> str:
     )
 
 
-def telecom(telephony: Telephony, release: int, wall: datetime, now: float) -> str:
-    """`dumpsys telecom`. `wall` is the phone's clock at the monotonic moment `now`."""
+def telecom(telephony: Telephony, release: int, wall_at: Callable[[float], datetime]) -> str:
+    """`dumpsys telecom`. `wall_at`: what the phone's clock said at a monotonic moment."""
     lines = ["CallsManager: ", "  mCalls: "]
     lines += [f"    {_live(call, release)}" for call in telephony.live]
-    lines += ["  mCallAudioManager:", "    All calls:"]
-    lines += [f"      {_live(call, release)}" for call in telephony.live]
+    lines += ["  mCallAudioManager:", *_audio(telephony, release), "  mTtyManager:", "    mCurrentTtyMode: 0"]
     lines += ["PhoneAccountRegistrar: ", f"  defaultOutgoing: ComponentInfo{{{CONNECTION_SERVICE}}}, 1", "Analytics:"]
     lines.append("Historical Events:")
     for call in telephony.history:
-        lines += _history(call, release, wall, now)
+        lines += _history(call, release, wall_at)
     return "\n".join(lines) + "\n"
+
+
+def _audio(telephony: Telephony, release: int) -> list[str]:
+    """`CallAudioManager.dump`: who is heard, and whole once more the call in the foreground."""
+    lines = []
+    for title, states in (
+        ("All calls:", tuple(State)),
+        ("Active dialing, or connecting calls:", (*BEING_DIALLED, State.ACTIVE)),
+        ("Ringing calls:", (State.RINGING,)),
+        ("Holding calls:", (State.ON_HOLD,)),
+    ):
+        lines += [f"    {title}", *(f"      {call.id}" for call in telephony.in_state(*states))]
+    foreground = telephony.foreground
+    return [*lines, "    Foreground call:", f"    {'null' if foreground is None else _live(foreground, release)}"]
 
 
 def _live(call: PhoneCall, release: int) -> str:
@@ -101,14 +120,15 @@ def _live(call: PhoneCall, release: int) -> str:
     )
 
 
-def _history(call: PhoneCall, release: int, wall: datetime, now: float) -> list[str]:
+def _history(call: PhoneCall, release: int, wall_at: Callable[[float], datetime]) -> list[str]:
     def stamp(at: float) -> str:
-        return (wall - timedelta(seconds=now - at)).strftime("%H:%M:%S.%f")[:-3]
+        return wall_at(at).strftime("%H:%M:%S.%f")[:-3]
 
+    began = wall_at(call.created)
     direction = "MT - incoming" if call.incoming else "MO - outgoing"
     user = "(User=UserHandle{0})" if release >= 14 else ""
     account = "Via PhoneAccount" if release < 11 else ">>>Target PhoneAccount"
-    title = f"  Call{call.id}/{1000 + call.tc} [Nov 24, 2026 {stamp(call.created)}]({direction}){user}"
+    title = f"  Call{call.id}/{1000 + call.tc} [{began:%b} {began.day}, {began:%Y %H:%M:%S}]({direction}){user}"
     lines = [title, f"  \t{account}: ComponentInfo{{{CONNECTION_SERVICE}}}, 1, UserHandle{{0}}"]
     lines.append(f"  \tTo address: tel:***********{call.number[-2:]} Presentation: Allowed")
     for at, event, data in call.events:

@@ -21,7 +21,8 @@ from aiohttp import web
 from actors.runtime.logging import configure
 from actors.settings import Settings, load
 from simulators.adb_device import Auth
-from simulators.android import Identity
+from simulators.android import AmFault, Identity
+from simulators.telephony import PhoneCall
 from simulators.virtual_phone import VirtualPhone
 
 log = structlog.get_logger()
@@ -88,7 +89,7 @@ async def _unauthorized(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
 
 
 async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate."""
+    """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault."""
     android = phone.android
     android.level = int(values.get("battery", android.level))
     android.tenths = int(float(values.get("temperature", android.tenths / 10)) * 10)
@@ -96,6 +97,8 @@ async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     phone.telephony.in_service = bool(values.get("in_service", phone.telephony.in_service))
     phone.slow = float(values.get("slow", phone.slow))
     phone.truncate = bool(values.get("truncate", phone.truncate))
+    if "am_fault" in values:
+        android.am_fault = AmFault(values["am_fault"]) if values["am_fault"] else None
 
 
 def _plain(act: Callable[[VirtualPhone], Any]) -> Fault:
@@ -111,6 +114,19 @@ async def _incoming(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     phone.incoming(str(values.get("number", "+380441112233")))
 
 
+async def _by_hand(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
+    phone.dial_by_hand(str(values.get("number", "+380441112244")))
+
+
+async def _hang_up(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
+    """Somebody ends a call on the screen: `call` names it (`TC@2`), else the one in the foreground."""
+    phone.hang_up(values.get("call"))
+
+
+async def _step_clock(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
+    phone.step_clock(float(values.get("seconds", -3600)))
+
+
 FAULTS: Mapping[str, Fault] = {
     "unplug": _plain(VirtualPhone.unplug),
     "plug": _plain(VirtualPhone.plug),
@@ -122,6 +138,11 @@ FAULTS: Mapping[str, Fault] = {
     "drop_logcat": _plain(VirtualPhone.drop_logcat),
     "reboot": _plain(VirtualPhone.reboot),
     "incoming": _incoming,
+    "answer": _plain(VirtualPhone.answer),
+    "by_hand": _by_hand,
+    "swap": _plain(VirtualPhone.swap),
+    "hang_up": _hang_up,
+    "step_clock": _step_clock,
     "set": _set,
 }
 
@@ -173,15 +194,21 @@ def control(fleet: Fleet) -> web.Application:
 
 
 def _shown(phone: VirtualPhone) -> dict[str, Any]:
-    call = phone.telephony.current
+    telephony = phone.telephony
+    call = telephony.foreground
     return {
         "serial": phone.serial,
         "model": phone.identity.model,
         "android": phone.identity.release,
-        "calls": len(phone.telephony.live),
-        "call": None if call is None else {"id": call.id, "number": call.number, "state": call.state},
+        "calls": len(telephony.live),
+        "call": None if call is None else _call(call),
+        "live": [_call(one) for one in telephony.live],
         "dials": phone.dials,
     }
+
+
+def _call(call: PhoneCall) -> dict[str, Any]:
+    return {"id": call.id, "number": call.number, "state": call.state, "foreign": call.foreign}
 
 
 async def serve(settings: Settings) -> None:

@@ -1,10 +1,73 @@
-"""A phone's shell line as data: `;`, `&&`, `||`, `|`, quotes, redirections to nowhere and `$?`. Pure."""
+"""A phone's shell line as data: lists and pipelines, quotes, `$name`, `$?`, `$(...)`, `case`, redirections to nowhere.
+Pure. It is the part of POSIX `sh` that the orders to phones are written in; anything else is ShellSyntax.
+"""
 
-import shlex
+import glob
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-CONNECTORS = (";", "&&", "||", "&")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_REDIRECTION = re.compile(r"[0-9]?(?:>>|>|<)(?:&[0-9])?")
+_BREAKS = frozenset(" \t\n;&|()<>")
+
+
+class ShellSyntax(ValueError):
+    """The line is not one that this shell understands."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Written out. `quoted`: it means itself, in patterns too."""
+
+    value: str
+    quoted: bool
+
+
+@dataclass(frozen=True)
+class Variable:
+    """`$name`, or `$?`."""
+
+    name: str
+    quoted: bool
+
+
+@dataclass(frozen=True)
+class Output:
+    """`$(...)`: what a list prints."""
+
+    list: "List"
+    quoted: bool
+
+
+Word = tuple[Text | Variable | Output, ...]
+
+
+@dataclass(frozen=True)
+class Simple:
+    """A command and its arguments."""
+
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Assign:
+    """`name=word`."""
+
+    name: str
+    word: Word
+
+
+@dataclass(frozen=True)
+class Case:
+    """`case word in pattern|pattern) list;; ... esac`."""
+
+    word: Word
+    arms: tuple[tuple[tuple[Word, ...], "List"], ...]
+
+
+Command = Simple | Assign | Case
 
 
 @dataclass(frozen=True)
@@ -12,7 +75,7 @@ class Pipeline:
     """Commands joined by `|`, to be run when `connector` and the last exit code say so."""
 
     connector: str
-    commands: tuple[tuple[str, ...], ...]
+    commands: tuple[Command, ...]
 
     def runs_after(self, exit_code: int) -> bool:
         if self.connector == "&&":
@@ -20,46 +83,167 @@ class Pipeline:
         return self.connector != "||" or exit_code != 0
 
 
-class ShellSyntax(ValueError):
-    """The line is not one that this shell understands."""
+List = tuple[Pipeline, ...]
 
 
-def parse(line: str) -> Iterator[Pipeline]:
+def parse(line: str) -> List:
     """The pipelines of a line, first to last. Raises ShellSyntax."""
-    connector, commands, argv = ";", [], list[str]()
-    for token in _tokens(line):
-        if token == "|":
-            commands.append(tuple(argv))
-            argv = []
-        elif token in CONNECTORS:
-            if argv or commands:
-                yield Pipeline(connector, (*commands, tuple(argv)))
-            connector, commands, argv = token, [], []
-        else:
-            argv.append(token)
-    if argv or commands:
-        yield Pipeline(connector, (*commands, tuple(argv)))
+    parser = _Parser(line)
+    found = parser.pipelines(frozenset())
+    if not parser.at_end():
+        raise ShellSyntax(f"unexpected `{line[parser.at :][:10]}`")
+    return found
 
 
-def expand(argv: tuple[str, ...], exit_code: int) -> list[str]:
-    """Put `$?` in, and leave redirections out: this shell's commands have nowhere else to write to."""
-    words: list[str] = []
-    skip = False
-    for word in argv:
-        if skip:
-            skip = False
-        elif word in (">", ">>", "2>", "1>", "<"):
-            skip = True
-        elif not (word.startswith((">", "2>", "1>", "&>")) or word == "2>&1"):
-            words.append(word.replace("$?", str(exit_code)))
-    return words
+def pattern(parts: Iterator[tuple[str, bool]]) -> str:
+    """A pattern for `fnmatch` of a word's expanded parts: what was quoted means itself."""
+    return "".join(glob.escape(text) if quoted else text for text, quoted in parts)
 
 
-def _tokens(line: str) -> list[str]:
-    lexer = shlex.shlex(line.replace("2>&1", " ").replace("\n", " ; "), posix=True, punctuation_chars=";|&")
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        return list(lexer)
-    except ValueError as error:
-        raise ShellSyntax(str(error)) from None
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.at = 0
+
+    def at_end(self) -> bool:
+        return self.at >= len(self._text)
+
+    def pipelines(self, ends: frozenset[str]) -> List:
+        """Pipelines up to one of `ends`, which is not taken."""
+        found: list[Pipeline] = []
+        connector = ";"
+        while True:
+            self._blanks(newlines=True)
+            if self.at_end() or any(self._ahead(end) for end in ends):
+                return tuple(found)
+            if self._ahead(";;"):
+                raise ShellSyntax("unexpected `;;`")
+            found.append(Pipeline(connector, self._pipeline()))
+            self._blanks()
+            if any(self._ahead(end) for end in ends):
+                return tuple(found)
+            connector = next((one for one in ("&&", "||", ";", "&", "\n") if self._take(one)), "")
+            if not connector:
+                return tuple(found)
+            connector = ";" if connector in ("\n", "&") else connector
+
+    def _pipeline(self) -> tuple[Command, ...]:
+        commands = [self._command()]
+        while True:
+            self._blanks()
+            if self._ahead("||") or not self._take("|"):
+                return tuple(commands)
+            self._blanks(newlines=True)
+            commands.append(self._command())
+
+    def _command(self) -> Command:
+        if re.match(r"case\s", self._text[self.at :]):
+            return self._case()
+        if match := _ASSIGNMENT.match(self._text, self.at):
+            self.at = match.end()
+            return Assign(match[0][:-1], self._word())
+        words: list[Word] = []
+        while True:
+            self._blanks()
+            if redirection := _REDIRECTION.match(self._text, self.at):
+                self.at = redirection.end()
+                if "&" not in redirection[0]:
+                    self._blanks()
+                    self._word()  # this shell's commands have nowhere else to write to
+            elif self.at_end() or self._text[self.at] in _BREAKS:
+                break
+            else:
+                words.append(self._word())
+        if not words:
+            raise ShellSyntax(f"a command is missing at `{self._text[self.at :][:10]}`")
+        return Simple(tuple(words))
+
+    def _case(self) -> Case:
+        self.at += len("case")
+        self._blanks()
+        word = self._word()
+        self._blanks(newlines=True)
+        self._need("in")
+        arms: list[tuple[tuple[Word, ...], List]] = []
+        while True:
+            self._blanks(newlines=True)
+            if self._take("esac"):
+                return Case(word, tuple(arms))
+            self._take("(")
+            patterns = [self._word()]
+            while self._take("|"):
+                patterns.append(self._word())
+            self._need(")")
+            arms.append((tuple(patterns), self.pipelines(frozenset({";;", "esac"}))))
+            self._take(";;")
+
+    def _word(self) -> Word:
+        parts: list[Text | Variable | Output] = []
+        while not self.at_end() and (letter := self._text[self.at]) not in _BREAKS:
+            if letter == "'":
+                parts.append(Text(self._until("'"), quoted=True))
+            elif letter == '"':
+                self.at += 1
+                parts += self._double_quoted()
+            elif letter == "$":
+                parts.append(self._dollar(quoted=False))
+            elif letter == "\\":
+                parts.append(Text(self._text[self.at + 1 : self.at + 2], quoted=True))
+                self.at += 2
+            else:
+                parts.append(Text(letter, quoted=False))
+                self.at += 1
+        return tuple(parts)
+
+    def _until(self, quote: str) -> str:
+        end = self._text.find(quote, self.at + 1)
+        if end < 0:
+            raise ShellSyntax(f"no closing {quote}")
+        found = self._text[self.at + 1 : end]
+        self.at = end + 1
+        return found
+
+    def _double_quoted(self) -> list[Text | Variable | Output]:
+        parts: list[Text | Variable | Output] = [Text("", quoted=True)]
+        while not self._take('"'):
+            if self.at_end():
+                raise ShellSyntax('no closing "')
+            if self._text[self.at] == "$":
+                parts.append(self._dollar(quoted=True))
+                continue
+            self.at += self._text[self.at] == "\\" and self._text[self.at + 1 : self.at + 2] in ('"', "\\", "$")
+            parts.append(Text(self._text[self.at : self.at + 1], quoted=True))
+            self.at += 1
+        return parts
+
+    def _dollar(self, *, quoted: bool) -> Text | Variable | Output:
+        self.at += 1
+        if self._take("?"):
+            return Variable("?", quoted)
+        if self._take("("):
+            inside = self.pipelines(frozenset({")"}))
+            self._need(")")
+            return Output(inside, quoted)
+        if name := _NAME.match(self._text, self.at):
+            self.at = name.end()
+            return Variable(name[0], quoted)
+        return Text("$", quoted)
+
+    # --- reading on
+
+    def _ahead(self, text: str) -> bool:
+        return self._text.startswith(text, self.at)
+
+    def _take(self, text: str) -> bool:
+        if self._ahead(text):
+            self.at += len(text)
+            return True
+        return False
+
+    def _need(self, text: str) -> None:
+        if not self._take(text):
+            raise ShellSyntax(f"`{text}` is missing at `{self._text[self.at :][:10]}`")
+
+    def _blanks(self, *, newlines: bool = False) -> None:
+        while not self.at_end() and self._text[self.at] in (" \t\n" if newlines else " \t"):
+            self.at += 1

@@ -7,16 +7,17 @@ import asyncio
 import re
 import struct
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simulators import android_dumps as dumps
 from simulators.adb_device import CLOSE_STDIN, EXIT, FEATURES, STDERR, STDIN, STDOUT, Auth, Connection, Stream, frame
 from simulators.android import Android, Identity, Result
-from simulators.shell import Pipeline, ShellSyntax, expand, parse
-from simulators.telephony import Happened, Telephony
+from simulators.carrier import Plan
+from simulators.shell_run import Command, Shell, Write
+from simulators.telephony import Happened, PhoneCall, Telephony
 
 LOG_LIMIT = 10_000
 LOGCAT_BACKLOG = 256
@@ -30,17 +31,16 @@ _SYNC_CHUNK = 64 * 1024
 REGULAR_FILE = 0o100644
 
 
-Write = Callable[[int, bytes], Awaitable[None]]  # a stream's number in the shell protocol, and its data
-
-
 @dataclass(frozen=True)
 class Logged:
-    """One line of the judge's log: `what` is `dial`, `hangup`, or a Telecom event. `at`: this phone's seconds."""
+    """One line of the judge's log: `what` is `dial` or `hangup` (what the platform did), or a Telecom event. `at`: this
+    phone's seconds. `foreign`: the call came in, or somebody dialled it on the phone itself."""
 
     at: float
     what: str
     number: str
     call: str
+    foreign: bool = False
 
 
 class VirtualPhone:
@@ -69,11 +69,13 @@ class VirtualPhone:
             identity=identity,
             telephony=self.telephony,
             clock=self._time,
-            wall=self._wall,
+            wall_at=self._wall_at,
             happened=self._happened,
             fork_delay=fork_delay,
             dialled=self._dialled,
+            hung_up=self._hung_up,
         )
+        self._steps: list[tuple[float, timedelta]] = []  # when the phone's clock was set, and by how much in all
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._server: asyncio.Server | None = None
@@ -138,9 +140,34 @@ class VirtualPhone:
         for reader in self._readers:
             reader.put_nowait(None)
 
-    def incoming(self, number: str) -> None:
-        """Somebody calls this phone."""
-        self._happened(self.telephony.ring(number, self._time()))
+    def step_clock(self, seconds: float) -> None:
+        """The phone's clock is set forward, or back."""
+        before = self._steps[-1][1] if self._steps else timedelta()
+        self._steps.append((self._time(), before + timedelta(seconds=seconds)))
+
+    # --- people at the phone, and those who call it
+
+    def incoming(self, number: str, *, plan: Plan = ()) -> None:
+        """Somebody calls this phone. `plan`: when the caller gives up."""
+        self._happened(self.telephony.ring(number, self._time(), plan=plan))
+
+    def answer(self) -> None:
+        """Somebody takes the call that rings."""
+        self._happened(self.telephony.answer(self._time()))
+
+    def dial_by_hand(self, number: str) -> None:
+        """Somebody dials on the phone itself. Not counted among the platform's dials."""
+        self._happened(self.telephony.dial(number, self._time(), by_hand=True))
+
+    def swap(self) -> None:
+        """Somebody takes back the call on hold."""
+        self._happened(self.telephony.swap(self._time()))
+
+    def hang_up(self, call: str | None = None) -> None:
+        """Somebody ends a call on the phone's screen: the one of this name, else the one in the foreground."""
+        wanted = [one for one in self.telephony.live if one.id == call] if call else [self.telephony.foreground]
+        if wanted and wanted[0] is not None:
+            self._happened(self.telephony.hang_up_call(wanted[0], self._time()))
 
     async def reboot(self) -> None:
         """The phone restarts: unreachable for `boot_time` seconds."""
@@ -156,17 +183,22 @@ class VirtualPhone:
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _wall(self) -> datetime:
-        return datetime.now(UTC)
+    def _wall_at(self, at: float) -> datetime:
+        """What the phone's clock said at one of its moments, as it was set then."""
+        true = datetime.now(UTC) - timedelta(seconds=self._time() - at)
+        return true + next((offset for since, offset in reversed(self._steps) if since <= at), timedelta())
 
     def _dialled(self, number: str) -> None:
         self.dials[number] = self.dials.get(number, 0) + 1
         self.log.append(Logged(self._time(), "dial", number, self.telephony.next_id))
 
+    def _hung_up(self, call: PhoneCall) -> None:
+        self.log.append(Logged(self._time(), "hangup", call.number, call.id, call.foreign))
+
     def _happened(self, happened: list[Happened]) -> None:
-        wall = self._wall()
+        wall = self._wall_at(self._time())
         for one in happened:
-            self.log.append(Logged(one.at, one.event, one.call.number, one.call.id))
+            self.log.append(Logged(one.at, one.event, one.call.number, one.call.id, one.call.foreign))
             for line in dumps.log_lines(one, wall):
                 self._logcat.append(line)
                 for reader in self._readers:
@@ -223,44 +255,39 @@ class VirtualPhone:
         task.add_done_callback(self._tasks.discard)
 
     async def _shell_v1(self, line: str, stream: Stream) -> None:
-        if not line:
-            await self._read_lines_v1(stream)
+        shell = Shell(self._run, stream.write)
+        if line:
+            await shell.line(line, stream.write)
             return
-
-        async def write(kind: int, data: bytes) -> None:
-            await stream.write(data)
-
-        await self._run_line(line, 0, write)
-
-    async def _read_lines_v1(self, stream: Stream) -> None:
-        async def write(kind: int, data: bytes) -> None:
-            await stream.write(data)
-
-        code, rest = 0, b""
+        rest = b""
         while True:
             rest += await stream.read()
             while b"\n" in rest:
-                line, rest = rest.split(b"\n", 1)
-                code = await self._run_line(line.decode(errors="replace"), code, write)
+                one, rest = rest.split(b"\n", 1)
+                await shell.line(one.decode(errors="replace"), stream.write)
 
     async def _shell_v2(self, line: str, stream: Stream) -> None:
-        async def write(kind: int, data: bytes) -> None:
-            await stream.write(frame(kind, data))
+        async def write(data: bytes) -> None:
+            await stream.write(frame(STDOUT, data))
 
+        async def errors(data: bytes) -> None:
+            await stream.write(frame(STDERR, data))
+
+        shell = Shell(self._run, errors)
         if line in ("", "sh"):
-            code = await self._read_lines_v2(stream, write)
+            await self._read_lines_v2(stream, shell, write)
         else:
-            code = await self._run_line(line, 0, write)
-        await stream.write(frame(EXIT, bytes([code & 0xFF])))
+            await shell.line(line, write)
+        await stream.write(frame(EXIT, bytes([shell.code & 0xFF])))
 
-    async def _read_lines_v2(self, stream: Stream, write: Write) -> int:
-        code, rest = 0, b""
+    async def _read_lines_v2(self, stream: Stream, shell: Shell, write: Write) -> None:
+        rest = b""
         while True:
             header = await stream.read_exactly(5)
             kind, length = header[0], int.from_bytes(header[1:], "little")
             data = await stream.read_exactly(length)
             if kind == CLOSE_STDIN:
-                return code
+                return
             if kind != STDIN:
                 continue
             rest += data
@@ -268,38 +295,25 @@ class VirtualPhone:
                 line, rest = rest.split(b"\n", 1)
                 text = line.decode(errors="replace").strip()
                 if text == "exit":
-                    return code
-                code = await self._run_line(text, code, write)
+                    return
+                await shell.line(text, write)
 
-    async def _run_line(self, line: str, code: int, write: Write) -> int:
-        merged = "2>&1" in line
-        try:
-            for pipeline in parse(line):
-                if pipeline.runs_after(code):
-                    code = await self._run_pipeline(pipeline, code, write, merged)
-        except ShellSyntax as error:
-            await write(STDERR, f"sh: syntax error: {error}\n".encode())
-            return 2
-        return code
-
-    async def _run_pipeline(self, pipeline: Pipeline, code: int, write: Write, merged: bool) -> int:
-        data, result = b"", Result()
-        for number, command in enumerate(pipeline.commands):
-            argv = expand(command, code)
-            if argv[:1] == ["logcat"] and "-d" not in argv and number == len(pipeline.commands) - 1:
-                await self._follow_log(argv, write)
-                return 0
-            result = self._run_one(argv, data)
-            await self._wait(result)
-            data = result.out
-            if result.err:
-                await write(STDOUT if merged else STDERR, result.err)
-        if self.truncate and len(data) > 1:
-            await write(STDOUT, data[: len(data) // 2])
+    async def _run(self, command: Command) -> int:
+        """Run a simple command of a shell line; its exit code."""
+        argv = command.argv
+        if argv[:1] == ["logcat"] and "-d" not in argv and command.shown:
+            await self._follow_log(argv, command.write)
+            return 0
+        result = self._run_one(argv, command.stdin)
+        await self._wait(result)
+        if result.err:
+            await command.errors(result.err)
+        if self.truncate and command.shown and len(result.out) > 1:
+            await command.write(result.out[: len(result.out) // 2])
             await self.drop()
             return 255
-        if data:
-            await write(STDOUT, data)
+        if result.out:
+            await command.write(result.out)
         return result.code
 
     def _run_one(self, argv: list[str], stdin: bytes) -> Result:
@@ -324,10 +338,10 @@ class VirtualPhone:
         self._readers.add(reader)
         try:
             for _, line in self._wanted(argv, kept):
-                await write(STDOUT, f"{line}\n".encode())
+                await write(f"{line}\n".encode())
             while (entry := await reader.get()) is not None:
                 for _, line in self._wanted(argv, [entry]):
-                    await write(STDOUT, f"{line}\n".encode())
+                    await write(f"{line}\n".encode())
         finally:
             self._readers.discard(reader)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 from msgspec.structs import replace
 
-from actors.adapters import android
+from actors.adapters import android, android_health
 from actors.adapters.adb import AdbClient, LongShell, Seen
 from actors.slot.phone import (
     CallPhase,
@@ -71,6 +71,10 @@ def find(devices: Mapping[str, Seen], name: str) -> Seen | None:
     if not name.startswith("usb:"):
         return devices.get(name)
     return next((seen for seen in devices.values() if f"usb:{seen.usb}" == name), None)
+
+
+def _number(ref: str) -> int:
+    return int(ref.rpartition("@")[2])
 
 
 class DeviceTracker:
@@ -185,10 +189,11 @@ class AdbPhone:
         self._settling: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
         self._boot = ""
+        self._read: android.Read | None = None  # the last look
         self._calls: OrderedDict[str, CallPhase] = OrderedDict()
         self._incoming: set[str] = set()
         self._call_is_up = asyncio.Event()
-        self._cpu: android.CpuTimes | None = None
+        self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
 
     # --- the port
@@ -206,9 +211,11 @@ class AdbPhone:
         await self._stop_watching()
         self._shell.close()
 
-    async def dial(self, number: str) -> None:
+    async def dial(self, number: str, wanted: Callable[[], bool] = lambda: True) -> None:
         if not NUMBER.match(number):
             raise ValueError("only an E.164 number that passed the gate may reach a phone")
+        if not wanted():
+            raise PhoneUnreachable(f"{self._serial}: the order was withdrawn")
         uri = number.replace("+", "%2B")
         done = await self._shell.run(f"am start -a android.intent.action.CALL -d tel:{uri}", timeout=SHORT_TIMEOUT)
         refusal = REFUSED.search(done.output)
@@ -216,18 +223,19 @@ class AdbPhone:
             raise PhoneRefused(f"{self._serial}: {refusal[0] if refusal else done.output.strip() or 'am failed'}")
 
     async def hang_up(self, ref: str | None) -> None:
-        if self._live() or (await self.look()).live:  # with no call up, this key locks the screen
+        if (await self.look()).live:  # with no call up, this key locks the screen
             await self._shell.run("input keyevent 6", timeout=SHORT_TIMEOUT)
 
     async def look(self) -> Look:
         done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
-        parsed = None if done.truncated else android.parse_look(done.output)
-        if parsed is None:
+        read = None if done.truncated else android.parse_look(done.output, self._read)
+        if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
-        boot, look = parsed
-        first, self._boot = boot != self._boot, boot
-        self._note(look, first=first)
-        return look
+        first, self._boot = read.boot != self._boot, read.boot
+        if self._read is None or self._read.boot != read.boot or read.is_later_than(self._read):
+            self._read = read
+        self._note(read.look, first=first)
+        return read.look
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
         return await self._client.shell(self._serial, command, timeout=timeout, max_output=max_output)
@@ -319,7 +327,7 @@ class AdbPhone:
     def _read_line(self, line: str) -> None:
         logged = android.parse_log_line(line)
         if logged is None:
-            if android.says_alerting(line) and (ref := self._live()):
+            if android.says_alerting(line) and (ref := self._dialled()):
                 self._move(ref, CallPhase.ALERTING)
             return
         ref = f"{self._boot}/{logged.call}"
@@ -336,7 +344,7 @@ class AdbPhone:
         for past in reversed(look.past):
             if first and past.ref not in self._calls:
                 self._calls[past.ref] = CallPhase.DISCONNECTED
-            elif past.ref in self._calls or self._is_newest(past.ref):
+            elif past.ref in self._calls or self._is_new(past.ref):
                 if past.incoming:
                     self._incoming.add(past.ref)
                 if past.answered_age is not None:
@@ -365,43 +373,57 @@ class AdbPhone:
         else:
             self._call_is_up.clear()
 
-    def _is_newest(self, ref: str) -> bool:
-        """Whether no call that is remembered came after this one."""
-        return all(newer(ref, known) for known in self._calls)
+    def _is_new(self, ref: str) -> bool:
+        """Whether a call that nobody told of began after the first look, of which every call is remembered. It need
+        not be the newest: while it came and went unheard, another may be up."""
+        of_this_boot = [known for known in self._calls if known.startswith(f"{self._boot}/")]
+        return not of_this_boot or newer(ref, min(of_this_boot, key=_number))
 
-    def _live(self) -> str | None:
-        """The newest call that is up, as far as was told."""
-        of_this_boot = (ref for ref in reversed(self._calls) if ref.startswith(f"{self._boot}/"))
-        return next((ref for ref in of_this_boot if self._calls[ref] is not CallPhase.DISCONNECTED), None)
+    def _live(self) -> list[str]:
+        """The calls that are up, as far as was told."""
+        return [
+            ref
+            for ref, phase in self._calls.items()
+            if phase is not CallPhase.DISCONNECTED and ref.startswith(f"{self._boot}/")
+        ]
+
+    def _dialled(self) -> str | None:
+        """The call that is being dialled, where there is only one: then what the radio says of the foreground is of
+        this one."""
+        outgoing = [ref for ref in self._live() if ref not in self._incoming]
+        dialled = [ref for ref in outgoing if self._calls[ref] in (CallPhase.DIALING, CallPhase.ALERTING)]
+        return dialled[0] if len(dialled) == 1 else None
 
     async def _ask_while_in_call(self) -> None:
         """ALERTING is asked for while a call is dialled; everything is asked now and then while one is up."""
         loop = asyncio.get_running_loop()
         while True:
             await self._call_is_up.wait()
-            if self._live() is None:  # what was up is of an earlier boot: nothing will tell its end
+            if not self._live():  # what was up is of an earlier boot: nothing will tell its end
                 self._call_is_up.clear()
             backstop = loop.time() + BACKSTOP_EVERY
-            while (ref := self._live()) is not None:
-                if self._calls[ref] is CallPhase.DIALING:
-                    await asyncio.sleep(ALERTING_EVERY)
-                    await self._ask_registry(ref)
-                else:
-                    await asyncio.sleep(BACKSTOP_EVERY)
+            while live := self._live():
+                dialled = next((ref for ref in live if self._calls[ref] is CallPhase.DIALING), None)
+                await asyncio.sleep(BACKSTOP_EVERY if dialled is None else ALERTING_EVERY)
+                if dialled is not None:
+                    await self._ask_registry(dialled)
                 if loop.time() >= backstop:
                     backstop = loop.time() + BACKSTOP_EVERY
                     await self._look_quietly()
 
     async def _ask_registry(self, ref: str) -> None:
+        """Whether the far end rings. Anything else that the registry has news of is asked of Telecom: it knows whose
+        news it is."""
         try:
             done = await self._client.shell(self._serial, android.REGISTRY, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
         except PhoneError:
             return
-        state = android.foreground_state(done.output)
-        if state == android.FOREGROUND_ALERTING:
+        registry = android.parse_registry(done.output)
+        alone = not registry.background and not registry.ringing and self._dialled() == ref
+        if registry.foreground == android.FOREGROUND_ALERTING and alone:
             self._move(ref, CallPhase.ALERTING)
-        elif state in (android.FOREGROUND_ACTIVE, android.FOREGROUND_HOLDING):
-            self._move(ref, CallPhase.ACTIVE)
+        elif registry.foreground == android.FOREGROUND_ACTIVE or not alone:
+            await self._look_quietly()
 
     async def _look_quietly(self) -> None:
         try:
@@ -421,8 +443,10 @@ class AdbPhone:
             await asyncio.sleep(self._health_every * (0.75 + 0.5 * spread))
 
     async def _read_health_once(self) -> None:
-        done = await self._client.shell(self._serial, android.HEALTH, timeout=HEALTH_TIMEOUT, max_output=LOOK_LIMIT)
-        health, self._cpu = android.parse_health(done.output, self._cpu)
+        done = await self._client.shell(
+            self._serial, android_health.HEALTH, timeout=HEALTH_TIMEOUT, max_output=LOOK_LIMIT
+        )
+        health, self._cpu = android_health.parse_health(done.output, self._cpu)
         self._report(HealthRead(health=replace(health, latency_ms=self._latency)))
 
     async def _check_liveness(self) -> None:

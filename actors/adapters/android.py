@@ -1,7 +1,10 @@
-"""What Android phones print, read into values. Pure; layouts of Android 8 to 15.
+"""What Android phones print about their calls, read into values. Pure; layouts of Android 8 to 15.
 
-Sources: AOSP `TelephonyRegistry.dump`, Telecom's `Call.toString`, `EventManager.dump`, `BatteryService.dump`,
-`PreciseCallState`, `telecom.DisconnectCause`.
+Sources: AOSP `TelephonyRegistry.dump`, Telecom's `CallsManager.dump`, `Call.toString`, `Call.getDescription`,
+`EventManager.dump`, `PreciseCallState`, `telecom.DisconnectCause`.
+
+A phone may have several calls. Each has a state of its own in Telecom; the registry has one for all that are in the
+foreground of a SIM, so it is believed about a call only where no other one can be meant.
 """
 
 import re
@@ -9,23 +12,26 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from actors.slot.phone import CallPhase, Health, LiveCall, Look, PastCall
+from actors.adapters.phone_clock import Aged, Memory, ages_of, clock_of
+from actors.slot.phone import CallPhase, LiveCall, Look, PastCall
 from bus_schemas.call import EndReason
 
-DAY = 86400.0
-READING = 60.0  # seconds; no look takes as long
 SECTION = "@@"  # what the batched commands print between their parts
 
-# Telecom's states of a call that is up. The others (NEW, SELECT_PHONE_ACCOUNT ...) come before DIALING.
-_OVER = frozenset({"DISCONNECTED", "ABORTED", "DISCONNECTING"})
+# Telecom's states. The others (NEW, CONNECTING, SELECT_PHONE_ACCOUNT ...) come before DIALING. A call that is being
+# ended (DISCONNECTING) is still up; its end comes with its reason.
+_OVER = frozenset({"DISCONNECTED", "ABORTED"})
 _TALKING = frozenset({"ACTIVE", "ON_HOLD", "PULLING"})
+_RINGING = frozenset({"RINGING", "SIMULATED_RINGING", "ANSWERED", "AUDIO_PROCESSING"})
+_AWAY = frozenset({"ON_HOLD", "DISCONNECTING"}) | _RINGING  # never in the foreground of a SIM
 
-FOREGROUND_ACTIVE, FOREGROUND_HOLDING, FOREGROUND_ALERTING = 1, 2, 4
+FOREGROUND_ACTIVE, FOREGROUND_ALERTING = 1, 4  # PreciseCallState
 
-_LIVE = re.compile(r"\[(?:Call id=)?(TC@[0-9]+), (?:state=)?([A-Z_]+),")
-_TITLE = re.compile(r"^\s*(?:SelfMgd )?Call(TC@[0-9]+)/.*\((MO|MT)")
+HISTORY_TITLE = "Historical Events:"
+# A call in a list. Lines of the history may quote calls, but only after the `-` between their time and their text.
+_LIVE = re.compile(r"(?m)^[^-\n]*\[(?:Call id=)?(TC@[0-9]+), (?:state=)?([A-Z_]+),")
+_TITLE = re.compile(r"^\s*(?:SelfMgd )?Call(TC@[0-9]+)/[^\[]*(?:\[(.*)\])?\((MO|MT)")
 _EVENT = re.compile(r"^\s+([0-9]{2}):([0-9]{2}):([0-9]{2}\.[0-9]{3}) - ([A-Z_]+)(?: \((.*)\))?")
-_CLOCK = re.compile(r"\s*([0-9]{2}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,6})?)")
 _CODE = re.compile(r"Code: \((\w+)\)")
 _REASON = re.compile(r"Reason: \(([^)]*)\)")
 _LOGGED = re.compile(r"RecordEntry (TC@[0-9]+): ([A-Z_]+)(?:, (.*))?$")
@@ -97,65 +103,112 @@ def end_of(data: str) -> tuple[EndReason, str]:
     return EndReason.UNKNOWN, words
 
 
-def foreground_state(registry: str) -> int | None:
-    """`mForegroundCallState` of the SIM that is in a call; before Android 11 there is one for the whole phone."""
+class Registry(Struct, frozen=True, kw_only=True):
+    """What the SIMs that are in a call say of their calls, in numbers of PreciseCallState; 0: nothing there."""
+
+    foreground: int = 0
+    background: int = 0
+    ringing: int = 0
+
+
+def parse_registry(text: str) -> Registry:
+    """The states of the SIMs that are in a call; before Android 11 there is one for the whole phone."""
+    found = {"mForegroundCallState": 0, "mBackgroundCallState": 0, "mRingingCallState": 0}
     in_call = True
-    found: int | None = None
-    for line in registry.splitlines():
-        name, _, value = line.strip().partition("=")
+    for line in text.splitlines():
+        name, _, value = (part.strip() for part in line.partition("="))
         if name == "Phone Id":
             in_call = False
         elif name == "mCallState":
-            in_call = value.strip() not in ("0", "")
-        elif name == "mForegroundCallState" and value.strip().lstrip("-").isdigit():
-            state = int(value)
+            in_call = value not in ("0", "")
+        elif name in found and value.isdigit():
             is_global = line.startswith("  m") or not line.startswith(" ")
             if in_call or is_global:
-                found = max(found or 0, state)
-    return found
+                found[name] = max(found[name], int(value))
+    foreground, background, ringing = found.values()
+    return Registry(foreground=foreground, background=background, ringing=ringing)
 
 
-def parse_look(text: str) -> tuple[str, Look] | None:
-    """The boot id and what the phone says of its calls, from the parts of `LOOK`. None: a part is missing, as while
-    the phone starts; that is not the same as no call."""
-    clock, boot, registry, telecom = ([*text.split(f"{SECTION}\n"), "", "", "", ""])[:4]
+UNKNOWN_AGES = Aged(ages=(), suspect=True)
+
+
+class Read(Struct, frozen=True, kw_only=True):
+    """A look, the boot it was of, and what the next look of this boot should know."""
+
+    boot: str
+    look: Look
+    memory: Memory
+
+    def is_later_than(self, other: "Read") -> bool:
+        """Answers of one boot may come in another order than the phone gave them."""
+        return (self.memory.clock.uptime or 0.0) >= (other.memory.clock.uptime or 0.0)
+
+
+def parse_look(text: str, before: Read | None = None) -> Read | None:
+    """What the phone says of its calls, from the parts of `LOOK`. None: a part is missing, as while the phone starts;
+    that is not the same as no call. `before`: the look before, to tell the ages of calls on a clock that is set."""
+    times, boot, registry, telecom = ([*text.split(f"{SECTION}\n"), "", "", "", ""])[:4]
     boot = boot.strip().replace("-", "")[:16]
-    time = _CLOCK.match(clock)
-    if time is None or not boot or "mCalls:" not in telecom:
+    clock = clock_of(times)
+    lists, has_history, _ = telecom.partition(HISTORY_TITLE)
+    if clock is None or not boot or "mCalls:" not in lists or not (has_history or "mCallAudioManager" in lists):
         return None
-    now = _seconds_of_day(time)
-    histories = _histories(telecom, now)
-    states = dict(_LIVE.findall(telecom))
-    live = sorted((call for call, state in states.items() if state not in _OVER), key=_number, reverse=True)
-    seen = tuple(_live_call(boot, call, states, histories, registry) for call in live)
-    past = sorted((call for call in histories if call not in live), key=_number, reverse=True)
-    return boot, Look(live=seen, past=tuple(_past_call(boot, call, histories[call]) for call in past))
+    memory = before.memory if before is not None and before.boot == boot else None
+    states = {call: state for call, state in _LIVE.findall(lists) if state not in _OVER}
+    histories = _histories(telecom)
+    phases = _phases(states, histories, parse_registry(registry))
+    aged = {
+        call: ages_of(call, history.events, "" if call in states else history.date, clock, memory)
+        for call, history in histories.items()
+    }
+    live = [
+        _live_call(f"{boot}/{call}", states[call], phases[call], histories.get(call), aged.get(call, UNKNOWN_AGES))
+        for call in sorted(states, key=_number, reverse=True)
+    ]
+    past = [
+        _past_call(f"{boot}/{call}", histories[call], aged[call])
+        for call in sorted(histories, key=_number, reverse=True)
+        if call not in states and histories[call].is_over
+    ]
+    memory = Memory(
+        clock=clock,
+        moments={call: tuple((clock.uptime or 0.0) - age for age in one.ages) for call, one in aged.items()},
+        doubtful=frozenset(call for call, one in aged.items() if one.suspect),
+    )
+    return Read(boot=boot, look=Look(live=tuple(live), past=tuple(past)), memory=memory)
 
 
 class _History(Struct, kw_only=True):
+    """Telecom's events of one call, with the time of day of each. `date`: when it began, in the phone's language."""
+
     incoming: bool
-    ages: dict[str, float]
+    date: str
+    events: list[tuple[str, float]]
     end: str = ""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether an end is told. A call of which nothing is told but a beginning is too new for the list of calls."""
+        return any(name in ("SET_DISCONNECTED", "DESTROYED") for name, _ in self.events)
 
-def _seconds_of_day(match: re.Match[str]) -> float:
-    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+    def has(self, event: str) -> bool:
+        return any(name == event for name, _ in self.events)
+
+    def age(self, event: str, aged: Aged) -> float | None:
+        """How long ago an event was for the first time."""
+        return next((age for (name, _), age in zip(self.events, aged.ages, strict=True) if name == event), None)
 
 
-def _age(at: float, now: float) -> float:
-    """Seconds since a time of day. The dump is made after the clock was read: what seems to come is just now."""
-    age = (now - at) % DAY
-    return 0.0 if age > DAY - READING else age
-
-
-def _histories(telecom: str, now: float) -> dict[str, _History]:
+def _histories(telecom: str) -> dict[str, _History]:
     histories: dict[str, _History] = {}
     current: _History | None = None
     for line in telecom.splitlines():
         if title := _TITLE.match(line):
-            current = histories.setdefault(title[1], _History(incoming=title[2] == "MT", ages={}))
+            new = _History(incoming=title[3] == "MT", date=title[2] or "", events=[])
+            current = histories.setdefault(title[1], new)
         elif current is not None and (event := _EVENT.match(line)):
-            current.ages.setdefault(event[4], _age(_seconds_of_day(event), now))
+            time_of_day = int(event[1]) * 3600 + int(event[2]) * 60 + float(event[3])
+            current.events.append((event[4], time_of_day))
             if event[4] == "SET_DISCONNECTED":
                 current.end = event[5] or ""
     return histories
@@ -165,160 +218,54 @@ def _number(call: str) -> int:
     return int(call.removeprefix("TC@"))
 
 
-def _created_age(history: _History | None) -> float:
-    return max(history.ages.values(), default=0.0) if history is not None else 0.0
+def _phases(states: Mapping[str, str], histories: Mapping[str, _History], registry: Registry) -> dict[str, CallPhase]:
+    """Each call's phase. The registry knows two things that Telecom does not: that the far end rings, and, some
+    moments earlier, that it answered. It says so of the foreground, so only one call may be there."""
+    foreground = [call for call, state in states.items() if state not in _AWAY]
+    dialled = [call for call in foreground if states[call] == "DIALING"]
+    phases: dict[str, CallPhase] = {}
+    for call, state in states.items():
+        answered = call in histories and histories[call].has("SET_ACTIVE")
+        if state in _TALKING or (state == "DISCONNECTING" and answered):
+            phases[call] = CallPhase.ACTIVE
+        elif state in _RINGING or (dialled == [call] and registry.foreground == FOREGROUND_ALERTING):
+            phases[call] = CallPhase.ALERTING
+        elif dialled == foreground == [call] and registry.foreground == FOREGROUND_ACTIVE:
+            phases[call] = CallPhase.ACTIVE
+        else:
+            phases[call] = CallPhase.DIALING
+    return phases
 
 
-def _live_call(
-    boot: str, call: str, states: Mapping[str, str], histories: Mapping[str, _History], registry: str
-) -> LiveCall:
-    history = histories.get(call)
-    incoming = history.incoming if history else states[call] == "RINGING"
-    foreground = foreground_state(registry)
-    if states[call] in _TALKING or foreground in (FOREGROUND_ACTIVE, FOREGROUND_HOLDING):
-        phase = CallPhase.ACTIVE
-    elif foreground == FOREGROUND_ALERTING or incoming:
-        phase = CallPhase.ALERTING
-    else:
-        phase = CallPhase.DIALING
+def _live_call(ref: str, state: str, phase: CallPhase, history: _History | None, aged: Aged) -> LiveCall:
     return LiveCall(
-        ref=f"{boot}/{call}",
+        ref=ref,
         phase=phase,
-        created_age=_created_age(history),
-        answered_age=history.ages.get("SET_ACTIVE") if history else None,
-        incoming=incoming,
+        created_age=max(aged.ages, default=0.0),
+        answered_age=history.age("SET_ACTIVE", aged) if history is not None else None,
+        incoming=history.incoming if history is not None else state in _RINGING,
+        held=state == "ON_HOLD",
+        suspect=aged.suspect,
     )
 
 
-def _past_call(boot: str, call: str, history: _History) -> PastCall:
+def _past_call(ref: str, history: _History, aged: Aged) -> PastCall:
     reason, cause = end_of(history.end)
+    ended = history.age("SET_DISCONNECTED", aged)
     return PastCall(
-        ref=f"{boot}/{call}",
-        created_age=_created_age(history),
-        answered_age=history.ages.get("SET_ACTIVE"),
-        ended_age=history.ages.get("SET_DISCONNECTED", min(history.ages.values(), default=0.0)),
+        ref=ref,
+        created_age=max(aged.ages),
+        answered_age=history.age("SET_ACTIVE", aged),
+        ended_age=min(aged.ages) if ended is None else ended,
         reason=reason,
         cause=cause,
         incoming=history.incoming,
+        suspect=aged.suspect,
     )
 
 
+REGISTRY = "dumpsys telephony.registry | grep -E 'Phone Id|m(Call|Ringing|Foreground|Background)CallState|mCallState'"
 LOOK = (
-    f"date +%H:%M:%S.%N; echo {SECTION}; cat /proc/sys/kernel/random/boot_id; echo {SECTION};"
-    " dumpsys telephony.registry | grep -E 'Phone Id|m(Call|Ringing|Foreground|Background)CallState|mCallState';"
-    f" echo {SECTION}; dumpsys telecom"
+    f"date '+%H:%M:%S.%N %d %s'; cat /proc/uptime; echo {SECTION}; cat /proc/sys/kernel/random/boot_id;"
+    f" echo {SECTION}; {REGISTRY}; echo {SECTION}; dumpsys telecom"
 )
-REGISTRY = "dumpsys telephony.registry | grep -E 'Phone Id|mCallState|mForegroundCallState'"
-
-
-# --- health -----------------------------------------------------------------------------------------------------
-
-
-HEALTH = f"; echo {SECTION}; ".join(
-    (
-        "getprop ro.product.model; getprop ro.build.version.release; getprop gsm.operator.alpha;"
-        " getprop gsm.sim.state; getprop gsm.network.type",
-        "cat /proc/uptime",
-        "cat /proc/meminfo",
-        "cat /proc/stat | grep cpu",
-        "dumpsys battery",
-        "dumpsys telephony.registry | grep -E 'mServiceState|mSignalStrength'",
-    )
-)
-
-
-class CpuTimes(Struct, frozen=True):
-    """`/proc/stat`'s first line, in ticks."""
-
-    busy: int
-    total: int
-
-
-def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes | None]:
-    """The figures of a `HEALTH` command. CPU load needs the ticks of the reading before."""
-    properties, uptime, memory, stat, battery_text, network = ([*text.split(f"{SECTION}\n"), *[""] * 6])[:6]
-    model, android, operator, sim, network_type = ([*properties.split("\n"), *[""] * 5])[:5]
-    battery = parse_battery(battery_text)
-    times = parse_cpu(stat)
-    return (
-        Health(
-            model=model.strip() or None,
-            android=android.strip() or None,
-            operator=operator.strip(" ,") or None,
-            sim=sim.strip() or None,
-            network_type=network_type.strip(" ,") or None,
-            uptime_s=_first_number(uptime),
-            ram=parse_memory(memory),
-            cpu=_load(before, times),
-            battery=_percent(battery),
-            temperature=int(battery["temperature"]) / 10 if "temperature" in battery else None,
-            charging=battery["status"] in (2, 5) if "status" in battery else None,
-            in_service=parse_in_service(network),
-            signal_level=parse_signal(network),
-        ),
-        times,
-    )
-
-
-def parse_battery(text: str) -> dict[str, int]:
-    """The whole numbers of `dumpsys battery`, up to the first line of another kind: Samsung appends a block with
-    its own, older `level` and `temperature`."""
-    values: dict[str, int] = {}
-    _, _, body = text.partition("Current Battery Service state:\n")
-    for line in body.splitlines():
-        name, colon, value = line.partition(": ")
-        if not colon or "," in value:
-            break
-        if value.strip().lstrip("-").isdigit():
-            values.setdefault(name.strip(), int(value))
-    return values
-
-
-def _percent(battery: Mapping[str, int]) -> int | None:
-    if "level" not in battery:
-        return None
-    return round(100 * battery["level"] / (battery.get("scale") or 100))
-
-
-def parse_memory(text: str) -> float | None:
-    """Used memory in percent."""
-    values = dict(re.findall(r"(MemTotal|MemAvailable):\s+([0-9]+)", text))
-    if len(values) < 2 or int(values["MemTotal"]) == 0:
-        return None
-    return round(100 * (1 - int(values["MemAvailable"]) / int(values["MemTotal"])), 1)
-
-
-def parse_cpu(text: str) -> CpuTimes | None:
-    for line in text.splitlines():
-        if line.startswith("cpu "):
-            ticks = [int(word) for word in line.split()[1:] if word.isdigit()]
-            if len(ticks) >= 5:
-                idle = ticks[3] + ticks[4]
-                return CpuTimes(sum(ticks) - idle, sum(ticks))
-    return None
-
-
-def _load(before: CpuTimes | None, now: CpuTimes | None) -> float | None:
-    if before is None or now is None or now.total <= before.total:
-        return None
-    return round(100 * (now.busy - before.busy) / (now.total - before.total), 1)
-
-
-def _first_number(text: str) -> float | None:
-    match = re.match(r"\s*([0-9]+(?:\.[0-9]+)?)", text)
-    return float(match[1]) if match else None
-
-
-def parse_in_service(text: str) -> bool | None:
-    """Whether a SIM is registered for voice. Android 9 prints the bare number of the state."""
-    states = re.findall(r"mVoiceRegState=([0-9])", text) or re.findall(r"mServiceState=([0-9]) ", text)
-    return "0" in states if states else None
-
-
-def parse_signal(text: str) -> int | None:
-    """The level 0-4 of the network class that is in use."""
-    for line in text.splitlines():
-        primary = re.search(r"primary=(\w+)", line)
-        if primary and (level := re.search(rf"{primary[1]}:[^}},]*?level=([0-4])", line)):
-            return int(level[1])
-    return None

@@ -2,7 +2,8 @@
 
 Any host may write. The journal refuses a record that does not follow the newest one, so there is one chain, whoever
 writes. An answer that was lost is refused as not done: its repeat stands in the chain a second time, with the same
-request id, which is better than not at all.
+request id, which is better than not at all. An entry of the chain that nobody can read refuses no later deed: the
+chain goes on from the newest readable record, and `ottb audit` names the entry, as `problems()` does.
 
 Doors announce deeds before they are done. Every host hears that and keeps it in memory; what gets no outcome in time,
 on any host, is written with the result UNKNOWN: its door has died.
@@ -22,6 +23,7 @@ from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, N
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
+from actors.runtime.problems import Problem, Problems
 from actors.runtime.service import Service
 from actors.runtime.wire import answer
 from bus_schemas.audit import (
@@ -44,6 +46,7 @@ SCOPE = "ottb.v1.evt.audit.chain.*"
 QUEUE = 1024  # entries that wait to be written
 GROUP = 128  # entries in one record
 LARGEST = 7 * 1024  # bytes of one entry: a whole group must fit into one message of the bus (1 MB)
+LOOK_BACK = 1_000  # entries of the journal before an unreadable record that are read first for the one before it
 GRACE = 30.0  # seconds for the outcome of an intent: longer than a request may take, with its audit
 SWEEP = 5.0  # seconds between two looks for intents without an outcome
 LEAVING = 2.0  # an intent that is older when this host stops is not waited for by anybody
@@ -101,12 +104,17 @@ class Audit:
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(maxsize=QUEUE)
         self._head: Head | None = None  # None: not known, to be read
         self._task: asyncio.Task[None] | None = None
+        self._problems = Problems("audit")
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._settled: OrderedDict[str, Outcome] = OrderedDict()
         self._read = 0  # the journal's sequence up to which this host knows all of the chain
         self._sweeping: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
         self._service = Service(bus=bus, queue="audit", handlers={RECORD_AUDIT: self._record})
+
+    def problems(self) -> list[Problem]:
+        """Why nothing can be written now, and the entries of the chain that nobody can read."""
+        return self._problems.all()
 
     async def start(self) -> None:
         last = await self._bus.last(SCOPE)
@@ -213,7 +221,7 @@ class Audit:
     async def _read_on(self, after: int) -> None:
         """Learn which intents were settled by other hosts. Raises BusError."""
         async for entry in self._bus.replay(SCOPE, after=after):
-            if (recorded := _decoded(entry)) is not None:
+            if (recorded := self._record_in(entry)) is not None:
                 for place, (intent, one) in enumerate(zip(recorded.intents, recorded.entries, strict=False)):
                     self._settle(intent, recorded.first + place, one)
             self._read = max(self._read, entry.seq)
@@ -235,9 +243,13 @@ class Audit:
             await self._append(group)
         except (NoAnswer, BusUnavailable) as error:
             log.warning("audit not written", entries=len(group), error=repr(error))
-        except Exception:
+            self._problems.condition("write", repr(error))
+        except Exception as error:
             log.exception("audit not written", entries=len(group))
+            self._problems.condition("write", repr(error))
             refusal = Refusal(ErrorCode.INTERNAL, "The audit could not be written. It is in the log.")
+        else:
+            self._problems.settle("write")
         finally:
             if any(not waiting.number.done() for waiting in group):
                 self._head = None  # it may have been written all the same
@@ -284,21 +296,29 @@ class Audit:
         last = await self._bus.last(SCOPE)
         if last is None:
             return Head()
-        if (recorded := _decoded(last)) is None:  # the chain goes on from the last good one
-            async for entry in self._bus.replay(SCOPE):
-                recorded = _decoded(entry) or recorded
-        if recorded is None:
+        record = self._record_in(last) or await self._newest_before(last.seq)
+        if record is None:
             return Head(seq=last.seq)
-        return Head(seq=last.seq, number=recorded.first + len(recorded.entries) - 1, hash=recorded.hash)
+        return Head(seq=last.seq, number=record.first + len(record.entries) - 1, hash=record.hash)
 
+    async def _newest_before(self, seq: int) -> AuditRecorded | None:
+        """The newest record that can be read, when the one at `seq` cannot."""
+        back = LOOK_BACK
+        while True:
+            newest = None
+            async for recorded in self._bus.replay(SCOPE, after=max(seq - back, 0)):
+                newest = self._record_in(recorded) or newest
+            if newest is not None or back >= seq:
+                return newest
+            back *= 10
 
-def _decoded(entry: Recorded) -> AuditRecorded | None:
-    """A record of the chain. None: something else, which `ottb audit verify` names."""
-    try:
-        return msgspec.json.decode(entry.data, type=AuditRecorded)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.error("audit record not understood", seq=entry.seq, error=str(error))
-        return None
+    def _record_in(self, recorded: Recorded) -> AuditRecorded | None:
+        try:
+            return msgspec.json.decode(recorded.data, type=AuditRecorded)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {error}"):
+                log.error("audit record not understood", seq=recorded.seq, error=str(error))
+            return None
 
 
 def _answer(waiting: Waiting, number: int) -> None:

@@ -36,7 +36,9 @@ class Page(Struct, frozen=True, kw_only=True):
     seq: int = 0
 
 
-async def ask_raw(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context) -> Message:
+async def ask_raw(
+    bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context, *, retry: bool = True
+) -> Message:
     """Ask, and give back the answer undecoded. Raises Refusal for every way in which it was not done.
 
     Nobody there means that nothing was done, so the same command is sent again until the line's time is over. What is
@@ -50,7 +52,7 @@ async def ask_raw(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context:
         try:
             return await _ask_once(bus, rpc, rpc.subject_for(request), data, headers, deadline - loop.time())
         except Refusal as refusal:
-            if refusal.code is not ErrorCode.UNAVAILABLE or loop.time() + pause >= deadline:
+            if refusal.code is not ErrorCode.UNAVAILABLE or not retry or loop.time() + pause >= deadline:
                 raise
         headers.pop(FRESH_HEADER, None)
         await asyncio.sleep(pause)
@@ -61,6 +63,15 @@ async def ask(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Con
     """Ask and decode the answer. Raises Refusal."""
     answered = await ask_raw(bus, rpc, request, context)
     return msgspec.json.decode(answered.data, type=rpc.reply)
+
+
+async def forward(
+    bus: Bus, rpc: Rpc[Request, Any], request: Request, context: Context, *, retry: bool = True
+) -> Page:
+    """Have somebody else answer, and pass the answer on as it is. Raises Refusal."""
+    answered = await ask_raw(bus, rpc, request, context, retry=retry)
+    cursor = answered.headers.get(CURSOR_HEADER)
+    return Page(body=msgspec.Raw(answered.data), next_cursor=cursor, seq=int(answered.headers.get(SEQ_HEADER, "0")))
 
 
 async def _ask_once(

@@ -54,7 +54,8 @@ class CallSeen(Struct, frozen=True, kw_only=True):
 
     `ref` names the call on this phone, unique over its reboots (`<boot id>/TC@5`). `reason` and `cause`
     (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED.
-    `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late.
+    `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late;
+    `suspect`: by a clock that was set meanwhile.
     """
 
     ref: str
@@ -63,10 +64,12 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     cause: str = ""
     incoming: bool = False
     age: float = 0.0
+    suspect: bool = False
 
 
 class PastCall(Struct, frozen=True, kw_only=True):
-    """A call in the phone's own short history. Ages are seconds before the look, by the phone's clock."""
+    """A call in the phone's own short history. Ages are seconds before the look, by the phone's clock. `suspect`: that
+    clock was set meanwhile, or tells what cannot be; an age is then as near as can be said, or 0."""
 
     ref: str
     created_age: float
@@ -75,16 +78,19 @@ class PastCall(Struct, frozen=True, kw_only=True):
     reason: EndReason
     cause: str = ""
     incoming: bool = False
+    suspect: bool = False
 
 
 class LiveCall(Struct, frozen=True, kw_only=True):
-    """A call that is up on the phone at the look."""
+    """A call that is up on the phone at the look. `held`: another one talks meanwhile. `suspect` as in PastCall."""
 
     ref: str
     phase: CallPhase
     created_age: float
     answered_age: float | None = None
     incoming: bool = False
+    held: bool = False
+    suspect: bool = False
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -159,9 +165,9 @@ class Phone(Protocol):
     async def close(self) -> None:
         """Stop watching and free every connection. Calls on the phone go on."""
 
-    async def dial(self, number: str) -> None:
-        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy). Returns when the phone took
-        the order, not when it rings."""
+    async def dial(self, number: str, wanted: Callable[[], bool]) -> None:
+        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy) and `wanted()` is still true
+        right before the order leaves (else PhoneUnreachable). Returns when the phone took it, not when it rings."""
 
     async def hang_up(self, ref: str | None) -> None:
         """End the call that the phone names `ref`; None: the only one that is up. Does nothing when it is not up, and

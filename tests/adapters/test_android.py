@@ -4,7 +4,7 @@ import pytest
 
 from actors.adapters import android
 from actors.adapters.adb import parse_devices
-from actors.slot.phone import CallPhase
+from actors.slot.phone import CallPhase, Look
 from bus_schemas.call import EndReason
 
 SERVICE = "ComponentInfo{com.android.phone/com.android.services.telephony.TelephonyConnectionService}"
@@ -62,6 +62,22 @@ def look_text(*, clock: str = "21:00:12.743000000", registry: str = "", calls: s
     return f"{android.SECTION}\n".join((f"{clock}\n", f"{boot}\n", registry, telecom))
 
 
+def looked(**parts: str) -> Look:
+    read = android.parse_look(look_text(**parts))
+    assert read is not None
+    return read.look
+
+
+def history_of(call: int, events: str, *, direction: str = "MO - outgoing") -> str:
+    """Events as `21:00:01.000 SET_DIALING, 21:00:02.000 SET_ACTIVE`."""
+    lines = [f"    {event.replace(' ', ' - ', 1)}:CSW.x(cap)@A1" for event in events.split(", ")]
+    title = f"  CallTC@{call}/11 [Jan 1, 2031 {events[:8]}]({direction})(User=UserHandle{{0}})"
+    return "\n".join(["Historical Events:", title, *lines, "  Timings (average for this call, milliseconds):", ""])
+
+
+DIALLED = "21:00:00.500 CREATED, 21:00:01.000 SET_DIALING"
+ANSWERED = f"{DIALLED}, 21:00:05.000 SET_ACTIVE"
+
 # --- looks ------------------------------------------------------------------------------------------------------------
 
 
@@ -73,34 +89,36 @@ def look_text(*, clock: str = "21:00:12.743000000", registry: str = "", calls: s
         ("DIALING", 4, CallPhase.ALERTING),  # Telecom knows no alerting
         ("DIALING", 1, CallPhase.ACTIVE),  # the registry is ahead of Telecom
         ("ACTIVE", 1, CallPhase.ACTIVE),
-        ("ON_HOLD", 2, CallPhase.ACTIVE),
+        ("ON_HOLD", 0, CallPhase.ACTIVE),
         ("DIALING", 0, CallPhase.DIALING),  # the registry is a tick behind: a 0 is never an end
     ],
 )
 def test_a_live_call_is_read_in_every_layout(release: int, state: str, foreground: int, phase: CallPhase) -> None:
     registry = (REGISTRY_9 if release == 9 else REGISTRY_11).format(state=2, foreground=foreground)
-    parsed = android.parse_look(look_text(registry=registry, calls=LIVE[release].replace("STATE", state)))
-    assert parsed is not None
-    boot, look = parsed
-    assert (look.live[0].ref, look.live[0].phase) == (f"{boot}/TC@4", phase)
+    read = android.parse_look(look_text(registry=registry, calls=LIVE[release].replace("STATE", state)))
+    assert read is not None
+    (live,) = read.look.live
+    assert (live.ref, live.phase, live.held) == (f"{read.boot}/TC@4", phase, state == "ON_HOLD")
 
 
 def test_a_ringing_call_is_somebody_elses() -> None:
-    parsed = android.parse_look(look_text(calls=LIVE[14].replace("STATE", "RINGING")))
-    assert parsed is not None and parsed[1].live
-    assert parsed[1].live[0].incoming and parsed[1].live[0].phase is CallPhase.ALERTING
+    (live,) = looked(calls=LIVE[14].replace("STATE", "RINGING")).live
+    assert live.incoming and live.phase is CallPhase.ALERTING
 
 
-@pytest.mark.parametrize("state", ["DISCONNECTED", "DISCONNECTING", "ABORTED"])
+@pytest.mark.parametrize("state", ["DISCONNECTED", "ABORTED"])
 def test_a_call_that_is_still_listed_but_over_is_not_live(state: str) -> None:
-    parsed = android.parse_look(look_text(calls=LIVE[14].replace("STATE", state)))
-    assert parsed is not None and parsed[1].live == ()
+    assert looked(calls=LIVE[14].replace("STATE", state)).live == ()
+
+
+@pytest.mark.parametrize(("events", "phase"), [(DIALLED, CallPhase.DIALING), (ANSWERED, CallPhase.ACTIVE)])
+def test_a_call_that_is_being_ended_is_up_until_its_end_is_told(events: str, phase: CallPhase) -> None:
+    look = looked(calls=LIVE[14].replace("STATE", "DISCONNECTING"), history=history_of(4, events))
+    assert [live.phase for live in look.live] == [phase] and look.past == ()
 
 
 def test_a_past_call_has_ages_by_the_phones_clock() -> None:
-    parsed = android.parse_look(look_text(history=HISTORY))
-    assert parsed is not None
-    (past,) = parsed[1].past
+    (past,) = looked(history=HISTORY).past
     assert past.ref.endswith("/TC@7") and not past.incoming and past.answered_age is None
     assert past.ended_age == pytest.approx(10.0) and past.created_age == pytest.approx(12.187)
     assert past.reason is EndReason.UNKNOWN  # this capture holds no cause
@@ -108,19 +126,16 @@ def test_a_past_call_has_ages_by_the_phones_clock() -> None:
 
 def test_ages_count_over_midnight() -> None:
     history = HISTORY.replace("21:00:", "23:59:")
-    parsed = android.parse_look(look_text(clock="00:00:05.000000000", history=history))
-    assert parsed is not None and parsed[1].past[0].ended_age == pytest.approx(62.257)
+    assert looked(clock="00:00:05.000000000", history=history).past[0].ended_age == pytest.approx(62.257)
 
 
 def test_what_happens_between_the_clock_and_the_dump_is_just_now_not_a_day_ago() -> None:
-    parsed = android.parse_look(look_text(clock="21:00:02.700000000", history=HISTORY))
-    assert parsed is not None
-    assert parsed[1].past[0].ended_age == 0.0 and parsed[1].past[0].created_age == pytest.approx(2.144)
+    (past,) = looked(clock="21:00:02.700000000", history=HISTORY).past
+    assert past.ended_age == 0.0 and past.created_age == pytest.approx(2.144) and not past.suspect
 
 
 def test_a_clock_without_a_fraction_is_read() -> None:
-    parsed = android.parse_look(look_text(clock="21:00:12.%N", history=HISTORY))
-    assert parsed is not None and parsed[1].past[0].ended_age == pytest.approx(9.257)
+    assert looked(clock="21:00:12.%N", history=HISTORY).past[0].ended_age == pytest.approx(9.257)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +146,7 @@ def test_a_clock_without_a_fraction_is_read() -> None:
         look_text().replace("0e5d6b4a-1f1e-4b52-9c11-8c7a5d1f0a33", ""),
         look_text().replace("21:00:12", "date: bad"),
         look_text().split("CallsManager")[0] + "Can't find service: telecom\n",
+        look_text().split("  mCallAudioManager")[0] + "*** SERVICE 'telecom' DUMP TIMEOUT (10000ms) EXPIRED ***\n",
     ],
 )
 def test_a_missing_part_is_no_answer_rather_than_no_call(text: str) -> None:
@@ -194,74 +210,6 @@ def test_the_phones_cause_becomes_a_reason(code: str, words: str, reason: EndRea
 
 def test_an_end_without_a_cause_is_unknown() -> None:
     assert android.end_of("disconnected set explicitly") == (EndReason.UNKNOWN, "")
-
-
-# --- health -----------------------------------------------------------------------------------------------------------
-
-BATTERY = """\
-Current Battery Service state:
-  AC powered: false
-  USB powered: true
-  Wireless powered: false
-  Max charging current: 500000
-  Max charging voltage: 5000000
-  Charge counter: 3270000
-  status: 5
-  health: 2
-  present: true
-  level: 100
-  scale: 100
-  voltage: 4352
-  temperature: 274
-  technology: Li-ion
-"""
-
-
-@pytest.mark.parametrize("more", ["", "  [EventLogBuffer]\n    level:72, temperature:345\n    level: 72\n"])
-def test_the_battery_is_read_and_samsungs_appended_block_is_not(more: str) -> None:
-    values = android.parse_battery(BATTERY + more)
-    assert (values["level"], values["temperature"], values["status"]) == (100, 274, 5)
-
-
-def test_the_level_of_the_class_in_use_is_the_signal() -> None:
-    line = (
-        "    mSignalStrength=SignalStrength:{mCdma=Invalid,mGsm=CellSignalStrengthGsm: rssi=-71 level=1,"
-        "mLte=CellSignalStrengthLte: rssi=-71 rsrp=-105 rsrq=-13 rssnr=15 cqi=2147483647 level=3,"
-        "primary=CellSignalStrengthLte}"
-    )
-    assert android.parse_signal(line) == 3
-    assert android.parse_signal("    mSignalStrength=SignalStrength: 99 0 -120 gsm|lte 3") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "in_service"),
-    [
-        ("    mServiceState={mVoiceRegState=0(IN_SERVICE), mDataRegState=0(IN_SERVICE)}", True),
-        ("    mServiceState={mVoiceRegState=1(OUT_OF_SERVICE), mDataRegState=0(IN_SERVICE)}", False),
-        ("    mServiceState=0 0 voice home data home T-Mobile T-Mobile 25501 LTE", True),
-        ("    mServiceState=1 1 voice home data home null null null Unknown", False),
-        ("", None),
-    ],
-)
-def test_registration_for_voice_is_read_in_every_layout(text: str, in_service: bool | None) -> None:
-    assert android.parse_in_service(text) is in_service
-
-
-def test_load_and_memory_are_percentages() -> None:
-    assert android.parse_memory("MemTotal: 11841016 kB\nMemFree: 1 kB\nMemAvailable: 1755460 kB\n") == 85.2
-    first, second = (
-        android.parse_cpu("cpu  100 0 100 700 100 0 0\ncpu0 1 1 1 1 1"),
-        android.parse_cpu("cpu  150 0 150 800 100 0 0"),
-    )
-    assert first is not None and second is not None
-    health, _ = android.parse_health(f"{android.SECTION}\n".join(("", "", "", "cpu  150 0 150 800 100 0 0\n")), first)
-    assert health.cpu == 50.0
-
-
-def test_a_phone_that_says_nothing_has_no_figures() -> None:
-    health, times = android.parse_health("", None)
-    assert times is None
-    assert (health.model, health.battery, health.cpu, health.ram, health.in_service) == (None, None, None, None, None)
 
 
 # --- adb's list -------------------------------------------------------------------------------------------------------

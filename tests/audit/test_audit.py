@@ -141,6 +141,41 @@ async def test_a_full_group_of_the_largest_entries_fits_into_a_message(broker: M
     assert max(len(one.data) for one in broker.entries(SCOPE)) < 1_000_000
 
 
+@pytest.mark.parametrize("data", [b"", b"not JSON", b"{}", b"\xff", b"[" * 100_000, b'{"first": "x"}'])
+@pytest.mark.parametrize("readable", [0, 3])
+async def test_a_record_that_nobody_can_read_refuses_no_later_deed(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, data: bytes, readable: int
+) -> None:
+    monkeypatch.setattr("actors.audit.audit.LOOK_BACK", 2)
+    bus = MemoryBus(broker)
+    async with audit_on(bus) as audit:
+        for number in range(readable):
+            await audit.record(entry(number))
+        for _ in range(5):
+            seq = await bus.last_seq()
+            headers = {"Nats-Msg-Id": str(seq)}
+            await bus.append("ottb.v1.evt.audit.chain.recorded", data, headers, scope=SCOPE, expect=seq)
+        assert [await audit.record(entry(number)) for number in range(2)] == [readable + 1, readable + 2]
+        problems = audit.problems()
+        assert (problems[0].kind, problems[0].id) == ("audit", f"entry {readable + 5}") and len(problems) <= 5
+    async with audit_on(bus) as audit:
+        assert await audit.record(entry(9)) == readable + 3
+    bad = {readable + place for place in range(1, 6)}
+    chain = [msgspec.json.decode(one.data, type=AuditRecorded) for one in broker.entries(SCOPE) if one.seq not in bad]
+    assert check(chain).problems == [] and check(chain).number == readable + 3
+
+
+async def test_a_journal_that_is_away_is_named(broker: MemoryBroker) -> None:
+    bus = _Away(broker)
+    async with audit_on(bus) as audit:
+        bus.away = True
+        with pytest.raises(Refusal):
+            await audit.record(entry(1))
+        assert [(one.id, one.reason) for one in audit.problems()] == [("write", "BusUnavailable('away')")]
+        bus.away = False
+        assert await audit.record(entry(1)) == 1 and audit.problems() == []
+
+
 async def test_a_record_that_nobody_understands_costs_that_record(broker: MemoryBroker) -> None:
     bus = MemoryBus(broker)
     async with audit_on(bus) as audit:

@@ -155,11 +155,22 @@ async def test_a_lost_phone_ends_its_call_as_lost(operator: Client) -> None:
         assert (ended["reason"], ended["state"]) == ("phone_lost", "ENDED")
     finally:
         await operator.phones("POST", "/phones/14/plug")
-    # The phone still talks: nobody hangs up by himself, and the slot is not given away.
-    busy = await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and slot["external_call"])
+    # The phone still talks, and nobody is left to end that: the slot does, as soon as it can ask the phone.
+    back = await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not
+    slot["external_call"])
+    assert back["call_id"] is None
+    assert (await operator.phones("GET", "/phones/14"))["calls"] == 0
+    again = await _start(operator, "+380991230001", 14)
+    await operator.call_until(again["call_id"], lambda call: call["end_time"] is not None)
+
+
+async def test_a_call_that_is_not_ours_keeps_its_slot_and_is_left_alone(operator: Client) -> None:
+    await operator.phones("POST", "/phones/14/incoming")
+    busy = await until(lambda: _slot(operator, 14), lambda slot: slot["external_call"])
     assert busy["call_id"] is None
     status, refused = await operator.post("/api/call/start", {"number": "+380991234567", "slot": 14})
     assert (status, refused["code"]) == (409, "SLOT_BUSY")
+    assert (await operator.phones("GET", "/phones/14"))["calls"] == 1
     await operator.phones("POST", "/phones/14/reboot")
     await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not slot["external_call"], 20)
 

@@ -1,0 +1,121 @@
+"""What Android phones print about their health, read into values. Pure; layouts of Android 8 to 15.
+
+Sources: AOSP `BatteryService.dump`, `TelephonyRegistry.dump`, `ServiceState`, `CellSignalStrengthLte`.
+"""
+
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from actors.adapters.android import SECTION
+from actors.slot.phone import Health
+
+HEALTH = f"; echo {SECTION}; ".join(
+    (
+        "getprop ro.product.model; getprop ro.build.version.release; getprop gsm.operator.alpha;"
+        " getprop gsm.sim.state; getprop gsm.network.type",
+        "cat /proc/uptime",
+        "cat /proc/meminfo",
+        "cat /proc/stat | grep cpu",
+        "dumpsys battery",
+        "dumpsys telephony.registry | grep -E 'mServiceState|mSignalStrength'",
+    )
+)
+
+
+class CpuTimes(Struct, frozen=True):
+    """`/proc/stat`'s first line, in ticks."""
+
+    busy: int
+    total: int
+
+
+def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes | None]:
+    """The figures of a `HEALTH` command. CPU load needs the ticks of the reading before."""
+    properties, uptime, memory, stat, battery_text, network = ([*text.split(f"{SECTION}\n"), *[""] * 6])[:6]
+    model, android, operator, sim, network_type = ([*properties.split("\n"), *[""] * 5])[:5]
+    battery = parse_battery(battery_text)
+    times = parse_cpu(stat)
+    return (
+        Health(
+            model=model.strip() or None,
+            android=android.strip() or None,
+            operator=operator.strip(" ,") or None,
+            sim=sim.strip() or None,
+            network_type=network_type.strip(" ,") or None,
+            uptime_s=_first_number(uptime),
+            ram=parse_memory(memory),
+            cpu=_load(before, times),
+            battery=_percent(battery),
+            temperature=int(battery["temperature"]) / 10 if "temperature" in battery else None,
+            charging=battery["status"] in (2, 5) if "status" in battery else None,
+            in_service=parse_in_service(network),
+            signal_level=parse_signal(network),
+        ),
+        times,
+    )
+
+
+def parse_battery(text: str) -> dict[str, int]:
+    """The whole numbers of `dumpsys battery`, up to the first line of another kind: Samsung appends a block with
+    its own, older `level` and `temperature`."""
+    values: dict[str, int] = {}
+    _, _, body = text.partition("Current Battery Service state:\n")
+    for line in body.splitlines():
+        name, colon, value = line.partition(": ")
+        if not colon or "," in value:
+            break
+        if value.strip().lstrip("-").isdigit():
+            values.setdefault(name.strip(), int(value))
+    return values
+
+
+def _percent(battery: Mapping[str, int]) -> int | None:
+    if "level" not in battery:
+        return None
+    return round(100 * battery["level"] / (battery.get("scale") or 100))
+
+
+def parse_memory(text: str) -> float | None:
+    """Used memory in percent."""
+    values = dict(re.findall(r"(MemTotal|MemAvailable):\s+([0-9]+)", text))
+    if len(values) < 2 or int(values["MemTotal"]) == 0:
+        return None
+    return round(100 * (1 - int(values["MemAvailable"]) / int(values["MemTotal"])), 1)
+
+
+def parse_cpu(text: str) -> CpuTimes | None:
+    for line in text.splitlines():
+        if line.startswith("cpu "):
+            ticks = [int(word) for word in line.split()[1:] if word.isdigit()]
+            if len(ticks) >= 5:
+                idle = ticks[3] + ticks[4]
+                return CpuTimes(sum(ticks) - idle, sum(ticks))
+    return None
+
+
+def _load(before: CpuTimes | None, now: CpuTimes | None) -> float | None:
+    if before is None or now is None or now.total <= before.total:
+        return None
+    return round(100 * (now.busy - before.busy) / (now.total - before.total), 1)
+
+
+def _first_number(text: str) -> float | None:
+    match = re.match(r"\s*([0-9]+(?:\.[0-9]+)?)", text)
+    return float(match[1]) if match else None
+
+
+def parse_in_service(text: str) -> bool | None:
+    """Whether a SIM is registered for voice. Android 9 prints the bare number of the state."""
+    states = re.findall(r"mVoiceRegState=([0-9])", text) or re.findall(r"mServiceState=([0-9]) ", text)
+    return "0" in states if states else None
+
+
+def parse_signal(text: str) -> int | None:
+    """The level 0-4 of the network class that is in use."""
+    for line in text.splitlines():
+        primary = re.search(r"primary=(\w+)", line)
+        if primary and (level := re.search(rf"{primary[1]}:[^}},]*?level=([0-4])", line)):
+            return int(level[1])
+    return None
