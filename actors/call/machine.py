@@ -386,7 +386,7 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) 
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
     if not call.missed:
         return Decision(state=replace(call, missed=True), effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER)))
-    if call.trunk is None and call.ref is None and not _is_noted(call, looked.look):
+    if call.ref is None and _never_left(call, looked.look):
         return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
     never = call.ref is None
     cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"
@@ -407,8 +407,12 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
     return NOTHING
 
 
-def _is_noted(call: Call, look: Look | None) -> bool:
-    return look is not None and look.order is not None and look.order.call_id == call.call_id
+def _never_left(call: Call, look: Look | None) -> bool:
+    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing."""
+    if call.trunk is not None or look is None or call.after_ref is None:
+        return False
+    same_boot = call.after_ref.rpartition("/")[0] == look.boot
+    return same_boot and (look.order is None or look.order.call_id != call.call_id)
 
 
 def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
