@@ -256,17 +256,22 @@ class LongShell:
         self._wire: Wire | None = None
         self._numbers = itertools.count(1)
 
-    async def run(self, command: str, *, timeout: float) -> ShellResult:
-        """Run a command of one line. PhoneUnreachable: it was not sent; PhoneUncertain: it may have run."""
+    async def run(self, command: str, *, timeout: float, sent_within: float | None = None) -> ShellResult:
+        """Run a command of one line. PhoneUnreachable: it was not sent; PhoneUncertain: it may have run.
+
+        `sent_within`: seconds after which it is no longer sent, for what must not be done late; default `timeout`.
+        """
         assert "\n" not in command
+        began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(timeout) as deadline, self._turn:
+            async with asyncio.timeout(sent_within or timeout) as deadline, self._turn:
                 if self._wire is not None and self._wire.reader.at_eof():  # it ended while nobody used it
                     self.close()
                 wire = self._wire or await self._open()
+                deadline.reschedule(began + timeout)
                 return await self._exchange(wire, command, deadline)
         except TimeoutError:
-            raise PhoneUnreachable(f"{self._serial}: the shell was in use for {timeout:g} s") from None
+            raise PhoneUnreachable(f"{self._serial}: the shell was in use for {sent_within or timeout:g} s") from None
 
     async def _open(self) -> Wire:
         self._wire = await self._client.open_service(self._serial, "shell,v2,raw:sh")

@@ -15,7 +15,9 @@ import structlog
 from msgspec.structs import replace
 
 from actors.adapters import android, android_health
+from actors.adapters import android_orders as orders
 from actors.adapters.adb import AdbClient, LongShell, Seen
+from actors.adapters.android_orders import Dialled
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -23,8 +25,10 @@ from actors.slot.phone import (
     Link,
     LinkChanged,
     Look,
+    PhoneBusy,
     PhoneError,
     PhoneRefused,
+    PhoneUncertain,
     PhoneUnreachable,
     Report,
     ShellResult,
@@ -39,6 +43,8 @@ NUMBER = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")
 
 SHORT_TIMEOUT = 10.0  # `am` and `input` start a virtual machine on the phone
+DIAL_WITHIN = 2.0  # seconds: who asked for the right to dial just before has it for about so long
+HANG_UP_TRIES = 3
 LOOK_TIMEOUT = 8.0
 LOOK_LIMIT = 512 * 1024
 HEALTH_TIMEOUT = 10.0
@@ -52,7 +58,12 @@ CONNECTS_AT_ONCE = 8
 REMEMBERED_CALLS = 32
 
 LOG = "logcat -b system,radio -v epoch -T 1 -s Telecom:I RILJ:D"
-REFUSED = re.compile(r"(?m)^(?:Error|Exception|java\.lang\.|.*SecurityException).*")
+FAILED: Mapping[Dialled, type[PhoneError]] = {
+    Dialled.BUSY: PhoneBusy,
+    Dialled.SILENT: PhoneUnreachable,
+    Dialled.REFUSED: PhoneRefused,
+    Dialled.UNCERTAIN: PhoneUncertain,
+}
 
 LINK_OF_STATE: Mapping[str, Link] = {"device": Link.ONLINE, "unauthorized": Link.UNAUTHORIZED}
 SETTLING = 0.5  # seconds: a phone that comes back passes `offline` and `authorizing`, which is no news
@@ -214,17 +225,41 @@ class AdbPhone:
     async def dial(self, number: str) -> None:
         if not NUMBER.match(number):
             raise ValueError("only an E.164 number that passed the gate may reach a phone")
-        uri = number.replace("+", "%2B")
-        done = await self._shell.run(f"am start -a android.intent.action.CALL -d tel:{uri}", timeout=SHORT_TIMEOUT)
-        refusal = REFUSED.search(done.output)
-        if done.exit_code != 0 or refusal:
-            raise PhoneRefused(f"{self._serial}: {refusal[0] if refusal else done.output.strip() or 'am failed'}")
+        done = await self._shell.run(orders.dial_line(number), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN)
+        outcome, words = orders.read_dial(done.output, done.exit_code)
+        if outcome is not Dialled.TAKEN:
+            raise FAILED[outcome](f"{self._serial}: {outcome.value}: {words}")
 
     async def hang_up(self, ref: str | None) -> None:
-        if (await self.look()).live:  # with no call up, this key locks the screen
-            await self._shell.run("input keyevent 6", timeout=SHORT_TIMEOUT)
+        if ref is not None and self._boot and ref.startswith(f"{self._boot}/"):
+            word = await self._press(orders.hang_up_line(ref))
+            if word in (orders.PRESSED, orders.GONE):
+                return
+        for _ in range(HANG_UP_TRIES):
+            read = await self._read_calls()
+            target, obstacle = orders.in_the_way(read.look, ref)
+            if target is None:
+                return
+            if obstacle:
+                raise PhoneRefused(f"{self._serial}: {target} is not hung up: {obstacle}")
+            if await self._press(orders.hang_up_among_line(target, read.listed)) == orders.PRESSED:
+                return
+        raise PhoneRefused(f"{self._serial}: not hung up: its calls changed with every look")
+
+    async def _press(self, line: str) -> str:
+        """Let a line press END where it may; the word that it answered."""
+        done = await self._shell.run(line, timeout=SHORT_TIMEOUT)
+        word, refusal = orders.read_hang_up(done.output, done.exit_code)
+        if refusal:
+            raise PhoneRefused(f"{self._serial}: {refusal}")
+        if not word:
+            raise PhoneUncertain(f"{self._serial}: no whole answer to a hang-up: {done.output.strip()[:200]}")
+        return word
 
     async def look(self) -> Look:
+        return (await self._read_calls()).look
+
+    async def _read_calls(self) -> android.Read:
         done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
         read = None if done.truncated else android.parse_look(done.output, self._read)
         if read is None:
@@ -233,7 +268,7 @@ class AdbPhone:
         if self._read is None or self._read.boot != read.boot or read.is_later_than(self._read):
             self._read = read
         self._note(read.look, first=first)
-        return read.look
+        return read
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
         return await self._client.shell(self._serial, command, timeout=timeout, max_output=max_output)

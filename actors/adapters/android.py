@@ -138,6 +138,7 @@ class Read(Struct, frozen=True, kw_only=True):
     boot: str
     look: Look
     memory: Memory
+    listed: tuple[str, ...]  # every call that is up as the phone lists it, some of them twice: `TC@5, state=ACTIVE`
 
     def is_later_than(self, other: "Read") -> bool:
         """Answers of one boot may come in another order than the phone gave them."""
@@ -154,7 +155,8 @@ def parse_look(text: str, before: Read | None = None) -> Read | None:
     if clock is None or not boot or "mCalls:" not in lists or not (has_history or "mCallAudioManager" in lists):
         return None
     memory = before.memory if before is not None and before.boot == boot else None
-    states = {call: state for call, state in _LIVE.findall(lists) if state not in _OVER}
+    listed = [match for match in _LIVE.finditer(lists) if match[2] not in _OVER]
+    states = {match[1]: match[2] for match in listed}
     histories = _histories(telecom)
     phases = _phases(states, histories, parse_registry(registry))
     aged = {
@@ -175,7 +177,8 @@ def parse_look(text: str, before: Read | None = None) -> Read | None:
         moments={call: tuple((clock.uptime or 0.0) - age for age in one.ages) for call, one in aged.items()},
         doubtful=frozenset(call for call, one in aged.items() if one.suspect),
     )
-    return Read(boot=boot, look=Look(live=tuple(live), past=tuple(past)), memory=memory)
+    names = tuple(lists[match.start(1) : match.end(2)] for match in listed)
+    return Read(boot=boot, look=Look(live=tuple(live), past=tuple(past)), memory=memory, listed=names)
 
 
 class _History(Struct, kw_only=True):
