@@ -5,6 +5,7 @@ floor sends the same line.
 """
 
 import asyncio
+import socket
 import struct
 import time
 from pathlib import Path
@@ -90,7 +91,9 @@ async def _raw_long_shell(port: int, serial: str, command: str) -> float:
         line = f"{command}\necho done:$?\n".encode()
         writer.write(struct.pack("<BI", 0, len(line)) + line)
         output = b""
+        connection = writer.get_extra_info("socket")
         while b"done:" not in output:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # as ours: else each answer takes 40 ms
             header = await reader.readexactly(5)
             output += await reader.readexactly(int.from_bytes(header[1:], "little"))
 
