@@ -15,7 +15,8 @@ import adbutils
 import aiohttp
 
 from actors.adapters.adb import AdbClient, LongShell
-from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.android_orders import dial_line
 from bench.parts import adb_server, free_port, process, python
 from bench.table import Row
@@ -42,7 +43,10 @@ async def measure(folder: Path) -> list[Row]:
             while "connected" not in await client.connect(serial):
                 await asyncio.sleep(0.1)
         shell = LongShell(client=client, serial=serial)
-        phone = AdbPhone(serial=serial, tracker=DeviceTracker(client=client))
+        tracker = DeviceTracker(client=client)
+        tracker.start()
+        phone = AdbPhone(serial=serial, tracker=tracker)
+        phone.start(lambda report: None)
         await shell.run("true", timeout=5)
         await _take_out_of_service(control)
         ours, raw, one_shot, theirs, dials, raw_dials = [], [], [], [], [], []
@@ -54,6 +58,7 @@ async def measure(folder: Path) -> list[Row]:
             one_shot.append(await _each(lambda: client.shell(serial, "true", timeout=5, max_output=1024), 50))
             theirs.append(await asyncio.to_thread(_adbutils, port, serial))
         await phone.close()
+        await tracker.stop()
         shell.close()
     mine, floor, peer, single = median(ours), median(raw), median(theirs), median(one_shot)
     dial, line = median(dials), median(raw_dials)

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from actors.adapters import adb_phone
-from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneError
 from bus_schemas.call import EndReason
 from simulators.adb_device import Auth
