@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from simulators import android_dumps as dumps
 from simulators.carrier import REMOTE
 from simulators.telephony import Telephony
 
+SHELL = os.environ.get("OTTB_TEST_SH") or shutil.which("mksh") or "sh"  # Android's own is mksh
 NUMBER = "+380991230007"
 BOOT = "0e5d6b4a-1f1e-4b52-9c11-8c7a5d1f0a33"
 OURS = BOOT.replace("-", "")[:16]
@@ -56,7 +58,7 @@ class Handset:
     async def run(self, line: str) -> tuple[str, int]:
         assert "\n" not in line
         process = await asyncio.create_subprocess_exec(
-            "sh", "-c", line,
+            SHELL, "-c", line,
             env={"PATH": f"{self.folder}:{os.environ['PATH']}"}, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
