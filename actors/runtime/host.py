@@ -34,6 +34,7 @@ QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
+NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
 STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
@@ -80,6 +81,7 @@ class Host:
         self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
         self._showing: asyncio.Task[Any] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
+        self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
 
@@ -92,7 +94,7 @@ class Host:
     @property
     def may_act(self) -> bool:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
-        return self._ownership.held and not self._stopping
+        return self._ownership.held and not self._stopping and not self._verifying
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         """Write to the journal, again and again with the same id while the bus is away. Raises Fenced, BusError."""
@@ -170,9 +172,16 @@ class Host:
 
     def verify(self) -> None:
         """The lease had run out: make sure of every actor that nobody else has owned it in between."""
+        self._verifying += 1
         self.spawn(self._verify())
 
     async def _verify(self) -> None:
+        try:
+            await self._verify_all()
+        finally:
+            self._verifying -= 1
+
+    async def _verify_all(self) -> None:
         waiting = list(self._actors.values())
         while waiting and not self._stopping:
             try:
@@ -266,6 +275,9 @@ class Host:
         """A command for an actor of this host, or for what is served beside it. One handler for all: an idle actor
         shall cost no closure of its own."""
         _, _, _, kind, id, verb = message.subject.split(".")
+        if not self._ownership.held:  # the new owner hears it too
+            await send_refusal(message, NOT_SURE)
+            return
         if (extra := self._extra.get(f"{kind}.{verb}")) is not None:
             await extra(message)
         elif (owner := self._actors.get((kind, id))) is not None:
