@@ -38,6 +38,11 @@ class Case:
         return self.call.dialing
 
     @property
+    def begun(self) -> float:
+        """When its attempt was made: a host may stand still before it is stored."""
+        return min(float(self.attempt.event.mono), self.attempt.at)
+
+    @property
     def line(self) -> str:
         return str(self.attempt.event.line)
 
@@ -163,18 +168,18 @@ def _seconds(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding
     assert device.ended is not None
     answered = device.answered if device.answered is not None else device.ended
     talk = device.ended - answered
-    least, most = answered - device.created, answered - case.attempt.at
+    least, most = answered - device.created, answered - case.begun
     slack = case.slack(device.created, stored.at)
     off = abs(ended.duration - talk) > slack or not least - slack <= ended.ring_seconds <= most + slack
     if ended.clock_suspect:
         if not case.faults(case.attempt.at - 1.0, stored.at, "phone clock", "wall clock", "crash", "away", "pause"):
             yield "suspect without a reason", "nobody set a clock"
-        most_talk = stored.at - case.attempt.at + CLOSE
+        most_talk = stored.at - case.begun + CLOSE
         set_back = case.faults(case.attempt.at - 1.0, stored.at, "wall clock")
         if ended.duration > most_talk and not set_back:
             yield "untrue seconds", f"{ended.duration} s of talk in {most_talk:.1f} s"
     elif case.unseen():
-        if ended.ring_seconds + ended.duration > stored.at - case.attempt.at + slack:
+        if ended.ring_seconds + ended.duration > stored.at - case.begun + slack:
             yield "untrue seconds", f"{ended.ring_seconds} + {ended.duration} s is longer than it was on record"
     elif off:
         had = f"{least:.2f} to {most:.2f} + {talk:.2f} s, by {slack:.2f}"
