@@ -73,9 +73,7 @@ async def running(
     patience = Patience(created=calls.created_timeout, hangup=calls.hangup_timeout, lost=calls.lost_timeout)
     async with AsyncExitStack() as stack:
         lease = Lease(bus=bus, clock=clock, key=f"host.{settings.host}", holder=ids.new())
-        keeper = LeaseKeeper(lease=lease, on_lost=lost.set)
-        await keeper.start()
-        stack.push_async_callback(keeper.stop)
+        keeper = LeaseKeeper(lease=lease, on_lost=lost.set, on_regained=lambda: host.verify())
         host = Host(
             name=settings.host,
             bus=bus,
@@ -90,6 +88,8 @@ async def running(
                 "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
             },
         )
+        await keeper.start()
+        stack.push_async_callback(keeper.stop)
         stack.push_async_callback(host.drain)
         peers = Peers(host=host)
         await peers.start()
@@ -97,7 +97,6 @@ async def running(
         registry = SlotRegistry(
             host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers
         )
-        await registry.start()
         rules = rules_of(settings.dial)
         attempts = Attempts(host=host, caps=caps)
         limits = Limits(
@@ -120,10 +119,12 @@ async def running(
             recording=frozenset(name for name, ami in settings.ami.items() if ami.recordings),
             peers=peers,
         )
-        await exchange.start()
         host.serve_beside(START_ON_SLOT, switchboard.start_here)
         host.serve_beside(DIAL_ON_TRUNK, exchange.dial_here)
         host.serve_beside(HOLD_EXTENSION, extensions.hold)
+        await registry.start()
+        await exchange.start()
+        host.serving = True
         service = Service(
             bus=bus,
             queue="host",

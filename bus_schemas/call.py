@@ -350,7 +350,8 @@ class CallEnding(Struct, frozen=True, kw_only=True):
 
 
 class CallEnded(Struct, frozen=True, kw_only=True):
-    """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks."""
+    """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks, or from a
+    clock that was set meanwhile. `ref`: the phone's own name for the call."""
 
     line: LineName
     call_id: CallId
@@ -371,6 +372,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
     trunk: str | None = None
     recording: str | None = None
+    ref: str | None = None
 
 
 class CallEnriched(Struct, frozen=True, kw_only=True):

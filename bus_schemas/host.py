@@ -16,7 +16,8 @@ HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=
 
 
 class Quarantined(Struct, frozen=True, kw_only=True):
-    """One thing that cannot be used now, while the rest serves: its kind, its id, and why."""
+    """One thing that is left alone, since it fails again and again; the rest of its host serves. `kind` and `id`: an
+    actor's, or what else it is. `reason`: in words."""
 
     kind: str
     id: str

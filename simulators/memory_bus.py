@@ -9,6 +9,7 @@ The broker (`memory_broker.py`) keeps what NATS keeps and refuses what NATS refu
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -135,6 +136,11 @@ class MemoryBus:
             return AWAY
         return STUCK if self._broker.stuck else FULL if self._broker.full else None
 
+    @property
+    def full(self) -> bool:
+        """Whether writes are refused or swallowed."""
+        return self._broker.full or self._broker.stuck
+
     async def _reach(self, what: str, id: str = "") -> None:
         """Have a connection. BusUnavailable: there is none. NoAnswer: it went into the void for as long as we wait."""
         if self.connected:
@@ -181,13 +187,14 @@ class MemoryBus:
         self, answerer: "MemoryBus", answer: "asyncio.Future[Message]", connection: int, body: bytes, headers: Headers
     ) -> None:
         """Answer a request of this client's: the first copy that arrives counts."""
-        await answerer.awake()
+        with contextlib.suppress(BusUnavailable):  # an answer that cannot be sent is no error to who sends it
+            await answerer.awake()
 
         def arrive() -> None:
             if not answer.done() and self.alive and self.connected and self._connection == connection:
                 answer.set_result(Message(subject="reply", data=body, headers=dict(headers)))
 
-        if not answerer.connected:
+        if not answerer.alive or not answerer.connected:
             return
         for delay in self._broker.reply_delays():
             if delay > 0:

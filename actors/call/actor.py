@@ -3,14 +3,16 @@
 from typing import Any, ClassVar
 
 from actors.call import machine
-from actors.call.line import Began, Drop, Holder, Over
+from actors.call.line import Began, Drop, Holder, over_of
 from actors.call.machine import Attempt, Call, Patience
 from actors.runtime.actor import Actor, NotOurs, Outcome
+from actors.runtime.bus import Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision
 from actors.runtime.host import Host
 from bus_schemas.call import (
+    CALL_DIALING,
     END_CALL,
     GET_CALL,
     TOPICS,
@@ -40,13 +42,14 @@ class CallActor(Actor[Call]):
     topics: ClassVar[Any] = TOPICS
     commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
 
-    __slots__ = ("_begun", "_line", "_patience", "_retiring")
+    __slots__ = ("_began", "_begun", "_line", "_patience", "_retiring")
 
     def __init__(self, *, id: str, host: Host, patience: Patience) -> None:
         super().__init__(id=id, host=host)
         self._patience = patience
         self._retiring = False
         self._line: str | None = None
+        self._began = 0  # the sequence of its attempt
         self._begun: Decision[Any] | None = None
 
     # --- commands
@@ -122,10 +125,27 @@ class CallActor(Actor[Call]):
         """Tell the line what is on record of it."""
         match event:
             case CallDialing():
+                self._began = self.seq
                 holder = Holder(id=self.id, user=event.user, slot=event.slot)
                 self._tell_line(Began(holder=holder, at=Moment.of(event), seq=self.seq))
             case CallEnded():
-                self._tell_line(Over(call_id=self.id, at=event.at, seq=self.seq))
+                self._tell_line(over_of(event, self.seq))
+
+    def replayed(self, recorded: Recorded) -> None:
+        if recorded.subject.endswith(f".{CALL_DIALING.past}"):
+            self._began = recorded.seq
+
+    def _tell_line_what_is_on_record(self) -> None:
+        """The line may have missed it: a write whose acknowledgement was lost is on record all the same."""
+        if self.state is None:
+            self._tell_line(Drop(call_id=self.id))
+            self._retire()
+        elif self.state.ended is not None:
+            self._tell_line(over_of(self.state.ended, self.seq))
+            self._retire()
+        else:
+            holder = Holder(id=self.id, user=self.state.user, slot=self.state.slot)
+            self._tell_line(Began(holder=holder, at=self.state.started, seq=self._began))
 
     def _tell_line(self, report: Any) -> None:
         if (line := self.state.line if self.state is not None else self._line) is not None:
@@ -147,9 +167,7 @@ class CallActor(Actor[Call]):
         return CallAdopted(line=line, call_id=self.id, slot=slot, user=user, at=now.at, host=host, epoch=epoch)
 
     def resume(self, now: Moment) -> Decision[Any]:
-        if self.state is None:
-            self._tell_line(Drop(call_id=self.id))
-            self._retire()
+        self._tell_line_what_is_on_record()
         return machine.resume(self.state, now, self._patience)
 
     def timers_kept(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Effect
 from actors.slot.phone import Look
+from bus_schemas.call import CallEnded, EndReason
 
 # --- orders of a call to its line, and what comes back ------------------------------------------------------------
 
@@ -89,6 +90,11 @@ class AdoptCall(Effect, frozen=True, kw_only=True):
     call_id: str
 
 
+DOUBTFUL = 8  # names that are remembered
+# Ends that are written without the outside having said so.
+IN_DOUBT = frozenset({EndReason.PHONE_LOST, EndReason.TRUNK_LOST, EndReason.UNKNOWN, EndReason.HANGUP_LOCAL})
+
+
 # --- who holds a line ---------------------------------------------------------------------------------------------
 
 
@@ -110,18 +116,28 @@ class Began(Struct, frozen=True, kw_only=True):
 
 
 class Over(Struct, frozen=True, kw_only=True):
-    """A call of this line is over, since `at`, on record at this place of the journal."""
+    """A call of this line is over, since `at`, on record at this place of the journal. `doubtful`: its name outside,
+    where the outside may still be in it."""
 
     call_id: str
     at: str
     seq: int
+    doubtful: str | None = None
+
+
+def over_of(event: CallEnded, seq: int) -> Over:
+    """What a terminal event says to the line."""
+    doubtful = event.ref if event.trunk is None and event.reason in IN_DOUBT else None
+    return Over(call_id=event.call_id, at=event.at, seq=seq, doubtful=doubtful)
 
 
 class OnRecord(Struct, frozen=True, kw_only=True):
-    """The calls on record for a line that are not over, by id. `seq`: the last event of its calls that is in."""
+    """The calls on record for a line that are not over, by id. `seq`: the last event of its calls that is in.
+    `doubtful`: the names outside of the last calls that ended on record while the outside could not be asked."""
 
     open: Mapping[str, Began] = {}
     seq: int = 0
+    doubtful: tuple[str, ...] = ()
 
     def after(self, event: Began | Over) -> "OnRecord":
         """The calls after one more event. Taking an event in again changes nothing, if those after it follow again."""
@@ -129,7 +145,10 @@ class OnRecord(Struct, frozen=True, kw_only=True):
             changed = {**self.open, event.holder.id: event}
         else:
             changed = {id: began for id, began in self.open.items() if id != event.call_id}
-        return OnRecord(open=changed, seq=max(self.seq, event.seq))
+        doubtful = self.doubtful
+        if isinstance(event, Over) and event.doubtful is not None and event.doubtful not in doubtful:
+            doubtful = (*doubtful, event.doubtful)[-DOUBTFUL:]
+        return OnRecord(open=changed, seq=max(self.seq, event.seq), doubtful=doubtful)
 
     @property
     def safe_seq(self) -> int:

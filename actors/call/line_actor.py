@@ -11,20 +11,22 @@ from msgspec.structs import replace
 
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
-from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, Over
+from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, Over, Placed, over_of
 from actors.call.line_state import LineState, Start
-from actors.call.machine import DialFailed
+from actors.call.machine import DialFailed, DialUncertain
+from actors.call.record import Call
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, EndReason
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
 from bus_schemas.contract import ROOT, id_of
 
 log = structlog.get_logger()
 
 STOLEN = "somebody else owns the line by now"
+NOT_SURE = "this host is not sure that it owns the line"
 ENDED_BEFORE = "ended before it was dialled"
 
 
@@ -89,8 +91,7 @@ class LineActor(Actor[State], Generic[State]):
     def _read(self, recorded: Recorded) -> None:
         past, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
         if past == CALL_ENDED.past:
-            at = utc(datetime.fromtimestamp(recorded.at, UTC))
-            self._take_in(Over(call_id=call_id, at=at, seq=recorded.seq))
+            self._take_in(self._over(recorded))
         elif past == CALL_DIALING.past:
             try:
                 event = msgspec.json.decode(recorded.data, type=CallDialing)
@@ -99,6 +100,13 @@ class LineActor(Actor[State], Generic[State]):
                 return
             holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
             self._take_in(Began(holder=holder, at=Moment.of(event), seq=recorded.seq))
+
+    def _over(self, recorded: Recorded) -> Over:
+        try:
+            return over_of(msgspec.json.decode(recorded.data, type=CallEnded), recorded.seq)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # that it is over its subject says
+            at = utc(datetime.fromtimestamp(recorded.at, UTC))
+            return Over(call_id=id_of(recorded.subject), at=at, seq=recorded.seq)
 
     def _take_in(self, event: Began | Over) -> None:
         assert self.state is not None
@@ -121,6 +129,12 @@ class LineActor(Actor[State], Generic[State]):
     def under_way(self) -> bool:
         """Whether a start is under way whose attempt may or may not be on record."""
         raise NotImplementedError
+
+    async def verify(self) -> None:
+        subject, seq = self.fence
+        last = await self._host.bus.last(subject, certain=True)
+        if last is None or last.seq != seq:
+            self._crash(Fenced(STOLEN))
 
     # --- calls
 
@@ -157,7 +171,7 @@ class LineActor(Actor[State], Generic[State]):
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
         caller."""
         if not self._host.may_act:
-            return DialFailed(cause="this host is not sure that it owns the line", reason=EndReason.NOT_DIALED)
+            return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
         try:
             for subject, seq in order.fences:
                 last = await self._host.bus.last(subject, certain=True)
@@ -165,10 +179,35 @@ class LineActor(Actor[State], Generic[State]):
                     return DialFailed(cause=STOLEN, reason=EndReason.NOT_DIALED)
         except BusError as error:
             return DialFailed(cause=f"whose the line is could not be asked: {error}", reason=EndReason.NOT_DIALED)
-        return None if self.wanted(order.call_id) else DialFailed(cause=ENDED_BEFORE, reason=EndReason.HANGUP_LOCAL)
+        return None if self.wanted(order.call_id) else self.withdrawn(order.call_id)
 
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""
+        state = self._call(call_id)
+        return (
+            state is not None
+            and state.placing
+            and state.phase is Phase.DIALING
+            and state.ending_by is None
+            and self._host.may_act
+        )
+
+    def tell_placed(self, order: Dial, report: Placed | DialFailed | DialUncertain) -> None:
+        """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
+        from the record, with a barrier of one's own."""
+        if not isinstance(report, Placed):
+            log.warning("dial did not go through", line=self.line, call_id=order.call_id, cause=report.cause)
+        self._host.tell("call", order.call_id, report)
+        if isinstance(report, DialFailed) and report.cause == STOLEN:
+            self._crash(Fenced(STOLEN))
+
+    def withdrawn(self, call_id: str) -> DialFailed:
+        """Why a call that is no longer wanted was not placed."""
+        state = self._call(call_id)
+        if state is not None and state.ending_by is not None:
+            return DialFailed(cause=ENDED_BEFORE, reason=EndReason.HANGUP_LOCAL)
+        return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
+
+    def _call(self, call_id: str) -> Call | None:
         call = self._host.get("call", call_id)
-        state = call.state if isinstance(call, CallActor) else None
-        return state is not None and state.placing and state.ending_by is None and self._host.may_act
+        return call.state if isinstance(call, CallActor) else None

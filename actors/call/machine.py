@@ -23,7 +23,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
-from actors.call.record import RING_TIMEOUT, Call, alerting, connected, enriched, evolve, moved, over, view
+from actors.call.record import (
+    RING_TIMEOUT,
+    Call,
+    Early,
+    Lasted,
+    alerting,
+    connected,
+    enriched,
+    evolve,
+    moved,
+    over,
+    view,
+)
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, newer
@@ -207,36 +219,40 @@ def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
 def _placed(call: Call, placed: Placed, now: Moment, patience: Patience) -> Decision[CallEvent]:
     """The order has left. What the phone told meanwhile is looked at now: before, nobody could know whose call it was.
     The first call that came up after the order is ours."""
-    early = [seen for seen in call.early if newer(seen.ref, placed.after_ref)]
+    before = call
     call = replace(call, placing=False, early=(), after_ref=placed.after_ref)
     events: tuple[CallEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
-    for seen in early:
+    for early in before.early:
         if call.phase is Phase.ENDED:
             break
-        decision = _seen(call, seen, now, patience)
+        late = early.seen.age + elapsed(early.heard, now)[0]
+        decision = _seen(call, replace(early.seen, age=late), now, patience)
         events, effects = (*events, *decision.events), (*effects, *decision.effects)
         call = decision.state or call
         for event in decision.events:
             call = moved(call, event)
     if call.ending_by is not None and call.ref is None:
         effects = (*effects, SetTimer(name=HANGUP, seconds=ASK_AGAIN))
-    # The events are applied once more to this memory by the actor: they must not have been applied to it yet.
-    return Decision(state=replace(call, phase=Phase.DIALING, rung=None, answered=None, ended=None), events=events,
-                    effects=effects)  # fmt: skip
+    # The actor applies the events to this memory: what they say must not be in it yet.
+    memory = replace(
+        call, phase=before.phase, rung=before.rung, answered=before.answered, ended=before.ended,
+        ending_by=before.ending_by, suspect=before.suspect,
+    )  # fmt: skip
+    return Decision(state=memory, events=events, effects=effects)
 
 
 def _is_ours(call: Call, seen: CallSeen) -> bool:
-    if call.ref is not None:
-        return seen.ref == call.ref
+    if call.ref is not None or call.trunk is not None:  # on a PBX a call has our name from the beginning
+        return seen.ref == (call.ref or call.call_id)
     return not seen.incoming and newer(seen.ref, call.after_ref)
 
 
 def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decision[CallEvent]:
     if not _is_ours(call, seen):
         return NOTHING
-    if call.placing and call.ref is None:
-        return Decision(state=replace(call, early=(*call.early, seen)[-EARLY:]))
+    if call.placing and call.ref is None and call.trunk is None:
+        return Decision(state=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
     first, happened = call.ref is None, now.earlier(seen.age)
     call = replace(call, ref=seen.ref, heard=now.mono, missed=False)
     named: tuple[Effect, ...] = (_to_line(call, Named(call_id=call.call_id, ref=seen.ref)),) if first else ()
@@ -248,7 +264,7 @@ def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decisi
     if seen.phase is CallPhase.ALERTING and call.phase is Phase.DIALING:
         events = (alerting(call, happened),)
     elif seen.phase is CallPhase.ACTIVE and call.phase in (Phase.DIALING, Phase.ALERTING):
-        events = (connected(call, happened),)
+        events = (connected(call, happened, suspect=seen.suspect),)
         effects = (*effects, SetTimer(name=DURATION, seconds=call.max_duration))
         if call.ending_by == RING_TIMEOUT:  # the answer wins
             effects = (*effects, CancelTimer(name=HANGUP))
@@ -276,8 +292,8 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
     age, _ = elapsed(call.started, now)
 
     def is_ours(seen: LiveCall | PastCall) -> bool:
-        if call.ref is not None:
-            return seen.ref == call.ref
+        if call.ref is not None or call.trunk is not None:
+            return seen.ref == (call.ref or call.call_id)
         return not seen.incoming and newer(seen.ref, call.after_ref) and seen.created_age <= age + AGE_SLACK
 
     live = [seen for seen in look.live if is_ours(seen)]  # newest first, as the others
@@ -289,9 +305,10 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
 
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
-    decision = _seen(call, CallSeen(ref=live.ref, phase=live.phase, age=age), now, patience)
+    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=live.suspect)
+    decision = _seen(call, seen, now, patience)
     known = decision.state or call
-    if known.placing:
+    if known.ref is None:  # while an order is under way, nobody knows whose it is
         return decision
     answered = any(moved(known, event).phase is Phase.CONNECTED for event in decision.events)
     if looked.why == RING and known.ending_by is None and known.phase is not Phase.CONNECTED and not answered:
@@ -313,16 +330,22 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
     answered = call.answered
     if answered is None and past.answered_age is not None:
         answered = now.earlier(past.answered_age)
-    ended = _over(replace(call, answered=answered), now.earlier(past.ended_age), reason=past.reason, cause=past.cause)
+    known = replace(call, answered=answered, suspect=call.suspect or past.suspect)
+    lasted = None
+    if not past.suspect and (call.answered is None) == (past.answered_age is None):
+        until = past.ended_age if past.answered_age is None else past.answered_age
+        talked = 0.0 if past.answered_age is None else past.answered_age - past.ended_age
+        lasted = Lasted(past.created_age - until, talked)
+    ended = _over(known, now.earlier(past.ended_age), reason=past.reason, cause=past.cause, lasted=lasted)
     return Decision(state=call, events=ended.events, effects=ended.effects)
 
 
 def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     rings = call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None
     again = (SetTimer(name=RING, seconds=ASK_AGAIN),) if looked.why == RING and rings else ()
-    wait = patience.created - (looked.asked - call.started.mono if call.started.boot == now.boot else
-                               elapsed(call.started, now)[0])  # fmt: skip
-    if call.placing or (call.ref is None and wait > 0):  # the phone may yet dial
+    at = replace(now, mono=looked.asked)
+    wait = _may_yet_dial(call, elapsed(call.started, at)[0], patience)
+    if wait > 0:
         return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
     if looked.asked <= call.heard:  # it was up after the look was asked for
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
@@ -340,8 +363,8 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
             return Decision(effects=(_look(call, RING),))
         case "duration":
             return end(call, "max_duration", f"{call.call_id}-duration", now, patience)
-        case "lost" if _may_yet_dial(call, now, patience):
-            return Decision(effects=(SetTimer(name=LOST, seconds=ASK_AGAIN),))
+        case "lost" if (wait := _may_yet_dial(call, elapsed(call.started, now)[0], patience)) > 0:
+            return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
         case "lost":
             reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
             return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
@@ -352,8 +375,12 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
     return NOTHING
 
 
-def _may_yet_dial(call: Call, now: Moment, patience: Patience) -> bool:
-    return call.placing or (call.ref is None and elapsed(call.started, now)[0] < patience.created)
+def _may_yet_dial(call: Call, age: float, patience: Patience) -> float:
+    """Seconds in which the phone may yet dial a call of this age. An order whose end is never told, since its line was
+    begun afresh in between, cannot be under way longer than twice what an order takes."""
+    if call.ref is not None:
+        return 0.0
+    return (2 if call.placing else 1) * patience.created - age
 
 
 # --- what is ordered ------------------------------------------------------------------------------------------------
@@ -384,9 +411,11 @@ def _hang_up(call: Call, patience: Patience) -> tuple[Effect, ...]:
     return (*order, SetTimer(name=HANGUP, seconds=pause))
 
 
-def _over(call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False) -> Decision[CallEvent]:
+def _over(
+    call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False, lasted: Lasted | None = None
+) -> Decision[CallEvent]:
     """The one terminal event, and the line's release. `unsure`: the phone may still be in the call."""
-    events: tuple[CallEvent, ...] = (over(call, now, reason=reason, cause=cause),)
+    events: tuple[CallEvent, ...] = (over(call, now, reason=reason, cause=cause, lasted=lasted),)
     if call.counted is not None:
         events = (*events, enriched(call, call.counted, now))
     return Decision(state=call, events=events, effects=(_release(call, unsure=unsure),))

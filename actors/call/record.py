@@ -32,6 +32,13 @@ RING_TIMEOUT = "ring_timeout"
 CLOCK_SLACK = 3.0  # seconds that whole seconds and a slow shell explain
 
 
+class Early(Struct, frozen=True):
+    """What the phone told while an order to dial was under way, and when it was heard."""
+
+    seen: CallSeen
+    heard: Moment
+
+
 class Call(Struct, frozen=True, kw_only=True):
     """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to
     dial is under way, and `early` what the phone told meanwhile; `heard`: when the phone last told of it (seconds,
@@ -59,7 +66,7 @@ class Call(Struct, frozen=True, kw_only=True):
     suspect: bool = False
     enriched: bool = False
     placing: bool = False
-    early: tuple[CallSeen, ...] = ()
+    early: tuple[Early, ...] = ()
     heard: float = 0.0
     missed: bool = False
     hangups: int = 0
@@ -151,12 +158,12 @@ def alerting(call: Call, now: Moment) -> CallAlerting:
     )  # fmt: skip
 
 
-def connected(call: Call, now: Moment) -> CallConnected:
+def connected(call: Call, now: Moment, *, suspect: bool) -> CallConnected:
     """The far end answered."""
-    now, suspect = not_before(now, call.rung or call.started)
+    now, wrong = not_before(now, call.rung or call.started)
     return CallConnected(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
-        ref=call.ref or "", clock_suspect=suspect,
+        ref=call.ref or "", clock_suspect=suspect or wrong,
     )  # fmt: skip
 
 
@@ -173,13 +180,23 @@ def enriched(call: Call, cdr: CdrSeen, now: Moment) -> CallEnriched:
     )
 
 
-def over(call: Call, now: Moment, *, reason: EndReason, cause: str) -> CallEnded:
-    """The one terminal event."""
+class Lasted(Struct, frozen=True):
+    """How long a call rang and talked by the phone's own clock, in seconds."""
+
+    rang: float
+    talked: float
+
+
+def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Lasted | None = None) -> CallEnded:
+    """The one terminal event. `lasted`: where the phone's own clock has measured it."""
     reason, ended_by = _settle(call, reason)
     answered, wrong_answer = (None, False) if call.answered is None else not_before(call.answered, call.started)
     now, wrong_end = not_before(now, answered or call.started)
     talked, other_boot = elapsed(answered, now) if answered else (0.0, False)
-    waited, _ = elapsed(call.started, answered or now)
+    waited, other_boot_too = elapsed(call.started, answered or now)
+    suspect = other_boot or other_boot_too or wrong_answer or wrong_end
+    if lasted is not None:
+        waited, talked, suspect = max(lasted.rang, 0.0), max(lasted.talked, 0.0), False
     return CallEnded(
         line=call.line,
         call_id=call.call_id,
@@ -196,17 +213,19 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str) -> CallEnded
         ring_time=call.rung.at if call.rung else None,
         answer_time=answered.at if answered else None,
         ended_by=ended_by,
-        clock_suspect=other_boot or wrong_answer or wrong_end or call.suspect,
+        clock_suspect=suspect or call.suspect,
         trace_id=call.trace_id,
         trunk=call.trunk,
         recording=call.recording if answered else None,
+        ref=call.ref,
     )
 
 
 def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:
-    """The reason and who ended it: a hang-up that we asked for is ours unless the phone says otherwise."""
+    """The reason and who ended it: a local end that we asked for is ours. What nobody saw stays unknown, whatever was
+    asked for."""
     by = call.ending_by or call.hung_up_for
-    if reason in (EndReason.HANGUP_LOCAL, EndReason.UNKNOWN) and by is not None:
+    if reason is EndReason.HANGUP_LOCAL and by is not None:
         unanswered = by == RING_TIMEOUT and call.answered is None
         return EndReason.NO_ANSWER if unanswered else EndReason.HANGUP_LOCAL, by
     if reason is EndReason.HANGUP_LOCAL:

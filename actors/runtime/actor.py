@@ -158,6 +158,12 @@ class Actor(Generic[State]):
     def recorded(self, event: Any) -> None:
         """An event of this actor is on record as `seq`, and the state has moved."""
 
+    def replayed(self, recorded: Recorded) -> None:
+        """An entry of this actor has been read."""
+
+    async def verify(self) -> None:
+        """Make sure that nobody else has owned this actor meanwhile; if somebody has, begin afresh. Raises BusError."""
+
     def may_be_owned(self) -> None:
         """Raise NotOurs where the record, which has just been read, gives this actor to another host."""
 
@@ -408,6 +414,7 @@ class Actor(Generic[State]):
         past = recorded.subject.rsplit(".", 1)[1]
         topic = next((topic for topic in self.topics if topic.past == past), None)
         self.seq = recorded.seq
+        self.replayed(recorded)
         if topic is None:  # an event of a later version: not ours to understand
             return
         try:

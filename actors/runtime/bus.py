@@ -145,3 +145,7 @@ class Bus(Protocol):
 
     def healthy(self) -> str | None:
         """None: nothing is known to be wrong. Otherwise why the bus does not serve, and what to do, in a sentence."""
+
+    @property
+    def full(self) -> bool:
+        """Whether writes are refused or swallowed for want of space, as far as the last of them showed."""

@@ -10,6 +10,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access, Action
 
 SYSTEM = "system"
+FRESH_HEADER = "Ottb-Fresh"
 NO_ACTIONS: frozenset[str] = frozenset()
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -19,8 +20,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """One request's circumstances. `command_id` comes from the caller: a repeat carries the same one.
 
     `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT.
-    `after`: the asker has seen the journal up to here and must not be answered from before it.
-    `fresh`: the command's id was made for this request, which is sent for the first time: it cannot be a repeat.
+    `after`: the asker has seen the journal up to here and must not be answered from before it. `fresh`: the door made
+    `command_id` for this request and sends it for the first time, so that nobody need look for an earlier one.
     """
 
     command_id: str
@@ -66,7 +67,7 @@ class Context(Struct, frozen=True, kw_only=True):
         if self.after:
             headers["Ottb-After"] = str(self.after)
         if self.fresh:
-            headers["Ottb-Fresh"] = "1"
+            headers[FRESH_HEADER] = "1"
         return headers
 
     @classmethod
@@ -80,5 +81,5 @@ class Context(Struct, frozen=True, kw_only=True):
             credential=headers.get("Ottb-Credential"),
             address=headers.get("Ottb-Address", ""),
             after=int(after) if after.isascii() and after.isdigit() else 0,
-            fresh="Ottb-Fresh" in headers,
+            fresh=headers.get(FRESH_HEADER) == "1",
         )

@@ -19,7 +19,7 @@ from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.supervisor import RestartBudget
-from actors.runtime.wire import SEQ_HEADER, answer
+from actors.runtime.wire import SEQ_HEADER, answer, send_refusal
 from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.visibility import feed_subject
@@ -32,6 +32,8 @@ ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
+
+STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
 
@@ -77,6 +79,7 @@ class Host:
         self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
         self._showing: asyncio.Task[Any] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
+        self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
 
     # --- what actors ask of their host
@@ -164,6 +167,17 @@ class Host:
         if not self._stopping and self._actors.get((actor.kind, actor.id)) is actor:
             self.spawn(self._restart(actor, error))
 
+    def verify(self) -> None:
+        """The lease had run out: make sure of every actor that nobody else has owned it in between."""
+        self.spawn(self._verify())
+
+    async def _verify(self) -> None:
+        for actor in list(self._actors.values()):
+            try:
+                await actor.verify()
+            except BusError as error:  # whatever it writes or dials is fenced all the same
+                log.warning("an actor could not be verified", actor=repr(actor), error=repr(error))
+
     def quarantine(self, kind: str, id: str, reason: str) -> None:
         """Name one thing that cannot be used; the rest serves."""
         if self.quarantined.get((kind, id)) != reason:
@@ -179,7 +193,10 @@ class Host:
         _, _, _, kind, _, verb = rpc.subject.split(".")
 
         async def receive(message: Message) -> None:
-            self.spawn(answer(message, rpc, handler))
+            if self.serving:
+                self.spawn(answer(message, rpc, handler))
+            else:
+                await send_refusal(message, STARTING)
 
         self._extra[f"{kind}.{verb}"] = receive
 

@@ -8,8 +8,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.bus import Bus, BusUnavailable, Headers, Message, NoAnswer, NobodyThere
-from actors.runtime.context import Context
+from actors.runtime.bus import Bus, BusUnavailable, Message, NoAnswer, NobodyThere
+from actors.runtime.context import FRESH_HEADER, Context
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
 
@@ -41,7 +41,8 @@ async def ask_raw(
 ) -> Message:
     """Ask, and give back the answer undecoded. Raises Refusal for every way in which it was not done.
 
-    Nobody there means that nothing was done, so the same command is sent again until the line's time is over.
+    Nobody there means that nothing was done, so the same command is sent again until the line's time is over. What is
+    sent again is not fresh: the first one may have arrived all the same.
     """
     data, headers = _encode(request), context.headers()
     loop = asyncio.get_running_loop()
@@ -53,6 +54,7 @@ async def ask_raw(
         except Refusal as refusal:
             if refusal.code is not ErrorCode.UNAVAILABLE or not retry or loop.time() + pause >= deadline:
                 raise
+        headers.pop(FRESH_HEADER, None)
         await asyncio.sleep(pause)
         pause = min(2 * pause, RETRY_LAST)
 
@@ -73,13 +75,14 @@ async def forward(
 
 
 async def _ask_once(
-    bus: Bus, rpc: Rpc[Any, Any], subject: str, data: bytes, headers: Headers, timeout: float
+    bus: Bus, rpc: Rpc[Any, Any], subject: str, data: bytes, headers: dict[str, str], timeout: float
 ) -> Message:
     try:
         answered = await bus.request(subject, data, headers, timeout=timeout)
     except NobodyThere:
         if rpc.absent is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.") from None
+        headers.pop(FRESH_HEADER, None)
         return await _ask_once(bus, rpc.absent, rpc.absent.subject, data, headers, timeout)
     except NoAnswer:
         raise Refusal(ErrorCode.TIMEOUT, "No answer in time; it may have been done. Ask before repeating.") from None

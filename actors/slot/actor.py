@@ -233,9 +233,7 @@ class SlotActor(LineActor[Slot]):
             report = hindrance
         else:
             report = await self._dial(order)
-        if not isinstance(report, Placed):
-            log.warning("dial did not go through", slot=self.id, call_id=order.call_id, cause=report.cause)
-        self._host.tell("call", order.call_id, report)
+        self.tell_placed(order, report)
 
     async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         before = self.live.ref
@@ -243,8 +241,9 @@ class SlotActor(LineActor[Slot]):
             async with asyncio.timeout(DIAL_DEADLINE):
                 await self._the_phone().dial(order.number, lambda: self.wanted(order.call_id))
         except PhoneUnreachable as error:
-            reason = EndReason.PHONE_LOST if self.wanted(order.call_id) else EndReason.NOT_DIALED
-            return DialFailed(cause=str(error), reason=reason)
+            if not self.wanted(order.call_id):
+                return self.withdrawn(order.call_id)
+            return DialFailed(cause=str(error), reason=EndReason.PHONE_LOST)
         except PhoneBusy as error:
             self.spawn(self._look(LookAtPhone(why="link")))
             return DialFailed(cause=str(error), reason=EndReason.NOT_DIALED)

@@ -421,7 +421,8 @@ def _call_seen(slot: Slot, live: Live, seen: CallSeen, now: Moment) -> Decision[
 
 
 def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[SlotEvent]:
-    """A look answers its call whatever became of it; the slot itself believes it, unless the phone has told since."""
+    """A look answers its call whatever became of it; the slot itself believes it, unless the phone has told since. A
+    call of ours that is over on record, since the phone was out of reach, and still up has nobody else to end it."""
     to_call = _to_calls(slot, live, looked) if looked.call_id is None else (
         Tell(kind="call", id=looked.call_id, report=looked),
     )  # fmt: skip
@@ -434,6 +435,8 @@ def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[Slo
     live = replace(live, ref=_newest(looked.look, live.ref), up=up, unsure=unsure)
     online = _linked(slot, SlotStatus.ONLINE, "", now) if live.link is Link.ONLINE else ()
     timers: tuple[Effect, ...] = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
+    forgotten = [ref for ref in up if ref in slot.calls.doubtful and ref != live.ours]
+    timers = (*timers, *(EndCallOnPhone(call_id="", ref=ref) for ref in forgotten))
     if up and holder(slot, live) is None:  # its end may be missed as its beginning may have been
         timers = (*timers, SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN))
     return Decision(state=live, events=online, effects=(*to_call, *timers))

@@ -54,7 +54,8 @@ class CallSeen(Struct, frozen=True, kw_only=True):
 
     `ref` names the call on this phone, unique over its reboots (`<boot id>/TC@5`). `reason` and `cause`
     (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED.
-    `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late.
+    `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late;
+    `suspect`: by a clock that was set meanwhile.
     """
 
     ref: str
@@ -63,6 +64,7 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     cause: str = ""
     incoming: bool = False
     age: float = 0.0
+    suspect: bool = False
 
 
 class PastCall(Struct, frozen=True, kw_only=True):

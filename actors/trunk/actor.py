@@ -167,9 +167,7 @@ class TrunkActor(LineActor[Trunk]):
             report = hindrance
         else:
             report = await self._originate(order)
-        if not isinstance(report, Placed):
-            log.warning("dial did not go through", trunk=self.id, call_id=order.call_id, cause=report.cause)
-        self._host.tell("call", order.call_id, report)
+        self.tell_placed(order, report)
 
     async def _originate(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         call = self._host.get("call", order.call_id)

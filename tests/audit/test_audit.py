@@ -14,7 +14,7 @@ from actors.audit.chain import check
 from actors.runtime.bus import BusUnavailable, Headers
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded, RecordAudit
+from bus_schemas.audit import RECORD_AUDIT, UNKNOWN, AuditEntry, AuditRecorded, RecordAudit
 from bus_schemas.errors import ErrorCode, Refusal
 from simulators.memory_bus import MemoryBroker, MemoryBus
 
@@ -174,3 +174,27 @@ async def test_a_journal_that_is_away_is_named(broker: MemoryBroker) -> None:
         assert [(one.id, one.reason) for one in audit.problems()] == [("write", "BusUnavailable('away')")]
         bus.away = False
         assert await audit.record(entry(1)) == 1 and audit.problems() == []
+
+
+async def test_a_record_that_nobody_understands_costs_that_record(broker: MemoryBroker) -> None:
+    bus = MemoryBus(broker)
+    async with audit_on(bus) as audit:
+        await audit.record(entry(1))
+        await audit.record(entry(2))
+    bad = await bus.append(f"{SCOPE[:-1]}recorded", b"[]", {"Nats-Msg-Id": "bad"}, scope=SCOPE, expect=2)
+    async with audit_on(bus) as audit:
+        assert await audit.record(entry(3)) == 3
+    good = [msgspec.json.decode(one.data, type=AuditRecorded) for one in broker.entries(SCOPE) if one.seq != bad]
+    assert check(good).problems == [] and check(good).number == 3
+
+
+async def test_how_it_went_is_written_once_and_also_after_nobody_knew(broker: MemoryBroker) -> None:
+    bus = MemoryBus(broker)
+    unknown = msgspec.structs.replace(entry(1), result=UNKNOWN)
+    async with audit_on(bus) as audit:
+        assert await audit.record(unknown, "i1") == 1
+        for _ in range(2):
+            answered = await ask(bus, RECORD_AUDIT, RecordAudit(entry=entry(1), intent="i1"), ASKER)
+            assert answered.number == 2
+        assert await audit.record(unknown, "i1") == 2
+    assert [one.result for recorded in chain_of(broker) for one in recorded.entries] == [UNKNOWN, "OK"]

@@ -11,7 +11,6 @@ import pytest
 from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.ledger.ledger import Ledger
-from actors.runtime.bus import Recorded
 from actors.runtime.wire import ask
 from bus_schemas.call import (
     CALL_DIALING,
@@ -153,7 +152,7 @@ async def test_an_answer_fits_into_a_message(bus: MemoryBus, ledger: Ledger) -> 
     for number in range(6000):
         event = _dialing(f"c_{number:060}", 44, 1)
         data, subject = msgspec.json.encode(event), CALL_DIALING.subject_for(event)
-        bus._broker.store(Recorded(subject=subject, data=data, headers={}, seq=number + 1, at=0.0))
+        bus._broker.write(subject, data, {"Nats-Msg-Id": str(number)}, scope=subject, expect=0)
     found = await ask(bus, OPEN_CALLS, OpenCalls(), seen(6000))
     assert 3000 < len(found) < 6000 and len(msgspec.json.encode(found)) < 1_000_000
     assert [int(one.call_id[2:]) for one in found] == list(range(len(found)))  # the oldest
