@@ -211,7 +211,7 @@ class AdbPhone:
         await self._stop_watching()
         self._shell.close()
 
-    async def dial(self, number: str, wanted: Callable[[], bool] = lambda: True) -> None:
+    async def dial(self, number: str, call_id: str = "c_1", wanted: Callable[[], bool] = lambda: True) -> None:
         if not NUMBER.match(number):
             raise ValueError("only an E.164 number that passed the gate may reach a phone")
         if not wanted():

@@ -175,7 +175,7 @@ def parse_look(text: str, before: Read | None = None) -> Read | None:
         moments={call: tuple((clock.uptime or 0.0) - age for age in one.ages) for call, one in aged.items()},
         doubtful=frozenset(call for call, one in aged.items() if one.suspect),
     )
-    return Read(boot=boot, look=Look(live=tuple(live), past=tuple(past)), memory=memory)
+    return Read(boot=boot, look=Look(live=tuple(live), past=tuple(past), boot=boot), memory=memory)
 
 
 class _History(Struct, kw_only=True):

@@ -6,7 +6,7 @@ from actors.call import machine
 from actors.call.line import Began, Drop, Holder, over_of
 from actors.call.machine import Attempt, Call, Patience
 from actors.runtime.actor import Actor, NotOurs, Outcome
-from actors.runtime.bus import Recorded
+from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision
@@ -113,6 +113,12 @@ class CallActor(Actor[Call]):
     @property
     def read_scope(self) -> str:
         return f"{ROOT}.evt.call.{self._line or '*'}.{self.id}.*"
+
+    async def verify(self) -> None:
+        if self.idle:
+            last = await self._host.bus.last(self.scope, certain=True)
+            if last is not None and last.seq != self.seq and self.idle:
+                self._crash(Fenced(f"the call {self.id} has had another owner"))
 
     def may_be_owned(self) -> None:
         """A call is its line's: it lives where that does."""

@@ -28,6 +28,7 @@ from actors.call.record import (
     Call,
     Early,
     Lasted,
+    Since,
     alerting,
     connected,
     enriched,
@@ -38,7 +39,7 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, newer
+from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, after, newer
 from actors.trunk.pbx import CdrSeen
 from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase, line_name
 
@@ -56,6 +57,8 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
 
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
+ORDER_LASTS = 13.0  # seconds that lie at most between an attempt and its call on the phone
+NOTE_SLACK = 1.0  # seconds by which the phone's ages of a call and of its note may differ
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
@@ -170,7 +173,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
         effects.append(SetTimer(name=CREATED, seconds=max(patience.created - age, 1.0)))
     if call.ref is not None:
         effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
-    call = replace(call, placing=False, early=(), missed=False)
+    call = replace(call, placing=False, early=(), missed=False, resumed=now.mono, doubt=call.trunk is None)
     if call.ending_by is not None:
         call = _pressed(call, call.ending_by)
         effects.extend(_hang_up(call, patience))
@@ -204,7 +207,7 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
         case DialFailed():
             return _over(call, now, reason=report.reason, cause=report.cause)
         case DialUncertain():
-            return _placed(call, Placed(after_ref=call.after_ref), now, patience)
+            return _doubtful(call)
 
 
 def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
@@ -242,15 +245,24 @@ def _placed(call: Call, placed: Placed, now: Moment, patience: Patience) -> Deci
     return Decision(state=memory, events=events, effects=effects)
 
 
+def _doubtful(call: Call) -> Decision[CallEvent]:
+    """Whether the order has reached the phone only the phone's own note of it tells. On a PBX its name does."""
+    call = replace(call, placing=False, early=(), doubt=call.trunk is None)
+    pause = (SetTimer(name=HANGUP, seconds=ASK_AGAIN),) if call.ending_by is not None and call.ref is None else ()
+    return Decision(state=call, effects=(_look(call, ASK), *pause))
+
+
 def _is_ours(call: Call, seen: CallSeen) -> bool:
     if call.ref is not None or call.trunk is not None:  # on a PBX a call has our name from the beginning
         return seen.ref == (call.ref or call.call_id)
-    return not seen.incoming and newer(seen.ref, call.after_ref)
+    return not seen.incoming and after(seen.ref, call.after_ref)
 
 
 def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decision[CallEvent]:
     if not _is_ours(call, seen):
         return NOTHING
+    if call.doubt and call.ref is None:
+        return Decision(effects=(_look(call, ASK),))
     if call.placing and call.ref is None and call.trunk is None:
         return Decision(state=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
     first, happened = call.ref is None, now.earlier(seen.age)
@@ -276,6 +288,8 @@ def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decisi
 
 def _looked(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
+    if looked.look is None and looked.why == LOST:
+        return _lost(call, now, patience)
     if looked.look is None:  # could not be asked: a lost link is told by itself
         return Decision(effects=again)
     live, past = _ours(call, looked.look, now)
@@ -286,15 +300,24 @@ def _looked(call: Call, looked: Looked, now: Moment, patience: Patience) -> Deci
     return _found_nothing(call, looked, now, patience)
 
 
+def _lost(call: Call, now: Moment, patience: Patience) -> Decision[CallEvent]:
+    """It has been out of reach for long, and still is."""
+    if (wait := _may_yet_dial(call, now, patience)) > 0:
+        return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
+    reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
+    return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
+
+
 def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCall | None]:
-    """The call of ours in a look: by its name on the phone, or, while that is not known, the first one that came up
-    after the attempt."""
-    age, _ = elapsed(call.started, now)
+    """The call of ours in a look: by its name there, or, while that is not known, the first one that went out after the
+    phone noted our order."""
 
     def is_ours(seen: LiveCall | PastCall) -> bool:
         if call.ref is not None or call.trunk is not None:
             return seen.ref == (call.ref or call.call_id)
-        return not seen.incoming and newer(seen.ref, call.after_ref) and seen.created_age <= age + AGE_SLACK
+        if look.order is None or look.order.call_id != call.call_id or seen.incoming:
+            return False
+        return after(seen.ref, call.after_ref) and seen.created_age <= look.order.age + NOTE_SLACK
 
     live = [seen for seen in look.live if is_ours(seen)]  # newest first, as the others
     past = [seen for seen in look.past if is_ours(seen)]
@@ -305,7 +328,14 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
 
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
-    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=live.suspect)
+    suspect = live.suspect or _clocks_differ(call, live.created_age, now)
+    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
+    call = replace(call, doubt=False)
+    if suspect:
+        call = replace(call, suspect=True)
+    elif call.started.boot != now.boot:
+        answered = None if live.answered_age is None else now.mono - live.answered_age
+        call = replace(call, since=Since(now.mono - live.created_age, answered))
     decision = _seen(call, seen, now, patience)
     known = decision.state or call
     if known.ref is None:  # while an order is under way, nobody knows whose it is
@@ -330,9 +360,10 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
     answered = call.answered
     if answered is None and past.answered_age is not None:
         answered = now.earlier(past.answered_age)
-    known = replace(call, answered=answered, suspect=call.suspect or past.suspect)
+    suspect = past.suspect or _clocks_differ(call, past.created_age, now)
+    known = replace(call, answered=answered, suspect=call.suspect or suspect)
     lasted = None
-    if not past.suspect and (call.answered is None) == (past.answered_age is None):
+    if not suspect and (call.answered is None) == (past.answered_age is None):
         until = past.ended_age if past.answered_age is None else past.answered_age
         talked = 0.0 if past.answered_age is None else past.answered_age - past.ended_age
         lasted = Lasted(past.created_age - until, talked)
@@ -340,17 +371,23 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
     return Decision(state=call, events=ended.events, effects=ended.effects)
 
 
+def _clocks_differ(call: Call, created_age: float, now: Moment) -> bool:
+    """Whether the phone's age of a call and ours cannot both be right: one of the clocks was set meanwhile."""
+    return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
+
+
 def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     rings = call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None
     again = (SetTimer(name=RING, seconds=ASK_AGAIN),) if looked.why == RING and rings else ()
-    at = replace(now, mono=looked.asked)
-    wait = _may_yet_dial(call, elapsed(call.started, at)[0], patience)
+    wait = _may_yet_dial(call, replace(now, mono=looked.asked), patience)
     if wait > 0:
         return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
     if looked.asked <= call.heard:  # it was up after the look was asked for
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
     if not call.missed:
         return Decision(state=replace(call, missed=True), effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER)))
+    if call.ref is None and _never_left(call, looked.look):
+        return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
     never = call.ref is None
     cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"
     lost = call.trunk is not None and not never  # a PBX forgets no call that is up, unless it dies
@@ -363,23 +400,30 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
             return Decision(effects=(_look(call, RING),))
         case "duration":
             return end(call, "max_duration", f"{call.call_id}-duration", now, patience)
-        case "lost" if (wait := _may_yet_dial(call, elapsed(call.started, now)[0], patience)) > 0:
-            return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
-        case "lost":
-            reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
-            return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
         case "created" if call.ref is not None:
             return NOTHING
-        case "created" | "hangup" | "gone" | "ask":
+        case "created" | "hangup" | "gone" | "ask" | "lost":
             return Decision(effects=(_look(call, timer.name),))
     return NOTHING
 
 
-def _may_yet_dial(call: Call, age: float, patience: Patience) -> float:
-    """Seconds in which the phone may yet dial a call of this age. An order whose end is never told, since its line was
-    begun afresh in between, cannot be under way longer than twice what an order takes."""
+def _never_left(call: Call, look: Look | None) -> bool:
+    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing."""
+    if call.trunk is not None or look is None or call.after_ref is None:
+        return False
+    same_boot = call.after_ref.rpartition("/")[0] == look.boot
+    return same_boot and (look.order is None or look.order.call_id != call.call_id)
+
+
+def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
+    """Seconds from then on in which the phone may yet dial. An order whose end is never told, since its line was begun
+    afresh in between, cannot be under way longer than twice what an order takes; one of a former owner not longer
+    than it takes from now on, whatever clocks say."""
     if call.ref is not None:
         return 0.0
+    age = elapsed(call.started, at)[0]
+    if call.resumed is not None:
+        age = max(age, at.mono - call.resumed)
     return (2 if call.placing else 1) * patience.created - age
 
 

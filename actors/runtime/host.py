@@ -31,8 +31,10 @@ APPEND_PAUSE = 0.2
 ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
+VERIFY_PAUSE = 1.0
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
+NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
 STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
@@ -79,6 +81,7 @@ class Host:
         self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
         self._showing: asyncio.Task[Any] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
+        self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
 
@@ -91,7 +94,7 @@ class Host:
     @property
     def may_act(self) -> bool:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
-        return self._ownership.held and not self._stopping
+        return self._ownership.held and not self._stopping and not self._verifying
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         """Write to the journal, again and again with the same id while the bus is away. Raises Fenced, BusError."""
@@ -169,14 +172,24 @@ class Host:
 
     def verify(self) -> None:
         """The lease had run out: make sure of every actor that nobody else has owned it in between."""
+        self._verifying += 1
         self.spawn(self._verify())
 
     async def _verify(self) -> None:
-        for actor in list(self._actors.values()):
+        try:
+            await self._verify_all()
+        finally:
+            self._verifying -= 1
+
+    async def _verify_all(self) -> None:
+        waiting = list(self._actors.values())
+        while waiting and not self._stopping:
             try:
-                await actor.verify()
-            except BusError as error:  # whatever it writes or dials is fenced all the same
-                log.warning("an actor could not be verified", actor=repr(actor), error=repr(error))
+                await waiting[-1].verify()
+                waiting.pop()
+            except BusError as error:  # until then, whatever it writes or dials is fenced all the same
+                log.info("an actor cannot be verified yet", actor=repr(waiting[-1]), error=repr(error))
+                await self.pause(VERIFY_PAUSE)
 
     def quarantine(self, kind: str, id: str, reason: str) -> None:
         """Name one thing that cannot be used; the rest serves."""
@@ -262,6 +275,9 @@ class Host:
         """A command for an actor of this host, or for what is served beside it. One handler for all: an idle actor
         shall cost no closure of its own."""
         _, _, _, kind, id, verb = message.subject.split(".")
+        if not self._ownership.held:  # the new owner hears it too
+            await send_refusal(message, NOT_SURE)
+            return
         if (extra := self._extra.get(f"{kind}.{verb}")) is not None:
             await extra(message)
         elif (owner := self._actors.get((kind, id))) is not None:

@@ -445,6 +445,8 @@ def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[Slo
 def _newest(look: Look, known: str | None) -> str | None:
     refs = [live.ref for live in look.live[:1]]
     refs += [past.ref for past in look.past[:1]]
+    if look.boot and not refs:  # no call since the phone started: the next one is its first
+        refs = [f"{look.boot}/TC@0"]
     for ref in refs:
         if newer(ref, known):
             known = ref
