@@ -66,6 +66,11 @@ class Case:
             return False
         return bool(self.faults(end - MOMENT, end + GAP, "away", "crash", "pause", "cut", "PBX"))
 
+    def contested(self) -> bool:
+        """Whether the host's lines were claimed by two processes before: one that was stopped can take a line away
+        late, which its owner notices at its next dial."""
+        return bool(self.faults(0.0, self.attempt.at, "pause", "second process", "outage", "disk full"))
+
     def foreign(self, start: float, end: float) -> bool:
         """Whether the phone was in somebody else's call."""
         return any(
@@ -113,7 +118,11 @@ def _never_dialled(case: Case, stored: Stored) -> Iterator[Finding]:
     honest = DOUBTS | {EndReason.NOT_DIALED} | (frozenset() if case.on_phone else {EndReason.NETWORK})
     if ended.reason not in honest:
         yield "untrue reason", f"{ended.reason}, and it was never dialled"
-    elif not case.faults(case.attempt.at - BEFORE, stored.at) and not case.foreign(case.attempt.at - 1.0, stored.at):
+    elif not (
+        case.faults(case.attempt.at - BEFORE, stored.at)
+        or case.foreign(case.attempt.at - 1.0, stored.at)
+        or (ended.reason is EndReason.NOT_DIALED and case.contested())
+    ):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; never dialled, and nothing was wrong"
 
 
