@@ -24,9 +24,9 @@ from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import Refusal
 from bus_schemas.trunk import DIAL_PBX, DialPbx
 from simulators.judge import Judge, Quiet, Violation
-from simulators.records import calls_of
 from tests.faults.doors import Callers, Doors
 from tests.faults.mishaps import Lives, Mishaps, hang_up_foreign, people
+from tests.faults.report import report
 from tests.faults.witness import RealWorld, calls_of_pbx, calls_of_phone
 from tests.support.beside import Beside, beside
 from tests.support.namespace import Namespace, possible
@@ -60,14 +60,6 @@ slot_calls_per_hour = 1000000
     f'host = "{host}"\n'
     for host, trunk in TRUNK_OF.items()
 )
-
-LOST = frozenset({"acknowledged and not on record", "no terminal event", "no attempt", "no record"})
-TWICE = frozenset(
-    {"dialled twice", "two attempts", "another answer", "dialled off the record", "dialled after its end"}
-)
-DOUBLE = frozenset({"too many calls on a line", "two calls on an extension"})
-LEAKS = frozenset({"ownerless call", "held", "left over", "ledger differs"})
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -122,8 +114,8 @@ async def test_faults_of_two_hosts_lose_repeat_and_forge_nothing(site: Site) -> 
         quiet.ledgers += await _ledgers(site, world)
         judge = Judge(world, doors.commands, quiet)
         violations = judge.violations() + await _without_record(doors)
-        _print(world, doors, mishaps, lives, foreign, judge, violations)
-        assert not violations, violations[:20]
+        print(report(world, doors, mishaps, lives, foreign, judge, violations))
+        assert not violations
 
 
 async def _serving(doors: Doors) -> bool:
@@ -241,28 +233,3 @@ async def _without_record(doors: Doors) -> list[Violation]:
             except Refusal as refusal:
                 found.append(Violation("no record", call_id, repr(refusal)))
     return found
-
-
-def _print(
-    world: RealWorld, doors: Doors, mishaps: Mishaps, lives: Lives, foreign: Counter[str], judge: Judge,
-    violations: list[Violation],
-) -> None:  # fmt: skip
-    kinds = Counter(violation.kind for violation in violations)
-
-    def count(some: frozenset[str]) -> int:
-        return sum(times for kind, times in kinds.items() if kind in some)
-
-    starts = [command for command in doors.commands if command.starts]
-    untrue = frozenset(kinds) - LOST - TWICE - DOUBLE - LEAKS
-    print(
-        f"\n{mishaps.done.total()} faults {dict(mishaps.done)}"
-        f"\n{world.now:.0f} s, clocks {world.drift:+.3f} s, host processes begun again {dict(lives.starts)}"
-        f"\n{len(doors.commands)} commands, {len(starts)} starts, "
-        f"{sum(command.first is not None for command in starts)} acknowledged, {doors.repeats} repeats, "
-        f"{len(calls_of(world.stored))} calls on record, {len(world.book.ordered())} dialled, foreign {dict(foreign)}"
-        f"\nreasons {dict(judge.reasons())}"
-        f"\n{count(LOST)} lost, {count(TWICE)} twice, {count(DOUBLE)} double-booked, "
-        f"{count(untrue)} untrue, {count(LEAKS)} leaks: {dict(kinds)}"
-    )
-    for violation in violations[:60]:
-        print(f"  {violation.kind}: {violation.about} {violation.text}")
