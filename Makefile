@@ -5,7 +5,7 @@ CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk help run test check test-all bench fix clean setup setup-test
+.PHONY: asterisk help run test check test-all mutants bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -25,6 +25,10 @@ check: setup-test ## Lint and types
 
 test-all: setup-test ## Also the long ones: real adbd and Asterisk (root, Debian), process faults under load, API fuzzing
 	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m tests.mutants.run
+
+mutants: setup-test ## Plant bugs one at a time and see that each is caught (OTTB_MUTANTS=quick: some of them)
+	@$(BIN)/python -m tests.mutants.run
 
 bench: setup-test ## Measure against floors and peers, in one table
 	@$(BIN)/python -m bench

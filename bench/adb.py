@@ -52,7 +52,7 @@ async def measure(folder: Path) -> list[Row]:
         ours, raw, one_shot, theirs, dials, raw_dials = [], [], [], [], [], []
         for _ in range(5):
             dials.append(await _each(lambda: phone.dial(NUMBER)))
-            raw_dials.append(await _raw_long_shell(port, serial, dial_line(NUMBER)))
+            raw_dials.append(await _raw_long_shell(port, serial, dial_line(NUMBER, "c_1")))
             ours.append(await _each(lambda: shell.run("true", timeout=5)))
             raw.append(await _raw_long_shell(port, serial, "true"))
             one_shot.append(await _each(lambda: client.shell(serial, "true", timeout=5, max_output=1024), 50))

@@ -8,10 +8,12 @@ from bus_schemas.call import Utc
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.permissions import Action
 
+UNKNOWN = "UNKNOWN"  # the result of a deed whose door did not live to say it
+
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One deed, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`: OK
-    or the error code."""
+    """One deed, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`: OK,
+    the error code, or UNKNOWN when the door died before it could say."""
 
     at: Utc
     user: str
@@ -26,9 +28,21 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 
 
 class RecordAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Put this on the audit. Answered once it is on record."""
+    """Put this on the audit. Answered once it is on record. `intent`: of which intent this is the outcome."""
 
     entry: AuditEntry
+    intent: str = ""
+
+
+class IntendAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """This is about to be done. `entry` is how it goes on the audit if nobody says in time how it went."""
+
+    intent: str
+    entry: AuditEntry
+
+
+class Intended(Struct, frozen=True, kw_only=True):
+    """It was heard."""
 
 
 class Audited(Struct, frozen=True, kw_only=True):
@@ -71,22 +85,26 @@ class ListAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class AuditRecorded(Struct, frozen=True, kw_only=True):
     """Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
-    `previous` and the entries as they stand here (`actors/audit/chain.py`)."""
+    `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
+    the intent of which it is the outcome, or nothing; the hash does not cover them."""
 
     first: int
     entries: list[AuditEntry]
     previous: str
     hash: str
+    intents: list[str] = []
 
 
 # fmt: off
 RECORD_AUDIT = Rpc("ottb.v1.cmd.audit.record", RecordAudit, Audited,           frozenset(),
                    summary="Put a deed on the audit", queue=True)
+INTEND_AUDIT = Rpc("ottb.v1.cmd.audit.intend", IntendAudit, Intended,          frozenset(),
+                   summary="Announce a deed; every host hears it, and nobody waits for the answer")
 LIST_AUDIT   = Rpc("ottb.v1.qry.audit.list",   ListAudit,   list[AuditRecord], frozenset(),
                    summary="Who did what", queue=True, permission=Action.AUDIT_VIEW)
 
 AUDIT_RECORDED = Topic("ottb.v1.evt.audit.chain.recorded", AuditRecorded, "Deeds were put on the audit")
 # fmt: on
 
-COMMANDS = (RECORD_AUDIT, LIST_AUDIT)
+COMMANDS = (RECORD_AUDIT, INTEND_AUDIT, LIST_AUDIT)
 TOPICS = (AUDIT_RECORDED,)

@@ -51,7 +51,8 @@ class CallStatus(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself."""
+    """Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself. `not_dialed`:
+    nothing has reached the phone or the PBX."""
 
     HANGUP_LOCAL = "hangup_local"
     HANGUP_REMOTE = "hangup_remote"
@@ -62,6 +63,7 @@ class EndReason(StrEnum):
     NETWORK = "network"
     PHONE_LOST = "phone_lost"
     TRUNK_LOST = "trunk_lost"
+    NOT_DIALED = "not_dialed"
     UNKNOWN = "unknown"
 
 
@@ -199,6 +201,26 @@ class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Literal["json", "csv"] = "json"
 
 
+class OpenCalls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The calls on record that are not over, oldest first; what does not fit into one answer, the newest, is left off.
+    `slot` and `lines` narrow it; `before`: begun before then."""
+
+    slot: SlotId | None = None
+    lines: Annotated[list[LineName], Meta(max_length=10_000)] | None = None
+    before: Utc | None = None
+
+
+class OpenCall(Struct, frozen=True, kw_only=True):
+    """One call that is not over."""
+
+    call_id: CallId
+    line: LineName
+    slot: SlotId
+    user: str
+    trunk: str | None
+    start_time: Utc
+
+
 class GetRecording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was said in one call, as WAV. Takes `Range`."""
 
@@ -244,6 +266,8 @@ GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,        
                  summary="The record of one ended call", queue=True, permission=A.CALL_VIEW, asks=SEES)
 LIST_CDRS  = Rpc("ottb.v1.qry.call.cdrs",                ListCdrs,  list[Cdr],      frozenset(),
                  summary="Records of ended calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
+OPEN_CALLS = Rpc("ottb.v1.qry.call.open",                OpenCalls, list[OpenCall], frozenset(),
+                 summary="Calls on record that are not over", queue=True)
 GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording,   frozenset({E.NOT_FOUND}),
                     summary="The recording of one call", queue=True,
                     permission=A.CALL_RECORDING, asks=SEES, about=("call_id",))
@@ -300,7 +324,7 @@ class CallAlerting(Struct, frozen=True, kw_only=True):
 
 
 class CallConnected(Struct, frozen=True, kw_only=True):
-    """The far end answered."""
+    """The far end answered. `clock_suspect`: the phone's clock said a moment at which it cannot have been."""
 
     line: LineName
     call_id: CallId
@@ -310,6 +334,7 @@ class CallConnected(Struct, frozen=True, kw_only=True):
     mono: float
     boot: str
     ref: str
+    clock_suspect: bool = False
 
 
 class CallEnding(Struct, frozen=True, kw_only=True):
@@ -325,7 +350,8 @@ class CallEnding(Struct, frozen=True, kw_only=True):
 
 
 class CallEnded(Struct, frozen=True, kw_only=True):
-    """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks."""
+    """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks, or from a
+    clock that was set meanwhile. `ref`: the phone's own name for the call."""
 
     line: LineName
     call_id: CallId
@@ -346,6 +372,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
     trunk: str | None = None
     recording: str | None = None
+    ref: str | None = None
 
 
 class CallEnriched(Struct, frozen=True, kw_only=True):
@@ -383,6 +410,7 @@ COMMANDS = (
     CALLS_FEED,
     GET_CDR,
     LIST_CDRS,
+    OPEN_CALLS,
     GET_RECORDING,
 )
 TOPICS = (CALL_DIALING, CALL_ADOPTED, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED, CALL_ENRICHED)

@@ -294,23 +294,6 @@ class SlotLinked(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class SlotBooked(Struct, frozen=True, kw_only=True):
-    """The slot is kept for one call."""
-
-    slot: int
-    at: Utc
-    call_id: str
-    user: str
-
-
-class SlotReleased(Struct, frozen=True, kw_only=True):
-    """The call is over and recorded; the slot is free."""
-
-    slot: int
-    at: Utc
-    call_id: str
-
-
 class SlotRestarting(Struct, frozen=True, kw_only=True):
     """`status` RESTARTING: the connections; REBOOTING: the phone itself."""
 
@@ -355,8 +338,6 @@ SlotEvent = (
     | SlotRemoved
     | SlotActivated
     | SlotLinked
-    | SlotBooked
-    | SlotReleased
     | SlotRestarting
     | SlotCommandStarted
     | SlotCommandDone
@@ -367,8 +348,6 @@ SLOT_CONFIGURED = Topic("ottb.v1.evt.slot.{slot}.configured",      SlotConfigure
 SLOT_REMOVED    = Topic("ottb.v1.evt.slot.{slot}.removed",         SlotRemoved,        "A slot was removed")
 SLOT_ACTIVATED  = Topic("ottb.v1.evt.slot.{slot}.activated",       SlotActivated,      "A host took a slot")
 SLOT_LINKED     = Topic("ottb.v1.evt.slot.{slot}.linked",          SlotLinked,         "A phone came or went")
-SLOT_BOOKED     = Topic("ottb.v1.evt.slot.{slot}.booked",          SlotBooked,         "A slot was taken for a call")
-SLOT_RELEASED   = Topic("ottb.v1.evt.slot.{slot}.released",        SlotReleased,       "A slot is free again")
 SLOT_RESTARTING = Topic("ottb.v1.evt.slot.{slot}.restarting",      SlotRestarting,     "A slot or its phone restarts")
 SLOT_COMMAND_STARTED = Topic("ottb.v1.evt.slot.{slot}.command_started", SlotCommandStarted, "A shell command began")
 SLOT_COMMAND_DONE = Topic("ottb.v1.evt.slot.{slot}.command_done",  SlotCommandDone,    "A shell command ended")
@@ -392,8 +371,6 @@ TOPICS = (
     SLOT_REMOVED,
     SLOT_ACTIVATED,
     SLOT_LINKED,
-    SLOT_BOOKED,
-    SLOT_RELEASED,
     SLOT_RESTARTING,
     SLOT_COMMAND_STARTED,
     SLOT_COMMAND_DONE,

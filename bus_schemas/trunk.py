@@ -9,7 +9,7 @@ from bus_schemas.call import START_REFUSALS, USES, CallId, CallState, SlotId, Ut
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.permissions import Action
-from bus_schemas.slot import Region
+from bus_schemas.slot import SLOT_ABSENT, Region
 
 E = ErrorCode
 A = Action
@@ -69,6 +69,23 @@ class PbxCallStarted(Struct, frozen=True, kw_only=True):
     trunk: TrunkName
 
 
+class HoldExtension(Struct, frozen=True, kw_only=True):
+    """Keep the extension of a slot for a call through a trunk; `release`: no longer."""
+
+    slot: SlotId
+    call_id: CallId
+    release: bool = False
+
+
+class ExtensionHeld(Struct, frozen=True, kw_only=True):
+    """It is kept by `host`, as long as `seq` is the last event of the subject `fence`."""
+
+    slot: SlotId
+    host: str
+    fence: str
+    seq: int
+
+
 class GetPbxStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All trunks."""
 
@@ -106,6 +123,8 @@ DIAL_PBX      = Rpc("ottb.v1.cmd.pbx.dial",               DialPbx,      PbxCallS
                     permission=A.CALL_START, asks=USES, about=("call_id", "slot", "trunk"))
 DIAL_ON_TRUNK = Rpc("ottb.v1.cmd.trunk.{trunk}.dial",     DialPbx,      PbxCallStarted, START_REFUSALS,
                     summary="Start a call through one trunk, wherever its host is", timeout=10.0, absent=DIAL_ABSENT)
+HOLD_EXTENSION = Rpc("ottb.v1.cmd.slot.{slot}.hold_extension", HoldExtension, ExtensionHeld, START_REFUSALS,
+                     summary="Keep a slot's extension for a call through a trunk", absent=SLOT_ABSENT)
 PBX_STATUS    = Rpc("ottb.v1.qry.trunk.status",           GetPbxStatus, PbxStatus,      frozenset(),
                     summary="The state of all trunks", queue=True, permission=A.TRUNK_VIEW)
 # fmt: on
@@ -138,25 +157,6 @@ class TrunkActivated(Struct, frozen=True, kw_only=True):
     epoch: int
 
 
-class TrunkBooked(Struct, frozen=True, kw_only=True):
-    """One channel of the trunk is kept for a call. `over`: it has ended, but the PBX could not be asked about it."""
-
-    trunk: TrunkName
-    at: Utc
-    call_id: CallId
-    slot: int
-    user: str
-    over: bool = False
-
-
-class TrunkReleased(Struct, frozen=True, kw_only=True):
-    """The channel is free again."""
-
-    trunk: TrunkName
-    at: Utc
-    call_id: CallId
-
-
 class TrunkChanged(Struct, frozen=True, kw_only=True):
     """The trunk's state, its reason or its count of failures is another one."""
 
@@ -175,25 +175,21 @@ class TrunkTelemetry(Struct, frozen=True, kw_only=True):
     view: TrunkView
 
 
-TrunkEvent = TrunkConfigured | TrunkRemoved | TrunkActivated | TrunkBooked | TrunkReleased | TrunkChanged
+TrunkEvent = TrunkConfigured | TrunkRemoved | TrunkActivated | TrunkChanged
 
 # fmt: off
 TRUNK_CONFIGURED = Topic("ottb.v1.evt.trunk.{trunk}.configured", TrunkConfigured, "A trunk was made or changed")
 TRUNK_REMOVED    = Topic("ottb.v1.evt.trunk.{trunk}.removed",    TrunkRemoved,    "A trunk is gone")
 TRUNK_ACTIVATED  = Topic("ottb.v1.evt.trunk.{trunk}.activated",  TrunkActivated,  "A trunk has a new owner")
-TRUNK_BOOKED     = Topic("ottb.v1.evt.trunk.{trunk}.booked",     TrunkBooked,     "A channel is kept for a call")
-TRUNK_RELEASED   = Topic("ottb.v1.evt.trunk.{trunk}.released",   TrunkReleased,   "A channel is free again")
 TRUNK_CHANGED    = Topic("ottb.v1.evt.trunk.{trunk}.changed",    TrunkChanged,    "A trunk's state has changed")
 TRUNK_TELEMETRY  = Topic("ottb.v1.tel.trunk.{trunk}",            TrunkTelemetry,  "A trunk's figures", kept=False)
 # fmt: on
 
-COMMANDS = (DIAL_PBX, DIAL_ON_TRUNK, DIAL_ABSENT, PBX_STATUS)
+COMMANDS = (DIAL_PBX, DIAL_ON_TRUNK, DIAL_ABSENT, HOLD_EXTENSION, PBX_STATUS)
 TOPICS = (
     TRUNK_CONFIGURED,
     TRUNK_REMOVED,
     TRUNK_ACTIVATED,
-    TRUNK_BOOKED,
-    TRUNK_RELEASED,
     TRUNK_CHANGED,
     TRUNK_TELEMETRY,
 )

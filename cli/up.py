@@ -17,6 +17,7 @@ from actors.point.callout import new_seed, public_of
 from actors.point.keys import write_secret
 from actors.settings import Settings
 from cli import asterisk
+from cli.bus_care import care_for
 from cli.processes import Child, GaveUp, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -273,6 +274,7 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    care = asyncio.ensure_future(_care_for_bus(settings, supervisor, say))
     try:
         for child in children(settings, config):
             say(f"starting {child.name}")
@@ -284,7 +286,15 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
             await _before_the_end(asyncio.Event().wait(), supervisor, stopped)
         say("stopping; calls in progress go on and are taken over at the next start")
     finally:
+        care.cancel()
+        await asyncio.gather(care, return_exceptions=True)
         await supervisor.stop()
+
+
+async def _care_for_bus(settings: Settings, supervisor: Supervisor, say: Callable[[str], None]) -> None:
+    if settings.nats.url is None:  # otherwise it is somebody else's
+        password = passwords(settings.state)["sys"]
+        await care_for(settings, password, pid=lambda: supervisor.pid("nats-server"), say=say)
 
 
 async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervisor, stopped: asyncio.Event) -> bool:

@@ -1,9 +1,13 @@
 """The audit at the doors: who did what, on what, with which result. One place for HTTP and the bus alike.
 
-Nobody is told that something was done before it is on the audit. Requests of nobody (no token, a bad one, a login that
-must wait) change nothing and are not on it: a stranger could fill the disk. They are in the log and in the figures.
+Nobody is told that something was done before it is on the audit. The audit hears of a deed before the actors do, so
+that it is on record also when this gateway dies in between; nobody waits for that. Requests of nobody (no token, a bad
+one, a login that must wait) change nothing and are not on it: a stranger could fill the disk. They are in the log and
+in the figures.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,12 +16,12 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
-from actors.runtime.bus import Bus
+from actors.runtime.bus import Bus, BusError
 from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
-from bus_schemas.audit import RECORD_AUDIT, AuditEntry, RecordAudit
+from bus_schemas.audit import INTEND_AUDIT, RECORD_AUDIT, UNKNOWN, AuditEntry, IntendAudit, RecordAudit
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
@@ -29,9 +33,12 @@ log = structlog.get_logger()
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+INTENT: web.RequestKey[str] = web.RequestKey("intent", str)
 WANTED: web.RequestKey[Struct] = web.RequestKey("wanted", Struct)
 
 STRANGERS = frozenset({"RATE_LIMITED", "INVALID_PARAMS", "UNSUPPORTED_MEDIA_TYPE", "PAYLOAD_TOO_LARGE"})
+LATE = 10_000  # entries that are kept in memory while the audit is away
+LATE_PAUSE = 1.0
 LONGEST = 64  # characters of one value on the audit
 NOT_WRITTEN = Refusal(
     ErrorCode.UNAVAILABLE, "It may have been done, but the audit could not be written. Ask before repeating."
@@ -45,6 +52,8 @@ class Auditor:
         self._bus = bus
         self._clock = clock
         self._ids = ids
+        self._late: deque[RecordAudit] = deque(maxlen=LATE)
+        self._catching_up: asyncio.Task[None] | None = None
 
     async def watch(
         self, route: Route, request: web.Request, work: Callable[[], Awaitable[web.StreamResponse]]
@@ -65,12 +74,30 @@ class Auditor:
         await self._note(route, request, "OK" if response.status < 400 else f"HTTP_{response.status}", body)
         return response
 
+    async def intend(self, route: Route, request: web.Request) -> None:
+        """Tell the audit what is about to be done. What nobody is behind has no entry, and no intent."""
+        if route.audited and request.get(CALLER) is not None:
+            request[INTENT] = await self.announce(self._entry(route, request, UNKNOWN, b""))
+
+    async def announce(self, entry: AuditEntry) -> str:
+        """Tell the audit of a deed before it is done, in the order of this connection, and return the intent's id."""
+        intent = self._ids.new()
+        data = msgspec.json.encode(IntendAudit(intent=intent, entry=entry))
+        try:
+            await self._bus.publish(INTEND_AUDIT.subject, data, Context(command_id=intent).headers())
+        except BusError as error:  # then the deed will not get through either
+            log.info("intent not announced", error=repr(error))
+        return intent
+
     async def _note(self, route: Route, request: web.Request, result: str, reply: bytes) -> None:
-        caller = request.get(CALLER)
-        if caller is None and (isinstance(route.permission, Action) or result in STRANGERS):
+        if request.get(CALLER) is None and (isinstance(route.permission, Action) or result in STRANGERS):
             return
+        await self.record(self._entry(route, request, result, reply), request.get(INTENT, ""))
+
+    def _entry(self, route: Route, request: web.Request, result: str, reply: bytes) -> AuditEntry:
+        caller = request.get(CALLER)
         logged_in = getattr(request.get(WANTED), "username", "") if result == "OK" else ""
-        entry = AuditEntry(
+        return AuditEntry(
             at=utc(self._clock.now()),
             user=caller.user if caller else logged_in,
             door="http",
@@ -82,15 +109,41 @@ class Auditor:
             request_id=request[REQUEST_ID],
             trace_id=request.get(TRACE_ID),
         )
-        await self.record(entry)
 
-    async def record(self, entry: AuditEntry) -> None:
-        """Put one entry on record. Raises Refusal(UNAVAILABLE) when that is not possible now."""
+    async def record(self, entry: AuditEntry, intent: str = "") -> None:
+        """Put one entry on record. Raises Refusal(UNAVAILABLE) when that is not possible now: it is done later."""
+        wanted = RecordAudit(entry=entry, intent=intent)
         try:
-            await ask(self._bus, RECORD_AUDIT, RecordAudit(entry=entry), Context(command_id=self._ids.new()))
+            await self._write(wanted)
         except Refusal as refusal:
             log.error("audit not written", refusal=refusal.message, entry=msgspec.to_builtins(entry))
+            self._late.append(wanted)
+            if self._catching_up is None or self._catching_up.done():
+                self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
             raise NOT_WRITTEN from None
+
+    async def _write(self, wanted: RecordAudit) -> None:
+        await ask(self._bus, RECORD_AUDIT, wanted, Context(command_id=self._ids.new()))
+
+    async def _catch_up(self) -> None:
+        """Write what could not be written, oldest first, until all of it is there."""
+        while self._late:
+            wanted = self._late[0]
+            try:
+                await self._write(wanted)
+            except Refusal as refusal:
+                if refusal.code is not ErrorCode.INVALID_PARAMS:
+                    await asyncio.sleep(LATE_PAUSE)
+                    continue
+                log.error("audit entry is given up", refusal=refusal.message)
+            if self._late and self._late[0] is wanted:  # it may have been pushed out meanwhile
+                self._late.popleft()
+
+    async def stop(self) -> None:
+        """Give up what is late. It is in the log."""
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            await asyncio.gather(self._catching_up, return_exceptions=True)
 
 
 def subject_of(rpc: Rpc[Any, Any], wanted: Any, reply: bytes) -> dict[str, str | int]:

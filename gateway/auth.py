@@ -20,6 +20,7 @@ from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import IDENTIFY, SESSION_CLOSED, TOKEN_USED, Identify, Identity, Kind, SessionClosed, TokenUsed
+from gateway.metrics import Metrics
 
 REMEMBERED = 10_000
 SCOPE = "ottb.v1.evt.point.>"
@@ -51,11 +52,14 @@ class Caller(Struct, frozen=True, kw_only=True):
 class Doorkeeper:
     """Checks tokens for one gateway. `keys` are POINT's."""
 
-    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, keys: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, *, bus: Bus, clock: Clock, ids: Ids, keys: Mapping[str, bytes], metrics: Metrics
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._ids = ids
         self._keys = keys
+        self._metrics = metrics
         self._claims: OrderedDict[str, Claims] = OrderedDict()
         self._callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()  # by credential and proof
         self._changes = 0  # so that no answer from before a change is remembered
@@ -159,11 +163,19 @@ class Doorkeeper:
         self._changes += 1
         self._seen = recorded.seq
         if recorded.subject.endswith(f".{SESSION_CLOSED.past}"):
-            session = msgspec.json.decode(recorded.data, type=SessionClosed).session
-            self._callers.pop((f"{Kind.SESSION}:{session}", ""), None)
+            self._forget_session(recorded)
         else:
             self._callers.clear()
         self.on_change()
+
+    def _forget_session(self, recorded: Recorded) -> None:
+        try:
+            session = msgspec.json.decode(recorded.data, type=SessionClosed).session
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # it may be anybody's
+            self._metrics.not_understood("change of users", subject=recorded.subject, error=error, seq=recorded.seq)
+            self._callers.clear()
+        else:
+            self._callers.pop((f"{Kind.SESSION}:{session}", ""), None)
 
 
 def _caller(identity: Identity) -> Caller:

@@ -16,7 +16,7 @@ from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
-from bus_schemas.audit import AuditEntry
+from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
@@ -103,22 +103,26 @@ class BusDoor:
             credential=caller.credential,
         )
         wanted: Any = None
+        intent = ""
         try:
             caller.must(rpc.permission)
             wanted = _read(rpc, fields, message.data)
+            if changes:
+                intent = await self._auditor.announce(self._entry(rpc, wanted, b"", caller, UNKNOWN, context))
             answered = await ask_raw(self._bus, rpc, wanted, context)
         except Refusal as refusal:
             if changes:
-                await self._note(rpc, wanted, b"", caller, refusal.code.value, context)
+                entry = self._entry(rpc, wanted, b"", caller, refusal.code.value, context)
+                await self._auditor.record(entry, intent)
             raise
         if changes:
-            await self._note(rpc, wanted, answered.data, caller, "OK", context)
+            await self._auditor.record(self._entry(rpc, wanted, answered.data, caller, "OK", context), intent)
         return answered
 
-    async def _note(
+    def _entry(
         self, rpc: Rpc[Any, Any], wanted: Any, reply: bytes, caller: Caller, result: str, context: Context
-    ) -> None:
-        entry = AuditEntry(
+    ) -> AuditEntry:
+        return AuditEntry(
             at=utc(self._clock.now()),
             user=caller.user,
             door="bus",
@@ -129,7 +133,6 @@ class BusDoor:
             request_id=context.command_id,
             trace_id=context.trace_id,
         )
-        await self._auditor.record(entry)
 
 
 def _line(subject: str) -> tuple[Rpc[Any, Any], dict[str, str], bool]:

@@ -7,6 +7,8 @@ from aiohttp import web
 
 from bus_schemas.errors import ErrorCode, Refusal
 
+REPLAYED = "Idempotent-Replayed"
+
 HTTP_STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.AUTH_FAIL: 401,
     ErrorCode.PERMISSION_DENIED: 403,
@@ -36,6 +38,10 @@ _OF_STATUS: Mapping[int, tuple[ErrorCode, str]] = {
 }
 
 
+class Replayed(Refusal):
+    """A refusal that was given before, to the first request with the same Idempotency-Key."""
+
+
 def of_http(error: web.HTTPException) -> Refusal:
     """aiohttp's own refusal in the vocabulary."""
     default = ErrorCode.INTERNAL if error.status >= 500 else ErrorCode.INVALID_PARAMS
@@ -52,6 +58,8 @@ def response(refusal: Refusal, *, request_id: str | None = None, status: int | N
     )
     if refusal.code is ErrorCode.AUTH_FAIL:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="ottb"'
+    if isinstance(refusal, Replayed):
+        answer.headers[REPLAYED] = "true"
     wait = (refusal.details or {}).get("retry_after")
     if wait is not None:
         answer.headers["Retry-After"] = str(max(round(float(wait)), 1))

@@ -148,9 +148,11 @@ class Door:
             credential=caller.credential if needs.credential else None,
             address=(request.remote or "") if needs.credential else "",
             after=self.seen if needs.records else 0,
+            fresh=command_id == request[COMMAND_ID] and request.method != "GET",
         )
         if context.trace_id is not None:
             request[TRACE_ID] = context.trace_id
+        await self.auditor.intend(route, request)
         answered = await ask_raw(self.bus, route.rpc, wanted, context)
         response = _shown(route, request, answered.data)
         self.saw(int(answered.headers.get(SEQ_HEADER, "0")))

@@ -7,42 +7,37 @@ most twice a second for a slot and repeats the last `seq`.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 import socketio
 import structlog
+from aiohttp import web
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as Frame
 from msgspec import Struct
 from socketio.exceptions import ConnectionRefusedError as Refuse
 from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
-from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, BusError, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
-from bus_schemas.call import (
-    CallAlerting,
-    CallConnected,
-    CallDialing,
-    CallEnded,
-    CallEnding,
-    CallEvent,
-    Phase,
-    state_of,
-    status_of,
-)
+from bus_schemas.call import CallEvent
+from bus_schemas.contract import id_of
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotBooked, SlotConfigured, SlotReleased, SlotTelemetry
+from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotConfigured, SlotTelemetry
 from bus_schemas.trunk import TrunkChanged
 from bus_schemas.visibility import visible
 from gateway.auth import Caller, Doorkeeper
+from gateway.history import replay_all
 from gateway.metrics import Metrics
 from gateway.routes import LIVE, Live
+from gateway.shown import shown
 
 log = structlog.get_logger()
 
-SCOPE = "ottb.v1.evt.>"
+EVENTS = "ottb.v1.evt."
+SCOPE = f"{EVENTS}>"
 KEPT = 10_000  # events in memory for those who come back
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
 SLOWEST = 2_000  # frames that may wait for one client
@@ -50,16 +45,22 @@ TELEMETRY_PAUSE = 0.5
 SWEEP = 5.0
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 NOT_KNOWN = ""  # whose slot that nothing is on record of: only who sees all hears of it
+CLOSING = 2.0  # seconds for a client to take what was said before its transport is closed
 UNNAMED = 10.0  # seconds a transport may stay without having logged in
 
-ROW = {(row.topic.subject.split(".")[3], row.topic.past): row for row in LIVE}
-PERMISSION = {row.room: row.permission for row in LIVE}
+AWAY = Refusal(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
+BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
 
-_PHASE: Mapping[type, Phase] = {
-    CallDialing: Phase.DIALING,
-    CallAlerting: Phase.ALERTING,
-    CallConnected: Phase.CONNECTED,
-}
+ROWS: dict[tuple[str, str], list[Live]] = {}
+PERMISSION = {row.room: row.permission for row in LIVE}
+SOURCES: dict[str, set[str]] = {}  # what of the journal a room is filled from
+for row in LIVE:
+    if row.topic.kept:
+        kind = row.topic.subject.split(".")[3]
+        ROWS.setdefault((kind, row.topic.past), []).append(row)
+        of_its_own = kind == row.room.removesuffix("s")
+        SOURCES.setdefault(row.room, set()).add(f"ottb.v1.evt.{kind}.>" if of_its_own else row.topic.pattern)
+TELEMETRY = next(row for row in LIVE if row.topic is SLOT_TELEMETRY)
 
 
 class TextOnly(Packet):  # type: ignore[misc]  # python-socketio has no types
@@ -72,13 +73,19 @@ class TextOnly(Packet):  # type: ignore[misc]  # python-socketio has no types
         return attachments
 
 
+class Said(Struct, frozen=True):
+    """What one room hears of an event, encoded."""
+
+    room: str
+    text: str
+    owners: tuple[str | None, ...]  # whose thing it is about; None: everybody's
+
+
 class Kept(Struct, frozen=True):
     """An event as it goes out."""
 
     seq: int
-    room: str
-    text: str
-    owners: tuple[str | None, ...]  # whose thing it is about; None: everybody's
+    said: list[Said]
 
 
 class Visitor(Struct):
@@ -139,8 +146,8 @@ class LiveFeed:
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
         self._doorkeeper.on_change = self._look_again
-        self._spawn(self._send_telemetry())
-        self._spawn(self._sweep())
+        self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
+        self._spawn(_again_and_again(SWEEP, self._sweep))
 
     async def stop(self) -> None:
         for stop in self._stops:
@@ -148,8 +155,20 @@ class LiveFeed:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for visitor in list(self._visitors.values()):
-            await self.server.eio.disconnect(visitor.transport)
+        await self.part_all()
+
+    def attach(self, app: web.Application) -> None:
+        """Serve Socket.IO on an application; its end is the end of every client's connection."""
+        self.server.attach(app)
+
+        async def part(app: web.Application) -> None:
+            await self.part_all()
+
+        app.on_shutdown.append(part)
+
+    async def part_all(self) -> None:
+        """Close every transport."""
+        await asyncio.gather(*(self._close(transport) for transport in list(self.server.eio.sockets)))
 
     # --- clients
 
@@ -185,19 +204,34 @@ class LiveFeed:
 
     async def _close_soon(self, transport: str) -> None:
         await asyncio.sleep(1.0)  # the refusal goes out first
-        await self.server.eio.disconnect(transport)
+        await self._close(transport)
+
+    async def _close(self, transport: str) -> None:
+        """End a client's transport. One that does not read is not waited for; what waits for it is dropped, and the
+        connection ends by itself (`server.UNREAD_SECONDS`)."""
+        socket = self.server.eio.sockets.get(transport)
+        if socket is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSING):
+                await self.server.eio.disconnect(transport)
+        except TimeoutError:
+            self.server.eio.sockets.pop(transport, None)
+            while not socket.queue.empty():
+                socket.queue.get_nowait()
+                socket.queue.task_done()
+        except Exception:
+            log.exception("transport not closed", transport=transport)
+        socket.queue.put_nowait(None)  # the writer's end: it closes the connection, whether the client does or not
 
     async def _sweep(self) -> None:
         """Close transports whose client never logged in."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(SWEEP)
-            named = {visitor.transport for visitor in self._visitors.values()}
-            waiting = [transport for transport in self.server.eio.sockets if transport not in named]
-            self._unnamed = {transport: self._unnamed.get(transport, loop.time()) for transport in waiting}
-            for transport, since in self._unnamed.items():
-                if loop.time() - since >= UNNAMED:
-                    await self.server.eio.disconnect(transport)
+        now = asyncio.get_running_loop().time()
+        named = {visitor.transport for visitor in self._visitors.values()}
+        waiting = [transport for transport in self.server.eio.sockets if transport not in named]
+        self._unnamed = {transport: self._unnamed.get(transport, now) for transport in waiting}
+        late = [transport for transport, since in self._unnamed.items() if now - since >= UNNAMED]
+        await asyncio.gather(*(self._close(transport) for transport in late))
 
     # --- rooms
 
@@ -208,6 +242,12 @@ class LiveFeed:
                 return await self._subscribe(sid, room, _since(options))
             except Refusal as refusal:
                 return msgspec.to_builtins(refusal.as_refused())
+            except BusError as error:
+                log.warning("not subscribed", room=room, error=repr(error))
+                return msgspec.to_builtins(AWAY.as_refused())
+            except Exception:
+                log.exception("not subscribed", room=room)
+                return msgspec.to_builtins(BROKEN.as_refused())
 
         return subscribe
 
@@ -233,36 +273,37 @@ class LiveFeed:
         if since is not None:
             since = await self._replay(visitor, room, since)
             for kept in self._kept:
-                if kept.room == room and kept.seq > since and self._sees(visitor, room, kept.owners):
-                    self._write(visitor.transport, kept.text)
+                if kept.seq > since:
+                    self._tell(visitor, room, kept.said)
         visitor.rooms.add(room)
         return {"error": False, "seq": self.seq}
 
     async def _replay(self, visitor: Visitor, room: str, since: int) -> int:
-        """Send what is too old for memory, from the journal. Returns how far that went."""
-        while (self._kept and since + 1 < self._kept[0].seq) or (not self._kept and since < self.seq):
-            reached = since
-            async for recorded in self._bus.replay(f"ottb.v1.evt.{room.removesuffix('s')}.>", after=since):
-                if self._kept and recorded.seq >= self._kept[0].seq:
-                    return recorded.seq - 1
-                kept = self._made(recorded)
-                if kept is not None and self._sees(visitor, room, kept.owners):
-                    self._write(visitor.transport, kept.text)
-                reached = recorded.seq
-            since = max(reached, self.seq if not self._kept else self._kept[0].seq - 1)
+        """Send what is too old for memory, from the journal. Returns how far that went: memory has all that follows."""
+        while since < (until := self._kept[0].seq - 1 if self._kept else self.seq):
+            async for recorded in replay_all(self._bus, SOURCES[room], after=since, until=until):
+                self._tell(visitor, room, self._made(recorded))
+            since = until
         return since
+
+    def _tell(self, visitor: Visitor, room: str, said: Iterable[Said]) -> None:
+        """Send one client what is for a room and for its eyes."""
+        for one in said:
+            if one.room == room and self._sees(visitor, one):
+                self._write(visitor.transport, one.text)
 
     # --- events
 
     async def _hear(self, recorded: Recorded) -> None:
-        kept = self._made(recorded)
+        said = self._made(recorded)
         if recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
             self._own(recorded)
         self.seq = recorded.seq
         self._saw(recorded.seq)
-        if kept is not None:
-            self._kept.append(kept)
-            self._send(kept)
+        if said:
+            self._kept.append(Kept(recorded.seq, said))
+            for one in said:
+                self._send(one)
 
     def _look_again(self) -> None:
         """Users, roles or sessions have changed: ask anew what everybody here may do."""
@@ -282,19 +323,38 @@ class LiveFeed:
                 else:
                     self._look_again()
                 continue
+            except Exception:  # what they may do now is not known
+                log.exception("rights not asked anew", user=visitor.caller.user)
+                self._part(sid, "auth.revoked", "The session could not be checked. Connect again.")
+                continue
             for room in [room for room in visitor.rooms if PERMISSION[room] not in visitor.caller.actions]:
                 visitor.rooms.discard(room)
                 refused = Refusal(ErrorCode.PERMISSION_DENIED, f"You may no longer hear {room}.", room=room)
                 await self.server.emit("auth.changed", msgspec.to_builtins(refused.as_refused()), to=sid)
 
-    def _made(self, recorded: Recorded) -> Kept | None:
-        _, _, _, kind, *_, past = recorded.subject.split(".")
-        row = ROW.get((kind, past))
-        if row is None:
+    def _made(self, recorded: Recorded) -> list[Said]:
+        """What the rooms hear of an event. One that is not understood is skipped: the others go on."""
+        tokens = recorded.subject.removeprefix(EVENTS).split(".")
+        rows = ROWS.get((tokens[0], past := tokens[-1]))
+        if rows is None:
+            return []
+        try:
+            event = msgspec.json.decode(recorded.data, type=rows[0].topic.event)
+            return [said for row in rows if (said := self._said(row, event, past, recorded.seq)) is not None]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
+        except Exception as error:
+            log.exception("event not shown", subject=recorded.subject, seq=recorded.seq)
+            self._metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
+        return []
+
+    def _said(self, row: Live, event: Any, past: str, seq: int) -> Said | None:
+        if row.derived is None:
+            return Said(row.room, _encode(row, shown(event, past), seq), self._owners_of(event))
+        derived = row.derived.of(event)
+        if derived is None:
             return None
-        event = msgspec.json.decode(recorded.data, type=row.topic.event)
-        owners = self._owners_of(event)
-        return Kept(recorded.seq, row.room, _encode(row, shown(event, past), recorded.seq), owners)
+        return Said(row.room, _encode(row, msgspec.to_builtins(derived), seq), self._owners_of(derived))
 
     def _owners_of(self, event: Any) -> tuple[str | None, ...]:
         """Whose thing an event is about. A slot that changes hands is still heard of by who had it."""
@@ -306,45 +366,56 @@ class LiveFeed:
         return (now, event.config.user) if isinstance(event, SlotConfigured) else (now,)
 
     def _own(self, recorded: Recorded) -> None:
-        configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
-        self._owner_of_slot[configured.slot] = configured.config.user
+        """Learn whose a slot is. If that is not understood, nobody owns it: only who sees all hears of it."""
+        try:
+            configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            log.error("whose slot it is was not understood", subject=recorded.subject, error=str(error))
+            slot = id_of(recorded.subject)
+            if slot.isascii() and slot.isdigit():
+                self._owner_of_slot[int(slot)] = NOT_KNOWN
+        else:
+            self._owner_of_slot[configured.slot] = configured.config.user
 
-    def _sees(self, visitor: Visitor, room: str, owners: tuple[str | None, ...]) -> bool:
+    def _sees(self, visitor: Visitor, said: Said) -> bool:
         caller = visitor.caller
-        kind = room.removesuffix("s")
-        return any(visible(kind, owner, user=caller.user, actions=caller.actions) for owner in owners)
+        kind = said.room.removesuffix("s")
+        return any(visible(kind, owner, user=caller.user, actions=caller.actions) for owner in said.owners)
 
-    def _send(self, kept: Kept) -> None:
-        self._metrics.events.labels(kept.room).inc()
+    def _send(self, said: Said) -> None:
+        self._metrics.events.labels(said.room).inc()
         for visitor in list(self._visitors.values()):
-            if kept.room in visitor.rooms and self._sees(visitor, kept.room, kept.owners):
-                self._write(visitor.transport, kept.text)
+            if said.room in visitor.rooms:
+                self._tell(visitor, said.room, (said,))
 
     def _write(self, transport: str, text: str) -> None:
         """Queue a frame for one client. One that does not read is cut off: it can come back with `since`."""
         socket = self.server.eio.sockets.get(transport)
-        if socket is None or socket.closed:
+        if socket is None or socket.closed or socket.closing:
             return
         if socket.queue.qsize() >= SLOWEST:
             log.info("slow client cut off", transport=transport)
-            self._spawn(self.server.eio.disconnect(transport))
+            socket.closing = True  # nothing more is put into it
+            self._spawn(self._close(transport))
             return
         socket.queue.put_nowait(Frame(MESSAGE, data=text))
 
     # --- telemetry
 
     async def _hear_telemetry(self, message: Message) -> None:
-        telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
+        try:
+            telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._metrics.not_understood("slot telemetry", subject=message.subject, error=error)
+            return
         self._pending[telemetry.slot] = telemetry
 
     async def _send_telemetry(self) -> None:
-        row = next(row for row in LIVE if row.topic is SLOT_TELEMETRY)
-        while True:
-            await asyncio.sleep(TELEMETRY_PAUSE)
-            pending, self._pending = self._pending, {}
-            for telemetry in pending.values():
-                owners = (self._owner_of_slot.get(telemetry.slot, NOT_KNOWN),)
-                self._send(Kept(self.seq, row.room, _encode(row, shown(telemetry, "telemetry"), self.seq), owners))
+        pending, self._pending = self._pending, {}
+        for telemetry in pending.values():
+            owners = (self._owner_of_slot.get(telemetry.slot, NOT_KNOWN),)
+            text = _encode(TELEMETRY, shown(telemetry, "telemetry"), self.seq)
+            self._send(Said(TELEMETRY.room, text, owners))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -352,24 +423,14 @@ class LiveFeed:
         task.add_done_callback(self._tasks.discard)
 
 
-def shown(event: Any, past: str) -> dict[str, Any]:
-    """An event's data as clients see it: its own fields, and the documented state of the thing after it."""
-    data: dict[str, Any] = msgspec.to_builtins(event)
-    data["change"] = past
-    if isinstance(event, CallEnded):
-        data |= {"phase": Phase.ENDED.value, "status": status_of(event.state).value}
-    elif type(event) in _PHASE:
-        phase = _PHASE[type(event)]
-        data |= {"phase": phase.value, "state": state_of(phase).value, "status": status_of(state_of(phase)).value}
-    elif isinstance(event, CallEnding):
-        data["ending"] = True
-    elif isinstance(event, SlotBooked | SlotReleased | SlotConfigured):
-        data["call_id"] = event.call_id if isinstance(event, SlotBooked) else None
-    if "slot" in data and "call_id" not in data:
-        data["id"] = data["slot"]
-    for internal in ("mono", "boot", "after_ref", "ref"):
-        data.pop(internal, None)
-    return data
+async def _again_and_again(pause: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do something every `pause` seconds, also after it has failed."""
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await work()
+        except Exception:
+            log.exception("live feed: failed and goes on", work=getattr(work, "__name__", ""))
 
 
 def _encode(row: Live, data: dict[str, Any], seq: int) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from actors.adapters.nats_bus import NatsBus, connect
+from actors.adapters.nats_bus import connect
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.point.keys import KeyRing
@@ -25,6 +25,7 @@ from actors.settings import Settings, SettingsError, load
 from gateway.auditor import Auditor
 from gateway.auth import Doorkeeper
 from gateway.bus_door import BusDoor
+from gateway.health import Health
 from gateway.http import BODY_LIMIT, Door
 from gateway.idempotency import Idempotency
 from gateway.live import LiveFeed
@@ -40,19 +41,12 @@ log = structlog.get_logger()
 KEYS_PATIENCE = 30.0  # seconds; POINT makes the keys at its first start
 
 
-def application(part: Part, *, door: Door, bus: NatsBus, metrics: Metrics, settings: Settings) -> web.Application:
+def application(part: Part, *, door: Door, health: Health, metrics: Metrics, sandbox: bool) -> web.Application:
     """What one port serves."""
     app = web.Application(middlewares=[door.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
         app.router.add_route(route.method, route.path, door.handler(route), expect_handler=expect)
-    add_pages(
-        app,
-        part=part,
-        bus=bus,
-        connected=lambda: bus.connected,
-        metrics=metrics,
-        sandbox=settings.sandbox.enabled,
-    )
+    add_pages(app, part=part, health=health, metrics=metrics, sandbox=sandbox)
     return app
 
 
@@ -74,11 +68,14 @@ async def serve(settings: Settings) -> int:
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
-        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state))
+        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state), metrics=metrics)
         await doorkeeper.start()
         stack.push_async_callback(doorkeeper.stop)
-        idempotency = Idempotency(bus=bus, now=lambda: clock.now().timestamp())
+        idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
+        await idempotency.start()
+        stack.push_async_callback(idempotency.stop)
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
+        stack.push_async_callback(auditor.stop)
         door = Door(
             bus=bus,
             ids=ids,
@@ -101,6 +98,9 @@ async def serve(settings: Settings) -> int:
         )
         await live.start()
         stack.push_async_callback(live.stop)
+        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.connected)
+        await health.start()
+        stack.push_async_callback(health.stop)
         ports = {
             Part.POINT: settings.http.point_port,
             Part.DCI: settings.http.dci_port,
@@ -108,13 +108,21 @@ async def serve(settings: Settings) -> int:
             Part.WORKSPACE: settings.http.workspace_port,
         }
         connections = Connections()
+        listeners: list[Listener] = []
+
+        async def stop_listening() -> None:
+            await asyncio.gather(*(listener.stop() for listener in listeners))
+
+        stack.push_async_callback(stop_listening)
         for part, port in ports.items():
-            app = application(part, door=door, bus=bus, metrics=metrics, settings=settings)
+            app = application(
+                part, door=door, health=health, metrics=metrics, sandbox=settings.sandbox.enabled
+            )
             if part is Part.WORKSPACE:
-                live.server.attach(app)
+                live.attach(app)
             listener = Listener(app=app, host=settings.http.host, port=port, connections=connections)
+            listeners.append(listener)
             await listener.start()
-            stack.push_async_callback(listener.stop)
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -1,11 +1,17 @@
 """The gateway's figures for Prometheus. Labels are routes, never what a client wrote."""
 
+from collections.abc import Mapping
+
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.routes import ROUTES
 
+log = structlog.get_logger()
+
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CHILDREN = 1000
+NOT_UNDERSTOOD = ("event", "slot telemetry", "host telemetry", "change of users")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -25,6 +31,19 @@ class Metrics:
         self.clients = Gauge("ottb_live_clients", "Socket.IO clients.", registry=self._registry)
         self.events = Counter("ottb_live_events", "Events sent to rooms.", ["room"], registry=self._registry)
         self.bus_connected = Gauge("ottb_bus_connected", "1 while the bus is connected.", registry=self._registry)
+        self.journal_writable = Gauge(
+            "ottb_journal_writable", "1 while the journal took the last write that readiness tried.",
+            registry=self._registry,
+        )  # fmt: skip
+        self._quarantined = Gauge(
+            "ottb_quarantined", "Things that a host has left alone.", ["host", "kind"], registry=self._registry
+        )
+        self._quarantined_known: set[tuple[str, str]] = set()
+        self._not_understood = Counter(
+            "ottb_not_understood", "Messages of the bus that were skipped.", ["what"], registry=self._registry
+        )
+        for what in NOT_UNDERSTOOD:
+            self._not_understood.labels(what)
         for route in ROUTES:  # a counter that was never counted is 0, not missing
             self._requests.labels(route.method, route.path, str(route.status))
         for room in ("calls", "slots"):
@@ -41,6 +60,17 @@ class Metrics:
         counter, histogram = found
         counter.inc()
         histogram.observe(seconds)
+
+    def not_understood(self, what: str, *, subject: str, error: Exception, seq: int = 0) -> None:
+        """Count and name a message of the bus that is skipped. `what`: one of NOT_UNDERSTOOD."""
+        self._not_understood.labels(what).inc()
+        log.error("not understood and skipped", what=what, subject=subject, seq=seq, error=str(error))
+
+    def quarantine(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """How many things each host has left alone, by host and kind; what is not named any more is 0."""
+        self._quarantined_known |= counts.keys()
+        for host, kind in self._quarantined_known:
+            self._quarantined.labels(host, kind).set(counts.get((host, kind), 0))
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -125,7 +125,7 @@ def _responses(route: Route) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The events: on NATS for other systems, and as Socket.IO clients hear them."""
-    types = [topic.event for topic in TOPICS]
+    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.payload for row in LIVE]))
     _, components = msgspec.json.schema_components(types, ref_template=REF)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
@@ -170,7 +170,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 def _live_payload(event: str) -> dict[str, Any]:
-    data = {"anyOf": [{"$ref": REF.format(name=row.topic.event.__name__)} for row in LIVE if row.event == event]}
+    data = {"anyOf": [{"$ref": REF.format(name=row.payload.__name__)} for row in LIVE if row.event == event]}
     properties = {"event": {"const": event}, "data": data, "seq": {"type": "integer"}}
     return {"type": "object", "properties": properties, "required": ["event", "data", "seq"]}
 

@@ -1,47 +1,20 @@
 """What every port serves beside the documented routes: health, figures, documents and a page to read them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 from aiohttp import web
 
-from actors.runtime.bus import Bus, BusError
-from bus_schemas.audit import RECORD_AUDIT
-from bus_schemas.call import GET_CDR
-from bus_schemas.user import IDENTIFY
+from gateway.health import CHECKS, Health
 from gateway.metrics import Metrics
 from gateway.openapi import asyncapi, openapi, routes_of
 from gateway.routes import Part
 
 JSON = "application/json"
-CHECK_TIMEOUT = 2.0
-
-# Who must answer for the gateway to be of use, by a line that each refuses without doing anything.
-PROBES: Mapping[str, str] = {
-    "point": IDENTIFY.subject,
-    "ledger": GET_CDR.subject,
-    "audit": RECORD_AUDIT.subject,
-    "actors": "ottb.v1.cmd.slots.remove",
-}
 
 
-async def failing(bus: Bus, connected: Callable[[], bool]) -> dict[str, str]:
-    """What is not ready, and why. Empty: everything is."""
-    if not connected():
-        return {"bus": "not connected"}
-    missing: dict[str, str] = {}
-    for name, subject in PROBES.items():
-        try:
-            await bus.request(subject, b"", {}, timeout=CHECK_TIMEOUT)
-        except BusError as error:
-            missing[name] = f"does not answer ({type(error).__name__})"
-    return missing
-
-
-def add_pages(
-    app: web.Application, *, part: Part, bus: Bus, connected: Callable[[], bool], metrics: Metrics, sandbox: bool
-) -> None:
+def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metrics, sandbox: bool) -> None:
     """Add the pages to one port's application."""
     documents = {
         "/openapi.json": msgspec.json.encode(openapi(routes_of(part))),
@@ -52,14 +25,17 @@ def add_pages(
         return _json({"status": "ok"})
 
     async def readyz(request: web.Request) -> web.Response:
-        missing = await failing(bus, connected)
-        metrics.bus_connected.set(1 if connected() else 0)
-        checks = {name: missing.get(name, "ok") for name in ("bus", *PROBES)}
-        verbose = {"checks": checks} if "verbose" in request.query else {}
-        status = {"status": "not ready" if missing else "ok", "sandbox": sandbox}
-        return _json(status | verbose, 503 if missing else 200)
+        missing = await health.failing()
+        ready: dict[str, object] = {"status": "not ready" if missing else "ok", "sandbox": sandbox}
+        if "verbose" in request.query:
+            ready["checks"] = {name: missing.get(name, "ok") for name in CHECKS}
+            ready["hosts"] = health.hosts()
+            if health.degraded and not missing:
+                ready["status"] = "degraded"  # the rest serves
+        return _json(ready, 503 if missing else 200)
 
     async def figures(request: web.Request) -> web.Response:
+        health.refresh()
         return web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
 
     async def about(request: web.Request) -> web.Response:

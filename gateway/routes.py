@@ -31,12 +31,10 @@ from bus_schemas.slot import (
     REBOOT_DEVICE,
     REMOVE_SLOT,
     RESTART_SLOT,
-    SLOT_BOOKED,
     SLOT_COMMAND_DONE,
     SLOT_COMMAND_STARTED,
     SLOT_CONFIGURED,
     SLOT_LINKED,
-    SLOT_RELEASED,
     SLOT_REMOVED,
     SLOT_RESTARTING,
     SLOT_TELEMETRY,
@@ -60,6 +58,7 @@ from bus_schemas.user import (
     ROLE_CHECK,
     SET_ROLE,
 )
+from gateway.shown import SlotFreed, SlotTaken
 
 
 class Part(StrEnum):
@@ -100,12 +99,19 @@ class Route:
 
 @dataclass(frozen=True)
 class Live:
-    """A topic as Socket.IO clients hear it: in which room, under which name, with which permission."""
+    """A topic as Socket.IO clients hear it: in which room, under which name, with which permission. `derived`: what it
+    says of another kind of thing, which is heard in that one's room instead of the event itself."""
 
     topic: Topic[Any]
     room: str
     event: str
     permission: Action
+    derived: type[SlotTaken | SlotFreed] | None = None
+
+    @property
+    def payload(self) -> type[Any]:
+        """What the data is made of, for the documents."""
+        return self.derived or self.topic.event
 
 
 A = Action
@@ -167,8 +173,8 @@ LIVE = (
     Live(SLOT_REMOVED,         "slots", "slot.update", A.SLOT_VIEW),
     Live(SLOT_LINKED,          "slots", "slot.update", A.SLOT_VIEW),
     Live(SLOT_RESTARTING,      "slots", "slot.update", A.SLOT_VIEW),
-    Live(SLOT_BOOKED,          "slots", "slot.update", A.SLOT_VIEW),
-    Live(SLOT_RELEASED,        "slots", "slot.update", A.SLOT_VIEW),
+    Live(CALL_DIALING,         "slots", "slot.update", A.SLOT_VIEW, SlotTaken),
+    Live(CALL_ENDED,           "slots", "slot.update", A.SLOT_VIEW, SlotFreed),
     Live(SLOT_COMMAND_STARTED, "slots", "slot.update", A.SLOT_VIEW),
     Live(SLOT_COMMAND_DONE,    "slots", "slot.update", A.SLOT_VIEW),
     Live(SLOT_TELEMETRY,       "slots", "slot.update", A.SLOT_VIEW),

@@ -1,15 +1,28 @@
 """The bus port in memory: the broker outlives its clients, so a simulated process can die at any step.
 
-The broker keeps what NATS keeps (journal, keys) and refuses what NATS refuses: a write under a scope that somebody
-else has written to, a key at another revision. A killed client's calls never return, as in a process that is gone.
+The broker (`memory_broker.py`) keeps what NATS keeps and refuses what NATS refuses. What can happen to one client:
+- `client.kill()`: the process is gone, its calls never return. `client.bury()` when the simulation is over.
+- `client.pause()` / `resume()`: a stopped process (SIGSTOP). Nothing reaches it and none of its calls goes on until it
+  is resumed; then all that waited goes on, late. What else a process does must ask `client.awake()`.
+- `broker.cut(client, notice=...)` / `mend(client)`: no connection. What is called then raises BusUnavailable; what was
+  under way, or was called before the client noticed, NoAnswer, unless the connection is back within its deadline.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import structlog
+
 from actors.runtime.bus import (
+    APPEND_DEADLINE,
+    AWAY,
+    FULL,
+    ID,
+    STUCK,
+    BusFull,
     BusUnavailable,
     Entry,
     Fenced,
@@ -19,123 +32,21 @@ from actors.runtime.bus import (
     NoAnswer,
     NobodyThere,
     Recorded,
+    Size,
     Unsubscribe,
 )
-from actors.runtime.clock import Clock
+from simulators.memory_broker import Ack, Follower, Full, MemoryBroker, Subscription, matches
+
+__all__ = ["MemoryBroker", "MemoryBus", "Step", "matches", "no_step"]
+
+log = structlog.get_logger()
 
 Step = Callable[[str], Awaitable[None]]
-ID = "Nats-Msg-Id"
+STALE = 4.0  # seconds after which the server takes a client that answers no ping for dead
 
 
 async def no_step(name: str) -> None:
     """Nothing happens between two steps."""
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """NATS subject matching: `*` is one token, `>` all that follow."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for place, token in enumerate(wanted):
-        if token == ">":
-            return len(given) > place
-        if place >= len(given) or token not in ("*", given[place]):
-            return False
-    return len(wanted) == len(given)
-
-
-def _prefix(subject: str) -> str:
-    """The first five tokens, or nothing for a pattern whose wildcard comes before."""
-    prefix = ".".join(subject.split(".")[:5])
-    return "" if "*" in prefix or ">" in prefix else prefix
-
-
-@dataclass(eq=False)
-class _Subscription:
-    client: "MemoryBus"
-    pattern: str
-    handler: Handler
-    queue: str
-
-
-@dataclass(eq=False)
-class _Follower:
-    client: "MemoryBus"
-    scope: str
-    handler: Callable[[Recorded], Awaitable[None]]
-    wake: asyncio.Event
-    at: int
-
-
-@dataclass
-class _Value:
-    data: bytes | None
-    revision: int
-    until: float | None
-
-
-@dataclass
-class MemoryBroker:
-    """What survives every client."""
-
-    clock: Clock
-    journal: list[Recorded] = field(default_factory=list)
-    values: dict[str, _Value] = field(default_factory=dict)
-    followers: list[_Follower] = field(default_factory=list)
-    revision: int = 0
-    turn: int = 0
-    lose_ack: Callable[[], bool] = lambda: False
-
-    # Entries and subscriptions by their first five tokens (`ottb.v1.evt.slot.44`): one actor's are found at once.
-    entries_of: dict[str, list[Recorded]] = field(default_factory=dict)
-    heard_by: dict[str, list[_Subscription]] = field(default_factory=dict)
-
-    def store(self, entry: Recorded) -> None:
-        self.journal.append(entry)
-        self.entries_of.setdefault(_prefix(entry.subject), []).append(entry)
-        for follower in self.followers:
-            follower.wake.set()
-
-    def entries(self, scope: str) -> list[Recorded]:
-        """The entries under a subject filter, oldest first."""
-        near = self.entries_of.get(_prefix(scope), []) if _prefix(scope) else self.journal
-        return [entry for entry in near if matches(scope, entry.subject)]
-
-    def last(self, scope: str) -> Recorded | None:
-        found = self.entries(scope)
-        return found[-1] if found else None
-
-    def add(self, subscription: _Subscription) -> None:
-        self.heard_by.setdefault(_prefix(subscription.pattern), []).append(subscription)
-
-    def drop(self, subscription: _Subscription) -> None:
-        known = self.heard_by.get(_prefix(subscription.pattern), [])
-        if subscription in known:
-            known.remove(subscription)
-
-    def drop_client(self, client: "MemoryBus") -> None:
-        for known in self.heard_by.values():
-            known[:] = [one for one in known if one.client is not client]
-        self.followers = [one for one in self.followers if one.client is not client]
-
-    def listeners(self, subject: str) -> list[_Subscription]:
-        """Who hears a message: everybody, and one of each queue group in turn."""
-        heard: list[_Subscription] = []
-        groups: dict[tuple[str, str], list[_Subscription]] = {}
-        near = [*self.heard_by.get(_prefix(subject), ()), *self.heard_by.get("", ())]
-        for one in near:
-            if matches(one.pattern, subject):
-                if one.queue:
-                    groups.setdefault((one.pattern, one.queue), []).append(one)
-                else:
-                    heard.append(one)
-        self.turn += 1
-        return heard + [members[self.turn % len(members)] for members in groups.values()]
-
-    def value(self, name: str) -> _Value | None:
-        value = self.values.get(name)
-        if value is not None and value.until is not None and value.until <= self.clock.monotonic():
-            self.revision += 1
-            value = self.values[name] = _Value(None, self.revision, None)
-        return value
 
 
 class MemoryBus:
@@ -145,12 +56,24 @@ class MemoryBus:
         self._broker = broker
         self._step = step
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._unsettled: set[str] = set()  # ids of writes that were sent and not answered
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._paused_at = 0.0
+        self._linked = asyncio.Event()
+        self._linked.set()
+        self._notice_at = 0.0
+        self._connection = 1  # number of the connection: what was under way on a former one is lost
         self.alive = True
         self.buried = asyncio.Event()
+
+    # --- what happens to the process
 
     def kill(self) -> None:
         """The process is gone: it hears nothing, and what it waits for never comes."""
         self.alive = False
+        self._awake.set()
+        self._linked.set()
         self._broker.drop_client(self)
 
     def bury(self) -> None:
@@ -158,50 +81,159 @@ class MemoryBus:
         self.kill()
         self.buried.set()
 
-    async def _pass(self, name: str) -> None:
-        await self._step(name)
+    def pause(self) -> None:
+        """Stop the process where it is."""
+        if self.alive and self._awake.is_set():
+            self._awake.clear()
+            self._paused_at = self._now()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._awake.set()
+
+    @property
+    def paused(self) -> bool:
+        return not self._awake.is_set()
+
+    async def awake(self) -> None:
+        """Go on, if the process does: wait while it is paused, and for ever once it was killed."""
+        if not self._awake.is_set():
+            await self._awake.wait()
         if not self.alive:
             await self.buried.wait()
             raise BusUnavailable("the process was killed")
+
+    async def _pass(self, name: str) -> None:
+        await self._step(name)
+        await self.awake()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    # --- what happens to its connection
+
+    def cut_off(self, notice: float) -> None:
+        if self._linked.is_set():
+            self._connection += 1
+            self._linked.clear()
+        self._notice_at = self._now() + notice
+
+    def mended(self) -> None:
+        self._linked.set()
+
+    @property
+    def connected(self) -> bool:
+        return self._linked.is_set()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the server still has a subscription of this client's that it may send to."""
+        stale = not self._awake.is_set() and self._now() - self._paused_at > STALE
+        return self._linked.is_set() and not stale
+
+    def healthy(self) -> str | None:
+        if not self.connected:
+            return AWAY
+        return STUCK if self._broker.stuck else FULL if self._broker.full else None
+
+    @property
+    def full(self) -> bool:
+        """Whether writes are refused or swallowed."""
+        return self._broker.full or self._broker.stuck
+
+    async def _reach(self, what: str, id: str = "") -> None:
+        """Have a connection. BusUnavailable: there is none. NoAnswer: it went into the void for as long as we wait."""
+        if self.connected:
+            return
+        if (wait := self._notice_at - self._now()) <= 0:
+            raise BusUnavailable("not connected")
+        if id:
+            self._unsettled.add(id)
+        await self._wait_for_link(min(wait, APPEND_DEADLINE), what)
+
+    async def _wait_for_link(self, seconds: float, what: str) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._linked.wait()
+        except TimeoutError:
+            await self.awake()
+            raise NoAnswer(what) from None
+        await self.awake()
 
     # --- requests and telemetry
 
     async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
         await self._pass(f"before request {subject}")
-        listeners = self._broker.listeners(subject)
-        if not listeners:
-            raise NobodyThere(subject)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-
-        async def reply(body: bytes, reply_headers: Headers) -> None:
-            if not answer.done():
-                answer.set_result(Message(subject="reply", data=body, headers=dict(reply_headers)))
-
-        for listener in listeners:
-            self._deliver(listener, Message(subject=subject, data=data, headers=dict(headers), reply=reply))
+        if self.connected:
+            listeners = self._broker.listeners(subject)
+            if not listeners:
+                raise NobodyThere(subject)
+            for listener in listeners:
+                reply = partial(self._reply, listener.client, answer, self._connection)
+                self._deliver(listener, Message(subject=subject, data=data, headers=dict(headers), reply=reply))
+        elif self._notice_at <= self._now():
+            raise BusUnavailable("not connected")
         try:
             async with asyncio.timeout(timeout):
                 found = await answer
         except TimeoutError:
+            await self.awake()
             raise NoAnswer(subject) from None
         await self._pass(f"after request {subject}")
         return found
 
+    async def _reply(
+        self, answerer: "MemoryBus", answer: "asyncio.Future[Message]", connection: int, body: bytes, headers: Headers
+    ) -> None:
+        """Answer a request of this client's: the first copy that arrives counts."""
+        with contextlib.suppress(BusUnavailable):  # an answer that cannot be sent is no error to who sends it
+            await answerer.awake()
+
+        def arrive() -> None:
+            if not answer.done() and self.alive and self.connected and self._connection == connection:
+                answer.set_result(Message(subject="reply", data=body, headers=dict(headers)))
+
+        if not answerer.alive or not answerer.connected:
+            return
+        for delay in self._broker.reply_delays():
+            if delay > 0:
+                asyncio.get_running_loop().call_later(delay, arrive)
+            else:
+                arrive()
+
     async def publish(self, subject: str, data: bytes, headers: Headers) -> None:
         await self._pass(f"before publish {subject}")
+        if not self.connected:
+            if self._notice_at <= self._now():
+                raise BusUnavailable("not connected")
+            return
         for listener in self._broker.listeners(subject):
             self._deliver(listener, Message(subject=subject, data=data, headers=dict(headers)))
 
-    def _deliver(self, listener: _Subscription, message: Message) -> None:
-        async def hand_over() -> None:
-            if listener.client.alive:
-                await listener.handler(message)
+    def _deliver(self, listener: Subscription, message: Message) -> None:
+        client, connection = listener.client, listener.client._connection
+        if listener.waiting >= self._broker.pending_limit:
+            log.warning("slow consumer: message dropped", subject=message.subject)
+            return
+        listener.waiting += 1
 
-        self._spawn(hand_over())
+        async def hand_over() -> None:
+            try:
+                if not client._awake.is_set():
+                    await client._awake.wait()
+                if client.alive and client._connection == connection:
+                    await listener.handler(message)
+            except Exception:
+                log.exception("handler failed", subject=message.subject)
+            finally:
+                listener.waiting -= 1
+
+        client._spawn(hand_over())
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
         await self._pass(f"before subscribe {subject}")
-        subscription = _Subscription(self, subject, handler, queue)
+        subscription = Subscription(self, subject, handler, queue)
         self._broker.add(subscription)
 
         async def unsubscribe() -> None:
@@ -212,28 +244,68 @@ class MemoryBus:
     # --- the journal
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
-        await self._pass(f"before append {subject}")
-        last = self._broker.last(scope)
-        if (last.seq if last else 0) != expect:
-            if last is not None and last.headers.get(ID) == headers[ID]:
-                return last.seq
-            raise Fenced(scope)
-        seq = len(self._broker.journal) + 1
-        at = self._broker.clock.now().timestamp()
-        self._broker.store(Recorded(subject=subject, data=data, headers=dict(headers), seq=seq, at=at))
-        await self._pass(f"after append {subject}")
+        broker, id = self._broker, headers[ID]
+
+        def write() -> Ack:
+            return broker.write(subject, data, headers, scope=scope, expect=expect)
+
+        def mine() -> int | None:
+            entry = broker.log.first_after(scope, expect)
+            return entry.seq if entry is not None and entry.headers.get(ID) == id else None
+
+        return await self._write(f"append {subject}", id, write, mine)
+
+    async def _write(self, what: str, id: str, write: Callable[[], Ack], mine: Callable[[], int | None]) -> int:
+        """Write until it is answered. A write of ours is known by its id, and only if it was sent before."""
+        await self._pass(f"before {what}")
+        again = id in self._unsettled
+        await self._reach(what, id)
+        give_up = self._now() + APPEND_DEADLINE
+        while True:
+            self._unsettled.add(id)
+            connection = self._connection
+            outcome = await self._attempt(what, write)
+            await self._pass(f"after {what}")
+            if self.connected and self._connection == connection:
+                break
+            await self._wait_for_link(max(give_up - self._now(), 0.0), what)
+            again = True
         if self._broker.lose_ack():
-            raise NoAnswer(subject)
-        return seq
+            raise NoAnswer(what)
+        self._unsettled.discard(id)
+        if isinstance(outcome, Fenced):
+            found = mine() if again else None
+            if found is None:
+                raise outcome
+            return found
+        if isinstance(outcome, BusFull):
+            raise outcome
+        if outcome.duplicate and not again:
+            raise Fenced(f"{what}: somebody else's id")
+        return outcome.seq
+
+    async def _attempt(self, what: str, write: Callable[[], Ack]) -> Ack | Fenced | BusFull:
+        try:
+            return write()
+        except Fenced as fenced:
+            return fenced
+        except Full:
+            if not self._broker.stuck:
+                return BusFull(FULL)
+        await asyncio.sleep(APPEND_DEADLINE)
+        await self.awake()
+        raise NoAnswer(what)
 
     async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         await self._pass(f"before replay {scope}")
+        await self._reach(scope)
         for entry in self._broker.entries(scope):
             if entry.seq > after:
                 yield entry
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
-        follower = _Follower(self, scope, handler, asyncio.Event(), after)
+        await self._reach(scope)
+        follower = Follower(self, scope, handler, asyncio.Event(), after)
         self._broker.followers.append(follower)
         task = self._spawn(self._feed(follower))
 
@@ -244,56 +316,65 @@ class MemoryBus:
 
         return stop
 
-    async def _feed(self, follower: _Follower) -> None:
+    async def _feed(self, follower: Follower) -> None:
         while True:
             while follower.at < len(self._broker.journal):
                 entry = self._broker.journal[follower.at]
-                follower.at += 1
                 if matches(follower.scope, entry.subject):
                     await self._pass(f"before hearing {entry.subject}")
-                    await follower.handler(entry)
+                    if not self.connected:  # this one is lost on the way, so the gap is noticed and it comes again
+                        await self._linked.wait()
+                        continue
+                    try:
+                        await follower.handler(entry)
+                    except Exception:
+                        log.exception("journal entry passed over", subject=entry.subject, seq=entry.seq)
+                follower.at += 1
             follower.wake.clear()
             await follower.wake.wait()
 
-    async def last(self, scope: str) -> Recorded | None:
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
         await self._pass(f"before last {scope}")
-        return self._broker.last(scope)
+        await self._reach(scope)
+        return self._broker.last(scope, behind=0 if certain else self._broker.lag())
 
     async def ids(self, scope: str) -> list[str]:
         await self._pass(f"before ids {scope}")
+        await self._reach(scope)
         return sorted({entry.subject for entry in self._broker.entries(scope)})
 
     async def last_seq(self) -> int:
+        await self._reach("last_seq")
         return len(self._broker.journal)
+
+    async def size(self) -> Size:
+        return Size(entries=len(self._broker.journal), last_seq=len(self._broker.journal))
 
     # --- keys
 
     async def get(self, bucket: str, key: str) -> Entry | None:
         await self._pass(f"before get {bucket}/{key}")
+        await self._reach(key)
         value = self._broker.value(f"{bucket}/{key}")
         return Entry(data=value.data, revision=value.revision) if value is not None else None
 
     async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
-        await self._pass(f"before put {bucket}/{key}")
-        name = f"{bucket}/{key}"
-        value = self._broker.value(name)
-        if expect is not None and (value.revision if value is not None else 0) != expect:
-            raise Fenced(name)
-        self._broker.revision += 1
-        until = None if ttl is None else self._broker.clock.monotonic() + max(ttl, 1.0)
-        self._broker.values[name] = _Value(data, self._broker.revision, until)
-        revision = self._broker.revision
-        await self._pass(f"after put {bucket}/{key}")
-        return revision
+        return await self._change("put", f"{bucket}/{key}", data, expect=expect, ttl=ttl)
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
-        await self._pass(f"before delete {bucket}/{key}")
-        name = f"{bucket}/{key}"
-        value = self._broker.value(name)
-        if expect is not None and (value is None or value.revision != expect):
-            raise Fenced(name)
-        self._broker.revision += 1
-        self._broker.values[name] = _Value(None, self._broker.revision, None)
+        await self._change("delete", f"{bucket}/{key}", None, expect=expect, ttl=None)
+
+    async def _change(self, verb: str, name: str, data: bytes | None, *, expect: int | None, ttl: float | None) -> int:
+        broker, id = self._broker, self._broker.new_id()
+
+        def write() -> Ack:
+            return Ack(seq=broker.change(name, data, expect=expect, ttl=ttl, id=id))
+
+        def mine() -> int | None:
+            value = broker.value(name)
+            return value.revision if value is not None and value.id == id else None
+
+        return await self._write(f"{verb} {name}", id, write, mine)
 
     async def close(self) -> None:
         self.kill()

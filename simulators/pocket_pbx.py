@@ -6,7 +6,9 @@ The switch outlives the host's connection to it, and keeps its own log: the judg
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
+from typing import TypeVar
 
 from actors.slot.phone import CallPhase, CallSeen, LiveCall, Look
 from actors.trunk.pbx import (
@@ -21,8 +23,15 @@ from actors.trunk.pbx import (
 from bus_schemas.call import EndReason
 from bus_schemas.trunk import TrunkConfig
 from simulators.carrier import BUSY, INVALID, REJECTED, REMOTE, Cause, Plan, Step, plan_for
+from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
+from simulators.clock_loop import here
 from simulators.memory_bus import Step as Pause
 from simulators.memory_bus import no_step
+from simulators.weather import Unanswered, Weather, Wire
+
+Answer = TypeVar("Answer")
+
+NAME = "pbx"
 
 REASON = {
     BUSY: EndReason.BUSY,
@@ -40,44 +49,73 @@ class SwitchCall:
     number: str
     plan: Plan
     created: float
+    record: DeviceCall
     phase: CallPhase = CallPhase.DIALING
     answered: float | None = None
     timer: asyncio.TimerHandle | None = None
 
 
 class Switch:
-    """The PBX itself. `dials`: how often each number went out."""
+    """The PBX itself. `dials`: how often each number went out. `book`: where its calls are written down."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, book: Chronicle | None = None, weather: Weather | None = None) -> None:
         self.calls: dict[str, SwitchCall] = {}
         self.dials: Counter[str] = Counter()
         self.connected = True
+        self.book = book if book is not None else Chronicle()
+        self.wire = Wire(weather)
         self._watchers: list[PocketPbx] = []
 
-    def place(self, order: Originate) -> None:
+    # --- what hosts do to it
+
+    def place(self, trunk: str, order: Originate) -> None:
         """Place a call. Raises PbxRefused for an id that is live."""
         if order.call_id in self.calls:
             raise PbxRefused("pocket: the id is in use")
         self.dials[order.number] += 1
-        now = asyncio.get_running_loop().time()
-        call = self.calls[order.call_id] = SwitchCall(order.call_id, order.number, plan_for(order.number), now)
+        now = self.now()
+        record = DeviceCall(
+            line=f"trunk-{trunk}", ref=order.call_id, number=order.number, source=Source.ORDER, created=now,
+            slot=order.slot,
+        )  # fmt: skip
+        self.book.calls.append(record)
+        call = SwitchCall(order.call_id, order.number, plan_for(order.number), now, record)
+        self.calls[order.call_id] = call
         self._next(call)
 
-    def end(self, call_id: str, reason: EndReason, cause: str) -> None:
+    def press_end(self, call_id: str) -> None:
+        """A host asks for the end of a call."""
+        self.end(call_id, EndReason.HANGUP_LOCAL, "asked", Ender.US)
+
+    def look(self, call_id: str) -> Look:
+        call = self.calls.get(call_id)
+        return Look(live=() if call is None else (self.live(call),), past=())
+
+    # --- what people and the network do to it
+
+    def far_end(self, call_id: str, cause: Cause) -> None:
+        """The far end of a call hangs up now."""
+        self.end(call_id, REASON.get(cause, EndReason.NETWORK), cause.reason, Ender.REMOTE)
+
+    def end(self, call_id: str, reason: EndReason, cause: str, ender: Ender) -> None:
         call = self.calls.pop(call_id, None)
         if call is None:
             return
-        if call.timer is not None:
-            call.timer.cancel()
-        billed = 0 if call.answered is None else int(asyncio.get_running_loop().time() - call.answered)
+        self._close(call, reason, cause, ender)
+        billed = 0 if call.answered is None else int(self.now() - call.answered)
         self._say(
             CdrSeen(call_id=call_id, disposition="ANSWERED" if call.answered else "FAILED", billable_seconds=billed)
         )
         self._say(CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, cause=cause))
 
-    def cut(self) -> None:
-        """The connection breaks; the calls go on."""
+    def hang_up_at_extension(self, call_id: str) -> None:
+        """Whoever talks at the slot's extension hangs up."""
+        self.end(call_id, EndReason.HANGUP_LOCAL, "the extension hung up", Ender.HAND)
+
+    def cut(self, *, dead: bool = False) -> None:
+        """The connection breaks; the calls go on, unless the PBX is dead."""
         self.connected = False
+        self.wire.cut(dead=dead)
         for watcher in list(self._watchers):
             watcher.hear(PbxLink(up=False, detail="cut"))
 
@@ -88,11 +126,12 @@ class Switch:
 
     def restart(self) -> None:
         """The process is killed: every call is gone."""
-        self.cut()
+        self.cut(dead=True)
         for call in self.calls.values():
-            if call.timer is not None:
-                call.timer.cancel()
+            self._close(call, EndReason.TRUNK_LOST, "restarted", Ender.LOST)
         self.calls.clear()
+
+    # --- who listens
 
     def link(self) -> PbxLink:
         if not self.connected:
@@ -100,7 +139,7 @@ class Switch:
         return PbxLink(up=True, live={id: self.live(call) for id, call in self.calls.items()})
 
     def live(self, call: SwitchCall) -> LiveCall:
-        now = asyncio.get_running_loop().time()
+        now = self.now()
         answered = None if call.answered is None else now - call.answered
         return LiveCall(ref=call.id, phase=call.phase, created_age=now - call.created, answered_age=answered)
 
@@ -108,22 +147,37 @@ class Switch:
         if watcher not in self._watchers:
             self._watchers.append(watcher)
 
+    def detach(self, watcher: "PocketPbx") -> None:
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    # --- inside
+
+    def _close(self, call: SwitchCall, reason: EndReason, cause: str, ender: Ender) -> None:
+        if call.timer is not None:
+            call.timer.cancel()
+        record = call.record
+        record.ended, record.ender, record.reason, record.cause = self.now(), ender, reason, cause
+
     def _next(self, call: SwitchCall) -> None:
-        if call.plan:
+        if call.plan:  # the network goes on whatever becomes of the host that dialled
             loop = asyncio.get_running_loop()
-            call.timer = loop.call_at(call.created + call.plan[0].after, self._step, call)
+            call.timer = loop.call_at(call.created + call.plan[0].after, self._step, call, context=Context())
 
     def _step(self, call: SwitchCall) -> None:
         planned, call.plan = call.plan[0], call.plan[1:]
         match planned.step:
             case Step.ALERT:
-                call.phase = CallPhase.ALERTING
+                call.phase, call.record.rung = CallPhase.ALERTING, self.now()
             case Step.ANSWER:
-                call.phase, call.answered = CallPhase.ACTIVE, asyncio.get_running_loop().time()
+                call.phase, call.answered = CallPhase.ACTIVE, self.now()
+                call.record.answered = call.answered
             case Step.END:
-                cause: Cause | None = planned.cause
-                reason = REASON.get(cause, EndReason.NETWORK) if cause is not None else EndReason.UNKNOWN
-                self.end(call.id, reason, cause.reason if cause is not None else "")
+                assert planned.cause is not None
+                self.far_end(call.id, planned.cause)
                 return
         self._say(CallSeen(ref=call.id, phase=call.phase))
         self._next(call)
@@ -136,7 +190,7 @@ class Switch:
 
 class PocketPbx:
     """One host's connection to a switch. `alive` says whether the host's process still exists; one that does not
-    waits for `buried`."""
+    waits for `buried`. Where the host is a `Process`, it hears nothing while that is frozen."""
 
     def __init__(
         self, switch: Switch, *, alive: Callable[[], bool], buried: asyncio.Event, step: Pause = no_step
@@ -145,6 +199,7 @@ class PocketPbx:
         self._alive = alive
         self._buried = buried
         self._step = step
+        self._home = here()
         self._reports: dict[str, Callable[[PbxReport], None]] = {}
 
     def attach(self, trunk: TrunkConfig, report: Callable[[PbxReport], None]) -> None:
@@ -155,31 +210,52 @@ class PocketPbx:
 
     def detach(self, trunk: str) -> None:
         self._reports.pop(trunk, None)
+        if not self._reports:
+            self._switch.detach(self)
 
     async def originate(self, trunk: TrunkConfig, order: Originate) -> None:
-        await self._pass("before originate")
-        self._switch.place(order)
-        await self._pass("after originate", sent=True)
+        # Sent in the very step in which it was asked: what the asker has just checked still holds.
+        await self._order("originate", lambda: self._switch.place(trunk.name, order), survives=True)
 
     async def hang_up(self, call_id: str) -> None:
         await self._pass("before hang-up")
-        self._switch.end(call_id, EndReason.HANGUP_LOCAL, "asked")
-        await self._pass("after hang-up", sent=True)
+        await self._order("hang-up", lambda: self._switch.press_end(call_id), survives=True)
 
     async def look(self, call_id: str) -> Look:
         await self._pass("before look")
-        call = self._switch.calls.get(call_id)
-        return Look(live=() if call is None else (self._switch.live(call),), past=())
+        return await self._order("look", lambda: self._switch.look(call_id))
 
     def hear(self, report: PbxReport) -> None:
-        if self._alive():
-            for tell in list(self._reports.values()):
-                tell(report)
+        if not self._alive():
+            return
+        if self._home is None or self._home is here():
+            self._tell(report)
+        else:
+            self._home.call(self._tell, report)
 
-    async def _pass(self, name: str, *, sent: bool = False) -> None:
+    # --- inside
+
+    def _tell(self, report: PbxReport) -> None:
+        for tell in list(self._reports.values()):
+            tell(report)
+
+    async def _order(self, name: str, effect: Callable[[], Answer], *, survives: bool = False) -> Answer:
+        if not self._switch.connected:
+            raise PbxUnreachable("pocket: cut")
+
+        def unusual(kind: str, seconds: float) -> None:
+            now = self._switch.now()
+            self._switch.book.fault(f"{name}: {kind}", NAME, now, now + seconds)
+
+        try:
+            answer = await self._switch.wire.send(effect, survives=survives, unusual=unusual)
+        except Unanswered:
+            raise PbxUncertain("pocket: no answer") from None
+        await self._pass(f"after {name}")
+        return answer
+
+    async def _pass(self, name: str) -> None:
         await self._step(name)
         if not self._alive():
             await self._buried.wait()
             raise PbxUnreachable("pocket: the process was killed")
-        if not self._switch.connected:
-            raise PbxUncertain("pocket: no answer") if sent else PbxUnreachable("pocket: cut")

@@ -5,7 +5,10 @@ The handset outlives the host's connection to it, and keeps its own log: the jud
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVar
 
+from actors.adapters.phone_clock import DAY, Aged, Clock, Memory, ages_of
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -15,7 +18,10 @@ from actors.slot.phone import (
     LinkChanged,
     LiveCall,
     Look,
+    Noted,
     PastCall,
+    PhoneBusy,
+    PhoneRefused,
     PhoneUncertain,
     PhoneUnreachable,
     Report,
@@ -23,10 +29,18 @@ from actors.slot.phone import (
 )
 from bus_schemas.call import EndReason
 from simulators.carrier import Cause
-from simulators.memory_bus import Step, no_step
+from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
+from simulators.clock_loop import here
+from simulators.memory_bus import Step as Pause
+from simulators.memory_bus import no_step
 from simulators.telephony import Happened, PhoneCall, State, Telephony
+from simulators.weather import Unanswered, Weather, Wire
+
+Answer = TypeVar("Answer")
 
 BOOT = "pocket"
+REBOOT = 8.0  # seconds until a phone is back
+UP_BEFORE = 100_000.0  # seconds that a phone was up before the world began
 
 PHASE = {
     State.CONNECTING: CallPhase.DIALING,
@@ -49,32 +63,106 @@ REASON = {
 
 
 class Handset:
-    """The phone itself. `dials`: every number it was ever told to call, in order."""
+    """The phone itself. `dials`: every number it was ever told to call, in order. `book`: where its calls are written
+    down, with the line `name`."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "slot-0", *, book: Chronicle | None = None, weather: Weather | None = None) -> None:
+        self.name = name
         self.telephony = Telephony()
         self.dials: list[str] = []
-        self.most_calls_at_once = 0
         self.plugged = True
+        self.boot = BOOT
+        self._boots = 0
+        self._noted: tuple[str, float] | None = None
+        self.book = book if book is not None else Chronicle()
+        self.wire = Wire(weather)
+        self._wrong = [(0.0, 0.0)]  # from when on the phone's clock was ahead by how much
+        self._records: dict[str, DeviceCall] = {}
         self._watchers: list[PocketPhone] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def happened(self, happened: list[Happened]) -> None:
-        self.most_calls_at_once = max(self.most_calls_at_once, len(self.telephony.live))
-        for one in happened:
-            for watcher in list(self._watchers):
-                watcher.hear(one)
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self.telephony.next_due()
-        loop = asyncio.get_running_loop()
-        self._timer = None if due is None else loop.call_at(due, self._advance)
+    # --- what hosts do to it
 
-    def _advance(self) -> None:
-        self.happened(self.telephony.advance(asyncio.get_running_loop().time() + 1e-6))
+    def order(self, number: str, call_id: str) -> None:
+        """Note the order, then dial for a host, unless it is in a call. Raises PhoneBusy."""
+        if self.telephony.live:
+            raise PhoneBusy("pocket: in a call")
+        self._noted = (call_id, self.now())
+        self.dials.append(number)
+        self._happen(self.telephony.dial(number, self.now()), Source.ORDER)
 
-    def unplug(self) -> None:
+    def press_end(self, ref: str | None) -> None:
+        """The hang-up key, pressed by a host for one call. Raises PhoneRefused where it would end another one."""
+        live, hit = self.telephony.live, self.telephony.current
+        if hit is None or (ref is not None and all(self.ref(call) != ref for call in live)):
+            return
+        if (ref is None and len(live) > 1) or (ref is not None and self.ref(hit) != ref):
+            raise PhoneRefused("pocket: the key would end another call")
+        self._happen(self.telephony.hang_up(self.now()), ender=Ender.US)
+
+    def look(self, memory: Memory | None) -> tuple[Look, Memory]:
+        """What its calls are, told by its own clock, and what to remember for the next look."""
+        clock = Clock(time_of_day=self._its_time(self.now()), uptime=self.now() + UP_BEFORE)
+        history = list(self.telephony.history)
+        aged = {call.id: self._aged(call, clock, memory) for call in history}
+        past = [call for call in history if call.state is State.DISCONNECTED]
+        found = Look(
+            live=tuple(self._live(call, aged[call.id]) for call in reversed(self.telephony.live)),
+            past=tuple(self._past(call, aged[call.id]) for call in reversed(past)),
+            boot=self.boot,
+            order=Noted(self._noted[0], self.now() - self._noted[1]) if self._noted is not None else None,
+        )
+        up = clock.uptime or 0.0
+        return found, Memory(
+            clock=clock,
+            moments={id: tuple(up - age for age in one.ages) for id, one in aged.items()},
+            doubtful=frozenset(id for id, one in aged.items() if one.suspect),
+        )
+
+    def run(self, command: str) -> ShellResult:
+        self.book.shells[self.name, command] += 1
+        return ShellResult(exit_code=0, output="", truncated=False)
+
+    # --- what people and the network do to it
+
+    def dial_by_hand(self, number: str) -> None:
+        self._happen(self.telephony.dial(number, self.now(), by_hand=True), Source.HAND)
+
+    def ring(self, number: str) -> None:
+        """A call comes in."""
+        self._happen(self.telephony.ring(number, self.now()), Source.INCOMING)
+
+    def answer_by_hand(self) -> None:
+        """Somebody takes the call that rings; one that is still being dialled ends by that."""
+        self._happen(self.telephony.answer(self.now()), ender=Ender.HAND)
+
+    def swap_by_hand(self) -> None:
+        self._happen(self.telephony.swap(self.now()))
+
+    def hang_up_by_hand(self, call: PhoneCall) -> None:
+        """Somebody ends one call on the screen."""
+        self._happen(self.telephony.hang_up_call(call, self.now()), ender=Ender.HAND)
+
+    def far_end(self, cause: Cause, call: PhoneCall) -> None:
+        """The far end of a call hangs up now."""
+        self._happen(self.telephony.end(call, cause, self.now()))
+
+    def restart(self, seconds: float) -> None:
+        """The phone restarts: its calls are over and forgotten, and it is back after a while."""
+        for call in self.telephony.live:
+            record = self.record(call)
+            record.ended, record.ender, record.reason = self.now(), Ender.LOST, EndReason.PHONE_LOST
+        self.telephony.reset()
+        self._noted = None
+        self._boots += 1
+        self.boot = f"{BOOT}{self._boots}"
+        self.book.fault("phone restarted", self.name, self.now(), self.now() + seconds)
+        self.unplug(dead=True)
+        asyncio.get_running_loop().call_later(seconds, self.plug, context=Context())
+
+    def unplug(self, *, dead: bool = False) -> None:
         self.plugged = False
+        self.wire.cut(dead=dead)
         for watcher in list(self._watchers):
             watcher.link(Link.ABSENT)
 
@@ -83,6 +171,12 @@ class Handset:
         for watcher in list(self._watchers):
             watcher.link(Link.ONLINE)
 
+    def step_clock(self, seconds: float) -> None:
+        """Somebody, or the network, sets the phone's clock."""
+        self._wrong.append((self.now(), self._wrong[-1][1] + seconds))
+
+    # --- who listens
+
     def attach(self, watcher: "PocketPhone") -> None:
         self._watchers.append(watcher)
 
@@ -90,18 +184,100 @@ class Handset:
         if watcher in self._watchers:
             self._watchers.remove(watcher)
 
+    def record(self, call: PhoneCall) -> DeviceCall:
+        """What is written down of a call."""
+        return self._records[self.ref(call)]
+
+    # --- inside
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def ref(self, call: PhoneCall) -> str:
+        return f"{self.boot}/{call.id}"
+
+    def _happen(self, happened: list[Happened], source: Source = Source.HAND, *, ender: Ender = Ender.REMOTE) -> None:
+        for one in happened:
+            self._write_down(one, source, ender)
+            for watcher in list(self._watchers):
+                watcher.hear(one)
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.telephony.next_due()
+        loop = asyncio.get_running_loop()  # the network goes on whatever becomes of the host that dialled
+        self._timer = None if due is None else loop.call_at(due, self._advance, context=Context())
+
+    def _advance(self) -> None:
+        self._happen(self.telephony.advance(self.now() + 1e-6))
+
+    def _write_down(self, one: Happened, source: Source, ender: Ender) -> None:
+        call, ref = one.call, self.ref(one.call)
+        if ref not in self._records:
+            self._records[ref] = DeviceCall(
+                line=self.name, ref=ref, number=call.number, source=source, created=self.now()
+            )
+            self.book.calls.append(self._records[ref])
+        record = self._records[ref]
+        match one.event:
+            case "ALERTING":
+                record.rung = self.now()
+            case "SET_ACTIVE" if record.answered is None:
+                record.answered = self.now()
+            case "SET_DISCONNECTED":
+                record.ended, record.ender = self.now(), ender
+                record.reason, record.cause = _why(call.cause)
+
+    def _its_time(self, at: float) -> float:
+        """The time of day by the phone's clock at a moment."""
+        return (at + next(wrong for since, wrong in reversed(self._wrong) if since <= at)) % DAY
+
+    def _aged(self, call: PhoneCall, clock: Clock, memory: Memory | None) -> Aged:
+        events = [(name, self._its_time(at)) for at, name, _ in call.events]
+        return ages_of(call.id, events, "", clock, memory)
+
+    def _live(self, call: PhoneCall, aged: Aged) -> LiveCall:
+        return LiveCall(
+            ref=self.ref(call),
+            phase=PHASE[call.state],
+            created_age=max(aged.ages, default=0.0),
+            answered_age=_age(call, "SET_ACTIVE", aged),
+            incoming=call.incoming,
+            held=call.state is State.ON_HOLD,
+            suspect=aged.suspect,
+        )
+
+    def _past(self, call: PhoneCall, aged: Aged) -> PastCall:
+        reason, cause = _why(call.cause)
+        return PastCall(
+            ref=self.ref(call),
+            created_age=max(aged.ages, default=0.0),
+            answered_age=_age(call, "SET_ACTIVE", aged),
+            ended_age=_age(call, "SET_DISCONNECTED", aged) or 0.0,
+            reason=reason,
+            cause=cause,
+            incoming=call.incoming,
+            suspect=aged.suspect,
+        )
+
+
+def _age(call: PhoneCall, event: str, aged: Aged) -> float | None:
+    """How long ago an event was for the first time."""
+    return next((age for (_, name, _), age in zip(call.events, aged.ages, strict=True) if name == event), None)
+
 
 class PocketPhone:
     """One host's connection to a handset. `alive` says whether the host's process still exists; one that does not
-    waits for `buried`."""
+    waits for `buried`. Where the host is a `Process`, it hears nothing while that is frozen."""
 
     def __init__(
-        self, handset: Handset, *, alive: Callable[[], bool], buried: asyncio.Event, step: Step = no_step
+        self, handset: Handset, *, alive: Callable[[], bool], buried: asyncio.Event, step: Pause = no_step
     ) -> None:
         self._handset = handset
         self._alive = alive
         self._buried = buried
         self._step = step
+        self._home = here()
+        self._memory: Memory | None = None
         self._report: Callable[[Report], None] = lambda report: None
 
     def start(self, report: Callable[[Report], None]) -> None:
@@ -112,33 +288,34 @@ class PocketPhone:
 
     async def close(self) -> None:
         self._handset.detach(self)
+        self._report = lambda report: None
 
-    async def dial(self, number: str) -> None:
+    async def dial(self, number: str, call_id: str = "c_1", wanted: Callable[[], bool] = lambda: True) -> None:
         await self._pass("before dial")
-        self._handset.dials.append(number)
-        self._handset.happened(self._handset.telephony.dial(number, self._now()))
-        await self._pass("after dial", sent=True)
+        waited = await self._handset.wire.queue()
+        if not wanted():  # from here to the sending nothing can come between
+            raise PhoneUnreachable("pocket: the order was withdrawn")
+        await self._order("dial", lambda: self._handset.order(number, call_id), survives=True, waited=waited)
 
     async def hang_up(self, ref: str | None) -> None:
         await self._pass("before hang-up")
-        self._handset.happened(self._handset.telephony.hang_up(self._now()))
-        await self._pass("after hang-up", sent=True)
+        await self._order("hang-up", lambda: self._handset.press_end(ref), survives=True)
 
     async def look(self) -> Look:
         await self._pass("before look")
-        now = self._now()
-        past = [call for call in self._handset.telephony.history if call.state is State.DISCONNECTED]
-        return Look(
-            live=tuple(_live(live, now) for live in reversed(self._handset.telephony.live)),
-            past=tuple(_past(call, now) for call in reversed(past)),
-        )
+        try:
+            look, memory = await self._order("look", lambda: self._handset.look(self._memory))
+        except PhoneUncertain as error:
+            raise PhoneUnreachable(str(error)) from None
+        if self._memory is None or (memory.clock.uptime or 0.0) >= (self._memory.clock.uptime or 0.0):
+            self._memory = memory
+        return look
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
-        await self._pass("before shell")
-        return ShellResult(exit_code=0, output="", truncated=False)
+        return await self._order("shell", lambda: self._handset.run(command), survives=True)
 
     async def reboot(self) -> None:
-        await self._pass("before reboot")
+        await self._order("reboot", lambda: self._handset.restart(REBOOT), survives=True)
 
     async def reconnect(self) -> None:
         await self._pass("before reconnect")
@@ -151,7 +328,9 @@ class PocketPhone:
         call = happened.call
         reason, cause = _why(call.cause) if call.state is State.DISCONNECTED else (None, "")
         phase = CallPhase.ALERTING if happened.event == "ALERTING" else PHASE[call.state]
-        self._say(CallSeen(ref=_ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming))
+        self._say(
+            CallSeen(ref=self._handset.ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming)
+        )
 
     def link(self, link: Link) -> None:
         self._say(LinkChanged(link=link))
@@ -159,53 +338,38 @@ class PocketPhone:
     # --- inside
 
     def _say(self, report: Report) -> None:
-        if self._alive():
+        if not self._alive():
+            return
+        if self._home is None or self._home is here():
             self._report(report)
+        else:
+            self._home.call(lambda: self._report(report))
 
-    async def _pass(self, name: str, *, sent: bool = False) -> None:
+    async def _order(
+        self, name: str, effect: Callable[[], Answer], *, survives: bool = False, waited: float = 0.0
+    ) -> Answer:
+        if not self._handset.plugged:
+            raise PhoneUnreachable("pocket: unplugged")
+
+        def unusual(kind: str, seconds: float) -> None:
+            now = self._handset.now()
+            self._handset.book.fault(f"{name}: {kind}", self._handset.name, now, now + seconds)
+
+        try:
+            answer = await self._handset.wire.send(effect, unusual=unusual, survives=survives, waited=waited)
+        except Unanswered:
+            raise PhoneUncertain("pocket: no answer") from None
+        await self._pass(f"after {name}")
+        return answer
+
+    async def _pass(self, name: str) -> None:
         await self._step(name)
         if not self._alive():
             await self._buried.wait()
             raise PhoneUnreachable("pocket: the process was killed")
-        if not self._handset.plugged:
-            raise PhoneUncertain("pocket: no answer") if sent else PhoneUnreachable("pocket: unplugged")
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-
-def _ref(call: PhoneCall) -> str:
-    return f"{BOOT}/{call.id}"
 
 
 def _why(cause: Cause | None) -> tuple[EndReason, str]:
     if cause is None:
         return EndReason.UNKNOWN, ""
     return REASON.get(cause.code, EndReason.UNKNOWN), cause.reason
-
-
-def _age(call: PhoneCall, event: str, now: float) -> float | None:
-    return next((now - at for at, name, _ in call.events if name == event), None)
-
-
-def _live(call: PhoneCall, now: float) -> LiveCall:
-    return LiveCall(
-        ref=_ref(call),
-        phase=PHASE[call.state],
-        created_age=now - call.created,
-        answered_age=_age(call, "SET_ACTIVE", now),
-        incoming=call.incoming,
-    )
-
-
-def _past(call: PhoneCall, now: float) -> PastCall:
-    reason, cause = _why(call.cause)
-    return PastCall(
-        ref=_ref(call),
-        created_age=now - call.created,
-        answered_age=_age(call, "SET_ACTIVE", now),
-        ended_age=_age(call, "SET_DISCONNECTED", now) or 0.0,
-        reason=reason,
-        cause=cause,
-        incoming=call.incoming,
-    )

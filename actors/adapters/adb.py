@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
@@ -291,10 +291,18 @@ class LongShell:
         self._wire: Wire | None = None
         self._numbers = itertools.count(1)
 
-    async def run(self, command: str, *, timeout: float, sent_within: float | None = None) -> ShellResult:
+    async def run(
+        self,
+        command: str,
+        *,
+        timeout: float,
+        sent_within: float | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> ShellResult:
         """Run a command of one line. PhoneUnreachable: it was not sent; PhoneUncertain: it may have run.
 
         `sent_within`: seconds after which it is no longer sent, for what must not be done late; default `timeout`.
+        `wanted` is asked when its turn has come, right before it leaves: no longer wanted, it is not sent.
         """
         assert "\n" not in command
         began = asyncio.get_running_loop().time()
@@ -305,6 +313,8 @@ class LongShell:
                 wire = self._wire or await self._open()
                 if sent_within is not None:
                     deadline.reschedule(began + timeout)
+                if not wanted():
+                    raise PhoneUnreachable(f"{self._serial}: the order was withdrawn before it was sent")
                 return await self._exchange(wire, command, deadline)
         except TimeoutError:
             raise PhoneUnreachable(f"{self._serial}: the shell was in use for {sent_within or timeout:g} s") from None

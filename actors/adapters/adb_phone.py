@@ -121,13 +121,15 @@ class AdbPhone:
         await self._stop_watching()
         self._shell.close()
 
-    async def dial(self, number: str) -> None:
+    async def dial(self, number: str, call_id: str = "c_1", wanted: Callable[[], bool] = lambda: True) -> None:
         if not NUMBER.match(number):
             raise ValueError("only an E.164 number that passed the gate may reach a phone")
         if not self._claimed:
             await self._read_calls()
         self._check_hold()
-        done = await self._shell.run(orders.dial_line(number), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN)
+        done = await self._shell.run(
+            orders.dial_line(number, call_id), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN, wanted=wanted
+        )
         outcome, words = orders.read_dial(done.output, done.exit_code)
         if outcome is not Dialled.TAKEN:
             raise FAILED[outcome](f"{self._serial}: {outcome.value}: {words}")

@@ -11,6 +11,7 @@ one grep and a `cat` to hang up.
 import re
 from enum import Enum
 
+from actors.adapters.android import NOTE
 from actors.slot.phone import CallPhase, Look
 
 # Calls in any state but DISCONNECTED and ABORTED, and the titles between which they are listed (`CallsManager.dump`).
@@ -26,7 +27,7 @@ BY_A_SIGNAL = range(129, 193)  # exit codes; 255 is a command's own -1, as after
 _STARTED = re.compile(r"(?m)^Starting: Intent\b")
 _REFUSED = re.compile(
     r"(?m)^(?:Error(?::| type)|.*(?:SecurityException|Permission Denial|IllegalArgumentException)"
-    r"|.*\b(?:am|input): (?:inaccessible or )?not found).*"
+    r"|.*\b(?:am|input|tee): (?:inaccessible or )?not found|tee: ).*"
 )
 
 
@@ -35,13 +36,15 @@ def _whole(begin: str, then: str = "") -> str:
     return "|".join(f"{begin}{then}*{end}*" for end in ("mCallAudioManager:", "Historical"))
 
 
-def dial_line(number: str) -> str:
-    """Dial an E.164 number if the phone is in no call: neither Telecom has one, nor a SIM."""
+def dial_line(number: str, call_id: str) -> str:
+    """Note for which call, and dial an E.164 number, if the phone is in no call: neither Telecom has one, nor a SIM.
+    What cannot be noted is not dialled: nobody could tell later whether it was."""
     uri = f"tel:%2B{number.removeprefix('+')}"
+    note = f"echo {call_id} $(cat /proc/uptime;{_BOOT})|tee {NOTE}"
     return (
         f"s=$(dumpsys telephony.registry|grep -E '^ *mCallState=';{_CALLS});case $s in "
         f'*mCallState=[!0]*|*TC@*)echo {BUSY};echo "$s";;'
-        f"{_whole('*mCallState=0*mCalls:')})am start -a android.intent.action.CALL -d {uri} </dev/null;;"
+        f"{_whole('*mCallState=0*mCalls:')}){note}&&am start -a android.intent.action.CALL -d {uri} </dev/null;;"
         f'*)echo {SILENT};echo "$s";;esac'
     )
 

@@ -1,15 +1,12 @@
 """The bus port over nats-py: where every habit of the client that could lose or repeat something is dealt with.
 
 What is avoided and why: `publish_async` never reports errors; the KV wrapper misreads limit markers; the default
-`connect()` gives up after 60 tries and notices a dead peer after minutes; a repeat of a conditional write is
-answered 10071 before its deduplication is looked at (R1), so the last message's id is compared.
+`connect()` gives up after 60 tries and notices a dead peer after minutes.
 """
 
 import asyncio
-import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -17,50 +14,52 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RePublish, StreamConfig, SubjectTransform
-from nats.js.errors import APIError, NotFoundError
+from nats.js.api import RePublish, StreamConfig, SubjectTransform
+from nats.js.errors import NotFoundError
 
+from actors.adapters.nats_follower import Follower, unsubscribe
+from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, asking, get, recorded
+from actors.adapters.nats_writer import Writer
+from actors.adapters.random_ids import RandomIds
 from actors.runtime.bus import (
+    APPEND_DEADLINE,
+    AWAY,
+    ID,
     BusUnavailable,
     Entry,
-    Fenced,
     Handler,
     Headers,
     Message,
     NoAnswer,
     NobodyThere,
     Recorded,
+    Size,
     Unsubscribe,
 )
 from actors.settings import Nats
 
 log = structlog.get_logger()
 
-JOURNAL = "OTTB_EVT"
 WRITTEN = "ottb.v1.write."  # what is put here and accepted is stored and said as EVENTS
 EVENTS = "ottb.v1.evt."
 BUCKETS: Mapping[str, float] = {"OTTB_OWN": 0.0, "OTTB_SNAP": 0.0, "OTTB_IDEM": 24 * 3600.0}  # name: seconds kept
 
-WRONG_SEQUENCE, SEQUENCE_IN_FLIGHT = 10071, 10164
-TRY_TIMEOUT = 1.5  # of one write; a server that restarts answers nothing
-APPEND_DEADLINE = 5.0
-RETRY_PAUSE = 0.05
 BATCH = 256  # entries of a replay that are asked for at once
+BATCH_BYTES = 4 * 1024 * 1024
 PENDING_MESSAGES = 65536  # of one subscription; beyond, nats-py drops and reports a slow consumer
-IDLE_HEARTBEAT = 0.5  # seconds; the default of 5 leaves a follower blind for 15 s after a server crash
 DUPLICATE_WINDOW = 120.0
 START_PATIENCE = 30.0  # seconds to wait for the server at the start
 CONNECT_PAUSE = 0.2
 RECONNECT_PAUSE: Any = 0.2  # nats-py says int and takes any number of seconds
 
-ID = "Nats-Msg-Id"
 EXPECT = "Nats-Expected-Last-Subject-Sequence"
 EXPECT_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
+
+new_id = RandomIds().new
 
 
 class NatsBus:
@@ -70,6 +69,7 @@ class NatsBus:
         self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=TRY_TIMEOUT)
         self._followers: set[Follower] = set()
+        self._writer = Writer(client, self._js)
 
     @classmethod
     async def connect(
@@ -125,6 +125,14 @@ class NatsBus:
     @property
     def connected(self) -> bool:
         return self._client.is_connected
+
+    def healthy(self) -> str | None:
+        return self._writer.refuses() if self._client.is_connected else AWAY
+
+    @property
+    def full(self) -> bool:
+        """Whether writes are refused or swallowed, as far as the last of them showed."""
+        return self._writer.refuses() is not None
 
     async def close(self) -> None:
         for follower in list(self._followers):
@@ -203,85 +211,58 @@ class NatsBus:
         subscription = await self._client.subscribe(
             subject, queue=queue, cb=receive, pending_msgs_limit=PENDING_MESSAGES
         )
-        return partial(_unsubscribe, subscription)
+        return partial(unsubscribe, subscription)
 
     # --- the journal
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
-        all_headers = {**headers, EXPECT: str(expect), EXPECT_SCOPE: scope}
         written = WRITTEN + subject.removeprefix(EVENTS)
-        return await self._write(JOURNAL, written, data, all_headers, scope)
-
-    async def _write(
-        self, stream: str, subject: str, data: bytes, headers: dict[str, str], scope: str, ttl: float | None = None
-    ) -> int:
-        """Write until it is certain: the same id each time, so that what arrived once counts once."""
-        deadline = asyncio.get_running_loop().time() + APPEND_DEADLINE
-        while True:
-            if not self._client.is_connected:
-                raise BusUnavailable("not connected")
-            try:
-                acked = await self._js.publish(subject, data, timeout=TRY_TIMEOUT, headers=dict(headers), msg_ttl=ttl)
-                return int(acked.seq)
-            except APIError as problem:
-                if problem.err_code == WRONG_SEQUENCE:
-                    return await self._was_it_mine(stream, scope, headers.get(ID))
-                if problem.err_code != SEQUENCE_IN_FLIGHT:
-                    raise BusUnavailable(repr(problem)) from None
-            except (NatsTimeout, TimeoutError, NoRespondersError):
-                pass
-            except (NatsError, OSError) as problem:
-                raise BusUnavailable(repr(problem)) from None
-            if asyncio.get_running_loop().time() >= deadline:
-                raise NoAnswer(subject)
-            await asyncio.sleep(RETRY_PAUSE)
-
-    async def _was_it_mine(self, stream: str, scope: str, mine: str | None) -> int:
-        last = await self._last(stream, scope)
-        if last is not None and mine is not None and last.headers.get(ID) == mine:
-            return last.seq
-        raise Fenced(scope)
+        all_headers = {ID: new_id(), **headers, EXPECT: str(expect), EXPECT_SCOPE: scope}
+        first_after = {"seq": expect + 1, "next_by_subj": scope}
+        return await self._writer.write(JOURNAL, written, data, all_headers, first_after)
 
     async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
-        while True:
-            batch = await self._batch(scope, after + 1)
-            for recorded in batch:
-                yield recorded
-            if len(batch) < BATCH:
-                return
-            after = batch[-1].seq
+        more = True
+        while more:
+            batch, more = await self._batch(scope, after + 1)
+            for entry in batch:
+                yield entry
+                after = entry.seq
 
-    async def _batch(self, scope: str, start: int) -> list[Recorded]:
-        """Up to BATCH entries from `start` on, by one batched direct get (ADR-31)."""
+    async def _batch(self, scope: str, start: int) -> tuple[list[Recorded], bool]:
+        """Up to BATCH entries and BATCH_BYTES from `start` on, by one batched direct get (ADR-31), and whether there
+        are more. The server ends a batch where it likes and says how many are pending."""
         found: list[Recorded] = []
-        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         async def receive(message: Msg) -> None:
             headers = message.headers or {}
+            if over.done():
+                return
             if "Status" in headers:
-                if not over.done():
-                    over.set_result(None)
-            elif not over.done():
-                found.append(_recorded(message.subject, message.data, headers))
+                over.set_result(int(headers.get("Nats-Num-Pending", "0")) > 0)
+            elif int(headers.get("Nats-Last-Sequence", "0")) != (found[-1].seq if found else 0):
+                over.set_exception(NoAnswer("replay: an entry was lost on the way"))
+            else:
+                found.append(recorded(message.subject, message.data, headers))
 
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox, cb=receive, pending_msgs_limit=PENDING_MESSAGES)
-        query = msgspec.json.encode({"seq": start, "batch": BATCH, "next_by_subj": scope})
-        try:
-            await self._client.publish(f"$JS.API.DIRECT.GET.{JOURNAL}", query, reply=inbox)
-            async with asyncio.timeout(APPEND_DEADLINE):
-                await over
-        except TimeoutError:
-            raise NoAnswer("replay") from None
-        except (NatsError, OSError) as problem:
-            raise BusUnavailable(repr(problem)) from None
-        finally:
-            await _unsubscribe(subscription)
-        return found
+        query = {"seq": start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
+        async with asking(self._client, "replay"), asyncio.timeout(APPEND_DEADLINE):
+            subscription = await self._client.subscribe(inbox, cb=receive, pending_msgs_limit=PENDING_MESSAGES)
+            try:
+                await self._client.publish(f"$JS.API.DIRECT.GET.{JOURNAL}", msgspec.json.encode(query), reply=inbox)
+                more = await over
+            finally:
+                await unsubscribe(subscription)
+        return found, more and bool(found)
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
-        follower = Follower(js=self._js, client=self._client, scope=scope, handler=handler, after=after)
-        await follower.start()
+        follower = Follower(
+            js=self._js, client=self._client, stream=JOURNAL, scope=scope, handler=handler, after=after
+        )
+        async with asking(self._client, scope):
+            await follower.start()
         self._followers.add(follower)
 
         async def stop() -> None:
@@ -290,56 +271,44 @@ class NatsBus:
 
         return stop
 
-    async def last(self, scope: str) -> Recorded | None:
-        return await self._last(JOURNAL, scope)
-
-    async def _last(self, stream: str, scope: str) -> Recorded | None:
-        try:
-            raw = await self._js.get_last_msg(stream, scope, direct=True)
-        except NotFoundError:
-            return None
-        except (NatsTimeout, TimeoutError):
-            raise NoAnswer(scope) from None
-        except (NatsError, OSError) as problem:
-            raise BusUnavailable(repr(problem)) from None
-        return _recorded(raw.subject or "", raw.data or b"", raw.headers or {})
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
+        return await get(self._client, JOURNAL, {"last_by_subj": scope}, certain=certain)
 
     async def ids(self, scope: str) -> list[str]:
-        try:
+        async with asking(self._client, scope):
             info = await self._js.stream_info(JOURNAL, subjects_filter=scope)
-        except (NatsTimeout, TimeoutError):
-            raise NoAnswer(scope) from None
-        except (NatsError, OSError) as problem:
-            raise BusUnavailable(repr(problem)) from None
         return sorted(info.state.subjects or {})
 
     async def last_seq(self) -> int:
-        try:
-            return int((await self._js.stream_info(JOURNAL)).state.last_seq)
-        except (NatsTimeout, TimeoutError):
-            raise NoAnswer(JOURNAL) from None
-        except (NatsError, OSError) as problem:
-            raise BusUnavailable(repr(problem)) from None
+        return (await self.size()).last_seq
+
+    async def size(self) -> Size:
+        async with asking(self._client, JOURNAL):
+            state = (await self._js.stream_info(JOURNAL)).state
+        return Size(entries=int(state.messages), last_seq=int(state.last_seq))
 
     # --- keys
 
     async def get(self, bucket: str, key: str) -> Entry | None:
-        last = await self._last(f"KV_{bucket}", f"$KV.{bucket}.{key}")
+        last = await get(self._client, f"KV_{bucket}", {"last_by_subj": f"$KV.{bucket}.{key}"}, certain=False)
         if last is None:
             return None
         gone = "Nats-Marker-Reason" in last.headers or "KV-Operation" in last.headers
         return Entry(data=None if gone else last.data, revision=last.seq)
 
     async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
-        subject = f"$KV.{bucket}.{key}"
-        headers = {} if expect is None else {EXPECT: str(expect)}
         seconds = None if ttl is None else float(max(math.ceil(ttl), 1))
-        return await self._write(f"KV_{bucket}", subject, data, headers, subject, seconds)
+        return await self._change(bucket, key, data, {}, expect=expect, ttl=seconds)
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
+        await self._change(bucket, key, b"", {"KV-Operation": "DEL"}, expect=expect)
+
+    async def _change(
+        self, bucket: str, key: str, data: bytes, more: Headers, *, expect: int | None, ttl: float | None = None
+    ) -> int:
         subject = f"$KV.{bucket}.{key}"
-        headers = {"KV-Operation": "DEL"} | ({} if expect is None else {EXPECT: str(expect)})
-        await self._write(f"KV_{bucket}", subject, b"", headers, subject)
+        headers = {ID: new_id(), **more} | ({} if expect is None else {EXPECT: str(expect)})
+        return await self._writer.write(f"KV_{bucket}", subject, data, headers, {"last_by_subj": subject}, ttl)
 
 
 async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None]) -> NatsBus:
@@ -353,97 +322,6 @@ async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None]) -> Na
             if asyncio.get_running_loop().time() >= give_up:
                 raise
             await asyncio.sleep(CONNECT_PAUSE)
-
-
-class Follower:
-    """An ordered reading of the journal that starts its consumer anew wherever it was interrupted.
-
-    nats-py's ordered consumer is used for what it is good at; that no entry is given twice or left out is checked
-    here by the stream's own sequence, and a consumer that stays silent past its heartbeats is replaced.
-    """
-
-    def __init__(
-        self,
-        *,
-        js: JetStreamContext,
-        client: Client,
-        scope: str,
-        handler: Callable[[Recorded], Awaitable[None]],
-        after: int,
-    ) -> None:
-        self._js = js
-        self._client = client
-        self._scope = scope
-        self._handler = handler
-        self._last = after
-        self._subscription: Subscription | None = None
-        self._heard = 0.0
-        self._watch: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        await self._consume()
-        self._watch = asyncio.get_running_loop().create_task(self._keep_alive())
-
-    async def stop(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-        if self._subscription is not None:
-            await _unsubscribe(self._subscription)
-
-    async def _consume(self) -> None:
-        inbox = self._client.new_inbox()
-        config = ConsumerConfig(
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=self._last + 1,
-            ack_policy=AckPolicy.NONE,
-            filter_subject=self._scope,
-            deliver_subject=inbox,
-            flow_control=True,
-            idle_heartbeat=IDLE_HEARTBEAT,
-            inactive_threshold=5.0,
-            mem_storage=True,
-            num_replicas=1,
-            max_deliver=1,
-        )
-        self._subscription = await self._client.subscribe(inbox, cb=self._receive, pending_msgs_limit=PENDING_MESSAGES)
-        self._heard = asyncio.get_running_loop().time()
-        await self._js.add_consumer(JOURNAL, config)
-
-    async def _receive(self, message: Msg) -> None:
-        self._heard = asyncio.get_running_loop().time()
-        headers = message.headers or {}
-        if "Status" in headers:
-            if message.reply:  # flow control asks whether we keep up
-                await self._client.publish(message.reply)
-            return
-        metadata = message.metadata
-        sequence = int(metadata.sequence.stream)
-        if sequence <= self._last:
-            return
-        recorded = Recorded(
-            subject=message.subject,
-            data=message.data,
-            headers=headers,
-            seq=sequence,
-            at=metadata.timestamp.timestamp(),
-        )
-        await self._handler(recorded)
-        self._last = sequence
-
-    async def _keep_alive(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(IDLE_HEARTBEAT)
-            if loop.time() - self._heard < 4 * IDLE_HEARTBEAT or not self._client.is_connected:
-                continue
-            if self._subscription is not None:
-                await _unsubscribe(self._subscription)
-                self._subscription = None
-            try:
-                await self._consume()
-            except (NatsError, OSError, TimeoutError) as problem:
-                log.info("journal not readable yet", error=repr(problem))
 
 
 def _message(message: Msg) -> Message:
@@ -460,24 +338,3 @@ def _message(message: Msg) -> Message:
         reply_to=message.reply,
         reply=reply if message.reply else None,
     )
-
-
-def _recorded(subject: str, data: bytes, headers: Mapping[str, str]) -> Recorded:
-    stamp = headers.get("Nats-Time-Stamp", "")
-    return Recorded(
-        subject=headers.get("Nats-Subject", subject),
-        data=data,
-        headers=dict(headers),
-        seq=int(headers.get("Nats-Sequence", "0")),
-        at=_epoch(stamp) if stamp else 0.0,
-    )
-
-
-def _epoch(stamp: str) -> float:
-    whole, _, rest = stamp.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or '0'}")
-
-
-async def _unsubscribe(subscription: Subscription) -> None:
-    with contextlib.suppress(ConnectionClosedError, NatsError):  # it is gone with its connection
-        await subscription.unsubscribe()

@@ -2,10 +2,16 @@
 
 Any host may write. The journal refuses a record that does not follow the newest one, so there is one chain, whoever
 writes. An answer that was lost is refused as not done: its repeat stands in the chain a second time, with the same
-request id, which is better than not at all.
+request id, which is better than not at all. An entry of the chain that nobody can read refuses no later deed: the
+chain goes on from the newest readable record, and `ottb audit` names the entry, as `problems()` does.
+
+Doors announce deeds before they are done. Every host hears that and keeps it in memory; what gets no outcome in time,
+on any host, is written with the result UNKNOWN: its door has died.
 """
 
 import asyncio
+import contextlib
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -13,12 +19,25 @@ import structlog
 from msgspec import Struct
 
 from actors.audit.chain import GENESIS, link
-from actors.runtime.bus import Bus, BusUnavailable, Fenced, NoAnswer
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, NoAnswer, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
+from actors.runtime.problems import Problem, Problems
 from actors.runtime.service import Service
-from bus_schemas.audit import AUDIT_RECORDED, RECORD_AUDIT, Audited, AuditEntry, AuditRecorded, RecordAudit
+from actors.runtime.wire import answer
+from bus_schemas.audit import (
+    AUDIT_RECORDED,
+    INTEND_AUDIT,
+    RECORD_AUDIT,
+    UNKNOWN,
+    Audited,
+    AuditEntry,
+    AuditRecorded,
+    IntendAudit,
+    Intended,
+    RecordAudit,
+)
 from bus_schemas.errors import ErrorCode, Refusal
 
 log = structlog.get_logger()
@@ -27,6 +46,12 @@ SCOPE = "ottb.v1.evt.audit.chain.*"
 QUEUE = 1024  # entries that wait to be written
 GROUP = 128  # entries in one record
 LARGEST = 7 * 1024  # bytes of one entry: a whole group must fit into one message of the bus (1 MB)
+LOOK_BACK = 1_000  # entries of the journal before an unreadable record that are read first for the one before it
+GRACE = 30.0  # seconds for the outcome of an intent: longer than a request may take, with its audit
+SWEEP = 5.0  # seconds between two looks for intents without an outcome
+LEAVING = 2.0  # an intent that is older when this host stops is not waited for by anybody
+OPEN = 50_000  # intents without an outcome; beyond, the oldest are written as UNKNOWN at once
+SETTLED = 10_000  # outcomes that are remembered, so that one that is sent again is written once
 SLOW = 1.0  # seconds that a write may take before the log says so
 
 
@@ -38,11 +63,27 @@ class Head(Struct, frozen=True, kw_only=True):
     hash: str = GENESIS
 
 
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Where an intent's entry is. `known`: it says how it went, so that nothing is left to be said."""
+
+    number: int
+    known: bool
+
+
 class Waiting(Struct, frozen=True, kw_only=True):
     """An entry that is to be written, and who waits for its number."""
 
     entry: AuditEntry
+    intent: str
     number: asyncio.Future[int]
+
+
+class Open(Struct, frozen=True, kw_only=True):
+    """An intent without an outcome. `heard`: when, monotonic; `after`: no outcome is older than this sequence."""
+
+    entry: AuditEntry
+    heard: float
+    after: int
 
 
 def _full() -> Refusal:
@@ -63,23 +104,43 @@ class Audit:
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(maxsize=QUEUE)
         self._head: Head | None = None  # None: not known, to be read
         self._task: asyncio.Task[None] | None = None
+        self._problems = Problems("audit")
+        self._open: OrderedDict[str, Open] = OrderedDict()
+        self._settled: OrderedDict[str, Outcome] = OrderedDict()
+        self._read = 0  # the journal's sequence up to which this host knows all of the chain
+        self._sweeping: asyncio.Task[None] | None = None
+        self._stops: list[Unsubscribe] = []
         self._service = Service(bus=bus, queue="audit", handlers={RECORD_AUDIT: self._record})
 
+    def problems(self) -> list[Problem]:
+        """Why nothing can be written now, and the entries of the chain that nobody can read."""
+        return self._problems.all()
+
     async def start(self) -> None:
+        last = await self._bus.last(SCOPE)
+        self._read = last.seq if last is not None else 0
         self._task = asyncio.get_running_loop().create_task(self._write_all())
+        self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+        self._stops.append(await self._bus.subscribe(INTEND_AUDIT.subject, self._hear))
         await self._service.start()
 
     async def stop(self) -> None:
         """Take no more, write what waits as far as that is possible in time, and refuse the rest."""
+        for stop in self._stops:
+            await stop()
         await self._service.stop()
-        task, self._task = self._task, None
-        if task is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING):
+                await self._complete(LEAVING)
+        tasks = [task for task in (self._task, self._sweeping) if task is not None]
+        self._task = self._sweeping = None
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         while not self._queue.empty():
             _refuse([self._queue.get_nowait()], _not_written())
 
-    async def record(self, entry: AuditEntry) -> int:
+    async def record(self, entry: AuditEntry, intent: str = "") -> int:
         """Put a deed on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or the
         journal is not there), INVALID_PARAMS (too long)."""
         if len(msgspec.json.encode(entry)) > LARGEST:
@@ -88,13 +149,82 @@ class Audit:
             raise _not_written()
         number: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait(Waiting(entry=entry, number=number))
+            self._queue.put_nowait(Waiting(entry=entry, intent=intent, number=number))
         except asyncio.QueueFull:
             raise _full() from None
         return await number
 
     async def _record(self, request: RecordAudit, context: Context) -> Audited:
-        return Audited(number=await self.record(request.entry))
+        said = self._settled.get(request.intent)
+        number = said.number if said is not None and said.known else await self.record(request.entry, request.intent)
+        return Audited(number=number)
+
+    # --- intents
+
+    async def _hear(self, message: Message) -> None:
+        await answer(message, INTEND_AUDIT, self._intend)
+
+    async def _intend(self, request: IntendAudit, context: Context) -> Intended:
+        if request.intent not in self._settled:
+            self._open[request.intent] = Open(entry=request.entry, heard=self._clock.monotonic(), after=self._read)
+        return Intended()
+
+    def _settle(self, intent: str, number: int, entry: AuditEntry) -> None:
+        if not intent:
+            return
+        self._open.pop(intent, None)
+        self._settled[intent] = Outcome(number=number, known=entry.result != UNKNOWN)
+        if len(self._settled) > SETTLED:
+            self._settled.popitem(last=False)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            try:
+                await self._complete(GRACE)
+            except Exception:
+                log.exception("deeds without an outcome not looked through")
+
+    async def _complete(self, grace: float) -> None:
+        """Write what has had no outcome for `grace` seconds as UNKNOWN. What cannot be written now stays."""
+        due = self._due(grace)
+        if not due:
+            return
+        try:
+            await self._read_on(min(self._open[intent].after for intent in due))
+        except BusError as error:
+            log.warning("deeds without an outcome not written yet", open=len(self._open), error=repr(error))
+            return
+        for start in range(0, len(due), GROUP):
+            await asyncio.gather(*(self._give_up(intent) for intent in due[start : start + GROUP]))
+
+    async def _give_up(self, intent: str) -> None:
+        """Write one intent as UNKNOWN, unless another host has settled it."""
+        if (open := self._open.get(intent)) is None:
+            return
+        log.warning("a deed without an outcome", entry=msgspec.to_builtins(open.entry))
+        try:
+            await self.record(open.entry, intent)
+        except Refusal as refusal:
+            log.warning("not written yet", intent=intent, error=refusal.message)
+            if refusal.code is ErrorCode.INVALID_PARAMS:
+                self._open.pop(intent, None)
+
+    def _due(self, grace: float) -> list[str]:
+        """The intents that have waited long enough, and those that are too many."""
+        latest = self._clock.monotonic() - grace
+        surplus = len(self._open) - OPEN
+        return [
+            intent for place, (intent, open) in enumerate(self._open.items()) if open.heard <= latest or place < surplus
+        ]
+
+    async def _read_on(self, after: int) -> None:
+        """Learn which intents were settled by other hosts. Raises BusError."""
+        async for entry in self._bus.replay(SCOPE, after=after):
+            if (recorded := self._record_in(entry)) is not None:
+                for place, (intent, one) in enumerate(zip(recorded.intents, recorded.entries, strict=False)):
+                    self._settle(intent, recorded.first + place, one)
+            self._read = max(self._read, entry.seq)
 
     # --- writing
 
@@ -110,14 +240,16 @@ class Audit:
         began = self._clock.monotonic()
         refusal = _not_written()
         try:
-            first = await self._append([waiting.entry for waiting in group])
+            await self._append(group)
         except (NoAnswer, BusUnavailable) as error:
             log.warning("audit not written", entries=len(group), error=repr(error))
-        except Exception:
+            self._problems.condition("write", repr(error))
+        except Exception as error:
             log.exception("audit not written", entries=len(group))
+            self._problems.condition("write", repr(error))
             refusal = Refusal(ErrorCode.INTERNAL, "The audit could not be written. It is in the log.")
         else:
-            _answer(group, first)
+            self._problems.settle("write")
         finally:
             if any(not waiting.number.done() for waiting in group):
                 self._head = None  # it may have been written all the same
@@ -125,11 +257,18 @@ class Audit:
         if (took := self._clock.monotonic() - began) > SLOW:
             log.warning("audit is slow", entries=len(group), seconds=round(took, 3))
 
-    async def _append(self, entries: Sequence[AuditEntry]) -> int:
-        """Write the entries after the newest record, whoever wrote that. Returns the number of the first."""
+    async def _append(self, group: Sequence[Waiting]) -> None:
+        """Write the entries after the newest record, whoever wrote that, and answer them."""
+        completing = any(waiting.entry.result == UNKNOWN for waiting in group)
         while True:
             head = self._head or await self._read_head()
-            recorded = link(head.number + 1, head.hash, entries)
+            if completing and head.seq > self._read:
+                await self._read_on(self._read)
+            left = [waiting for waiting in group if not self._is_said(waiting)]
+            if not left:
+                return
+            entries, intents = [waiting.entry for waiting in left], [waiting.intent for waiting in left]
+            recorded = link(head.number + 1, head.hash, entries, intents if any(intents) else ())
             headers = {"Nats-Msg-Id": self._ids.new()}
             data = msgspec.json.encode(recorded)
             try:
@@ -138,20 +277,53 @@ class Audit:
                 self._head = None
                 continue
             self._head = Head(seq=seq, number=head.number + len(entries), hash=recorded.hash)
-            return recorded.first
+            if head.seq <= self._read:
+                self._read = seq
+            for place, waiting in enumerate(left):
+                self._settle(waiting.intent, recorded.first + place, waiting.entry)
+                _answer(waiting, recorded.first + place)
+            return
+
+    def _is_said(self, waiting: Waiting) -> bool:
+        """Whether another host has said how it went, or that nobody knows, where we know no better."""
+        said = self._settled.get(waiting.intent)
+        if said is None or waiting.entry.result != UNKNOWN:
+            return False
+        _answer(waiting, said.number)
+        return True
 
     async def _read_head(self) -> Head:
         last = await self._bus.last(SCOPE)
         if last is None:
             return Head()
-        recorded = msgspec.json.decode(last.data, type=AuditRecorded)
-        return Head(seq=last.seq, number=recorded.first + len(recorded.entries) - 1, hash=recorded.hash)
+        record = self._record_in(last) or await self._newest_before(last.seq)
+        if record is None:
+            return Head(seq=last.seq)
+        return Head(seq=last.seq, number=record.first + len(record.entries) - 1, hash=record.hash)
+
+    async def _newest_before(self, seq: int) -> AuditRecorded | None:
+        """The newest record that can be read, when the one at `seq` cannot."""
+        back = LOOK_BACK
+        while True:
+            newest = None
+            async for recorded in self._bus.replay(SCOPE, after=max(seq - back, 0)):
+                newest = self._record_in(recorded) or newest
+            if newest is not None or back >= seq:
+                return newest
+            back *= 10
+
+    def _record_in(self, recorded: Recorded) -> AuditRecorded | None:
+        try:
+            return msgspec.json.decode(recorded.data, type=AuditRecorded)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {error}"):
+                log.error("audit record not understood", seq=recorded.seq, error=str(error))
+            return None
 
 
-def _answer(group: Sequence[Waiting], first: int) -> None:
-    for place, waiting in enumerate(group):
-        if not waiting.number.done():  # who asked may have gone
-            waiting.number.set_result(first + place)
+def _answer(waiting: Waiting, number: int) -> None:
+    if not waiting.number.done():  # who asked may have gone
+        waiting.number.set_result(number)
 
 
 def _refuse(group: Sequence[Waiting], refusal: Refusal) -> None:

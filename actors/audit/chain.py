@@ -30,10 +30,12 @@ def hash_of(first: int, previous: str, entries: Sequence[AuditEntry]) -> str:
     return sha256(msgspec.json.encode([previous, first, entries], order="sorted")).hexdigest()
 
 
-def link(first: int, previous: str, entries: Sequence[AuditEntry]) -> AuditRecorded:
+def link(first: int, previous: str, entries: Sequence[AuditEntry], intents: Sequence[str] = ()) -> AuditRecorded:
     """The record that puts `entries` after the one whose hash is `previous`, numbered from `first`."""
     digest = hash_of(first, previous, entries)
-    return AuditRecorded(first=first, entries=list(entries), previous=previous, hash=digest)
+    return AuditRecorded(
+        first=first, entries=list(entries), previous=previous, hash=digest, intents=list(intents)
+    )
 
 
 def holds(recorded: AuditRecorded, number: int) -> bool:

@@ -3,28 +3,34 @@
 from typing import Any, ClassVar
 
 from actors.call import machine
+from actors.call.line import Began, Drop, Holder, over_of
 from actors.call.machine import Attempt, Call, Patience
-from actors.runtime.actor import Actor, Outcome
+from actors.runtime.actor import Actor, NotOurs, Outcome
+from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision
 from actors.runtime.host import Host
 from bus_schemas.call import (
+    CALL_DIALING,
     END_CALL,
     GET_CALL,
     TOPICS,
     CallAdopted,
-    CallStarted,
+    CallDialing,
+    CallEnded,
     EndCall,
     GetCall,
     Phase,
-    state_of,
+    line_name,
 )
+from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.visibility import visible
 
 NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
+NO_LINE = "slot-0"  # of a call of which nothing is on record
 KEEP_ENDED = 5.0  # seconds an ended call still answers for itself, until the records surely have it
 
 
@@ -36,17 +42,15 @@ class CallActor(Actor[Call]):
     topics: ClassVar[Any] = TOPICS
     commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
 
-    __slots__ = ("_patience", "_retiring")
+    __slots__ = ("_began", "_begun", "_line", "_patience", "_retiring")
 
     def __init__(self, *, id: str, host: Host, patience: Patience) -> None:
         super().__init__(id=id, host=host)
         self._patience = patience
         self._retiring = False
-
-    @property
-    def scope(self) -> str:
-        """This call on whatever line: until its attempt is on record, its id must be new on all of them."""
-        return f"ottb.v1.evt.call.{self.state.line if self.state is not None else '*'}.{self.id}.*"
+        self._line: str | None = None
+        self._began = 0  # the sequence of its attempt
+        self._begun: Decision[Any] | None = None
 
     # --- commands
 
@@ -74,15 +78,85 @@ class CallActor(Actor[Call]):
     def owners(self) -> tuple[str | None, ...]:
         return (self.state.user,) if self.state is not None else ()
 
-    # --- orders of this host
+    # --- the attempt
 
-    def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
-        assert isinstance(order, Attempt)
-        decision = machine.attempt(self.state, order, now, self._patience)
-        reply = CallStarted(call_id=order.call_id, slot=order.slot, state=state_of(Phase.DIALING))
-        return Outcome(decision=decision, reply=reply)
+    async def claim(self, order: Attempt, context: Context) -> None:
+        """Write the attempt: the one write that begins a call. It claims the command's id over all lines and hosts,
+        and its line. Raises Fenced when the id is taken, BusError when nobody knows whether it was written."""
+        self._line = line_name(order.slot, order.trunk)
+        decision = machine.attempt(order, self._now(), self._patience)
+        (event,) = decision.events
+        await self._record(event, {}, context)
+        self._begun = decision
+
+    def go_on(self) -> None:
+        """Now that commands for it are heard: have the line dial."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._perform_all(begun)
+
+    def on(self, line: str) -> None:
+        """The line that this call must be on."""
+        self._line = line
+
+    def follow_after(self, former: Actor[Any]) -> None:
+        if isinstance(former, CallActor):
+            self._line = former._line
 
     # --- the machine's place
+
+    @property
+    def scope(self) -> str:
+        """This call; as long as nothing is on record, on whatever line: its id must be new on all of them."""
+        return f"{ROOT}.evt.call.{self.state.line if self.state is not None else '*'}.{self.id}.*"
+
+    @property
+    def read_scope(self) -> str:
+        return f"{ROOT}.evt.call.{self._line or '*'}.{self.id}.*"
+
+    async def verify(self) -> None:
+        if self.idle:
+            last = await self._host.bus.last(self.scope, certain=True)
+            if last is not None and last.seq != self.seq and self.idle:
+                self._crash(Fenced(f"the call {self.id} has had another owner"))
+
+    def may_be_owned(self) -> None:
+        """A call is its line's: it lives where that does."""
+        line = self.state.line if self.state is not None else self._line
+        kind, id = line.split("-", 1) if line is not None else ("", "")
+        if line is not None and self._host.get(kind, id) is None:
+            raise NotOurs(f"the call {self.id} is on {line}, which is not here")
+
+    def recorded(self, event: Any) -> None:
+        """Tell the line what is on record of it."""
+        match event:
+            case CallDialing():
+                self._began = self.seq
+                holder = Holder(id=self.id, user=event.user, slot=event.slot)
+                self._tell_line(Began(holder=holder, at=Moment.of(event), seq=self.seq))
+            case CallEnded():
+                self._tell_line(over_of(event, self.seq))
+
+    def replayed(self, recorded: Recorded) -> None:
+        if recorded.subject.endswith(f".{CALL_DIALING.past}"):
+            self._began = recorded.seq
+
+    def _tell_line_what_is_on_record(self) -> None:
+        """The line may have missed it: a write whose acknowledgement was lost is on record all the same."""
+        if self.state is None:
+            self._tell_line(Drop(call_id=self.id))
+            self._retire()
+        elif self.state.ended is not None:
+            self._tell_line(over_of(self.state.ended, self.seq))
+            self._retire()
+        else:
+            holder = Holder(id=self.id, user=self.state.user, slot=self.state.slot)
+            self._tell_line(Began(holder=holder, at=self.state.started, seq=self._began))
+
+    def _tell_line(self, report: Any) -> None:
+        if (line := self.state.line if self.state is not None else self._line) is not None:
+            kind, id = line.split("-", 1)
+            self._host.tell(kind, id, report)
 
     def evolve(self, state: Call | None, event: Any) -> Call | None:
         return machine.evolve(state, event)
@@ -91,14 +165,15 @@ class CallActor(Actor[Call]):
         return machine.observe(self.state, report, now, self._patience)
 
     def barrier(self, now: Moment, epoch: int) -> CallAdopted:
+        """Also for a call of which nothing is on record: its attempt, should it still be under way, is then void."""
         call = self.state
-        slot, user, line = (call.slot, call.user, call.line) if call else (0, "", "slot-0")
+        slot, user = (call.slot, call.user) if call else (0, "")
+        line = call.line if call else self._line or NO_LINE
         host = self._host.name
         return CallAdopted(line=line, call_id=self.id, slot=slot, user=user, at=now.at, host=host, epoch=epoch)
 
     def resume(self, now: Moment) -> Decision[Any]:
-        if self.state is None:  # booked, but the attempt never got on record: nothing was dialled
-            self._retire()
+        self._tell_line_what_is_on_record()
         return machine.resume(self.state, now, self._patience)
 
     def timers_kept(self) -> frozenset[str]:

@@ -1,30 +1,140 @@
-"""How many calls one user may start: per minute, and at once. Pure: the moment comes in."""
+"""How many calls may start: of one user per minute and at once, on one line in its window. Pure: the moment comes in.
+
+What is counted are the calls on record and the starts under way, so a start counts from the moment it is let in, and
+what a former process of this host began counts on. What has run out is forgotten: memory is bounded by the caps.
+"""
 
 from collections import deque
+from collections.abc import Iterator, Mapping
 
+from msgspec import Struct
+
+from actors.runtime.clock import Moment, elapsed
 from bus_schemas.errors import ErrorCode, Refusal
 
-MINUTE = 60.0
+MINUTE, HOUR = 60.0, 3600.0
+KEPT: Mapping[str, float] = {"slot": HOUR, "trunk": MINUTE}  # seconds that a start on a line is remembered, by its kind
+
+
+class Started(Struct, frozen=True):
+    """One start: when, on the monotonic clock of this process."""
+
+    mono: float
+    call_id: str
+    user: str
+    at: Moment
 
 
 class Caps:
-    """Counts of this host. What has run out is forgotten, so memory is bounded by the caps themselves."""
+    """The counts of one host."""
 
     def __init__(self, *, per_minute: int, at_once: int) -> None:
         self._per_minute = per_minute
         self._at_once = at_once
-        self._starts: dict[str, deque[float]] = {}
+        self._by_user: dict[str, deque[Started]] = {}
+        self._by_line: dict[str, deque[Started]] = {}
+        self._open: dict[str, set[str]] = {}  # by user
 
-    def check(self, user: str, live_calls: int, now: float) -> None:
-        """Count one start at the monotonic moment `now`, or raise Refusal(RATE_LIMITED)."""
-        starts = self._starts.setdefault(user, deque())
-        while starts and starts[0] <= now - MINUTE:
-            starts.popleft()
-        if live_calls >= self._at_once:
+    # --- letting in
+
+    def let_in(self, call_id: str, user: str, now: Moment) -> None:
+        """Count one start of a user, or raise Refusal(RATE_LIMITED)."""
+        starts = self._within(self._by_user, user, MINUTE, now)
+        if len(self._open.get(user, ())) >= self._at_once:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many calls at once.", rule="user_concurrent_calls")
         if len(starts) >= self._per_minute:
-            wait = round(starts[0] + MINUTE - now, 1)
+            wait = round(starts[0].mono + MINUTE - now.mono, 1)
             raise Refusal(
                 ErrorCode.RATE_LIMITED, "Too many calls started.", rule="user_calls_per_minute", retry_after=wait
             )
-        starts.append(now)
+        self._by_user.setdefault(user, deque()).append(Started(now.mono, call_id, user, now))
+        self._open.setdefault(user, set()).add(call_id)
+
+    def starts(self, line: str, window: float, now: Moment) -> int:
+        """How many calls began on a line in the last `window` seconds."""
+        count = 0
+        for start in reversed(self._within(self._by_line, line, _kept(line), now)):
+            if start.mono <= now.mono - window:
+                break
+            count += 1
+        return count
+
+    def first_in(self, line: str, window: float, now: Moment) -> float:
+        """Seconds until the oldest of them no longer counts."""
+        oldest = now.mono
+        for start in reversed(self._by_line.get(line, ())):
+            if start.mono <= now.mono - window:
+                break
+            oldest = start.mono
+        return round(oldest + window - now.mono, 3)
+
+    def count(self, line: str, call_id: str, user: str, now: Moment) -> None:
+        """Count one start on a line."""
+        self._by_line.setdefault(line, deque()).append(Started(now.mono, call_id, user, now))
+
+    def withdraw(self, call_id: str, user: str) -> None:
+        """The start came to nothing: it no longer counts for its user."""
+        self.over(call_id, user)
+        _remove(self._by_user.get(user), call_id)
+
+    def withdraw_line(self, line: str, call_id: str) -> None:
+        """The start came to nothing on this line."""
+        _remove(self._by_line.get(line), call_id)
+
+    def over(self, call_id: str, user: str) -> None:
+        """The call is over."""
+        mine = self._open.get(user)
+        if mine is not None:
+            mine.discard(call_id)
+            if not mine:
+                del self._open[user]
+
+    # --- from the record
+
+    def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment) -> None:
+        """A call on record began at `at`. It counts once, however often it is told."""
+        age, _ = elapsed(at, now)
+        start = Started(now.mono - age, call_id, user, at)
+        if age < _kept(line):
+            _insert(self._by_line.setdefault(line, deque()), start)
+        if age < MINUTE:
+            _insert(self._by_user.setdefault(user, deque()), start)
+
+    def is_open(self, call_id: str, user: str) -> None:
+        """A call on record is not over."""
+        self._open.setdefault(user, set()).add(call_id)
+
+    def of(self, line: str) -> Iterator[tuple[str, str, Moment]]:
+        """The starts of a line in the last hour: call, user, moment."""
+        return ((start.call_id, start.user, start.at) for start in self._by_line.get(line, ()))
+
+    # --- inside
+
+    def _within(self, counted: dict[str, deque[Started]], key: str, window: float, now: Moment) -> deque[Started]:
+        starts = counted.get(key, deque())
+        while starts and starts[0].mono <= now.mono - window:
+            starts.popleft()
+        if not starts:
+            counted.pop(key, None)
+        return starts
+
+
+def _kept(line: str) -> float:
+    return KEPT[line.partition("-")[0]]
+
+
+def _remove(starts: deque[Started] | None, call_id: str) -> None:
+    for start in reversed(starts or ()):
+        if start.call_id == call_id and starts is not None:
+            starts.remove(start)
+            return
+
+
+def _insert(starts: deque[Started], start: Started) -> None:
+    """In the order of time; most come in that order anyway."""
+    if any(known.call_id == start.call_id for known in reversed(starts)):
+        return
+    place = len(starts)
+    while place and starts[place - 1].mono > start.mono:
+        place -= 1
+    starts.insert(place, start)

@@ -3,10 +3,17 @@
     dialing --> alerting --> connected --> ended
        \\____________\\____________________/
 
-Theory of operation. The attempt is on record before the phone is told (`Attempt` -> CallDialing -> Dial). From
-then on only the phone, or the PBX, knows the truth, so every doubt (no report in time, a lost link, a new owner after a
-crash) is settled by a look at the phone: a call that is up is adopted, one in the phone's history ends with what
-the phone says, and where the phone knows nothing the call ends `unknown`. Nothing here ever dials twice.
+Theory of operation. The attempt is on record before the phone is told (`Attempt` -> CallDialing -> Dial). From then
+on only the phone, or the PBX, knows the truth, so every doubt (no report in time, a lost link, a new owner after a
+crash) is settled by a look: a call that is up is adopted, one in the phone's history ends with what the phone says,
+and where the phone knows nothing the call ends `unknown`. Nothing here ever dials twice.
+
+What keeps a record from lying:
+ * While an order to dial is under way, and for `Patience.created` where it is not known what became of it, the phone
+   may yet dial: nothing is concluded. Whoever cancels is heard at once, and the hang-up follows the first sight of
+   the call.
+ * A look says nothing about what happened after it was asked for.
+ * A call that is up is never called over. Before a ring time-out hangs up it looks, and an answer always wins.
 No clock, no bus, no phone: the moment comes in as `now`, what must be done goes out as effects.
 """
 
@@ -15,48 +22,51 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import Dial, HangUp, LookAt, Looked, Release
+from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
+from actors.call.record import (
+    RING_TIMEOUT,
+    Call,
+    Early,
+    Lasted,
+    Since,
+    alerting,
+    connected,
+    enriched,
+    evolve,
+    moved,
+    over,
+    view,
+)
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, newer
+from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, after, newer
 from actors.trunk.pbx import CdrSeen
-from bus_schemas.call import (
-    CallAdopted,
-    CallAlerting,
-    CallConnected,
-    CallDialing,
-    CallEnded,
-    CallEnding,
-    CallEnriched,
-    CallEvent,
-    CallView,
-    EndReason,
-    Phase,
-    line_name,
-    state_of,
-    status_of,
-)
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase, line_name
 
-# Timers, by name. A timer that is not in its phase's row is called off when the phase is entered.
-CREATED, RING, DURATION, HANGUP, LOST, GONE = "created", "ring", "duration", "hangup", "lost", "gone"
+__all__ = ["Attempt", "Call", "Patience", "attempt", "end", "evolve", "line_of", "observe", "resume", "view"]
+
+# Timers, by name. A timer that is not in its phase's row is called off when the phase is entered. Looks are asked for
+# by the same names: the answer of a look that could not be had is asked for again by its timer.
+CREATED, RING, DURATION, HANGUP, LOST, GONE, ASK = "created", "ring", "duration", "hangup", "lost", "gone", "ask"
 TIMERS: Mapping[Phase, frozenset[str]] = {
-    Phase.DIALING: frozenset({CREATED, RING, HANGUP, LOST, GONE}),
-    Phase.ALERTING: frozenset({RING, HANGUP, LOST, GONE}),
-    Phase.CONNECTED: frozenset({DURATION, HANGUP, LOST, GONE}),
+    Phase.DIALING: frozenset({CREATED, RING, HANGUP, LOST, GONE, ASK}),
+    Phase.ALERTING: frozenset({RING, HANGUP, LOST, GONE, ASK}),
+    Phase.CONNECTED: frozenset({DURATION, HANGUP, LOST, GONE, ASK}),
     Phase.ENDED: frozenset(),
 }
 
-RESUME = "resume"  # why a new owner looks
-
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
+ORDER_LASTS = 13.0  # seconds that lie at most between an attempt and its call on the phone
+NOTE_SLACK = 1.0  # seconds by which the phone's ages of a call and of its note may differ
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
-HANGUP_TRIES = 12
+EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
+EARLY = 16  # reports of calls that are remembered while an order to dial is under way
 
 
 class Patience(Struct, frozen=True, kw_only=True):
-    """How long a call waits, in seconds. `created`: for the phone to show it; `lost`: for a phone out of reach."""
+    """How long a call waits, in seconds. `created`: for the phone to show it, and longer than any order to dial can be
+    under way; `lost`: for a phone out of reach."""
 
     created: float
     hangup: float
@@ -64,7 +74,7 @@ class Patience(Struct, frozen=True, kw_only=True):
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """Place this call. The number has passed the dial gate and the slot is booked."""
+    """Place this call. The number has passed the dial gate and the line is held for it. `fences`: see `Dial`."""
 
     call_id: str
     slot: int
@@ -74,6 +84,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     ring_timeout: float
     max_duration: float
     trace_id: str | None
+    fences: tuple[tuple[str, int], ...] = ()
     after_ref: str | None = None
     trunk: str | None = None
     recording: str | None = None
@@ -92,43 +103,7 @@ class DialUncertain(Struct, frozen=True, kw_only=True):
     cause: str
 
 
-CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | CdrSeen
-
-
-class Call(Struct, frozen=True, kw_only=True):
-    """One call as its events tell it. `hangups`, and a `ref` before it rings, are only this owner's memory."""
-
-    call_id: str
-    slot: int
-    user: str
-    number: str
-    command_id: str
-    ring_timeout: float
-    max_duration: float
-    trace_id: str | None
-    phase: Phase
-    started: Moment
-    rung: Moment | None = None
-    answered: Moment | None = None
-    ref: str | None = None
-    ending_by: str | None = None
-    ended: CallEnded | None = None
-    after_ref: str | None = None
-    hangups: int = 0
-    trunk: str | None = None
-    recording: str | None = None
-    counted: CdrSeen | None = None  # what the PBX counted, until the end is on record
-    enriched: bool = False
-
-    @property
-    def line(self) -> str:
-        """The line as the call's subjects name it."""
-        return line_name(self.slot, self.trunk)
-
-    @property
-    def outside(self) -> str:
-        """What the call is on, for people."""
-        return "phone" if self.trunk is None else "PBX"
+CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | Placed | CdrSeen
 
 
 def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
@@ -139,10 +114,8 @@ def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
 # --- decide ---------------------------------------------------------------------------------------------------
 
 
-def attempt(call: Call | None, order: Attempt, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def attempt(order: Attempt, now: Moment, patience: Patience) -> Decision[CallEvent]:
     """Record the attempt; the dial order goes out once that is safe."""
-    if call is not None:
-        raise Refusal(ErrorCode.CONFLICT, "This call has begun already.")
     event = CallDialing(
         line=line_name(order.slot, order.trunk),
         call_id=order.call_id,
@@ -160,24 +133,27 @@ def attempt(call: Call | None, order: Attempt, now: Moment, patience: Patience) 
         trunk=order.trunk,
         recording=order.recording,
     )
+    dial = Dial(call_id=order.call_id, number=order.number, fences=order.fences, trace_id=order.trace_id)
+    kind, id = line_of(order)
     return Decision(
         events=(event,),
         effects=(
             SetTimer(name=CREATED, seconds=patience.created),
             SetTimer(name=RING, seconds=order.ring_timeout),
-            _to_line(_begun(event), Dial(call_id=order.call_id, number=order.number, trace_id=order.trace_id)),
+            Tell(kind=kind, id=id, report=dial),
         ),
     )
 
 
 def end(call: Call, by: str, command_id: str, now: Moment, patience: Patience) -> Decision[CallEvent]:
-    """Hang up. A call that has ended or is being ended stays as it is."""
+    """Hang up. A call that has ended or is being ended stays as it is. One that the phone has not shown yet is hung up
+    when it does; if the order to dial has not left, it never will."""
     if call.phase is Phase.ENDED or call.ending_by is not None:
         return NOTHING
     event = CallEnding(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, by=by, command_id=command_id
     )
-    return Decision(events=(event,), effects=_hang_up(call, patience))
+    return Decision(state=_pressed(call, by), events=(event,), effects=_hang_up(call, patience))
 
 
 def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallEvent]:
@@ -187,7 +163,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.phase is Phase.ENDED:
         return Decision(effects=(_release(call, unsure=True),))  # its old owner may have ended it without the phone
     age, _ = elapsed(call.started, now)
-    effects: list[Effect] = [_to_line(call, LookAt(call_id=call.call_id, why=RESUME))]
+    effects: list[Effect] = [_look(call, ASK)]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
         effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
@@ -195,9 +171,13 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
         effects.append(SetTimer(name=RING, seconds=max(call.ring_timeout - age, 1.0)))
     if call.phase is Phase.DIALING:
         effects.append(SetTimer(name=CREATED, seconds=max(patience.created - age, 1.0)))
+    if call.ref is not None:
+        effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
+    call = replace(call, placing=False, early=(), missed=False, resumed=now.mono, doubt=call.trunk is None)
     if call.ending_by is not None:
+        call = _pressed(call, call.ending_by)
         effects.extend(_hang_up(call, patience))
-    return Decision(effects=tuple(effects))
+    return Decision(state=call, effects=tuple(effects))
 
 
 # --- observe --------------------------------------------------------------------------------------------------
@@ -213,7 +193,7 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
         return NOTHING
     match report:
         case CallSeen():
-            return _seen(call, report, now)
+            return _seen(call, report, now, patience)
         case Looked():
             return _looked(call, report, now, patience)
         case LinkChanged(link=Link.ONLINE):
@@ -222,10 +202,12 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
             return Decision(effects=(SetTimer(name=LOST, seconds=patience.lost, keep=True),))
         case Elapsed():
             return _elapsed(call, report, now, patience)
+        case Placed():
+            return _placed(call, report, now, patience)
         case DialFailed():
             return _over(call, now, reason=report.reason, cause=report.cause)
         case DialUncertain():
-            return NOTHING  # the timer that waits for the call to be created asks the phone
+            return _doubtful(call)
 
 
 def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
@@ -233,251 +215,251 @@ def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
     if call.enriched or call.counted is not None:
         return NOTHING
     if call.phase is Phase.ENDED:
-        return Decision(events=(_enriched(call, cdr, now),))
+        return Decision(events=(enriched(call, cdr, now),))
     return Decision(state=replace(call, counted=cdr))
 
 
-def _enriched(call: Call, cdr: CdrSeen, now: Moment) -> CallEnriched:
-    return CallEnriched(
-        line=call.line,
-        call_id=call.call_id,
-        slot=call.slot,
-        user=call.user,
-        at=now.at,
-        disposition=cdr.disposition,
-        billable_seconds=cdr.billable_seconds,
-    )
+def _placed(call: Call, placed: Placed, now: Moment, patience: Patience) -> Decision[CallEvent]:
+    """The order has left. What the phone told meanwhile is looked at now: before, nobody could know whose call it was.
+    The first call that came up after the order is ours."""
+    before = call
+    call = replace(call, placing=False, early=(), after_ref=placed.after_ref)
+    events: tuple[CallEvent, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    for early in before.early:
+        if call.phase is Phase.ENDED:
+            break
+        late = early.seen.age + elapsed(early.heard, now)[0]
+        decision = _seen(call, replace(early.seen, age=late), now, patience)
+        events, effects = (*events, *decision.events), (*effects, *decision.effects)
+        call = decision.state or call
+        for event in decision.events:
+            call = moved(call, event)
+    if call.ending_by is not None and call.ref is None:
+        effects = (*effects, SetTimer(name=HANGUP, seconds=ASK_AGAIN))
+    # The actor applies the events to this memory: what they say must not be in it yet.
+    memory = replace(
+        call, phase=before.phase, rung=before.rung, answered=before.answered, ended=before.ended,
+        ending_by=before.ending_by, suspect=before.suspect,
+    )  # fmt: skip
+    return Decision(state=memory, events=events, effects=effects)
 
 
-def _seen(call: Call, seen: CallSeen, now: Moment) -> Decision[CallEvent]:
-    if seen.incoming or (seen.ref != call.ref if call.ref else not newer(seen.ref, call.after_ref)):
+def _doubtful(call: Call) -> Decision[CallEvent]:
+    """Whether the order has reached the phone only the phone's own note of it tells. On a PBX its name does."""
+    call = replace(call, placing=False, early=(), doubt=call.trunk is None)
+    pause = (SetTimer(name=HANGUP, seconds=ASK_AGAIN),) if call.ending_by is not None and call.ref is None else ()
+    return Decision(state=call, effects=(_look(call, ASK), *pause))
+
+
+def _is_ours(call: Call, seen: CallSeen) -> bool:
+    if call.ref is not None or call.trunk is not None:  # on a PBX a call has our name from the beginning
+        return seen.ref == (call.ref or call.call_id)
+    return not seen.incoming and after(seen.ref, call.after_ref)
+
+
+def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decision[CallEvent]:
+    if not _is_ours(call, seen):
         return NOTHING
-    now = now.earlier(seen.age)
-    match seen.phase:
-        case CallPhase.DIALING:
-            return Decision(state=replace(call, ref=seen.ref), effects=(CancelTimer(name=CREATED),))
-        case CallPhase.ALERTING if call.phase is Phase.DIALING:
-            return Decision(events=(_alerting(call, seen.ref, now),))
-        case CallPhase.ACTIVE if call.phase in (Phase.DIALING, Phase.ALERTING):
-            timer = SetTimer(name=DURATION, seconds=call.max_duration)
-            return Decision(events=(_connected(call, seen.ref, now),), effects=(timer,))
-        case CallPhase.DISCONNECTED:
-            return _over(call, now, reason=seen.reason or EndReason.UNKNOWN, cause=seen.cause)
-    return NOTHING
+    if call.doubt and call.ref is None:
+        return Decision(effects=(_look(call, ASK),))
+    if call.placing and call.ref is None and call.trunk is None:
+        return Decision(state=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
+    first, happened = call.ref is None, now.earlier(seen.age)
+    call = replace(call, ref=seen.ref, heard=now.mono, missed=False)
+    named: tuple[Effect, ...] = (_to_line(call, Named(call_id=call.call_id, ref=seen.ref)),) if first else ()
+    if seen.phase is CallPhase.DISCONNECTED:
+        ended = _over(call, happened, reason=seen.reason or EndReason.UNKNOWN, cause=seen.cause)
+        return Decision(state=call, events=ended.events, effects=(*named, *ended.effects))
+    effects: tuple[Effect, ...] = (*named, CancelTimer(name=CREATED), CancelTimer(name=LOST), CancelTimer(name=GONE))
+    events: tuple[CallEvent, ...] = ()
+    if seen.phase is CallPhase.ALERTING and call.phase is Phase.DIALING:
+        events = (alerting(call, happened),)
+    elif seen.phase is CallPhase.ACTIVE and call.phase in (Phase.DIALING, Phase.ALERTING):
+        events = (connected(call, happened, suspect=seen.suspect),)
+        effects = (*effects, SetTimer(name=DURATION, seconds=call.max_duration))
+        if call.ending_by == RING_TIMEOUT:  # the answer wins
+            effects = (*effects, CancelTimer(name=HANGUP))
+    if first and call.ending_by is not None:  # it was to be ended before it came up
+        call = _pressed(call, call.ending_by)
+        effects = (*effects, *_hang_up(call, patience))
+    return Decision(state=call, events=events, effects=effects)
 
 
 def _looked(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
-    if looked.look is None:  # the phone could not be asked: it is as good as out of reach
-        again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
-        return Decision(effects=(SetTimer(name=LOST, seconds=patience.lost, keep=True), *again))
+    again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
+    if looked.look is None and looked.why == LOST:
+        return _lost(call, now, patience)
+    if looked.look is None:  # could not be asked: a lost link is told by itself
+        return Decision(effects=again)
     live, past = _ours(call, looked.look, now)
     if live is not None:
-        return _found_live(call, live, looked.why, now, patience)
-    if past is not None:
-        return _found_past(call, past, now)
-    return _found_nothing(call, looked.why, now)
+        return _found_live(call, live, looked, now, patience)
+    if past is not None and not (call.placing and call.ref is None):
+        return _found_past(call, past, looked, now)
+    return _found_nothing(call, looked, now, patience)
+
+
+def _lost(call: Call, now: Moment, patience: Patience) -> Decision[CallEvent]:
+    """It has been out of reach for long, and still is."""
+    if (wait := _may_yet_dial(call, now, patience)) > 0:
+        return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
+    reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
+    return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
 
 
 def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCall | None]:
-    """The call of ours in a look: by its name on the phone, or, while that is not known, by its age."""
-    age, _ = elapsed(call.started, now)
+    """The call of ours in a look: by its name there, or, while that is not known, the first one that went out after the
+    phone noted our order."""
 
     def is_ours(seen: LiveCall | PastCall) -> bool:
-        if call.ref is not None:
-            return seen.ref == call.ref
-        return not seen.incoming and newer(seen.ref, call.after_ref) and seen.created_age <= age + AGE_SLACK
+        if call.ref is not None or call.trunk is not None:
+            return seen.ref == (call.ref or call.call_id)
+        if look.order is None or look.order.call_id != call.call_id or seen.incoming:
+            return False
+        return after(seen.ref, call.after_ref) and seen.created_age <= look.order.age + NOTE_SLACK
 
-    live = next((seen for seen in look.live if is_ours(seen)), None)
-    return live, next((seen for seen in look.past if is_ours(seen)), None)
+    live = [seen for seen in look.live if is_ours(seen)]  # newest first, as the others
+    past = [seen for seen in look.past if is_ours(seen)]
+    if live and past and newer(live[-1].ref, past[-1].ref):
+        live = []
+    return (live[-1] if live else None), (past[-1] if past else None)
 
 
-def _found_live(call: Call, live: LiveCall, why: str, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
-    decision = _seen(call, CallSeen(ref=live.ref, phase=live.phase, age=age), now)
-    effects = (CancelTimer(name=CREATED), CancelTimer(name=LOST), CancelTimer(name=GONE), *decision.effects)
-    if call.ending_by is not None and why != RESUME:  # the order to hang up was lost, or the phone did not obey
-        if call.hangups >= HANGUP_TRIES:
-            return _over(call, now, reason=EndReason.UNKNOWN, cause=f"the {call.outside} does not hang up", unsure=True)
-        effects += _hang_up(call, patience)
-        state = replace(decision.state or call, hangups=call.hangups + 1)
-        return Decision(events=decision.events, effects=effects, state=state)
-    return Decision(events=decision.events, effects=effects, state=decision.state)
+    suspect = live.suspect or _clocks_differ(call, live.created_age, now)
+    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
+    call = replace(call, doubt=False)
+    if suspect:
+        call = replace(call, suspect=True)
+    elif call.started.boot != now.boot:
+        answered = None if live.answered_age is None else now.mono - live.answered_age
+        call = replace(call, since=Since(now.mono - live.created_age, answered))
+    decision = _seen(call, seen, now, patience)
+    known = decision.state or call
+    if known.ref is None:  # while an order is under way, nobody knows whose it is
+        return decision
+    answered = any(moved(known, event).phase is Phase.CONNECTED for event in decision.events)
+    if looked.why == RING and known.ending_by is None and known.phase is not Phase.CONNECTED and not answered:
+        ended = end(known, RING_TIMEOUT, f"{call.call_id}-ring", now, patience)
+        return Decision(
+            state=ended.state, events=(*decision.events, *ended.events), effects=(*decision.effects, *ended.effects)
+        )
+    if looked.why == HANGUP and known.ending_by is not None and not (answered and known.ending_by == RING_TIMEOUT):
+        known = replace(_pressed(known, known.ending_by), hangups=known.hangups + 1)
+        return Decision(
+            state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience))
+        )
+    return Decision(state=known, events=decision.events, effects=decision.effects)
 
 
-def _found_past(call: Call, past: PastCall, now: Moment) -> Decision[CallEvent]:
+def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Decision[CallEvent]:
     """It ended while nobody watched: the phone's own times count."""
+    call = replace(call, ref=past.ref)
     answered = call.answered
     if answered is None and past.answered_age is not None:
         answered = now.earlier(past.answered_age)
-    over = replace(call, answered=answered)
-    return _over(over, now.earlier(past.ended_age), reason=past.reason, cause=past.cause)
+    suspect = past.suspect or _clocks_differ(call, past.created_age, now)
+    known = replace(call, answered=answered, suspect=call.suspect or suspect)
+    lasted = None
+    if not suspect and (call.answered is None) == (past.answered_age is None):
+        until = past.ended_age if past.answered_age is None else past.answered_age
+        talked = 0.0 if past.answered_age is None else past.answered_age - past.ended_age
+        lasted = Lasted(past.created_age - until, talked)
+    ended = _over(known, now.earlier(past.ended_age), reason=past.reason, cause=past.cause, lasted=lasted)
+    return Decision(state=call, events=ended.events, effects=ended.effects)
 
 
-def _found_nothing(call: Call, why: str, now: Moment) -> Decision[CallEvent]:
-    if why in (GONE, CREATED, HANGUP):
-        never = call.ref is None
-        cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"
-        lost = call.trunk is not None and not never  # a PBX forgets no call that is up, unless it dies
-        return _over(call, now, reason=EndReason.TRUNK_LOST if lost else EndReason.UNKNOWN, cause=cause, unsure=True)
-    if call.phase is Phase.DIALING and call.ref is None:
-        return NOTHING  # it may not have appeared yet; the timer asks again
-    return Decision(effects=(SetTimer(name=GONE, seconds=GONE_AFTER),))
+def _clocks_differ(call: Call, created_age: float, now: Moment) -> bool:
+    """Whether the phone's age of a call and ours cannot both be right: one of the clocks was set meanwhile."""
+    return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
+
+
+def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
+    rings = call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None
+    again = (SetTimer(name=RING, seconds=ASK_AGAIN),) if looked.why == RING and rings else ()
+    wait = _may_yet_dial(call, replace(now, mono=looked.asked), patience)
+    if wait > 0:
+        return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
+    if looked.asked <= call.heard:  # it was up after the look was asked for
+        return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
+    if not call.missed:
+        return Decision(state=replace(call, missed=True), effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER)))
+    if call.ref is None and _never_left(call, looked.look):
+        return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
+    never = call.ref is None
+    cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"
+    lost = call.trunk is not None and not never  # a PBX forgets no call that is up, unless it dies
+    return _over(call, now, reason=EndReason.TRUNK_LOST if lost else EndReason.UNKNOWN, cause=cause, unsure=True)
 
 
 def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Decision[CallEvent]:
     match timer.name:
-        case "ring" if call.phase in (Phase.DIALING, Phase.ALERTING):
-            return end(call, "ring_timeout", f"{call.call_id}-ring", now, patience)
+        case "ring" if call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None:
+            return Decision(effects=(_look(call, RING),))
         case "duration":
             return end(call, "max_duration", f"{call.call_id}-duration", now, patience)
-        case "lost":
-            reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
-            return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
         case "created" if call.ref is not None:
             return NOTHING
-        case "created" | "hangup" | "gone":
-            return Decision(effects=(_to_line(call, LookAt(call_id=call.call_id, why=timer.name)),))
+        case "created" | "hangup" | "gone" | "ask" | "lost":
+            return Decision(effects=(_look(call, timer.name),))
     return NOTHING
 
 
-# --- what is written and ordered --------------------------------------------------------------------------------
+def _never_left(call: Call, look: Look | None) -> bool:
+    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing."""
+    if call.trunk is not None or look is None or call.after_ref is None:
+        return False
+    same_boot = call.after_ref.rpartition("/")[0] == look.boot
+    return same_boot and (look.order is None or look.order.call_id != call.call_id)
 
 
-def _to_line(call: Call, order: Dial | HangUp | LookAt | Release) -> Tell:
+def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
+    """Seconds from then on in which the phone may yet dial. An order whose end is never told, since its line was begun
+    afresh in between, cannot be under way longer than twice what an order takes; one of a former owner not longer
+    than it takes from now on, whatever clocks say."""
+    if call.ref is not None:
+        return 0.0
+    age = elapsed(call.started, at)[0]
+    if call.resumed is not None:
+        age = max(age, at.mono - call.resumed)
+    return (2 if call.placing else 1) * patience.created - age
+
+
+# --- what is ordered ------------------------------------------------------------------------------------------------
+
+
+def _to_line(call: Call, order: HangUp | LookAt | Named | Release) -> Tell:
     kind, id = line_of(call)
     return Tell(kind=kind, id=id, report=order)
+
+
+def _look(call: Call, why: str) -> Tell:
+    return _to_line(call, LookAt(call_id=call.call_id, why=why))
 
 
 def _release(call: Call, *, unsure: bool) -> Tell:
     return _to_line(call, Release(call_id=call.call_id, look=unsure))
 
 
+def _pressed(call: Call, by: str) -> Call:
+    """Remember for whom the call is being hung up: what the phone then calls a local end is theirs."""
+    return replace(call, hung_up_for=by) if call.ref is not None else call
+
+
 def _hang_up(call: Call, patience: Patience) -> tuple[Effect, ...]:
-    return (
-        _to_line(call, HangUp(call_id=call.call_id)),
-        SetTimer(name=HANGUP, seconds=patience.hangup),
-    )
+    """Order the end, if there is something to end yet, and look later whether it is."""
+    pause = patience.hangup * (1 if call.hangups < EAGER_HANGUPS else PATIENT)
+    order = (_to_line(call, HangUp(call_id=call.call_id, ref=call.ref)),) if call.ref is not None else ()
+    return (*order, SetTimer(name=HANGUP, seconds=pause))
 
 
-def _alerting(call: Call, ref: str, now: Moment) -> CallAlerting:
-    return CallAlerting(
-        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
-        ref=ref,
-    )  # fmt: skip
-
-
-def _connected(call: Call, ref: str, now: Moment) -> CallConnected:
-    return CallConnected(
-        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
-        ref=ref,
-    )  # fmt: skip
-
-
-def _over(call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False) -> Decision[CallEvent]:
-    """The one terminal event, and the slot's release. `unsure`: the phone may still be in the call."""
-    reason, ended_by = _settle(call, reason)
-    answered = call.answered is not None
-    talked, suspect = elapsed(call.answered, now) if call.answered else (0.0, False)
-    waited, _ = elapsed(call.started, call.answered or now)
-    event = CallEnded(
-        line=call.line,
-        call_id=call.call_id,
-        slot=call.slot,
-        user=call.user,
-        number=call.number,
-        at=now.at,
-        state=state_of(Phase.ENDED, answered=answered, reason=reason),
-        reason=reason,
-        cause=cause,
-        duration=round(talked),
-        ring_seconds=round(waited),
-        start_time=call.started.at,
-        ring_time=call.rung.at if call.rung else None,
-        answer_time=call.answered.at if call.answered else None,
-        ended_by=ended_by,
-        clock_suspect=suspect,
-        trace_id=call.trace_id,
-        trunk=call.trunk,
-        recording=call.recording if answered else None,
-    )
-    counted = (_enriched(call, call.counted, now),) if call.counted is not None else ()
-    return Decision(events=(event, *counted), effects=(_release(call, unsure=unsure),))
-
-
-def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:
-    """The reason and who ended it: a hang-up that we asked for is ours unless the phone says otherwise."""
-    ours = reason in (EndReason.HANGUP_LOCAL, EndReason.UNKNOWN) and call.ending_by is not None
-    if ours and call.ending_by == "ring_timeout":
-        return EndReason.NO_ANSWER, "ring_timeout"
-    if ours:
-        return EndReason.HANGUP_LOCAL, call.ending_by
-    if reason is EndReason.HANGUP_LOCAL:
-        return reason, "phone" if call.trunk is None else "extension"  # somebody at the phone itself, at the extension
-    if reason in (EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BUSY):
-        return reason, "remote"
-    return reason, None
-
-
-# --- evolve ---------------------------------------------------------------------------------------------------
-
-
-def evolve(call: Call | None, event: CallEvent) -> Call | None:
-    """The call after an event. An event that cannot follow is a bug and raises."""
-    if isinstance(event, CallDialing):
-        return _begun(event)
-    if call is None or isinstance(event, CallAdopted):
-        return call
-    match event:
-        case CallAlerting():
-            return replace(call, phase=Phase.ALERTING, rung=Moment.of(event), ref=event.ref)
-        case CallConnected():
-            return replace(call, phase=Phase.CONNECTED, answered=Moment.of(event), ref=event.ref)
-        case CallEnding():
-            return replace(call, ending_by=event.by)
-        case CallEnded():
-            return replace(call, phase=Phase.ENDED, ended=event)
-        case CallEnriched():
-            return replace(call, enriched=True, counted=None)
-
-
-def _begun(event: CallDialing) -> Call:
-    return Call(
-        call_id=event.call_id,
-        slot=event.slot,
-        user=event.user,
-        number=event.number,
-        command_id=event.command_id,
-        ring_timeout=event.ring_timeout,
-        max_duration=event.max_duration,
-        trace_id=event.trace_id,
-        phase=Phase.DIALING,
-        started=Moment.of(event),
-        after_ref=event.after_ref,
-        trunk=event.trunk,
-        recording=event.recording,
-    )
-
-
-def view(call: Call) -> CallView:
-    """The call in the documented shape."""
-    ended = call.ended
-    state = ended.state if ended else state_of(call.phase)
-    answered_at = ended.answer_time if ended else (call.answered.at if call.answered else None)
-    return CallView(
-        call_id=call.call_id,
-        slot=call.slot,
-        number=call.number,
-        status=status_of(state),
-        start_time=call.started.at,
-        end_time=ended.at if ended else None,
-        duration=ended.duration if ended else None,
-        user=call.user,
-        state=state,
-        phase=call.phase,
-        answer_time=answered_at,
-        reason=ended.reason if ended else None,
-        cause=ended.cause if ended else None,
-        ending=call.ending_by is not None and ended is None,
-        trace_id=call.trace_id,
-        trunk=call.trunk,
-    )
+def _over(
+    call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False, lasted: Lasted | None = None
+) -> Decision[CallEvent]:
+    """The one terminal event, and the line's release. `unsure`: the phone may still be in the call."""
+    events: tuple[CallEvent, ...] = (over(call, now, reason=reason, cause=cause, lasted=lasted),)
+    if call.counted is not None:
+        events = (*events, enriched(call, call.counted, now))
+    return Decision(state=call, events=events, effects=(_release(call, unsure=unsure),))

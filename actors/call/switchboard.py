@@ -6,21 +6,29 @@ from datetime import datetime
 from msgspec import Struct
 
 from actors.call import gate
-from actors.call.attempts import Attempts, Placed
+from actors.call.attempts import Attempts, Started
+from actors.call.caps import HOUR
 from actors.call.gate import Number, Rules
+from actors.call.line import Drop
 from actors.call.machine import Attempt
+from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.wire import Page, ask
-from actors.slot.machine import Book, Booked
+from actors.runtime.peers import Peers
+from actors.runtime.wire import Page, forward
+from actors.slot.machine import Take, Taken
 from actors.slot.pool import Pool
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.host import START_ON_HOST, StartOnHost
 from bus_schemas.permissions import Action
 
 NO_IDLE_SLOT = Refusal(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
 NOT_FROM_HERE = Refusal(
     ErrorCode.CALL_FAILED, "Calls to this country are not allowed from any SIM here.", rule="country"
+)
+TOO_MANY_ON_SLOT = Refusal(
+    ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour"
 )
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
@@ -45,7 +53,9 @@ class Switchboard:
         attempts: Attempts,
         limits: Limits,
         regions: Callable[[], frozenset[str]],
+        peers: Peers,
     ) -> None:
+        self._peers = peers
         self._host = host
         self._pool = pool
         self._rules = rules
@@ -53,35 +63,54 @@ class Switchboard:
         self._limits = limits
         self._regions = regions
 
-    async def start_call(self, request: StartCall, context: Context) -> CallStarted | Page:
-        """Any host may be asked: a wanted slot of another host is asked there."""
+    async def start_call(self, request: StartCall, context: Context) -> Page:
+        """Any host may be asked. A wanted slot of another host is asked there; AUTO goes on to the others where this
+        host has no slot for it."""
         if request.slot != "AUTO" and self._host.get("slot", str(request.slot)) is None:
-            return await ask(self._host.bus, START_ON_SLOT, request, context)
-        return await self.start_here(request, context)
+            return await forward(self._host.bus, START_ON_SLOT, request, context)
+        try:
+            return await self.start_here(request, context)
+        except Refusal as refusal:
+            if request.slot != "AUTO" or not _not_here(refusal):
+                raise
+            return await self._elsewhere(request, context, refusal)
+
+    async def _elsewhere(self, request: StartCall, context: Context, refusal: Refusal) -> Page:
+        for host in self._peers.others():
+            try:
+                wanted = StartOnHost(host=host, start=request)
+                return await forward(self._host.bus, START_ON_HOST, wanted, context, retry=False)
+            except Refusal as why:
+                if not _not_here(why) and why.code is not ErrorCode.UNAVAILABLE:
+                    raise
+        raise refusal
+
+    async def start_on_host(self, request: StartOnHost, context: Context) -> Page:
+        """START_CALL that another host has passed on."""
+        return await self.start_here(request.start, context)
 
     async def start_here(self, request: StartCall, context: Context) -> Page:
         """Start a call on a slot of this host. The same command under way twice is one start."""
 
-        async def start(call_id: str) -> Placed:
+        async def start(call_id: str) -> Started:
             number = gate.canonical(request.number, self._rules, self._regions())
-            self._attempts.count(context.user)
-            booked = await self._book(request, number, call_id, context)
-            return await self._attempts.place(self._attempt(call_id, number, booked, context), context)
+            taken = await self._take(request, number, call_id, context)
+            return await self._attempts.place(self._attempt(call_id, number, taken, context), context)
 
         return await self._attempts.once(context, _answer, start)
 
     # --- a slot
 
-    async def _book(self, request: StartCall, number: Number, call_id: str, context: Context) -> Booked:
+    async def _take(self, request: StartCall, number: Number, call_id: str, context: Context) -> Taken:
         if request.slot != "AUTO":
             self._check(number, self._region_of(request.slot))
-            return await self._book_slot(request.slot, call_id, context)
+            return await self._take_slot(request.slot, call_id, context)
         self._check(number, number.country)  # a SIM of that country is looked for below
         regions = gate.sim_regions_for(number, self._rules)
         last_refusal = NO_IDLE_SLOT
         while (place := self._pool.take(context.user, regions)) is not None:
             try:
-                return await self._book_slot(place.slot, call_id, context)
+                return await self._take_slot(place.slot, call_id, context)
             except Refusal as refusal:
                 if refusal.code not in PASSING and refusal.code is not ErrorCode.RATE_LIMITED:
                     raise
@@ -90,15 +119,16 @@ class Switchboard:
             raise NOT_FROM_HERE
         raise last_refusal
 
-    async def _book_slot(self, slot: int, call_id: str, context: Context) -> Booked:
-        order = Book(
-            call_id=call_id,
-            user=context.user,
-            any_slot=context.may(Action.SLOT_USE_ANY),
-            per_hour=self._limits.slot_calls_per_hour,
-        )
-        booked: Booked = await self._host.order("slot", str(slot), order, context)
-        return booked
+    async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
+        now, line = moment(self._host.clock), f"slot-{slot}"
+        caps = self._attempts.caps
+        order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
+        taken: Taken = await self._host.order("slot", str(slot), order, context)
+        if caps.starts(line, HOUR, now) >= self._limits.slot_calls_per_hour:
+            self._host.tell("slot", str(slot), Drop(call_id=call_id))
+            raise TOO_MANY_ON_SLOT
+        caps.count(line, call_id, context.user, now)
+        return taken
 
     def _region_of(self, slot: int) -> str | None:
         actor = self._host.get("slot", str(slot))
@@ -112,19 +142,25 @@ class Switchboard:
 
     # --- the attempt
 
-    def _attempt(self, call_id: str, number: Number, booked: Booked, context: Context) -> Attempt:
+    def _attempt(self, call_id: str, number: Number, taken: Taken, context: Context) -> Attempt:
         return Attempt(
             call_id=call_id,
-            slot=booked.slot,
+            slot=taken.slot,
             user=context.user,
             number=number.e164,
             command_id=context.command_id,
             ring_timeout=self._limits.ring_timeout,
             max_duration=self._limits.max_duration,
             trace_id=context.trace_id,
-            after_ref=booked.after_ref,
+            after_ref=taken.after_ref,
+            fences=(taken.fence,),
         )
 
 
-def _answer(placed: Placed) -> CallStarted:
+def _answer(placed: Started) -> CallStarted:
     return CallStarted(call_id=placed.call_id, slot=placed.slot, state=state_of(Phase.DIALING))
+
+
+def _not_here(refusal: Refusal) -> bool:
+    """Whether another host may have a slot for the call."""
+    return refusal.code is ErrorCode.SLOT_BUSY or (refusal.details or {}).get("rule") == "country"

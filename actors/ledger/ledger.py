@@ -5,23 +5,21 @@ waits until that is folded.
 """
 
 import asyncio
-import base64
-import binascii
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.ledger.repository import Folded, Repository, SlotRow
-from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
-from actors.runtime.clock import parse_utc, utc
+from actors.ledger.follow import Following, Health
+from actors.ledger.page import fitting, from_cursor, moment, to_cursor
+from actors.ledger.repository import Repository, SlotRow, StoreDamaged, StoreFailed
+from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.context import Context
+from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from actors.runtime.wire import Page
-from bus_schemas import audit, call, slot, trunk
 from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import (
     CALLS_FEED,
@@ -29,6 +27,7 @@ from bus_schemas.call import (
     GET_CDR,
     GET_RECORDING,
     LIST_CDRS,
+    OPEN_CALLS,
     PAST_CALL,
     START_ABSENT,
     CallsFeed,
@@ -40,6 +39,8 @@ from bus_schemas.call import (
     GetCdr,
     GetRecording,
     ListCdrs,
+    OpenCall,
+    OpenCalls,
     Phase,
     Recording,
     StartCall,
@@ -76,42 +77,33 @@ from bus_schemas.visibility import visible
 
 log = structlog.get_logger()
 
-SCOPE = "ottb.v1.evt.>"
-QUEUE = 10_000  # events read and not yet folded; a full queue holds the reading back
-GROUP = 1_000  # events in one transaction
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
 READERS = 2
+MOST_OPEN_CALLS = 10_000  # in one answer; PAGE ends it before that
 TRUNK_NEWS = 10.0  # seconds without news from a trunk's host, after which nobody knows how it is
-PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
+START_PATIENCE = 30.0  # seconds that the start of everything else waits for a rebuild
+SERVE_PAUSE = 1.0  # seconds between tries to serve
 
 NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+NOT_READABLE = Refusal(ErrorCode.UNAVAILABLE, "The records cannot be read now. Try again.")
 OWNER_AWAY = Refusal(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try again.")
 
-TOPICS = {
-    (kind, topic.past): topic
-    for kind, module in (("call", call), ("slot", slot), ("trunk", trunk), ("audit", audit))
-    for topic in module.TOPICS
-}
-
-
-Row = TypeVar("Row", bound=Struct)
+Telemetry = TypeVar("Telemetry", bound=Struct)
 
 
 class Ledger:
-    """The read models of one host."""
+    """The read models of one host. `threads=False`: the store is asked on the loop, as simulated time needs it."""
 
-    def __init__(self, *, bus: Bus, repository: Repository) -> None:
+    def __init__(self, *, bus: Bus, repository: Repository, threads: bool = True) -> None:
         self._bus = bus
         self._repository = repository
-        self._queue: asyncio.Queue[Folded] = asyncio.Queue(maxsize=QUEUE)
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-write")
-        self._readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="ledger-read")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-read") if threads else None
+        self._following = Following(bus=bus, store=repository, work=self._write)
         self._telemetry: dict[int, SlotTelemetry] = {}
         self._trunks: dict[str, tuple[float, TrunkView]] = {}
-        self._folded = 0
-        self._moved = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
+        self._serving: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
         self._service = Service(
             bus=bus,
@@ -124,6 +116,7 @@ class Ledger:
                 CALLS_FEED: self.calls_feed,
                 GET_CDR: self.get_cdr,
                 LIST_CDRS: self.list_cdrs,
+                OPEN_CALLS: self.open_calls,
                 GET_RECORDING: self.get_recording,
                 DIAL_ABSENT: self.dial_absent,
                 PBX_STATUS: self.pbx_status,
@@ -136,67 +129,87 @@ class Ledger:
     @property
     def folded(self) -> int:
         """The last sequence of the journal that is in."""
-        return self._folded
+        return self._following.folded
+
+    @property
+    def health(self) -> Health:
+        """Whether it serves, how far behind it is, and what is in its way."""
+        return self._following.health
+
+    def problems(self) -> list[Problem]:
+        """What is in its way, and the entries of the journal that it could not take."""
+        return self._following.problems()
 
     async def start(self) -> None:
-        """Go on where the store ends; serve once it is as far as the journal is now."""
-        self._folded = await self._write(self._repository.sequence)
-        self._task = asyncio.get_running_loop().create_task(self._fold())
-        self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self._folded))
+        """Go on where the store ends; serve once it is as far as the journal is now. That is waited for, but not when
+        the store fails, and not for ever: the records come later, then."""
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
         self._stops.append(await self._bus.subscribe(TRUNK_TELEMETRY.pattern, self._hear_trunk))
-        await self._until(await self._bus.last_seq(), deadline=None)
-        await self._service.start()
+        await self._following.start()
+        self._serving = asyncio.get_running_loop().create_task(self._serve())
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                if await self._following.until_settled():
+                    await asyncio.shield(self._serving)
+        except TimeoutError:
+            log.warning("the records are being rebuilt, and are served when that is done", folded=self.folded)
+
+    async def _serve(self) -> None:
+        await self._following.until_ready()
+        while True:
+            try:
+                return await self._service.start()
+            except BusError as error:
+                log.warning("ledger not served yet", error=repr(error))
+                await self._service.stop()
+                await asyncio.sleep(SERVE_PAUSE)
 
     async def stop(self) -> None:
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
         await self._service.stop()
         for stop in self._stops:
             await stop()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        self._writer.shutdown(wait=True)
-        self._readers.shutdown(wait=True)
+        await self._following.stop()
+        for pool in (self._writer, self._readers):
+            if pool is not None:
+                pool.shutdown(wait=True)
         self._repository.close()
 
-    # --- folding
-
-    async def _hear(self, recorded: Recorded) -> None:
-        await self._queue.put(Folded(seq=recorded.seq, event=_decode(recorded)))
+    # --- hearing
 
     async def _hear_telemetry(self, message: Message) -> None:
-        telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
-        self._telemetry[telemetry.slot] = telemetry
+        telemetry = _reading(message, SlotTelemetry)
+        if telemetry is not None:
+            self._telemetry[telemetry.slot] = telemetry
 
     async def _hear_trunk(self, message: Message) -> None:
-        telemetry = msgspec.json.decode(message.data, type=TrunkTelemetry)
-        self._trunks[telemetry.trunk] = (asyncio.get_running_loop().time(), telemetry.view)
+        telemetry = _reading(message, TrunkTelemetry)
+        if telemetry is not None:
+            self._trunks[telemetry.trunk] = (asyncio.get_running_loop().time(), telemetry.view)
 
-    async def _fold(self) -> None:
-        while True:
-            group = [await self._queue.get()]
-            while len(group) < GROUP and not self._queue.empty():
-                group.append(self._queue.get_nowait())
-            await self._write(self._repository.fold, group)
-            async with self._moved:
-                self._folded = group[-1].seq
-                self._moved.notify_all()
+    # --- the store
 
-    async def _until(self, seq: int, *, deadline: float | None) -> None:
-        if self._folded >= seq:
-            return
-        try:
-            async with asyncio.timeout(deadline), self._moved:
-                await self._moved.wait_for(lambda: self._folded >= seq)
-        except TimeoutError:
-            raise Refusal(ErrorCode.UNAVAILABLE, "The records are behind. Try again.") from None
-
-    async def _write(self, work: Any, *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
+    async def _write(self, work: Any, *args: Any, **more: Any) -> Any:
+        return await self._in(self._writer, work, *args, **more)
 
     async def _read(self, context: Context, work: Any, *args: Any) -> Any:
-        await self._until(context.after, deadline=CATCH_UP)
-        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(*args))
+        """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
+        await self._following.until(context.after, deadline=CATCH_UP)
+        generation = self._following.generation
+        try:
+            return await self._in(self._readers, work, *args)
+        except StoreFailed as error:
+            log.error("records not readable", kind=error.kind, error=str(error))
+            if isinstance(error, StoreDamaged):
+                self._following.damaged(generation, str(error))
+            raise NOT_READABLE from None
+
+    async def _in(self, pool: ThreadPoolExecutor | None, work: Any, *args: Any, **more: Any) -> Any:
+        if pool is None:
+            return work(*args, **more)
+        return await asyncio.get_running_loop().run_in_executor(pool, lambda: work(*args, **more))
 
     # --- contract lines
 
@@ -224,7 +237,7 @@ class Ledger:
         return OWNER_AWAY if known else NO_SLOT
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
-        before = _from_cursor(request.cursor)
+        before = from_cursor(request.cursor)
         rows: list[tuple[str, CallView]] = await self._read(
             context,
             lambda: self._repository.calls(
@@ -236,7 +249,7 @@ class Ledger:
         )
         shown = rows[: request.limit]
         more = len(rows) > request.limit
-        return Page(body=[view for _, view in shown], next_cursor=_to_cursor(shown[-1][0]) if more else None)
+        return Page(body=[view for _, view in shown], next_cursor=to_cursor(shown[-1][0]) if more else None)
 
     async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
         found: Cdr | None = await self._read(context, self._repository.cdr, request.call_id)
@@ -245,8 +258,8 @@ class Ledger:
         return found
 
     async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
-        wanted = msgspec.structs.replace(request, since=_moment(request.since), until=_moment(request.until))
-        before = _from_cursor(request.cursor)
+        wanted = msgspec.structs.replace(request, since=moment(request.since), until=moment(request.until))
+        before = from_cursor(request.cursor)
         rows: list[tuple[str, Cdr]] = await self._read(
             context,
             lambda: self._repository.cdrs(
@@ -256,9 +269,16 @@ class Ledger:
                 user=None if Action.CALL_VIEW_ANY in context.actions else context.user,
             ),
         )
-        shown = _fitting([cdr for _, cdr in rows[: request.limit]])
+        shown = fitting([cdr for _, cdr in rows[: request.limit]])
         more = len(rows) > len(shown)
-        return Page(body=shown, next_cursor=_to_cursor(rows[len(shown) - 1][0]) if more else None)
+        return Page(body=shown, next_cursor=to_cursor(rows[len(shown) - 1][0]) if more else None)
+
+    async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:
+        wanted = msgspec.structs.replace(request, before=moment(request.before))
+        rows: list[OpenCall] = await self._read(
+            context, lambda: self._repository.open_calls(wanted, limit=MOST_OPEN_CALLS)
+        )
+        return fitting(rows)
 
     async def get_recording(self, request: GetRecording, context: Context) -> Recording:
         await self.past_call(GetCall(call_id=request.call_id), context)
@@ -284,7 +304,7 @@ class Ledger:
         return msgspec.structs.replace(row, state=TrunkState.DOWN, reason="no news from its host")
 
     async def list_slots(self, request: ListSlots, context: Context) -> Page:
-        after = int(_from_cursor(request.cursor) or 0)
+        after = int(from_cursor(request.cursor) or 0)
         rows: list[SlotRow] = await self._read(context, self._repository.slots)
         wanted = [
             row
@@ -298,7 +318,7 @@ class Ledger:
         more = len(wanted) > request.limit
         return Page(
             body=[self._summary(row) for row in shown],
-            next_cursor=_to_cursor(str(shown[-1].config.id)) if more else None,
+            next_cursor=to_cursor(str(shown[-1].config.id)) if more else None,
         )
 
     async def get_adb_command(self, request: GetAdbCommand, context: Context) -> AdbCommandResult:
@@ -312,15 +332,15 @@ class Ledger:
         return found
 
     async def list_audit(self, request: ListAudit, context: Context) -> Page:
-        wanted = msgspec.structs.replace(request, since=_moment(request.since), until=_moment(request.until))
-        before = _from_cursor(request.cursor)
+        wanted = msgspec.structs.replace(request, since=moment(request.since), until=moment(request.until))
+        before = from_cursor(request.cursor)
         rows: list[AuditRecord] = await self._read(
             context,
             lambda: self._repository.audit(wanted, limit=request.limit + 1, before=int(before) if before else None),
         )
-        shown = _fitting(rows[: request.limit])
+        shown = fitting(rows[: request.limit])
         more = len(rows) > len(shown)
-        return Page(body=shown, next_cursor=_to_cursor(str(shown[-1].number)) if more else None)
+        return Page(body=shown, next_cursor=to_cursor(str(shown[-1].number)) if more else None)
 
     def _summary(self, row: SlotRow) -> SlotSummary:
         telemetry = self._telemetry.get(row.config.id)
@@ -341,49 +361,10 @@ def _sees(context: Context, kind: str, owner: str | None) -> bool:
     return visible(kind, owner, user=context.user, actions=context.actions)
 
 
-def _decode(recorded: Recorded) -> Any:
-    _, _, _, kind, *_, past = recorded.subject.split(".")
-    topic = TOPICS.get((kind, past))
-    if topic is None:
-        return None
+def _reading(message: Message, type: type[Telemetry]) -> Telemetry | None:
+    """A host's figures. None when they are not what they should be: the next ones come soon."""
     try:
-        return msgspec.json.decode(recorded.data, type=topic.event)
-    except msgspec.DecodeError as error:  # of a later version: the rest of the journal counts all the same
-        log.error("event not understood", subject=recorded.subject, seq=recorded.seq, error=str(error))
+        return msgspec.json.decode(message.data, type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        log.warning("telemetry not understood", subject=message.subject, error=str(error))
         return None
-
-
-def _moment(text: str | None) -> str | None:
-    """A date or a time as the records write it, so that they compare as text. Raises Refusal(INVALID_PARAMS)."""
-    if text is None:
-        return None
-    try:
-        return utc(parse_utc(text).replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "No such date or time.", given=text) from None
-
-
-def _fitting(rows: list[Row]) -> list[Row]:
-    """As many of the first rows as go into one answer."""
-    size = 0
-    for place, row in enumerate(rows):
-        size += len(msgspec.json.encode(row))
-        if size > PAGE:
-            return rows[:place]
-    return rows
-
-
-def _to_cursor(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _from_cursor(cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    try:
-        key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        key = ""
-    if not key.isdigit() or len(key) > 18:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "Not a cursor of this list.")
-    return key

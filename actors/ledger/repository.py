@@ -1,4 +1,4 @@
-"""The port to the ledger's store: one writer, many readers, droppable."""
+"""The port to the ledger's store: one writer, many readers, droppable. Every method may raise StoreFailed."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,9 +6,28 @@ from typing import Protocol
 from msgspec import Struct
 
 from bus_schemas.audit import AuditRecord, AuditRecorded, ListAudit
-from bus_schemas.call import CallEvent, CallView, Cdr, ListCdrs
+from bus_schemas.call import CallEvent, CallView, Cdr, ListCdrs, OpenCall, OpenCalls
 from bus_schemas.slot import AdbCommandResult, SlotConfig, SlotEvent, SlotStatus
 from bus_schemas.trunk import TrunkEvent, TrunkView
+
+
+class StoreFailed(Exception):
+    """The store did not do it, nothing of it: a repeat may succeed. `kind`: in a word or two, for the log."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class StoreDamaged(StoreFailed):
+    """What is stored cannot be trusted any more: only dropping it helps."""
+
+
+class Untaken(Struct, frozen=True, kw_only=True):
+    """An event that no table takes, and why."""
+
+    seq: int
+    reason: str
 
 
 class Folded(Struct, frozen=True, kw_only=True):
@@ -31,10 +50,17 @@ class Repository(Protocol):
     """Each method is one transaction. Times are ISO 8601 in UTC, so they sort as text."""
 
     def sequence(self) -> int:
-        """The last event that is in."""
+        """The last event that is in. Makes the store if there is none, or none that can be read."""
 
-    def fold(self, batch: Sequence[Folded]) -> None:
-        """Take events in, and their last sequence with them: each counts once, however often it is given."""
+    def entries(self) -> int:
+        """How many entries of the journal were taken in since the store was empty."""
+
+    def fold(self, batch: Sequence[Folded]) -> list[Untaken]:
+        """Take events in, and their last sequence with them: each counts once, however often it is given. Returns those
+        that were left out because they cannot be written."""
+
+    def drop(self, *, aside: bool = False) -> None:
+        """Forget everything. `aside`: keep what there was beside it, for whoever wants to know what it said."""
 
     def call(self, call_id: str) -> CallView | None: ...
 
@@ -42,6 +68,9 @@ class Repository(Protocol):
         self, *, history: bool, limit: int, before: str | None, user: str | None = None
     ) -> list[tuple[str, CallView]]:
         """Calls of one user or of all, newest first, each with the key after which the next page begins."""
+
+    def open_calls(self, wanted: OpenCalls, *, limit: int) -> list[OpenCall]:
+        """Calls that are not over, oldest first; its `before` as `clock.utc` writes."""
 
     def cdr(self, call_id: str) -> Cdr | None: ...
 

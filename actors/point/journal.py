@@ -3,6 +3,9 @@
 Several hosts may write at once: each write names the last sequence of what it is about (the whole directory of users
 and roles, or one session), so the second writer is fenced, reads what the first wrote, and decides again. Every
 write waits until it has come back: then every answer includes it.
+
+An entry that nobody can read, or that cannot be applied, costs itself: it fails closed for whom it names (see
+`closing.py`), is named in `problems()`, and everything else goes on.
 """
 
 import asyncio
@@ -10,11 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+import structlog
 
+from actors.point.closing import closing
 from actors.point.machine import Directory, missing_roles
 from actors.runtime.bus import Bus, BusError, Fenced, Recorded, Unsubscribe
-from actors.runtime.clock import Clock, utc
+from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.ids import Ids
+from actors.runtime.problems import Problem, Problems
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import (
@@ -25,10 +31,13 @@ from bus_schemas.user import (
     SessionOpened,
     SessionRefreshed,
     SessionsEnded,
+    TokenCreated,
     TokenRevoked,
     UserChanged,
     UserDeleted,
 )
+
+log = structlog.get_logger()
 
 SCOPE = "ottb.v1.evt.point.>"
 DIRECTORY = "directory"
@@ -66,6 +75,11 @@ class Journal:
         self._moved = asyncio.Condition()
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._problems = Problems("point")
+
+    def problems(self) -> list[Problem]:
+        """The entries that could not be taken, each with what that took away."""
+        return self._problems.all()
 
     async def start(self) -> None:
         """Read what is on record, go on reading, and write the built-in roles if they are missing."""
@@ -141,20 +155,41 @@ class Journal:
             raise Refusal(ErrorCode.TIMEOUT, "Written, but not read back in time.") from None
 
     async def _hear(self, recorded: Recorded) -> None:
-        _, _, _, _, id, past = recorded.subject.split(".")
-        topic = TOPIC.get(past)
-        event = msgspec.json.decode(recorded.data, type=topic.event) if topic is not None else None
-        if event is not None:
-            self.directory.apply(event)
-        self._seqs[id] = recorded.seq
+        parts = recorded.subject.split(".")
+        event = self._taken(recorded, parts[4], parts[5]) if len(parts) == 6 else None
+        if len(parts) == 6:
+            self._seqs[parts[4]] = recorded.seq
+        else:
+            self._left_out(recorded, f"its subject has {len(parts)} parts instead of 6")
         if isinstance(event, SessionClosed):
-            self._seqs.pop(id, None)
+            self._seqs.pop(event.session, None)
         self._heard = recorded.seq
         async with self._moved:
             self._moved.notify_all()
         if self._live and event is not None and self.on_void is not None:
             for whom in self._void(event):
                 self._spawn(self.on_void(**whom))
+
+    def _taken(self, recorded: Recorded, id: str, past: str) -> Any:
+        """Apply an entry and return its event; of one that cannot be read, what it takes away; None if that is
+        nothing."""
+        topic = TOPIC.get(past)
+        if topic is None:
+            self._problems.fault(f"kind {past}", "entries of this kind are not known, and change nothing")
+            return None
+        try:
+            event: Any = _sound(msgspec.json.decode(recorded.data, type=topic.event))
+            self.directory.apply(event)
+        except (msgspec.DecodeError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+            event = closing(self.directory, id, past, recorded.data)
+            if event is not None:
+                self.directory.apply(event)
+            self._left_out(recorded, f"{type(error).__name__}: {error}; {_counts_as(event)}")
+        return event
+
+    def _left_out(self, recorded: Recorded, reason: str) -> None:
+        if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {reason}"):
+            log.error("entry of the directory not understood", subject=recorded.subject, seq=recorded.seq, why=reason)
 
     def _void(self, event: Any) -> list[dict[str, str | None]]:
         """Whose connections an event makes void, so that they come again with what they may do now."""
@@ -177,3 +212,28 @@ class Journal:
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _sound(event: E) -> E:
+    """The event, if its moments are some that can be compared. Raises ValueError, OverflowError."""
+    if isinstance(event, SessionOpened | TokenCreated) and parse_utc(event.expires_at).tzinfo is None:
+        raise ValueError(f"{event.expires_at} has no time zone")
+    return event
+
+
+def _counts_as(event: Any) -> str:
+    """What an unreadable entry does, in words without secrets."""
+    match event:
+        case None:
+            return "it takes nothing away"
+        case UserChanged(user=user):
+            return f"user {user} is disabled until changed anew"
+        case UserDeleted(user=user):
+            return f"user {user} is gone"
+        case RoleSet(role=role) | RoleDeleted(role=role):
+            return f"role {role} grants nothing until set anew"
+        case TokenRevoked(token_id=id):
+            return f"service token {id} is revoked"
+        case SessionsEnded(user=user) | SessionClosed(user=user):
+            return f"sessions of {user} have ended"
+    return "it changes nothing"

@@ -21,6 +21,7 @@ from actors.runtime.bus import Bus, BusError
 from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
+from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from actors.runtime.wire import Page
 from actors.settings import Auth
@@ -162,6 +163,10 @@ class Point:
     async def stop(self) -> None:
         await self._service.stop()
         await self.journal.stop()
+
+    def problems(self) -> list[Problem]:
+        """The entries of the journal that could not be taken."""
+        return self.journal.problems()
 
     async def seed(self, name: str, password: str, role: str, *, must_change: bool = False) -> bool:
         """Create a user unless there is one of this name. True: created."""

@@ -29,16 +29,26 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 State = TypeVar("State", bound=Struct)
+NO_HEADERS: Mapping[str, str] = {}
 
 INBOX_LIMIT = 1024
-REMEMBERED_ANSWERS = 32  # answers of the last commands, for callers that repeat one
+REMEMBERED_ANSWERS = 1024  # answers of the last commands in memory, for callers that repeat one
 SNAPSHOT_EVERY = 200  # events
 REPLY_HEADER = "Ottb-Reply"
 SNAPSHOTS = "OTTB_SNAP"
 
 INBOX_FULL = Refusal(ErrorCode.UNAVAILABLE, "Too much is waiting here already. Try again.")
 STOPPED = Refusal(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
+UNREADABLE = "event {seq} ({past}) of its journal cannot be read: {error}"
 CRASHED = Refusal(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
+
+
+class Unreadable(Exception):
+    """An actor's own journal holds what cannot be read: it must not work on a state that may be wrong."""
+
+
+class NotOurs(Exception):
+    """The record says that another host owns this actor."""
 
 
 class Asked(Struct, frozen=True):
@@ -64,10 +74,13 @@ class Told(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """The state after the event `seq`, so that a start need not read from the beginning."""
+    """The state after the event `seq`, so that a start need not read from the beginning. `answers`: of the last
+    commands, as JSON; `forgot`: there have been more."""
 
     seq: int
     state: Any
+    answers: dict[str, str] = {}
+    forgot: bool = False
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -85,9 +98,11 @@ class Actor(Generic[State]):
     topics: ClassVar[tuple[Topic[Any], ...]]
     commands: ClassVar[Mapping[Rpc[Any, Any], str]]
     snapshots: ClassVar[bool] = False  # for kinds whose journal grows for years
+    answered_once: ClassVar[frozenset[Rpc[Any, Any]]] = frozenset()  # commands whose answer is on record
 
     __slots__ = (
-        "_answers", "_host", "_inbox", "_live", "_pump", "_tasks", "_timers", "_unsaved", "id", "seq", "state",
+        "_answers", "_forgot", "_host", "_inbox", "_live", "_pump", "_tasks", "_timers", "_unsaved", "id", "seq",
+        "state",
     )  # fmt: skip
 
     def __init__(self, *, id: str, host: "Host") -> None:
@@ -102,6 +117,7 @@ class Actor(Generic[State]):
         self._tasks: set[asyncio.Task[None]] | None = None
         self._timers: dict[str, Timer] | None = None
         self._answers: OrderedDict[str, bytes] | None = None
+        self._forgot = False
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.id} at {self.seq}>"
@@ -139,6 +155,28 @@ class Actor(Generic[State]):
     def moved(self) -> None:
         """The state has changed."""
 
+    def recorded(self, event: Any) -> None:
+        """An event of this actor is on record as `seq`, and the state has moved."""
+
+    def replayed(self, recorded: Recorded) -> None:
+        """An entry of this actor has been read."""
+
+    async def verify(self) -> None:
+        """Make sure that nobody else has owned this actor meanwhile; if somebody has, begin afresh. Raises BusError."""
+
+    def may_be_owned(self) -> None:
+        """Raise NotOurs where the record, which has just been read, gives this actor to another host."""
+
+    async def take_over(self) -> None:
+        """Read what a new owner must know besides, now that the barrier is written."""
+
+    def follow_after(self, former: "Actor[Any]") -> None:
+        """This actor is begun in the place of one that crashed."""
+
+    def kept_state(self) -> State | None:
+        """The state as it goes into a snapshot; None: not now, or there is none."""
+        return self.state
+
     def timers_kept(self) -> frozenset[str] | None:
         """The timers that may run in the present state; None: all."""
         return None
@@ -148,6 +186,11 @@ class Actor(Generic[State]):
     @property
     def scope(self) -> str:
         return f"ottb.v1.evt.{self.kind}.{self.id}.*"
+
+    @property
+    def read_scope(self) -> str:
+        """Where its events are read; the same, but that it may be known more exactly."""
+        return self.scope
 
     def owners(self) -> tuple[str | None, ...]:
         """Whose thing this is, for the feeds of those who see only their own; None: everybody's. Empty: not shown."""
@@ -175,10 +218,12 @@ class Actor(Generic[State]):
         return await done
 
     async def activate(self) -> None:
-        """Become the owner: fold what is on record, then write the barrier."""
+        """Become the owner: fold what is on record, then write the barrier. Raises Unreadable, NotOurs, BusError."""
         await self._fold()
+        self.may_be_owned()
         now = moment(self._host.clock)
-        await self._record(self.barrier(now, self._host.epoch), self._host.ids.new(), {})
+        await self._record(self.barrier(now, self._host.epoch))
+        await self.take_over()
         self.begin()
 
     def begin(self) -> None:
@@ -250,7 +295,7 @@ class Actor(Generic[State]):
 
     async def _handle_command(self, rpc: Rpc[Any, Any], message: Message) -> None:
         context = Context.from_headers(message.headers)
-        known = self._answers.get(context.command_id) if self._answers else None
+        known = await self._first_answer(rpc, context)
         if known is not None:
             await send_reply(message, msgspec.Raw(known))
             return
@@ -263,6 +308,17 @@ class Actor(Generic[State]):
         reply = await self._commit(outcome, context)
         await send_reply(message, reply, seq=self.seq)
         self._perform_all(outcome.decision)
+
+    async def _first_answer(self, rpc: Rpc[Any, Any], context: Context) -> bytes | None:
+        """The answer that this command had before, from memory or, where that no longer goes so far, from the
+        record."""
+        known = self._answers.get(context.command_id) if self._answers else None
+        if known is not None or not self._forgot or context.fresh or rpc not in self.answered_once:
+            return known
+        async for recorded in self._host.bus.replay(self.scope):
+            if recorded.headers.get("Ottb-Command") == context.command_id and REPLY_HEADER in recorded.headers:
+                return recorded.headers[REPLY_HEADER].encode()
+        return None
 
     async def _handle_order(self, order: Any, context: Context, done: "asyncio.Future[Any]") -> None:
         try:
@@ -279,7 +335,7 @@ class Actor(Generic[State]):
     async def _settle(self, decision: Decision[Any]) -> None:
         self._remember(decision)
         for event in decision.events:
-            await self._record(event, self._host.ids.new(), {})
+            await self._record(event)
         self._perform_all(decision)
 
     async def _commit(self, outcome: Outcome, context: Context) -> Any:
@@ -290,7 +346,7 @@ class Actor(Generic[State]):
             headers = {}
             if number == len(events) - 1 and not callable(outcome.reply):
                 headers[REPLY_HEADER] = msgspec.json.encode(outcome.reply).decode()
-            await self._record(event, f"{context.command_id}.{number}", headers, context)
+            await self._record(event, headers, context)
         return outcome.reply() if callable(outcome.reply) else outcome.reply
 
     def _remember(self, decision: Decision[Any]) -> None:
@@ -301,11 +357,13 @@ class Actor(Generic[State]):
     # --- the journal
 
     async def _record(
-        self, event: Any, msg_id: str, headers: Mapping[str, str], context: Context | None = None
+        self, event: Any, headers: Mapping[str, str] = NO_HEADERS, context: Context | None = None
     ) -> None:
+        """Put one event on record and move the state. The write is known by a name that is made for it alone: one made
+        of the command would be made again by a repeat, or by another host."""
         topic = self._topic_of(event)
         data = msgspec.json.encode(event)
-        all_headers = {"Nats-Msg-Id": f"{self.kind}-{self.id}-{msg_id}", **headers}
+        all_headers = {"Nats-Msg-Id": self._host.ids.new(), **headers}
         if context is not None:
             all_headers["Ottb-Command"] = context.command_id
             if context.traceparent:
@@ -314,9 +372,9 @@ class Actor(Generic[State]):
         self.seq = await self._host.append(subject, data, all_headers, scope=self.scope, expect=self.seq)
         self._apply(event, all_headers)
         self._host.show(subject, data, (*before, *self.owners()), seq=self.seq)
+        self.recorded(event)
         self.moved()
         if self.snapshots and self._unsaved >= SNAPSHOT_EVERY:
-            self._unsaved = 0
             self.spawn(self._keep_snapshot())
 
     def _apply(self, event: Any, headers: Mapping[str, str]) -> None:
@@ -328,6 +386,7 @@ class Actor(Generic[State]):
             self._answers[command] = reply.encode()
             if len(self._answers) > REMEMBERED_ANSWERS:
                 self._answers.popitem(last=False)
+                self._forgot = True
         kept = self.timers_kept()
         if kept is not None and self._timers:
             for name in self._timers.keys() - kept:
@@ -336,18 +395,32 @@ class Actor(Generic[State]):
     async def _fold(self) -> None:
         kept = await self._host.bus.get(SNAPSHOTS, self._snapshot_key) if self.snapshots else None
         if kept is not None and kept.data is not None:
-            snapshot = msgspec.json.decode(kept.data, type=Snapshot)
-            self.state = msgspec.convert(snapshot.state, self.state_type) if snapshot.state is not None else None
-            self.seq = snapshot.seq
-        async for recorded in self._host.bus.replay(self.scope, after=self.seq):
+            self._use_snapshot(kept.data)
+        async for recorded in self._host.bus.replay(self.read_scope, after=self.seq):
             self._replay(recorded)
+
+    def _use_snapshot(self, data: bytes) -> None:
+        try:
+            snapshot = msgspec.json.decode(data, type=Snapshot)
+            state = msgspec.convert(snapshot.state, self.state_type) if snapshot.state is not None else None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the events say it all, only slower
+            log.warning("snapshot not readable", actor=f"{self.kind} {self.id}", error=str(error))
+            return
+        self.state, self.seq, self._forgot = state, snapshot.seq, snapshot.forgot
+        if snapshot.answers:
+            self._answers = OrderedDict((id, answer.encode()) for id, answer in snapshot.answers.items())
 
     def _replay(self, recorded: Recorded) -> None:
         past = recorded.subject.rsplit(".", 1)[1]
         topic = next((topic for topic in self.topics if topic.past == past), None)
         self.seq = recorded.seq
-        if topic is not None:  # an event of a later version: not ours to understand
+        self.replayed(recorded)
+        if topic is None:  # an event of a later version: not ours to understand
+            return
+        try:
             self._apply(msgspec.json.decode(recorded.data, type=topic.event), recorded.headers)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Unreadable(UNREADABLE.format(seq=recorded.seq, past=past, error=error)) from None
 
     def _topic_of(self, event: Any) -> Topic[Any]:
         return next(topic for topic in self.topics if topic.event is type(event))
@@ -357,7 +430,11 @@ class Actor(Generic[State]):
         return f"{self.kind}.{self.id}"
 
     async def _keep_snapshot(self) -> None:
-        snapshot = msgspec.json.encode(Snapshot(seq=self.seq, state=self.state))
+        state = self.kept_state()
+        if state is None:
+            return
+        answers = {id: answer.decode() for id, answer in (self._answers or {}).items()}
+        snapshot = msgspec.json.encode(Snapshot(seq=self.seq, state=state, answers=answers, forgot=self._forgot))
         self._unsaved = 0
         await self._host.keep(SNAPSHOTS, self._snapshot_key, snapshot)
 

@@ -11,6 +11,20 @@ from msgspec import Struct
 
 Headers = Mapping[str, str]
 
+ID = "Nats-Msg-Id"
+APPEND_DEADLINE = 5.0  # seconds after which a write that was sent and not answered is given up
+
+# What `Bus.healthy()` says.
+AWAY = "There is no connection to the bus."
+FULL = (
+    "The journal's disk quota is used up (max_file_store of nats-server, by default 75 % of what was free at its"
+    " start). It writes again by itself once space in it was freed; or raise the limit and reload nats-server."
+)
+STUCK = (
+    "The bus answers and stores nothing: its disk is full, or was. Free some space and restart nats-server: it does not"
+    " notice by itself that there is space again."
+)
+
 
 class BusError(Exception):
     """The bus did not do it."""
@@ -25,7 +39,12 @@ class NoAnswer(BusError):
 
 
 class BusUnavailable(BusError):
-    """There is no connection to the bus now."""
+    """There is no connection to the bus now. Of a write: nothing was sent."""
+
+
+class BusFull(BusUnavailable):
+    """The bus takes no writes now, since its disk is full (or was, and it has not noticed that there is space again).
+    Nothing was stored. `Bus.healthy()` says what a person has to do."""
 
 
 class Fenced(BusError):
@@ -60,6 +79,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     revision: int
 
 
+class Size(Struct, frozen=True, kw_only=True):
+    """How much the journal holds: entries that are there now, and the sequence of the newest that ever was."""
+
+    entries: int
+    last_seq: int
+
+
 Handler = Callable[[Message], Awaitable[None]]
 Unsubscribe = Callable[[], Awaitable[None]]
 
@@ -77,20 +103,26 @@ class Bus(Protocol):
         """Hear a subject. The handler must not block: it puts the message into a bounded inbox."""
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
-        """Write to the journal if `expect` is still the last sequence under the subject filter `scope`.
+        """Write to the journal if `expect` is still the last sequence under the subject filter `scope`, which may have
+        wildcards anywhere. Returns the entry's sequence.
 
-        `headers` must hold `Nats-Msg-Id`: a repeat of a write that had happened answers its first sequence.
-        Returns the entry's sequence. Fenced, NoAnswer, BusUnavailable.
+        `headers` must hold `Nats-Msg-Id`: a nonce made for this write alone, and the same in every retry of it. After
+        NoAnswer (it may have been stored) or BusUnavailable the caller may call again with the same arguments: this
+        object knows the nonces that it sent and got no answer for, and a retry of a write that had happened answers
+        its sequence. A *first* try under an id that the journal has seen in the last 120 s is not stored, so it is
+        Fenced. Fenced, NoAnswer, BusUnavailable, BusFull.
         """
 
     def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """The journal's entries under a subject filter, oldest first, up to now."""
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
-        """The entries after `after` and then every new one, in order, without a gap, over reconnects too."""
+        """The entries after `after` and then every new one, in order, once each, without a gap: over reconnects and
+        however slow the handler is. An entry whose handler raises is named in the log and passed over."""
 
-    async def last(self, scope: str) -> Recorded | None:
-        """The newest entry under a subject filter."""
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
+        """The newest entry under a subject filter. `certain`: as the stream's leader has it, so no acknowledged entry
+        is missed; otherwise any replica may answer, and on more than one server that may be a moment behind."""
 
     async def ids(self, scope: str) -> list[str]:
         """The subjects under a filter that have entries."""
@@ -98,12 +130,22 @@ class Bus(Protocol):
     async def last_seq(self) -> int:
         """The sequence of the newest entry of the whole journal, 0 when it is empty."""
 
+    async def size(self) -> Size:
+        """The stream's own count, as its leader has it. Entries whose time is over no longer count."""
+
     async def get(self, bucket: str, key: str) -> Entry | None:
         """A key's value now. None when the key was never set."""
 
     async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
         """Set a key if `expect` is its revision (0: it must not exist; None: whatever it is). Returns the new
-        revision. `ttl` seconds (>= 1), then it is gone. Fenced, NoAnswer, BusUnavailable."""
+        revision. `ttl` seconds (>= 1), then it is gone. Fenced, NoAnswer, BusUnavailable, BusFull."""
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
         """Remove a key if `expect` is its revision."""
+
+    def healthy(self) -> str | None:
+        """None: nothing is known to be wrong. Otherwise why the bus does not serve, and what to do, in a sentence."""
+
+    @property
+    def full(self) -> bool:
+        """Whether writes are refused or swallowed for want of space, as far as the last of them showed."""

@@ -23,7 +23,7 @@ class Clock(Protocol):
         """The wall clock, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps."""
+        """Seconds on a clock that nobody sets. Time in which the machine was suspended counts."""
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call back in `delay` seconds."""

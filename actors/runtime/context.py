@@ -10,6 +10,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access, Action
 
 SYSTEM = "system"
+FRESH_HEADER = "Ottb-Fresh"
 NO_ACTIONS: frozenset[str] = frozenset()
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -19,7 +20,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """One request's circumstances. `command_id` comes from the caller: a repeat carries the same one.
 
     `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT.
-    `after`: the asker has seen the journal up to here and must not be answered from before it.
+    `after`: the asker has seen the journal up to here and must not be answered from before it. `fresh`: the door made
+    `command_id` for this request and sends it for the first time, so that nobody need look for an earlier one.
     """
 
     command_id: str
@@ -29,6 +31,7 @@ class Context(Struct, frozen=True, kw_only=True):
     credential: str | None = None
     address: str = ""
     after: int = 0
+    fresh: bool = False
 
     @property
     def trace_id(self) -> str | None:
@@ -63,6 +66,8 @@ class Context(Struct, frozen=True, kw_only=True):
             headers["Ottb-Address"] = self.address
         if self.after:
             headers["Ottb-After"] = str(self.after)
+        if self.fresh:
+            headers[FRESH_HEADER] = "1"
         return headers
 
     @classmethod
@@ -76,4 +81,5 @@ class Context(Struct, frozen=True, kw_only=True):
             credential=headers.get("Ottb-Credential"),
             address=headers.get("Ottb-Address", ""),
             after=int(after) if after.isascii() and after.isdigit() else 0,
+            fresh=headers.get(FRESH_HEADER) == "1",
         )

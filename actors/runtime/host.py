@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from actors.runtime.actor import Actor
+from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import Bus, BusError, BusUnavailable, Headers, Message, NoAnswer, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.supervisor import RestartBudget
-from actors.runtime.wire import SEQ_HEADER, answer
+from actors.runtime.wire import SEQ_HEADER, answer, send_refusal
 from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.visibility import feed_subject
@@ -31,7 +31,11 @@ APPEND_PAUSE = 0.2
 ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
+VERIFY_PAUSE = 1.0
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
+
+NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
+STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
 
@@ -77,6 +81,9 @@ class Host:
         self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
         self._showing: asyncio.Task[Any] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
+        self._verifying = 0
+        self.serving = False  # work that spans several actors waits until all of them are here
+        self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
 
     # --- what actors ask of their host
 
@@ -87,7 +94,7 @@ class Host:
     @property
     def may_act(self) -> bool:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
-        return self._ownership.held and not self._stopping
+        return self._ownership.held and not self._stopping and not self._verifying
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         """Write to the journal, again and again with the same id while the bus is away. Raises Fenced, BusError."""
@@ -163,6 +170,33 @@ class Host:
         if not self._stopping and self._actors.get((actor.kind, actor.id)) is actor:
             self.spawn(self._restart(actor, error))
 
+    def verify(self) -> None:
+        """The lease had run out: make sure of every actor that nobody else has owned it in between."""
+        self._verifying += 1
+        self.spawn(self._verify())
+
+    async def _verify(self) -> None:
+        try:
+            await self._verify_all()
+        finally:
+            self._verifying -= 1
+
+    async def _verify_all(self) -> None:
+        waiting = list(self._actors.values())
+        while waiting and not self._stopping:
+            try:
+                await waiting[-1].verify()
+                waiting.pop()
+            except BusError as error:  # until then, whatever it writes or dials is fenced all the same
+                log.info("an actor cannot be verified yet", actor=repr(waiting[-1]), error=repr(error))
+                await self.pause(VERIFY_PAUSE)
+
+    def quarantine(self, kind: str, id: str, reason: str) -> None:
+        """Name one thing that cannot be used; the rest serves."""
+        if self.quarantined.get((kind, id)) != reason:
+            log.error("quarantined", actor=f"{kind} {id}", reason=reason)
+        self.quarantined[kind, id] = reason
+
     def retire(self, actor: Actor[Any], after: float) -> None:
         """Let an actor go in a while: it has no more to do, and the records answer for it."""
         self.spawn(self._retire(actor, after))
@@ -172,7 +206,10 @@ class Host:
         _, _, _, kind, _, verb = rpc.subject.split(".")
 
         async def receive(message: Message) -> None:
-            self.spawn(answer(message, rpc, handler))
+            if self.serving:
+                self.spawn(answer(message, rpc, handler))
+            else:
+                await send_refusal(message, STARTING)
 
         self._extra[f"{kind}.{verb}"] = receive
 
@@ -184,35 +221,52 @@ class Host:
     def all(self, kind: str) -> list[Actor[Any]]:
         return [actor for (of_kind, _), actor in self._actors.items() if of_kind == kind]
 
-    async def activate(self, kind: str, id: str) -> Actor[Any]:
-        """The actor, owned by this host: from what is on record, or the one that is here already."""
+    async def activate(
+        self, kind: str, id: str, prepare: Callable[[Actor[Any]], None] = lambda actor: None
+    ) -> Actor[Any]:
+        """The actor, owned by this host: from what is on record, or the one that is here already. `prepare` tells a
+        new one what it should know first. Raises Unreadable, NotOurs, BusError."""
         key = (kind, id)
         if (actor := self._actors.get(key)) is not None:
             return actor
         if (under_way := self._activating.get(key)) is None:
-            under_way = self._activating[key] = self.spawn(self._activate(key))
+            under_way = self._activating[key] = self.spawn(self._activate(key, prepare))
             under_way.add_done_callback(lambda _: self._activating.pop(key, None))
         return await asyncio.shield(under_way)
 
-    async def activate_all(self, kind: str, ids: Iterable[str]) -> None:
-        """Activate many, a bounded number at once."""
-        await asyncio.gather(*(self.activate(kind, id) for id in ids))
+    async def activate_all(
+        self, kind: str, ids: Iterable[str], prepare: Callable[[Actor[Any]], None] = lambda actor: None
+    ) -> None:
+        """Activate many, a bounded number at once. One that cannot be is quarantined. Raises BusError."""
+        await asyncio.gather(*(self._activate_or_quarantine(kind, id, prepare) for id in ids))
 
-    async def begin(self, kind: str, id: str) -> Actor[Any]:
-        """A new actor that has nothing on record. If it has, its first write is fenced."""
-        actor = self._make[kind](id, self)
-        await self._install((kind, id), actor)
-        return actor
+    async def _activate_or_quarantine(self, kind: str, id: str, prepare: Callable[[Actor[Any]], None]) -> None:
+        try:
+            await self.activate(kind, id, prepare)
+        except BusError:
+            raise
+        except Exception as error:  # noqa: BLE001  one bad thing costs that thing
+            self.quarantine(kind, id, str(error) or repr(error))
 
-    async def _activate(self, key: Key) -> Actor[Any]:
+    def make(self, kind: str, id: str) -> Actor[Any]:
+        """An actor that nothing is on record of yet. It is on its own until `install`."""
+        return self._make[kind](id, self)
+
+    async def install(self, actor: Actor[Any]) -> None:
+        """Own an actor that has written its first event: hear its commands."""
+        await self._install((actor.kind, actor.id), actor)
+
+    async def _activate(self, key: Key, prepare: Callable[[Actor[Any]], None]) -> Actor[Any]:
         async with self._gate:
             actor = self._make[key[0]](key[1], self)
+            prepare(actor)
             await actor.activate()
         await self._install(key, actor)
         return actor
 
     async def _install(self, key: Key, actor: Actor[Any]) -> None:
         self._actors[key] = actor
+        self.quarantined.pop(key, None)
         if key not in self._subscriptions:
             kind, id = key
             self._subscriptions[key] = await self.bus.subscribe(f"{ROOT}.cmd.{kind}.{id}.*", self._receive)
@@ -221,6 +275,9 @@ class Host:
         """A command for an actor of this host, or for what is served beside it. One handler for all: an idle actor
         shall cost no closure of its own."""
         _, _, _, kind, id, verb = message.subject.split(".")
+        if not self._ownership.held:  # the new owner hears it too
+            await send_refusal(message, NOT_SURE)
+            return
         if (extra := self._extra.get(f"{kind}.{verb}")) is not None:
             await extra(message)
         elif (owner := self._actors.get((kind, id))) is not None:
@@ -233,19 +290,32 @@ class Host:
         bus_trouble = isinstance(error, BusError)
         while not self._stopping and self._actors.get(key) is actor:
             if not bus_trouble and not budget.spend(self.clock.monotonic()):
-                log.error("actor crashes too often and rests", actor=f"{key[0]} {key[1]}", seconds=QUARANTINE)
+                self.quarantine(*key, f"crashes too often, rests for {QUARANTINE:g} s: {error!r}")
                 await self.pause(QUARANTINE)
             await self.pause(RESTART_PAUSE)
             if not self._ownership.held:
                 continue
             try:
                 fresh = self._make[key[0]](key[1], self)
+                fresh.follow_after(actor)
                 await fresh.activate()
             except BusError as trouble:
                 log.warning("actor not restarted yet", actor=f"{key[0]} {key[1]}", error=repr(trouble))
                 bus_trouble = True
                 continue
+            except NotOurs:
+                await self.release(*key)
+                return
+            except Unreadable as unreadable:
+                self.quarantine(*key, str(unreadable))
+                await self.release(*key)
+                return
+            except Exception as trouble:
+                log.exception("actor not restarted", actor=f"{key[0]} {key[1]}", error=repr(trouble))
+                bus_trouble = False
+                continue
             self._actors[key] = fresh
+            self.quarantined.pop(key, None)
             return
 
     async def _retire(self, actor: Actor[Any], after: float) -> None:

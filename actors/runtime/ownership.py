@@ -1,12 +1,13 @@
 """Who owns a host's actors: one leased key, renewed long before it runs out.
 
-The holder judges by its own monotonic clock: a lease counts from the moment its renewal was *sent*, so the holder
-stops before anybody else can begin. That keeps two owners apart in all but the rarest moments; what makes a stale
-owner harmless is the journal's fence, not this.
+The holder judges by its own clock, which counts the time in which the machine was suspended: a lease counts from the
+moment its renewal was *sent*, so the holder stops before anybody else can begin. That keeps two owners apart in all
+but the rarest moments; what makes a stale owner harmless is the journal's fence, not this.
 """
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable
 
 import structlog
@@ -22,13 +23,17 @@ MARGIN = 0.2  # seconds by which the holder stops early
 
 
 class Lease:
-    """One key, held by `holder` while it is renewed. `epoch` is the revision of the first write."""
+    """One key, held by `holder` while it is renewed. `epoch` is the revision of the first write.
+
+    What is written is the holder's name and a nonce of this object, so that a namesake (a restarted process, the same
+    host started twice) is somebody else, while a write whose acknowledgement was lost is found again.
+    """
 
     def __init__(self, *, bus: Bus, clock: Clock, key: str, holder: str, ttl: float = TTL) -> None:
         self._bus = bus
         self._clock = clock
         self._key = key
-        self._holder = holder.encode()
+        self._holder = f"{holder} {secrets.token_hex(8)}".encode()
         self._ttl = ttl
         self._until = 0.0
         self._revision = 0
@@ -77,10 +82,19 @@ class Lease:
 
 
 class LeaseKeeper:
-    """Acquires a lease and keeps it, over bus outages too. `on_lost`: another holder has it for good."""
+    """Acquires a lease and keeps it, over bus outages too. `on_lost`: another holder has it for good. `on_regained`: it
+    had run out and is ours again; somebody else may have had it in between."""
 
-    def __init__(self, *, lease: Lease, on_lost: Callable[[], None], ttl: float = TTL) -> None:
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        on_lost: Callable[[], None],
+        on_regained: Callable[[], None] = lambda: None,
+        ttl: float = TTL,
+    ) -> None:
         self._lease = lease
+        self._on_regained = on_regained
         self._on_lost = on_lost
         self._pause = ttl / 4
         self._task: asyncio.Task[None] | None = None
@@ -113,11 +127,15 @@ class LeaseKeeper:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._pause)
+            epoch = self._lease.epoch
             try:
                 if not await self._lease.renew():
                     log.error("another process owns this host's slots now")
                     self._on_lost()
                     return
+                if self._lease.epoch != epoch:
+                    log.warning("the lease had run out and is ours again")
+                    self._on_regained()
             except BusError as error:
                 log.warning("lease not renewed", held=self._lease.held, error=repr(error))
 

@@ -11,15 +11,26 @@ from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 
 Handler = Callable[[Any, Context], Awaitable[Any]]
+NO_FIELDS: Mapping[str, str] = {}
 
 BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
 
 
 class Service:
-    """Answers a table of lines, at most `limit` requests at once; more are refused, never queued without bound."""
+    """Answers a table of lines, at most `limit` requests at once; more are refused, never queued without bound.
+    `fields`: what stands in the subjects' named tokens, for lines of which each answerer serves its own."""
 
-    def __init__(self, *, bus: Bus, queue: str, handlers: Mapping[Rpc[Any, Any], Handler], limit: int = 1024) -> None:
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        queue: str,
+        handlers: Mapping[Rpc[Any, Any], Handler],
+        limit: int = 1024,
+        fields: Mapping[str, str] = NO_FIELDS,
+    ) -> None:
         self._bus = bus
+        self._fields = fields
         self._queue = queue
         self._handlers = handlers
         self._limit = limit
@@ -28,8 +39,9 @@ class Service:
 
     async def start(self) -> None:
         for rpc, handler in self._handlers.items():
+            subject = rpc.subject.format(**self._fields)
             self._subscriptions.append(
-                await self._bus.subscribe(rpc.subject, self._receiver(rpc, handler), queue=self._queue)
+                await self._bus.subscribe(subject, self._receiver(rpc, handler), queue=self._queue)
             )
 
     async def stop(self) -> None:

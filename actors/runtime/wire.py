@@ -8,8 +8,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.bus import Bus, BusUnavailable, Headers, Message, NoAnswer, NobodyThere
-from actors.runtime.context import Context
+from actors.runtime.bus import Bus, BusUnavailable, Message, NoAnswer, NobodyThere
+from actors.runtime.context import FRESH_HEADER, Context
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
 
@@ -36,10 +36,13 @@ class Page(Struct, frozen=True, kw_only=True):
     seq: int = 0
 
 
-async def ask_raw(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context) -> Message:
+async def ask_raw(
+    bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context, *, retry: bool = True
+) -> Message:
     """Ask, and give back the answer undecoded. Raises Refusal for every way in which it was not done.
 
-    Nobody there means that nothing was done, so the same command is sent again until the line's time is over.
+    Nobody there means that nothing was done, so the same command is sent again until the line's time is over. What is
+    sent again is not fresh: the first one may have arrived all the same.
     """
     data, headers = _encode(request), context.headers()
     loop = asyncio.get_running_loop()
@@ -49,8 +52,9 @@ async def ask_raw(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context:
         try:
             return await _ask_once(bus, rpc, rpc.subject_for(request), data, headers, deadline - loop.time())
         except Refusal as refusal:
-            if refusal.code is not ErrorCode.UNAVAILABLE or loop.time() + pause >= deadline:
+            if refusal.code is not ErrorCode.UNAVAILABLE or not retry or loop.time() + pause >= deadline:
                 raise
+        headers.pop(FRESH_HEADER, None)
         await asyncio.sleep(pause)
         pause = min(2 * pause, RETRY_LAST)
 
@@ -61,14 +65,24 @@ async def ask(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Con
     return msgspec.json.decode(answered.data, type=rpc.reply)
 
 
+async def forward(
+    bus: Bus, rpc: Rpc[Request, Any], request: Request, context: Context, *, retry: bool = True
+) -> Page:
+    """Have somebody else answer, and pass the answer on as it is. Raises Refusal."""
+    answered = await ask_raw(bus, rpc, request, context, retry=retry)
+    cursor = answered.headers.get(CURSOR_HEADER)
+    return Page(body=msgspec.Raw(answered.data), next_cursor=cursor, seq=int(answered.headers.get(SEQ_HEADER, "0")))
+
+
 async def _ask_once(
-    bus: Bus, rpc: Rpc[Any, Any], subject: str, data: bytes, headers: Headers, timeout: float
+    bus: Bus, rpc: Rpc[Any, Any], subject: str, data: bytes, headers: dict[str, str], timeout: float
 ) -> Message:
     try:
         answered = await bus.request(subject, data, headers, timeout=timeout)
     except NobodyThere:
         if rpc.absent is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.") from None
+        headers.pop(FRESH_HEADER, None)
         return await _ask_once(bus, rpc.absent, rpc.absent.subject, data, headers, timeout)
     except NoAnswer:
         raise Refusal(ErrorCode.TIMEOUT, "No answer in time; it may have been done. Ask before repeating.") from None

@@ -1,23 +1,24 @@
 """The slot's shell: owns one phone, carries out what the machine decides, and keeps the pool up to date."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
 import structlog
 
-from actors.call.line import AdoptCall, Looked, Release
+from actors.call.caps import Caps
+from actors.call.line import Dial, Looked, Placed
+from actors.call.line_actor import LineActor
 from actors.call.machine import DialFailed, DialUncertain
-from actors.runtime.actor import Actor, Outcome
+from actors.runtime.actor import Outcome
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
-from actors.slot import machine
+from actors.slot import machine, views
 from actors.slot.machine import (
-    Book,
-    Booked,
     CommandDone,
     Configure,
     EndCallOnPhone,
@@ -29,11 +30,14 @@ from actors.slot.machine import (
     Remove,
     RunCommand,
     Slot,
+    Take,
+    Taken,
     UsePhone,
 )
 from actors.slot.phone import (
     Look,
     Phone,
+    PhoneBusy,
     PhoneError,
     PhoneRefused,
     PhoneUncertain,
@@ -63,12 +67,13 @@ from bus_schemas.visibility import visible
 log = structlog.get_logger()
 
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, the phone cannot act on it later
 MAX_OUTPUT = 64 * 1024  # bytes of a shell command's output that are kept
 
 MakePhone = Callable[[SlotConfig], Phone]
 
 
-class SlotActor(Actor[Slot]):
+class SlotActor(LineActor[Slot]):
     """One numbered place with its phone."""
 
     kind: ClassVar[str] = "slot"
@@ -81,11 +86,12 @@ class SlotActor(Actor[Slot]):
         ADB_COMMAND: "adb_command",
     }
     snapshots: ClassVar[bool] = True
+    answered_once: ClassVar[Any] = frozenset({RESTART_SLOT, REBOOT_DEVICE, ADB_COMMAND})
 
     __slots__ = ("_make_phone", "_phone", "_pool", "live")
 
-    def __init__(self, *, id: str, host: Host, make_phone: MakePhone, pool: Pool) -> None:
-        super().__init__(id=id, host=host)
+    def __init__(self, *, id: str, host: Host, caps: Caps, make_phone: MakePhone, pool: Pool) -> None:
+        super().__init__(id=id, host=host, caps=caps)
         self.live = Live()
         self._make_phone = make_phone
         self._phone: Phone | None = None
@@ -94,14 +100,14 @@ class SlotActor(Actor[Slot]):
     # --- commands
 
     def get(self, request: GetSlot, context: Context) -> Outcome:
-        return Outcome(decision=Decision(), reply=machine.details(self._seen_by(context), self.live))
+        return Outcome(decision=Decision(), reply=views.details(self._seen_by(context), self.live))
 
     def restart(self, request: RestartSlot, context: Context) -> Outcome:
-        decision = machine.restart(self._seen_by(context), context.user, self._now())
+        decision = machine.restart(self._seen_by(context), self.live, context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="restarting", slot=request.slot))
 
     def reboot(self, request: RebootDevice, context: Context) -> Outcome:
-        decision = machine.reboot(self._seen_by(context), context.user, self._now())
+        decision = machine.reboot(self._seen_by(context), self.live, context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="rebooting", slot=request.slot))
 
     def adb_command(self, request: AdbCommand, context: Context) -> Outcome:
@@ -128,15 +134,18 @@ class SlotActor(Actor[Slot]):
 
     def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
         match order:
-            case Book():
+            case Take():
                 slot = self._seen_by(context)
-                reply = Booked(slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref)
-                return Outcome(decision=machine.book(slot, self.live, order, now), reply=reply)
+                decision = machine.take(slot, self.live, order)
+                reply = Taken(
+                    slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence
+                )
+                return Outcome(decision=decision, reply=reply)
             case Configure(config=config):
-                decision = machine.configure(self.state, config, context.user, now)
-                return Outcome(decision=decision, reply=lambda: machine.details(self._slot(), self.live))
+                decision = machine.configure(self.state, self.live, config, context.user, now)
+                return Outcome(decision=decision, reply=lambda: views.details(self._slot(), self.live))
             case Remove():
-                return Outcome(decision=machine.remove(self._slot(), context.user, now), reply=None)
+                return Outcome(decision=machine.remove(self._slot(), self.live, context.user, now), reply=None)
         raise TypeError(f"not an order for a slot: {order!r}")
 
     # --- the machine's place
@@ -144,7 +153,14 @@ class SlotActor(Actor[Slot]):
     def evolve(self, state: Slot | None, event: Any) -> Slot | None:
         return machine.evolve(state, event)
 
-    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+    def owner_on_record(self) -> str | None:
+        return self.state.config.host if self.state is not None and not self.state.removed else None
+
+    @property
+    def under_way(self) -> bool:
+        return bool(self.live.held)
+
+    def observed(self, report: Any, now: Moment) -> Decision[Any]:
         return machine.observe(self.state, self.live, report, now)
 
     def barrier(self, now: Moment, epoch: int) -> SlotActivated:
@@ -154,7 +170,9 @@ class SlotActor(Actor[Slot]):
         return machine.resume(self.state, now)
 
     def remember(self, memory: Live) -> None:
-        news = memory.health is not self.live.health or memory.external != self.live.external
+        slot, before = self.state, self.live
+        foreign = slot is not None and machine.external(slot, memory) != machine.external(slot, before)
+        news = memory.health is not before.health or foreign
         self.live = memory
         if news:
             self.spawn(self._publish_telemetry())
@@ -181,20 +199,20 @@ class SlotActor(Actor[Slot]):
         match effect:
             case UsePhone(config=config):
                 self.spawn(self._use_phone(config))
-            case AdoptCall(call_id=call_id):
-                self.spawn(self._adopt(call_id))
-            case PlaceCall():
-                self.spawn(self._place_call(effect))
+            case PlaceCall(order=order):
+                self.spawn(self._place_call(order))
             case EndCallOnPhone():
-                self.spawn(self._hang_up())
-            case LookAtPhone(why=why):
-                self.spawn(self._look(why))
+                self.spawn(self._hang_up(effect))
+            case LookAtPhone():
+                self.spawn(self._look(effect))
             case Reconnect():
                 self.spawn(self._reconnect())
             case RebootPhone():
                 self.spawn(self._reboot())
             case RunCommand():
                 self.spawn(self._run(effect))
+            case _:
+                super().perform(effect)
 
     async def _use_phone(self, config: SlotConfig) -> None:
         old, self._phone = self._phone, self._make_phone(config)
@@ -204,57 +222,62 @@ class SlotActor(Actor[Slot]):
 
     async def _publish_telemetry(self) -> None:
         if self.state is not None:
-            event = machine.telemetry(self.state, self.live, self._now())
+            event = views.telemetry(self.state, self.live, self._now())
             await self._host.publish(SLOT_TELEMETRY, event)
             self._host.show(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
 
-    async def _adopt(self, call_id: str) -> None:
-        """Take the call over with the slot. A call whose attempt never got on record was never dialled."""
-        here = self._host.get("call", call_id)
-        if here is not None:
-            here.begin()
-        elif (await self._host.activate("call", call_id)).state is None:
-            self.tell(Release(call_id=call_id))
-
-    async def _place_call(self, order: PlaceCall) -> None:
+    async def _place_call(self, order: Dial) -> None:
         """The one effect that cannot be undone: asked of the phone once, by an owner, never again."""
+        report: Placed | DialFailed | DialUncertain
+        if (hindrance := await self.hindrance(order)) is not None:
+            report = hindrance
+        else:
+            report = await self._dial(order)
+        self.tell_placed(order, report)
+
+    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+        before = self.live.ref
         try:
-            if not self._host.may_act:
-                raise PhoneUnreachable(f"slot {self.id}: this host no longer owns it")
-            await self._the_phone().dial(order.number)
-            log.info("dialled", slot=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
+            async with asyncio.timeout(DIAL_DEADLINE):
+                await self._the_phone().dial(
+                    order.number, order.call_id, lambda: self.wanted(order.call_id)
+                )
         except PhoneUnreachable as error:
-            self._to_call(order.call_id, DialFailed(cause=str(error), reason=EndReason.PHONE_LOST))
+            if not self.wanted(order.call_id):
+                return self.withdrawn(order.call_id)
+            return DialFailed(cause=str(error), reason=EndReason.PHONE_LOST)
+        except PhoneBusy as error:
+            self.spawn(self._look(LookAtPhone(why="link")))
+            return DialFailed(cause=str(error), reason=EndReason.NOT_DIALED)
         except PhoneRefused as error:
-            self._to_call(order.call_id, DialFailed(cause=str(error), reason=EndReason.UNKNOWN))
-        except PhoneUncertain as error:
-            self._to_call(order.call_id, DialUncertain(cause=str(error)))
+            return DialFailed(cause=str(error), reason=EndReason.UNKNOWN)
+        except (PhoneUncertain, TimeoutError) as error:
+            return DialUncertain(cause=str(error) or "no answer in time")
+        log.info("dialled", slot=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
+        return Placed(after_ref=before)
 
-    def _to_call(self, call_id: str, report: Any) -> None:
-        log.warning("dial did not go through", slot=self.id, call_id=call_id, cause=report.cause)
-        self._host.tell("call", call_id, report)
-
-    async def _hang_up(self) -> None:
+    async def _hang_up(self, order: EndCallOnPhone) -> None:
         try:
             if self._host.may_act:
-                await self._the_phone().hang_up(None)
+                await self._the_phone().hang_up(order.ref)
         except PhoneError as error:  # the call's own timer looks and tries again
-            log.warning("hang-up failed", slot=self.id, error=str(error))
+            log.warning("hang-up failed", slot=self.id, call_id=order.call_id, error=str(error))
 
-    async def _look(self, why: str) -> None:
+    async def _look(self, order: LookAtPhone) -> None:
         look: Look | None = None
+        asked = self._host.clock.monotonic()
         try:
             look = await self._the_phone().look()
         except PhoneError as error:
-            log.info("look failed", slot=self.id, why=why, error=str(error))
-        self.tell(Looked(look=look, why=why))
+            log.info("look failed", slot=self.id, why=order.why, error=str(error))
+        self.tell(Looked(look=look, why=order.why, asked=asked, call_id=order.call_id))
 
     async def _reconnect(self) -> None:
         try:
             await self._the_phone().reconnect()
         except PhoneError as error:
             log.warning("restart failed", slot=self.id, error=str(error))
-        await self._look("link")
+        await self._look(LookAtPhone(why="link"))
 
     async def _reboot(self) -> None:
         try:

@@ -1,8 +1,8 @@
 """A slot as values: when it may be used, what follows from its phone's reports, how each event changes it.
 
-Whether a slot is busy is on record (`booked`, `released`); how its phone can be reached is on record too, for
-those who listen, but a new owner never believes it: a slot starts UNKNOWN and asks the phone. `Live` is what the
-phone said to this owner; it is not on record and starts empty.
+Whether a slot is busy follows from the calls on record for it; how its phone can be reached is on record too, for those
+who listen, but a new owner never believes it: a slot starts UNKNOWN and asks the phone. `Live` is what this owner knows
+besides: the starts under way, and what the phone said; it is not on record and starts empty.
 """
 
 import re
@@ -11,45 +11,52 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import AdoptCall, Dial, HangUp, LookAt, Looked, Release, Settle
+from actors.call.line import (
+    AdoptCall,
+    Began,
+    Dial,
+    Drop,
+    HangUp,
+    Held,
+    Holder,
+    LookAt,
+    Looked,
+    Named,
+    OnRecord,
+    Over,
+    Release,
+    Settle,
+    hold,
+    holders,
+    let_go,
+)
+from actors.call.line_state import LineState
+from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import (
-    CallPhase,
-    CallSeen,
-    Health,
-    HealthRead,
-    Link,
-    LinkChanged,
-    Look,
-    newer,
-)
+from actors.slot.phone import CallPhase, CallSeen, Health, HealthRead, Link, LinkChanged, Look, newer
+from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (
     AdbCommand,
-    Metrics,
-    Network,
     SlotActivated,
-    SlotBooked,
     SlotCommandDone,
     SlotCommandStarted,
     SlotConfig,
     SlotConfigured,
-    SlotDetails,
     SlotEvent,
     SlotLinked,
-    SlotReleased,
     SlotRemoved,
     SlotRestarting,
     SlotStatus,
-    SlotTelemetry,
 )
 
+FROM_FILE = "config"  # who configured a slot that stands in the settings file
 LOOK_AGAIN, REBOOTED, RESTARTED = "look_again", "rebooted", "restarted"
 LOOK_AGAIN_AFTER = 2.0
+FOREIGN_AGAIN = 15.0  # seconds between looks while the phone is in a call that is not ours
 RESTART_LIMIT = 30.0  # seconds until a slot that does not come back is called OFFLINE
 REBOOT_LIMIT = 240.0
-HOUR = 3600.0
 COMMANDS_AT_ONCE = 4
 
 STATUS_OF_LINK: Mapping[Link, SlotStatus] = {
@@ -61,8 +68,8 @@ STATUS_OF_LINK: Mapping[Link, SlotStatus] = {
 }
 
 EVENT_NAMES: Mapping[type, str] = {
-    SlotBooked: "call.start",
-    SlotReleased: "call.end",
+    Began: "call.start",
+    Over: "call.end",
     SlotConfigured: "slot.configured",
     SlotRestarting: "slot.restart",
     SlotCommandStarted: "adb.command",
@@ -88,19 +95,23 @@ class UsePhone(Effect, frozen=True, kw_only=True):
 
 
 class LookAtPhone(Effect, frozen=True, kw_only=True):
-    """Ask the phone about its calls; `Looked` comes back."""
+    """Ask the phone about its calls, for one of them or for the slot's own sake; `Looked` comes back."""
 
     why: str
+    call_id: str | None = None
 
 
 class PlaceCall(Effect, frozen=True, kw_only=True):
-    call_id: str
-    number: str
-    trace_id: str | None
+    """Dial, if this owner still may."""
+
+    order: Dial
 
 
 class EndCallOnPhone(Effect, frozen=True, kw_only=True):
+    """End one call of the phone, never another."""
+
     call_id: str
+    ref: str | None
 
 
 class Reconnect(Effect, frozen=True, kw_only=True):
@@ -119,21 +130,21 @@ class RunCommand(Effect, frozen=True, kw_only=True):
     timeout: float
 
 
-class Book(Struct, frozen=True, kw_only=True):
-    """Keep this slot for one call. `any_slot`: the caller may use slots of others."""
+class Take(Struct, frozen=True, kw_only=True):
+    """Hold this slot for one call. `any_slot`: the caller may use slots of others."""
 
     call_id: str
     user: str
     any_slot: bool
-    per_hour: int
 
 
-class Booked(Struct, frozen=True, kw_only=True):
-    """It is kept. `after_ref`: the newest call the phone knew before."""
+class Taken(Struct, frozen=True, kw_only=True):
+    """It is held. `after_ref`: the newest call the phone knew before. `fence`: see `Dial`."""
 
     slot: int
     region: str | None
     after_ref: str | None
+    fence: tuple[str, int]
 
 
 class Configure(Struct, frozen=True, kw_only=True):
@@ -154,23 +165,21 @@ class CommandDone(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-SlotReport = (
-    LinkChanged | CallSeen | HealthRead | Looked | Elapsed | CommandDone | Dial | HangUp | LookAt | Release | Settle
-)
+Order = Dial | HangUp | LookAt | Named | Release | Settle | Drop
+SlotReport = LinkChanged | CallSeen | HealthRead | Looked | Elapsed | CommandDone | Began | Over | Order
 
 
 # --- state ------------------------------------------------------------------------------------------------------
 
 
-class Slot(Struct, frozen=True, kw_only=True):
-    """One slot as its events tell it. `starts`: when its calls of the last hour began (seconds of boot `boot`)."""
+class Slot(LineState, frozen=True, kw_only=True):
+    """One slot as its events, and those of its calls, tell it."""
 
     config: SlotConfig
     from_file: SlotConfig | None = None
     removed: bool = False
     status: SlotStatus = SlotStatus.UNKNOWN
     detail: str = ""
-    call_id: str | None = None
     last_event: str | None = None
     last_activity: str | None = None
     last_used: str = ""
@@ -178,15 +187,32 @@ class Slot(Struct, frozen=True, kw_only=True):
 
 
 class Live(Struct, frozen=True, kw_only=True):
-    """What the phone told this owner. `external`: a call on the phone that is not ours. `ref`: its newest call.
-    `unsure`: our call is over on record, but the phone may still be in it; it is being asked."""
+    """What this owner knows. `held`: starts under way. `up`: every call on the phone, by its name there, and `ours`:
+    the name of the one that is ours; `ref`: the newest call it knows. `told`: when it last told of a call. `unsure`:
+    since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic."""
 
     link: Link = Link.UNKNOWN
     health: Health = Health()
-    external: str | None = None
-    unsure: bool = False
+    held: Held = {}
+    up: Mapping[str, bool] = {}  # incoming?
+    ours: str | None = None
     ref: str | None = None
-    starts: tuple[float, ...] = ()
+    told: float = 0.0
+    unsure: float | None = None
+
+
+def holder(slot: Slot, live: Live) -> Holder | None:
+    """Who holds the slot's phone now."""
+    return next(iter(holders(slot.calls, live.held).values()), None)
+
+
+def external(slot: Slot, live: Live) -> bool:
+    """Whether the phone is in a call that is not ours. While ours has no name there yet, one that goes out may be
+    it."""
+    others = {ref: incoming for ref, incoming in live.up.items() if ref != live.ours}
+    if live.ours is None and holder(slot, live) is not None:
+        return any(others.values())
+    return bool(others)
 
 
 # --- decide -----------------------------------------------------------------------------------------------------
@@ -200,15 +226,15 @@ def may_be_used(slot: Slot | None, live: Live) -> bool:
 def _hindrance(slot: Slot, live: Live) -> Refusal | None:
     if slot.removed:
         return Refusal(ErrorCode.NOT_FOUND, "No such slot.")
-    if slot.call_id is not None:
+    if holder(slot, live) is not None:
         return Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot.config.id)
     if slot.status is not SlotStatus.ONLINE:
         return Refusal(
             ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot.config.id, status=slot.status
         )
-    if live.unsure:
+    if live.unsure is not None:
         return Refusal(ErrorCode.SLOT_BUSY, "The phone is being asked about its last call.", slot=slot.config.id)
-    if live.external is not None:
+    if live.up:
         return Refusal(ErrorCode.SLOT_BUSY, "The phone is in a call of its own.", slot=slot.config.id)
     if live.health.sim is not None and "READY" not in live.health.sim and "LOADED" not in live.health.sim:
         return Refusal(ErrorCode.CALL_FAILED, "The phone has no usable SIM.", slot=slot.config.id, sim=live.health.sim)
@@ -217,33 +243,27 @@ def _hindrance(slot: Slot, live: Live) -> Refusal | None:
     return None
 
 
-def book(slot: Slot, live: Live, order: Book, now: Moment) -> Decision[SlotEvent]:
-    """Keep the slot for a call, or say why not."""
-    if slot.call_id == order.call_id:
-        return Decision()
+def take(slot: Slot, live: Live, order: Take) -> Decision[SlotEvent]:
+    """Hold the slot for a call, or say why not. Nothing is written: the call's attempt is the record of it."""
     owner = slot.config.user
     if owner is not None and owner != order.user and not order.any_slot:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=slot.config.id)
     if (hindrance := _hindrance(slot, live)) is not None:
         raise hindrance
-    if len([start for start in live.starts if start > now.mono - HOUR]) >= order.per_hour:
-        raise Refusal(ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour")
-    return Decision(
-        events=(SlotBooked(slot=slot.config.id, at=now.at, call_id=order.call_id, user=order.user),),
-        effects=(CancelTimer(name=LOOK_AGAIN),),
-    )
+    held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=slot.config.id))
+    return Decision(state=replace(live, held=held, ours=None), effects=(CancelTimer(name=LOOK_AGAIN),))
 
 
-def restart(slot: Slot, by: str, now: Moment) -> Decision[SlotEvent]:
+def restart(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
     """Begin afresh with the same phone."""
-    _must_be_free(slot)
+    _must_be_free(slot, live)
     event = SlotRestarting(slot=slot.config.id, at=now.at, status=SlotStatus.RESTARTING, by=by)
     return Decision(events=(event,), effects=(Reconnect(), SetTimer(name=RESTARTED, seconds=RESTART_LIMIT)))
 
 
-def reboot(slot: Slot, by: str, now: Moment) -> Decision[SlotEvent]:
+def reboot(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
     """Restart the phone itself."""
-    _must_be_free(slot)
+    _must_be_free(slot, live)
     _must_be_online(slot)
     event = SlotRestarting(slot=slot.config.id, at=now.at, status=SlotStatus.REBOOTING, by=by)
     return Decision(events=(event,), effects=(RebootPhone(), SetTimer(name=REBOOTED, seconds=REBOOT_LIMIT)))
@@ -265,12 +285,12 @@ def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: 
     return Decision(events=(event,), effects=(run,))
 
 
-def configure(slot: Slot | None, config: SlotConfig, by: str, now: Moment) -> Decision[SlotEvent]:
+def configure(slot: Slot | None, live: Live, config: SlotConfig, by: str, now: Moment) -> Decision[SlotEvent]:
     """Create the slot, or change where its phone is and whom it serves."""
     if slot is not None and not slot.removed:
-        _must_be_free(slot)
-        if slot.config == config:
+        if slot.config == config and (by != FROM_FILE or slot.from_file == config):
             return Decision()
+        _must_be_free(slot, live)
     event = SlotConfigured(slot=config.id, at=now.at, config=config, by=by)
     if slot is not None and not slot.removed and _place(slot.config) == _place(config):
         return Decision(events=(event,))
@@ -282,9 +302,9 @@ def _place(config: SlotConfig) -> tuple[str | None, str | None, int | None]:
     return config.serial, config.hub, config.port
 
 
-def remove(slot: Slot, by: str, now: Moment) -> Decision[SlotEvent]:
+def remove(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
     """Take the slot out of service. Its history stays."""
-    _must_be_free(slot)
+    _must_be_free(slot, live)
     return Decision(events=(SlotRemoved(slot=slot.config.id, at=now.at, by=by),))
 
 
@@ -299,13 +319,13 @@ def resume(slot: Slot | None, now: Moment) -> Decision[SlotEvent]:
         )
         for command_id in slot.commands
     )  # fmt: skip
-    adopt = (AdoptCall(call_id=slot.call_id),) if slot.call_id is not None else ()
+    adopt = tuple(AdoptCall(call_id=call_id) for call_id in slot.calls.open)
     return Decision(events=lost, effects=(*adopt, UsePhone(config=slot.config)))
 
 
-def _must_be_free(slot: Slot) -> None:
-    if slot.call_id is not None:
-        raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot.config.id, call_id=slot.call_id)
+def _must_be_free(slot: Slot, live: Live) -> None:
+    if (held := holder(slot, live)) is not None:
+        raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot.config.id, call_id=held.id)
 
 
 def _must_be_online(slot: Slot) -> None:
@@ -328,41 +348,53 @@ def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> D
         case LinkChanged():
             return _link_changed(slot, live, report, now)
         case CallSeen():
-            return _call_seen(slot, live, report)
+            return _call_seen(slot, live, report, now)
         case Looked():
             return _looked(slot, live, report, now)
         case Elapsed():
             return _elapsed(slot, live, report, now)
         case CommandDone():
             return _command_done(slot, report, now)
+        case Began() | Over():
+            return _on_record(live, report)
         case _:
-            return _ordered(slot, live, report, now) if slot.call_id == report.call_id else Decision()
+            return _ordered(slot, live, report, now)
 
 
-def _ordered(
-    slot: Slot, live: Live, order: Dial | HangUp | LookAt | Release | Settle, now: Moment
-) -> Decision[SlotEvent]:
-    """What the call that this slot is booked for asks of it."""
+def _on_record(live: Live, event: Began | Over) -> Decision[SlotEvent]:
+    """The record says now what this owner kept in mind."""
+    call_id = event.holder.id if isinstance(event, Began) else event.call_id
+    ours = live.ours if isinstance(event, Began) else None
+    return Decision(state=replace(live, held=let_go(live.held, call_id), ours=ours))
+
+
+def _ordered(slot: Slot, live: Live, order: Order, now: Moment) -> Decision[SlotEvent]:
+    """What a call asks of its slot. Asking, ending and letting go are for everybody; dialling for who holds it."""
+    holding = order.call_id in holders(slot.calls, live.held)
     match order:
+        case Dial() if holding:
+            return Decision(effects=(PlaceCall(order=order),))
         case Dial():
-            started = tuple(start for start in live.starts if start > now.mono - HOUR)
-            place = PlaceCall(call_id=order.call_id, number=order.number, trace_id=order.trace_id)
-            return Decision(state=replace(live, starts=(*started, now.mono)), effects=(place,))
+            lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
+            return Decision(effects=(Tell(kind="call", id=order.call_id, report=lost),))
         case HangUp():
-            return Decision(effects=(EndCallOnPhone(call_id=order.call_id),))
+            return Decision(effects=(EndCallOnPhone(call_id=order.call_id, ref=order.ref),))
         case LookAt():
-            return Decision(effects=(LookAtPhone(why=order.why),))
-        case Release():
-            event = SlotReleased(slot=slot.config.id, at=now.at, call_id=order.call_id)
-            look = (LookAtPhone(why="release"),) if order.look else ()
-            return Decision(state=replace(live, unsure=order.look), events=(event,), effects=look)
+            return Decision(effects=(LookAtPhone(why=order.why, call_id=order.call_id),))
+        case Named() if holding:
+            return Decision(state=replace(live, ours=order.ref))
+        case Release(look=True):
+            return Decision(state=replace(live, unsure=now.mono), effects=(LookAtPhone(why="release"),))
         case Settle():
             return Decision(effects=(AdoptCall(call_id=order.call_id),))
+        case Drop():
+            return Decision(state=replace(live, held=let_go(live.held, order.call_id)))
+    return Decision()
 
 
 def _link_changed(slot: Slot, live: Live, report: LinkChanged, now: Moment) -> Decision[SlotEvent]:
     live = replace(live, link=report.link)
-    to_call = _to_call(slot, report)
+    to_call = _to_calls(slot, live, report)
     if report.link is Link.ONLINE:  # ONLINE for others only when the phone has been asked
         return Decision(state=live, effects=(*to_call, LookAtPhone(why="link")))
     if slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING):
@@ -380,33 +412,41 @@ def _linked(slot: Slot, status: SlotStatus, detail: str, now: Moment) -> tuple[S
     return (SlotLinked(slot=slot.config.id, at=now.at, status=status, detail=detail),)
 
 
-def _call_seen(slot: Slot, live: Live, seen: CallSeen) -> Decision[SlotEvent]:
+def _call_seen(slot: Slot, live: Live, seen: CallSeen, now: Moment) -> Decision[SlotEvent]:
     known = live.ref if live.ref is not None and not newer(seen.ref, live.ref) else seen.ref
-    live = replace(live, ref=known)
-    if slot.call_id is not None:
-        return Decision(state=live, effects=_to_call(slot, seen))
-    over = seen.phase is CallPhase.DISCONNECTED
-    if over and live.external != seen.ref:
-        return Decision(state=live)
-    return Decision(state=replace(live, external=None if over else seen.ref))
+    up = {ref: incoming for ref, incoming in live.up.items() if ref != seen.ref}
+    if seen.phase is not CallPhase.DISCONNECTED:
+        up[seen.ref] = seen.incoming
+    return Decision(state=replace(live, ref=known, up=up, told=now.mono), effects=_to_calls(slot, live, seen))
 
 
 def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[SlotEvent]:
-    to_call = _to_call(slot, looked)
-    if looked.look is None:
-        again = (SetTimer(name=LOOK_AGAIN, seconds=LOOK_AGAIN_AFTER),) if live.link is Link.ONLINE else ()
-        return Decision(effects=(*to_call, *again))
-    on_phone = looked.look.live[0].ref if looked.look.live else None
-    external = on_phone if slot.call_id is None else None
-    live = replace(live, ref=_newest(looked.look, live.ref), external=external, unsure=False)
+    """A look answers its call whatever became of it; the slot itself believes it, unless the phone has told since. A
+    call of ours that is over on record, since the phone was out of reach, and still up has nobody else to end it."""
+    to_call = _to_calls(slot, live, looked) if looked.call_id is None else (
+        Tell(kind="call", id=looked.call_id, report=looked),
+    )  # fmt: skip
+    again = (SetTimer(name=LOOK_AGAIN, seconds=LOOK_AGAIN_AFTER, keep=True),) if live.link is Link.ONLINE else ()
+    if looked.look is None or looked.asked < live.told:
+        wanted = looked.call_id is None or live.unsure is not None
+        return Decision(effects=(*to_call, *again) if wanted else to_call)
+    unsure = live.unsure if live.unsure is not None and looked.asked < live.unsure else None
+    up = {seen.ref: seen.incoming for seen in looked.look.live}
+    live = replace(live, ref=_newest(looked.look, live.ref), up=up, unsure=unsure)
     online = _linked(slot, SlotStatus.ONLINE, "", now) if live.link is Link.ONLINE else ()
-    timers = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
+    timers: tuple[Effect, ...] = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
+    forgotten = [ref for ref in up if ref in slot.calls.doubtful and ref != live.ours]
+    timers = (*timers, *(EndCallOnPhone(call_id="", ref=ref) for ref in forgotten))
+    if up and holder(slot, live) is None:  # its end may be missed as its beginning may have been
+        timers = (*timers, SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN))
     return Decision(state=live, events=online, effects=(*to_call, *timers))
 
 
 def _newest(look: Look, known: str | None) -> str | None:
     refs = [live.ref for live in look.live[:1]]
     refs += [past.ref for past in look.past[:1]]
+    if look.boot and not refs:  # no call since the phone started: the next one is its first
+        refs = [f"{look.boot}/TC@0"]
     for ref in refs:
         if newer(ref, known):
             known = ref
@@ -438,15 +478,15 @@ def _command_done(slot: Slot, done: CommandDone, now: Moment) -> Decision[SlotEv
     return Decision(events=(event,))
 
 
-def _to_call(slot: Slot, report: CallSeen | LinkChanged | Looked) -> tuple[Effect, ...]:
-    return (Tell(kind="call", id=slot.call_id, report=report),) if slot.call_id is not None else ()
+def _to_calls(slot: Slot, live: Live, report: CallSeen | LinkChanged | Looked) -> tuple[Effect, ...]:
+    return tuple(Tell(kind="call", id=id, report=report) for id in holders(slot.calls, live.held))
 
 
 # --- evolve -----------------------------------------------------------------------------------------------------
 
 
-def evolve(slot: Slot | None, event: SlotEvent) -> Slot | None:
-    """The slot after an event."""
+def evolve(slot: Slot | None, event: SlotEvent | Began | Over) -> Slot | None:
+    """The slot after an event of its own or of one of its calls."""
     if isinstance(event, SlotConfigured):
         return _configured(slot, event)
     if slot is None:
@@ -454,26 +494,27 @@ def evolve(slot: Slot | None, event: SlotEvent) -> Slot | None:
     changed = _changed(slot, event)
     if isinstance(event, SlotActivated | SlotLinked):
         return changed
-    return replace(changed, last_activity=event.at, last_event=_event_name(event) or slot.last_event)
+    at = event.at.at if isinstance(event, Began) else event.at
+    return replace(changed, last_activity=at, last_event=_event_name(event) or slot.last_event)
 
 
-def _event_name(event: SlotEvent) -> str | None:
+def _event_name(event: SlotEvent | Began | Over) -> str | None:
     if isinstance(event, SlotRestarting) and event.status is SlotStatus.REBOOTING:
         return "slot.reboot"
     return EVENT_NAMES.get(type(event))
 
 
-def _changed(slot: Slot, event: SlotEvent) -> Slot:
+def _changed(slot: Slot, event: SlotEvent | Began | Over) -> Slot:
     match event:
+        case Began():
+            return replace(slot, calls=slot.calls.after(event), last_used=event.at.at)
+        case Over():
+            return replace(slot, calls=slot.calls.after(event))
         case SlotActivated():
             return replace(slot, status=SlotStatus.UNKNOWN, detail="")
         case SlotLinked():
             name = "slot.online" if event.status is SlotStatus.ONLINE else "slot.offline"
             return replace(slot, status=event.status, detail=event.detail, last_event=name, last_activity=event.at)
-        case SlotBooked():
-            return replace(slot, call_id=event.call_id, last_used=event.at)
-        case SlotReleased():
-            return replace(slot, call_id=None)
         case SlotRestarting():
             return replace(slot, status=event.status, detail="")
         case SlotCommandStarted():
@@ -489,7 +530,10 @@ def _changed(slot: Slot, event: SlotEvent) -> Slot:
 def _configured(slot: Slot | None, event: SlotConfigured) -> Slot:
     from_file = event.config if event.by == "config" else (slot.from_file if slot else None)
     if slot is None or slot.removed:
-        return Slot(config=event.config, from_file=from_file, last_activity=event.at, last_event="slot.configured")
+        kept = slot.calls if slot is not None else OnRecord()
+        return Slot(
+            config=event.config, from_file=from_file, last_activity=event.at, last_event="slot.configured", calls=kept
+        )
     same_phone = _place(slot.config) == _place(event.config)
     return replace(
         slot,
@@ -498,66 +542,4 @@ def _configured(slot: Slot | None, event: SlotConfigured) -> Slot:
         status=slot.status if same_phone else SlotStatus.UNKNOWN,
         last_activity=event.at,
         last_event="slot.configured",
-    )
-
-
-# --- views ------------------------------------------------------------------------------------------------------
-
-
-def details(slot: Slot, live: Live) -> SlotDetails:
-    """The slot in the documented shape."""
-    health = live.health
-    return SlotDetails(
-        id=slot.config.id,
-        status=slot.status,
-        device=health.model,
-        user=slot.config.user,
-        trunk=slot.config.trunk,
-        temperature=None if health.temperature is None else f"{health.temperature:.0f}C",
-        battery=None if health.battery is None else f"{health.battery}%",
-        last_event=slot.last_event,
-        config=slot.config,
-        network=network(health),
-        last_activity=slot.last_activity,
-        metrics=metrics(health),
-        call_id=slot.call_id,
-        external_call=live.external is not None,
-        status_detail=slot.detail,
-        android=health.android,
-    )
-
-
-def telemetry(slot: Slot, live: Live, now: Moment) -> SlotTelemetry:
-    """The last figures, for whoever listens."""
-    return SlotTelemetry(
-        slot=slot.config.id,
-        at=now.at,
-        device=live.health.model,
-        android=live.health.android,
-        metrics=metrics(live.health),
-        network=network(live.health),
-        external_call=live.external is not None,
-    )
-
-
-def metrics(health: Health) -> Metrics:
-    return Metrics(
-        battery=health.battery,
-        temperature=health.temperature,
-        charging=health.charging,
-        cpu=health.cpu,
-        ram=health.ram,
-        latency_ms=health.latency_ms,
-        signal_level=health.signal_level,
-        uptime_s=health.uptime_s,
-    )
-
-
-def network(health: Health) -> Network:
-    return Network(
-        operator=health.operator,
-        sim=health.sim,
-        in_service=health.in_service,
-        type=health.network_type,
-        signal_level=health.signal_level,
     )

@@ -42,6 +42,12 @@ def newer(ref: str, than: str | None) -> bool:
     return int(number) > int(other_number)
 
 
+def after(ref: str, than: str | None) -> bool:
+    """Whether a call's name was given after another one in the same boot of the phone. A restart ends every call and
+    every order to dial, so a call of another boot is none that was ordered before. `than` None: nothing is known."""
+    return than is None or (ref.rpartition("/")[0] == than.rpartition("/")[0] and newer(ref, than))
+
+
 class LinkChanged(Struct, frozen=True, kw_only=True):
     """The phone came, went or changed its adb state. `detail` is for people."""
 
@@ -54,7 +60,8 @@ class CallSeen(Struct, frozen=True, kw_only=True):
 
     `ref` names the call on this phone, unique over its reboots (`<boot id>/TC@5`). `reason` and `cause`
     (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED.
-    `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late.
+    `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late;
+    `suspect`: by a clock that was set meanwhile.
     """
 
     ref: str
@@ -63,6 +70,7 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     cause: str = ""
     incoming: bool = False
     age: float = 0.0
+    suspect: bool = False
 
 
 class PastCall(Struct, frozen=True, kw_only=True):
@@ -91,10 +99,21 @@ class LiveCall(Struct, frozen=True, kw_only=True):
     suspect: bool = False
 
 
+class Noted(Struct, frozen=True):
+    """The last order to dial that this phone began to carry out since it was started, as it noted that itself: for
+    which call, and how many seconds before the look. It was in no call then, so the next one that goes out is that
+    call."""
+
+    call_id: str
+    age: float
+
+
 class Look(Struct, frozen=True, kw_only=True):
     """What the phone says about its calls when asked directly: the judge after any doubt."""
 
     live: tuple[LiveCall, ...]  # newest first
+    boot: str = ""  # what the names of this boot's calls begin with
+    order: "Noted | None" = None
     past: tuple[PastCall, ...]  # newest first; Telecom keeps the last ten
 
 
@@ -163,9 +182,10 @@ class Phone(Protocol):
     async def close(self) -> None:
         """Stop watching and free every connection. Calls on the phone go on."""
 
-    async def dial(self, number: str) -> None:
-        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy). Returns when the phone took
-        the order, not when it rings."""
+    async def dial(self, number: str, call_id: str, wanted: Callable[[], bool]) -> None:
+        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy) and `wanted()` is still true
+        right before the order leaves (else PhoneUnreachable). The phone notes for which call, then dials: looks tell
+        the note. Returns when the phone took the order, not when it rings."""
 
     async def hang_up(self, ref: str | None) -> None:
         """End the call that the phone names `ref`; None: the only one that is up. Does nothing when it is not up, and

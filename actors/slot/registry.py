@@ -1,18 +1,36 @@
-"""Which slots this host owns: those of its settings file and those made over the API, each with one actor."""
+"""Which slots this host owns: those of its settings file and those made over the API, each with one actor. A slot
+belongs to the host that its configuration names; what concerns another host's slot is asked there.
+"""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
+import structlog
 from msgspec import Struct
 
+from actors.runtime.actor import Actor, NotOurs, Unreadable
+from actors.runtime.bus import BusError, Fenced
 from actors.runtime.context import Context
 from actors.runtime.host import Host
+from actors.runtime.peers import Peers
+from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
-from actors.slot.machine import Configure, Remove, Slot
-from bus_schemas.contract import id_of
+from actors.slot.machine import FROM_FILE, Configure, Remove, Slot
+from bus_schemas.contract import ROOT, id_of
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.host import (
+    CONFIGURE_ON_HOST,
+    REMOVE_ON_HOST,
+    UNASSIGNED_ON_HOST,
+    ConfigureOnHost,
+    RemoveOnHost,
+    UnassignedOnHost,
+)
 from bus_schemas.slot import (
     SLOT_CONFIGURED,
+    SLOT_REMOVED,
     ConfigureSlot,
     ListUnassigned,
     RemoveSlot,
@@ -23,7 +41,11 @@ from bus_schemas.slot import (
     UnassignedPhone,
 )
 
-FROM_FILE = "config"  # who configured a slot that stands in the settings file
+log = structlog.get_logger()
+
+NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+NOT_SEEN = Refusal(ErrorCode.NOT_FOUND, "The phone is not seen at this host.")
+TAKEN_OVER = Refusal(ErrorCode.UNAVAILABLE, "The slot is being made at another host. Try again.")
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -61,25 +83,48 @@ class SlotRegistry:
         from_file: Iterable[SlotConfig],
         devices: Callable[[], Iterable[Device]],
         hubs: Mapping[str, str],
+        peers: Peers,
     ) -> None:
         self._host = host
         self._from_file = tuple(config for config in from_file if config.host == host.name)
         self._devices = devices
         self._hubs = hubs
+        self._peers = peers
         self._regions: frozenset[str] = frozenset()
+        self._configuring = asyncio.Lock()  # a phone or place is looked for and claimed in one step
+        self._unset: dict[int, SlotConfig] = {}  # of the settings file, and not applied yet
 
     async def start(self) -> None:
         """Own every slot of this host, then bring those of the settings file up to date.
 
         An entry of the file counts when it has changed since it last did, so that what was changed over the API
-        stays as it is over a restart.
+        stays as it is over a restart. A slot in a call is changed when the call is over.
         """
-        ids = {str(config.id) for config in self._from_file} | await self._on_record()
-        await self._host.activate_all("slot", sorted(ids))
+        ours = {str(config.id) for config in self._from_file}
+        await self._host.activate_all("slot", sorted(ours), _move_here)
+        await self._host.activate_all("slot", sorted(await self._on_record() - ours))
         for config in self._from_file:
             actor = self._host.get("slot", str(config.id))
-            if actor is None or actor.state is None or actor.state.from_file != config:
-                await self._configure(config, Context(command_id=self._host.ids.new(), user=FROM_FILE))
+            if isinstance(actor, SlotActor) and (actor.state is None or actor.state.from_file != config):
+                self._unset[config.id] = config
+        await self.bring_up_to_date()
+
+    async def bring_up_to_date(self) -> None:
+        """Apply what stands in the settings file and could not be applied yet."""
+        for id, config in list(self._unset.items()):
+            if self._host.get("slot", str(id)) is None:
+                continue
+            try:
+                async with self._configuring:
+                    self._check_claims(config)
+                    await self._configure(config, Context(command_id=self._host.ids.new(), user=FROM_FILE))
+            except Refusal as refusal:
+                if refusal.code is ErrorCode.CONFLICT:
+                    self._host.quarantine("slot", str(id), f"settings: {refusal.message} {refusal.details}")
+                log.info("settings of a slot wait", slot=id, why=refusal.message)
+                continue
+            del self._unset[id]
+            self._host.quarantined.pop(("slot", str(id)), None)
         self._note_regions()
 
     @property
@@ -89,7 +134,29 @@ class SlotRegistry:
 
     # --- contract lines
 
-    async def configure(self, request: ConfigureSlot, context: Context) -> SlotDetails:
+    async def configure(self, request: ConfigureSlot, context: Context) -> SlotDetails | Page:
+        """Any host may be asked. A slot on record is its host's; a new one goes where its phone is seen."""
+        owner = await self._host_on_record(request.slot)
+        if owner is not None and owner != self._host.name:
+            wanted = ConfigureOnHost(host=owner, configure=request)
+            return await forward(self._host.bus, CONFIGURE_ON_HOST, wanted, context)
+        if owner is None and not self._sees(request):
+            for peer in self._peers.others():
+                wanted = ConfigureOnHost(host=peer, configure=request, only_if_seen=True)
+                try:
+                    return await forward(self._host.bus, CONFIGURE_ON_HOST, wanted, context, retry=False)
+                except Refusal as refusal:
+                    if refusal.code not in (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE):
+                        raise
+        return await self._configure_here(request, context)
+
+    async def configure_on_host(self, request: ConfigureOnHost, context: Context) -> SlotDetails:
+        """CONFIGURE_SLOT that another host has passed on."""
+        if request.only_if_seen and not self._sees(request.configure):
+            raise NOT_SEEN
+        return await self._configure_here(request.configure, context)
+
+    async def _configure_here(self, request: ConfigureSlot, context: Context) -> SlotDetails:
         config = SlotConfig(
             id=request.slot,
             serial=request.serial,
@@ -101,21 +168,56 @@ class SlotRegistry:
             host=self._host.name,
         )
         adb_name(config, self._hubs)
-        self._check_claims(config)
-        await self._host.activate("slot", str(config.id))
-        details = await self._configure(config, context)
+        async with self._configuring:
+            self._check_claims(config)
+            try:
+                await self._host.activate("slot", str(config.id))
+            except (NotOurs, Fenced):
+                raise TAKEN_OVER from None
+            except Unreadable as error:
+                raise Refusal(ErrorCode.UNAVAILABLE, f"The slot is quarantined: {error}") from None
+            except BusError:
+                raise Refusal(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.") from None
+            details = await self._configure(config, context)
         self._note_regions()
         return details
 
-    async def remove(self, request: RemoveSlot, context: Context) -> SlotRemovedReply:
+    async def remove(self, request: RemoveSlot, context: Context) -> SlotRemovedReply | Page:
+        owner = await self._host_on_record(request.slot)
+        if owner is None:
+            raise NO_SLOT
+        if owner != self._host.name:
+            wanted = RemoveOnHost(host=owner, remove=request)
+            return await forward(self._host.bus, REMOVE_ON_HOST, wanted, context)
+        return await self._remove_here(request, context)
+
+    async def remove_on_host(self, request: RemoveOnHost, context: Context) -> SlotRemovedReply:
+        """REMOVE_SLOT that another host has passed on."""
+        return await self._remove_here(request.remove, context)
+
+    async def _remove_here(self, request: RemoveSlot, context: Context) -> SlotRemovedReply:
         if self._slot(request.slot) is None:
-            raise Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+            raise NO_SLOT
         await self._host.order("slot", str(request.slot), Remove(), context)
         await self._host.release("slot", str(request.slot))
         self._note_regions()
         return SlotRemovedReply(status="removed", slot=request.slot)
 
     async def unassigned(self, request: ListUnassigned, context: Context) -> list[UnassignedPhone]:
+        """The phones of every host that no slot claims."""
+        found = await self.unassigned_on_host(UnassignedOnHost(host=self._host.name), context)
+        for peer in self._peers.others():
+            try:
+                there: list[UnassignedPhone] = await ask(
+                    self._host.bus, UNASSIGNED_ON_HOST, UnassignedOnHost(host=peer), context
+                )
+                found += there
+            except Refusal as refusal:  # it is going down: what hangs there cannot be told
+                log.info("a host did not tell its phones", host=peer, why=refusal.message)
+        return found
+
+    async def unassigned_on_host(self, request: UnassignedOnHost, context: Context) -> list[UnassignedPhone]:
+        """LIST_UNASSIGNED of this host."""
         claimed = {adb_name(slot.config, self._hubs) for slot in self._slots()}
         return [
             UnassignedPhone(
@@ -128,14 +230,37 @@ class SlotRegistry:
     # --- inside
 
     async def _on_record(self) -> set[str]:
+        """The slots that the record gives to this host. One whose record cannot be read is named, and left alone."""
         ids: set[str] = set()
         for subject in await self._host.bus.ids(SLOT_CONFIGURED.pattern):
-            newest = await self._host.bus.last(subject)
-            if newest is None:
-                continue
-            if msgspec.json.decode(newest.data, type=SlotConfigured).config.host == self._host.name:
-                ids.add(id_of(subject))
+            try:
+                if await self._host_on_record(int(id_of(subject))) == self._host.name:
+                    ids.add(id_of(subject))
+            except (Refusal, ValueError) as error:
+                self._host.quarantine("slot", id_of(subject), str(error))
         return ids
+
+    async def _host_on_record(self, slot: int) -> str | None:
+        """The host of a slot; None: there is no such slot. Raises Refusal when that cannot be told now."""
+        try:
+            newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.past}", certain=True)
+            removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.past}", certain=True)
+            if newest is None or (removed is not None and removed.seq > newest.seq):
+                return None
+            return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
+        except BusError:
+            raise Refusal(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.") from None
+        except msgspec.DecodeError as error:
+            raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
+
+    def _sees(self, request: ConfigureSlot) -> bool:
+        """Whether the phone of a new slot is seen at this host; a place that is not in its settings is not here."""
+        config = SlotConfig(id=request.slot, serial=request.serial, hub=request.hub, port=request.port)
+        try:
+            name = adb_name(config, self._hubs)
+        except Refusal:
+            return False
+        return any(name in device.names for device in self._devices())
 
     async def _configure(self, config: SlotConfig, context: Context) -> SlotDetails:
         details: SlotDetails = await self._host.order("slot", str(config.id), Configure(config=config), context)
@@ -151,12 +276,28 @@ class SlotRegistry:
         return state if state is not None and not state.removed else None
 
     def _check_claims(self, config: SlotConfig) -> None:
+        """Raise Refusal(CONFLICT) when another slot has the phone, by whatever name, or the place."""
+        mine = self._names(config)
         for slot in self._slots():
             other = slot.config
-            same = config.serial is not None and other.serial == config.serial
+            same = bool(mine & self._names(other))
             same_place = config.hub is not None and (other.hub, other.port) == (config.hub, config.port)
             if other.id != config.id and (same or same_place):
                 raise Refusal(ErrorCode.CONFLICT, "Another slot has this phone or place.", slot=other.id)
 
+    def _names(self, config: SlotConfig) -> frozenset[str]:
+        """Every name by which adb knows the slot's phone, as far as it sees it."""
+        try:
+            name = adb_name(config, self._hubs)
+        except Refusal:
+            return frozenset()
+        seen = next((device.names for device in self._devices() if name in device.names), ())
+        return frozenset({name, *seen})
+
     def _note_regions(self) -> None:
         self._regions = frozenset(slot.config.region for slot in self._slots() if slot.config.region)
+
+
+def _move_here(slot: Actor[Any]) -> None:
+    assert isinstance(slot, SlotActor)
+    slot.move_here()

@@ -1,14 +1,19 @@
 """The trunk's shell: carries out on the PBX what the machine decides, and says how the trunk is."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
 import structlog
 
-from actors.call.line import AdoptCall, Looked, Release
-from actors.call.machine import Call, DialFailed, DialUncertain
-from actors.runtime.actor import Actor, Outcome
+from actors.call.actor import CallActor
+from actors.call.caps import Caps
+from actors.call.line import Dial, Looked, Placed
+from actors.call.line_actor import LineActor
+from actors.call.machine import DialFailed, DialUncertain
+from actors.runtime.actor import Outcome
+from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision, Effect
@@ -16,19 +21,23 @@ from actors.runtime.host import Host
 from actors.slot.phone import Look
 from actors.trunk import machine
 from actors.trunk.machine import (
-    BookTrunk,
+    ChannelTaken,
     ConfigureTrunk,
+    EndedOnPbx,
     EndOnPbx,
     Live,
     LookOnPbx,
     NotPlaced,
     PlaceOnPbx,
     RemoveTrunk,
+    Strays,
+    TakeChannel,
     Trunk,
     UsePbx,
 )
 from actors.trunk.pbx import Originate, Pbx, PbxError, PbxRefused, PbxUncertain, PbxUnreachable
-from bus_schemas.call import EndReason
+from bus_schemas.call import CALL_ENDED, CALL_ENRICHED, EndReason
+from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import (
     TOPICS,
@@ -44,9 +53,10 @@ log = structlog.get_logger()
 
 NO_TRUNK = Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
 TELEMETRY_PAUSE = 2.0  # seconds
+DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, it cannot be under way longer
 
 
-class TrunkActor(Actor[Trunk]):
+class TrunkActor(LineActor[Trunk]):
     """One SIP trunk."""
 
     kind: ClassVar[str] = "trunk"
@@ -57,8 +67,8 @@ class TrunkActor(Actor[Trunk]):
 
     __slots__ = ("_pbxs", "_telling", "live")
 
-    def __init__(self, *, id: str, host: Host, pbxs: Mapping[str, Pbx]) -> None:
-        super().__init__(id=id, host=host)
+    def __init__(self, *, id: str, host: Host, caps: Caps, pbxs: Mapping[str, Pbx]) -> None:
+        super().__init__(id=id, host=host, caps=caps)
         self.live = Live()
         self._pbxs = pbxs
         self._telling = False
@@ -81,13 +91,14 @@ class TrunkActor(Actor[Trunk]):
     def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
         match order:
             case ConfigureTrunk(config=config):
-                return Outcome(decision=machine.configure(self.state, config, now), reply=None)
+                return Outcome(decision=machine.configure(self.state, self.live, config, now), reply=None)
             case RemoveTrunk() if self.state is not None:
-                return Outcome(decision=machine.remove(self.state, now), reply=None)
-            case BookTrunk():
+                return Outcome(decision=machine.remove(self.state, self.live, now), reply=None)
+            case TakeChannel():
                 if self.state is None or self.state.removed:
                     raise NO_TRUNK
-                return Outcome(decision=machine.book(self.state, self.live, order, now), reply=None)
+                decision = machine.take(self.state, self.live, order, now)
+                return Outcome(decision=decision, reply=ChannelTaken(fence=self.fence))
         raise TypeError(f"not an order for a trunk: {order!r}")
 
     # --- the machine's place
@@ -95,7 +106,14 @@ class TrunkActor(Actor[Trunk]):
     def owners(self) -> tuple[str | None, ...]:
         return (None,)
 
-    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+    def owner_on_record(self) -> str | None:
+        return self.state.config.host if self.state is not None and not self.state.removed else None
+
+    @property
+    def under_way(self) -> bool:
+        return bool(self.live.held)
+
+    def observed(self, report: Any, now: Moment) -> Decision[Any]:
         return machine.observe(self.state, self.live, report, now)
 
     def barrier(self, now: Moment, epoch: int) -> TrunkActivated:
@@ -131,69 +149,79 @@ class TrunkActor(Actor[Trunk]):
                 if not self._telling:
                     self._telling = True
                     self.spawn(self._tell_how_it_is())
-            case AdoptCall(call_id=call_id):
-                self.spawn(self._adopt(call_id))
-            case PlaceOnPbx():
-                self.spawn(self._place(effect))
+            case PlaceOnPbx(order=order):
+                self.spawn(self._place(order))
             case EndOnPbx(call_id=call_id):
                 self.spawn(self._end(call_id))
             case LookOnPbx():
                 self.spawn(self._look(effect))
+            case Strays(call_ids=call_ids):
+                self.spawn(self._end_strays(call_ids))
+            case _:
+                super().perform(effect)
 
-    async def _adopt(self, call_id: str) -> None:
-        """Take the call over with the trunk. A call whose attempt never got on record was never dialled."""
-        here = self._host.get("call", call_id)
-        if here is not None:
-            here.begin()
-        elif (await self._host.activate("call", call_id)).state is None:
-            self.tell(Release(call_id=call_id))
-
-    async def _place(self, order: PlaceOnPbx) -> None:
+    async def _place(self, order: Dial) -> None:
         """The one effect that cannot be undone: asked of the PBX once, by an owner, never again."""
+        report: Placed | DialFailed | DialUncertain
+        if (hindrance := await self.hindrance(order)) is not None:
+            report = hindrance
+        else:
+            report = await self._originate(order)
+        self.tell_placed(order, report)
+
+    async def _originate(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         call = self._host.get("call", order.call_id)
-        state = call.state if call is not None else None
-        if not isinstance(state, Call):
-            return
+        assert isinstance(call, CallActor) and call.state is not None  # it was wanted a moment ago
         wanted = Originate(
             call_id=order.call_id,
             number=order.number,
-            slot=order.slot,
-            ring_timeout=state.ring_timeout,
-            max_duration=state.max_duration,
-            recording=state.recording.rpartition("/")[2] if state.recording else None,
+            slot=call.state.slot,
+            ring_timeout=call.state.ring_timeout,
+            max_duration=call.state.max_duration,
+            recording=call.state.recording.rpartition("/")[2] if call.state.recording else None,
         )
         try:
-            if not self._host.may_act:
-                raise PbxUnreachable(f"trunk {self.id}: this host no longer owns it")
-            await self._pbx().originate(self.config, wanted)
-            log.info("dialled", trunk=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
+            async with asyncio.timeout(DIAL_DEADLINE):
+                await self._pbx().originate(self.config, wanted)
         except PbxUnreachable as error:
-            self._not_placed(order.call_id, DialFailed(cause=str(error), reason=EndReason.TRUNK_LOST))
+            return DialFailed(cause=str(error), reason=EndReason.TRUNK_LOST)
         except PbxRefused as error:
-            self._not_placed(order.call_id, DialFailed(cause=str(error), reason=EndReason.NETWORK))
             self.tell(NotPlaced(call_id=order.call_id))
-        except PbxUncertain as error:
-            log.warning("the PBX may have dialled", trunk=self.id, call_id=order.call_id, cause=str(error))
-            self._host.tell("call", order.call_id, DialUncertain(cause=str(error)))
+            return DialFailed(cause=str(error), reason=EndReason.NETWORK)
+        except (PbxUncertain, TimeoutError) as error:
+            return DialUncertain(cause=str(error) or "no answer in time")
+        log.info("dialled", trunk=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
+        return Placed()
 
-    def _not_placed(self, call_id: str, report: DialFailed) -> None:
-        log.warning("dial did not go through", trunk=self.id, call_id=call_id, cause=report.cause)
-        self._host.tell("call", call_id, report)
+    async def _end_strays(self, call_ids: tuple[str, ...]) -> None:
+        """Calls with a name of ours that are up on the PBX, and not known here. One that is over on record is ended:
+        whoever ended it died before the PBX heard of it. One that is live there has an owner, or gets one."""
+        for call_id in call_ids:
+            try:
+                last = await self._host.bus.last(f"{ROOT}.evt.call.{self.line}.{call_id}.>", certain=True)
+                if last is not None and last.subject.endswith((f".{CALL_ENDED.past}", f".{CALL_ENRICHED.past}")):
+                    log.warning("a call that is over on record is up on the PBX", trunk=self.id, call_id=call_id)
+                    await self._end(call_id)
+            except BusError as error:  # the next connection asks again
+                log.warning("a stray call could not be settled", trunk=self.id, call_id=call_id, error=repr(error))
 
     async def _end(self, call_id: str) -> None:
         try:
             if self._host.may_act:
                 await self._pbx().hang_up(call_id)
+                self.tell(EndedOnPbx(call_id=call_id))
         except PbxError as error:  # the call's own timer looks and tries again
             log.warning("hang-up failed", trunk=self.id, call_id=call_id, error=str(error))
 
     async def _look(self, order: LookOnPbx) -> None:
         look: Look | None = None
+        asked = self._host.clock.monotonic()
         try:
             look = await self._pbx().look(order.call_id)
         except PbxError as error:
             log.info("look failed", trunk=self.id, call_id=order.call_id, error=str(error))
-        self._host.tell("call", order.call_id, Looked(look=look, why=order.why))
+        looked = Looked(look=look, why=order.why, asked=asked, call_id=order.call_id)
+        self._host.tell("call", order.call_id, looked)
 
     async def _tell_how_it_is(self) -> None:
         while self.state is not None and not self.state.removed:

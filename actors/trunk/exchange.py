@@ -1,42 +1,53 @@
 """Where calls through trunks begin on this host: the gate, the slot's extension, a trunk, the attempt. Serves
 `DIAL_PBX` and its kin, and keeps the trunks of the settings."""
 
-from collections import Counter
+import contextlib
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
+import structlog
 
 from actors.call import gate
-from actors.call.attempts import Attempts, Placed
+from actors.call.attempts import Attempts, Started
 from actors.call.gate import Number, Rules
+from actors.call.line import Drop
 from actors.call.machine import Attempt
 from actors.call.switchboard import Limits
+from actors.runtime.actor import Actor
+from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.wire import Page, ask
-from actors.slot.actor import SlotActor
+from actors.runtime.peers import Peers
+from actors.runtime.wire import Page, ask, forward
 from actors.trunk.actor import TrunkActor
-from actors.trunk.machine import BookTrunk, ConfigureTrunk, RemoveTrunk
+from actors.trunk.extensions import Extensions
+from actors.trunk.machine import ChannelTaken, ConfigureTrunk, RemoveTrunk, TakeChannel
 from bus_schemas.call import Phase, state_of
 from bus_schemas.contract import id_of
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.permissions import Action
-from bus_schemas.slot import GET_SLOT, GetSlot
+from bus_schemas.host import DIAL_ON_HOST, DialOnHost
 from bus_schemas.trunk import (
     DIAL_ON_TRUNK,
+    HOLD_EXTENSION,
     TRUNK_CONFIGURED,
     DialPbx,
+    ExtensionHeld,
+    HoldExtension,
     PbxCallStarted,
     TrunkConfig,
     TrunkConfigured,
     TrunkState,
 )
-from bus_schemas.visibility import visible
+
+log = structlog.get_logger()
 
 NO_TRUNKS = Refusal(ErrorCode.NOT_FOUND, "There are no trunks here.")
-NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
+
+
+Fences = tuple[tuple[str, int], ...]
 
 
 class Exchange:
@@ -50,93 +61,146 @@ class Exchange:
         rules: Rules,
         attempts: Attempts,
         limits: Limits,
-        extension_calls: int,
+        extensions: Extensions,
         recording: frozenset[str],
+        peers: Peers,
     ) -> None:
+        self._peers = peers
         self._host = host
         self._from_file = tuple(config for config in from_file if config.host == host.name)
         self._rules = rules
         self._attempts = attempts
         self._limits = limits
-        self._extension_calls = extension_calls
+        self._extensions = extensions
         self._recording = recording
-        self._starting: Counter[int] = Counter()  # by slot: checked, and not on record yet
+        self._unset: dict[str, TrunkConfig | None] = {}  # settings that wait for a trunk's calls to end; None: remove
 
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
         wanted = {config.name: config for config in self._from_file}
-        await self._host.activate_all("trunk", sorted({*wanted, *await self._on_record()}))
-        context = Context(command_id=self._host.ids.new(), user="config")
-        for actor in self._trunks():
-            if actor.id in wanted:
-                order = ConfigureTrunk(config=wanted[actor.id])
-                await self._host.order("trunk", actor.id, order, _anew(context, actor.id))
-            elif actor.state is not None and not actor.state.removed and not actor.state.calls:
-                await self._host.order("trunk", actor.id, RemoveTrunk(), _anew(context, actor.id))
+        await self._host.activate_all("trunk", sorted(wanted), _move_here)
+        await self._host.activate_all("trunk", sorted(await self._on_record() - wanted.keys()))
+        self._unset = {trunk.id: wanted.get(trunk.id) for trunk in self._trunks() if self._differs(trunk, wanted)}
+        await self.bring_up_to_date()
+
+    async def bring_up_to_date(self) -> None:
+        """Apply settings that have not been yet. A trunk that carries calls is changed when they are over."""
+        for name, config in list(self._unset.items()):
+            trunk = self._host.get("trunk", name)
+            if not isinstance(trunk, TrunkActor):
+                continue
+            order = RemoveTrunk() if config is None else ConfigureTrunk(config=config)
+            try:
+                await self._host.order("trunk", name, order, Context(command_id=self._host.ids.new(), user="config"))
+            except Refusal as refusal:
+                log.info("settings of a trunk wait", trunk=name, why=refusal.message)
+                continue
+            del self._unset[name]
+
+    def _differs(self, trunk: TrunkActor, wanted: dict[str, TrunkConfig]) -> bool:
+        if trunk.state is None or trunk.state.removed:
+            return trunk.id in wanted
+        return trunk.state.config != wanted.get(trunk.id)
 
     # --- contract lines
 
-    async def dial(self, request: DialPbx, context: Context) -> PbxCallStarted | Page:
-        """Any host may be asked: a wanted trunk of another host is asked there."""
+    async def dial(self, request: DialPbx, context: Context) -> Page:
+        """Any host may be asked. A wanted trunk of another host is asked there; AUTO goes on to the others where none
+        of this host's trunks can carry the call."""
         if request.trunk != "AUTO" and self._host.get("trunk", request.trunk) is None:
-            return await ask(self._host.bus, DIAL_ON_TRUNK, request, context)
-        return await self.dial_here(request, context)
+            return await forward(self._host.bus, DIAL_ON_TRUNK, request, context)
+        try:
+            return await self.dial_here(request, context)
+        except Refusal as refusal:
+            if request.trunk != "AUTO" or refusal.code not in NEXT or not _about_trunks(refusal):
+                raise
+            return await self._elsewhere(request, context, refusal)
+
+    async def _elsewhere(self, request: DialPbx, context: Context, refusal: Refusal) -> Page:
+        for host in self._peers.others():
+            try:
+                wanted = DialOnHost(host=host, dial=request)
+                return await forward(self._host.bus, DIAL_ON_HOST, wanted, context, retry=False)
+            except Refusal as why:
+                if why.code not in NEXT or not _about_trunks(why):
+                    raise
+        raise refusal
+
+    async def dial_on_host(self, request: DialOnHost, context: Context) -> Page:
+        """DIAL_PBX that another host has passed on."""
+        return await self.dial_here(request.dial, context)
 
     async def dial_here(self, request: DialPbx, context: Context) -> Page:
         """Start a call through a trunk of this host. The same command under way twice is one start."""
 
-        async def start(call_id: str) -> Placed:
+        async def start(call_id: str) -> Started:
             regions = {country for trunk in self._trunks() if trunk.state for country in trunk.state.config.countries}
             number = gate.canonical(request.to, self._rules, regions)
-            await self._check_slot(request.slot, context)
-            self._starting[request.slot] += 1
+            held = await self._hold_extension(request.slot, call_id, context)
+            started: Started | None = None
             try:
-                self._attempts.count(context.user)
-                trunk = await self._book(request, number, call_id, context)
-                return await self._attempts.place(self._attempt(call_id, request.slot, number, trunk, context), context)
+                trunk, taken = await self._take(request, number, call_id, context)
+                fences = (taken.fence,) if held.host == self._host.name else (taken.fence, (held.fence, held.seq))
+                attempt = self._attempt(call_id, request.slot, number, trunk, fences, context)
+                started = await self._attempts.place(attempt, context)
             finally:
-                self._starting[request.slot] -= 1
+                if started is None:
+                    await self._release_extension(held, call_id, context)
+            return started
 
         return await self._attempts.once(context, _answer, start)
 
     # --- the slot's extension
 
-    async def _check_slot(self, slot: int, context: Context) -> None:
-        owner = await self._owner_of(slot, context)
-        if not visible("slot", owner, user=context.user, actions=context.actions):
-            raise NO_SLOT
-        if owner not in (None, context.user) and not context.may(Action.SLOT_USE_ANY):
-            raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=slot)
-        live = sum(1 for call in self._attempts.live() if call.trunk is not None and call.slot == slot)
-        if live + self._starting[slot] >= self._extension_calls:
-            raise Refusal(ErrorCode.SLOT_BUSY, "The slot's extension is in a call.", slot=slot)
+    async def _hold_extension(self, slot: int, call_id: str, context: Context) -> ExtensionHeld:
+        request = HoldExtension(slot=slot, call_id=call_id)
+        if self._host.get("slot", str(slot)) is not None:
+            return await self._extensions.hold(request, context)
+        return await ask(self._host.bus, HOLD_EXTENSION, request, context)
 
-    async def _owner_of(self, slot: int, context: Context) -> str | None:
-        actor = self._host.get("slot", str(slot))
-        if isinstance(actor, SlotActor) and actor.state is not None:
-            if actor.state.removed:
-                raise NO_SLOT
-            return actor.state.config.user
-        seeing = msgspec.structs.replace(context, actions=context.actions | {Action.SLOT_VIEW})
-        return (await ask(self._host.bus, GET_SLOT, GetSlot(slot=slot), seeing)).user
+    async def _release_extension(self, held: ExtensionHeld, call_id: str, context: Context) -> None:
+        if held.host == self._host.name:
+            self._extensions.release(held.slot, call_id)
+            return
+        request = HoldExtension(slot=held.slot, call_id=call_id, release=True)
+        with contextlib.suppress(Refusal):  # the promise runs out by itself
+            await forward(self._host.bus, HOLD_EXTENSION, request, context, retry=False)
 
     # --- a trunk
 
-    async def _book(self, request: DialPbx, number: Number, call_id: str, context: Context) -> TrunkActor:
+    async def _take(
+        self, request: DialPbx, number: Number, call_id: str, context: Context
+    ) -> tuple[TrunkActor, ChannelTaken]:
         refusal = NO_TRUNKS
         for trunk in self._candidates(request.trunk):
             try:
                 countries = gate.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
                 gate.check(number, countries, self._rules, self._host.clock.now())
-                order = BookTrunk(call_id=call_id, slot=request.slot, user=context.user)
-                await self._host.order("trunk", trunk.id, order, context)
+                order = TakeChannel(call_id=call_id, slot=request.slot, user=context.user)
+                taken: ChannelTaken = await self._host.order("trunk", trunk.id, order, context)
+                self._count(trunk, call_id, context)
             except Refusal as why:
                 if request.trunk != "AUTO" or why.code not in NEXT:
                     raise
                 refusal = why if refusal is NO_TRUNKS or why.code is ErrorCode.RATE_LIMITED else refusal
                 continue
-            return trunk
+            return trunk, taken
         raise refusal
+
+    def _count(self, trunk: TrunkActor, call_id: str, context: Context) -> None:
+        """Count the start against the trunk's calls per second, or let the channel go and raise Refusal."""
+        rate, caps, now = trunk.config.calls_per_second, self._attempts.caps, moment(self._host.clock)
+        window = max(1.0, 1.0 / rate)
+        if caps.starts(trunk.line, window, now) >= max(1, int(rate * window)):
+            trunk.tell(Drop(call_id=call_id))
+            raise Refusal(
+                ErrorCode.RATE_LIMITED,
+                "The trunk may not dial faster.",
+                rule="trunk_calls_per_second",
+                trunk=trunk.id,
+                retry_after=caps.first_in(trunk.line, window, now),
+            )
+        caps.count(trunk.line, call_id, context.user, now)
 
     def _candidates(self, wanted: str) -> list[TrunkActor]:
         """The wanted trunk; for AUTO all, the healthiest first and among those the least loaded."""
@@ -150,7 +214,9 @@ class Exchange:
 
         return sorted((trunk for trunk in self._trunks() if trunk.state and not trunk.state.removed), key=order)
 
-    def _attempt(self, call_id: str, slot: int, number: Number, trunk: TrunkActor, context: Context) -> Attempt:
+    def _attempt(
+        self, call_id: str, slot: int, number: Number, trunk: TrunkActor, fences: Fences, context: Context
+    ) -> Attempt:
         config = trunk.config
         recorded = config.record and config.pbx in self._recording
         return Attempt(
@@ -162,6 +228,7 @@ class Exchange:
             ring_timeout=self._limits.ring_timeout,
             max_duration=self._limits.max_duration,
             trace_id=context.trace_id,
+            fences=fences,
             trunk=config.name,
             recording=f"{config.pbx}/{call_id}.wav" if recorded else None,
         )
@@ -182,11 +249,17 @@ class Exchange:
         return names
 
 
-def _anew(context: Context, part: str) -> Context:
-    return msgspec.structs.replace(context, command_id=f"{context.command_id}-{part}")
+def _move_here(trunk: Actor[Any]) -> None:
+    assert isinstance(trunk, TrunkActor)
+    trunk.move_here()
 
 
-def _answer(placed: Placed) -> PbxCallStarted:
+def _about_trunks(refusal: Refusal) -> bool:
+    """Whether it was the trunks here that could not carry the call, so that those of another host may."""
+    return (refusal.details or {}).get("rule") != "do_not_call" and refusal.code is not ErrorCode.SLOT_BUSY
+
+
+def _answer(started: Started) -> PbxCallStarted:
     return PbxCallStarted(
-        call_id=placed.call_id, slot=placed.slot, trunk=placed.trunk or "", state=state_of(Phase.DIALING)
+        call_id=started.call_id, slot=started.slot, trunk=started.trunk or "", state=state_of(Phase.DIALING)
     )

@@ -5,7 +5,8 @@ answer, or five calls in a row could not be set up in the last five minutes. It 
 provider takes longer than half a second to answer, or when all its channels are in use. Else it is OK. A DOWN trunk
 places no call.
 
-Bookings are on record, so that a new owner finds the calls again; everything else is asked of the PBX.
+Which calls it carries follows from the calls on record for it; everything else is asked of the PBX. A call of ours that
+is up there and not on record as live is ended, or adopted where it is (`Strays`).
 """
 
 from collections.abc import Mapping
@@ -13,22 +14,37 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import AdoptCall, Dial, HangUp, LookAt, Looked, Release, Settle
+from actors.call.line import (
+    AdoptCall,
+    Began,
+    Dial,
+    Drop,
+    HangUp,
+    Held,
+    Holder,
+    LookAt,
+    Named,
+    Over,
+    Release,
+    Settle,
+    hold,
+    holders,
+    let_go,
+)
+from actors.call.line_state import LineState
 from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, Look
+from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged
 from actors.trunk.pbx import CdrSeen, Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import (
     TrunkActivated,
-    TrunkBooked,
     TrunkChanged,
     TrunkConfig,
     TrunkConfigured,
     TrunkEvent,
-    TrunkReleased,
     TrunkRemoved,
     TrunkState,
     TrunkView,
@@ -44,19 +60,10 @@ TRUNKS_FAULT = frozenset({EndReason.NETWORK})
 OUR_DOING = frozenset({EndReason.HANGUP_REMOTE, EndReason.HANGUP_LOCAL, EndReason.NO_ANSWER, EndReason.UNKNOWN})
 
 
-class Booking(Struct, frozen=True, kw_only=True):
-    """One channel kept for a call. `over`: the call has ended, and the PBX could not be asked yet whether it knows."""
-
-    slot: int
-    user: str
-    over: bool = False
-
-
-class Trunk(Struct, frozen=True, kw_only=True):
-    """One trunk as its events tell it."""
+class Trunk(LineState, frozen=True, kw_only=True):
+    """One trunk as its events, and those of its calls, tell it."""
 
     config: TrunkConfig
-    calls: Mapping[str, Booking] = {}
     state: TrunkState = TrunkState.DOWN
     reason: str | None = None
     failed: int = 0
@@ -64,25 +71,33 @@ class Trunk(Struct, frozen=True, kw_only=True):
 
 
 class Live(Struct, frozen=True, kw_only=True):
-    """What is known now and on no record. `starts`, `failures`: seconds of the monotonic clock, oldest first."""
+    """What is known now and on no record. `held`: starts under way. `failures`: seconds of the monotonic clock, oldest
+    first. `over`: calls that are over on record, while the PBX may still be in them and could not be asked."""
 
     up: bool = False
     detail: str = "the PBX was not asked yet"
     contact: ContactSeen | None = None
     registration: str | None = None
     last_check: str | None = None
-    starts: tuple[float, ...] = ()
+    held: Held = {}
     failures: tuple[float, ...] = ()
     hung_up: frozenset[str] = frozenset()  # calls that we asked the PBX to end
     answered: frozenset[str] = frozenset()  # calls that were answered: whatever ends them, the trunk carried them
+    over: frozenset[str] = frozenset()
 
 
-class BookTrunk(Struct, frozen=True, kw_only=True):
-    """Keep a channel for a call, if the trunk may carry one now."""
+class TakeChannel(Struct, frozen=True, kw_only=True):
+    """Hold a channel for a call, if the trunk may carry one now."""
 
     call_id: str
     slot: int
     user: str
+
+
+class ChannelTaken(Struct, frozen=True, kw_only=True):
+    """It is held. `fence`: see `Dial`."""
+
+    fence: tuple[str, int]
 
 
 class ConfigureTrunk(Struct, frozen=True, kw_only=True):
@@ -98,12 +113,9 @@ class UsePbx(Effect, frozen=True, kw_only=True):
 
 
 class PlaceOnPbx(Effect, frozen=True, kw_only=True):
-    """Place a call. Asked of the PBX once."""
+    """Place a call, if this owner still may. Asked of the PBX once."""
 
-    call_id: str
-    number: str
-    slot: int
-    trace_id: str | None
+    order: Dial
 
 
 class EndOnPbx(Effect, frozen=True, kw_only=True):
@@ -119,13 +131,26 @@ class LookOnPbx(Effect, frozen=True, kw_only=True):
     why: str
 
 
+class Strays(Effect, frozen=True, kw_only=True):
+    """Find out about calls of ours that are up on the PBX and not known here: whether they are on record as over."""
+
+    call_ids: tuple[str, ...]
+
+
+class EndedOnPbx(Struct, frozen=True, kw_only=True):
+    """The PBX is not, or no longer, in a call."""
+
+    call_id: str
+
+
 class NotPlaced(Struct, frozen=True, kw_only=True):
     """The PBX did not take a call."""
 
     call_id: str
 
 
-TrunkReport = PbxReport | Elapsed | Dial | HangUp | LookAt | Release | Settle | NotPlaced
+Order = Dial | HangUp | LookAt | Named | Release | Settle | Drop
+TrunkReport = PbxReport | Elapsed | NotPlaced | EndedOnPbx | Began | Over | Order
 
 
 # --- health -----------------------------------------------------------------------------------------------------
@@ -133,6 +158,15 @@ TrunkReport = PbxReport | Elapsed | Dial | HangUp | LookAt | Release | Settle | 
 
 def failures_now(live: Live, now: float) -> tuple[float, ...]:
     return tuple(failure for failure in live.failures if failure > now - FAILED_FOR)
+
+
+def carried(trunk: Trunk, live: Live) -> Mapping[str, Holder]:
+    """The calls that hold a channel, those included that only the PBX may still be in."""
+    return holders(trunk.calls, live.held)
+
+
+def _channels(trunk: Trunk, live: Live) -> int:
+    return len(carried(trunk, live).keys() | live.over)
 
 
 def judge(trunk: Trunk, live: Live, now: float) -> tuple[TrunkState, str | None]:
@@ -150,7 +184,7 @@ def judge(trunk: Trunk, live: Live, now: float) -> tuple[TrunkState, str | None]
         return TrunkState.WARN, "the last call failed" if failed == 1 else f"{failed} calls in a row failed"
     if live.contact is not None and (live.contact.rtt_ms or 0.0) > SLOW_MS:
         return TrunkState.WARN, "the provider answers slowly"
-    if len(trunk.calls) >= config.channels:
+    if _channels(trunk, live) >= config.channels:
         return TrunkState.WARN, "all channels are in use"
     return TrunkState.OK, None
 
@@ -164,7 +198,7 @@ def view(trunk: Trunk, live: Live, now: float) -> TrunkView:
         failed=len(failures_now(live, now)),
         last_check=live.last_check,
         reason=reason,
-        calls=len(trunk.calls),
+        calls=_channels(trunk, live),
         channels=trunk.config.channels,
         registration=live.registration if trunk.config.registration is not None else None,
         contact=live.contact.status if live.contact is not None else None,
@@ -186,50 +220,48 @@ def _judged(trunk: Trunk, live: Live, now: Moment) -> tuple[TrunkChanged, ...]:
 # --- decide -----------------------------------------------------------------------------------------------------
 
 
-def configure(trunk: Trunk | None, config: TrunkConfig, now: Moment) -> Decision[TrunkEvent]:
-    """Make or change a trunk. A trunk that is as wanted stays so."""
-    if trunk is not None and not trunk.removed and trunk.config == config:
-        return Decision()
+def configure(trunk: Trunk | None, live: Live, config: TrunkConfig, now: Moment) -> Decision[TrunkEvent]:
+    """Make or change a trunk. A trunk that is as wanted stays so; its PBX and endpoint stay while it carries calls."""
+    if trunk is not None and not trunk.removed:
+        if trunk.config == config:
+            return Decision()
+        if (trunk.config.pbx, trunk.config.endpoint) != (config.pbx, config.endpoint):
+            _must_be_free(trunk, live)
     return Decision(events=(TrunkConfigured(trunk=config.name, at=now.at, config=config),), effects=(UsePbx(),))
 
 
-def remove(trunk: Trunk, now: Moment) -> Decision[TrunkEvent]:
+def remove(trunk: Trunk, live: Live, now: Moment) -> Decision[TrunkEvent]:
+    """Take a trunk out of service. Refused while it carries calls."""
+    _must_be_free(trunk, live)
     return Decision(events=(TrunkRemoved(trunk=trunk.config.name, at=now.at),))
 
 
-def book(trunk: Trunk, live: Live, order: BookTrunk, now: Moment) -> Decision[TrunkEvent]:
-    """Keep a channel. Refuses where the trunk is down, full, or would dial faster than allowed."""
+def _must_be_free(trunk: Trunk, live: Live) -> None:
+    if _channels(trunk, live):
+        raise Refusal(ErrorCode.CONFLICT, "The trunk carries calls.", trunk=trunk.config.name)
+
+
+def take(trunk: Trunk, live: Live, order: TakeChannel, now: Moment) -> Decision[TrunkEvent]:
+    """Hold a channel. Refuses where the trunk is down or full. Nothing is written: the attempt is the record of it."""
     config = trunk.config
-    if order.call_id in trunk.calls:
-        return Decision()
     state, reason = judge(trunk, live, now.mono)
     if state is TrunkState.DOWN:
         raise Refusal(
             ErrorCode.CALL_FAILED, f"The trunk is down: {reason}.", rule="trunk_down", trunk=config.name, reason=reason
         )
-    if len(trunk.calls) >= config.channels:
+    if _channels(trunk, live) >= config.channels:
         raise Refusal(
             ErrorCode.RATE_LIMITED, "All channels of the trunk are in use.", rule="trunk_channels", trunk=config.name
         )
-    window = max(1.0, 1.0 / config.calls_per_second)
-    starts = tuple(start for start in live.starts if start > now.mono - window)
-    if len(starts) >= max(1, int(config.calls_per_second * window)):
-        raise Refusal(
-            ErrorCode.RATE_LIMITED,
-            "The trunk may not dial faster.",
-            rule="trunk_calls_per_second",
-            trunk=config.name,
-            retry_after=round(starts[0] + window - now.mono, 3),
-        )
-    event = TrunkBooked(trunk=config.name, at=now.at, call_id=order.call_id, slot=order.slot, user=order.user)
-    return Decision(state=replace(live, starts=(*starts, now.mono)), events=(event,))
+    held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=order.slot))
+    return Decision(state=replace(live, held=held))
 
 
 def resume(trunk: Trunk | None) -> Decision[TrunkEvent]:
     """A new owner's first steps: the calls that are on record, and the PBX."""
     if trunk is None or trunk.removed:
         return Decision()
-    adopt = tuple(AdoptCall(call_id=call_id) for call_id in trunk.calls)
+    adopt = tuple(AdoptCall(call_id=call_id) for call_id in trunk.calls.open)
     return Decision(effects=(*adopt, UsePbx(), SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)))
 
 
@@ -264,34 +296,42 @@ def _observed(trunk: Trunk, live: Live, report: TrunkReport, now: Moment) -> Obs
             return live, (), (_to_call(report.call_id, report),)
         case NotPlaced():
             return _failed(live, now), (), ()
+        case Began():
+            return replace(live, held=let_go(live.held, report.holder.id)), (), ()
+        case Over():
+            id = report.call_id
+            return replace(
+                live, held=let_go(live.held, id), hung_up=live.hung_up - {id}, answered=live.answered - {id}
+            ), (), ()
+        case EndedOnPbx():
+            return replace(live, over=live.over - {report.call_id}), (), ()
         case Elapsed():
             again = SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)
-            return replace(live, failures=failures_now(live, now.mono)), (), (again,)
+            ends = tuple(EndOnPbx(call_id=call_id) for call_id in live.over) if live.up else ()
+            return replace(live, failures=failures_now(live, now.mono)), (), (again, *ends)
         case _:
             return _ordered(trunk, live, report, now)
 
 
 def _link(trunk: Trunk, live: Live, link: PbxLink, now: Moment) -> Observed:
+    """After a gap nothing is known: every call is asked for by itself, and what is up there and over on record ends."""
+    known = carried(trunk, live)
     if not link.up:
         gone = LinkChanged(link=Link.OFFLINE, detail=link.detail)
         down = replace(live, up=False, detail=link.detail, last_check=now.at)
-        return down, (), tuple(_to_call(call_id, gone) for call_id in trunk.calls)
-    events: list[TrunkEvent] = []
+        return down, (), tuple(_to_call(call_id, gone) for call_id in known)
     effects: list[Effect] = []
-    for call_id, booking in trunk.calls.items():
-        seen = link.live.get(call_id)
-        if not booking.over:
-            looked = Looked(look=Look(live=(seen,) if seen is not None else (), past=()), why="link")
-            effects += [_to_call(call_id, LinkChanged(link=Link.ONLINE)), _to_call(call_id, looked)]
-            continue
-        events.append(_released(trunk, booking, call_id, now))
-        if seen is not None:
-            effects.append(EndOnPbx(call_id=call_id))
-    return replace(live, up=True, detail="", last_check=now.at), tuple(events), tuple(effects)
+    for call_id in known:
+        effects += [_to_call(call_id, LinkChanged(link=Link.ONLINE)), LookOnPbx(call_id=call_id, why="link")]
+    effects += [EndOnPbx(call_id=call_id) for call_id in live.over]
+    strays = tuple(sorted(link.live.keys() - known.keys() - live.over))
+    if strays:
+        effects.append(Strays(call_ids=strays))
+    return replace(live, up=True, detail="", last_check=now.at), (), tuple(effects)
 
 
 def _call_seen(trunk: Trunk, live: Live, seen: CallSeen, now: Moment) -> Observed:
-    if seen.ref not in trunk.calls:  # of another host on the same PBX, or over already
+    if seen.ref not in carried(trunk, live):  # of another host on the same PBX, or over already
         return live, (), (_to_call(seen.ref, seen),)
     if seen.phase is CallPhase.DISCONNECTED:
         if seen.ref in live.hung_up and seen.reason in (
@@ -313,41 +353,29 @@ def _failed(live: Live, now: Moment) -> Live:
     return replace(live, failures=(*failures_now(live, now.mono), now.mono)[-2 * FAILED_DOWN :])
 
 
-def _ordered(trunk: Trunk, live: Live, order: Dial | HangUp | LookAt | Release | Settle, now: Moment) -> Observed:
-    """What a call asks of its trunk. Asking and ending need no booking: a call whose booking got lost must end too."""
+def _ordered(trunk: Trunk, live: Live, order: Order, now: Moment) -> Observed:
+    """What a call asks of its trunk. Asking and ending are for everybody; dialling for who holds a channel."""
     call_id = order.call_id
-    booking = trunk.calls.get(call_id)
+    holding = call_id in carried(trunk, live)
     match order:
-        case Dial() if booking is None:
-            return live, (), (_to_call(call_id, DialFailed(cause="no channel is booked", reason=EndReason.UNKNOWN)),)
+        case Dial() if holding:
+            return live, (), (PlaceOnPbx(order=order),)
         case Dial():
-            assert booking is not None
-            place = PlaceOnPbx(call_id=call_id, number=order.number, slot=booking.slot, trace_id=order.trace_id)
-            return live, (), (place,)
+            lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
+            return live, (), (_to_call(call_id, lost),)
         case HangUp():
-            hung_up = live.hung_up | {call_id} if booking is not None else live.hung_up
+            hung_up = live.hung_up | {call_id} if holding else live.hung_up
             return replace(live, hung_up=hung_up), (), (EndOnPbx(call_id=call_id),)
         case LookAt():
-            if not live.up:
-                return live, (), (_to_call(call_id, Looked(look=None, why=order.why)),)
             return live, (), (LookOnPbx(call_id=call_id, why=order.why),)
-        case Release():
-            live = replace(live, hung_up=live.hung_up - {call_id}, answered=live.answered - {call_id})
-            end = (EndOnPbx(call_id=call_id),) if order.look and live.up else ()
-            if booking is None:
-                return live, (), end
-            return live, (_released(trunk, booking, call_id, now, over=order.look and not live.up),), end
+        case Release(look=True):
+            over = replace(live, over=live.over | {call_id})
+            return over, (), (EndOnPbx(call_id=call_id),) if live.up else ()
         case Settle():
             return live, (), (AdoptCall(call_id=call_id),)
-
-
-def _released(trunk: Trunk, booking: Booking, call_id: str, now: Moment, *, over: bool = False) -> TrunkEvent:
-    """The channel is free; or, where the PBX cannot be asked (`over`), it stays booked until it can."""
-    if over:
-        return TrunkBooked(
-            trunk=trunk.config.name, at=now.at, call_id=call_id, slot=booking.slot, user=booking.user, over=True
-        )
-    return TrunkReleased(trunk=trunk.config.name, at=now.at, call_id=call_id)
+        case Drop():
+            return replace(live, held=let_go(live.held, call_id)), (), ()
+    return live, (), ()
 
 
 def _to_call(call_id: str, report: object) -> Tell:
@@ -357,18 +385,15 @@ def _to_call(call_id: str, report: object) -> Tell:
 # --- evolve -----------------------------------------------------------------------------------------------------
 
 
-def evolve(trunk: Trunk | None, event: TrunkEvent) -> Trunk | None:
-    """The trunk after an event."""
+def evolve(trunk: Trunk | None, event: TrunkEvent | Began | Over) -> Trunk | None:
+    """The trunk after an event of its own or of one of its calls."""
     if isinstance(event, TrunkConfigured):
         return Trunk(config=event.config) if trunk is None else replace(trunk, config=event.config, removed=False)
     if trunk is None or isinstance(event, TrunkActivated):
         return trunk
     match event:
-        case TrunkBooked():
-            booking = Booking(slot=event.slot, user=event.user, over=event.over)
-            return replace(trunk, calls={**trunk.calls, event.call_id: booking})
-        case TrunkReleased():
-            return replace(trunk, calls={id: kept for id, kept in trunk.calls.items() if id != event.call_id})
+        case Began() | Over():
+            return replace(trunk, calls=trunk.calls.after(event))
         case TrunkChanged():
             return replace(trunk, state=event.state, reason=event.reason, failed=event.failed)
         case TrunkRemoved():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.adapters import android
+from actors.adapters.android import NOTE
 from actors.adapters.android_orders import (
     Dialled,
     dial_line,
@@ -41,6 +42,7 @@ class Handset:
         self.telephony = Telephony()
         self._command("am", f'echo "am $*" >> {self.log}; echo "Starting: Intent {{ act=x dat=tel:xxx }}"')
         self._command("input", f'echo "input $*" >> {self.log}')
+        self._command("tee", f'[ "$1" = {NOTE} ] && exec /usr/bin/tee {folder}/note')
         self._command("cat", f'case "$1" in */boot_id) echo {BOOT};; *) exec /bin/cat "$@";; esac')
 
     def _command(self, name: str, script: str) -> None:
@@ -104,8 +106,17 @@ async def test_a_phone_without_a_call_dials(handset: Handset, release: int) -> N
     talks(handset.telephony)
     handset.telephony.end(handset.telephony.live[0], REMOTE, 5.0)  # it is in the history
     handset.show(release)
-    assert read_dial(*await handset.run(dial_line(NUMBER))) == (Dialled.TAKEN, "")
+    assert read_dial(*await handset.run(dial_line(NUMBER, "c_1"))) == (Dialled.TAKEN, "")
     assert handset.ran == ["am start -a android.intent.action.CALL -d tel:%2B380991230007"]
+    call_id, up, _, boot = (handset.folder / "note").read_text().split()
+    assert (call_id, boot) == ("c_1", BOOT) and float(up) > 0
+
+
+async def test_what_cannot_be_noted_is_not_dialled(handset: Handset) -> None:
+    handset.show(14)
+    handset._command("tee", 'echo "tee: $1: Read-only file system" >&2; exit 1')
+    outcome, why = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
+    assert outcome is Dialled.REFUSED and "Read-only" in why and not handset.ran
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -115,7 +126,7 @@ async def test_a_phone_in_any_call_dials_nothing(
 ) -> None:
     state(handset.telephony)
     handset.show(release)
-    outcome, why = read_dial(*await handset.run(dial_line(NUMBER)))
+    outcome, why = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
     assert outcome is Dialled.BUSY and "TC@1" in why
     assert not handset.ran
 
@@ -124,7 +135,7 @@ async def test_a_phone_in_any_call_dials_nothing(
 async def test_a_call_that_only_the_sim_has_is_one(handset: Handset, release: int) -> None:
     is_dialled(handset.telephony)
     handset.show(release, change=lambda text: text.replace("TC@1", "gone"))
-    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER)))
+    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
     assert outcome is Dialled.BUSY and not handset.ran
 
 
@@ -136,7 +147,7 @@ async def test_a_call_that_is_over_but_still_listed_is_no_obstacle(
     is_dialled(handset.telephony)
     handset.show(release, change=lambda text: text.replace("DIALING,", f"{state},"))
     (handset.folder / "telephony.registry").write_text("  Phone Id=0\n    mCallState=0\n")
-    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER)))
+    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
     assert (outcome is Dialled.TAKEN) is taken and bool(handset.ran) is taken
 
 
@@ -153,21 +164,21 @@ async def test_a_phone_that_does_not_tell_its_calls_dials_nothing(
     handset: Handset, change: Callable[[str], str]
 ) -> None:
     handset.show(14, change=change)
-    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER)))
+    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
     assert outcome is Dialled.SILENT and not handset.ran
 
 
 async def test_a_phone_without_a_registry_dials_nothing(handset: Handset) -> None:
     handset.show(14)
     (handset.folder / "telephony.registry").write_text("")
-    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER)))
+    outcome, _ = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
     assert outcome is Dialled.SILENT and not handset.ran
 
 
 async def test_an_am_that_is_killed_in_the_middle_may_have_dialled(handset: Handset) -> None:
     handset.show(14)
     handset._command("am", 'echo "Starting: Intent { act=x }"; kill -9 $$')
-    outcome, why = read_dial(*await handset.run(dial_line(NUMBER)))
+    outcome, why = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
     assert outcome is Dialled.UNCERTAIN and "137" in why
 
 

@@ -14,7 +14,7 @@ from actors.audit.chain import check
 from actors.runtime.bus import BusUnavailable, Headers
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded, RecordAudit
+from bus_schemas.audit import RECORD_AUDIT, UNKNOWN, AuditEntry, AuditRecorded, RecordAudit
 from bus_schemas.errors import ErrorCode, Refusal
 from simulators.memory_bus import MemoryBroker, MemoryBus
 
@@ -139,3 +139,62 @@ async def test_a_full_group_of_the_largest_entries_fits_into_a_message(broker: M
             await audit.record(msgspec.structs.replace(large, user="op12345"))
         assert refused.value.code is ErrorCode.INVALID_PARAMS
     assert max(len(one.data) for one in broker.entries(SCOPE)) < 1_000_000
+
+
+@pytest.mark.parametrize("data", [b"", b"not JSON", b"{}", b"\xff", b"[" * 100_000, b'{"first": "x"}'])
+@pytest.mark.parametrize("readable", [0, 3])
+async def test_a_record_that_nobody_can_read_refuses_no_later_deed(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, data: bytes, readable: int
+) -> None:
+    monkeypatch.setattr("actors.audit.audit.LOOK_BACK", 2)
+    bus = MemoryBus(broker)
+    async with audit_on(bus) as audit:
+        for number in range(readable):
+            await audit.record(entry(number))
+        for _ in range(5):
+            seq = await bus.last_seq()
+            headers = {"Nats-Msg-Id": str(seq)}
+            await bus.append("ottb.v1.evt.audit.chain.recorded", data, headers, scope=SCOPE, expect=seq)
+        assert [await audit.record(entry(number)) for number in range(2)] == [readable + 1, readable + 2]
+        problems = audit.problems()
+        assert (problems[0].kind, problems[0].id) == ("audit", f"entry {readable + 5}") and len(problems) <= 5
+    async with audit_on(bus) as audit:
+        assert await audit.record(entry(9)) == readable + 3
+    bad = {readable + place for place in range(1, 6)}
+    chain = [msgspec.json.decode(one.data, type=AuditRecorded) for one in broker.entries(SCOPE) if one.seq not in bad]
+    assert check(chain).problems == [] and check(chain).number == readable + 3
+
+
+async def test_a_journal_that_is_away_is_named(broker: MemoryBroker) -> None:
+    bus = _Away(broker)
+    async with audit_on(bus) as audit:
+        bus.away = True
+        with pytest.raises(Refusal):
+            await audit.record(entry(1))
+        assert [(one.id, one.reason) for one in audit.problems()] == [("write", "BusUnavailable('away')")]
+        bus.away = False
+        assert await audit.record(entry(1)) == 1 and audit.problems() == []
+
+
+async def test_a_record_that_nobody_understands_costs_that_record(broker: MemoryBroker) -> None:
+    bus = MemoryBus(broker)
+    async with audit_on(bus) as audit:
+        await audit.record(entry(1))
+        await audit.record(entry(2))
+    bad = await bus.append(f"{SCOPE[:-1]}recorded", b"[]", {"Nats-Msg-Id": "bad"}, scope=SCOPE, expect=2)
+    async with audit_on(bus) as audit:
+        assert await audit.record(entry(3)) == 3
+    good = [msgspec.json.decode(one.data, type=AuditRecorded) for one in broker.entries(SCOPE) if one.seq != bad]
+    assert check(good).problems == [] and check(good).number == 3
+
+
+async def test_how_it_went_is_written_once_and_also_after_nobody_knew(broker: MemoryBroker) -> None:
+    bus = MemoryBus(broker)
+    unknown = msgspec.structs.replace(entry(1), result=UNKNOWN)
+    async with audit_on(bus) as audit:
+        assert await audit.record(unknown, "i1") == 1
+        for _ in range(2):
+            answered = await ask(bus, RECORD_AUDIT, RecordAudit(entry=entry(1), intent="i1"), ASKER)
+            assert answered.number == 2
+        assert await audit.record(unknown, "i1") == 2
+    assert [one.result for recorded in chain_of(broker) for one in recorded.entries] == [UNKNOWN, "OK"]

@@ -6,8 +6,8 @@ import click
 import msgspec
 import pytest
 
+from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.random_ids import RandomIds
-from actors.adapters.sqlite_ledger import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
 from actors.audit.chain import GENESIS, link

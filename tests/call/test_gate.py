@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.call import gate
-from actors.call.caps import Caps
 from actors.call.gate import Rules
 from bus_schemas.errors import ErrorCode, Refusal
 
@@ -105,16 +104,3 @@ def test_do_not_call_and_hours() -> None:
     night = Rules(site_region="UA", window=gate.parse_window("22:00-06:00"))
     assert _check("+380991234567", "UA", night) == "hours"
     assert _check("+380991234567", "UA", night, datetime(2026, 1, 1, 23, 0, tzinfo=UTC)) is None
-
-
-def test_caps_count_by_user_and_forget_after_a_minute() -> None:
-    caps = Caps(per_minute=3, at_once=2)
-    for second in range(3):
-        caps.check("a", 0, float(second))
-    with pytest.raises(Refusal) as refused:
-        caps.check("a", 0, 3.0)
-    assert refused.value.details is not None and refused.value.details["rule"] == "user_calls_per_minute"
-    caps.check("b", 0, 3.0)
-    caps.check("a", 0, 61.0)
-    with pytest.raises(Refusal):
-        caps.check("b", 2, 3.0)

@@ -6,37 +6,55 @@ import pytest
 from msgspec.structs import replace
 
 from actors.call import machine
-from actors.call.line import Dial, HangUp, LookAt, Looked, Release
+from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
 from actors.call.machine import Attempt, Call, DialFailed, DialUncertain, Patience
 from actors.runtime.clock import Moment
-from actors.runtime.decision import Elapsed, SetTimer, Tell
+from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall
-from bus_schemas.call import CallConnected, CallEnded, CallState, EndReason, Phase
-from bus_schemas.errors import Refusal
+from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallState, EndReason, Phase
 
-PATIENCE = Patience(created=10, hangup=5, lost=30)
+PATIENCE = Patience(created=15, hangup=5, lost=30)
 ORDER = Attempt(
     call_id="c_1", slot=44, user="op12", number="+380991234567", command_id="k", ring_timeout=60, max_duration=3600,
     trace_id=None, after_ref="b/TC@3",
 )  # fmt: skip
 REF = "b/TC@4"
+TOOK = Placed(after_ref="b/TC@3")
 
 
 def _now(seconds: float) -> Moment:
     return Moment(at=f"2026-01-01T00:{int(seconds) // 60:02d}:{seconds % 60:06.3f}Z", mono=seconds, boot="boot")
 
 
-def _after(*reports: tuple[float, object]) -> Call:
-    """A call that was attempted at 0 and heard these reports."""
-    decision = machine.attempt(None, ORDER, _now(0), PATIENCE)
+def _after(*reports: tuple[float, object], placed: bool = True) -> Call:
+    """A call that was attempted at 0 and heard these reports; the phone took the order at once."""
+    decision = machine.attempt(ORDER, _now(0), PATIENCE)
     call = machine.evolve(None, decision.events[0])
-    for at, report in reports:
-        decision = machine.observe(call, report, _now(at), PATIENCE)
-        call = decision.state or call
-        for event in decision.events:
-            call = machine.evolve(call, event)
+    for at, report in ((0.05, TOOK), *reports) if placed else reports:
+        call, _ = _then(call, report, at)
     assert call is not None
     return call
+
+
+def _then(call: Call | None, report: object, at: float) -> tuple[Call | None, Decision[object]]:
+    """The call after one report, and what was decided."""
+    decision = machine.observe(call, report, _now(at), PATIENCE)
+    return _moved(call, decision), decision
+
+
+def _moved(call: Call | None, decision: Decision[object]) -> Call | None:
+    call = decision.state or call
+    for event in decision.events:
+        call = machine.evolve(call, event)
+    return call
+
+
+def _orders(decision: Decision[object]) -> list[object]:
+    return [effect.report for effect in decision.effects if isinstance(effect, Tell)]
+
+
+def _looked(look: Look | None, why: str, asked: float) -> Looked:
+    return Looked(look=look, why=why, asked=asked, call_id="c_1")
 
 
 def _seen(phase: CallPhase, reason: EndReason | None = None, ref: str = REF) -> CallSeen:
@@ -59,21 +77,19 @@ REPORTS = [
     *(Elapsed(name=name) for name in ("created", "ring", "duration", "hangup", "lost", "gone", "nonsense")),
     DialFailed(cause="x", reason=EndReason.PHONE_LOST),
     DialUncertain(cause="x"),
+    TOOK,
     *(
-        Looked(look=look, why=why)
+        _looked(look, why, 99.0)
         for look in (None, Look(live=(), past=()), Look(live=(LIVE,), past=()), Look(live=(), past=(PAST,)))
-        for why in ("resume", "link", "created", "hangup", "gone")
+        for why in ("ask", "link", "created", "hangup", "gone", "ring")
     ),
 ]
 
 
 def test_the_attempt_is_recorded_before_the_order_to_dial() -> None:
-    decision = machine.attempt(None, ORDER, _now(0), PATIENCE)
+    decision = machine.attempt(replace(ORDER, fences=(("s", 7),)), _now(0), PATIENCE)
     assert [type(event).__name__ for event in decision.events] == ["CallDialing"]
-    orders = [effect.report for effect in decision.effects if isinstance(effect, Tell)]
-    assert orders == [Dial(call_id="c_1", number="+380991234567")]
-    with pytest.raises(Refusal):
-        machine.attempt(PHASES[Phase.DIALING], ORDER, _now(1), PATIENCE)
+    assert _orders(decision) == [Dial(call_id="c_1", number="+380991234567", fences=(("s", 7),))]
 
 
 @pytest.mark.parametrize(("phase", "report"), list(itertools.product(PHASES, REPORTS)), ids=str)
@@ -97,7 +113,8 @@ def test_no_report_breaks_a_call_or_dials_or_ends_it_twice(phase: Phase, report:
 def test_every_call_that_hears_nothing_more_ends_all_the_same() -> None:
     for phase in (Phase.DIALING, Phase.ALERTING, Phase.CONNECTED):
         decision = machine.observe(PHASES[phase], Elapsed(name="lost"), _now(60), PATIENCE)
-        (ended,) = decision.events
+        assert _orders(decision) == [LookAt(call_id="c_1", why="lost")]  # it may be back, and its news on the way
+        (ended,) = machine.observe(PHASES[phase], _looked(None, "lost", 60.0), _now(61), PATIENCE).events
         assert isinstance(ended, CallEnded) and ended.reason is EndReason.PHONE_LOST
 
 
@@ -120,7 +137,7 @@ def test_after_a_reboot_of_the_host_the_wall_clock_serves_and_is_called_suspect(
 
 
 def test_a_call_that_ended_unseen_has_the_phones_own_times() -> None:
-    look = Looked(look=Look(live=(), past=(PAST,)), why="link")
+    look = _looked(Look(live=(), past=(PAST,)), "link", 9.0)
     (ended,) = machine.observe(PHASES[Phase.DIALING], look, _now(9), PATIENCE).events
     assert isinstance(ended, CallEnded)
     assert (ended.duration, ended.ring_seconds, ended.reason) == (5, 2, EndReason.HANGUP_REMOTE)
@@ -129,30 +146,139 @@ def test_a_call_that_ended_unseen_has_the_phones_own_times() -> None:
 def test_an_older_call_of_the_phone_is_not_taken_for_ours() -> None:
     old = PastCall(ref="b/TC@3", created_age=1, answered_age=None, ended_age=0.5, reason=EndReason.BUSY)
     fresh = _after()
-    look = Looked(look=Look(live=(), past=(old,)), why="link")
-    assert machine.observe(fresh, look, _now(0.5), PATIENCE).events == ()
+    assert machine.observe(fresh, _looked(Look(live=(), past=(old,)), "link", 0.4), _now(0.5), PATIENCE).events == ()
     assert machine.observe(fresh, _seen(CallPhase.DISCONNECTED, ref="b/TC@3"), _now(1), PATIENCE).events == ()
 
 
-def test_the_ring_timeout_hangs_up_and_is_no_answer() -> None:
+def test_the_ring_timeout_looks_first_and_an_answer_wins() -> None:
     decision = machine.observe(PHASES[Phase.ALERTING], Elapsed(name="ring"), _now(60), PATIENCE)
-    assert any(isinstance(effect, Tell) and isinstance(effect.report, HangUp) for effect in decision.effects)
-    ending = machine.evolve(PHASES[Phase.ALERTING], decision.events[0])
+    assert decision.events == () and _orders(decision) == [LookAt(call_id="c_1", why="ring")]
+    look = _looked(Look(live=(replace(LIVE, answered_age=4),), past=()), "ring", 60.0)
+    answered = machine.observe(PHASES[Phase.ALERTING], look, _now(61), PATIENCE)
+    assert [type(event) for event in answered.events] == [CallConnected]
+    assert not any(isinstance(order, HangUp) for order in _orders(answered))
+
+
+RINGS = Look(live=(replace(LIVE, phase=CallPhase.ALERTING, answered_age=None),), past=())
+NOTHING_THERE = Look(live=(), past=())
+
+
+def test_the_ring_timeout_hangs_up_and_is_no_answer() -> None:
+    ending, decision = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
+    assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
     over = _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_LOCAL)
     (ended,) = machine.observe(ending, over, _now(61), PATIENCE).events
     assert isinstance(ended, CallEnded) and (ended.reason, ended.state) == (EndReason.NO_ANSWER, CallState.FAILED)
+    assert ended.ended_by == "ring_timeout"
+
+
+def test_an_answer_that_crosses_the_ring_timeout_wins() -> None:
+    ending, _ = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
+    up, _ = _then(ending, _seen(CallPhase.ACTIVE), 60.2)
+    assert up is not None and up.phase is Phase.CONNECTED and up.ending_by is None
+    (ended,) = machine.observe(up, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_LOCAL), _now(62.2), PATIENCE).events
+    assert isinstance(ended, CallEnded)
+    assert (ended.reason, ended.ended_by, ended.duration) == (EndReason.HANGUP_LOCAL, "ring_timeout", 2)
 
 
 def test_a_new_owner_looks_and_never_dials() -> None:
     for phase, call in PHASES.items():
-        decision = machine.resume(call, _now(30), PATIENCE)
-        orders = [effect.report for effect in decision.effects if isinstance(effect, Tell)]
+        orders = _orders(machine.resume(call, _now(30), PATIENCE))
         assert not any(isinstance(order, Dial) for order in orders)
         wanted = Release if phase is Phase.ENDED else LookAt
         assert any(isinstance(order, wanted) for order in orders)
 
 
 def test_a_call_found_live_keeps_the_time_of_its_answer() -> None:
-    look = Looked(look=Look(live=(LIVE,), past=()), why="resume")
+    look = _looked(Look(live=(LIVE,), past=()), "ask", 30.0)
     (connected,) = machine.observe(PHASES[Phase.ALERTING], look, _now(30), PATIENCE).events
     assert isinstance(connected, CallConnected) and connected.mono == 29
+
+
+# --- while an order is under way, and after a cancel --------------------------------------------------------------
+
+
+def test_nothing_is_concluded_while_an_order_to_dial_is_under_way() -> None:
+    call: Call | None = _after(placed=False)
+    for report in (
+        Elapsed(name="created"), _looked(NOTHING_THERE, "created", 20.0), _looked(NOTHING_THERE, "gone", 22.0),
+        Elapsed(name="lost"),
+    ):  # fmt: skip
+        call, decision = _then(call, report, 25.0)
+        assert decision.events == () and not any(isinstance(order, Release) for order in _orders(decision)), report
+
+
+def test_whose_call_came_up_meanwhile_is_known_when_the_order_has_left() -> None:
+    call = _after((0.2, _seen(CallPhase.DIALING, ref="b/TC@4")), placed=False)
+    assert call.ref is None
+    by_hand, _ = _then(call, Placed(after_ref="b/TC@4"), 0.5)  # TC@4 was there before the order left
+    assert by_hand is not None and by_hand.ref is None
+    ours, decision = _then(call, TOOK, 0.5)
+    assert ours is not None and ours.ref == REF
+    assert Named(call_id="c_1", ref=REF) in _orders(decision)
+    refused, decision = _then(call, DialFailed(cause="the phone is in a call", reason=EndReason.NOT_DIALED), 0.5)
+    assert refused is not None and refused.phase is Phase.ENDED
+
+
+def test_a_cancel_follows_the_dial_at_first_sight() -> None:
+    call = _after(placed=False)
+    ending = machine.end(call, "op12", "k2", _now(0.2), PATIENCE)
+    assert [type(event) for event in ending.events] == [CallEnding]
+    assert not any(isinstance(order, HangUp) for order in _orders(ending))  # there is nothing to hang up yet
+    cancelled = _moved(call, ending)
+    cancelled, _ = _then(cancelled, TOOK, 6.0)
+    _, decision = _then(cancelled, _seen(CallPhase.DIALING), 6.1)
+    assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
+
+
+def test_a_call_that_the_phone_shows_is_never_called_over() -> None:
+    call = _moved(PHASES[Phase.CONNECTED], machine.end(PHASES[Phase.CONNECTED], "op12", "k2", _now(5), PATIENCE))
+    for times in range(40):
+        asked = 10.0 + 5 * times
+        call, decision = _then(call, _looked(Look(live=(LIVE,), past=()), "hangup", asked), asked + 0.1)
+        assert decision.events == () and HangUp(call_id="c_1", ref=REF) in _orders(decision)
+
+
+# --- looks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_from_before_the_last_news_decides_nothing() -> None:
+    call = _after((10.0, _seen(CallPhase.ALERTING)))
+    for why in ("created", "gone", "hangup"):
+        assert machine.observe(call, _looked(NOTHING_THERE, why, 9.0), _now(11), PATIENCE).events == ()
+
+
+def test_only_two_looks_make_a_call_that_was_up_unknown() -> None:
+    call, first = _then(PHASES[Phase.CONNECTED], _looked(NOTHING_THERE, "link", 20.0), 20.1)
+    assert first.events == ()
+    _, second = _then(call, _looked(NOTHING_THERE, "gone", 22.1), 22.2)
+    (ended,) = second.events
+    assert isinstance(ended, CallEnded) and ended.reason is EndReason.UNKNOWN
+
+
+def test_ours_is_found_by_its_name_among_several() -> None:
+    others = (
+        LiveCall(ref="b/TC@6", phase=CallPhase.ACTIVE, created_age=1, answered_age=0.5),
+        LiveCall(ref="b/TC@5", phase=CallPhase.ALERTING, created_age=2, incoming=True),
+        *RINGS.live,
+    )
+    look = _looked(Look(live=others, past=()), "ask", 3)
+    assert machine.observe(PHASES[Phase.ALERTING], look, _now(3), PATIENCE).events == ()  # ours still rings
+
+
+def test_one_unanswered_look_ends_no_call() -> None:
+    call = _moved(PHASES[Phase.CONNECTED], machine.resume(PHASES[Phase.CONNECTED], _now(10), PATIENCE))
+    _, decision = _then(call, _looked(None, "ask", 10.0), 12.0)
+    assert SetTimer(name="ask", seconds=2.0) in decision.effects
+    assert not any(isinstance(effect, SetTimer) and effect.name == "lost" for effect in decision.effects)
+
+
+# --- clocks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_phone_whose_clock_was_set_back_is_clamped_and_marked() -> None:
+    past = PastCall(ref=REF, created_age=82_900, answered_age=82_830, ended_age=0.0, reason=EndReason.HANGUP_REMOTE)
+    look = _looked(Look(live=(), past=(past,)), "link", 9)
+    (ended,) = machine.observe(PHASES[Phase.ALERTING], look, _now(9), PATIENCE).events
+    assert isinstance(ended, CallEnded)
+    assert ended.clock_suspect and ended.duration <= 9 and (ended.answer_time or "") >= ended.start_time

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from actors.adapters.nats_bus import NatsBus
+from actors.adapters.nats_follower import UNACKED
 from actors.runtime.bus import BusError, Recorded
 from actors.settings import Nats, Sandbox, Settings
 from cli.up import children, nats_answers, passwords
@@ -113,6 +114,15 @@ async def test_a_gateway_asks_and_is_answered(core: NatsBus, gateway: NatsBus) -
         await stop()
 
 
+async def test_a_gateway_answers_another_gateway(settings: Settings, core: NatsBus, gateway: NatsBus) -> None:
+    async def answer(message: object) -> None:
+        await message.reply(b"yes", {})  # type: ignore[attr-defined]
+
+    await gateway.subscribe("ottb.v1.cmd.gateway.g1.is_running", answer)
+    async with logged_in(settings, "gateway") as other:
+        assert (await until(lambda: _asked(other, "ottb.v1.cmd.gateway.g1.is_running"), bool)) == b"yes"
+
+
 async def _asked(bus: NatsBus, subject: str) -> bytes:
     try:
         return (await bus.request(subject, b"", {}, timeout=1)).data
@@ -135,6 +145,39 @@ async def test_a_gateway_follows_and_replays_the_journal(core: NatsBus, gateway:
     await until(seqs, lambda got: got == [seq])
     assert [entry.seq async for entry in gateway.replay("ottb.v1.evt.call.c2.>")] == [seq]
     await stop()
+
+
+@pytest.mark.parametrize("user", ["core", "gateway"])
+async def test_a_follower_may_say_that_it_keeps_up(core: NatsBus, settings: Settings, user: str) -> None:
+    """After so many entries without a word the server waits for one."""
+    before, heard = await core.last_seq(), 0
+    for start in range(0, UNACKED + 500, 500):
+        subjects = [f"ottb.v1.evt.slot.{user}{start + number}.noted" for number in range(500)]
+        await asyncio.gather(*(core.append(one, b"", {}, scope=one, expect=0) for one in subjects))
+
+    async def hear(recorded: Recorded) -> None:
+        nonlocal heard
+        heard += 1
+
+    async def so_many() -> int:
+        return heard
+
+    async with logged_in(settings, user) as bus:
+        await bus.follow("ottb.v1.evt.slot.>", hear, after=before)
+        await until(so_many, lambda got: got > UNACKED)
+
+
+async def test_a_gateway_asks_the_leader_for_entries_and_its_own_records(core: NatsBus, gateway: NatsBus) -> None:
+    seq = await journal(core, "ottb.v1.evt.call.c6.created")
+    last = await gateway.last("ottb.v1.evt.call.c6.*", certain=True)
+    assert last is not None and last.seq == seq
+    await gateway.put("OTTB_IDEM", "k2", b"first", expect=0)
+    query = b'{"last_by_subj": "$KV.OTTB_IDEM.k2"}'
+    answer = await gateway.request("$JS.API.STREAM.MSG.GET.KV_OTTB_IDEM", query, {}, timeout=2)
+    assert b'"subject":"$KV.OTTB_IDEM.k2"' in answer.data
+    assert (await gateway.request("$JS.API.STREAM.INFO.KV_OTTB_IDEM", b"", {}, timeout=2)).data
+    with REFUSED:
+        await gateway.request("$JS.API.STREAM.MSG.GET.KV_OTTB_SNAP", query, {}, timeout=0.5)
 
 
 async def test_a_gateway_keeps_its_own_records(core: NatsBus, gateway: NatsBus) -> None:
@@ -204,4 +247,4 @@ async def test_a_watcher_can_say_nothing(core: NatsBus, settings: Settings) -> N
 @pytest.fixture
 def tries_end_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused write is not answered at all; do not wait for it as long as for a server that restarts."""
-    monkeypatch.setattr("actors.adapters.nats_bus.APPEND_DEADLINE", 0.3)
+    monkeypatch.setattr("actors.adapters.nats_writer.APPEND_DEADLINE", 0.3)

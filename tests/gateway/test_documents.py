@@ -75,6 +75,17 @@ def test_every_event_is_in_the_document() -> None:
         assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
 
 
+def test_a_slot_update_is_documented_as_it_is_said() -> None:
+    document = asyncapi()
+    data = document["components"]["messages"]["slot_update"]["payload"]["properties"]["data"]["anyOf"]
+    names = {one["$ref"].rsplit("/", 1)[1] for one in data}
+    assert {"SlotTaken", "SlotFreed", "SlotLinked"} <= names and not names & {"CallDialing", "CallEnded"}
+    schemas = document["components"]["schemas"]
+    assert schemas["SlotTaken"]["properties"]["change"]["enum"] == ["booked"]
+    assert set(schemas["SlotTaken"]["properties"]) == {"slot", "at", "call_id", "user", "change"}
+    assert set(schemas["SlotFreed"]["properties"]) == {"slot", "at", "call_id", "change"}
+
+
 def test_every_reference_leads_somewhere() -> None:
     for document in (DOCUMENT, asyncapi()):
         schemas = document["components"]["schemas"]

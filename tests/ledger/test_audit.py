@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.random_ids import RandomIds
-from actors.adapters.sqlite_ledger import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import SCOPE, Audit
-from actors.ledger.ledger import PAGE, Ledger
+from actors.ledger.ledger import Ledger
+from actors.ledger.page import PAGE
 from actors.runtime.context import Context
 from actors.runtime.wire import CURSOR_HEADER, ask, ask_raw
 from bus_schemas.audit import LIST_AUDIT, AuditEntry, AuditRecord, AuditRecorded, ListAudit

@@ -1,31 +1,23 @@
 """The ledger on a journal in memory: each event counts once, and a dropped file comes back the same."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from actors.adapters.sqlite_ledger import SqliteLedger
+from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.ledger.ledger import Ledger
 from actors.runtime.context import Context
 from actors.runtime.wire import ask, ask_raw
-from bus_schemas.all import TOPICS
 from bus_schemas.call import (
     CALLS_FEED,
     END_ABSENT,
     GET_CDR,
     PAST_CALL,
-    CallAlerting,
-    CallConnected,
-    CallDialing,
-    CallEnded,
     CallsFeed,
-    CallState,
     EndCall,
     EndReason,
     GetCall,
@@ -33,36 +25,9 @@ from bus_schemas.call import (
 )
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from bus_schemas.slot import LIST_SLOTS, SLOT_ABSENT, AbsentSlot, ListSlots, SlotBooked, SlotConfig, SlotConfigured
+from bus_schemas.slot import LIST_SLOTS, SLOT_ABSENT, AbsentSlot, ListSlots, SlotConfig, SlotConfigured
 from simulators.memory_bus import MemoryBroker, MemoryBus
-
-AT = "2026-01-01T00:00:0{}.000Z"
-ASKER = Context(command_id="q", user="admin", actions=frozenset(Action))
-
-
-async def _write(bus: MemoryBus, event: Any) -> int:
-    topic = next(topic for topic in TOPICS if topic.event is type(event))
-    subject = topic.subject_for(event)
-    scope = subject.rsplit(".", 1)[0] + ".*"
-    last = await bus.last(scope)
-    expect = last.seq if last else 0
-    headers = {"Nats-Msg-Id": f"{subject}{expect}"}
-    return await bus.append(subject, msgspec.json.encode(event), headers, scope=scope, expect=expect)
-
-
-async def _call(bus: MemoryBus, number: int, *, over: bool = True) -> str:
-    call_id, common = f"c_{number}", {"line": "slot-44", "slot": 44, "user": "op12"}
-    clock: dict[str, Any] = {"boot": "b"}
-    await _write(bus, CallDialing(call_id=call_id, **common, number="+380991234567", at=AT.format(0), mono=0.0,
-                                  command_id="k", ring_timeout=60, max_duration=60, **clock))  # fmt: skip
-    await _write(bus, CallAlerting(call_id=call_id, **common, at=AT.format(1), mono=1.0, ref="r", **clock))
-    await _write(bus, CallConnected(call_id=call_id, **common, at=AT.format(2), mono=2.0, ref="r", **clock))
-    if over:
-        await _write(bus, CallEnded(call_id=call_id, **common, number="+380991234567", at=AT.format(5),
-                                    state=CallState.ENDED, reason=EndReason.HANGUP_REMOTE, cause="NORMAL", duration=3,
-                                    ring_seconds=2, start_time=AT.format(0), ring_time=AT.format(1),
-                                    answer_time=AT.format(2)))  # fmt: skip
-    return call_id
+from tests.ledger.journals import ASKER, AT, call, write
 
 
 @asynccontextmanager
@@ -86,7 +51,7 @@ async def bus(broker: MemoryBroker) -> MemoryBus:
 async def test_a_reader_finds_what_it_has_seen_written(bus: MemoryBus, tmp_path: Path) -> None:
     async with _ledger(bus, tmp_path / "l"):
         for number in range(50):
-            await _call(bus, number)
+            await call(bus, number)
             seen = Context(command_id="q", actions=frozenset(Action), after=await bus.last_seq())
             cdr = await ask(bus, GET_CDR, GetCdr(call_id=f"c_{number}"), seen)
             assert (cdr.talk_seconds, cdr.ring_seconds, cdr.reason) == (3, 2, EndReason.HANGUP_REMOTE)
@@ -94,10 +59,9 @@ async def test_a_reader_finds_what_it_has_seen_written(bus: MemoryBus, tmp_path:
 
 async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, tmp_path: Path) -> None:
     for number in range(30):
-        await _call(bus, number, over=number % 3 > 0)
+        await call(bus, number, over=number % 3 > 0)
     config = SlotConfig(id=44, serial="s", user="op12")
-    await _write(bus, SlotConfigured(slot=44, at=AT.format(1), config=config, by="admin"))
-    await _write(bus, SlotBooked(slot=44, at=AT.format(2), call_id="c_0", user="op12"))
+    await write(bus, SlotConfigured(slot=44, at=AT.format(1), config=config, by="admin"))
     answers = []
     for name in ("first", "first", "second"):  # the same file once more, then a new one
         async with _ledger(bus, tmp_path / name):
@@ -112,18 +76,18 @@ async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, tmp_path: Path
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all" * 500, b"SQLite format 3\0" + b"\xff" * 5000])
 async def test_a_damaged_file_is_rebuilt(bus: MemoryBus, tmp_path: Path, content: bytes) -> None:
-    call_id = await _call(bus, 1)
+    call_id = await call(bus, 1)
     (tmp_path / "l").write_bytes(content)
     async with _ledger(bus, tmp_path / "l"):
         assert (await ask(bus, PAST_CALL, GetCall(call_id=call_id), ASKER)).call_id == call_id
 
 
 async def test_events_given_twice_count_once(bus: MemoryBus, broker: MemoryBroker, tmp_path: Path) -> None:
-    from actors.ledger.ledger import _decode
+    from actors.ledger.decode import decode
     from actors.ledger.repository import Folded
 
-    await _call(bus, 1)
-    batch = [Folded(seq=entry.seq, event=_decode(entry)) for entry in broker.journal]
+    await call(bus, 1)
+    batch = [Folded(seq=entry.seq, event=decode(entry)) for entry in broker.journal]
     repository = SqliteLedger(tmp_path / "l")
     repository.fold(batch)
     once = repository.call("c_1")
@@ -135,10 +99,10 @@ async def test_events_given_twice_count_once(bus: MemoryBus, broker: MemoryBroke
 
 
 async def test_what_nobody_owns_is_told_apart(bus: MemoryBus, tmp_path: Path) -> None:
-    await _call(bus, 1, over=False)
-    await _call(bus, 2)
-    await _write(bus, SlotConfigured(slot=44, at=AT.format(1), config=SlotConfig(id=44, serial="s"), by="admin"))
-    async with _ledger(bus, tmp_path / "l"):
+    await call(bus, 1, over=False)
+    await call(bus, 2)
+    await write(bus, SlotConfigured(slot=44, at=AT.format(1), config=SlotConfig(id=44, serial="s"), by="admin"))
+    async with _ledger(bus, tmp_path / "l") as ledger:
         assert (await ask(bus, END_ABSENT, EndCall(call_id="c_2"), ASKER)).end_time is not None
         for rpc, request, code in (
             (END_ABSENT, EndCall(call_id="nope"), ErrorCode.NOT_FOUND),
@@ -149,10 +113,5 @@ async def test_what_nobody_owns_is_told_apart(bus: MemoryBus, tmp_path: Path) ->
                 await ask(bus, rpc, request, ASKER)  # type: ignore[arg-type]
             assert refused.value.code is code
         with pytest.raises(Refusal) as away:  # it lives, but its owner is away: try again
-            async with asyncio.timeout(0.5):
-                await Ledger.end_absent(_ledger_of(bus, tmp_path), EndCall(call_id="c_1"), ASKER)
+            await ledger.end_absent(EndCall(call_id="c_1"), ASKER)
         assert away.value.code is ErrorCode.UNAVAILABLE
-
-
-def _ledger_of(bus: MemoryBus, tmp_path: Path) -> Ledger:
-    return Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))

@@ -2,12 +2,47 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import pytest
 
-from actors.runtime.bus import Bus, Fenced, Message, NoAnswer, NobodyThere, Recorded
+from actors.runtime.bus import (
+    FULL,
+    ID,
+    Bus,
+    BusFull,
+    BusUnavailable,
+    Fenced,
+    Message,
+    NoAnswer,
+    NobodyThere,
+    Recorded,
+    Size,
+)
 
 SCOPE = "ottb.v1.evt.call.c1.*"
+
+
+class Lab(Protocol):
+    """What can be done to the buses under test. `bus` is the client that it happens to."""
+
+    async def raw_write(self, subject: str, id: str, *, scope: str, expect: int) -> tuple[int, bool] | None:
+        """One write past the port: (sequence, duplicate) of its acknowledgement, None when it was refused (10071)."""
+
+    def cut_after_next_write(self, seconds: float) -> None:
+        """The next write of `bus` arrives, its answer is lost, and the connection is gone for a while."""
+
+    def cut_for(self, seconds: float) -> None:
+        """`bus` has no connection for a while."""
+
+    async def fill(self) -> None:
+        """From now on there is no space."""
+
+    async def free(self) -> None:
+        """There is space again."""
+
+    def few_may_wait(self, limit: int) -> None:
+        """So many messages may wait for one subscriber. Before anybody subscribes."""
 
 
 def _subject(past: str, call: str = "c1") -> str:
@@ -19,8 +54,18 @@ async def _append(bus: Bus, past: str, expect: int, *, id: str, call: str = "c1"
     return await bus.append(_subject(past, call), past.encode(), {"Nats-Msg-Id": id}, scope=scope, expect=expect)
 
 
+async def _append_surely(bus: Bus, past: str, expect: int, *, id: str) -> int:
+    """As a host writes: the same write again until it is answered."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await _append(bus, past, expect, id=id)
+            except (NoAnswer, BusUnavailable):
+                await asyncio.sleep(0.05)
+
+
 class BusContract:
-    """Subclasses give the fixtures `bus` and `other`: two clients of one bus."""
+    """Subclasses give the fixtures `bus` and `other`, two clients of one bus, and `lab`."""
 
     async def test_a_request_is_answered_with_headers(self, bus: Bus, other: Bus) -> None:
         async def answer(message: Message) -> None:
@@ -92,6 +137,12 @@ class BusContract:
         assert last is not None and last.seq == second and await bus.last_seq() == second
         assert [entry.seq async for entry in bus.replay(SCOPE, after=first)] == [second]
 
+    async def test_the_journal_counts_itself(self, bus: Bus) -> None:
+        before = await bus.size()
+        first = await _append(bus, "dialing", 0, id="1")
+        await _append(bus, "ended", first, id="2")
+        assert await bus.size() == Size(entries=before.entries + 2, last_seq=before.last_seq + 2)
+
     async def test_a_stale_owner_is_fenced(self, bus: Bus, other: Bus) -> None:
         first = await _append(bus, "dialing", 0, id="1")
         await _append(other, "adopted", first, id="2")
@@ -101,10 +152,134 @@ class BusContract:
             await _append(bus, "dialing", 0, id="4")
         assert [entry.subject async for entry in bus.replay(SCOPE)] == [_subject("dialing"), _subject("adopted")]
 
-    async def test_a_repeated_write_is_one_write(self, bus: Bus) -> None:
+    async def test_an_id_that_was_used_before_is_never_a_fresh_write(self, bus: Bus, other: Bus) -> None:
         first = await _append(bus, "dialing", 0, id="same")
-        assert await _append(bus, "dialing", 0, id="same") == first
-        assert len([entry async for entry in bus.replay(SCOPE)]) == 1
+        for client, call in ((bus, "c1"), (other, "c1"), (bus, "c2"), (other, "c2")):
+            with pytest.raises(Fenced):
+                await _append(client, "dialing", 0, id="same", call=call)
+        with pytest.raises(Fenced):
+            await _append(other, "ended", first, id="same")
+        assert [entry.seq async for entry in bus.replay("ottb.v1.evt.>")] == [first]
+
+    async def test_a_duplicate_is_acknowledged_with_the_first_sequence(self, bus: Bus, lab: Lab) -> None:
+        """As one server does it: the expectation is looked at first, then the id, over the whole stream."""
+        one, two = "ottb.v1.evt.call.*.c1.*", "ottb.v1.evt.call.*.c2.*"
+        assert await lab.raw_write("ottb.v1.evt.call.slot-1.c1.dialing", "id", scope=one, expect=0) == (1, False)
+        assert await lab.raw_write("ottb.v1.evt.call.slot-1.c1.dialing", "id", scope=one, expect=0) is None
+        assert await lab.raw_write("ottb.v1.evt.call.slot-1.c1.dialing", "id", scope=one, expect=1) == (1, True)
+        assert await lab.raw_write("ottb.v1.evt.call.slot-2.c2.dialing", "id", scope=two, expect=0) == (1, True)
+        # What was refused leaves no id behind.
+        assert await lab.raw_write("ottb.v1.evt.call.slot-2.c2.dialing", "new", scope=two, expect=7) is None
+        assert await lab.raw_write("ottb.v1.evt.call.slot-2.c2.dialing", "new", scope=two, expect=0) == (2, False)
+
+    async def test_one_write_claims_a_call_over_all_lines(self, bus: Bus, other: Bus) -> None:
+        claim = "ottb.v1.evt.call.*.c1.*"
+        first = await bus.append("ottb.v1.evt.call.slot-1.c1.dialing", b"", {ID: "a"}, scope=claim, expect=0)
+        await bus.append(
+            "ottb.v1.evt.call.slot-1.c2.dialing", b"", {ID: "b"}, scope="ottb.v1.evt.call.*.c2.*", expect=0
+        )
+        with pytest.raises(Fenced):
+            await other.append("ottb.v1.evt.call.slot-2.c1.dialing", b"", {ID: "c"}, scope=claim, expect=0)
+        third = await bus.append("ottb.v1.evt.call.slot-1.c1.ended", b"", {ID: "d"}, scope=claim, expect=first)
+        found = [entry.subject async for entry in bus.replay(claim)]
+        assert found == ["ottb.v1.evt.call.slot-1.c1.dialing", "ottb.v1.evt.call.slot-1.c1.ended"]
+        for certain in (False, True):
+            last = await other.last("ottb.v1.evt.call.*.c1.*", certain=certain)
+            assert last is not None and (last.seq, last.subject) == (third, found[1])
+            assert last.headers[ID] == "d" and last.at > 0
+            assert await other.last("ottb.v1.evt.call.*.c9.*", certain=certain) is None
+
+    # --- answers that are lost, and connections
+
+    async def test_a_lost_acknowledgement_is_one_entry(self, bus: Bus, other: Bus, lab: Lab) -> None:
+        lab.cut_after_next_write(0.0)
+        seq = await _append_surely(bus, "dialing", 0, id="1")
+        assert [entry.seq async for entry in other.replay(SCOPE)] == [seq]
+        assert await _append(bus, "ended", seq, id="2") == seq + 1
+
+    async def test_a_lost_acknowledgement_after_which_somebody_else_wrote(
+        self, bus: Bus, other: Bus, lab: Lab
+    ) -> None:
+        """The write had happened, so that is its answer; the next one is fenced."""
+        lab.cut_after_next_write(0.5)
+        ours = asyncio.ensure_future(_append_surely(bus, "dialing", 0, id="1"))
+        async with asyncio.timeout(5):
+            while (last := await other.last(SCOPE)) is None:
+                await asyncio.sleep(0.01)
+        theirs = await _append(other, "adopted", last.seq, id="2")
+        seq = await ours
+        assert [entry.seq async for entry in other.replay(SCOPE)] == [seq, theirs]
+        with pytest.raises(Fenced):
+            await _append(bus, "ended", seq, id="3")
+
+    @pytest.mark.parametrize("seconds", [0.3, 7.0])
+    async def test_an_outage_in_the_middle_of_a_write(self, bus: Bus, other: Bus, lab: Lab, seconds: float) -> None:
+        lab.cut_after_next_write(seconds)
+        if seconds > 5:
+            with pytest.raises(NoAnswer):  # never BusUnavailable: that would mean that nothing was sent
+                await _append(bus, "dialing", 0, id="1")
+        seq = await _append_surely(bus, "dialing", 0, id="1")
+        assert [entry.seq async for entry in other.replay(SCOPE)] == [seq]
+
+    async def test_without_a_connection_nothing_is_sent(self, bus: Bus, other: Bus, lab: Lab) -> None:
+        assert bus.healthy() is None
+        heard: list[int] = []
+
+        async def hear(entry: Recorded) -> None:
+            heard.append(entry.seq)
+
+        await bus.follow("ottb.v1.evt.>", hear, after=0)
+        seqs = [await _append(other, "dialing", 0, id="1")]
+        lab.cut_for(1.0)
+        async with asyncio.timeout(5):
+            while bus.healthy() is None:
+                await asyncio.sleep(0.01)
+        for call in (
+            lambda: _append(bus, "lost", seqs[0], id="2"),
+            lambda: bus.put("OTTB_OWN", "key", b"", expect=0),
+            lambda: bus.request("ottb.v1.cmd.x.y", b"", {}, timeout=1),
+            lambda: bus.last(SCOPE, certain=True),
+            lambda: bus.get("OTTB_OWN", "key"),
+            lambda: bus.publish("ottb.v1.tel.x.y", b"", {}),
+        ):
+            with pytest.raises(BusUnavailable):
+                await call()
+        seqs.append(await _append(other, "alerting", seqs[-1], id="3"))
+        async with asyncio.timeout(10):
+            while bus.healthy() is not None:
+                await asyncio.sleep(0.01)
+        seqs.append(await _append(bus, "ended", seqs[-1], id="4"))
+        async with asyncio.timeout(10):
+            while len(heard) < len(seqs):
+                await asyncio.sleep(0.01)
+        assert heard == seqs and [entry.seq async for entry in other.replay(SCOPE)] == seqs
+
+    async def test_a_key_whose_acknowledgement_was_lost_is_ours(self, bus: Bus, other: Bus, lab: Lab) -> None:
+        lab.cut_after_next_write(0.3)
+        revision = await bus.put("OTTB_IDEM", "key", b"me", expect=0)
+        entry = await other.get("OTTB_IDEM", "key")
+        assert entry is not None and (entry.data, entry.revision) == (b"me", revision)
+        with pytest.raises(Fenced):
+            await other.put("OTTB_IDEM", "key", b"me", expect=0)
+
+    # --- no space
+
+    async def test_a_full_bus_says_so_and_goes_on_when_there_is_space(self, bus: Bus, other: Bus, lab: Lab) -> None:
+        first = await _append(bus, "dialing", 0, id="1")
+        await lab.fill()
+        with pytest.raises(BusFull):
+            await _append(bus, "ended", first, id="2")
+        with pytest.raises(BusFull):
+            await bus.put("OTTB_OWN", "key", b"x", expect=0)
+        assert bus.full and bus.healthy() == FULL
+        with pytest.raises(Fenced):  # what would not be stored anyway is answered as ever
+            await _append(other, "ended", 0, id="3")
+        last = await bus.last(SCOPE, certain=True)
+        assert last is not None and last.seq == first
+        await lab.free()
+        assert await _append(bus, "ended", first, id="2") == first + 1
+        await bus.put("OTTB_OWN", "key", b"x", expect=0)
+        assert not bus.full and bus.healthy() is None
 
     async def test_actors_do_not_fence_each_other(self, bus: Bus) -> None:
         await _append(bus, "dialing", 0, id="1")
@@ -137,6 +312,53 @@ class BusContract:
             await enough.wait()
         assert heard == seqs
         await stop()
+
+    async def test_replays_of_large_entries_are_whole(self, bus: Bus) -> None:
+        data, seqs, seq = b"x" * 20_000, [], 0
+        for number in range(600):
+            subject, headers = _subject("alerting"), {ID: str(number)}
+            seqs.append(seq := await bus.append(subject, data, headers, scope=SCOPE, expect=seq))
+        assert [entry.seq async for entry in bus.replay(SCOPE)] == seqs
+        assert [entry.seq async for entry in bus.replay(SCOPE, after=seqs[500])] == seqs[501:]
+
+    async def test_a_follower_goes_on_after_an_entry_that_it_cannot_digest(self, bus: Bus) -> None:
+        heard: list[int] = []
+
+        async def hear(entry: Recorded) -> None:
+            heard.append(entry.seq)
+            if entry.subject.endswith(".bad"):
+                raise ValueError("bad")
+
+        await bus.follow("ottb.v1.evt.>", hear, after=0)
+        seqs, seq = [], 0
+        for number, past in enumerate(("dialing", "bad", "alerting", "bad", "ended")):
+            seqs.append(seq := await _append(bus, past, seq, id=str(number)))
+        async with asyncio.timeout(5):
+            while len(heard) < len(seqs):
+                await asyncio.sleep(0.01)
+        assert heard == seqs
+
+    async def test_a_slow_subscriber_loses_messages_and_is_served_on(self, bus: Bus, other: Bus, lab: Lab) -> None:
+        lab.few_may_wait(10)
+        heard: list[bytes] = []
+        go_on = asyncio.Event()
+
+        async def hear(message: Message) -> None:
+            await go_on.wait()
+            heard.append(message.data)
+
+        await bus.subscribe("ottb.v1.tel.slot.1", hear)
+        await asyncio.sleep(0.05)
+        for number in range(40):
+            await other.publish("ottb.v1.tel.slot.1", str(number).encode(), {})
+        await asyncio.sleep(0.3)
+        go_on.set()
+        await asyncio.sleep(0.1)
+        assert 10 <= len(heard) <= 12
+        await other.publish("ottb.v1.tel.slot.1", b"later", {})
+        async with asyncio.timeout(5):
+            while heard[-1] != b"later":
+                await asyncio.sleep(0.01)
 
     # --- keys
 

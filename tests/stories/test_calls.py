@@ -5,9 +5,10 @@ import os
 import re
 import signal
 
+import aiohttp
 import pytest
 
-from tests.support.site import Client, until
+from tests.support.site import Client, Site, until
 
 ISO_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z\Z")
 
@@ -154,11 +155,22 @@ async def test_a_lost_phone_ends_its_call_as_lost(operator: Client) -> None:
         assert (ended["reason"], ended["state"]) == ("phone_lost", "ENDED")
     finally:
         await operator.phones("POST", "/phones/14/plug")
-    # The phone still talks: nobody hangs up by himself, and the slot is not given away.
-    busy = await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and slot["external_call"])
+    # The phone still talks, and nobody is left to end that: the slot does, as soon as it can ask the phone.
+    back = await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not
+    slot["external_call"])
+    assert back["call_id"] is None
+    assert (await operator.phones("GET", "/phones/14"))["calls"] == 0
+    again = await _start(operator, "+380991230001", 14)
+    await operator.call_until(again["call_id"], lambda call: call["end_time"] is not None)
+
+
+async def test_a_call_that_is_not_ours_keeps_its_slot_and_is_left_alone(operator: Client) -> None:
+    await operator.phones("POST", "/phones/14/incoming")
+    busy = await until(lambda: _slot(operator, 14), lambda slot: slot["external_call"])
     assert busy["call_id"] is None
     status, refused = await operator.post("/api/call/start", {"number": "+380991234567", "slot": 14})
     assert (status, refused["code"]) == (409, "SLOT_BUSY")
+    assert (await operator.phones("GET", "/phones/14"))["calls"] == 1
     await operator.phones("POST", "/phones/14/reboot")
     await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not slot["external_call"], 20)
 
@@ -200,6 +212,44 @@ async def test_the_same_idempotency_key_dials_once(operator: Client) -> None:
     await operator.post("/api/call/end", {"call_id": started.pop()})
     dials = await operator.phones("GET", "/dials")
     assert dials["+380991239001"] == 1 and "+380991239002" not in dials
+
+
+async def test_the_same_key_gets_the_first_refusal_again(operator: Client) -> None:
+    body, headers = {"number": "+380991239003", "slot": 45}, {"Idempotency-Key": "refused"}
+    first = await operator.post("/api/call/start", body, headers=headers)
+    assert first[0] == 404 and "Idempotent-Replayed" not in operator.last_headers
+    again = await operator.post("/api/call/start", body, headers=headers)
+    assert operator.last_headers["Idempotent-Replayed"] == "true"
+    assert again[0] == 404 and (again[1]["code"], again[1]["message"]) == (first[1]["code"], first[1]["message"])
+    assert again[1]["request_id"] != first[1]["request_id"]
+
+
+async def test_a_key_whose_gateway_was_killed_is_not_said_to_be_running(site: Site, operator: Client) -> None:
+    """The gateway dies while the phone's host, paused, has the command; the repeat sends the same one again."""
+    body, headers = {"number": "+380991239004", "slot": "AUTO"}, {"Idempotency-Key": "killed"}
+    assert (await operator.get("/api/slots"))[0] == 200  # the gateway knows who asks
+    host, gateway = site.pid("actors"), site.pid("gateway")
+    assert host is not None
+    os.kill(host, signal.SIGSTOP)
+    try:
+        asked = asyncio.ensure_future(operator.post("/api/call/start", body, headers=headers))
+        await asyncio.sleep(0.3)
+        site.kill("gateway")
+        assert isinstance((await asyncio.gather(asked, return_exceptions=True))[0], aiohttp.ClientError)
+    finally:
+        os.kill(host, signal.SIGCONT)
+
+    async def ready() -> int:
+        try:
+            return (await operator.get("/readyz"))[0] if site.pid("gateway") != gateway else 0
+        except aiohttp.ClientError:
+            return 0
+
+    await until(ready, lambda status: status == 200)
+    status, started = await operator.post("/api/call/start", body, headers=headers)
+    assert status == 201, started
+    await operator.post("/api/call/end", {"call_id": started["call_id"]})
+    assert (await operator.phones("GET", "/dials"))["+380991239004"] == 1
 
 
 async def test_a_host_that_is_asked_to_stop_leaves_its_calls_to_the_next(operator: Client) -> None:

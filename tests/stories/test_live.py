@@ -49,6 +49,18 @@ async def test_slots_are_heard_too(site: Site, admin: Client) -> None:
         assert telemetry["payload"]["data"]["metrics"]["battery"] is not None
 
 
+async def test_a_slot_is_busy_while_its_phone_is_in_a_call(site: Site, operator: Client) -> None:
+    async with JsClient(_url(site), operator.token) as client:
+        await client.expect(lambda said: said.get("connected"))
+        assert (await client.ask("subscribe:slots"))["error"] is False
+        _, started = await operator.post("/api/call/start", {"number": "+380991230006"})
+        slot, call_id = started["slot"], started["call_id"]
+        said = await client.expect(_is("slot.update", slot=slot, change="booked", call_id=call_id))
+        assert "+380991230006" not in str(said)
+        await operator.post("/api/call/end", {"call_id": call_id})
+        await client.expect(_is("slot.update", slot=slot, change="released", call_id=None))
+
+
 async def test_a_client_that_comes_back_misses_nothing_and_gets_nothing_twice(site: Site, operator: Client) -> None:
     async with JsClient(_url(site), operator.token) as client:
         await client.expect(lambda said: said.get("connected"))

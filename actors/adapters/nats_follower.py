@@ -1,0 +1,204 @@
+"""Reading the journal on over nats-py, in order and without a gap, however slow the reader is.
+
+Nothing of nats-py's ordered consumer is used. The consumer's own numbers must grow by one from entry to entry, and
+each heartbeat says the last one that was sent: on any gap a new consumer starts after the last good entry. How much
+may wait here is bounded by acknowledgements (the server stops after `UNACKED` entries; its flow control counts bytes
+only, and 32 MB are more small messages than nats-py keeps), so that the reader falls behind on the server's disk.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from actors.runtime.bus import Recorded
+
+log = structlog.get_logger()
+
+IDLE_HEARTBEAT = 0.5  # seconds; the default of 5 leaves a follower blind for 15 s after a server crash
+SILENCE = 4 * IDLE_HEARTBEAT  # after that a consumer is replaced
+UNACKED = 4096  # entries that may be on their way to one follower
+ACK_EVERY = 1024
+ACK_WAIT = 24 * 3600.0  # seconds; nothing is ever delivered again: a gap is dealt with here
+PENDING_MESSAGES = 65536  # more than ever wait: entries, heartbeats and questions of the flow control
+STALLED = "Nats-Consumer-Stalled"
+LAST_CONSUMER = "Nats-Last-Consumer"
+
+
+class Follower:
+    """One reading of a stream under a subject filter. `last`: the sequence of the last entry that was handled."""
+
+    def __init__(
+        self,
+        *,
+        js: JetStreamContext,
+        client: Client,
+        stream: str,
+        scope: str,
+        handler: Callable[[Recorded], Awaitable[None]],
+        after: int,
+    ) -> None:
+        self._js = js
+        self._client = client
+        self._stream = stream
+        self._scope = scope
+        self._handler = handler
+        self.last = after
+        self._reading: _Reading | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Raises nats-py's errors, OSError, TimeoutError."""
+        await self._consume()
+        self._watch = asyncio.get_running_loop().create_task(self._keep_alive())
+
+    async def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._reading is not None:
+            await self._reading.stop()
+
+    async def _consume(self) -> None:
+        reading = self._reading = _Reading(self._client, self.handle)
+        await reading.start(self._js, self._stream, self._scope, self.last + 1)
+
+    async def handle(self, recorded: Recorded) -> None:
+        """Hand over one entry, unless it was handed over before."""
+        if recorded.seq <= self.last:
+            return
+        try:
+            await self._handler(recorded)
+        except Exception:
+            log.exception("journal entry passed over", subject=recorded.subject, seq=recorded.seq)
+        self.last = recorded.seq
+
+    async def _keep_alive(self) -> None:
+        """Start anew where it broke, until somebody stops it."""
+        while True:
+            if self._reading is not None:
+                await self._reading.broken(SILENCE)
+                await self._reading.stop()
+                self._reading = None
+            if self._client.is_connected:
+                try:
+                    await self._consume()
+                    continue
+                except (NatsError, OSError, TimeoutError) as problem:
+                    log.info("journal not readable yet", error=repr(problem))
+            await asyncio.sleep(IDLE_HEARTBEAT)
+
+
+class _Reading:
+    """One consumer, for as long as nothing is missing."""
+
+    def __init__(self, client: Client, handle: Callable[[Recorded], Awaitable[None]]) -> None:
+        self._client = client
+        self._handle = handle
+        self._subscription: Subscription | None = None
+        self._broken = asyncio.Event()
+        self._delivered = 0  # the consumer's number of the last entry
+        self._busy = False
+        self._heard = asyncio.get_running_loop().time()
+
+    async def start(self, js: JetStreamContext, stream: str, scope: str, start: int) -> None:
+        inbox = self._client.new_inbox()
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=start,
+            ack_policy=AckPolicy.ALL,
+            ack_wait=ACK_WAIT,
+            max_ack_pending=UNACKED,
+            filter_subject=scope,
+            deliver_subject=inbox,
+            flow_control=True,
+            idle_heartbeat=IDLE_HEARTBEAT,
+            inactive_threshold=5.0,
+            mem_storage=True,
+            num_replicas=1,
+            max_deliver=1,
+        )
+        self._subscription = await self._client.subscribe(inbox, cb=self._receive, pending_msgs_limit=PENDING_MESSAGES)
+        try:
+            await js.add_consumer(stream, config)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        self._broken.set()  # what is still in the queue is not handled any more
+        if self._subscription is not None:
+            await unsubscribe(self._subscription)
+
+    async def broken(self, silence: float) -> None:
+        """Wait until something is missing, or nothing was heard for that many seconds."""
+        loop = asyncio.get_running_loop()
+        while not self._broken.is_set():
+            waiting = self._busy or (self._subscription is not None and self._subscription.pending_msgs > 0)
+            quiet = 0.0 if waiting else loop.time() - self._heard
+            if quiet >= silence and self._client.is_connected:
+                return
+            try:
+                async with asyncio.timeout(max(silence - quiet, IDLE_HEARTBEAT)):
+                    await self._broken.wait()
+            except TimeoutError:
+                pass
+
+    async def _receive(self, message: Msg) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        if self._broken.is_set():
+            return
+        headers = message.headers or {}
+        if "Status" in headers:
+            await self._control(message, headers)
+            return
+        metadata = message.metadata
+        number, seq = int(metadata.sequence.consumer), int(metadata.sequence.stream)
+        if number != self._delivered + 1:
+            self._miss(number - 1)
+            return
+        self._busy = True
+        try:
+            await self._handle(
+                Recorded(
+                    subject=message.subject,
+                    data=message.data,
+                    headers=headers,
+                    seq=seq,
+                    at=metadata.timestamp.timestamp(),
+                )
+            )
+        finally:
+            self._busy = False
+            self._heard = asyncio.get_running_loop().time()
+        self._delivered = number
+        if number % ACK_EVERY == 0:
+            await self._client.publish(message.reply, b"+ACK")
+
+    async def _control(self, message: Msg, headers: dict[str, str]) -> None:
+        sent = int(headers.get(LAST_CONSUMER, self._delivered))
+        if sent != self._delivered:
+            self._miss(sent)
+            return
+        ask = headers.get(STALLED) or message.reply  # flow control asks whether we keep up
+        if ask:
+            await self._client.publish(ask)
+
+    def _miss(self, sent: int) -> None:
+        log.warning("a follower missed entries and starts anew", handled=self._delivered, sent=sent)
+        self._broken.set()
+
+
+async def unsubscribe(subscription: Subscription) -> None:
+    """End a subscription, if the connection has not ended it already."""
+    try:
+        await subscription.unsubscribe()
+    except (NatsError, ConnectionClosedError, OSError):
+        log.debug("subscription ended with its connection")

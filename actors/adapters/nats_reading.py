@@ -1,0 +1,85 @@
+"""Single messages of a stream over nats-py: how to ask for one, and what an answer says."""
+
+from base64 import b64decode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
+
+from actors.runtime.bus import BusUnavailable, NoAnswer, Recorded
+
+JOURNAL = "OTTB_EVT"
+TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
+NO_MESSAGE = 10037
+
+
+@asynccontextmanager
+async def asking(client: Client, what: str) -> AsyncIterator[None]:
+    """Turn what the client raises into what the port says: NoAnswer, BusUnavailable."""
+    if not client.is_connected:
+        raise BusUnavailable("not connected")
+    try:
+        yield
+    except (NatsTimeout, TimeoutError):
+        raise NoAnswer(what) from None
+    except (NatsError, OSError) as problem:
+        raise BusUnavailable(repr(problem)) from None
+
+
+async def get(client: Client, stream: str, query: Mapping[str, Any], *, certain: bool) -> Recorded | None:
+    """One message: from the stream's leader if `certain`, else from any replica. NoAnswer, BusUnavailable."""
+    what, asked = f"{stream} {query}", msgspec.json.encode(query)
+    if certain:
+        async with asking(client, what):
+            answer = await client.request(f"$JS.API.STREAM.MSG.GET.{stream}", asked, timeout=TRY_TIMEOUT)
+        return _from_leader(answer.data)
+    subject = f"$JS.API.DIRECT.GET.{stream}"
+    if stream != JOURNAL:  # who may read some keys only asks for each under a subject of its own
+        subject, asked = f"{subject}.{query['last_by_subj']}", b""
+    async with asking(client, what):
+        answer = await client.request(subject, asked, timeout=TRY_TIMEOUT)
+    headers = answer.headers or {}
+    return None if "Status" in headers else recorded(answer.subject, answer.data, headers)
+
+
+def recorded(subject: str, data: bytes, headers: Mapping[str, str]) -> Recorded:
+    stamp = headers.get("Nats-Time-Stamp", "")
+    return Recorded(
+        subject=headers.get("Nats-Subject", subject),
+        data=data,
+        headers=dict(headers),
+        seq=int(headers.get("Nats-Sequence", "0")),
+        at=_epoch(stamp) if stamp else 0.0,
+    )
+
+
+def _from_leader(answer: bytes) -> Recorded | None:
+    """The message that STREAM.MSG.GET answers with. Raises BusUnavailable."""
+    said = msgspec.json.decode(answer)
+    if (error := said.get("error")) is not None:
+        if error.get("err_code") == NO_MESSAGE:
+            return None
+        raise BusUnavailable(str(error))
+    message = said["message"]
+    return Recorded(
+        subject=message["subject"],
+        data=b64decode(message.get("data", "")),
+        headers=_headers(b64decode(message.get("hdrs", ""))),
+        seq=message["seq"],
+        at=_epoch(message["time"]),
+    )
+
+
+def _headers(raw: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in raw.decode(errors="replace").split("\r\n")[1:] if line)
+    return {name: value.strip() for name, _, value in lines}
+
+
+def _epoch(stamp: str) -> float:
+    whole, _, rest = stamp.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or '0'}")

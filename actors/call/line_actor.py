@@ -1,0 +1,213 @@
+"""The common half of the actors that work with the outside, slots and trunks: who holds the line, which of its calls
+are on record, and whether a call may be placed now.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from actors.call.actor import CallActor
+from actors.call.caps import Caps
+from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, Over, Placed, over_of
+from actors.call.line_state import LineState, Start
+from actors.call.machine import DialFailed, DialUncertain
+from actors.call.record import Call
+from actors.runtime.actor import Actor, NotOurs, Unreadable
+from actors.runtime.bus import BusError, Fenced, Recorded
+from actors.runtime.clock import Moment, moment, utc
+from actors.runtime.decision import Decision, Effect
+from actors.runtime.host import Host
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
+from bus_schemas.contract import ROOT, id_of
+
+log = structlog.get_logger()
+
+STOLEN = "somebody else owns the line by now"
+NOT_SURE = "this host is not sure that it owns the line"
+ENDED_BEFORE = "ended before it was dialled"
+
+
+State = TypeVar("State", bound=LineState)
+
+
+class LineActor(Actor[State], Generic[State]):
+    """One line. A subclass decides in `observed` what follows from reports."""
+
+    barrier_past: ClassVar[str] = "activated"
+
+    __slots__ = ("_barrier", "_caps", "_moving_here")
+
+    def __init__(self, *, id: str, host: Host, caps: Caps) -> None:
+        super().__init__(id=id, host=host)
+        self._caps = caps
+        self._barrier = 0
+        self._moving_here = False
+
+    @property
+    def line(self) -> str:
+        """As the subjects of its calls name it."""
+        return f"{self.kind}-{self.id}"
+
+    @property
+    def fence(self) -> tuple[str, int]:
+        """The subject of this line's barriers, and the last one's sequence as far as this owner knows."""
+        return f"{ROOT}.evt.{self.kind}.{self.id}.{self.barrier_past}", self._barrier
+
+    def observed(self, report: Any, now: Moment) -> Decision[Any]:
+        """What follows from a report."""
+        raise NotImplementedError
+
+    def owner_on_record(self) -> str | None:
+        """The host that the record names for this line; None: nobody yet."""
+        raise NotImplementedError
+
+    # --- owning
+
+    def move_here(self) -> None:
+        """The settings give this line to this host, whatever the record says."""
+        self._moving_here = True
+
+    def may_be_owned(self) -> None:
+        owner = self.owner_on_record()
+        if owner not in (None, self._host.name) and not self._moving_here:
+            raise NotOurs(f"{self.line} belongs to the host {owner}")
+
+    async def take_over(self) -> None:
+        """Read the line's calls. A claim from before the barrier is found here; whoever wrote one after it finds the
+        barrier and does not dial."""
+        self._barrier = self.seq
+        if self.state is None:
+            return
+        for start in self.state.starts:
+            self._caps.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
+        async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
+            self._read(recorded)
+        for began in self.state.calls.open.values():
+            self._caps.is_open(began.holder.id, began.holder.user)
+
+    def _read(self, recorded: Recorded) -> None:
+        past, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
+        if past == CALL_ENDED.past:
+            self._take_in(self._over(recorded))
+        elif past == CALL_DIALING.past:
+            try:
+                event = msgspec.json.decode(recorded.data, type=CallDialing)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the phone is asked anyway before it is used
+                self._host.quarantine("call", call_id, f"its attempt (event {recorded.seq}) cannot be read: {error}")
+                return
+            holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
+            self._take_in(Began(holder=holder, at=Moment.of(event), seq=recorded.seq))
+
+    def _over(self, recorded: Recorded) -> Over:
+        try:
+            return over_of(msgspec.json.decode(recorded.data, type=CallEnded), recorded.seq)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # that it is over its subject says
+            at = utc(datetime.fromtimestamp(recorded.at, UTC))
+            return Over(call_id=id_of(recorded.subject), at=at, seq=recorded.seq)
+
+    def _take_in(self, event: Began | Over) -> None:
+        assert self.state is not None
+        if isinstance(event, Began):
+            holder = event.holder
+            self._caps.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
+        elif (began := self.state.calls.open.get(event.call_id)) is not None:
+            self._caps.over(event.call_id, began.holder.user)
+        self.state = self.evolve(self.state, event)
+
+    def kept_state(self) -> State | None:
+        """Without what is under way, so that no claim falls between this and what a later owner reads."""
+        if self.state is None or self.under_way:
+            return None
+        calls = replace(self.state.calls, seq=self.state.calls.safe_seq)
+        starts = tuple(Start(call_id=id, user=user, at=at) for id, user, at in self._caps.of(self.line))
+        return replace(self.state, calls=calls, starts=starts)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a start is under way whose attempt may or may not be on record."""
+        raise NotImplementedError
+
+    async def verify(self) -> None:
+        subject, seq = self.fence
+        last = await self._host.bus.last(subject, certain=True)
+        if last is None or last.seq != seq:
+            self._crash(Fenced(STOLEN))
+
+    # --- calls
+
+    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+        if isinstance(report, Began | Over) and self.state is not None:
+            self._take_in(report)
+            self.moved()
+        return self.observed(report, now)
+
+    def perform(self, effect: Effect) -> None:
+        if isinstance(effect, AdoptCall):
+            self.spawn(self._adopt(effect.call_id))
+
+    async def _adopt(self, call_id: str) -> None:
+        """Take the call over with the line. A call whose attempt never got on record was never dialled: its own
+        actor says so, once it has made sure that the attempt can no longer get there."""
+        here = self._host.get("call", call_id)
+        if here is not None:
+            here.begin()
+            return
+        try:
+            await self._host.activate("call", call_id, self._prepare)
+        except Fenced:  # it is on record for another line, or has another owner
+            self.tell(Drop(call_id=call_id))
+        except (Unreadable, NotOurs) as error:
+            self._host.quarantine("call", call_id, str(error))
+            self.tell(Drop(call_id=call_id))
+
+    def _prepare(self, call: Actor[Any]) -> None:
+        assert isinstance(call, CallActor)
+        call.on(self.line)
+
+    async def hindrance(self, order: Dial) -> DialFailed | None:
+        """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
+        caller."""
+        if not self._host.may_act:
+            return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
+        try:
+            for subject, seq in order.fences:
+                last = await self._host.bus.last(subject, certain=True)
+                if last is None or last.seq != seq:
+                    return DialFailed(cause=STOLEN, reason=EndReason.NOT_DIALED)
+        except BusError as error:
+            return DialFailed(cause=f"whose the line is could not be asked: {error}", reason=EndReason.NOT_DIALED)
+        return None if self.wanted(order.call_id) else self.withdrawn(order.call_id)
+
+    def wanted(self, call_id: str) -> bool:
+        """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""
+        state = self._call(call_id)
+        return (
+            state is not None
+            and state.placing
+            and state.phase is Phase.DIALING
+            and state.ending_by is None
+            and self._host.may_act
+        )
+
+    def tell_placed(self, order: Dial, report: Placed | DialFailed | DialUncertain) -> None:
+        """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
+        from the record, with a barrier of one's own."""
+        if not isinstance(report, Placed):
+            log.warning("dial did not go through", line=self.line, call_id=order.call_id, cause=report.cause)
+        self._host.tell("call", order.call_id, report)
+        if isinstance(report, DialFailed) and report.cause == STOLEN:
+            self._crash(Fenced(STOLEN))
+
+    def withdrawn(self, call_id: str) -> DialFailed:
+        """Why a call that is no longer wanted was not placed."""
+        state = self._call(call_id)
+        if state is not None and state.ending_by is not None:
+            return DialFailed(cause=ENDED_BEFORE, reason=EndReason.HANGUP_LOCAL)
+        return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
+
+    def _call(self, call_id: str) -> Call | None:
+        call = self._host.get("call", call_id)
+        return call.state if isinstance(call, CallActor) else None

@@ -1,0 +1,288 @@
+"""What is on record of a call: the state that its events tell, and how the events themselves are made. Pure.
+
+Times that the phone tells are clamped: nothing of a call happens before it began, and nothing ends before it was
+answered. Where that had to be enforced by more than the phone's whole seconds explain, the record is marked
+(`clock_suspect`).
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.runtime.clock import Moment, elapsed, parse_utc
+from actors.slot.phone import CallSeen
+from actors.trunk.pbx import CdrSeen
+from bus_schemas.call import (
+    CallAdopted,
+    CallAlerting,
+    CallConnected,
+    CallDialing,
+    CallEnded,
+    CallEnding,
+    CallEnriched,
+    CallEvent,
+    CallView,
+    EndReason,
+    Phase,
+    line_name,
+    state_of,
+    status_of,
+)
+
+RING_TIMEOUT = "ring_timeout"
+CLOCK_SLACK = 3.0  # seconds that whole seconds and a slow shell explain
+
+
+class Early(Struct, frozen=True):
+    """What the phone told while an order to dial was under way, and when it was heard."""
+
+    seen: CallSeen
+    heard: Moment
+
+
+class Since(Struct, frozen=True):
+    """When a call of an earlier boot of the host began and was answered, on the monotonic clock of this one."""
+
+    began: float
+    answered: float | None
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to dial
+    is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell; `heard`:
+    when the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`; `missed`:
+    one look did not find it; `hangups`, `hung_up_for`: how often and for whom it was hung up; `counted`."""
+
+    call_id: str
+    slot: int
+    user: str
+    number: str
+    command_id: str
+    ring_timeout: float
+    max_duration: float
+    trace_id: str | None
+    phase: Phase
+    started: Moment
+    rung: Moment | None = None
+    answered: Moment | None = None
+    ref: str | None = None
+    ending_by: str | None = None
+    ended: CallEnded | None = None
+    after_ref: str | None = None
+    trunk: str | None = None
+    recording: str | None = None
+    suspect: bool = False
+    enriched: bool = False
+    placing: bool = False
+    doubt: bool = False
+    early: tuple[Early, ...] = ()
+    heard: float = 0.0
+    resumed: float | None = None
+    since: Since | None = None
+    missed: bool = False
+    hangups: int = 0
+    hung_up_for: str | None = None
+    counted: CdrSeen | None = None  # what the PBX counted, until the end is on record
+
+    @property
+    def line(self) -> str:
+        """The line as the call's subjects name it."""
+        return line_name(self.slot, self.trunk)
+
+    @property
+    def outside(self) -> str:
+        """What the call is on, for people."""
+        return "phone" if self.trunk is None else "PBX"
+
+
+# --- evolve -------------------------------------------------------------------------------------------------------
+
+
+def evolve(call: Call | None, event: CallEvent) -> Call | None:
+    """The call after an event. Its attempt is its first: an order to dial is under way from then on, until the line
+    says what became of it, or a new owner finds out."""
+    if isinstance(event, CallDialing):
+        return _begun(event)
+    if call is None or isinstance(event, CallAdopted):
+        return call
+    return moved(call, event)
+
+
+def moved(call: Call, event: CallEvent) -> Call:
+    """A call that has begun after a later event."""
+    match event:
+        case CallAlerting():
+            return replace(call, phase=Phase.ALERTING, rung=Moment.of(event), ref=event.ref)
+        case CallConnected():
+            ending_by = None if call.ending_by == RING_TIMEOUT else call.ending_by  # the answer wins
+            return replace(
+                call, phase=Phase.CONNECTED, answered=Moment.of(event), ref=event.ref, ending_by=ending_by,
+                suspect=call.suspect or event.clock_suspect,
+            )  # fmt: skip
+        case CallEnding():
+            return replace(call, ending_by=event.by)
+        case CallEnded():
+            return replace(call, phase=Phase.ENDED, ended=event)
+        case CallEnriched():
+            return replace(call, enriched=True, counted=None)
+        case CallDialing() | CallAdopted():
+            return call
+
+
+def _begun(event: CallDialing) -> Call:
+    return Call(
+        call_id=event.call_id,
+        slot=event.slot,
+        user=event.user,
+        number=event.number,
+        command_id=event.command_id,
+        ring_timeout=event.ring_timeout,
+        max_duration=event.max_duration,
+        trace_id=event.trace_id,
+        phase=Phase.DIALING,
+        started=Moment.of(event),
+        after_ref=event.after_ref,
+        trunk=event.trunk,
+        recording=event.recording,
+        placing=True,
+    )
+
+
+# --- events -------------------------------------------------------------------------------------------------------
+
+
+def not_before(moment: Moment, floor: Moment) -> tuple[Moment, bool]:
+    """A moment that the phone told, not before one that it cannot be before, and whether a clock must be wrong."""
+    if moment.boot == floor.boot:
+        behind = floor.mono - moment.mono
+    else:
+        behind = (parse_utc(floor.at) - parse_utc(moment.at)).total_seconds()
+    return (moment, False) if behind <= 0 else (replace(floor), behind > CLOCK_SLACK)
+
+
+def alerting(call: Call, now: Moment) -> CallAlerting:
+    """It rings at the far end."""
+    now, _ = not_before(now, call.started)
+    return CallAlerting(
+        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
+        ref=call.ref or "",
+    )  # fmt: skip
+
+
+def connected(call: Call, now: Moment, *, suspect: bool) -> CallConnected:
+    """The far end answered."""
+    now, wrong = not_before(now, call.rung or call.started)
+    return CallConnected(
+        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
+        ref=call.ref or "", clock_suspect=suspect or wrong,
+    )  # fmt: skip
+
+
+def enriched(call: Call, cdr: CdrSeen, now: Moment) -> CallEnriched:
+    """What the PBX counted by itself."""
+    return CallEnriched(
+        line=call.line,
+        call_id=call.call_id,
+        slot=call.slot,
+        user=call.user,
+        at=now.at,
+        disposition=cdr.disposition,
+        billable_seconds=cdr.billable_seconds,
+    )
+
+
+class Lasted(Struct, frozen=True):
+    """How long a call rang and talked by the phone's own clock, in seconds."""
+
+    rang: float
+    talked: float
+
+
+def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Lasted | None = None) -> CallEnded:
+    """The one terminal event. `lasted`: where the phone's own clock has measured it."""
+    reason, ended_by = _settle(call, reason)
+    lasted = lasted or _by_this_boot(call, now)
+    answered, wrong_answer = (None, False) if call.answered is None else not_before(call.answered, call.started)
+    now, wrong_end = not_before(now, answered or call.started)
+    talked, other_boot = elapsed(answered, now) if answered else (0.0, False)
+    waited, other_boot_too = elapsed(call.started, answered or now)
+    suspect = wrong_answer or wrong_end
+    if lasted is not None:
+        waited, talked = max(lasted.rang, 0.0), max(lasted.talked, 0.0)
+    else:
+        suspect = suspect or other_boot or other_boot_too
+    return CallEnded(
+        line=call.line,
+        call_id=call.call_id,
+        slot=call.slot,
+        user=call.user,
+        number=call.number,
+        at=now.at,
+        state=state_of(Phase.ENDED, answered=answered is not None, reason=reason),
+        reason=reason,
+        cause=cause,
+        duration=round(talked),
+        ring_seconds=round(waited),
+        start_time=call.started.at,
+        ring_time=call.rung.at if call.rung else None,
+        answer_time=answered.at if answered else None,
+        ended_by=ended_by,
+        clock_suspect=suspect or call.suspect,
+        trace_id=call.trace_id,
+        trunk=call.trunk,
+        recording=call.recording if answered else None,
+        ref=call.ref,
+    )
+
+
+def _by_this_boot(call: Call, now: Moment) -> Lasted | None:
+    """How long a call of an earlier boot of the host rang and talked, where the phone has told its age since."""
+    if call.since is None:
+        return None
+    up = call.since.answered
+    if up is None and call.answered is not None and call.answered.boot == now.boot:
+        up = call.answered.mono
+    if up is None and call.answered is not None:
+        return None
+    return Lasted((now.mono if up is None else up) - call.since.began, 0.0 if up is None else now.mono - up)
+
+
+def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:
+    """The reason and who ended it: a local end that we asked for is ours. What nobody saw stays unknown, whatever was
+    asked for."""
+    by = call.ending_by or call.hung_up_for
+    if reason is EndReason.HANGUP_LOCAL and by is not None:
+        unanswered = by == RING_TIMEOUT and call.answered is None
+        return EndReason.NO_ANSWER if unanswered else EndReason.HANGUP_LOCAL, by
+    if reason is EndReason.HANGUP_LOCAL:
+        return reason, "phone" if call.trunk is None else "extension"  # somebody at the phone itself, at the extension
+    if reason in (EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BUSY):
+        return reason, "remote"
+    return reason, None
+
+
+# --- view ---------------------------------------------------------------------------------------------------------
+
+
+def view(call: Call) -> CallView:
+    """The call in the documented shape."""
+    ended = call.ended
+    state = ended.state if ended else state_of(call.phase)
+    answered_at = ended.answer_time if ended else (call.answered.at if call.answered else None)
+    return CallView(
+        call_id=call.call_id,
+        slot=call.slot,
+        number=call.number,
+        status=status_of(state),
+        start_time=call.started.at,
+        end_time=ended.at if ended else None,
+        duration=ended.duration if ended else None,
+        user=call.user,
+        state=state,
+        phase=call.phase,
+        answer_time=answered_at,
+        reason=ended.reason if ended else None,
+        cause=ended.cause if ended else None,
+        ending=call.ending_by is not None and ended is None,
+        trace_id=call.trace_id,
+        trunk=call.trunk,
+    )

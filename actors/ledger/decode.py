@@ -1,0 +1,35 @@
+"""From the journal's entries to events: those that the ledger keeps, those it ignores, those that nobody can read."""
+
+from typing import Any
+
+import msgspec
+
+from actors.runtime.bus import Recorded
+from bus_schemas import audit, call, slot, trunk
+
+# (kind, past): how many parts the subject has, and what reads the body
+DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
+    (kind, topic.past): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
+    for kind, module in (("call", call), ("slot", slot), ("trunk", trunk), ("audit", audit))
+    for topic in module.TOPICS
+    if topic.kept
+}
+
+
+class Unreadable(Exception):
+    """An entry of a known kind that is not what its kind says."""
+
+
+def decode(recorded: Recorded) -> Any:
+    """The event of an entry. None: of a kind that the ledger does not know. Raises Unreadable."""
+    parts = recorded.subject.split(".")
+    known = DECODERS.get((parts[3], parts[-1])) if len(parts) > 4 else None
+    if known is None:
+        return None
+    length, decoder = known
+    if len(parts) != length:
+        raise Unreadable(f"its subject has {len(parts)} parts instead of {length}")
+    try:
+        return decoder.decode(recorded.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(str(error)) from None

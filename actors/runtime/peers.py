@@ -1,0 +1,72 @@
+"""The other hosts of a site, by what each says of itself every two seconds; and how one of them is asked."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import structlog
+
+from actors.runtime.bus import BusError, Message, Unsubscribe
+from actors.runtime.clock import moment
+from actors.runtime.host import Host
+from actors.runtime.problems import Problem
+from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
+
+log = structlog.get_logger()
+
+SAID_EVERY = 2.0  # seconds
+FORGOTTEN_AFTER = 7.0
+MOST_NAMED = 100  # actors that are named, and as many other things
+LONGEST = 500  # characters of a reason
+
+
+class Peers:
+    """Says how this host is, and hears the others. `problems`: what is wrong in it beside its actors."""
+
+    def __init__(self, *, host: Host, problems: Callable[[], Iterable[Problem]] = list) -> None:
+        self._host = host
+        self._problems = problems
+        self._heard: dict[str, float] = {}
+        self._stop: Unsubscribe | None = None
+
+    async def start(self) -> None:
+        self._stop = await self._host.bus.subscribe(HOST_TELEMETRY.pattern, self._hear)
+        self._host.spawn(self._say())
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
+
+    def others(self) -> list[str]:
+        """The hosts beside this one that have been heard lately, by name."""
+        since = self._host.clock.monotonic() - FORGOTTEN_AFTER
+        return sorted(name for name, heard in self._heard.items() if heard > since)
+
+    async def _hear(self, message: Message) -> None:
+        try:
+            telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            log.warning("telemetry not understood", subject=message.subject, error=str(error))
+            return
+        if telemetry.host != self._host.name:
+            self._heard[telemetry.host] = self._host.clock.monotonic()
+
+    async def _say(self) -> None:
+        while True:
+            try:
+                await self._host.publish(HOST_TELEMETRY, self._telemetry())
+            except BusError as error:
+                log.debug("telemetry not sent", error=repr(error))
+            except Exception:
+                log.exception("telemetry not sent")
+            await self._host.pause(SAID_EVERY)
+
+    def _telemetry(self) -> HostTelemetry:
+        actors = [(kind, id, reason) for (kind, id), reason in self._host.quarantined.items()]
+        others = [(problem.kind, problem.id, problem.reason) for problem in self._problems()]
+        named = [*actors[:MOST_NAMED], *others[:MOST_NAMED]]
+        return HostTelemetry(
+            host=self._host.name,
+            at=moment(self._host.clock).at,
+            quarantined=[Quarantined(kind=kind, id=id, reason=reason[:LONGEST]) for kind, id, reason in named],
+            trouble=self._host.bus.healthy(),
+        )

@@ -1,0 +1,93 @@
+"""The extensions of this host's slots: a call through a trunk, whichever host's, also holds the extension of its slot.
+
+The slot's owner gives an extension away in memory, and what it knows follows from the journal: a call on record holds
+it until it is over, one that was promised it until its attempt is on record or cannot be any more. Against two trunks
+on two hosts stands the attempt itself: whoever was promised an extension by an owner that has lost the slot meanwhile
+finds the slot's new barrier after its claim and does not dial; a new owner reads what was claimed before its barrier.
+"""
+
+import asyncio
+
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.wire import ask
+from actors.slot.actor import SlotActor
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, OPEN_CALLS, OpenCalls
+from bus_schemas.contract import ROOT
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.trunk import ExtensionHeld, HoldExtension
+from bus_schemas.visibility import visible
+
+NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+PROMISED_FOR = 30.0  # seconds in which an attempt gets on record, or never does
+
+
+class Extensions:
+    """Who holds the extensions of the slots of one host."""
+
+    def __init__(self, *, host: Host, calls_at_once: int) -> None:
+        self._host = host
+        self._calls_at_once = calls_at_once
+        self._held: dict[int, dict[str, float]] = {}  # slot: call: since when, monotonic
+        self._read: dict[int, tuple[str, int]] = {}  # slot: the fence under which its calls were read
+        self._locks: dict[int, asyncio.Lock] = {}
+
+    async def hold(self, request: HoldExtension, context: Context) -> ExtensionHeld:
+        """Promise the extension of a slot to a call, or let it go again. Raises Refusal."""
+        slot = self._slot(request.slot, context)
+        if request.release:
+            self._held.get(request.slot, {}).pop(request.call_id, None)
+        else:
+            async with self._locks.setdefault(request.slot, asyncio.Lock()):
+                await self._hold(slot, request, context)
+        subject, seq = slot.fence
+        return ExtensionHeld(slot=request.slot, host=self._host.name, fence=subject, seq=seq)
+
+    def release(self, slot: int, call_id: str) -> None:
+        """The call came to nothing."""
+        self._held.get(slot, {}).pop(call_id, None)
+
+    def _slot(self, number: int, context: Context) -> SlotActor:
+        slot = self._host.get("slot", str(number))
+        if not isinstance(slot, SlotActor) or slot.state is None or slot.state.removed:
+            raise NO_SLOT
+        owner = slot.state.config.user
+        if not visible("slot", owner, user=context.user, actions=context.actions):
+            raise NO_SLOT
+        if owner not in (None, context.user) and not context.may(Action.SLOT_USE_ANY):
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=number)
+        return slot
+
+    async def _hold(self, slot: SlotActor, request: HoldExtension, context: Context) -> None:
+        if self._read.get(request.slot) != slot.fence:
+            await self._read_calls(request.slot, context)
+            self._read[request.slot] = slot.fence
+        held = self._held.setdefault(request.slot, {})
+        if len(held.keys() - {request.call_id}) >= self._calls_at_once:
+            await self._let_go_of_what_is_over(held)
+        if len(held.keys() - {request.call_id}) >= self._calls_at_once:
+            raise Refusal(ErrorCode.SLOT_BUSY, "The slot's extension is in a call.", slot=request.slot)
+        held[request.call_id] = self._host.clock.monotonic()
+
+    async def _read_calls(self, slot: int, context: Context) -> None:
+        """The calls on record for the extension, as of now: this owner's barriers are older."""
+        seen = Context(command_id=context.command_id, after=await self._host.bus.last_seq())
+        found = await ask(self._host.bus, OPEN_CALLS, OpenCalls(slot=slot), seen)
+        now = self._host.clock.monotonic()
+        self._held[slot] = {call.call_id: now for call in found if call.trunk is not None}
+
+    async def _let_go_of_what_is_over(self, held: dict[str, float]) -> None:
+        """Asked of the journal itself, and only when an extension seems to be in use."""
+        for call_id, since in list(held.items()):
+            if await self._is_over(call_id, self._host.clock.monotonic() - since):
+                held.pop(call_id, None)
+
+    async def _is_over(self, call_id: str, age: float) -> bool:
+        """Whether a call is over, or can no longer begin: its attempt is void, or was promised too long ago."""
+        scope = f"{ROOT}.evt.call.*.{call_id}"
+        if await self._host.bus.last(f"{scope}.{CALL_ENDED.past}", certain=True) is not None:
+            return True
+        if await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is not None:
+            return False
+        return age > PROMISED_FOR or await self._host.bus.last(f"{scope}.>", certain=True) is not None

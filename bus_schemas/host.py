@@ -1,0 +1,90 @@
+"""Actor hosts: how each is, and what only one of them can be asked."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus_schemas.call import START_REFUSALS, CallStarted, StartCall, Utc
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.errors import ErrorCode
+from bus_schemas.slot import ConfigureSlot, ListUnassigned, RemoveSlot, SlotDetails, SlotRemovedReply, UnassignedPhone
+from bus_schemas.trunk import DialPbx, PbxCallStarted
+
+E = ErrorCode
+
+HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["local"])]
+
+
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """One thing that is left alone, since it fails again and again; the rest of its host serves. `kind` and `id`: an
+    actor's, or what else it is. `reason`: in words."""
+
+    kind: str
+    id: str
+    reason: str
+
+
+class HostTelemetry(Struct, frozen=True, kw_only=True):
+    """A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so."""
+
+    host: HostName
+    at: Utc
+    quarantined: list[Quarantined] = []
+    trouble: str | None = None
+
+
+class StartOnHost(Struct, frozen=True, kw_only=True):
+    """START_CALL for the slots of one host."""
+
+    host: HostName
+    start: StartCall
+
+
+class DialOnHost(Struct, frozen=True, kw_only=True):
+    """DIAL_PBX for the trunks of one host."""
+
+    host: HostName
+    dial: DialPbx
+
+
+class ConfigureOnHost(Struct, frozen=True, kw_only=True):
+    """CONFIGURE_SLOT for one host. `only_if_seen`: and only if the phone hangs there."""
+
+    host: HostName
+    configure: ConfigureSlot
+    only_if_seen: bool = False
+
+
+class RemoveOnHost(Struct, frozen=True, kw_only=True):
+    """REMOVE_SLOT for one host."""
+
+    host: HostName
+    remove: RemoveSlot
+
+
+class UnassignedOnHost(Struct, frozen=True, kw_only=True):
+    """LIST_UNASSIGNED for one host."""
+
+    host: HostName
+    list: ListUnassigned = ListUnassigned()
+
+
+CONFIGURE_REFUSALS = frozenset({E.SLOT_BUSY, E.CONFLICT, E.NOT_FOUND})
+
+# fmt: off
+START_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.start_call", StartOnHost, CallStarted, START_REFUSALS,
+                    summary="Start a call on any slot of one host", timeout=10.0)
+DIAL_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.dial", DialOnHost, PbxCallStarted, START_REFUSALS,
+                   summary="Start a call through any trunk of one host", timeout=10.0)
+CONFIGURE_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.configure_slot", ConfigureOnHost, SlotDetails, CONFIGURE_REFUSALS,
+                        summary="Create or change a slot of one host")
+REMOVE_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.remove_slot", RemoveOnHost, SlotRemovedReply,
+                     frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot of one host")
+UNASSIGNED_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.unassigned", UnassignedOnHost, list[UnassignedPhone], frozenset(),
+                         summary="Phones at one host that no slot claims")
+
+HOST_TELEMETRY = Topic("ottb.v1.tel.host.{host}", HostTelemetry, "A host is alive, and what it cannot use", kept=False)
+# fmt: on
+
+COMMANDS = (START_ON_HOST, DIAL_ON_HOST, CONFIGURE_ON_HOST, REMOVE_ON_HOST, UNASSIGNED_ON_HOST)
+TOPICS = (HOST_TELEMETRY,)

@@ -1,0 +1,150 @@
+"""Whether the site serves: who answers, whether the journal takes writes, and what the hosts have left alone."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
+from actors.runtime.clock import Clock
+from bus_schemas.audit import RECORD_AUDIT
+from bus_schemas.call import GET_CDR
+from bus_schemas.host import HOST_TELEMETRY, HostTelemetry
+from bus_schemas.user import IDENTIFY
+from gateway.idempotency import BUCKET
+from gateway.metrics import Metrics
+
+log = structlog.get_logger()
+
+CHECK_TIMEOUT = 2.0
+LOOK_AGAIN = 1.0  # seconds; whoever asks more often is told what was found the last time
+NEWS = 10.0  # seconds without news from a host, after which nobody knows what it has left alone
+FORGOTTEN = 600.0  # and after which it is not shown any more
+PROBE_KEY = "probe"
+
+# Who must answer for the gateway to be of use, by a line that each refuses without doing anything.
+PROBES: Mapping[str, str] = {
+    "point": IDENTIFY.subject,
+    "ledger": GET_CDR.subject,
+    "audit": RECORD_AUDIT.subject,
+    "actors": "ottb.v1.cmd.slots.remove",
+}
+CHECKS = ("bus", "journal", *PROBES)
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """What a host said last, and when: monotonic."""
+
+    heard: float
+    telemetry: HostTelemetry
+
+
+class Health:
+    """What one gateway knows of the site's health."""
+
+    def __init__(self, *, bus: Bus, clock: Clock, metrics: Metrics, connected: Callable[[], bool]) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._metrics = metrics
+        self._connected = connected
+        self._hosts: dict[str, Host] = {}
+        self._looked = float("-inf")
+        self._missing: dict[str, str] = {}
+        self._looking = asyncio.Lock()
+        self._stop: Unsubscribe | None = None
+
+    async def start(self) -> None:
+        self._stop = await self._bus.subscribe(HOST_TELEMETRY.pattern, self._hear)
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
+
+    # --- who serves
+
+    async def failing(self) -> dict[str, str]:
+        """What is not ready, and why. Empty: everything is."""
+        async with self._looking:
+            if self._clock.monotonic() - self._looked >= LOOK_AGAIN:
+                self._missing = await self._look()
+                self._looked = self._clock.monotonic()
+        return self._missing
+
+    async def _look(self) -> dict[str, str]:
+        connected = self._connected()
+        self._metrics.bus_connected.set(1 if connected else 0)
+        if not connected:
+            return {"bus": "not connected"}
+        names = ("journal", *PROBES)
+        found = await asyncio.gather(self._try_journal(), *(self._ask(subject) for subject in PROBES.values()))
+        self._metrics.journal_writable.set(0 if found[0] else 1)
+        return {name: wrong for name, wrong in zip(names, found, strict=True) if wrong is not None}
+
+    async def _ask(self, subject: str) -> str | None:
+        try:
+            await self._bus.request(subject, b"", {}, timeout=CHECK_TIMEOUT)
+        except BusError as error:
+            return f"does not answer ({type(error).__name__})"
+        return None
+
+    async def _try_journal(self) -> str | None:
+        """Whether writes are stored: the server answers reads and requests as ever when its disk is full."""
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                await self._bus.put(BUCKET, PROBE_KEY, b"", expect=None)
+        except (BusError, TimeoutError) as error:
+            return self._bus.healthy() or f"takes no writes ({error!r})"
+        return self._bus.healthy() or self._trouble()
+
+    def _trouble(self) -> str | None:
+        """What hosts say of the journal: it can be stuck while the gateway's own records are stored."""
+        said = [(host.telemetry.trouble, name) for name, host in sorted(self._hosts.items()) if self._is_news(host)]
+        return next((f"{trouble} (host {name})" for trouble, name in said if trouble is not None), None)
+
+    # --- what hosts say
+
+    async def _hear(self, message: Message) -> None:
+        try:
+            telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._metrics.not_understood("host telemetry", subject=message.subject, error=error)
+            return
+        self._hosts[telemetry.host] = Host(heard=self._clock.monotonic(), telemetry=telemetry)
+        self.refresh()
+
+    def hosts(self) -> list[dict[str, Any]]:
+        """The hosts that were heard of, by name: how long ago, and what each has left alone."""
+        self.refresh()
+        now = self._clock.monotonic()
+        return [
+            {
+                "host": name,
+                "heard_s_ago": round(now - host.heard, 1),
+                "quarantined": msgspec.to_builtins(host.telemetry.quarantined),
+            }
+            for name, host in sorted(self._hosts.items())
+        ]
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a host that is there has left something alone."""
+        return any(host.telemetry.quarantined and self._is_news(host) for host in self._hosts.values())
+
+    def refresh(self) -> None:
+        """Forget who is gone, and bring the figures up to date."""
+        now = self._clock.monotonic()
+        self._hosts = {name: host for name, host in self._hosts.items() if now - host.heard < FORGOTTEN}
+        counts = Counter(
+            (name, one.kind)
+            for name, host in self._hosts.items()
+            if self._is_news(host)
+            for one in host.telemetry.quarantined
+        )
+        self._metrics.quarantine(counts)
+
+    def _is_news(self, host: Host) -> bool:
+        return self._clock.monotonic() - host.heard < NEWS

@@ -1,0 +1,179 @@
+"""No deed without its entry: a gateway that dies between the two, an audit that is away, and no entry twice."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.audit import audit as audit_module
+from actors.audit.audit import SCOPE, Audit
+from actors.audit.chain import check
+from actors.runtime.bus import Message
+from actors.runtime.context import Context
+from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded
+from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
+from gateway import auditor as auditor_module
+from gateway.auditor import Auditor
+from gateway.auth import Doorkeeper
+from gateway.bus_door import BusDoor
+from gateway.metrics import Metrics
+from simulators.memory_bus import MemoryBroker, MemoryBus
+from tests.support.door import USER, gateway_on, serving
+from tests.support.site import until
+
+GRACE = 0.3
+BODY = {"number": "+380991234567"}
+
+
+@pytest.fixture(autouse=True)
+def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_module, "GRACE", GRACE)
+    monkeypatch.setattr(audit_module, "SWEEP", 0.05)
+    monkeypatch.setattr(audit_module, "LEAVING", 0.05)
+    monkeypatch.setattr(auditor_module, "LATE_PAUSE", 0.05)
+    monkeypatch.setattr(auditor_module, "RECORD_AUDIT", dataclasses.replace(RECORD_AUDIT, timeout=0.2))
+
+
+@asynccontextmanager
+async def audit_on(bus: MemoryBus) -> AsyncIterator[Audit]:
+    audit = Audit(bus=bus, clock=SystemClock(), ids=RandomIds())
+    await audit.start()
+    yield audit
+    await audit.stop()
+
+
+async def start(request: StartCall, context: Context) -> CallStarted:
+    if request.slot == 45:
+        raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.")
+    return CallStarted(call_id="c_1", slot=44, state=CallState.RING)
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[MemoryBroker]:
+    broker = MemoryBroker(clock=SystemClock())
+    async with serving(broker, {START_CALL: start}):
+        yield broker
+
+
+def dying(broker: MemoryBroker, at: str) -> MemoryBus:
+    """The bus of a gateway that is gone as soon as it comes to a step."""
+
+    async def step(name: str) -> None:
+        if name.startswith(at):
+            bus.kill()
+
+    bus = MemoryBus(broker, step=step)
+    return bus
+
+
+def entries(broker: MemoryBroker) -> list[AuditEntry]:
+    chain = [msgspec.json.decode(one.data, type=AuditRecorded) for one in broker.entries(SCOPE)]
+    assert check(chain).problems == []
+    return [entry for recorded in chain for entry in recorded.entries]
+
+
+async def some(broker: MemoryBroker, wanted: Callable[[list[AuditEntry]], bool] = bool) -> list[AuditEntry]:
+    async def look() -> list[AuditEntry]:
+        return entries(broker)
+
+    found = await until(look, wanted, 5)
+    assert isinstance(found, list)
+    return found
+
+
+async def test_a_deed_is_on_the_audit_although_its_gateway_died(broker: MemoryBroker) -> None:
+    async with audit_on(MemoryBus(broker)), gateway_on(dying(broker, f"after request {START_CALL.subject}")) as gateway:
+        gateway.begin("/api/call/start", BODY, **{"X-Request-ID": "r1"})
+        (entry,) = await some(broker)
+        assert (entry.user, entry.door, entry.action) == (USER, "http", "POST /api/call/start")
+        assert (entry.result, entry.request_id) == ("UNKNOWN", "r1")
+        assert entry.credential is not None and entry.address == "127.0.0.1" and entry.trace_id is not None
+        await asyncio.sleep(2 * GRACE)
+        assert len(entries(broker)) == 1
+
+
+async def test_a_deed_over_the_bus_too(broker: MemoryBroker) -> None:
+    bus, clock, ids = dying(broker, f"after request {START_CALL.subject}"), SystemClock(), RandomIds()
+    doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics())
+    door = BusDoor(
+        bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids)
+    )
+    subject = f"ottb.v1.own.{USER}.cmd.call.start"
+    message = Message(subject=subject, data=msgspec.json.encode(BODY), headers={}, reply_to=f"_INBOX_{USER}.1")
+    async with audit_on(MemoryBus(broker)):
+        await door._receive(message)
+        (entry,) = await some(broker)
+        assert (entry.user, entry.door, entry.action, entry.result) == (USER, "bus", START_CALL.subject, "UNKNOWN")
+        bus.bury()
+        await door.stop()
+
+
+@pytest.mark.parametrize(("slot", "result"), [("AUTO", "OK"), (45, "SLOT_BUSY")])
+async def test_what_has_its_outcome_has_one_entry(broker: MemoryBroker, slot: object, result: str) -> None:
+    async with audit_on(MemoryBus(broker)), audit_on(MemoryBus(broker)), gateway_on(MemoryBus(broker)) as gateway:
+        for _ in range(4):  # two hosts take turns, and each has heard of all
+            await gateway.post("/api/call/start", BODY | {"slot": slot})
+        await asyncio.sleep(3 * GRACE)
+    assert [entry.result for entry in entries(broker)] == [result] * 4
+
+
+async def test_the_second_host_completes_what_the_first_one_heard_and_did_not_live_to_write(
+    broker: MemoryBroker,
+) -> None:
+    first = MemoryBus(broker)
+    async with (
+        audit_on(MemoryBus(broker)), audit_on(first),
+        gateway_on(dying(broker, f"after request {START_CALL.subject}")) as gateway,
+    ):
+        gateway.begin("/api/call/start", BODY)
+        await asyncio.sleep(0.1)
+        first.kill()
+        assert [entry.result for entry in await some(broker)] == ["UNKNOWN"]
+        first.bury()
+
+
+async def test_two_hosts_complete_it_once(broker: MemoryBroker) -> None:
+    async with (
+        audit_on(MemoryBus(broker)),
+        audit_on(MemoryBus(broker)),
+        gateway_on(dying(broker, f"after request {START_CALL.subject}")) as gateway,
+    ):
+        gateway.begin("/api/call/start", BODY)
+        await some(broker)
+        await asyncio.sleep(2 * GRACE)
+        assert len(entries(broker)) == 1
+
+
+async def test_a_host_that_leaves_writes_what_is_open(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_module, "GRACE", 3600.0)
+    async with gateway_on(dying(broker, f"after request {START_CALL.subject}")) as gateway:
+        async with audit_on(MemoryBus(broker)):
+            gateway.begin("/api/call/start", BODY)
+            await asyncio.sleep(0.2)
+            assert entries(broker) == []
+        assert [entry.result for entry in entries(broker)] == ["UNKNOWN"]
+
+
+async def test_an_audit_that_was_away_gets_the_outcome_later(broker: MemoryBroker) -> None:
+    async with gateway_on(MemoryBus(broker)) as gateway:
+        status, answer = await gateway.post("/api/call/start", BODY, **{"X-Request-ID": "r1"})
+        assert status == 503 and "audit could not be written" in answer["message"]
+        async with audit_on(MemoryBus(broker)):
+            (entry,) = await some(broker)
+            assert (entry.result, entry.request_id, entry.subject) == ("OK", "r1", {"call_id": "c_1", "slot": 44})
+            await asyncio.sleep(2 * GRACE)
+    assert len(entries(broker)) == 1
+
+
+async def test_a_strangers_request_is_not_put_on_the_audit_by_its_intent(broker: MemoryBroker) -> None:
+    async with audit_on(MemoryBus(broker)), gateway_on(MemoryBus(broker)) as gateway:
+        gateway.token = "ottb_st_x"
+        assert (await gateway.post("/api/call/start", BODY))[0] == 401
+        await asyncio.sleep(2 * GRACE)
+    assert entries(broker) == []

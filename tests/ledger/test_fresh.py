@@ -1,0 +1,147 @@
+"""A ledger equals a fresh fold of its journal, however its entries came: in any groups, repeated, with bad ones."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.adapters.ledger.fresh import fold_fresh, tables
+from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.system_clock import SystemClock
+from actors.ledger.decode import Unreadable, decode
+from actors.ledger.ledger import Ledger
+from actors.ledger.repository import Folded
+from actors.runtime.bus import Recorded
+from bus_schemas.all import TOPICS
+from bus_schemas.audit import AuditEntry, AuditRecorded
+from bus_schemas.call import (
+    CallAdopted,
+    CallAlerting,
+    CallConnected,
+    CallDialing,
+    CallEnded,
+    CallEnding,
+    CallEnriched,
+    CallState,
+    EndReason,
+    line_name,
+)
+from bus_schemas.slot import (
+    SlotActivated,
+    SlotCommandDone,
+    SlotCommandStarted,
+    SlotConfig,
+    SlotConfigured,
+    SlotLinked,
+    SlotRemoved,
+    SlotRestarting,
+    SlotStatus,
+)
+from bus_schemas.trunk import TrunkActivated, TrunkChanged, TrunkConfig, TrunkConfigured, TrunkRemoved, TrunkState
+from simulators.memory_bus import MemoryBroker, MemoryBus
+from tests.ledger.journals import call, put
+
+CALLS, SLOTS, TRUNKS = ("c_1", "c_2", "c_3"), (1, 2), ("a", "b")
+KINDS = (
+    CallDialing, CallAdopted, CallAlerting, CallConnected, CallEnding, CallEnded, CallEnriched,
+    SlotConfigured, SlotRemoved, SlotActivated, SlotLinked, SlotRestarting, SlotCommandStarted, SlotCommandDone,
+    TrunkConfigured, TrunkRemoved, TrunkActivated, TrunkChanged,
+    AuditRecorded,
+)  # fmt: skip
+
+
+@st.composite
+def _event(draw: st.DrawFn) -> Any:
+    """Any event of a small world, whether it makes sense there or not."""
+    kind = draw(st.sampled_from(KINDS))
+    slot, trunk = draw(st.sampled_from(SLOTS)), draw(st.sampled_from((None, *TRUNKS)))
+    at = f"2026-01-01T00:00:{draw(st.integers(0, 59)):02}.000Z"
+    known: dict[str, Any] = {
+        "at": at, "slot": slot, "line": line_name(slot, trunk), "call_id": draw(st.sampled_from(CALLS)), "user": "u",
+        "number": "+380991234567", "mono": 0.0, "boot": "b", "command_id": draw(st.sampled_from(("k1", "k2"))),
+        "ring_timeout": 60.0, "max_duration": 60.0, "ref": "r", "host": "h", "epoch": 1, "by": "u",
+        "state": CallState.ENDED, "reason": draw(st.sampled_from(EndReason)), "cause": "C", "start_time": at,
+        "duration": draw(st.integers(0, 9)), "ring_seconds": 1, "ring_time": at, "answer_time": at,
+        "disposition": "ANSWERED", "billable_seconds": draw(st.integers(0, 9)), "detail": "",
+        "status": draw(st.sampled_from(SlotStatus)), "command": "ls", "exit_code": 0, "output": "o",
+        "truncated": False, "first": draw(st.integers(1, 9)), "previous": "p", "hash": "h",
+        "entries": [AuditEntry(at=at, user="u", door="http", action="a", result="OK", subject={})],
+        "trunk": trunk, "failed": draw(st.integers(0, 3)),
+    }  # fmt: skip
+    if kind is SlotConfigured:
+        known["config"] = SlotConfig(id=slot, serial=f"s{draw(st.integers(0, 3))}")
+    if kind in (TrunkConfigured, TrunkRemoved, TrunkActivated, TrunkChanged):
+        known["trunk"] = trunk or "a"
+        known["config"] = TrunkConfig(
+                name=known["trunk"], pbx="p", host="h", endpoint="e", channels=draw(st.integers(1, 9))
+            )  # fmt: skip
+        known["state"] = draw(st.sampled_from(TrunkState))
+    return kind(**{name: value for name, value in known.items() if name in kind.__struct_fields__})
+
+
+def _recorded(seq: int, event: Any) -> Recorded:
+    if isinstance(event, tuple):
+        subject, data = event
+    else:
+        topic = next(topic for topic in TOPICS if topic.event is type(event))
+        subject, data = topic.subject_for(event), msgspec.json.encode(event)
+    return Recorded(subject=subject, data=data, headers={}, seq=seq, at=0.0)
+
+
+BAD = st.sampled_from([
+    ("ottb.v1.evt.slot.1.linked", b"{"), ("ottb.v1.evt.call.c_1.dialing", b"{}"), ("ottb.v1.evt.new.x.y", b""),
+    ("ottb.v1.evt.slot.1.booked", b'{"slot": 1, "at": "x", "call_id": "c_1", "user": "u"}'),
+    ("ottb.v1.evt.call.slot-1.c_9.ending",
+     b'{"line": "slot-1", "call_id": "\\ud800", "slot": 1, "user": "u", "at": "", "by": "", "command_id": ""}'),
+    ("ottb.v1.evt.slot.1.removed", b'{"slot": 18446744073709551615, "at": "x", "by": "y"}'),
+])  # fmt: skip
+JOURNALS = st.lists(st.one_of(_event(), _event(), _event(), BAD), min_size=1, max_size=40)
+
+
+def _folded(entry: Recorded) -> Folded:
+    try:
+        return Folded(seq=entry.seq, event=decode(entry))
+    except Unreadable:
+        return Folded(seq=entry.seq, event=None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(journal=JOURNALS, data=st.data())
+def test_any_way_of_folding_gives_the_same_tables(journal: list[Any], data: st.DataObject) -> None:
+    entries = [_recorded(seq, event) for seq, event in enumerate(journal, start=1)]
+    batch = [_folded(entry) for entry in entries]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        store = SqliteLedger(path / "l")
+        store.sequence()
+        done = 0
+        while done < len(batch):
+            begin = data.draw(st.integers(0, done), "again from")
+            end = data.draw(st.integers(done + 1, len(batch)), "up to")
+            store.fold(batch[begin:end] + data.draw(st.sampled_from(([], batch[begin:end])), "twice"))
+            done = end
+            old = data.draw(st.integers(1, done), "an old group")
+            store.fold(batch[:old])
+        assert store.sequence() == store.entries() == len(batch)
+        store.close()
+        assert tables(path / "l") == fold_fresh(entries, path / "fresh") == fold_fresh(entries, path / "one", group=1)
+
+
+async def test_a_running_ledger_is_compared_with_its_journal(tmp_path: Path) -> None:
+    broker = MemoryBroker(clock=SystemClock())
+    bus = MemoryBus(broker)
+    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    await ledger.start()
+    for number in range(20):
+        await call(bus, number, over=number % 2 > 0)
+        await put(bus, "ottb.v1.evt.slot.44.linked", b"bad")
+    await ledger._following.until(await bus.last_seq(), deadline=2)
+    found = tables(tmp_path / "l")
+    assert found == fold_fresh(broker.journal, tmp_path / "fresh")
+    assert set(found) == {"audit", "calls", "commands", "position", "slots", "trunks"}
+    assert len(found["calls"]) == 20 and found["position"] == [(len(broker.journal),)]
+    assert fold_fresh(broker.journal[:-1], tmp_path / "fresh") != found
+    await ledger.stop()

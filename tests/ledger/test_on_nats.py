@@ -1,0 +1,69 @@
+"""The ledger on a real server: numbers of entries whose time is over, and a journal larger than one group."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.ledger.fresh import fold_fresh, tables
+from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.nats_bus import NatsBus
+from actors.ledger.follow import SCOPE
+from actors.ledger.ledger import Ledger
+from actors.runtime.wire import ask
+from bench.parts import nats_server
+from bus_schemas.call import GET_CDR, GetCdr
+from tests.ledger.journals import call, seen
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
+    async with nats_server(tmp_path) as port:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="ledger")
+        await bus.ensure_streams()
+        yield bus
+        await bus.close()
+
+
+async def _session(bus: NatsBus, number: int) -> None:
+    subject = f"ottb.v1.evt.point.s{number}.session_opened"
+    headers = {"Nats-Msg-Id": subject, "Nats-TTL": "1s"}
+    await bus.append(subject, b"{}", headers, scope=subject, expect=0)
+
+
+@pytest.mark.parametrize("last", ["call", "session"])
+async def test_entries_whose_time_is_over_leave_numbers_that_are_nowhere(
+    bus: NatsBus, tmp_path: Path, last: str
+) -> None:
+    for number in range(5):
+        await _session(bus, number)
+        await call(bus, number)
+    if last == "session":
+        await _session(bus, 5)
+    before = await bus.size()
+    async with asyncio.timeout(20):
+        while (await bus.size()).entries > 20:
+            await asyncio.sleep(0.1)
+    after = await bus.size()
+    assert (after.entries, after.last_seq) == (20, before.last_seq)
+    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    async with asyncio.timeout(20):
+        await ledger.start()
+        assert (await ask(bus, GET_CDR, GetCdr(call_id="c_4"), seen(after.last_seq))).talk_seconds == 3
+        await call(bus, 5)
+        assert (await ask(bus, GET_CDR, GetCdr(call_id="c_5"), seen(await bus.last_seq()))).talk_seconds == 3
+    assert ledger.health.ready and ledger.problems() == []
+    journal = [entry async for entry in bus.replay(SCOPE)]
+    assert tables(tmp_path / "l") == fold_fresh(journal, tmp_path / "fresh")
+    await ledger.stop()
+
+
+async def test_a_rebuild_of_many_groups_is_whole(bus: NatsBus, tmp_path: Path) -> None:
+    await asyncio.gather(*(call(bus, number) for number in range(700)))
+    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    await ledger.start()
+    assert ledger.health.ready and ledger.folded == 2800
+    journal = [entry async for entry in bus.replay(SCOPE)]
+    assert tables(tmp_path / "l") == fold_fresh(journal, tmp_path / "fresh")
+    await ledger.stop()

@@ -1,0 +1,180 @@
+"""A gateway's HTTP door in this process, on a bus in memory, with actors that answer as a test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import socketio
+
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.runtime.context import Context
+from actors.runtime.service import Service
+from bus_schemas.contract import Rpc
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
+from gateway.auditor import Auditor
+from gateway.auth import Doorkeeper
+from gateway.health import Health
+from gateway.http import Door
+from gateway.idempotency import Idempotency
+from gateway.live import LiveFeed
+from gateway.main import application
+from gateway.metrics import Metrics
+from gateway.recordings import Recordings
+from gateway.routes import Part
+from gateway.server import Connections, Listener
+from simulators.memory_bus import MemoryBroker, MemoryBus
+
+USER = "op12"
+EVERYTHING = frozenset(Action)
+
+
+def token_of(user: str) -> str:
+    """A service token of a user's, which the POINT of these tests takes."""
+    return f"ottb_st_{user}_{'0' * 40}"
+
+
+class LiveClient:
+    """A Socket.IO client. `heard`: the payloads of what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.socket = socketio.AsyncClient(reconnection=False)
+        self.socket.on("*", self._hear)
+
+    async def _hear(self, event: str, payload: dict[str, Any]) -> None:
+        self.heard.append(payload)
+
+
+class InProcess:
+    """One gateway. `bus` is its own: killing that is the gateway's death."""
+
+    def __init__(
+        self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed
+    ) -> None:
+        self.bus = bus
+        self._session = session
+        self.listener = listener
+        self.feed = feed
+        self.token = token_of(USER)
+        self._begun: list[asyncio.Task[tuple[int, Any]]] = []
+
+    def begin(self, path: str, body: Any = None, **headers: str) -> None:
+        """Post something whose answer nobody waits for."""
+        self._begun.append(asyncio.get_running_loop().create_task(self.post(path, body, **headers)))
+
+    async def end(self) -> None:
+        for task in self._begun:
+            task.cancel()
+        await asyncio.gather(*self._begun, return_exceptions=True)
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        async with self._session.post(self._url(path), json=body, headers=self._headers | headers) as answer:
+            return answer.status, await answer.json()
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self._session.get(self._url(path), headers=self._headers) as answer:
+            return answer.status, await answer.json()
+
+    async def figure(self, name: str) -> float | None:
+        """A figure of /metrics, named with its labels."""
+        async with self._session.get(self._url("/metrics")) as answer:
+            lines = (await answer.text()).splitlines()
+        return next((float(line.rsplit(maxsplit=1)[1]) for line in lines if line.startswith(f"{name} ")), None)
+
+    @asynccontextmanager
+    async def live(self, user: str, *rooms: str, since: int | None = None) -> AsyncIterator[LiveClient]:
+        """A user's Socket.IO client in these rooms."""
+        client = LiveClient()
+        await client.socket.connect(self._url(""), auth={"token": token_of(user)}, transports=["websocket"])
+        for room in rooms:
+            ack = await client.socket.call(f"subscribe:{room}", None if since is None else {"since": since})
+            assert ack["error"] is False, ack
+        yield client
+        await client.socket.disconnect()
+
+    def _url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.listener.port}{path}"
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+class Point:
+    """A POINT that knows these users. `asked`: how often it said who somebody is."""
+
+    def __init__(self, users: Mapping[str, frozenset[Action]]) -> None:
+        self.users = users
+        self.asked = 0
+
+    async def identify(self, request: Identify, context: Context) -> Identity:
+        self.asked += 1
+        if request.id not in self.users:
+            raise Refusal(ErrorCode.AUTH_FAIL, "Nobody knows you.")
+        actions = sorted(self.users[request.id])
+        return Identity(kind=request.kind, id=request.id, user=request.id, role="r", actions=actions, expires_at=None)
+
+    async def used(self, request: TokenUsed, context: Context) -> TokenUsed:
+        return request
+
+
+@asynccontextmanager
+async def serving(
+    broker: MemoryBroker,
+    handlers: Mapping[Rpc[Any, Any], Callable[[Any, Context], Awaitable[Any]]],
+    users: Mapping[str, frozenset[Action]] | None = None,
+) -> AsyncIterator[Point]:
+    """Actors that answer these lines, and a POINT."""
+    point = Point(users or {USER: EVERYTHING})
+    served = {IDENTIFY: point.identify, TOKEN_USED: point.used, **handlers}
+    service = Service(bus=MemoryBus(broker), queue="test", handlers=served)
+    await service.start()
+    yield point
+    await service.stop()
+
+
+@asynccontextmanager
+async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
+    """A gateway's WORKSPACE port."""
+    clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
+    async with AsyncExitStack() as stack:
+        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=metrics)
+        await doorkeeper.start()
+        stack.push_async_callback(doorkeeper.stop)
+        idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
+        await idempotency.start()
+        auditor = Auditor(bus=bus, clock=clock, ids=ids)
+        stack.push_async_callback(auditor.stop)
+        door = Door(
+            bus=bus,
+            ids=ids,
+            doorkeeper=doorkeeper,
+            idempotency=idempotency,
+            metrics=metrics,
+            auditor=auditor,
+            recordings=Recordings({}),
+        )
+        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
+        await health.start()
+        live = LiveFeed(
+            bus=bus, clock=clock, doorkeeper=doorkeeper, metrics=metrics, origins=(), saw=door.saw
+        )
+        await live.start()
+        app = application(Part.WORKSPACE, door=door, health=health, metrics=metrics, sandbox=True)
+        live.attach(app)
+        listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
+        await listener.start()
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        running = InProcess(bus, session, listener, live)
+        yield running
+        await running.end()
+        bus.bury()  # what a killed gateway waits for ends
+        await asyncio.sleep(0)
+        await session.close()
+        await live.stop()
+        await listener.stop()
