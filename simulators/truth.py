@@ -144,7 +144,7 @@ def _doubt(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding]:
     elif ended.reason is EndReason.UNKNOWN and case.on_phone and device.remembered(stored.at):
         hidden = case.faults(
             stored.at - 12.0, stored.at, "unplugged", "phone restarted", "look: no answer", "phone clock"
-        )
+        ) or case.faults(device.ended or stored.at, stored.at, "phone restarted")  # it has forgotten its calls
         if not hidden:
             yield "unknown, and the phone knows", f"{ended.cause}; the phone: {device.reason}, {device.ender}"
 
