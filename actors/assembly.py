@@ -19,6 +19,7 @@ from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.ownership import Lease, LeaseKeeper
 from actors.runtime.peers import Peers
+from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from actors.settings import Dial, Settings, SettingsError
 from actors.slot.actor import MakePhone, SlotActor
@@ -65,8 +66,10 @@ async def running(
     devices: Callable[[], Iterable[Device]],
     pbxs: Mapping[str, Pbx],
     lost: asyncio.Event,
+    problems: Callable[[], Iterable[Problem]] = list,
 ) -> AsyncIterator[Host]:
-    """The host with everything that runs in it, started in order and stopped in reverse."""
+    """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
+    the same process beside its actors."""
     pool = Pool()
     caps = Caps(per_minute=settings.dial.user_calls_per_minute, at_once=settings.dial.user_concurrent_calls)
     calls = settings.calls
@@ -91,7 +94,7 @@ async def running(
         await keeper.start()
         stack.push_async_callback(keeper.stop)
         stack.push_async_callback(host.drain)
-        peers = Peers(host=host)
+        peers = Peers(host=host, problems=problems)
         await peers.start()
         stack.push_async_callback(peers.stop)
         registry = SlotRegistry(

@@ -19,7 +19,8 @@ import msgspec
 import structlog
 
 from actors.adapters.adb import AdbClient
-from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
 from actors.adapters.ledger.store import SqliteLedger
@@ -46,16 +47,18 @@ KEY_LOOK, KEY_SLACK = 3600.0, 24 * 3600.0  # seconds
 SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
 
-async def start_ledger(settings: Settings, bus: Bus, stack: AsyncExitStack) -> None:
+async def start_ledger(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Ledger:
     ledger = Ledger(bus=bus, repository=SqliteLedger(settings.ledger))
     await ledger.start()
     stack.push_async_callback(ledger.stop)
+    return ledger
 
 
-async def start_audit(bus: Bus, stack: AsyncExitStack) -> None:
+async def start_audit(bus: Bus, stack: AsyncExitStack) -> Audit:
     audit = Audit(bus=bus, clock=SystemClock(), ids=RandomIds())
     await audit.start()
     stack.push_async_callback(audit.stop)
+    return audit
 
 
 async def start_point(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Point:
@@ -150,10 +153,10 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(bus.close)
         tracker.start()
         stack.push_async_callback(tracker.stop)
-        await start_audit(bus, stack)
+        audit = await start_audit(bus, stack)
         point = await start_point(settings, bus, stack)
         await start_bus_login(settings, point, stack, closed.set)
-        await start_ledger(settings, bus, stack)
+        ledger = await start_ledger(settings, bus, stack)
 
         def make_phone(config: SlotConfig) -> AdbPhone:
             return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker)
@@ -172,6 +175,7 @@ async def serve(settings: Settings) -> int:
             devices=tracker.devices,
             pbxs=pbxs,
             lost=lost,
+            problems=lambda: [*audit.problems(), *point.problems(), *ledger.problems()],
         )
         await stack.enter_async_context(host)
         log.info("actor host is up", host=settings.host, slots=len(settings.slots), trunks=len(settings.trunks))

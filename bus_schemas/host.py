@@ -25,11 +25,12 @@ class Quarantined(Struct, frozen=True, kw_only=True):
 
 
 class HostTelemetry(Struct, frozen=True, kw_only=True):
-    """A host is alive. Said every two seconds, not kept."""
+    """A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so."""
 
     host: HostName
     at: Utc
     quarantined: list[Quarantined] = []
+    trouble: str | None = None
 
 
 class StartOnHost(Struct, frozen=True, kw_only=True):

@@ -171,7 +171,7 @@ class Doorkeeper:
     def _forget_session(self, recorded: Recorded) -> None:
         try:
             session = msgspec.json.decode(recorded.data, type=SessionClosed).session
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # it may be anybody's
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # it may be anybody's
             self._metrics.not_understood("change of users", subject=recorded.subject, error=error, seq=recorded.seq)
             self._callers.clear()
         else:

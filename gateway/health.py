@@ -98,14 +98,19 @@ class Health:
                 await self._bus.put(BUCKET, PROBE_KEY, b"", expect=None)
         except (BusError, TimeoutError) as error:
             return self._bus.healthy() or f"takes no writes ({error!r})"
-        return self._bus.healthy()
+        return self._bus.healthy() or self._trouble()
+
+    def _trouble(self) -> str | None:
+        """What hosts say of the journal: it can be stuck while the gateway's own records are stored."""
+        said = [(host.telemetry.trouble, name) for name, host in sorted(self._hosts.items()) if self._is_news(host)]
+        return next((f"{trouble} (host {name})" for trouble, name in said if trouble is not None), None)
 
     # --- what hosts say
 
     async def _hear(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._metrics.not_understood("host telemetry", subject=message.subject, error=error)
             return
         self._hosts[telemetry.host] = Host(heard=self._clock.monotonic(), telemetry=telemetry)

@@ -7,19 +7,20 @@ most twice a second for a slot and repeats the last `seq`.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 import socketio
 import structlog
+from aiohttp import web
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as Frame
 from msgspec import Struct
 from socketio.exceptions import ConnectionRefusedError as Refuse
 from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
-from actors.runtime.bus import Bus, Message, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, BusError, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from bus_schemas.call import CallEvent
 from bus_schemas.contract import id_of
@@ -44,7 +45,11 @@ TELEMETRY_PAUSE = 0.5
 SWEEP = 5.0
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 NOT_KNOWN = ""  # whose slot that nothing is on record of: only who sees all hears of it
+CLOSING = 2.0  # seconds for a client to take what was said before its transport is closed
 UNNAMED = 10.0  # seconds a transport may stay without having logged in
+
+AWAY = Refusal(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
+BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
 
 ROWS: dict[tuple[str, str], list[Live]] = {}
 PERMISSION = {row.room: row.permission for row in LIVE}
@@ -141,8 +146,8 @@ class LiveFeed:
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
         self._doorkeeper.on_change = self._look_again
-        self._spawn(self._send_telemetry())
-        self._spawn(self._sweep())
+        self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
+        self._spawn(_again_and_again(SWEEP, self._sweep))
 
     async def stop(self) -> None:
         for stop in self._stops:
@@ -150,8 +155,20 @@ class LiveFeed:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for visitor in list(self._visitors.values()):
-            await self.server.eio.disconnect(visitor.transport)
+        await self.part_all()
+
+    def attach(self, app: web.Application) -> None:
+        """Serve Socket.IO on an application; its end is the end of every client's connection."""
+        self.server.attach(app)
+
+        async def part(app: web.Application) -> None:
+            await self.part_all()
+
+        app.on_shutdown.append(part)
+
+    async def part_all(self) -> None:
+        """Close every transport."""
+        await asyncio.gather(*(self._close(transport) for transport in list(self.server.eio.sockets)))
 
     # --- clients
 
@@ -187,19 +204,34 @@ class LiveFeed:
 
     async def _close_soon(self, transport: str) -> None:
         await asyncio.sleep(1.0)  # the refusal goes out first
-        await self.server.eio.disconnect(transport)
+        await self._close(transport)
+
+    async def _close(self, transport: str) -> None:
+        """End a client's transport. One that does not read is not waited for; what waits for it is dropped, and the
+        connection ends by itself (`server.UNREAD_SECONDS`)."""
+        socket = self.server.eio.sockets.get(transport)
+        if socket is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSING):
+                await self.server.eio.disconnect(transport)
+        except TimeoutError:
+            self.server.eio.sockets.pop(transport, None)
+            while not socket.queue.empty():
+                socket.queue.get_nowait()
+                socket.queue.task_done()
+        except Exception:
+            log.exception("transport not closed", transport=transport)
+        socket.queue.put_nowait(None)  # the writer's end: it closes the connection, whether the client does or not
 
     async def _sweep(self) -> None:
         """Close transports whose client never logged in."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(SWEEP)
-            named = {visitor.transport for visitor in self._visitors.values()}
-            waiting = [transport for transport in self.server.eio.sockets if transport not in named]
-            self._unnamed = {transport: self._unnamed.get(transport, loop.time()) for transport in waiting}
-            for transport, since in self._unnamed.items():
-                if loop.time() - since >= UNNAMED:
-                    await self.server.eio.disconnect(transport)
+        now = asyncio.get_running_loop().time()
+        named = {visitor.transport for visitor in self._visitors.values()}
+        waiting = [transport for transport in self.server.eio.sockets if transport not in named]
+        self._unnamed = {transport: self._unnamed.get(transport, now) for transport in waiting}
+        late = [transport for transport, since in self._unnamed.items() if now - since >= UNNAMED]
+        await asyncio.gather(*(self._close(transport) for transport in late))
 
     # --- rooms
 
@@ -210,6 +242,12 @@ class LiveFeed:
                 return await self._subscribe(sid, room, _since(options))
             except Refusal as refusal:
                 return msgspec.to_builtins(refusal.as_refused())
+            except BusError as error:
+                log.warning("not subscribed", room=room, error=repr(error))
+                return msgspec.to_builtins(AWAY.as_refused())
+            except Exception:
+                log.exception("not subscribed", room=room)
+                return msgspec.to_builtins(BROKEN.as_refused())
 
         return subscribe
 
@@ -285,6 +323,10 @@ class LiveFeed:
                 else:
                     self._look_again()
                 continue
+            except Exception:  # what they may do now is not known
+                log.exception("rights not asked anew", user=visitor.caller.user)
+                self._part(sid, "auth.revoked", "The session could not be checked. Connect again.")
+                continue
             for room in [room for room in visitor.rooms if PERMISSION[room] not in visitor.caller.actions]:
                 visitor.rooms.discard(room)
                 refused = Refusal(ErrorCode.PERMISSION_DENIED, f"You may no longer hear {room}.", room=room)
@@ -298,10 +340,13 @@ class LiveFeed:
             return []
         try:
             event = msgspec.json.decode(recorded.data, type=rows[0].topic.event)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return [said for row in rows if (said := self._said(row, event, past, recorded.seq)) is not None]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
-            return []
-        return [said for row in rows if (said := self._said(row, event, past, recorded.seq)) is not None]
+        except Exception as error:
+            log.exception("event not shown", subject=recorded.subject, seq=recorded.seq)
+            self._metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
+        return []
 
     def _said(self, row: Live, event: Any, past: str, seq: int) -> Said | None:
         if row.derived is None:
@@ -324,7 +369,7 @@ class LiveFeed:
         """Learn whose a slot is. If that is not understood, nobody owns it: only who sees all hears of it."""
         try:
             configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             log.error("whose slot it is was not understood", subject=recorded.subject, error=str(error))
             slot = id_of(recorded.subject)
             if slot.isascii() and slot.isdigit():
@@ -346,11 +391,12 @@ class LiveFeed:
     def _write(self, transport: str, text: str) -> None:
         """Queue a frame for one client. One that does not read is cut off: it can come back with `since`."""
         socket = self.server.eio.sockets.get(transport)
-        if socket is None or socket.closed:
+        if socket is None or socket.closed or socket.closing:
             return
         if socket.queue.qsize() >= SLOWEST:
             log.info("slow client cut off", transport=transport)
-            self._spawn(self.server.eio.disconnect(transport))
+            socket.closing = True  # nothing more is put into it
+            self._spawn(self._close(transport))
             return
         socket.queue.put_nowait(Frame(MESSAGE, data=text))
 
@@ -359,24 +405,32 @@ class LiveFeed:
     async def _hear_telemetry(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._metrics.not_understood("slot telemetry", subject=message.subject, error=error)
             return
         self._pending[telemetry.slot] = telemetry
 
     async def _send_telemetry(self) -> None:
-        while True:
-            await asyncio.sleep(TELEMETRY_PAUSE)
-            pending, self._pending = self._pending, {}
-            for telemetry in pending.values():
-                owners = (self._owner_of_slot.get(telemetry.slot, NOT_KNOWN),)
-                text = _encode(TELEMETRY, shown(telemetry, "telemetry"), self.seq)
-                self._send(Said(TELEMETRY.room, text, owners))
+        pending, self._pending = self._pending, {}
+        for telemetry in pending.values():
+            owners = (self._owner_of_slot.get(telemetry.slot, NOT_KNOWN),)
+            text = _encode(TELEMETRY, shown(telemetry, "telemetry"), self.seq)
+            self._send(Said(TELEMETRY.room, text, owners))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _again_and_again(pause: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do something every `pause` seconds, also after it has failed."""
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await work()
+        except Exception:
+            log.exception("live feed: failed and goes on", work=getattr(work, "__name__", ""))
 
 
 def _encode(row: Live, data: dict[str, Any], seq: int) -> str:

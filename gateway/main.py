@@ -108,15 +108,21 @@ async def serve(settings: Settings) -> int:
             Part.WORKSPACE: settings.http.workspace_port,
         }
         connections = Connections()
+        listeners: list[Listener] = []
+
+        async def stop_listening() -> None:
+            await asyncio.gather(*(listener.stop() for listener in listeners))
+
+        stack.push_async_callback(stop_listening)
         for part, port in ports.items():
             app = application(
                 part, door=door, health=health, metrics=metrics, sandbox=settings.sandbox.enabled
             )
             if part is Part.WORKSPACE:
-                live.server.attach(app)
+                live.attach(app)
             listener = Listener(app=app, host=settings.http.host, port=port, connections=connections)
+            listeners.append(listener)
             await listener.start()
-            stack.push_async_callback(listener.stop)
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 error format (aiohttp answers it in plain text, outside every middleware, and repeats what was sent)."""
 
 import asyncio
+import socket
 from collections import Counter
 from typing import Any
 
@@ -14,6 +15,8 @@ from gateway import errors
 IDLE_SECONDS = 30.0  # for a request's head to arrive, from the connection or from the last answer on
 KEEPALIVE_SECONDS = 75.0
 PER_ADDRESS = 512
+UNREAD_SECONDS = 30.0  # for which a client may leave unread what was sent to it; then the kernel ends the connection
+FINISH_SECONDS = 5.0  # for requests under way when the listener stops, and once more for what must be cancelled
 
 MALFORMED = Refusal(ErrorCode.INVALID_PARAMS, "Malformed HTTP request.")
 BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
@@ -60,6 +63,9 @@ class Protocol(RequestHandler):
         if not self._counted:
             transport.close()
             return
+        connected = transport.get_extra_info("socket")
+        if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * UNREAD_SECONDS))
         self._wait_for_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -119,7 +125,9 @@ class Listener:
         self._host = host
         self._port = port
         self._connections = connections
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS
+        )
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:

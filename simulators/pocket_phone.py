@@ -18,6 +18,7 @@ from actors.slot.phone import (
     LinkChanged,
     LiveCall,
     Look,
+    Noted,
     PastCall,
     PhoneBusy,
     PhoneRefused,
@@ -72,6 +73,7 @@ class Handset:
         self.plugged = True
         self.boot = BOOT
         self._boots = 0
+        self._noted: tuple[str, float] | None = None
         self.book = book if book is not None else Chronicle()
         self.wire = Wire(weather)
         self._wrong = [(0.0, 0.0)]  # from when on the phone's clock was ahead by how much
@@ -81,10 +83,11 @@ class Handset:
 
     # --- what hosts do to it
 
-    def order(self, number: str) -> None:
-        """Dial for a host, unless it is in a call. Raises PhoneBusy."""
+    def order(self, number: str, call_id: str) -> None:
+        """Note the order, then dial for a host, unless it is in a call. Raises PhoneBusy."""
         if self.telephony.live:
             raise PhoneBusy("pocket: in a call")
+        self._noted = (call_id, self.now())
         self.dials.append(number)
         self._happen(self.telephony.dial(number, self.now()), Source.ORDER)
 
@@ -107,6 +110,7 @@ class Handset:
             live=tuple(self._live(call, aged[call.id]) for call in reversed(self.telephony.live)),
             past=tuple(self._past(call, aged[call.id]) for call in reversed(past)),
             boot=self.boot,
+            order=Noted(self._noted[0], self.now() - self._noted[1]) if self._noted is not None else None,
         )
         up = clock.uptime or 0.0
         return found, Memory(
@@ -149,6 +153,7 @@ class Handset:
             record = self.record(call)
             record.ended, record.ender, record.reason = self.now(), Ender.LOST, EndReason.PHONE_LOST
         self.telephony.reset()
+        self._noted = None
         self._boots += 1
         self.boot = f"{BOOT}{self._boots}"
         self.book.fault("phone restarted", self.name, self.now(), self.now() + seconds)
@@ -285,12 +290,12 @@ class PocketPhone:
         self._handset.detach(self)
         self._report = lambda report: None
 
-    async def dial(self, number: str, wanted: Callable[[], bool] = lambda: True) -> None:
+    async def dial(self, number: str, call_id: str = "c_1", wanted: Callable[[], bool] = lambda: True) -> None:
         await self._pass("before dial")
         waited = await self._handset.wire.queue()
         if not wanted():  # from here to the sending nothing can come between
             raise PhoneUnreachable("pocket: the order was withdrawn")
-        await self._order("dial", lambda: self._handset.order(number), survives=True, waited=waited)
+        await self._order("dial", lambda: self._handset.order(number, call_id), survives=True, waited=waited)
 
     async def hang_up(self, ref: str | None) -> None:
         await self._pass("before hang-up")

@@ -18,6 +18,7 @@ NO_EXCUSE = ("settings", "wall clock", "phone clock")
 MOMENT = 0.001  # seconds by which times of two books may differ
 GAP = 0.1  # seconds in which news that is under way is lost with whoever was to hear it
 CLOSE = 1.0  # seconds by which a record may be off
+BEFORE = 5.0  # seconds in which a lease that ran out shows
 SMALL_STEP = 10.0  # seconds that nobody can tell from a slow answer
 
 Finding = tuple[str, str]
@@ -107,7 +108,7 @@ def _never_dialled(case: Case, stored: Stored) -> Iterator[Finding]:
     honest = DOUBTS | {EndReason.NOT_DIALED} | (frozenset() if case.on_phone else {EndReason.NETWORK})
     if ended.reason not in honest:
         yield "untrue reason", f"{ended.reason}, and it was never dialled"
-    elif not case.faults(case.attempt.at - 1.0, stored.at) and not case.foreign(case.attempt.at - 1.0, stored.at):
+    elif not case.faults(case.attempt.at - BEFORE, stored.at) and not case.foreign(case.attempt.at - 1.0, stored.at):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; never dialled, and nothing was wrong"
 
 

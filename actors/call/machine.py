@@ -58,6 +58,7 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
 ORDER_LASTS = 13.0  # seconds that lie at most between an attempt and its call on the phone
+NOTE_SLACK = 1.0  # seconds by which the phone's ages of a call and of its note may differ
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
@@ -172,7 +173,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
         effects.append(SetTimer(name=CREATED, seconds=max(patience.created - age, 1.0)))
     if call.ref is not None:
         effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
-    call = replace(call, placing=False, early=(), missed=False, resumed=now.mono)
+    call = replace(call, placing=False, early=(), missed=False, resumed=now.mono, doubt=call.trunk is None)
     if call.ending_by is not None:
         call = _pressed(call, call.ending_by)
         effects.extend(_hang_up(call, patience))
@@ -206,7 +207,7 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
         case DialFailed():
             return _over(call, now, reason=report.reason, cause=report.cause)
         case DialUncertain():
-            return _placed(call, Placed(after_ref=call.after_ref), now, patience)
+            return _doubtful(call)
 
 
 def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
@@ -244,6 +245,13 @@ def _placed(call: Call, placed: Placed, now: Moment, patience: Patience) -> Deci
     return Decision(state=memory, events=events, effects=effects)
 
 
+def _doubtful(call: Call) -> Decision[CallEvent]:
+    """Whether the order has reached the phone only the phone's own note of it tells. On a PBX its name does."""
+    call = replace(call, placing=False, early=(), doubt=call.trunk is None)
+    pause = (SetTimer(name=HANGUP, seconds=ASK_AGAIN),) if call.ending_by is not None and call.ref is None else ()
+    return Decision(state=call, effects=(_look(call, ASK), *pause))
+
+
 def _is_ours(call: Call, seen: CallSeen) -> bool:
     if call.ref is not None or call.trunk is not None:  # on a PBX a call has our name from the beginning
         return seen.ref == (call.ref or call.call_id)
@@ -253,6 +261,8 @@ def _is_ours(call: Call, seen: CallSeen) -> bool:
 def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decision[CallEvent]:
     if not _is_ours(call, seen):
         return NOTHING
+    if call.doubt and call.ref is None:
+        return Decision(effects=(_look(call, ASK),))
     if call.placing and call.ref is None and call.trunk is None:
         return Decision(state=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
     first, happened = call.ref is None, now.earlier(seen.age)
@@ -299,14 +309,15 @@ def _lost(call: Call, now: Moment, patience: Patience) -> Decision[CallEvent]:
 
 
 def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCall | None]:
-    """The call of ours in a look: by its name on the phone, or, while that is not known, the first one that came up
-    after the attempt."""
-    age, _ = elapsed(call.started, now)
+    """The call of ours in a look: by its name there, or, while that is not known, the first one that went out after the
+    phone noted our order."""
 
     def is_ours(seen: LiveCall | PastCall) -> bool:
         if call.ref is not None or call.trunk is not None:
             return seen.ref == (call.ref or call.call_id)
-        return not seen.incoming and after(seen.ref, call.after_ref) and seen.created_age <= age + AGE_SLACK
+        if look.order is None or look.order.call_id != call.call_id or seen.incoming:
+            return False
+        return after(seen.ref, call.after_ref) and seen.created_age <= look.order.age + NOTE_SLACK
 
     live = [seen for seen in look.live if is_ours(seen)]  # newest first, as the others
     past = [seen for seen in look.past if is_ours(seen)]
@@ -319,6 +330,7 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patienc
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
     suspect = live.suspect or _clocks_differ(call, live.created_age, now)
     seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
+    call = replace(call, doubt=False)
     if suspect:
         call = replace(call, suspect=True)
     elif call.started.boot != now.boot:
@@ -374,6 +386,8 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) 
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
     if not call.missed:
         return Decision(state=replace(call, missed=True), effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER)))
+    if call.ref is None and _never_left(call, looked.look):
+        return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
     never = call.ref is None
     cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"
     lost = call.trunk is not None and not never  # a PBX forgets no call that is up, unless it dies
@@ -391,6 +405,14 @@ def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Dec
         case "created" | "hangup" | "gone" | "ask" | "lost":
             return Decision(effects=(_look(call, timer.name),))
     return NOTHING
+
+
+def _never_left(call: Call, look: Look | None) -> bool:
+    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing."""
+    if call.trunk is not None or look is None or call.after_ref is None:
+        return False
+    same_boot = call.after_ref.rpartition("/")[0] == look.boot
+    return same_boot and (look.order is None or look.order.call_id != call.call_id)
 
 
 def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:

@@ -48,9 +48,9 @@ class Since(Struct, frozen=True):
 
 class Call(Struct, frozen=True, kw_only=True):
     """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to dial
-    is under way, and `early` what the phone told meanwhile; `heard`: when the phone last told of it, `resumed`: when
-    this owner took it over (seconds, monotonic); `since`; `missed`: one look did not find it; `hangups`,
-    `hung_up_for`: how often and for whom it was hung up; `counted`."""
+    is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell; `heard`:
+    when the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`; `missed`:
+    one look did not find it; `hangups`, `hung_up_for`: how often and for whom it was hung up; `counted`."""
 
     call_id: str
     slot: int
@@ -73,6 +73,7 @@ class Call(Struct, frozen=True, kw_only=True):
     suspect: bool = False
     enriched: bool = False
     placing: bool = False
+    doubt: bool = False
     early: tuple[Early, ...] = ()
     heard: float = 0.0
     resumed: float | None = None
@@ -199,16 +200,16 @@ class Lasted(Struct, frozen=True):
 def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Lasted | None = None) -> CallEnded:
     """The one terminal event. `lasted`: where the phone's own clock has measured it."""
     reason, ended_by = _settle(call, reason)
+    lasted = lasted or _by_this_boot(call, now)
     answered, wrong_answer = (None, False) if call.answered is None else not_before(call.answered, call.started)
     now, wrong_end = not_before(now, answered or call.started)
     talked, other_boot = elapsed(answered, now) if answered else (0.0, False)
     waited, other_boot_too = elapsed(call.started, answered or now)
-    suspect = other_boot or other_boot_too or wrong_answer or wrong_end
-    if call.since is not None and lasted is None:
-        up = call.since.answered
-        lasted = Lasted((up or now.mono) - call.since.began, now.mono - up if up is not None else 0.0)
+    suspect = wrong_answer or wrong_end
     if lasted is not None:
-        waited, talked, suspect = max(lasted.rang, 0.0), max(lasted.talked, 0.0), False
+        waited, talked = max(lasted.rang, 0.0), max(lasted.talked, 0.0)
+    else:
+        suspect = suspect or other_boot or other_boot_too
     return CallEnded(
         line=call.line,
         call_id=call.call_id,
@@ -231,6 +232,18 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         recording=call.recording if answered else None,
         ref=call.ref,
     )
+
+
+def _by_this_boot(call: Call, now: Moment) -> Lasted | None:
+    """How long a call of an earlier boot of the host rang and talked, where the phone has told its age since."""
+    if call.since is None:
+        return None
+    up = call.since.answered
+    if up is None and call.answered is not None and call.answered.boot == now.boot:
+        up = call.answered.mono
+    if up is None and call.answered is not None:
+        return None
+    return Lasted((now.mono if up is None else up) - call.since.began, 0.0 if up is None else now.mono - up)
 
 
 def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:

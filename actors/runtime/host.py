@@ -34,6 +34,7 @@ QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
+NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
 STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
@@ -274,6 +275,9 @@ class Host:
         """A command for an actor of this host, or for what is served beside it. One handler for all: an idle actor
         shall cost no closure of its own."""
         _, _, _, kind, id, verb = message.subject.split(".")
+        if not self._ownership.held:  # the new owner hears it too
+            await send_refusal(message, NOT_SURE)
+            return
         if (extra := self._extra.get(f"{kind}.{verb}")) is not None:
             await extra(message)
         elif (owner := self._actors.get((kind, id))) is not None:

@@ -1,25 +1,30 @@
 """The other hosts of a site, by what each says of itself every two seconds; and how one of them is asked."""
 
+from collections.abc import Callable, Iterable
+
 import msgspec
 import structlog
 
 from actors.runtime.bus import BusError, Message, Unsubscribe
 from actors.runtime.clock import moment
 from actors.runtime.host import Host
+from actors.runtime.problems import Problem
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
 
 log = structlog.get_logger()
 
 SAID_EVERY = 2.0  # seconds
 FORGOTTEN_AFTER = 7.0
-MOST_NAMED = 100  # quarantined things that are named
+MOST_NAMED = 100  # actors that are named, and as many other things
+LONGEST = 500  # characters of a reason
 
 
 class Peers:
-    """Says how this host is, and hears the others."""
+    """Says how this host is, and hears the others. `problems`: what is wrong in it beside its actors."""
 
-    def __init__(self, *, host: Host) -> None:
+    def __init__(self, *, host: Host, problems: Callable[[], Iterable[Problem]] = list) -> None:
         self._host = host
+        self._problems = problems
         self._heard: dict[str, float] = {}
         self._stop: Unsubscribe | None = None
 
@@ -39,7 +44,7 @@ class Peers:
     async def _hear(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             log.warning("telemetry not understood", subject=message.subject, error=str(error))
             return
         if telemetry.host != self._host.name:
@@ -47,14 +52,21 @@ class Peers:
 
     async def _say(self) -> None:
         while True:
-            named = list(self._host.quarantined.items())[:MOST_NAMED]
-            event = HostTelemetry(
-                host=self._host.name,
-                at=moment(self._host.clock).at,
-                quarantined=[Quarantined(kind=kind, id=id, reason=reason) for (kind, id), reason in named],
-            )
             try:
-                await self._host.publish(HOST_TELEMETRY, event)
+                await self._host.publish(HOST_TELEMETRY, self._telemetry())
             except BusError as error:
                 log.debug("telemetry not sent", error=repr(error))
+            except Exception:
+                log.exception("telemetry not sent")
             await self._host.pause(SAID_EVERY)
+
+    def _telemetry(self) -> HostTelemetry:
+        actors = [(kind, id, reason) for (kind, id), reason in self._host.quarantined.items()]
+        others = [(problem.kind, problem.id, problem.reason) for problem in self._problems()]
+        named = [*actors[:MOST_NAMED], *others[:MOST_NAMED]]
+        return HostTelemetry(
+            host=self._host.name,
+            at=moment(self._host.clock).at,
+            quarantined=[Quarantined(kind=kind, id=id, reason=reason[:LONGEST]) for kind, id, reason in named],
+            trouble=self._host.bus.healthy(),
+        )

@@ -239,7 +239,9 @@ class SlotActor(LineActor[Slot]):
         before = self.live.ref
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
-                await self._the_phone().dial(order.number, lambda: self.wanted(order.call_id))
+                await self._the_phone().dial(
+                    order.number, order.call_id, lambda: self.wanted(order.call_id)
+                )
         except PhoneUnreachable as error:
             if not self.wanted(order.call_id):
                 return self.withdrawn(order.call_id)

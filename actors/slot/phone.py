@@ -99,11 +99,21 @@ class LiveCall(Struct, frozen=True, kw_only=True):
     suspect: bool = False
 
 
+class Noted(Struct, frozen=True):
+    """The last order to dial that this phone began to carry out since it was started, as it noted that itself: for
+    which call, and how many seconds before the look. It was in no call then, so the next one that goes out is that
+    call."""
+
+    call_id: str
+    age: float
+
+
 class Look(Struct, frozen=True, kw_only=True):
     """What the phone says about its calls when asked directly: the judge after any doubt."""
 
     live: tuple[LiveCall, ...]  # newest first
     boot: str = ""  # what the names of this boot's calls begin with
+    order: "Noted | None" = None
     past: tuple[PastCall, ...]  # newest first; Telecom keeps the last ten
 
 
@@ -172,9 +182,10 @@ class Phone(Protocol):
     async def close(self) -> None:
         """Stop watching and free every connection. Calls on the phone go on."""
 
-    async def dial(self, number: str, wanted: Callable[[], bool]) -> None:
+    async def dial(self, number: str, call_id: str, wanted: Callable[[], bool]) -> None:
         """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy) and `wanted()` is still true
-        right before the order leaves (else PhoneUnreachable). Returns when the phone took it, not when it rings."""
+        right before the order leaves (else PhoneUnreachable). The phone notes for which call, then dials: looks tell
+        the note. Returns when the phone took the order, not when it rings."""
 
     async def hang_up(self, ref: str | None) -> None:
         """End the call that the phone names `ref`; None: the only one that is up. Does nothing when it is not up, and

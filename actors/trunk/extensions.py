@@ -12,7 +12,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
-from bus_schemas.call import CALL_ENDED, CALL_ENRICHED, OPEN_CALLS, OpenCalls
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, OPEN_CALLS, OpenCalls
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
@@ -80,10 +80,14 @@ class Extensions:
     async def _let_go_of_what_is_over(self, held: dict[str, float]) -> None:
         """Asked of the journal itself, and only when an extension seems to be in use."""
         for call_id, since in list(held.items()):
-            last = await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.>", certain=True)
-            if last is None:
-                over = self._host.clock.monotonic() - since > PROMISED_FOR
-            else:
-                over = last.subject.endswith((f".{CALL_ENDED.past}", f".{CALL_ENRICHED.past}"))
-            if over:
+            if await self._is_over(call_id, self._host.clock.monotonic() - since):
                 held.pop(call_id, None)
+
+    async def _is_over(self, call_id: str, age: float) -> bool:
+        """Whether a call is over, or can no longer begin: its attempt is void, or was promised too long ago."""
+        scope = f"{ROOT}.evt.call.*.{call_id}"
+        if await self._host.bus.last(f"{scope}.{CALL_ENDED.past}", certain=True) is not None:
+            return True
+        if await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is not None:
+            return False
+        return age > PROMISED_FOR or await self._host.bus.last(f"{scope}.>", certain=True) is not None

@@ -6,8 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.bus import BusUnavailable
+from actors.runtime.host import Host
+from actors.runtime.ownership import Lease, LeaseKeeper
+from actors.runtime.peers import Peers
+from actors.runtime.problems import Problem
 from bus_schemas.audit import RECORD_AUDIT
 from bus_schemas.call import GET_CDR
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
@@ -144,6 +149,46 @@ async def test_a_journal_that_takes_no_write_is_noticed_by_writing(gateway: InPr
     gateway.bus.put = refuse  # type: ignore[method-assign]
     status, ready = await gateway.get("/readyz?verbose")
     assert status == 503 and "nothing is stored" in ready["checks"]["journal"]
+
+
+async def test_a_journal_that_is_stuck_for_a_host_is_said(gateway: InProcess, broker: MemoryBroker) -> None:
+    stuck = HostTelemetry(host="a", at=AT, trouble="It stores nothing.")
+    await say(broker, msgspec.json.encode(stuck))
+
+    async def ready() -> Any:
+        return await gateway.get("/readyz?verbose")
+
+    _, said = await until(ready, lambda seen: seen[0] == 503, 2)
+    assert said["checks"]["journal"] == "It stores nothing. (host a)"
+    await tell(broker)
+    await until(ready, lambda seen: seen[0] == 200, 2)
+
+
+async def test_a_host_says_what_is_wrong_in_it() -> None:
+    broker = MemoryBroker(clock=SystemClock())
+    heard: list[HostTelemetry] = []
+
+    async def hear(message: Any) -> None:
+        heard.append(msgspec.json.decode(message.data, type=HostTelemetry))
+
+    async def first() -> int:
+        return len(heard)
+
+    await MemoryBus(broker).subscribe(HOST_TELEMETRY.pattern, hear)
+    bus = Disk(broker)
+    bus.trouble = "It stores nothing."
+    clock, ids = SystemClock(), RandomIds()
+    lease = LeaseKeeper(lease=Lease(bus=bus, clock=clock, key="host.a", holder="me"), on_lost=lambda: None)
+    host = Host(name="a", bus=bus, clock=clock, ids=ids, ownership=lease, make={})
+    host.quarantined[("slot", "44")] = BAD.reason
+    peers = Peers(host=host, problems=lambda: [Problem(kind="ledger", id="entry 7", reason="x" * 10_000)])
+    await peers.start()
+    await until(first, bool, 2)
+    await peers.stop()
+    await host.drain()
+    assert heard[0].trouble == "It stores nothing."
+    assert heard[0].quarantined[0] == BAD
+    assert (heard[0].quarantined[1].kind, len(heard[0].quarantined[1].reason)) == ("ledger", 500)
 
 
 async def test_who_does_not_answer_is_named(broker: MemoryBroker) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from actors.adapters.system_clock import SystemClock
+from actors.runtime.bus import BusUnavailable, Recorded
 from actors.runtime.context import Context
 from bus_schemas.call import (
     CALL_ALERTING,
@@ -26,13 +27,17 @@ from bus_schemas.slot import (
     LIST_SLOTS,
     SLOT_CONFIGURED,
     SLOT_LINKED,
+    SLOT_TELEMETRY,
+    Metrics,
+    Network,
     SlotConfig,
     SlotConfigured,
     SlotLinked,
     SlotStatus,
+    SlotTelemetry,
 )
 from bus_schemas.user import SESSION_CLOSED
-from gateway import live
+from gateway import live, server
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from tests.support.door import InProcess, LiveClient, Point, gateway_on, serving
 from tests.support.site import until
@@ -196,12 +201,12 @@ async def test_what_is_not_understood_is_skipped(gateway: InProcess, journal: Jo
             "ottb.v1.evt.slot.44.configured",
             "ottb.v1.evt.slot.x.configured",
         ):
-            for data in (b"", b"[]", b'{"slot": "\xff"}', b'{"slot": 44}'):
+            for data in (b"", b"[]", b'{"slot": "\xff"}', b'{"slot": 44}', b'{"slot": ' + b"[" * 100_000):
                 await journal.write(subject, data)
         await journal.bus.publish("ottb.v1.tel.slot.44", b"nonsense", {})
         await journal.dialing("c_1", 11, "op12")
         assert [said["data"]["call_id"] for said in await heard(client, 2)] == ["c_1", "c_1"]
-    assert await gateway.figure('ottb_not_understood_total{what="event"}') == 20
+    assert await gateway.figure('ottb_not_understood_total{what="event"}') == 25
     assert await gateway.figure('ottb_not_understood_total{what="slot telemetry"}') == 1
     async with (
         gateway_on(MemoryBus(journal.broker)) as fresh,  # which reads all of it at its start
@@ -233,3 +238,66 @@ async def test_an_end_of_a_session_that_is_not_understood_makes_the_door_ask_aga
     assert (await gateway.get("/api/slots"))[0] != 401
     assert journal.point.asked == asked + 1
     assert await gateway.figure('ottb_not_understood_total{what="change of users"}') == 1
+
+
+async def test_a_subscription_is_answered_also_when_the_journal_is_away(gateway: InProcess, journal: Journal) -> None:
+    async def away(scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        raise BusUnavailable("away")
+        yield  # makes it a generator
+
+    async def broken(scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        raise ValueError("a defect")
+        yield
+
+    async with gateway.live("op12") as client:
+        for replay, code in ((away, "UNAVAILABLE"), (broken, "INTERNAL")):
+            gateway.bus.replay = replay  # type: ignore[method-assign]
+            ack = await client.socket.call("subscribe:slots", {"since": 0}, timeout=2)
+            assert (ack["error"], ack["code"]) == (True, code)
+
+
+async def test_a_gateway_stops_soon_although_clients_are_connected(gateway: InProcess) -> None:
+    async with gateway.live("op12", "slots") as client, asyncio.timeout(3):
+        await gateway.listener.stop()
+        await client.socket.wait()
+
+
+async def test_a_client_that_does_not_read_is_cut_off(
+    gateway: InProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SLOWEST", 20)
+    monkeypatch.setattr(live, "CLOSING", 0.1)
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 0.5)
+    async with gateway.live("op12") as client:
+        transport = client.socket.eio.ws._response.connection.transport
+        await client.socket.call("subscribe:slots")
+        transport.pause_reading()
+        seen = gateway.feed.server.eio.sockets
+        for _ in range(60):
+            linked = SlotLinked(slot=44, at=AT, status=SlotStatus.ONLINE, detail="x" * 400_000)
+            await journal.say(SLOT_LINKED, linked)
+            await asyncio.sleep(0.01)
+
+        async def connected() -> int:
+            return len(seen)
+
+        await until(connected, lambda count: count == 0, 3)
+
+        async def open_connections() -> int:
+            listening = gateway.listener._runner.server
+            assert listening is not None
+            return len(listening.connections)
+
+        await until(open_connections, lambda count: count == 0, 6)  # the kernel has ended it
+        transport.abort()
+
+
+async def test_what_goes_wrong_in_a_round_does_not_end_the_rounds(
+    gateway: InProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway.live("boss", "slots") as client:
+        gateway.feed._pending[44] = None  # type: ignore[assignment]  # makes one round fail
+        await asyncio.sleep(live.TELEMETRY_PAUSE + 0.1)
+        telemetry = SlotTelemetry(slot=44, at=AT, device=None, android=None, metrics=Metrics(), network=Network())
+        await journal.bus.publish(SLOT_TELEMETRY.subject_for(telemetry), msgspec.json.encode(telemetry), {})
+        assert (await heard(client, 1))[0]["data"]["change"] == "telemetry"

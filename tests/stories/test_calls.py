@@ -227,6 +227,7 @@ async def test_the_same_key_gets_the_first_refusal_again(operator: Client) -> No
 async def test_a_key_whose_gateway_was_killed_is_not_said_to_be_running(site: Site, operator: Client) -> None:
     """The gateway dies while the phone's host, paused, has the command; the repeat sends the same one again."""
     body, headers = {"number": "+380991239004", "slot": "AUTO"}, {"Idempotency-Key": "killed"}
+    assert (await operator.get("/api/slots"))[0] == 200  # the gateway knows who asks
     host, gateway = site.pid("actors"), site.pid("gateway")
     assert host is not None
     os.kill(host, signal.SIGSTOP)

@@ -53,10 +53,13 @@ class LiveClient:
 class InProcess:
     """One gateway. `bus` is its own: killing that is the gateway's death."""
 
-    def __init__(self, bus: MemoryBus, session: aiohttp.ClientSession, port: int) -> None:
+    def __init__(
+        self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed
+    ) -> None:
         self.bus = bus
         self._session = session
-        self._port = port
+        self.listener = listener
+        self.feed = feed
         self.token = token_of(USER)
         self._begun: list[asyncio.Task[tuple[int, Any]]] = []
 
@@ -95,7 +98,7 @@ class InProcess:
         await client.socket.disconnect()
 
     def _url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._port}{path}"
+        return f"http://127.0.0.1:{self.listener.port}{path}"
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -163,11 +166,11 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
         )
         await live.start()
         app = application(Part.WORKSPACE, door=door, health=health, metrics=metrics, sandbox=True)
-        live.server.attach(app)
+        live.attach(app)
         listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        running = InProcess(bus, session, listener.port)
+        running = InProcess(bus, session, listener, live)
         yield running
         await running.end()
         bus.bury()  # what a killed gateway waits for ends
