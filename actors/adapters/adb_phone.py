@@ -1,8 +1,9 @@
 """A phone over adb: the `Phone` port.
 
 Call states come from the phone's own log of Telecom events as a stream. What the log does not say (ALERTING of a
-VoLTE call) or might lose is asked: the registry while a call is dialled, everything at each new connection and
-every few seconds while a call is up. A call moves forward only, so an answer that is late changes nothing.
+VoLTE call) or might lose is asked: the registry while a call is dialled, everything at each new connection, when a
+line comes late, and every few seconds while a call is up. A call moves forward only, so an answer that is late changes
+nothing.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from actors.adapters import android_orders as orders
 from actors.adapters.adb import LongShell
 from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch
 from actors.adapters.android_orders import Dialled
+from actors.adapters.log_clock import LogClock
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -99,6 +101,7 @@ class AdbPhone:
         self._claimed = self._taken = False  # since the phone came: it is known to be nobody else's; somebody else's
         self._boot = ""
         self._read: android.Read | None = None  # the last look
+        self._log_clock = LogClock()
         self._calls: OrderedDict[str, CallPhase] = OrderedDict()
         self._incoming: set[str] = set()
         self._call_is_up = asyncio.Event()
@@ -166,7 +169,10 @@ class AdbPhone:
 
     async def _read_calls(self) -> android.Read:
         self._check_not_taken()
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
+        answered = loop.time()
         read = None if done.truncated else android.parse_look(done.output, self._read)
         if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
@@ -174,6 +180,7 @@ class AdbPhone:
         first, self._boot = read.boot != self._boot, read.boot
         if self._read is None or self._read.boot != read.boot or read.is_later_than(self._read):
             self._read = read
+        self._log_clock.looked(asked, answered, read.memory.clock.epoch)
         self._note(read.look, first=first)
         return read
 
@@ -294,6 +301,8 @@ class AdbPhone:
                 async with self._client.lines(self._serial, LOG) as lines:
                     await self.look()
                     async for line in lines:
+                        if self._log_clock.is_late(android.stamp_of(line), loop.time()):
+                            await self.look()  # it says how long ago everything was; without it the stream is of no use
                         self._read_line(line)
             except PhoneError as error:
                 log.debug("log stream not opened", serial=self._serial, error=str(error))

@@ -67,6 +67,18 @@ async def test_a_server_that_dies_says_nothing_about_the_phone_and_the_call_is_f
     assert handset.dials == {"+380991230007": 1}
 
 
+async def test_what_comes_late_is_told_with_the_age_that_the_phone_gives_it(
+    phone: AdbPhone, server: Server, handset: VirtualPhone, ear: Ear
+) -> None:
+    handset.telephony.scale = 1.0
+    await phone.dial("+380991232002")  # answers after 1 s, hangs up 2 s later
+    await ear.phase(CallPhase.ALERTING)
+    await server.stand_still(4.5)
+    ended = await ear.phase(CallPhase.DISCONNECTED)
+    answered = next(seen for seen in ear.calls() if seen.phase is CallPhase.ACTIVE)
+    assert abs(answered.age - ended.age - 2.0) < 0.5 and 1.0 < ended.age < 3.5
+
+
 async def test_a_dial_while_the_server_is_away_reaches_nobody(
     phone: AdbPhone, server: Server, handset: VirtualPhone, ear: Ear
 ) -> None:
