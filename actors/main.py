@@ -32,7 +32,8 @@ from actors.point import keys
 from actors.point.bus_login import BusLogin
 from actors.point.keys import ensure_keys, write_secret
 from actors.point.point import Point
-from actors.runtime.bus import Bus, BusUnavailable
+from actors.runtime.bus import Bus, BusError
+from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.logging import configure
 from actors.settings import Settings, SettingsError, load
 from actors.slot.registry import adb_name
@@ -128,6 +129,7 @@ async def serve(settings: Settings) -> int:
     settings.state.mkdir(parents=True, exist_ok=True)
     bus = await connect(settings.nats, name="actors", on_closed=closed.set)
     await bus.ensure_streams()
+    await refuse_earlier(bus)
     tracker = DeviceTracker(client=AdbClient(host=settings.adb.host, port=settings.adb.port))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
@@ -177,7 +179,7 @@ def main() -> None:
         configure(level=settings.log.level, service="actors")
         with contextlib.suppress(KeyboardInterrupt):
             sys.exit(asyncio.run(serve(settings)))
-    except (SettingsError, BusUnavailable) as error:
+    except (SettingsError, BusError, EarlierJournal) as error:
         sys.exit(f"ottb: {error}")
 
 
