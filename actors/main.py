@@ -41,6 +41,7 @@ from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
 
+THREAD_TURN = 0.0005  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 KEY_LOOK, KEY_SLACK = 3600.0, 24 * 3600.0  # seconds
 SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
@@ -177,6 +178,7 @@ def main() -> None:
     try:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="actors")
+        sys.setswitchinterval(THREAD_TURN)
         with contextlib.suppress(KeyboardInterrupt):
             sys.exit(asyncio.run(serve(settings)))
     except (SettingsError, BusError, EarlierJournal) as error:
