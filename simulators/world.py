@@ -159,7 +159,7 @@ class World:
         self._end(life)
         if self.random.random() < 0.15:
             machine.boots += 1
-            machine.clock = SimClock(self.loop, boot=f"{machine.id}/{machine.boots}")
+            machine.clock = machine.clock.rebooted(f"{machine.id}/{machine.boots}")
 
     def pause(self, life: Life) -> None:
         """The process stands still for a while, and goes on as if nothing had been."""
