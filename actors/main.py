@@ -35,7 +35,8 @@ from actors.point import keys
 from actors.point.bus_login import BusLogin
 from actors.point.keys import ensure_keys, write_secret
 from actors.point.point import Point
-from actors.runtime.bus import Bus, BusUnavailable
+from actors.runtime.bus import Bus, BusError
+from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.logging import configure
 from actors.settings import Settings, SettingsError, load
 from actors.slot.registry import adb_name
@@ -43,6 +44,7 @@ from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
 
+THREAD_TURN = 0.0005  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 KEY_LOOK, KEY_SLACK = 3600.0, 24 * 3600.0  # seconds
 SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
@@ -148,6 +150,7 @@ async def serve(settings: Settings) -> int:
         return 0
     bus = await connect(settings.nats, name="actors", on_closed=closed.set)
     await bus.ensure_streams()
+    await refuse_earlier(bus)
     tracker = DeviceTracker(client=AdbClient(host=settings.adb.host, port=settings.adb.port))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
@@ -195,9 +198,10 @@ def main() -> None:
     try:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="actors")
+        sys.setswitchinterval(THREAD_TURN)
         with contextlib.suppress(KeyboardInterrupt):
             sys.exit(asyncio.run(serve(settings)))
-    except (SettingsError, BusUnavailable) as error:
+    except (SettingsError, BusError, EarlierJournal) as error:
         sys.exit(f"ottb: {error}")
 
 

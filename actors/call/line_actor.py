@@ -162,6 +162,8 @@ class LineActor(Actor[State], Generic[State]):
         except (Unreadable, NotOurs) as error:
             self._host.quarantine("call", call_id, str(error))
             self.tell(Drop(call_id=call_id))
+            if isinstance(error, Unreadable):  # nobody can end it on record, and it shall not hold the line for ever
+                self.tell(Over(call_id=call_id, at=moment(self._host.clock).at, seq=0))
 
     def _prepare(self, call: Actor[Any]) -> None:
         assert isinstance(call, CallActor)

@@ -73,6 +73,7 @@ class Exchange:
         self._limits = limits
         self._extensions = extensions
         self._recording = recording
+        self._names: tuple[str, ...] = ()  # of all trunks here
         self._unset: dict[str, TrunkConfig | None] = {}  # settings that wait for a trunk's calls to end; None: remove
 
     async def start(self) -> None:
@@ -80,6 +81,7 @@ class Exchange:
         wanted = {config.name: config for config in self._from_file}
         await self._host.activate_all("trunk", sorted(wanted), _move_here)
         await self._host.activate_all("trunk", sorted(await self._on_record() - wanted.keys()))
+        self._names = tuple(sorted(trunk.id for trunk in self._host.all("trunk")))
         self._unset = {trunk.id: wanted.get(trunk.id) for trunk in self._trunks() if self._differs(trunk, wanted)}
         await self.bring_up_to_date()
 
@@ -236,7 +238,8 @@ class Exchange:
     # --- inside
 
     def _trunks(self) -> list[TrunkActor]:
-        return [actor for actor in self._host.all("trunk") if isinstance(actor, TrunkActor)]
+        actors = (self._host.get("trunk", name) for name in self._names)
+        return [actor for actor in actors if isinstance(actor, TrunkActor)]
 
     async def _on_record(self) -> set[str]:
         names: set[str] = set()

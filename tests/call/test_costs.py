@@ -25,7 +25,8 @@ from simulators.world import ledger_of
 MAY = frozenset({Action.CALL_START.value, Action.CALL_END.value})
 PHONE, TRUNK = "phone", "trunk"
 JOURNAL = ("append", "last", "replay", "ids", "get", "put", "delete")
-IDLE = ("OTTB_OWN", "OTTB_SNAP", ".tel.", "qry.call.open")  # goes on by itself, whether there are calls or not
+# What goes on by itself, whether there are calls or not.
+IDLE = ("OTTB_OWN", "OTTB_SNAP", ".tel.host", ".tel.trunk", "qry.call.open")
 MOST = 12  # bus messages of one call
 
 

@@ -1,0 +1,61 @@
+"""A call whose record cannot be read costs that call: its line serves on."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+
+import msgspec
+import pytest
+
+from actors.assembly import running
+from actors.runtime.bus import ID
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.wire import ask
+from actors.settings import Dial, Settings
+from bus_schemas.call import START_CALL, CallDialing, StartCall
+from bus_schemas.permissions import Action
+from bus_schemas.slot import SlotConfig
+from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
+from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.pocket_phone import Handset, PocketPhone
+
+PLACE = "ottb.v1.evt.call.slot-1.c_aaaaaaaaaaaaaaaa"
+
+
+async def _story(bad: str) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimLoop)
+    clock = SimClock(loop)
+    broker = MemoryBroker(clock=clock)
+    bus, ids = MemoryBus(broker), CountedIds("t")
+    dialing = CallDialing(
+        line="slot-1", call_id="c_aaaaaaaaaaaaaaaa", slot=1, user="op12", number="+380501230001",
+        at="2026-01-01T00:00:00.000Z", mono=0.0, boot="b", command_id="c0", ring_timeout=60, max_duration=60,
+    )  # fmt: skip
+    settings = Settings(slots=(SlotConfig(id=1, serial="p1", region="UA"),), dial=Dial(user_concurrent_calls=1))
+    handset = Handset()
+
+    def host() -> AbstractAsyncContextManager[Host]:
+        return running(
+            settings, bus=bus, clock=clock, ids=ids, devices=lambda: (), pbxs={}, lost=asyncio.Event(),
+            make_phone=lambda config: PocketPhone(handset, alive=lambda: True, buried=bus.buried),
+        )  # fmt: skip
+
+    async with host():
+        await asyncio.sleep(1.0)
+    entries = {"dialing": msgspec.json.encode(dialing), "alerting": b"{}"} | {bad: b"{nonsense"}
+    seq = 0
+    for past, data in entries.items():
+        seq = await bus.append(f"{PLACE}.{past}", data, {ID: past}, scope=f"{PLACE}.*", expect=seq)
+    async with host() as second:
+        await asyncio.sleep(5.0)
+        assert ("call", "c_aaaaaaaaaaaaaaaa") in second.quarantined
+        context = Context(command_id="c1", user="op12", actions=frozenset({Action.CALL_START.value}))
+        await ask(MemoryBus(broker), START_CALL, StartCall(number="+380501230001"), context)
+        await asyncio.sleep(10.0)
+        assert handset.dials == ["+380501230001"]
+
+
+@pytest.mark.parametrize("bad", ["dialing", "alerting"])
+def test_a_call_that_cannot_be_read_is_named_and_holds_nothing(bad: str) -> None:
+    run(lambda: _story(bad), seed=1)

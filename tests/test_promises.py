@@ -1,0 +1,25 @@
+"""Every test that docs/promises.md names is there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROMISES = (ROOT / "docs" / "promises.md").read_text()
+
+
+def test_what_holds_a_promise_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PROMISES)
+    assert len(named) > 40
+    for file, test in named:
+        assert re.search(rf"def {test}\(", (ROOT / file).read_text()), f"{file} has no {test}"
+
+
+def test_the_files_that_hold_it_are_there() -> None:
+    for link in re.findall(r"\]\(([\w./-]+)\)", PROMISES):
+        assert (ROOT / "docs" / link).resolve().exists(), link
+
+
+def test_every_promise_says_what_could_break_it_and_what_would_notice() -> None:
+    for promise in PROMISES.split("\n## ")[1:-1]:
+        for part in ("**Held by**", "**Could still break it**", "**Tests**"):
+            assert part in promise, f"{promise.splitlines()[0]}: no {part}"
