@@ -87,7 +87,9 @@ async def running(
                 "slot": lambda id, host: SlotActor(
                     id=id, host=host, caps=caps, make_phone=make_phone, pool=pool
                 ),
-                "trunk": lambda id, host: TrunkActor(id=id, host=host, caps=caps, pbxs=pbxs),
+                "trunk": lambda id, host: TrunkActor(
+                    id=id, host=host, caps=caps, pbxs=pbxs, over=lambda *call: extensions.release(*call)
+                ),
                 "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
             },
         )

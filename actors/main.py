@@ -18,7 +18,8 @@ import msgspec
 import structlog
 
 from actors.adapters.adb import AdbClient
-from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.nats_bus import connect

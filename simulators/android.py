@@ -296,6 +296,12 @@ def _fixed(out: bytes = b"", code: int = 0) -> Callable[[Android, list[str], byt
     return lambda android, args, stdin: Result(out, code=code)
 
 
+def _tee(android: Android, args: list[str], stdin: bytes) -> Result:
+    if not args or not android.write_file(args[-1], stdin):
+        return Result(out=stdin, err=f"tee: {args[-1] if args else ''}: No space left on device\n".encode(), code=1)
+    return Result(stdin)
+
+
 COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
     "am": Android.am,
     "cat": Android.cat,
@@ -317,6 +323,7 @@ COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
     "settings": Android.settings_command,
     "sleep": Android.sleep,
     "svc": _fixed(),
+    "tee": _tee,
     "telecom": Android.telecom,
     "true": _fixed(),
     "uiautomator": Android.uiautomator,

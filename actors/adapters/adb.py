@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import itertools
 import re
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
@@ -23,7 +24,11 @@ SHELLS_AT_ONCE = 32
 LINE_LIMIT = 64 * 1024
 LONG_SHELL_LIMIT = 256 * 1024
 OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
+LAST_KIND = 5  # kIdWindowSizeChange
+FRAME_LIMIT = 4 * 1024 * 1024  # bytes; a phone sends at most 1 MiB at once
+QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
+_LENGTH = re.compile(rb"[0-9A-Fa-f]{4}")
 _PROPERTY = re.compile(r"\s+(\w+):(\S+)$")
 
 
@@ -46,7 +51,10 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 def parse_devices(text: str) -> dict[str, Seen]:
-    """The snapshot of a tracking stream, by serial. A state may hold spaces and brackets."""
+    """The snapshot of a tracking stream, by serial; of phones with one serial, the second and so on by their place
+    (`usb:1-2.3`). A state may hold spaces and brackets. Raises ValueError for what is no such list."""
+    if text and not text.endswith("\n"):
+        raise ValueError(f"a list of phones that is cut short: {text[-40:]!r}")
     devices: dict[str, Seen] = {}
     for line in text.splitlines():
         serial, _, rest = line.partition(" ")
@@ -54,8 +62,11 @@ def parse_devices(text: str) -> dict[str, Seen]:
         while match := _PROPERTY.search(rest):
             properties[match[1]] = match[2]
             rest = rest[: match.start()]
-        if serial and set(serial) != {"?"}:
-            devices[serial] = Seen(
+        if not serial or not rest.strip():
+            raise ValueError(f"no line of a list of phones: {line[:40]!r}")
+        if set(serial) != {"?"}:
+            key = serial if serial not in devices else f"usb:{properties.get('usb', '')}"
+            devices[key] = Seen(
                 serial=serial,
                 state=rest.strip(),
                 transport_id=properties.get("transport_id", ""),
@@ -80,9 +91,11 @@ class Wire:
                 request = service.encode()
                 self._writer.write(b"%04x" % len(request) + request)
                 status = await self.reader.readexactly(4)
-                if status != b"OKAY":
+                if status == b"FAIL":
                     raise AdbRefused(f"{self._name}: {await self._read_text()}")
-        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+                if status != b"OKAY":
+                    raise ValueError(f"{status!r} is no answer of an adb server")
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
             raise AdbServerGone(f"{self._name}: {service.split(':', 1)[0]}: {error!r}") from None
 
     async def read_text(self, *, timeout: float | None = REPLY_TIMEOUT) -> str:
@@ -94,16 +107,29 @@ class Wire:
             raise AdbServerGone(f"{self._name}: {error!r}") from None
 
     async def _read_text(self) -> str:
-        length = int(await self.reader.readexactly(4), 16)
+        digits = await self.reader.readexactly(4)
+        if not _LENGTH.fullmatch(digits):
+            raise ValueError(f"{digits!r} is no length of an adb server")
+        length = int(digits, 16)
         return (await self.reader.readexactly(length)).decode(errors="replace")
 
     async def frame(self) -> tuple[int, bytes]:
-        """One shell v2 frame."""
+        """One shell v2 frame. Raises ConnectionError for what cannot be one."""
         header = await self.reader.readexactly(5)
-        return header[0], await self.reader.readexactly(int.from_bytes(header[1:], "little"))
+        kind, length = header[0], int.from_bytes(header[1:], "little")
+        if kind > LAST_KIND or length > FRAME_LIMIT or (kind == EXIT and length == 0):
+            raise ConnectionError(f"{self._name}: no frame of a shell: {header!r}")
+        return kind, await self.reader.readexactly(length)
 
     def send_stdin(self, data: bytes) -> None:
         self._writer.write(bytes([STDIN]) + len(data).to_bytes(4, "little") + data)
+
+    def expect_more(self) -> None:
+        """Say that a piece was read and another is awaited. The server holds back the second of two small pieces until
+        the first is acknowledged (Nagle), and the kernel would wait 40 ms with that."""
+        if (connection := self._writer.get_extra_info("socket")) is not None and QUICKACK is not None:
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
 
     def close(self) -> None:
         """Closing tells the phone, which ends what ran there."""
@@ -140,7 +166,10 @@ class AdbClient:
         """The server's own version number."""
         async with self.wire() as wire:
             await wire.ask("host:version")
-            return int(await wire.read_text(), 16)
+            text = await wire.read_text()
+            if not _LENGTH.fullmatch(text.encode()):
+                raise AdbServerGone(f"adb server: {text[:20]!r} is no version")
+            return int(text, 16)
 
     async def connect(self, address: str) -> str:
         """Have the server connect to a phone on TCP. Returns what it said; that is no promise."""
@@ -163,7 +192,12 @@ class AdbClient:
         async with self.wire() as wire:
             await wire.ask("host:track-devices-l")
             while True:
-                yield parse_devices(await wire.read_text(timeout=None))
+                text = await wire.read_text(timeout=None)
+                try:
+                    devices = parse_devices(text)
+                except ValueError as error:
+                    raise AdbServerGone(f"adb server: {error}") from None
+                yield devices
 
     async def shell(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
         """Run one command in a shell of its own. PhoneUnreachable: it was not sent; PhoneUncertain: it was."""
@@ -225,6 +259,7 @@ async def _collect(wire: Wire, max_output: int) -> ShellResult:
         room = max_output - len(output) - len(errors)
         truncated = truncated or len(data) > room
         (output if kind == OUT else errors).extend(data[: max(room, 0)])
+        wire.expect_more()
 
 
 async def _lines(wire: Wire) -> AsyncIterator[str]:
@@ -256,17 +291,33 @@ class LongShell:
         self._wire: Wire | None = None
         self._numbers = itertools.count(1)
 
-    async def run(self, command: str, *, timeout: float) -> ShellResult:
-        """Run a command of one line. PhoneUnreachable: it was not sent; PhoneUncertain: it may have run."""
+    async def run(
+        self,
+        command: str,
+        *,
+        timeout: float,
+        sent_within: float | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> ShellResult:
+        """Run a command of one line. PhoneUnreachable: it was not sent; PhoneUncertain: it may have run.
+
+        `sent_within`: seconds after which it is no longer sent, for what must not be done late; default `timeout`.
+        `wanted` is asked when its turn has come, right before it leaves: no longer wanted, it is not sent.
+        """
         assert "\n" not in command
+        began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(timeout) as deadline, self._turn:
+            async with asyncio.timeout(sent_within or timeout) as deadline, self._turn:
                 if self._wire is not None and self._wire.reader.at_eof():  # it ended while nobody used it
                     self.close()
                 wire = self._wire or await self._open()
+                if sent_within is not None:
+                    deadline.reschedule(began + timeout)
+                if not wanted():
+                    raise PhoneUnreachable(f"{self._serial}: the order was withdrawn before it was sent")
                 return await self._exchange(wire, command, deadline)
         except TimeoutError:
-            raise PhoneUnreachable(f"{self._serial}: the shell was in use for {timeout:g} s") from None
+            raise PhoneUnreachable(f"{self._serial}: the shell was in use for {sent_within or timeout:g} s") from None
 
     async def _open(self) -> Wire:
         self._wire = await self._client.open_service(self._serial, "shell,v2,raw:sh")
@@ -296,6 +347,7 @@ class LongShell:
             if at >= 0 and output.endswith(b"\n") and output[at + len(word) + 1 :].strip().isdigit():
                 code = int(output[at + len(word) + 1 :])
                 return ShellResult(exit_code=code, output=output[:at].decode(errors="replace"), truncated=False)
+            wire.expect_more()
 
     def close(self) -> None:
         wire, self._wire = self._wire, None

@@ -1,4 +1,4 @@
-"""A phone over adb: the `Phone` port, and the tracker that tells all phones of one server how they hang on it.
+"""A phone over adb: the `Phone` port.
 
 Call states come from the phone's own log of Telecom events as a stream. What the log does not say (ALERTING of a
 VoLTE call) or might lose is asked: the registry while a call is dialled, everything at each new connection and
@@ -9,13 +9,16 @@ import asyncio
 import re
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from msgspec.structs import replace
 
 from actors.adapters import android, android_health
-from actors.adapters.adb import AdbClient, LongShell, Seen
+from actors.adapters import android_orders as orders
+from actors.adapters.adb import LongShell
+from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch
+from actors.adapters.android_orders import Dialled
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -23,22 +26,24 @@ from actors.slot.phone import (
     Link,
     LinkChanged,
     Look,
+    PhoneBusy,
     PhoneError,
     PhoneRefused,
+    PhoneUncertain,
     PhoneUnreachable,
     Report,
     ShellResult,
     newer,
 )
-from actors.slot.registry import Device
 from bus_schemas.call import EndReason
 
 log = structlog.get_logger()
 
 NUMBER = re.compile(r"\+[1-9][0-9]{6,14}\Z")
-ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")
 
 SHORT_TIMEOUT = 10.0  # `am` and `input` start a virtual machine on the phone
+DIAL_WITHIN = 2.0  # seconds: who asked for the right to dial just before has it for about so long
+HANG_UP_TRIES = 3
 LOOK_TIMEOUT = 8.0
 LOOK_LIMIT = 512 * 1024
 HEALTH_TIMEOUT = 10.0
@@ -47,131 +52,33 @@ LIVENESS_EVERY = 10.0
 LIVENESS_TIMEOUT = 5.0
 ALERTING_EVERY = 0.4
 BACKSTOP_EVERY = 3.0
-RETRY_FIRST, RETRY_LAST = 0.25, 10.0
-CONNECTS_AT_ONCE = 8
 REMEMBERED_CALLS = 32
 
 LOG = "logcat -b system,radio -v epoch -T 1 -s Telecom:I RILJ:D"
-REFUSED = re.compile(r"(?m)^(?:Error|Exception|java\.lang\.|.*SecurityException).*")
+FAILED: Mapping[Dialled, type[PhoneError]] = {
+    Dialled.BUSY: PhoneBusy,
+    Dialled.SILENT: PhoneUnreachable,
+    Dialled.REFUSED: PhoneRefused,
+    Dialled.UNCERTAIN: PhoneUncertain,
+}
 
 LINK_OF_STATE: Mapping[str, Link] = {"device": Link.ONLINE, "unauthorized": Link.UNAUTHORIZED}
 SETTLING = 0.5  # seconds: a phone that comes back passes `offline` and `authorizing`, which is no news
 ORDER = {CallPhase.DIALING: 0, CallPhase.ALERTING: 1, CallPhase.ACTIVE: 2, CallPhase.DISCONNECTED: 3}
 
 
-def link_of(seen: Seen | None) -> tuple[Link, str]:
-    """A line of adb's list as a link, and adb's words for people."""
-    if seen is None:
-        return Link.ABSENT, "not plugged in, or adb does not see it"
-    return LINK_OF_STATE.get(seen.state, Link.OFFLINE), "" if seen.state == "device" else seen.state
-
-
-def find(devices: Mapping[str, Seen], name: str) -> Seen | None:
-    """The phone of a name: its serial, or its place (`usb:1-2.3`), both of which adb takes as a target."""
-    if not name.startswith("usb:"):
-        return devices.get(name)
-    return next((seen for seen in devices.values() if f"usb:{seen.usb}" == name), None)
+def link_of(sight: Sight) -> tuple[Link, str]:
+    """How a phone hangs on the server, as a link, and words for people."""
+    if not sight.server:
+        return Link.UNKNOWN, "the adb server does not answer"
+    if sight.seen is None:
+        return Link.ABSENT, sight.taken or "not plugged in, or adb does not see it"
+    state = sight.seen.state
+    return LINK_OF_STATE.get(state, Link.OFFLINE), "" if state == "device" else state
 
 
 def _number(ref: str) -> int:
     return int(ref.rpartition("@")[2])
-
-
-class DeviceTracker:
-    """One stream for all phones of an adb server. Phones on TCP are connected, and again when they were lost."""
-
-    def __init__(self, *, client: AdbClient) -> None:
-        self.client = client
-        self._devices: dict[str, Seen] | None = None  # None: the server is away, nothing is known
-        self._watchers: dict[str, Callable[[Seen | None, bool], None]] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._connecting: dict[str, asyncio.Task[None]] = {}
-        self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        tasks = [task for task in (self._task, *self._connecting.values()) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def devices(self) -> Iterable[Device]:
-        """Every phone that adb lists."""
-        return [
-            Device(serial=seen.serial, state=seen.state, model=seen.model, usb=seen.usb)
-            for seen in (self._devices or {}).values()
-        ]
-
-    def watch(self, serial: str, tell: Callable[[Seen | None, bool], None]) -> None:
-        """Hear of a phone: its line, and whether the server itself answers. At once, if anything is known."""
-        self._watchers[serial] = tell
-        if self._devices is not None:
-            tell(find(self._devices, serial), True)
-        self._connect_if_needed(serial)
-
-    def unwatch(self, serial: str) -> None:
-        self._watchers.pop(serial, None)
-        task = self._connecting.pop(serial, None)
-        if task is not None:
-            task.cancel()
-
-    async def _run(self) -> None:
-        pause = RETRY_FIRST
-        while True:
-            try:
-                async for devices in self.client.track():
-                    pause = RETRY_FIRST
-                    self._changed(devices)
-            except PhoneUnreachable as error:
-                if self._devices is not None:
-                    log.warning("adb server lost", error=str(error))
-                self._lost()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 2.0)
-
-    def _lost(self) -> None:
-        """The server is away: that says nothing about any phone."""
-        if self._devices is None:
-            return
-        self._devices = None
-        for tell in list(self._watchers.values()):
-            tell(None, False)
-
-    def _changed(self, devices: dict[str, Seen]) -> None:
-        before, self._devices = self._devices, devices
-        for serial, tell in list(self._watchers.items()):
-            # A new transport id is another connection: the phone was away, however short.
-            if before is None or find(before, serial) != find(devices, serial):
-                tell(find(devices, serial), True)
-            self._connect_if_needed(serial)
-
-    def _connect_if_needed(self, serial: str) -> None:
-        if self._devices is None or not ADDRESS.match(serial) or serial in self._connecting:
-            return
-        if serial not in self._devices:
-            task = asyncio.get_running_loop().create_task(self._connect(serial))
-            self._connecting[serial] = task
-            task.add_done_callback(lambda done: self._connected(serial, done))
-
-    def _connected(self, serial: str, done: asyncio.Task[None]) -> None:
-        if self._connecting.get(serial) is done:  # a phone watched anew has a task of its own
-            del self._connecting[serial]
-
-    async def _connect(self, serial: str) -> None:
-        pause = RETRY_FIRST
-        while self._devices is not None and serial in self._watchers:
-            seen = self._devices.get(serial)
-            if seen is not None:  # adb itself goes on trying while it lists the phone
-                return
-            try:
-                async with self._turns:
-                    await self.client.connect(serial)
-            except PhoneUnreachable as error:
-                log.debug("phone not connected", serial=serial, error=str(error))
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RETRY_LAST)
 
 
 class AdbPhone:
@@ -187,7 +94,9 @@ class AdbPhone:
         self._link = (Link.UNKNOWN, "")
         self._transport = ""
         self._settling: asyncio.TimerHandle | None = None
+        self._watch: Watch | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._claimed = self._taken = False  # since the phone came: it is known to be nobody else's; somebody else's
         self._boot = ""
         self._read: android.Read | None = None  # the last look
         self._calls: OrderedDict[str, CallPhase] = OrderedDict()
@@ -201,11 +110,12 @@ class AdbPhone:
     def start(self, report: Callable[[Report], None]) -> None:
         self._report = report
         self._report(LinkChanged(link=Link.UNKNOWN, detail="not asked yet"))
-        self._tracker.watch(self._serial, self._seen)
+        self._watch = self._tracker.watch(self._serial, self._seen)
 
     async def close(self) -> None:
         self._report = lambda report: None
-        self._tracker.unwatch(self._serial)
+        if self._watch is not None:
+            self._tracker.unwatch(self._watch)
         if self._settling is not None:
             self._settling.cancel()
         await self._stop_watching()
@@ -214,37 +124,70 @@ class AdbPhone:
     async def dial(self, number: str, call_id: str = "c_1", wanted: Callable[[], bool] = lambda: True) -> None:
         if not NUMBER.match(number):
             raise ValueError("only an E.164 number that passed the gate may reach a phone")
-        if not wanted():
-            raise PhoneUnreachable(f"{self._serial}: the order was withdrawn")
-        uri = number.replace("+", "%2B")
-        done = await self._shell.run(f"am start -a android.intent.action.CALL -d tel:{uri}", timeout=SHORT_TIMEOUT)
-        refusal = REFUSED.search(done.output)
-        if done.exit_code != 0 or refusal:
-            raise PhoneRefused(f"{self._serial}: {refusal[0] if refusal else done.output.strip() or 'am failed'}")
+        if not self._claimed:
+            await self._read_calls()
+        self._check_hold()
+        done = await self._shell.run(
+            orders.dial_line(number, call_id), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN, wanted=wanted
+        )
+        outcome, words = orders.read_dial(done.output, done.exit_code)
+        if outcome is not Dialled.TAKEN:
+            raise FAILED[outcome](f"{self._serial}: {outcome.value}: {words}")
 
     async def hang_up(self, ref: str | None) -> None:
-        if (await self.look()).live:  # with no call up, this key locks the screen
-            await self._shell.run("input keyevent 6", timeout=SHORT_TIMEOUT)
+        self._check_not_taken()
+        if ref is not None and self._boot and ref.startswith(f"{self._boot}/"):
+            word = await self._press(orders.hang_up_line(ref))
+            if word in (orders.PRESSED, orders.GONE):
+                return
+        for _ in range(HANG_UP_TRIES):
+            read = await self._read_calls()
+            target, obstacle = orders.in_the_way(read.look, ref)
+            if target is None:
+                return
+            if obstacle:
+                raise PhoneRefused(f"{self._serial}: {target} is not hung up: {obstacle}")
+            if await self._press(orders.hang_up_among_line(target, read.listed)) == orders.PRESSED:
+                return
+        raise PhoneRefused(f"{self._serial}: not hung up: its calls changed with every look")
+
+    async def _press(self, line: str) -> str:
+        """Let a line press END where it may; the word that it answered."""
+        done = await self._shell.run(line, timeout=SHORT_TIMEOUT)
+        word, refusal = orders.read_hang_up(done.output, done.exit_code)
+        if refusal:
+            raise PhoneRefused(f"{self._serial}: {refusal}")
+        if not word:
+            raise PhoneUncertain(f"{self._serial}: no whole answer to a hang-up: {done.output.strip()[:200]}")
+        return word
 
     async def look(self) -> Look:
+        return (await self._read_calls()).look
+
+    async def _read_calls(self) -> android.Read:
+        self._check_not_taken()
         done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
         read = None if done.truncated else android.parse_look(done.output, self._read)
         if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
+        self._claim(read.boot)
         first, self._boot = read.boot != self._boot, read.boot
         if self._read is None or self._read.boot != read.boot or read.is_later_than(self._read):
             self._read = read
         self._note(read.look, first=first)
-        return read.look
+        return read
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
+        self._check_not_taken()
         return await self._client.shell(self._serial, command, timeout=timeout, max_output=max_output)
 
     async def reboot(self) -> None:
+        self._check_not_taken()
         wire = await self._client.open_service(self._serial, "reboot:")
         wire.close()
 
     async def reconnect(self) -> None:
+        self._check_not_taken()
         await self._stop_watching()
         self._shell.close()
         if ADDRESS.match(self._serial):
@@ -254,19 +197,45 @@ class AdbPhone:
 
     # --- the link
 
-    def _seen(self, seen: Seen | None, server_answers: bool) -> None:
-        link = link_of(seen) if server_answers else (Link.UNKNOWN, "the adb server does not answer")
-        transport = seen.transport_id if seen is not None else ""
+    def _check_not_taken(self) -> None:
+        """A phone that somebody else uses under another name is not ours to touch."""
+        told = self._watch.told if self._watch is not None else None
+        if told is not None and told.taken:
+            raise PhoneUnreachable(f"{self._serial}: {told.taken}")
+
+    def _check_hold(self) -> None:
+        """A phone is dialled on only while it is known to be ours."""
+        if self._watch is None or not self._tracker.holds(self._watch):
+            raise PhoneUnreachable(f"{self._serial}: {self._link[1] or 'adb does not list it'}")
+
+    def _claim(self, boot: str) -> None:
+        """Say which boot the phone of this name is in. Raises PhoneUnreachable where another name leads to it too."""
+        holder = self._tracker.claim(self._watch, boot) if self._watch is not None else ""
+        if not holder:
+            if not self._claimed and self._taken:
+                self._tell_link(*self._link)
+            self._claimed, self._taken = True, False
+            return
+        self._claimed, detail = False, f"this phone is in use as {holder} already"
+        if not self._taken:
+            self._taken = True
+            self._tell_link(Link.ABSENT, detail)
+        raise PhoneUnreachable(f"{self._serial}: {detail}")
+
+    def _seen(self, sight: Sight) -> None:
+        link = link_of(sight)
+        transport = sight.seen.transport_id if sight.seen is not None else ""
         if (link, transport) == (self._link, self._transport):
             return
         self._link, self._transport = link, transport
+        self._claimed = self._taken = False
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
         if link[0] is Link.ONLINE:
             self._start_watching()
             self._tell_link(*link)
-        elif not server_answers:  # nothing can be dialled now, and nobody knows for how long
+        elif not sight.server:  # nothing can be dialled now, and nobody knows for how long
             self._end_watching()
             self._tell_link(*link)
         else:
@@ -278,7 +247,7 @@ class AdbPhone:
 
     def _start_watching(self) -> None:
         self._end_watching()
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = asyncio.get_running_loop().create_task(self._follow())
 
     def _end_watching(self) -> None:
         if self._watching is not None:
@@ -291,18 +260,27 @@ class AdbPhone:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    async def _watch(self) -> None:
-        """Everything that is read from a phone that can be reached. Ends when it no longer can."""
+    async def _follow(self) -> None:
+        """Everything that is read from a phone that can be reached."""
+        async with asyncio.TaskGroup() as group:
+            for part in (self._follow_log, self._ask_while_in_call, self._read_health, self._check_liveness):
+                group.create_task(self._keep(part))
+
+    async def _keep(self, part: Callable[[], Awaitable[None]]) -> None:
+        """Do one part for as long as the phone is there. What goes wrong costs this part a pause, and no other."""
+        loop = asyncio.get_running_loop()
+        pause = RETRY_FIRST
         while True:
+            began = loop.time()
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._follow_log())
-                    group.create_task(self._ask_while_in_call())
-                    group.create_task(self._read_health())
-                    group.create_task(self._check_liveness())
-            except* Exception:
+                await part()
+                log.error("a part of watching a phone ended and is begun afresh", serial=self._serial, part=str(part))
+            except Exception:
                 log.exception("watching a phone failed and is begun afresh", serial=self._serial)
-            await asyncio.sleep(RETRY_LAST)
+            if loop.time() - began > RETRY_LAST:
+                pause = RETRY_FIRST
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_LAST)
 
     # --- calls
 
@@ -458,7 +436,7 @@ class AdbPhone:
             try:
                 await self._shell.run("true", timeout=LIVENESS_TIMEOUT)
                 self._latency = round(1000 * (loop.time() - sent), 1)
-                if missed >= 2:
+                if missed >= 2 and not self._taken:
                     self._tell_link(*self._link)
                 missed = 0
             except PhoneError as error:

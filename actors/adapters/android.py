@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from actors.adapters.phone_clock import Aged, Memory, ages_of, clock_of
-from actors.slot.phone import CallPhase, LiveCall, Look, PastCall
+from actors.adapters.phone_clock import Aged, Clock, Memory, ages_of, clock_of
+from actors.slot.phone import CallPhase, LiveCall, Look, Noted, PastCall
 from bus_schemas.call import EndReason
 
 SECTION = "@@"  # what the batched commands print between their parts
@@ -29,6 +29,8 @@ FOREGROUND_ACTIVE, FOREGROUND_ALERTING = 1, 4  # PreciseCallState
 
 HISTORY_TITLE = "Historical Events:"
 # A call in a list. Lines of the history may quote calls, but only after the `-` between their time and their text.
+NOTE = "/data/local/tmp/ottb-order"  # where a phone notes the order to dial that it carries out; any shell may write it
+_NOTE = re.compile(r"([A-Za-z0-9_-]{1,64}) ([0-9]+(?:\.[0-9]+)?) [0-9.]+ ([0-9a-f-]{36})$")
 _LIVE = re.compile(r"(?m)^[^-\n]*\[(?:Call id=)?(TC@[0-9]+), (?:state=)?([A-Z_]+),")
 _TITLE = re.compile(r"^\s*(?:SelfMgd )?Call(TC@[0-9]+)/[^\[]*(?:\[(.*)\])?\((MO|MT)")
 _EVENT = re.compile(r"^\s+([0-9]{2}):([0-9]{2}):([0-9]{2}\.[0-9]{3}) - ([A-Z_]+)(?: \((.*)\))?")
@@ -138,6 +140,7 @@ class Read(Struct, frozen=True, kw_only=True):
     boot: str
     look: Look
     memory: Memory
+    listed: tuple[str, ...]  # every call that is up as the phone lists it, some of them twice: `TC@5, state=ACTIVE`
 
     def is_later_than(self, other: "Read") -> bool:
         """Answers of one boot may come in another order than the phone gave them."""
@@ -148,13 +151,15 @@ def parse_look(text: str, before: Read | None = None) -> Read | None:
     """What the phone says of its calls, from the parts of `LOOK`. None: a part is missing, as while the phone starts;
     that is not the same as no call. `before`: the look before, to tell the ages of calls on a clock that is set."""
     times, boot, registry, telecom = ([*text.split(f"{SECTION}\n"), "", "", "", ""])[:4]
+    boot, _, note = boot.strip().partition("\n")
     boot = boot.strip().replace("-", "")[:16]
     clock = clock_of(times)
     lists, has_history, _ = telecom.partition(HISTORY_TITLE)
     if clock is None or not boot or "mCalls:" not in lists or not (has_history or "mCallAudioManager" in lists):
         return None
     memory = before.memory if before is not None and before.boot == boot else None
-    states = {call: state for call, state in _LIVE.findall(lists) if state not in _OVER}
+    listed = [match for match in _LIVE.finditer(lists) if match[2] not in _OVER]
+    states = {match[1]: match[2] for match in listed}
     histories = _histories(telecom)
     phases = _phases(states, histories, parse_registry(registry))
     aged = {
@@ -175,7 +180,18 @@ def parse_look(text: str, before: Read | None = None) -> Read | None:
         moments={call: tuple((clock.uptime or 0.0) - age for age in one.ages) for call, one in aged.items()},
         doubtful=frozenset(call for call, one in aged.items() if one.suspect),
     )
-    return Read(boot=boot, look=Look(live=tuple(live), past=tuple(past), boot=boot), memory=memory)
+    names = tuple(lists[match.start(1) : match.end(2)] for match in listed)
+    order = _noted(note, boot, clock)
+    look = Look(live=tuple(live), past=tuple(past), boot=boot, order=order)
+    return Read(boot=boot, look=look, memory=memory, listed=names)
+
+
+def _noted(note: str, boot: str, clock: Clock) -> Noted | None:
+    """The phone's own note of the last order to dial, if it is of this boot (`dial_line` writes it)."""
+    match = _NOTE.match(note.strip())
+    if match is None or match[3].replace("-", "")[:16] != boot or clock.uptime is None:
+        return None
+    return Noted(match[1], max(clock.uptime - float(match[2]), 0.0))
 
 
 class _History(Struct, kw_only=True):
@@ -267,5 +283,6 @@ def _past_call(ref: str, history: _History, aged: Aged) -> PastCall:
 REGISTRY = "dumpsys telephony.registry | grep -E 'Phone Id|m(Call|Ringing|Foreground|Background)CallState|mCallState'"
 LOOK = (
     f"date '+%H:%M:%S.%N %d %s'; cat /proc/uptime; echo {SECTION}; cat /proc/sys/kernel/random/boot_id;"
+    f" cat {NOTE} 2>/dev/null;"
     f" echo {SECTION}; {REGISTRY}; echo {SECTION}; dumpsys telecom"
 )

@@ -8,13 +8,13 @@ For a missing technology or endpoint there is nothing but `OriginateResponse`. `
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
 from msgspec import Struct
 
-from actors.adapters.ami import AmiClient, AmiDown, AmiError, AmiMessage, AmiRefused, AmiUncertain, Unsendable
+from actors.adapters.ami import AmiClient, AmiError, AmiMessage, AmiRefused, AmiUncertain, Unsendable
 from actors.settings import Ami
 from actors.slot.phone import CallPhase, CallSeen, LiveCall, Look
 from actors.trunk.pbx import (
@@ -22,6 +22,7 @@ from actors.trunk.pbx import (
     Contact,
     ContactSeen,
     Originate,
+    PbxError,
     PbxLink,
     PbxRefused,
     PbxReport,
@@ -59,6 +60,7 @@ class Ending(Struct):
     far: bool = False  # the far side asked for it
     up: bool = False
     told: bool = False
+    gone: bool = False  # its Hangup was heard
 
 
 def reason_of(cause: int, *, far: bool, up: bool) -> EndReason:
@@ -154,12 +156,8 @@ class Asterisk:
         self._track(order.call_id, trunk.endpoint)
         try:
             await self.client.act("Originate", fields)
-        except AmiUncertain as error:
-            raise PbxUncertain(f"{self.name}: {error}") from None
-        except AmiDown as error:
-            raise PbxUnreachable(f"{self.name}: {error}") from None
-        except (AmiRefused, Unsendable) as error:
-            raise PbxRefused(f"{self.name}: {error}") from None
+        except AmiError as error:
+            raise self._failed(error) from None
         self._report(trunk.endpoint, CallSeen(ref=order.call_id, phase=CallPhase.DIALING))
 
     def _extension(self, slot: int) -> list[tuple[str, str]]:
@@ -170,22 +168,35 @@ class Asterisk:
     async def hang_up(self, call_id: str) -> None:
         try:
             await self.client.act("Hangup", (("Channel", call_id), ("Cause", "16")))
-        except AmiRefused:
-            log.info("nothing to hang up", pbx=self.name, call_id=call_id)
         except AmiError as error:
-            raise PbxUncertain(f"{self.name}: {error}") from None
+            if not _no_such_channel(error):
+                raise self._failed(error) from None
+            log.info("nothing to hang up", pbx=self.name, call_id=call_id)
 
     async def look(self, call_id: str) -> Look:
         try:
             rows = await self.client.ask_list("Status", (("Channel", call_id),))
-        except AmiRefused:  # "No such channel"
-            return Look(live=(), past=())
+            row = next((row for row in rows if row.get("Uniqueid") == call_id), None)
+            live = await self._live_call(row, _number(row.get("Seconds", ""))) if row is not None else None
         except AmiError as error:
-            raise PbxUnreachable(f"{self.name}: {error}") from None
-        row = next((row for row in rows if row.get("Uniqueid") == call_id), None)
-        if row is None:
-            return Look(live=(), past=())
-        return Look(live=(await self._live_call(row, float(row.get("Seconds") or 0)),), past=())
+            if not _no_such_channel(error):
+                raise self._failed(error) from None
+            live = None
+        return Look(live=() if live is None or self._has_ended(call_id) else (live,), past=())
+
+    def _failed(self, error: AmiError) -> PbxError:
+        """What an error of the connection says about what was asked for."""
+        match error:
+            case AmiRefused() | Unsendable():
+                return PbxRefused(f"{self.name}: {error}")
+            case AmiUncertain():
+                return PbxUncertain(f"{self.name}: {error}")
+        return PbxUnreachable(f"{self.name}: {error}")
+
+    def _has_ended(self, call_id: str) -> bool:
+        """Whether the end was heard: an answer that was under way meanwhile is out of date."""
+        ending = self._endings.get(call_id)
+        return ending is not None and ending.gone
 
     # --- after a login
 
@@ -209,7 +220,7 @@ class Asterisk:
             mine = {
                 row["Uniqueid"]: live[row["Uniqueid"]]
                 for row in ours
-                if endpoint_of(row.get("Channel", "")) == trunk.endpoint
+                if endpoint_of(row.get("Channel", "")) == trunk.endpoint and not self._has_ended(row["Uniqueid"])
             }
             report(PbxLink(up=True, live=mine))
         await self._check()
@@ -225,17 +236,17 @@ class Asterisk:
             answer = await self.client.act("Getvar", (("Channel", call_id), ("Variable", "CDR(answer,u)")))
             now = await self.client.act("Ping")
             return max(float(now["Timestamp"]) - float(answer["Value"]), 0.0)
-        except (AmiRefused, KeyError, ValueError):
+        except (AmiRefused, KeyError, ValueError):  # it has ended, or has not been answered
             return None
 
     async def _check_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(CHECK_PAUSE)
-            if self.client.up:
-                if self._live is None:
-                    await self._take_stock()
-                else:
-                    await self._check()
+            try:
+                if self.client.up:
+                    await (self._take_stock() if self._live is None else self._check())
+            except Exception:  # one answer that cannot be read must not end the checks
+                log.exception("a check of the PBX failed", pbx=self.name)
 
     async def _check(self) -> None:
         """How each trunk's address and registration are."""
@@ -304,6 +315,7 @@ class Asterisk:
             case "OriginateResponse" if event.get("Response") == "Failure":
                 self._not_connected(call_id, ending, event)
             case "Hangup":
+                ending.gone = True
                 cause = event.get("Cause", "")
                 reason = reason_of(int(cause) if cause.isdigit() else 0, far=ending.far, up=ending.up)
                 gap = asyncio.get_running_loop().time() - self._up_since < GAP
@@ -355,10 +367,15 @@ class Asterisk:
             if trunk.endpoint == endpoint:
                 tell(report)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("work on the PBX failed", pbx=self.name, exc_info=task.exception())
 
 
 def contact_seen(status: str, rtt_usec: str) -> ContactSeen:
@@ -366,6 +383,19 @@ def contact_seen(status: str, rtt_usec: str) -> ContactSeen:
     known = Contact(status) if status in (Contact.REACHABLE, Contact.UNREACHABLE) else Contact.UNKNOWN
     rtt = round(int(rtt_usec) / 1000, 1) if rtt_usec.isdigit() and known is Contact.REACHABLE else None
     return ContactSeen(status=known, rtt_ms=rtt)
+
+
+def _no_such_channel(error: AmiError) -> bool:
+    """The one refusal that tells about the call. Others (no permission, a busy PBX) say nothing about it."""
+    return isinstance(error, AmiRefused) and "no such channel" in str(error).lower()
+
+
+def _number(text: str) -> float:
+    """A figure of the PBX; 0 where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _seconds(duration: str) -> float:

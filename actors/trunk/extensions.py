@@ -45,7 +45,7 @@ class Extensions:
         return ExtensionHeld(slot=request.slot, host=self._host.name, fence=subject, seq=seq)
 
     def release(self, slot: int, call_id: str) -> None:
-        """The call came to nothing."""
+        """The call is over, or came to nothing."""
         self._held.get(slot, {}).pop(call_id, None)
 
     def _slot(self, number: int, context: Context) -> SlotActor:

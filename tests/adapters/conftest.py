@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from actors.adapters.adb import AdbClient
-from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, Report
 from bench.parts import free_port, process
 from cli.up import adb_answers, adb_binary

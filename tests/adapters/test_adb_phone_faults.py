@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from actors.adapters import adb_phone
-from actors.adapters.adb_phone import AdbPhone, DeviceTracker
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneError
 from bus_schemas.call import EndReason
 from simulators.adb_device import Auth
@@ -39,7 +40,9 @@ async def test_an_incoming_call_is_told_as_one(phone: AdbPhone, handset: Virtual
     handset.incoming("+380441112233")
     seen = await ear.phase(CallPhase.ALERTING)
     assert seen.incoming
-    await phone.hang_up(None)
+    await phone.hang_up(None)  # it is not ours
+    assert handset.telephony.live
+    await phone.hang_up(seen.ref)
     ended = await ear.phase(CallPhase.DISCONNECTED)
     assert ended.incoming and ended.ref == seen.ref and ended.reason is EndReason.NO_ANSWER
 
@@ -167,7 +170,7 @@ async def test_a_call_that_is_up_when_the_watch_begins_is_told(
 
 
 async def test_hanging_up_ends_a_call_that_the_log_did_not_tell(phone: AdbPhone, handset: VirtualPhone) -> None:
-    handset.telephony.ring("+380441112233", now())
+    handset.telephony.dial("+380991230007", now())
     await phone.hang_up(None)
     assert handset.telephony.current is None
 

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from actors.adapters import android
-from actors.slot.phone import CallPhase, Look
+from actors.slot.phone import CallPhase, Look, Noted
 from simulators import android_dumps as dumps
 from simulators.carrier import MISSED, REMOTE
 from simulators.telephony import Telephony
@@ -19,7 +19,7 @@ Disturb = Callable[[Telephony, float], None]
 BOOT = "0e5d6b4a-1f1e-4b52-9c11-8c7a5d1f0a33"
 
 
-def look(telephony: Telephony, now: float, release: int = 14) -> Look:
+def look(telephony: Telephony, now: float, release: int = 14, *, note: str = "") -> Look:
     """What a look at this moment reads."""
 
     def wall_at(at: float) -> datetime:
@@ -28,7 +28,7 @@ def look(telephony: Telephony, now: float, release: int = 14) -> Look:
     registry = dumps.registry(telephony, release, sims=2, in_service=True, operator="T")
     wanted = [line for line in registry.splitlines() if "Phone Id" in line or "CallState" in line]
     clock = f"{wall_at(now):%H:%M:%S.%f}000 {wall_at(now):%d} {int(wall_at(now).timestamp())}\n{now + 5000:.2f} 1.00\n"
-    parts = (clock, f"{BOOT}\n", "\n".join(wanted) + "\n", dumps.telecom(telephony, release, wall_at))
+    parts = (clock, f"{BOOT}\n{note}\n", "\n".join(wanted) + "\n", dumps.telecom(telephony, release, wall_at))
     read = android.parse_look(f"{android.SECTION}\n".join(parts))
     assert read is not None
     return read.look
@@ -137,7 +137,7 @@ def test_a_call_that_only_the_history_knows_yet_is_neither_up_nor_over() -> None
     telephony = Telephony()
     telephony.dial(OURS, 0.0)
     telephony.live.clear()  # the list of calls was printed before it began
-    assert look(telephony, 0.1) == Look(live=(), past=())
+    assert look(telephony, 0.1) == Look(live=(), past=(), boot=BOOT.replace("-", "")[:16])
 
 
 def test_a_call_back_from_hold_was_answered_when_it_was_answered() -> None:
@@ -159,3 +159,13 @@ def test_a_quoted_call_in_the_history_is_not_up() -> None:
     call.events.insert(2, (0.5, "CONFERENCE_WITH", "[Call id=TC@9, state=ACTIVE, tpac=x"))
     seen = look(telephony, 2.0)
     assert seen.live == () and len(seen.past) == 1
+
+
+def test_the_phones_own_note_of_an_order_is_of_this_boot_only() -> None:
+    def noted(note: str) -> Noted | None:
+        return look(Telephony(), 100.0, note=note).order
+
+    found = noted(f"c_1 {5100 - 7:.2f} 12.00 {BOOT}")
+    assert found is not None and found.call_id == "c_1" and abs(found.age - 7) < 0.1
+    for note in ("", "c_1", f"c_1 5.0 12.00 {BOOT[::-1]}", f"c 1 5.0 12.00 {BOOT}", f"c_1 x 12.00 {BOOT}"):
+        assert noted(note) is None

@@ -145,3 +145,28 @@ async def test_a_long_shell_that_ended_while_unused_is_opened_anew_and_the_comma
         await shell.run("second", timeout=2)
         shell.close()
     assert (commands, opened) == ([b"first", b"second"], 2)
+
+
+@pytest.mark.parametrize(
+    "frames", [b"\x03\x00\x00\x00\x00", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x01\xff\xff\xff\xffxx"]
+)
+async def test_what_is_no_frame_of_a_shell_is_uncertain(frames: bytes) -> None:
+    async def script(told: Told, writer: asyncio.StreamWriter) -> None:
+        await transport(told, writer)
+        await told.next()
+        writer.write(b"OKAY" + frames)
+
+    async with server(script) as client:
+        with pytest.raises(PhoneUncertain):
+            await client.shell("P1", "true", timeout=2, max_output=10)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n", b"FAIL-001", bytes(8)])
+async def test_what_is_no_answer_of_a_server_says_nothing_about_the_phone(answer: bytes) -> None:
+    async def script(told: Told, writer: asyncio.StreamWriter) -> None:
+        await told.next()
+        writer.write(answer)
+
+    async with server(script) as client:
+        with pytest.raises(AdbServerGone):
+            await client.shell("P1", "true", timeout=2, max_output=10)

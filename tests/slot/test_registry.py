@@ -1,7 +1,7 @@
 import pytest
 
 from actors.adapters.adb import parse_devices
-from actors.adapters.adb_phone import find
+from actors.adapters.adb_tracker import find
 from actors.slot.registry import adb_name
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import SlotConfig

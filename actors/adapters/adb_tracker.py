@@ -1,0 +1,198 @@
+"""The phones of one adb server: how each hangs on it, and who may use it.
+
+One phone is used under one name. Where several names lead to it (its serial and its place on a hub, the same serial
+twice, USB and TCP at once), whoever had it first keeps it, and the others hear which name has it.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+from msgspec import Struct
+
+from actors.adapters.adb import AdbClient, Seen
+from actors.slot.phone import PhoneUnreachable
+from actors.slot.registry import Device
+
+log = structlog.get_logger()
+
+ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")
+RETRY_FIRST, RETRY_LAST, SERVER_RETRY_LAST = 0.25, 10.0, 2.0
+CONNECTS_AT_ONCE = 8
+
+
+def find(devices: Mapping[str, Seen], name: str) -> Seen | None:
+    """The phone of a name: its serial, or its place (`usb:1-2.3`), both of which adb takes as a target."""
+    if not name.startswith("usb:"):
+        return devices.get(name)
+    return next((seen for seen in devices.values() if f"usb:{seen.usb}" == name), None)
+
+
+def _key(devices: Mapping[str, Seen], wanted: Seen) -> str:
+    """Under which name a phone stands in the list: its serial, unless another one has the same."""
+    return next(key for key, seen in devices.items() if seen is wanted)
+
+
+class Sight(Struct, frozen=True, kw_only=True):
+    """How a phone hangs on the server now. `server`: whether that answers at all; `taken`: for people, who has the
+    phone that this name leads to, if it is somebody else."""
+
+    seen: Seen | None
+    server: bool = True
+    taken: str = ""
+
+
+class Watch:
+    """One name that somebody watches. `told`: what was last said of it."""
+
+    def __init__(self, name: str, tell: Callable[[Sight], None]) -> None:
+        self.name = name
+        self.told: Sight | None = None
+        self._tell = tell
+
+    def tell(self, sight: Sight) -> None:
+        if sight != self.told:
+            self.told = sight
+            try:
+                self._tell(sight)
+            except Exception:  # the news of one phone must not cost another one its own
+                log.exception("news of a phone were not taken", name=self.name)
+
+
+class DeviceTracker:
+    """One stream for all phones of an adb server. Phones on TCP are connected, and again when they were lost."""
+
+    def __init__(self, *, client: AdbClient) -> None:
+        self.client = client
+        self._devices: dict[str, Seen] | None = None  # None: the server is away, nothing is known
+        self._watches: list[Watch] = []
+        self._holders: dict[str, Watch] = {}  # by the phone's name in the list
+        self._boots: dict[str, Watch] = {}  # by the boot that the phone is in: the same over every link
+        self._task: asyncio.Task[None] | None = None
+        self._connecting: dict[str, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        tasks = [task for task in (self._task, *self._connecting.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def devices(self) -> Iterable[Device]:
+        """Every phone that adb lists."""
+        return [
+            Device(serial=seen.serial, state=seen.state, model=seen.model, usb=seen.usb)
+            for seen in (self._devices or {}).values()
+        ]
+
+    def watch(self, name: str, tell: Callable[[Sight], None]) -> Watch:
+        """Hear of a phone, at once if anything is known of it."""
+        watch = Watch(name, tell)
+        self._watches.append(watch)
+        self._tell_all()
+        self._connect_if_needed(name)
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        """Hear no more. The phone is free for the next one who watches it."""
+        if watch not in self._watches:
+            return
+        self._watches.remove(watch)
+        self._boots = {boot: holder for boot, holder in self._boots.items() if holder is not watch}
+        if all(other.name != watch.name for other in self._watches):
+            task = self._connecting.pop(watch.name, None)
+            if task is not None:
+                task.cancel()
+        self._tell_all()
+
+    def holds(self, watch: Watch) -> bool:
+        """Whether the phone of this name is listed, and nobody else's."""
+        return any(self._holders.get(key) is watch for key in self._devices or {})
+
+    def claim(self, watch: Watch, boot: str) -> str:
+        """Take the phone that is in this boot. Gives the name of whoever has it already under another name, or ``."""
+        holder = self._boots.get(boot)
+        if holder is not None and holder is not watch and self.holds(holder):
+            return holder.name
+        self._boots = {one: other for one, other in self._boots.items() if other is not watch}
+        self._boots[boot] = watch
+        return ""
+
+    # --- inside
+
+    async def _run(self) -> None:
+        pause = RETRY_FIRST
+        while True:
+            try:
+                async for devices in self.client.track():
+                    pause = RETRY_FIRST
+                    self._devices = devices
+                    self._tell_all()
+                    for watch in list(self._watches):
+                        self._connect_if_needed(watch.name)
+            except PhoneUnreachable as error:
+                if self._devices is not None:
+                    log.warning("adb server lost", error=str(error))
+            except Exception:
+                log.exception("following the adb server failed and is begun afresh")
+            self._devices = None  # the server is away: that says nothing about any phone
+            self._tell_all()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, SERVER_RETRY_LAST)
+
+    def _tell_all(self) -> None:
+        if self._devices is None:
+            for watch in list(self._watches):
+                if watch.told is not None:
+                    watch.tell(Sight(seen=None, server=False))
+            return
+        self._assign(self._devices)
+        for watch in list(self._watches):
+            # A new transport id is another connection: the phone was away, however short.
+            seen = find(self._devices, watch.name)
+            holder = self._holders.get(_key(self._devices, seen)) if seen is not None else None
+            if seen is None or holder is None or holder is watch:
+                watch.tell(Sight(seen=seen))
+            else:
+                watch.tell(Sight(seen=None, taken=f"the phone {seen.serial} is in use as {holder.name} already"))
+
+    def _assign(self, devices: Mapping[str, Seen]) -> None:
+        """Give each phone to the first who watches it. Who has it keeps it, also while it is away for a while."""
+        holders = {key: holder for key, holder in self._holders.items() if key not in devices}
+        for watch in self._watches:
+            seen = find(devices, watch.name)
+            key = _key(devices, seen) if seen is not None else ""
+            if seen is not None and (self._holders.get(key) is watch or key not in holders):
+                holders[key] = watch
+        self._holders = {key: holder for key, holder in holders.items() if holder in self._watches}
+
+    def _connect_if_needed(self, name: str) -> None:
+        if self._devices is None or not ADDRESS.match(name) or name in self._connecting:
+            return
+        if name not in self._devices:
+            task = asyncio.get_running_loop().create_task(self._connect(name))
+            self._connecting[name] = task
+            task.add_done_callback(lambda done: self._connected(name, done))
+
+    def _connected(self, name: str, done: asyncio.Task[None]) -> None:
+        if self._connecting.get(name) is done:  # a phone watched anew has a task of its own
+            del self._connecting[name]
+
+    async def _connect(self, name: str) -> None:
+        pause = RETRY_FIRST
+        while self._devices is not None and any(watch.name == name for watch in self._watches):
+            if name in self._devices:  # adb itself goes on trying while it lists the phone
+                return
+            try:
+                async with self._turns:
+                    await self.client.connect(name)
+            except PhoneUnreachable as error:
+                log.debug("phone not connected", name=name, error=str(error))
+            except Exception:
+                log.exception("connecting a phone failed and is tried again", name=name)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_LAST)

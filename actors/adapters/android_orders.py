@@ -1,0 +1,135 @@
+"""The orders to a phone that cannot be undone, as lines for its shell that look and act in one go, and their answers.
+
+What is decided on the phone, between two of its own commands, cannot be out of date by a cable or a busy host. Each
+line reads the lists of calls into a variable and acts in a `case` only where they were whole and said what is needed;
+no answer, half an answer and an unknown state all mean that nothing is done. Pure; POSIX `sh`, as mksh reads it.
+
+Costs on the phone, beside `am` or `input` (which start a virtual machine): two dumps and two greps to dial, one dump,
+one grep and a `cat` to hang up.
+"""
+
+import re
+from enum import Enum
+
+from actors.adapters.android import NOTE
+from actors.slot.phone import CallPhase, Look
+
+# Calls in any state but DISCONNECTED and ABORTED, and the titles between which they are listed (`CallsManager.dump`).
+# A `-` stands before whatever the history quotes.
+_LIVE = r"^[^-]*\[(TC@[0-9]+, |Call id=TC@[0-9]+, state=)([^AD]|A[^B]|DIA|DISCONNECTI)"
+_CALLS = f"dumpsys telecom|grep -E '{_LIVE}|^ *mCalls:|^ *mCallAudioManager:|^ *Historical Events:'"
+_BOOT = "cat /proc/sys/kernel/random/boot_id"
+_LISTED = "TC@[0-9]+, (state=)?[A-Z_]+"
+
+BUSY, SILENT, PRESSED, GONE, SEVERAL, CHANGED = "@@busy", "@@silent", "@@pressed", "@@gone", "@@several", "@@changed"
+BY_A_SIGNAL = range(129, 193)  # exit codes; 255 is a command's own -1, as after an exception
+
+_STARTED = re.compile(r"(?m)^Starting: Intent\b")
+_REFUSED = re.compile(
+    r"(?m)^(?:Error(?::| type)|.*(?:SecurityException|Permission Denial|IllegalArgumentException)"
+    r"|.*\b(?:am|input|tee): (?:inaccessible or )?not found|tee: ).*"
+)
+
+
+def _whole(begin: str, then: str = "") -> str:
+    """A pattern of the lists of calls from their title to whatever the dump goes on with."""
+    return "|".join(f"{begin}{then}*{end}*" for end in ("mCallAudioManager:", "Historical"))
+
+
+def dial_line(number: str, call_id: str) -> str:
+    """Note for which call, and dial an E.164 number, if the phone is in no call: neither Telecom has one, nor a SIM.
+    What cannot be noted is not dialled: nobody could tell later whether it was."""
+    uri = f"tel:%2B{number.removeprefix('+')}"
+    note = f"echo {call_id} $(cat /proc/uptime;{_BOOT})|tee {NOTE}"
+    return (
+        f"s=$(dumpsys telephony.registry|grep -E '^ *mCallState=';{_CALLS});case $s in "
+        f'*mCallState=[!0]*|*TC@*)echo {BUSY};echo "$s";;'
+        f"{_whole('*mCallState=0*mCalls:')}){note}&&am start -a android.intent.action.CALL -d {uri} </dev/null;;"
+        f'*)echo {SILENT};echo "$s";;esac'
+    )
+
+
+class Dialled(Enum):
+    """What became of an order to dial."""
+
+    TAKEN = "taken"
+    BUSY = "the phone is in a call"
+    SILENT = "it does not tell its calls"  # nothing was dialled
+    REFUSED = "refused"
+    UNCERTAIN = "no whole answer"
+
+
+def read_dial(output: str, exit_code: int) -> tuple[Dialled, str]:
+    """The answer to `dial_line`, and what the phone said. Only words of refusal are a refusal: a command that was
+    killed, or ended without the words that it began, may have dialled."""
+    word, _, rest = output.strip().partition("\n")
+    if word == BUSY:
+        return Dialled.BUSY, ", ".join(sorted(set(re.findall(_LISTED.replace("(", "(?:"), rest))))
+    if word == SILENT:
+        return Dialled.SILENT, " ".join(rest.split())
+    if exit_code not in BY_A_SIGNAL and (refusal := _REFUSED.search(output)):
+        return Dialled.REFUSED, refusal[0].strip()
+    if exit_code == 0 and _STARTED.search(output):
+        return Dialled.TAKEN, ""
+    return Dialled.UNCERTAIN, f"exit code {exit_code}, {' '.join(output.split())[:200] or 'no words'}"
+
+
+# --- hanging up -------------------------------------------------------------------------------------------------
+
+
+def hang_up_line(ref: str) -> str:
+    """Press END if this call is up and no other one is, of whatever kind."""
+    boot, call = _names(ref)
+    digits = call.removeprefix("TC@")
+    others = [f"*TC@{digits[:place]}[!{digit}]*" for place, digit in enumerate(digits)] + [f"*{call}[!,]*"]
+    return (
+        f"s=$({_BOOT};{_CALLS});case $s in {'|'.join(others)})echo {SEVERAL};;"
+        f"{_whole(f'{boot}*mCalls:', f'*{call},')})echo {PRESSED};input keyevent 6 </dev/null;;"
+        f"{_whole(f'{boot}*mCalls:')})echo {GONE};;*)echo {SILENT};;esac"
+    )
+
+
+def hang_up_among_line(ref: str, listed: tuple[str, ...]) -> str:
+    """Press END if the phone lists exactly these calls in these states."""
+    boot, _ = _names(ref)
+    return (
+        f"s=$(echo $({_BOOT};{_CALLS}|grep -oE '{_LISTED}'));"
+        f"case $s in {boot}*' {' '.join(listed)}')echo {PRESSED};input keyevent 6 </dev/null;;"
+        f"*)echo {CHANGED};;esac"
+    )
+
+
+def read_hang_up(output: str, exit_code: int) -> tuple[str, str]:
+    """The word that a line for hanging up answered, empty if none did, and the phone's words if it refused the key."""
+    word, _, rest = output.strip().partition("\n")
+    refusal = _REFUSED.search(rest)
+    whole = word in (PRESSED, GONE, SEVERAL, SILENT, CHANGED) and exit_code not in BY_A_SIGNAL
+    return word if whole else "", refusal[0].strip() if refusal else ""
+
+
+def in_the_way(look: Look, ref: str | None) -> tuple[str | None, str]:
+    """The call that END should end (None: it is not up), and why the key must not be pressed for it, if so.
+
+    END ends the call in the foreground. With one that rings beside it, phones differ in which they take; with several
+    on hold, nobody says which. `ref` None means our only call, which did not come in.
+    """
+    mine = [live for live in look.live if (not live.incoming if ref is None else live.ref == ref)]
+    if len(mine) > 1:
+        return mine[0].ref, f"which call is meant is not said, of {', '.join(live.ref for live in mine)}"
+    if not mine:
+        return None, ""
+    others = [live for live in look.live if live.ref != mine[0].ref]
+    for other in others:
+        if other.incoming and other.phase is CallPhase.ALERTING:
+            return mine[0].ref, f"the key could reject {other.ref}, which rings, instead"
+        if not other.held:
+            return mine[0].ref, f"the key would end {other.ref}, which is in the foreground, instead"
+    if mine[0].held and others:
+        return mine[0].ref, f"the key could end {others[0].ref}, which is on hold too, instead"
+    return mine[0].ref, ""
+
+
+def _names(ref: str) -> tuple[str, str]:
+    """The beginning of the boot id as the phone writes it, and the call's name, of `<16 hex digits>/TC@5`."""
+    boot, _, call = ref.partition("/")
+    return f"{boot[:8]}-{boot[8:12]}-{boot[12:16]}", call

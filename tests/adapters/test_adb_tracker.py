@@ -1,0 +1,333 @@
+"""The tracker of an adb server: what is no answer of one does not end it, and one phone is used under one name."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from actors.adapters.adb import AdbClient, AdbServerGone, parse_devices
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker, Sight
+from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneUnreachable, Report
+from simulators.virtual_phone import VirtualPhone
+from tests.adapters.conftest import Ear
+
+P1 = "P1                     device usb:1-2.3 product:a52 model:A52 device:a52 transport_id:{}\n"
+P2 = "P2                     device usb:1-2.4 product:a52 model:A52 device:a52 transport_id:{}\n"
+OURS = "+380991230007"
+
+
+def message(text: str) -> bytes:
+    return f"{len(text):04x}{text}".encode()
+
+
+class FakeServer:
+    """A server that says what it is told to: one script for each connection, then lists as they are set."""
+
+    def __init__(self, *scripts: bytes) -> None:
+        self.scripts = list(scripts)
+        self.connections = 0
+        self.port = 0
+        self._lists: asyncio.Queue[str] = asyncio.Queue()
+
+    def show(self, text: str) -> None:
+        self._lists.put_nowait(text)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        length = int(await reader.readexactly(4), 16)
+        await reader.readexactly(length)
+        if self.scripts:
+            writer.write(self.scripts.pop(0))
+            await writer.drain()
+            writer.close()
+            return
+        writer.write(b"OKAY")
+        while True:
+            writer.write(message(await self._lists.get()))
+
+
+@asynccontextmanager
+async def tracked(fake: FakeServer) -> AsyncIterator[DeviceTracker]:
+    listening = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    fake.port = listening.sockets[0].getsockname()[1]
+    tracker = DeviceTracker(client=AdbClient(host="127.0.0.1", port=fake.port))
+    tracker.start()
+    try:
+        yield tracker
+    finally:
+        await tracker.stop()
+        listening.close()
+
+
+class Eye:
+    """What is told of one name."""
+
+    def __init__(self) -> None:
+        self.sights: list[Sight] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, sight: Sight) -> None:
+        self.sights.append(sight)
+        self._news.set()
+
+    async def until(self, wanted: Callable[[Sight], bool]) -> Sight:
+        async with asyncio.timeout(5):
+            while not (self.sights and wanted(self.sights[-1])):
+                self._news.clear()
+                await self._news.wait()
+        return self.sights[-1]
+
+
+def is_there(sight: Sight) -> bool:
+    return sight.seen is not None
+
+
+def is_taken(sight: Sight) -> bool:
+    return bool(sight.taken)
+
+
+# --- answers that are none ----------------------------------------------------------------------------------------
+
+GARBAGE = [
+    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+    bytes(100),
+    b"FAILnope",
+    b"OKAYzzzz",
+    b"OKAY-001",
+    b"OKAY0x1f",
+    b"OKAY 12 ",
+    b"OKAY" + message("hello"),
+    b"OKAY" + message("P1                     devi"),
+    b"OKAY" + message("\n\n"),
+    b"OKAY\xff\xff\xff\xff",
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_what_is_no_answer_of_an_adb_server_does_not_end_the_tracker(garbage: bytes) -> None:
+    fake, eye = FakeServer(garbage), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", eye)
+        fake.show(P1.format(1))
+        await eye.until(is_there)
+        assert fake.connections == 2
+        assert [sight for sight in eye.sights if sight.server] == eye.sights  # garbage was no news of the phone
+
+
+async def test_garbage_after_a_good_list_says_nothing_of_the_phones() -> None:
+    fake, eye = FakeServer(b"OKAY" + message(P1.format(1)) + b"<html>"), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", eye)
+        fake.show(P1.format(1))
+        await eye.until(lambda sight: not sight.server)
+        await eye.until(is_there)
+
+
+@pytest.mark.parametrize("version", [b"OKAY0004zzzz", b"OKAY0000", b"HTTP/1.1"])
+async def test_a_version_that_is_none_is_no_server(version: bytes) -> None:
+    fake = FakeServer()
+    async with tracked(fake) as tracker:
+        fake.scripts = [version]
+        with pytest.raises(AdbServerGone):
+            await tracker.client.version()
+
+
+async def test_a_watcher_that_fails_costs_the_others_nothing() -> None:
+    fake, eye = FakeServer(), Eye()
+
+    def fails(sight: Sight) -> None:
+        raise RuntimeError("no")
+
+    async with tracked(fake) as tracker:
+        tracker.watch("P2", fails)
+        tracker.watch("P1", eye)
+        fake.show(P1.format(1) + P2.format(2))
+        await eye.until(is_there)
+        fake.show(P2.format(2))
+        await eye.until(lambda sight: sight.seen is None)
+
+
+def test_two_phones_with_one_serial_are_told_apart_by_their_places() -> None:
+    devices = parse_devices(P1.format(1) + P1.format(2).replace("1-2.3", "1-2.9"))
+    assert {key: seen.transport_id for key, seen in devices.items()} == {"P1": "1", "usb:1-2.9": "2"}
+
+
+# --- one phone, several names -------------------------------------------------------------------------------------
+
+
+async def test_a_phone_is_given_to_the_first_who_watches_it_and_then_to_the_next() -> None:
+    fake, first, second = FakeServer(), Eye(), Eye()
+    async with tracked(fake) as tracker:
+        by_serial = tracker.watch("P1", first)
+        by_place = tracker.watch("usb:1-2.3", second)
+        fake.show(P1.format(1))
+        await first.until(is_there)
+        assert (await second.until(is_taken)).taken == "the phone P1 is in use as P1 already"
+        assert tracker.holds(by_serial) and not tracker.holds(by_place)
+        tracker.unwatch(by_serial)
+        await second.until(is_there)
+        assert tracker.holds(by_place)
+
+
+async def test_the_same_serial_twice_is_one_phone() -> None:
+    fake, first, second = FakeServer(), Eye(), Eye()
+    async with tracked(fake) as tracker:
+        one = tracker.watch("P1", first)
+        two = tracker.watch("P1", second)
+        fake.show(P1.format(1))
+        await first.until(is_there)
+        await second.until(is_taken)
+        tracker.unwatch(two)
+        assert tracker.holds(one)
+        fake.show("")
+        await first.until(lambda sight: sight.seen is None)
+
+
+async def test_who_has_a_phone_keeps_it_over_a_replug_into_somebody_elses_place() -> None:
+    fake, place, serial = FakeServer(), Eye(), Eye()
+    async with tracked(fake) as tracker:
+        by_place = tracker.watch("usb:1-2.3", place)
+        by_serial = tracker.watch("P1", serial)
+        fake.show(P1.format(1).replace("1-2.3", "1-2.7"))
+        await serial.until(is_there)
+        fake.show("")
+        await serial.until(lambda sight: sight.seen is None)
+        fake.show(P1.format(2))
+        await serial.until(is_there)
+        await place.until(is_taken)
+        assert tracker.holds(by_serial) and not tracker.holds(by_place)
+        fake.show(P1.format(2).replace("1-2.3", "1-2.7") + P2.format(3).replace("1-2.4", "1-2.3"))
+        assert (await place.until(is_there)).seen is not None  # another phone in that place is that place's
+
+
+async def test_nobody_holds_a_phone_that_is_not_listed() -> None:
+    fake, eye = FakeServer(), Eye()
+    async with tracked(fake) as tracker:
+        watch = tracker.watch("P1", eye)
+        assert not tracker.holds(watch)
+        fake.show(P1.format(1))
+        await eye.until(is_there)
+        assert tracker.holds(watch)
+        fake.show("")
+        await eye.until(lambda sight: sight.seen is None)
+        assert not tracker.holds(watch)
+
+
+Start = Callable[[str], Awaitable[tuple[AdbPhone, Ear]]]
+
+
+@pytest.fixture
+async def start(tracker: DeviceTracker) -> AsyncIterator[Start]:
+    """Starts a phone by name; closes all of them at the end."""
+    phones: list[AdbPhone] = []
+
+    async def start(name: str) -> tuple[AdbPhone, Ear]:
+        phone, ear = AdbPhone(serial=name, tracker=tracker), Ear()
+        phones.append(phone)
+        phone.start(ear)
+        return phone, ear
+
+    yield start
+    for phone in phones:
+        await phone.close()
+
+
+@pytest.mark.parametrize("handset", [14], indirect=True)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_of_two_slots_with_one_phone_only_the_first_uses_it(
+    start: Start, handset: VirtualPhone, host: str
+) -> None:
+    """The second name is the same serial, or another address of the same phone, which adb lists as another one."""
+    first, ear = await start(handset.serial)
+    await ear.link(Link.ONLINE)
+    await first.look()
+    second, other_ear = await start(f"{host}:{handset.port}")
+
+    def taken(report: Report) -> bool:
+        return isinstance(report, LinkChanged) and report.link is Link.ABSENT and "in use as" in report.detail
+
+    await other_ear.until(taken)
+    for attempt in (second.dial(OURS), second.look(), second.hang_up(None), second.dial(OURS)):
+        with pytest.raises(PhoneUnreachable, match=f"in use as {handset.serial} already"):
+            await attempt
+    await first.dial(OURS)
+    await ear.phase(CallPhase.ACTIVE)
+    assert handset.dials == {OURS: 1} and not other_ear.calls()
+    await first.hang_up(None)
+    other_ear.heard.clear()
+    await first.close()
+    await other_ear.until(lambda report: isinstance(report, LinkChanged) and report.link is Link.ONLINE, 15.0)
+    await second.dial(OURS)
+    assert handset.dials == {OURS: 2}
+
+
+@pytest.mark.parametrize("handset", [14], indirect=True)
+async def test_two_slots_that_dial_one_phone_before_anybody_looked_dial_once(
+    start: Start, handset: VirtualPhone
+) -> None:
+    phones = [(await start(f"{host}:{handset.port}"))[0] for host in ("127.0.0.1", "localhost", "127.0.0.1")]
+
+    async def dial(phone: AdbPhone) -> bool:
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    await phone.dial(OURS)
+                except PhoneUnreachable as error:
+                    if "in use" in str(error):
+                        return False
+                    await asyncio.sleep(0.02)
+                else:
+                    return True
+
+    assert sorted(await asyncio.gather(*map(dial, phones))) == [False, False, True]
+    assert handset.dials == {OURS: 1}
+
+
+# --- the watch of a phone -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("handset", [14], indirect=True)
+async def test_a_part_of_the_watch_that_fails_costs_no_other_part(
+    start: Start, handset: VirtualPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(self: AdbPhone) -> None:
+        raise ValueError("not a number")
+
+    async def ends(self: AdbPhone) -> None:
+        return
+
+    monkeypatch.setattr(AdbPhone, "_read_health_once", fails)
+    monkeypatch.setattr(AdbPhone, "_check_liveness", ends)
+    phone, ear = await start(handset.serial)
+    await ear.link(Link.ONLINE)
+    await asyncio.sleep(0.5)
+    await phone.look()
+    await phone.dial(OURS)
+    seen = await ear.phase(CallPhase.ACTIVE)
+    await phone.hang_up(seen.ref)
+    await ear.phase(CallPhase.DISCONNECTED)
+    assert phone._watching is not None and not phone._watching.done()
+
+
+@pytest.mark.parametrize("handset", [14], indirect=True)
+async def test_a_line_of_the_log_that_cannot_be_read_does_not_end_the_watch(
+    start: Start, handset: VirtualPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, failed = AdbPhone._read_line, []
+
+    def once(self: AdbPhone, line: str) -> None:
+        if not failed:
+            failed.append(line)
+            raise ValueError(line)
+        read(self, line)
+
+    monkeypatch.setattr(AdbPhone, "_read_line", once)
+    phone, ear = await start(handset.serial)
+    await ear.link(Link.ONLINE)
+    await phone.look()
+    await phone.dial(OURS)
+    await ear.phase(CallPhase.ACTIVE)
+    assert failed
