@@ -86,8 +86,10 @@ class Extensions:
     async def _is_over(self, call_id: str, age: float) -> bool:
         """Whether a call is over, or can no longer begin: its attempt is void, or was promised too long ago."""
         scope = f"{ROOT}.evt.call.*.{call_id}"
+        # Asked for before the attempt is: else one that gets on record in between would make its own call void.
+        anything = await self._host.bus.last(f"{scope}.>", certain=True)
         if await self._host.bus.last(f"{scope}.{CALL_ENDED.past}", certain=True) is not None:
             return True
         if await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is not None:
             return False
-        return age > PROMISED_FOR or await self._host.bus.last(f"{scope}.>", certain=True) is not None
+        return age > PROMISED_FOR or anything is not None
