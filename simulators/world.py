@@ -29,6 +29,7 @@ from simulators.clock_loop import CountedIds, Process, SimClock, SimLoop
 from simulators.memory_bus import MemoryBroker, MemoryBus, Step
 from simulators.pocket_pbx import PocketPbx, Switch
 from simulators.pocket_phone import Handset, PocketPhone
+from simulators.records import Stored, read
 from simulators.weather import Weather
 
 SLOTS_OF = {"a": (1, 2), "b": (3,)}
@@ -121,6 +122,18 @@ class World:
     @property
     def now(self) -> float:
         return self.loop.time()
+
+    @property
+    def channels(self) -> int:
+        return CHANNELS
+
+    @property
+    def stored(self) -> list[Stored]:
+        """The journal as the judge reads it."""
+        return read(self.broker.journal)
+
+    def host_of(self, line: str) -> str:
+        return HOST_OF[line]
 
     def phone(self, slot: int) -> Handset:
         return self.handsets[f"pocket{slot}"]

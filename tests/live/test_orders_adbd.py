@@ -1,0 +1,85 @@
+"""The orders to a phone through a real adbd and its shell; what the phone's own commands print is the sandbox's."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.adb import AdbClient
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
+from actors.slot.phone import CallPhase, Link, PhoneBusy, PhoneRefused
+from bench.parts import adb_server
+from simulators import android_dumps as dumps
+from simulators.telephony import Telephony
+from tests.adapters.conftest import Ear
+from tests.live.adbd import real_adbd
+
+NUMBER = "+380991230007"
+RAN = "phone/ran"
+COMMANDS = {
+    "dumpsys": "cat /phone/$(cat /phone/state)/$1",
+    "am": f'echo "am $*" >> /{RAN}; echo talks > /phone/state; echo "Starting: Intent {{ act=x }}"',
+    "input": f'echo "input $*" >> /{RAN}; echo idle > /phone/state',
+}
+
+
+def show(folder: Path, state: str, telephony: Telephony) -> None:
+    here = folder / "phone" / state
+    here.mkdir(parents=True, exist_ok=True)
+    (here / "telephony.registry").write_text(dumps.registry(telephony, 14, sims=1, in_service=True, operator="T"))
+    now = datetime.now(UTC)
+    (here / "telecom").write_text(dumps.telecom(telephony, 14, lambda at: now + timedelta(seconds=at)))
+
+
+@pytest.fixture
+async def root() -> AsyncIterator[tuple[Path, int]]:
+    """adbd's root folder, made into a phone, and adbd's port."""
+    async with real_adbd() as (folder, port):
+        for name, script in COMMANDS.items():
+            (folder / "usr/bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / "usr/bin" / name).chmod(0o755)
+        random = folder / "proc/sys/kernel/random"
+        random.mkdir(parents=True, exist_ok=True)
+        (random / "boot_id").write_text("0e5d6b4a-1f1e-4b52-9c11-8c7a5d1f0a33\n")
+        (folder / "proc/uptime").write_text("5000.00 1.00\n")
+        idle, talks, waits = Telephony(), Telephony(), Telephony()
+        for telephony in (talks, waits):
+            telephony.dial(NUMBER, 0.0)
+            telephony.advance(1.0)
+        waits.ring("+380441112233", 2.0)
+        for state, telephony in (("idle", idle), ("talks", talks), ("waits", waits)):
+            show(folder, state, telephony)
+        (folder / "phone/state").write_text("idle\n")
+        (folder / RAN).unlink(missing_ok=True)
+        yield folder, port
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
+async def test_a_real_shell_dials_once_and_ends_only_what_is_meant(tmp_path: Path, root: tuple[Path, int]) -> None:
+    folder, adbd = root
+    async with adb_server(tmp_path) as port:
+        tracker, ear = DeviceTracker(client=AdbClient(host="127.0.0.1", port=port)), Ear()
+        tracker.start()
+        phone = AdbPhone(serial=f"127.0.0.1:{adbd}", tracker=tracker)
+        phone.start(ear)
+        await ear.link(Link.ONLINE)
+        await phone.dial(NUMBER)
+        with pytest.raises(PhoneBusy):
+            await phone.dial(NUMBER)
+        (live,) = (await phone.look()).live
+        assert live.phase is CallPhase.ACTIVE
+        (folder / "phone/state").write_text("waits\n")
+        with pytest.raises(PhoneRefused):
+            await phone.hang_up(live.ref)
+        (folder / "phone/state").write_text("talks\n")
+        await phone.hang_up(live.ref)
+        await phone.hang_up(live.ref)
+        await phone.close()
+        await tracker.stop()
+    assert (folder / RAN).read_text().splitlines() == [
+        "am start -a android.intent.action.CALL -d tel:%2B380991230007",
+        "input keyevent 6",
+    ]
