@@ -118,6 +118,7 @@ async def send_reply(message: Message, reply: Any, *, seq: int = 0) -> None:
 
 async def send_refusal(message: Message, refusal: Refusal) -> None:
     """Answer that it is not done, and why."""
+    refusal.__traceback__ = refusal.__context__ = None  # many are constants: each raise would add to what they keep
     if message.reply is not None:
         await message.reply(_encode(refusal.as_refused()), {ERROR_HEADER: refusal.code.value})
 
