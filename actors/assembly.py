@@ -84,9 +84,7 @@ async def running(
             ids=ids,
             ownership=keeper,
             make={
-                "slot": lambda id, host: SlotActor(
-                    id=id, host=host, caps=caps, make_phone=make_phone, pool=pool
-                ),
+                "slot": lambda id, host: SlotActor(id=id, host=host, caps=caps, make_phone=make_phone, pool=pool),
                 "trunk": lambda id, host: TrunkActor(id=id, host=host, caps=caps, pbxs=pbxs),
                 "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
             },
@@ -97,9 +95,7 @@ async def running(
         peers = Peers(host=host, problems=problems)
         await peers.start()
         stack.push_async_callback(peers.stop)
-        registry = SlotRegistry(
-            host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers
-        )
+        registry = SlotRegistry(host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers)
         rules = rules_of(settings.dial)
         attempts = Attempts(host=host, caps=caps)
         limits = Limits(
