@@ -62,6 +62,11 @@ class Ear:
         return [report.link for report in self.heard if isinstance(report, LinkChanged)]
 
 
+async def dial(phone: AdbPhone, number: str) -> None:
+    """Dial for a call that nobody has withdrawn."""
+    await phone.dial(number, "c_1", lambda: True)
+
+
 class Server:
     """An adb server that can be killed and started again on its port."""
 
