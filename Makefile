@@ -5,7 +5,7 @@ CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk help run test check test-all mutants bench fix clean setup setup-test
+.PHONY: asterisk help run test check test-all mutants soak bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -24,8 +24,11 @@ check: setup-test ## Lint and types
 	@$(BIN)/mypy
 
 test-all: setup-test ## Also the long ones: real adbd and Asterisk (root, Debian), process faults under load, API fuzzing
-	@$(BIN)/python -m pytest $(TESTS)
+	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(BIN)/python -m pytest $(TESTS)
 	@$(BIN)/python -m tests.mutants.run
+
+soak: setup-test ## Stop, kill and cut off real processes 200 times and judge the calls (OTTB_TEST_FAULTS: how often)
+	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(BIN)/python -m pytest tests/faults/test_pauses.py -s
 
 mutants: setup-test ## Plant bugs one at a time and see that each is caught (OTTB_MUTANTS=quick: some of them)
 	@$(BIN)/python -m tests.mutants.run

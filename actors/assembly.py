@@ -84,8 +84,12 @@ async def running(
             ids=ids,
             ownership=keeper,
             make={
-                "slot": lambda id, host: SlotActor(id=id, host=host, caps=caps, make_phone=make_phone, pool=pool),
-                "trunk": lambda id, host: TrunkActor(id=id, host=host, caps=caps, pbxs=pbxs),
+                "slot": lambda id, host: SlotActor(
+                    id=id, host=host, caps=caps, make_phone=make_phone, pool=pool
+                ),
+                "trunk": lambda id, host: TrunkActor(
+                    id=id, host=host, caps=caps, pbxs=pbxs, over=lambda *call: extensions.release(*call)
+                ),
                 "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
             },
         )
@@ -95,7 +99,9 @@ async def running(
         peers = Peers(host=host, problems=problems)
         await peers.start()
         stack.push_async_callback(peers.stop)
-        registry = SlotRegistry(host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers)
+        registry = SlotRegistry(
+            host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers
+        )
         rules = rules_of(settings.dial)
         attempts = Attempts(host=host, caps=caps)
         limits = Limits(

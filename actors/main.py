@@ -10,9 +10,10 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -21,6 +22,7 @@ from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
+from actors.adapters.host_lock import HostLock
 from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
@@ -46,7 +48,7 @@ SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
 
 async def start_ledger(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Ledger:
-    ledger = Ledger(bus=bus, repository=SqliteLedger(settings.state / "ledger.sqlite3"))
+    ledger = Ledger(bus=bus, repository=SqliteLedger(settings.ledger))
     await ledger.start()
     stack.push_async_callback(ledger.stop)
     return ledger
@@ -121,12 +123,29 @@ async def seed(point: Point, settings: Settings) -> None:
         await point.seed(*SANDBOX_OPERATOR)
 
 
+async def before(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work was done before somebody stopped us."""
+    tasks = [asyncio.ensure_future(each) for each in (work, stopped.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            tasks[0].result()
+        return not stopped.is_set()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM. Returns the exit code: 1 asks the supervisor for a fresh process."""
     stopped, closed, lost = asyncio.Event(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     settings.state.mkdir(parents=True, exist_ok=True)
+    lock = HostLock(settings.state, settings.host)  # before anything of this host is reached; its end is the process's
+    if not await before(stopped, lock.acquire()):
+        return 0
     bus = await connect(settings.nats, name="actors", on_closed=closed.set)
     await bus.ensure_streams()
     tracker = DeviceTracker(client=AdbClient(host=settings.adb.host, port=settings.adb.port))

@@ -12,10 +12,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bus_schemas.host import HostName
 from bus_schemas.slot import Region, SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
 PREFIX = "OTTB_"
+LOCAL = "local"  # the name of a host that nobody has named
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -138,10 +140,10 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that can be set. `host`: the name under which this machine owns its slots. `hubs`: the place of
-    each hub in the USB tree, as adb and sysfs write it (`HUB1 = "1-2"`: its port 3 is `usb:1-2.3`)."""
+    """Everything that can be set. `host`: the name under which this machine owns its slots and trunks. `hubs`: where
+    each hub is in the USB tree, as adb and sysfs write it (`HUB1 = "1-2"`: its port 3 is `usb:1-2.3`)."""
 
-    host: str = "local"
+    host: HostName = LOCAL
     state_dir: str = "var"
     nats: Nats = Nats()
     adb: Adb = Adb()
@@ -160,6 +162,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def state(self) -> Path:
         return Path(self.state_dir)
+
+    @property
+    def ledger(self) -> Path:
+        """The file of this host's records: hosts that share a state folder have one each."""
+        return self.state / ("ledger.sqlite3" if self.host == LOCAL else f"ledger-{self.host}.sqlite3")
 
 
 def load(

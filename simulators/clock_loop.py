@@ -232,6 +232,12 @@ class SimClock:
     def monotonic(self) -> float:
         return self._loop.time()
 
+    def rebooted(self, boot: str) -> "SimClock":
+        """The clock after the machine was started again: its wall clock is as wrong as before."""
+        clock = SimClock(self._loop, boot=boot)
+        clock.step(self._wrong)
+        return clock
+
     def step(self, seconds: float) -> None:
         """Somebody sets the wall clock."""
         self._wrong += seconds

@@ -1,4 +1,5 @@
-"""Whether a simulated world kept its promises: what the hosts put on record against what phones and PBX had.
+"""Whether a world, simulated or of real processes, kept its promises: what the hosts put on record against what phones
+and PBX had.
 
 Each rule yields `Violation`s. A doubt on record (`unknown`, `phone_lost`, `trunk_lost`) is honest only where something
 went wrong for that call; everything else must be as the phone saw it. `truth.py` compares one record with its call.
@@ -7,15 +8,14 @@ went wrong for that call; everything else must be as the phone saw it. `truth.py
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from bus_schemas.call import END_CALL, CallAdopted, CallDialing, CallEnded
 from bus_schemas.slot import ADB_COMMAND
 from simulators.callers import PASSING, Command
 from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
-from simulators.records import CallOnRecord, Stored, calls_of, read
+from simulators.records import CallOnRecord, Stored, calls_of
 from simulators.truth import MOMENT, Case, compare
-from simulators.world import CHANNELS, HOST_OF, World
 
 PROMPT = 3.0  # seconds in which an acknowledged end reaches the phone where nothing is in its way
 
@@ -39,15 +39,30 @@ class Quiet:
     ledgers: list[str] = field(default_factory=list)
 
 
+class Judged(Protocol):
+    """What the judge looks at. `stored`: the journal; `channels`: calls at once through a trunk, `user_calls` of one
+    user on one host; `broken`: errors of hosts that are nobody's fault but theirs."""
+
+    book: Chronicle
+    user_calls: int
+    broken: list[str]
+
+    @property
+    def channels(self) -> int: ...
+    @property
+    def stored(self) -> list[Stored]: ...
+    def host_of(self, line: str) -> str: ...
+
+
 class Judge:
     """The rules over one world."""
 
-    def __init__(self, world: World, commands: list[Command], quiet: Quiet) -> None:
+    def __init__(self, world: Judged, commands: list[Command], quiet: Quiet) -> None:
         self.world = world
-        self.book: Chronicle = world.book
+        self.book = world.book
         self.commands = commands
         self.quiet = quiet
-        self.stored: list[Stored] = read(world.broker.journal)
+        self.stored = world.stored
         self.calls = calls_of(self.stored)
         self.by_number: dict[str, DeviceCall] = {}
         for call in self.book.ordered():
@@ -103,7 +118,7 @@ class Judge:
                     yield Violation(kind, call.call_id, text)
 
     def host_of(self, call: CallOnRecord) -> str:
-        return HOST_OF[call.dialing.event.line] if call.dialing is not None else ""
+        return self.world.host_of(call.dialing.event.line) if call.dialing is not None else ""
 
     # --- answers
 
@@ -151,7 +166,7 @@ class Judge:
     def _lines(self) -> Iterator[Violation]:
         ours = self.book.ordered()
         for line in sorted({call.line for call in ours}):
-            most = CHANNELS if line.startswith("trunk-") else 1
+            most = self.world.channels if line.startswith("trunk-") else 1
             for call in (call for call in ours if call.line == line):
                 beside = [other for other in ours if other.line == line and other.up(call.created)]
                 if len(beside) > most:
@@ -172,7 +187,7 @@ class Judge:
         for one in self.stored:
             if not isinstance(one.event, CallDialing | CallEnded):
                 continue
-            calls = open_now.setdefault((one.event.user, HOST_OF[one.event.line]), set())
+            calls = open_now.setdefault((one.event.user, self.world.host_of(one.event.line)), set())
             if isinstance(one.event, CallEnded):
                 calls.discard(one.event.call_id)
                 continue

@@ -48,15 +48,15 @@ class CallOnRecord:
         return self.dialing is not None and not self.ended
 
 
-def read(journal: list[Recorded]) -> list[Stored]:
-    """The entries that are understood."""
+def read(journal: list[Recorded], began: float = STARTED_AT.timestamp()) -> list[Stored]:
+    """The entries that are understood. `began`: the beginning of the world, in epoch seconds."""
     found = []
     for entry in journal:
         _, _, _, kind, *_, past = entry.subject.split(".")
         topic = _TOPICS.get((kind, past))
         if topic is not None:
             event = msgspec.json.decode(entry.data, type=topic.event)
-            found.append(Stored(entry.at - STARTED_AT.timestamp(), entry.seq, entry.subject, event))
+            found.append(Stored(entry.at - began, entry.seq, entry.subject, event))
     return found
 
 

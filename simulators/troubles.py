@@ -133,6 +133,7 @@ class Troubles:
     async def _standby(self) -> None:
         if len(self.world.machines) == 2:
             machine = self.world.standby(self.random.choice(("a", "b")))
+            self.world.book.fault("second process", f"host {machine.host}", self.world.now, self.world.now)
             self.world.keep(machine)
 
     async def _step_host(self) -> None:

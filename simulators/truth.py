@@ -39,6 +39,11 @@ class Case:
         return self.call.dialing
 
     @property
+    def begun(self) -> float:
+        """When its attempt was made: a host may stand still before it is stored."""
+        return min(float(self.attempt.event.mono), self.attempt.at)
+
+    @property
     def line(self) -> str:
         return str(self.attempt.event.line)
 
@@ -60,6 +65,11 @@ class Case:
         if self.on_phone or end is None:
             return False
         return bool(self.faults(end - MOMENT, end + GAP, "away", "crash", "pause", "cut", "PBX"))
+
+    def contested(self) -> bool:
+        """Whether the host's lines were claimed by two processes before: one that was stopped can take a line away
+        late, which its owner notices at its next dial."""
+        return bool(self.faults(0.0, self.attempt.at, "pause", "second process", "outage", "disk full"))
 
     def foreign(self, start: float, end: float) -> bool:
         """Whether the phone was in somebody else's call."""
@@ -108,7 +118,11 @@ def _never_dialled(case: Case, stored: Stored) -> Iterator[Finding]:
     honest = DOUBTS | {EndReason.NOT_DIALED} | (frozenset() if case.on_phone else {EndReason.NETWORK})
     if ended.reason not in honest:
         yield "untrue reason", f"{ended.reason}, and it was never dialled"
-    elif not case.faults(case.attempt.at - BEFORE, stored.at) and not case.foreign(case.attempt.at - 1.0, stored.at):
+    elif not (
+        case.faults(case.attempt.at - BEFORE, stored.at)
+        or case.foreign(case.attempt.at - 1.0, stored.at)
+        or (ended.reason is EndReason.NOT_DIALED and case.contested())
+    ):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; never dialled, and nothing was wrong"
 
 
@@ -164,18 +178,18 @@ def _seconds(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding
     assert device.ended is not None
     answered = device.answered if device.answered is not None else device.ended
     talk = device.ended - answered
-    least, most = answered - device.created, answered - case.attempt.at
+    least, most = answered - device.created, answered - case.begun
     slack = case.slack(device.created, stored.at)
     off = abs(ended.duration - talk) > slack or not least - slack <= ended.ring_seconds <= most + slack
     if ended.clock_suspect:
         if not case.faults(case.attempt.at - 1.0, stored.at, "phone clock", "wall clock", "crash", "away", "pause"):
             yield "suspect without a reason", "nobody set a clock"
-        most_talk = stored.at - case.attempt.at + CLOSE
-        set_back = case.faults(case.attempt.at - 1.0, stored.at, "wall clock")
+        most_talk = stored.at - case.begun + CLOSE
+        set_back = case.faults(0.0, stored.at, "wall clock")  # two machines' clocks may differ ever after
         if ended.duration > most_talk and not set_back:
             yield "untrue seconds", f"{ended.duration} s of talk in {most_talk:.1f} s"
     elif case.unseen():
-        if ended.ring_seconds + ended.duration > stored.at - case.attempt.at + slack:
+        if ended.ring_seconds + ended.duration > stored.at - case.begun + slack:
             yield "untrue seconds", f"{ended.ring_seconds} + {ended.duration} s is longer than it was on record"
     elif off:
         had = f"{least:.2f} to {most:.2f} + {talk:.2f} s, by {slack:.2f}"

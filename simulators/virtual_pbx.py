@@ -5,7 +5,7 @@
 `Originate` is acknowledged before anything is tried, the events of a call's end come in no fixed order, a missing
 endpoint shows in `OriginateResponse` alone, and a wrong secret costs a second.
 
-Control API (JSON, loopback): `GET /calls`, `GET /dials`, `GET /received`,
+Control API (JSON, loopback): `GET /calls`, `GET /dials`, `GET /received`, `GET /log` (every call there was),
 `POST /{fault}`: cut, freeze, thaw, restart, contact, refuse.
 """
 
@@ -40,6 +40,7 @@ LINE_LIMIT, HEADERS_LIMIT = 1024, 128
 AUTH_PAUSE = 1.0
 NORMAL, NO_ANSWER = (16, "Normal Clearing"), (19, "User alerting, no answer")
 STATES = {0: "Down", 5: "Ringing", 6: "Up"}
+LOGGED = ("id", "endpoint", "number", "exten", "created", "rung", "answered", "ended", "ender", "cause")
 RATE, LONGEST = 8000, 60.0  # recordings: samples a second, seconds
 
 Event = dict[str, str]
@@ -63,6 +64,10 @@ class Channel:
     state: int = 0
     answered: float | None = None
     answered_at: float | None = None
+    rung: float | None = None
+    ended: float | None = None
+    ender: str = ""  # `us` asked by AMI, `far` end, `limit` of the order, `lost` with the PBX
+    cause: str = ""
     task: asyncio.Task[None] | None = None
 
 
@@ -103,6 +108,7 @@ class VirtualPbx:
         self.channels: dict[str, Channel] = {}
         self.dials: Counter[str] = Counter()
         self.received: Counter[str] = Counter()  # actions, by name
+        self.log: list[Channel] = []  # every call there ever was: the judge's
         self._recordings = recordings
         self._sessions: set[Session] = set()
         self._names = itertools.count()
@@ -135,6 +141,7 @@ class VirtualPbx:
         for channel in self.channels.values():
             if channel.task is not None:
                 channel.task.cancel()
+            channel.ended, channel.ender = time.monotonic(), "lost"
         self.channels.clear()
         self._began = time.monotonic()
 
@@ -250,6 +257,7 @@ class VirtualPbx:
             lives_until=now + (float(limit) if limit else 1e9),
             recording=variables.get("OTTB_RECORDING"),
         )
+        self.log.append(channel)
         self.dials[number if number.startswith("+") else f"+{number}"] += 1
         channel.task = asyncio.get_running_loop().create_task(self._live(channel, values, id))
 
@@ -349,6 +357,8 @@ class VirtualPbx:
 
     def _move(self, channel: Channel, state: int) -> None:
         channel.state = state
+        if state == 5:
+            channel.rung = time.monotonic()
         self._say({"Event": "Newstate", "Privilege": "call,all", **_shown(channel)})
 
     def _end(
@@ -362,6 +372,8 @@ class VirtualPbx:
         id: Event | None = None,
     ) -> None:
         self.channels.pop(channel.id, None)
+        channel.ended, channel.cause = time.monotonic(), cause[1]
+        channel.ender = "far" if far else "limit" if reason == "3" else "us"
         tech = {"TechCause": str(sip)} if sip is not None else {}
         if far:
             request = {"Event": "HangupRequest", "Privilege": "call,all", **_shown(channel), "Cause": str(cause[0])}
@@ -458,6 +470,9 @@ def control(pbx: VirtualPbx) -> web.Application:
     async def received(request: web.Request) -> web.Response:
         return web.json_response(dict(pbx.received))
 
+    async def every_call(request: web.Request) -> web.Response:
+        return web.json_response([{name: getattr(channel, name) for name in LOGGED} for channel in pbx.log])
+
     async def fault(request: web.Request) -> web.Response:
         values = await request.json() if request.can_read_body else {}
         match request.match_info["fault"]:
@@ -481,6 +496,7 @@ def control(pbx: VirtualPbx) -> web.Application:
     app.router.add_get("/calls", calls)
     app.router.add_get("/dials", dials)
     app.router.add_get("/received", received)
+    app.router.add_get("/log", every_call)
     app.router.add_post("/{fault}", fault)
     return app
 

@@ -34,13 +34,15 @@ REGULAR_FILE = 0o100644
 @dataclass(frozen=True)
 class Logged:
     """One line of the judge's log: `what` is `dial` or `hangup` (what the platform did), or a Telecom event. `at`: this
-    phone's seconds. `foreign`: the call came in, or somebody dialled it on the phone itself."""
+    phone's seconds. `foreign`: the call came in, or somebody dialled it on the phone itself. `data`: what the event
+    says besides, such as why a call ended."""
 
     at: float
     what: str
     number: str
     call: str
     foreign: bool = False
+    data: str = ""
 
 
 class VirtualPhone:
@@ -206,7 +208,7 @@ class VirtualPhone:
     def _happened(self, happened: list[Happened]) -> None:
         wall = self._wall_at(self._time())
         for one in happened:
-            self.log.append(Logged(one.at, one.event, one.call.number, one.call.id, one.call.foreign))
+            self.log.append(Logged(one.at, one.event, one.call.number, one.call.id, one.call.foreign, one.data))
             for line in dumps.log_lines(one, wall):
                 self._logcat.append(line)
                 for reader in self._readers:

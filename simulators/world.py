@@ -29,6 +29,7 @@ from simulators.clock_loop import CountedIds, Process, SimClock, SimLoop
 from simulators.memory_bus import MemoryBroker, MemoryBus, Step
 from simulators.pocket_pbx import PocketPbx, Switch
 from simulators.pocket_phone import Handset, PocketPhone
+from simulators.records import Stored, read
 from simulators.weather import Weather
 
 SLOTS_OF = {"a": (1, 2), "b": (3,)}
@@ -122,6 +123,18 @@ class World:
     def now(self) -> float:
         return self.loop.time()
 
+    @property
+    def channels(self) -> int:
+        return CHANNELS
+
+    @property
+    def stored(self) -> list[Stored]:
+        """The journal as the judge reads it."""
+        return read(self.broker.journal)
+
+    def host_of(self, line: str) -> str:
+        return HOST_OF[line]
+
     def phone(self, slot: int) -> Handset:
         return self.handsets[f"pocket{slot}"]
 
@@ -159,7 +172,7 @@ class World:
         self._end(life)
         if self.random.random() < 0.15:
             machine.boots += 1
-            machine.clock = SimClock(self.loop, boot=f"{machine.id}/{machine.boots}")
+            machine.clock = machine.clock.rebooted(f"{machine.id}/{machine.boots}")
 
     def pause(self, life: Life) -> None:
         """The process stands still for a while, and goes on as if nothing had been."""

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.bus import Fenced, Message, Recorded
+from actors.runtime.bus import BusUnavailable, Fenced, Message, Recorded
 from actors.runtime.clock import Moment, Timer, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
@@ -205,9 +205,10 @@ class Actor(Generic[State]):
         elif not self._put(Asked(rpc, message)):
             await send_refusal(message, INBOX_FULL if self._live else STOPPED)
 
-    def tell(self, report: Any) -> None:
-        """Put a report into the inbox. Where even reports pile up, the actor starts afresh and asks the outside."""
-        if not self._put(Told(report, moment(self._host.clock))) and self._live:
+    def tell(self, report: Any, heard: Moment | None = None) -> None:
+        """Put a report into the inbox. Where even reports pile up, the actor starts afresh and asks the outside.
+        `heard`: when it came to this host, where another actor has passed it on."""
+        if not self._put(Told(report, heard or moment(self._host.clock))) and self._live:
             self._crash(RuntimeError(f"{self!r}: inbox full of reports"))
 
     async def order(self, order: Any, context: Context) -> Any:
@@ -221,6 +222,8 @@ class Actor(Generic[State]):
         """Become the owner: fold what is on record, then write the barrier. Raises Unreadable, NotOurs, BusError."""
         await self._fold()
         self.may_be_owned()
+        if not self._host.held:  # it may have run out while the record was read
+            raise BusUnavailable("the lease has run out")
         now = moment(self._host.clock)
         await self._record(self.barrier(now, self._host.epoch))
         await self.take_over()
@@ -289,9 +292,9 @@ class Actor(Generic[State]):
             case Ordered(order, context, done):
                 await self._handle_order(order, context, done)
             case Told(_Resume(), _):
-                await self._settle(self.resume(moment(self._host.clock)))
+                await self._settle(self.resume(moment(self._host.clock)), None)
             case Told(report, heard):
-                await self._settle(self.observe(report, heard))
+                await self._settle(self.observe(report, heard), heard)
 
     async def _handle_command(self, rpc: Rpc[Any, Any], message: Message) -> None:
         context = Context.from_headers(message.headers)
@@ -332,11 +335,11 @@ class Actor(Generic[State]):
             done.set_result(reply)
         self._perform_all(outcome.decision)
 
-    async def _settle(self, decision: Decision[Any]) -> None:
+    async def _settle(self, decision: Decision[Any], heard: Moment | None) -> None:
         self._remember(decision)
         for event in decision.events:
             await self._record(event)
-        self._perform_all(decision)
+        self._perform_all(decision, heard)
 
     async def _commit(self, outcome: Outcome, context: Context) -> Any:
         """Put a command's events on record, the answer beside the last one, so that a repeat finds it."""
@@ -440,7 +443,8 @@ class Actor(Generic[State]):
 
     # --- effects
 
-    def _perform_all(self, decision: Decision[Any]) -> None:
+    def _perform_all(self, decision: Decision[Any], heard: Moment | None = None) -> None:
+        """Carry out the effects. What a report makes this actor tell others was heard when the report was."""
         for effect in decision.effects:
             match effect:
                 case SetTimer():
@@ -448,7 +452,7 @@ class Actor(Generic[State]):
                 case CancelTimer():
                     self._cancel_timer(effect.name)
                 case Tell():
-                    self._host.tell(effect.kind, effect.id, effect.report)
+                    self._host.tell(effect.kind, effect.id, effect.report, heard)
                 case _:
                     self.perform(effect)
 

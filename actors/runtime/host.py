@@ -15,7 +15,7 @@ import structlog
 
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import Bus, BusError, BusUnavailable, Headers, Message, NoAnswer, Unsubscribe
-from actors.runtime.clock import Clock
+from actors.runtime.clock import Clock, Moment
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.supervisor import RestartBudget
@@ -92,6 +92,11 @@ class Host:
         return self._ownership.epoch
 
     @property
+    def held(self) -> bool:
+        """Whether the lease is held, as far as this host can know."""
+        return self._ownership.held
+
+    @property
     def may_act(self) -> bool:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
         return self._ownership.held and not self._stopping and not self._verifying
@@ -145,11 +150,11 @@ class Host:
         finally:
             timer.cancel()
 
-    def tell(self, kind: str, id: str, report: Any) -> None:
-        """Hand a report to an actor of this host, if it is here."""
+    def tell(self, kind: str, id: str, report: Any, heard: Moment | None = None) -> None:
+        """Hand a report to an actor of this host, if it is here. `heard`: when it came, if not now."""
         actor = self._actors.get((kind, id))
         if actor is not None:
-            actor.tell(report)
+            actor.tell(report, heard)
 
     async def order(self, kind: str, id: str, order: Any, context: Context) -> Any:
         """Have an actor of this host carry out an order. Raises Refusal, also when it is not here."""

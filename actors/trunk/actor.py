@@ -1,7 +1,7 @@
 """The trunk's shell: carries out on the PBX what the machine decides, and says how the trunk is."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -9,7 +9,7 @@ import structlog
 
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
-from actors.call.line import Dial, Looked, Placed
+from actors.call.line import Began, Dial, Looked, Over, Placed
 from actors.call.line_actor import LineActor
 from actors.call.machine import DialFailed, DialUncertain
 from actors.runtime.actor import Outcome
@@ -57,7 +57,7 @@ DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, it cannot be und
 
 
 class TrunkActor(LineActor[Trunk]):
-    """One SIP trunk."""
+    """One SIP trunk. `over`: is told the slot and the id of each call of it that is over on record."""
 
     kind: ClassVar[str] = "trunk"
     state_type: ClassVar[Any] = Trunk
@@ -65,10 +65,13 @@ class TrunkActor(LineActor[Trunk]):
     commands: ClassVar[Any] = {}
     snapshots: ClassVar[bool] = True
 
-    __slots__ = ("_pbxs", "_telling", "live")
+    __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
 
-    def __init__(self, *, id: str, host: Host, caps: Caps, pbxs: Mapping[str, Pbx]) -> None:
+    def __init__(
+        self, *, id: str, host: Host, caps: Caps, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
+    ) -> None:
         super().__init__(id=id, host=host, caps=caps)
+        self._over_on_slot = over
         self.live = Live()
         self._pbxs = pbxs
         self._telling = False
@@ -115,6 +118,12 @@ class TrunkActor(LineActor[Trunk]):
 
     def observed(self, report: Any, now: Moment) -> Decision[Any]:
         return machine.observe(self.state, self.live, report, now)
+
+    def _take_in(self, event: Began | Over) -> None:
+        began = self.state.calls.open.get(event.call_id) if self.state and isinstance(event, Over) else None
+        super()._take_in(event)
+        if began is not None:
+            self._over_on_slot(began.holder.slot, began.holder.id)
 
     def barrier(self, now: Moment, epoch: int) -> TrunkActivated:
         return TrunkActivated(trunk=self.id, at=now.at, host=self._host.name, epoch=epoch)

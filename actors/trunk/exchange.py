@@ -160,7 +160,7 @@ class Exchange:
 
     async def _release_extension(self, held: ExtensionHeld, call_id: str, context: Context) -> None:
         if held.host == self._host.name:
-            self._extensions.release(held.slot, call_id)
+            await self._extensions.give_back(held.slot, call_id)
             return
         request = HoldExtension(slot=held.slot, call_id=call_id, release=True)
         with contextlib.suppress(Refusal):  # the promise runs out by itself

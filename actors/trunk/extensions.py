@@ -8,6 +8,9 @@ finds the slot's new barrier after its claim and does not dial; a new owner read
 
 import asyncio
 
+import structlog
+
+from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
@@ -20,6 +23,8 @@ from bus_schemas.trunk import ExtensionHeld, HoldExtension
 from bus_schemas.visibility import visible
 
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+log = structlog.get_logger()
+
 PROMISED_FOR = 30.0  # seconds in which an attempt gets on record, or never does
 
 
@@ -37,7 +42,7 @@ class Extensions:
         """Promise the extension of a slot to a call, or let it go again. Raises Refusal."""
         slot = self._slot(request.slot, context)
         if request.release:
-            self._held.get(request.slot, {}).pop(request.call_id, None)
+            await self.give_back(request.slot, request.call_id)
         else:
             async with self._locks.setdefault(request.slot, asyncio.Lock()):
                 await self._hold(slot, request, context)
@@ -45,8 +50,17 @@ class Extensions:
         return ExtensionHeld(slot=request.slot, host=self._host.name, fence=subject, seq=seq)
 
     def release(self, slot: int, call_id: str) -> None:
-        """The call came to nothing."""
+        """The call is over."""
         self._held.get(slot, {}).pop(call_id, None)
+
+    async def give_back(self, slot: int, call_id: str) -> None:
+        """A start came to nothing. Unless the same command was started elsewhere at the same moment: then the call is
+        on record, and holds the extension. Where that cannot be asked, the promise runs out by itself."""
+        try:
+            if await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.past}", certain=True) is None:
+                self.release(slot, call_id)
+        except BusError as error:
+            log.info("an extension could not be given back", slot=slot, call_id=call_id, error=repr(error))
 
     def _slot(self, number: int, context: Context) -> SlotActor:
         slot = self._host.get("slot", str(number))

@@ -167,5 +167,5 @@ def test_the_phones_own_note_of_an_order_is_of_this_boot_only() -> None:
 
     found = noted(f"c_1 {5100 - 7:.2f} 12.00 {BOOT}")
     assert found is not None and found.call_id == "c_1" and abs(found.age - 7) < 0.1
-    for note in ("", "c_1", f"c_1 5.0 12.00 {BOOT[::-1]}", f"c 1 5.0 12.00 {BOOT}", f"c_1 x 12.00 {BOOT}", "@@"):
+    for note in ("", "c_1", f"c_1 5.0 12.00 {BOOT[::-1]}", f"c 1 5.0 12.00 {BOOT}", f"c_1 x 12.00 {BOOT}"):
         assert noted(note) is None

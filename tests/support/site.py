@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +35,32 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def config_for(slots: dict[int, str | None], ports: list[int], more: str) -> str:
-    """A settings file with these slots (number: owner) on these ports."""
+def config_for(
+    slots: dict[int, str | None], ports: list[int], more: str, hosts: Mapping[int, str] | None = None
+) -> str:
+    """A settings file with these slots (number: owner) on these ports. `hosts`: the host of each slot, if several."""
     rows = [
         f'[[slots]]\nid = {slot}\nserial = "127.0.0.1:{port}"\nhub = "HUB1"\nport = {place}\nregion = "UA"\n'
         + (f'user = "{user}"\ntrunk = "trunk-1"\n' if user else "")
+        + (f'host = "{hosts[slot]}"\n' if hosts else "")
         for place, ((slot, user), port) in enumerate(zip(slots.items(), ports, strict=True), 1)
     ]
     return more + "\n" + "\n".join(rows)
 
 
 class Site:
-    """A running site. Its processes are found by what they run, as children of the supervisor."""
+    """A running site. Its processes are found by what they run, as children of the supervisor. `hosts`: the host of
+    each slot, where there are several; this one runs the first of them (`beside.py` runs another)."""
 
-    def __init__(self, *, folder: Path, slots: dict[int, str | None], more: str = "", asterisk: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        slots: dict[int, str | None],
+        more: str = "",
+        asterisk: bool = False,
+        hosts: Mapping[int, str] | None = None,
+    ) -> None:
         point, dci, ottb, workspace, nats, adb, self.control_port, websocket, pbx, self.pbx_port, *phones = free_ports(
             10 + len(slots)
         )
@@ -56,9 +68,10 @@ class Site:
         self.nats_port, self.adb_port, self.websocket_port = nats, adb, websocket
         self.folder = folder
         self.state = folder / "state"
-        config = folder / "site.toml"
-        config.write_text(config_for(slots, phones, more))
-        self._env = os.environ | {
+        self.config = config = folder / "site.toml"
+        config.write_text(config_for(slots, phones, more, hosts))
+        self.env = {
+            **({"OTTB_HOST": min(hosts.values())} if hosts else {}),
             "OTTB_STATE_DIR": str(self.state),
             "OTTB_NATS__PORT": str(nats),
             "OTTB_NATS__WEBSOCKET_PORT": str(websocket),
@@ -80,7 +93,7 @@ class Site:
         """Start it and wait until it says that it is up."""
         output = self.folder / "up.log"
         with output.open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self._env, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, cwd=ROOT, env=os.environ | self.env, stdout=log, stderr=log)
         before = output.read_text().count("is up in")
         give_up = time.monotonic() + START_SECONDS
         while output.read_text().count("is up in") <= before:
@@ -202,9 +215,14 @@ async def until(look: Callable[[], Any], accept: Callable[[Any], bool], seconds:
 
 @contextlib.contextmanager
 def running_site(
-    folder: Path, slots: dict[int, str | None], more: str = "", *, asterisk: bool = False
+    folder: Path,
+    slots: dict[int, str | None],
+    more: str = "",
+    *,
+    asterisk: bool = False,
+    hosts: Mapping[int, str] | None = None,
 ) -> Iterator[Site]:
-    site = Site(folder=folder, slots=slots, more=more, asterisk=asterisk)
+    site = Site(folder=folder, slots=slots, more=more, asterisk=asterisk, hosts=hosts)
     site.start()
     try:
         yield site
