@@ -84,7 +84,7 @@ def _nobody() -> Any:
 
 
 def test_a_host_that_stood_still_right_before_its_dial_does_not_dial() -> None:
-    world = _play("before dial", _stop_for(40.0), standby=True)
+    world = _play("before dial", _stop_for(6.0), standby=True)
     assert not world.phone(1).dials
     assert _judged(world) == ([EndReason.NOT_DIALED], [])
 
