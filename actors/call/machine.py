@@ -163,7 +163,8 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.phase is Phase.ENDED:
         return Decision(effects=(_release(call, unsure=True),))  # its old owner may have ended it without the phone
     age, _ = elapsed(call.started, now)
-    effects: list[Effect] = [_look(call, ASK)]
+    # A call that is to be ended is looked at first too: it may have been answered while nobody was here.
+    effects: list[Effect] = [_look(call, ASK if call.ending_by is None else HANGUP)]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
         effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
@@ -174,9 +175,6 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.ref is not None:
         effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
     call = replace(call, placing=False, early=(), missed=False, resumed=now.mono, doubt=call.trunk is None)
-    if call.ending_by is not None:
-        call = _pressed(call, call.ending_by)
-        effects.extend(_hang_up(call, patience))
     return Decision(state=call, effects=tuple(effects))
 
 
