@@ -163,8 +163,8 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.phase is Phase.ENDED:
         return Decision(effects=(_release(call, unsure=True),))  # its old owner may have ended it without the phone
     age, _ = elapsed(call.started, now)
-    # A call that is to be ended is looked at first too: it may have been answered while nobody was here.
-    effects: list[Effect] = [_look(call, ASK if call.ending_by is None else HANGUP)]
+    # One that is to be ended is looked at first: whether it was answered meanwhile nothing tells afterwards.
+    effects: list[Effect] = [_look(call, HANGUP if call.ending_by is not None else ASK)]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
         effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
@@ -175,6 +175,9 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.ref is not None:
         effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
     call = replace(call, placing=False, early=(), missed=False, resumed=now.mono, doubt=call.trunk is None)
+    if call.ending_by is not None:
+        call = _pressed(call, call.ending_by)
+        effects.append(SetTimer(name=HANGUP, seconds=patience.hangup))
     return Decision(state=call, effects=tuple(effects))
 
 
@@ -419,9 +422,8 @@ def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
     than it takes from now on, whatever clocks say."""
     if call.ref is not None:
         return 0.0
-    age = elapsed(call.started, at)[0]
-    if call.resumed is not None:
-        age = max(age, at.mono - call.resumed)
+    same_boot = call.resumed is None or call.started.boot == at.boot
+    age = elapsed(call.started, at)[0] if same_boot else at.mono - (call.resumed or 0.0)
     return (2 if call.placing else 1) * patience.created - age
 
 
