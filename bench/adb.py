@@ -18,6 +18,7 @@ from actors.adapters.adb import AdbClient, LongShell
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.android_orders import dial_line
+from actors.slot.phone import CallSeen
 from bench.parts import adb_server, free_port, process, python
 from bench.table import Row
 
@@ -46,12 +47,13 @@ async def measure(folder: Path) -> list[Row]:
         tracker = DeviceTracker(client=client)
         tracker.start()
         phone = AdbPhone(serial=serial, tracker=tracker)
-        phone.start(lambda report: None)
+        over = asyncio.Event()
+        phone.start(lambda report: over.set() if isinstance(report, CallSeen) and report.reason else None)
         await shell.run("true", timeout=5)
         await _take_out_of_service(control)
         ours, raw, one_shot, theirs, dials, raw_dials = [], [], [], [], [], []
         for _ in range(5):
-            dials.append(await _each(lambda: phone.dial(NUMBER)))
+            dials.append(await _each(lambda: phone.dial(NUMBER, "c_1", lambda: True), over=over))
             raw_dials.append(await _raw_long_shell(port, serial, dial_line(NUMBER, "c_1")))
             ours.append(await _each(lambda: shell.run("true", timeout=5)))
             raw.append(await _raw_long_shell(port, serial, "true"))
@@ -70,13 +72,17 @@ async def measure(folder: Path) -> list[Row]:
     ]
 
 
-async def _each(work: object, count: int = COUNT) -> float:
-    """The median time of one, in milliseconds."""
+async def _each(work: object, count: int = COUNT, *, over: asyncio.Event | None = None) -> float:
+    """The median time of one, in milliseconds. `over` is set when the next may begin."""
     times = []
     for _ in range(count):
+        if over is not None:
+            over.clear()
         began = time.perf_counter()
         await work()  # type: ignore[operator]  # a coroutine function without arguments
         times.append(time.perf_counter() - began)
+        if over is not None:
+            await over.wait()
     return 1000 * median(times)
 
 

@@ -77,6 +77,8 @@ class Android:
     files: dict[str, bytes] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     am_fault: AmFault | None = None
+    appears_after: float = 0.0  # seconds from the end of `am`, which waits for nothing, to the call
+    later: Callable[[float, Callable[[], None]], None] = lambda delay, act: act()
     dialled: Callable[[str], None] = lambda _: None
     hung_up: Callable[[PhoneCall], None] = lambda _: None
 
@@ -146,7 +148,7 @@ class Android:
         if action == "android.intent.action.CALL" and uri.startswith("tel:"):
             number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
             self.dialled(number)
-            self.happened(self.telephony.dial(number, self.clock()))
+            self.later(self.appears_after, lambda: self.happened(self.telephony.dial(number, self.clock())))
         if self.am_fault is AmFault.KILLED_AFTER:
             return Result(code=KILLED, delay=self.fork_delay)
         if self.am_fault is AmFault.SILENT:

@@ -89,7 +89,8 @@ async def _unauthorized(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
 
 
 async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault."""
+    """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault,
+    appears_after (seconds)."""
     android = phone.android
     android.level = int(values.get("battery", android.level))
     android.tenths = int(float(values.get("temperature", android.tenths / 10)) * 10)
@@ -97,6 +98,7 @@ async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     phone.telephony.in_service = bool(values.get("in_service", phone.telephony.in_service))
     phone.slow = float(values.get("slow", phone.slow))
     phone.truncate = bool(values.get("truncate", phone.truncate))
+    android.appears_after = float(values.get("appears_after", android.appears_after))
     if "am_fault" in values:
         android.am_fault = AmFault(values["am_fault"]) if values["am_fault"] else None
 

@@ -115,7 +115,7 @@ async def _look_around(world: World, callers: Callers, quiet: Quiet) -> None:
         await callers.ask(command)
     await asyncio.sleep(3.0)
     await _probe(world, callers, quiet)
-    await asyncio.sleep(10.0)
+    await asyncio.sleep(30.0)  # a line that finds itself taken away waits until no order to dial can be under way
     await _ask_who_is_busy(world, quiet)
 
 

@@ -50,7 +50,10 @@ def draw(random: random.Random) -> frozenset[Trouble]:
         return frozenset({random.choice(kinds)})
     if chance < 0.35:
         return frozenset(kinds)
-    return frozenset(kind for kind in kinds if random.random() < 0.25)
+    drawn = {kind for kind in kinds if random.random() < 0.25}
+    if Trouble.PAUSE in drawn and random.random() < 0.5:  # somebody takes over meanwhile
+        drawn.add(Trouble.STANDBY)
+    return frozenset(drawn)
 
 
 RECONNECT = 1.0  # seconds after an outage in which what was under way is still waited for

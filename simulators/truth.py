@@ -60,11 +60,15 @@ class Case:
         return [fault for fault in found if not fault.kind.startswith(NO_EXCUSE)]
 
     def unseen(self) -> bool:
-        """Whether the end fell into a gap, on a PBX: it keeps no history, so nobody can know when and how."""
-        end = self.device.ended if self.device is not None else None
-        if self.on_phone or end is None:
+        """Whether the end fell into a gap, on a PBX: it keeps no history, so nobody can know when and how. Or whether
+        the answer did, and the PBX could not be asked about it before the end."""
+        if self.on_phone or self.device is None or self.device.ended is None:
             return False
-        return bool(self.faults(end - MOMENT, end + GAP, "away", "crash", "pause", "cut", "PBX"))
+        gaps, answered, end = ("away", "crash", "pause", "cut", "PBX"), self.device.answered, self.device.ended
+        if self.faults(end - MOMENT, end + GAP, *gaps):
+            return True
+        unheard = answered is not None and self.faults(answered - MOMENT, answered + GAP, *gaps)
+        return bool(unheard and self.faults(answered or 0.0, end, "look: no answer", "look: slow"))
 
     def contested(self) -> bool:
         """Whether the host's lines were claimed by two processes before: one that was stopped can take a line away
@@ -142,10 +146,9 @@ def _doubt(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding]:
     if not case.faults(case.attempt.at - 1.0, stored.at):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; nothing was wrong"
     elif ended.reason is EndReason.UNKNOWN and case.on_phone and device.remembered(stored.at):
-        hidden = case.faults(
-            stored.at - 12.0, stored.at, "unplugged", "phone restarted", "look: no answer", "phone clock"
-        )
-        if not hidden:
+        hidden = case.faults(stored.at - 12.0, stored.at, "unplugged", "look: no answer", "phone clock")
+        forgotten = case.faults(device.created, stored.at, "phone restarted")
+        if not hidden and not forgotten:
             yield "unknown, and the phone knows", f"{ended.cause}; the phone: {device.reason}, {device.ender}"
 
 

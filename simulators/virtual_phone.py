@@ -7,7 +7,7 @@ import asyncio
 import re
 import struct
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,6 +76,7 @@ class VirtualPhone:
             fork_delay=fork_delay,
             dialled=self._dialled,
             hung_up=self._hung_up,
+            later=self._later,
         )
         self._steps: list[tuple[float, timedelta]] = []  # when the phone's clock was set, and by how much in all
         self._thawed = asyncio.Event()
@@ -193,6 +194,13 @@ class VirtualPhone:
     def _dialled(self, number: str) -> None:
         self.dials[number] = self.dials.get(number, 0) + 1
         self.log.append(Logged(self._time(), "dial", number, self.telephony.next_id))
+
+    def _later(self, delay: float, act: Callable[[], None]) -> None:
+        boots = self.android.boots
+        if delay <= 0:
+            act()
+        else:
+            asyncio.get_running_loop().call_later(delay, lambda: act() if self.android.boots == boots else None)
 
     def _hung_up(self, call: PhoneCall) -> None:
         self.log.append(Logged(self._time(), "hangup", call.number, call.id, call.foreign))

@@ -41,6 +41,8 @@ HOST_OF = {
 CHANNELS = 2
 CALLS = Calls(ring_timeout=15.0, max_duration=25.0, created_timeout=10.0, lost_timeout=10.0)
 STEPS_TO_FATE = (20, 300)
+# Steps at which more is at stake count for more: what goes wrong does so there more often.
+WEIGHTS = (("before dial", 30), ("before last", 3), ("after append ottb.v1.evt.call", 6), ("before hang-up", 6))
 PAUSES = (1.0, 3.0, 6.0, 15.0, 60.0)
 
 
@@ -157,7 +159,7 @@ class World:
         await asyncio.sleep(self.random.expovariate(1000.0))
         if self.calm or not self.fates:
             return
-        life.steps -= 1
+        life.steps -= next((weight for start, weight in WEIGHTS if name.startswith(start)), 1)
         if life.steps <= 0:
             life.steps = self.random.randrange(*STEPS_TO_FATE)
             self.random.choice(self.fates)(life)

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,12 @@ OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
 LAST_KIND = 5  # kIdWindowSizeChange
 FRAME_LIMIT = 4 * 1024 * 1024  # bytes; a phone sends at most 1 MiB at once
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
+
+
+def boot_time() -> float:
+    """Seconds on a clock that never jumps and that counts the time in which this machine was suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
 
 _LENGTH = re.compile(rb"[0-9A-Fa-f]{4}")
 _PROPERTY = re.compile(r"\s+(\w+):(\S+)$")
@@ -301,17 +308,20 @@ class LongShell:
     ) -> ShellResult:
         """Run a command of one line. PhoneUnreachable: it was not sent; PhoneUncertain: it may have run.
 
-        `sent_within`: seconds after which it is no longer sent, for what must not be done late; default `timeout`.
+        `sent_within`: seconds after which it is no longer sent, for what must not be done late, also if this machine
+        was suspended meanwhile; default `timeout`.
         `wanted` is asked when its turn has come, right before it leaves: no longer wanted, it is not sent.
         """
         assert "\n" not in command
-        began = asyncio.get_running_loop().time()
+        began, called = asyncio.get_running_loop().time(), boot_time()
         try:
             async with asyncio.timeout(sent_within or timeout) as deadline, self._turn:
                 if self._wire is not None and self._wire.reader.at_eof():  # it ended while nobody used it
                     self.close()
                 wire = self._wire or await self._open()
                 if sent_within is not None:
+                    if boot_time() - called > sent_within:
+                        raise PhoneUnreachable(f"{self._serial}: more than {sent_within:g} s late, not sent")
                     deadline.reschedule(began + timeout)
                 if not wanted():
                     raise PhoneUnreachable(f"{self._serial}: the order was withdrawn before it was sent")

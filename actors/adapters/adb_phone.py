@@ -1,8 +1,9 @@
 """A phone over adb: the `Phone` port.
 
 Call states come from the phone's own log of Telecom events as a stream. What the log does not say (ALERTING of a
-VoLTE call) or might lose is asked: the registry while a call is dialled, everything at each new connection and
-every few seconds while a call is up. A call moves forward only, so an answer that is late changes nothing.
+VoLTE call) or might lose is asked: the registry while a call is dialled, everything at each new connection, when a
+line comes late, and every few seconds while a call is up. A call moves forward only, so an answer that is late changes
+nothing.
 """
 
 import asyncio
@@ -16,9 +17,10 @@ from msgspec.structs import replace
 
 from actors.adapters import android, android_health
 from actors.adapters import android_orders as orders
-from actors.adapters.adb import LongShell
+from actors.adapters.adb import LongShell, boot_time
 from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch
 from actors.adapters.android_orders import Dialled
+from actors.adapters.log_clock import LogClock
 from actors.slot.phone import (
     CallPhase,
     CallSeen,
@@ -40,9 +42,11 @@ from bus_schemas.call import EndReason
 log = structlog.get_logger()
 
 NUMBER = re.compile(r"\+[1-9][0-9]{6,14}\Z")
+CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 SHORT_TIMEOUT = 10.0  # `am` and `input` start a virtual machine on the phone
 DIAL_WITHIN = 2.0  # seconds: who asked for the right to dial just before has it for about so long
+CREATED_WITHIN = 5.0  # seconds from an order to the call: `am` waits for nothing, so the phone may look idle meanwhile
 HANG_UP_TRIES = 3
 LOOK_TIMEOUT = 8.0
 LOOK_LIMIT = 512 * 1024
@@ -61,6 +65,7 @@ FAILED: Mapping[Dialled, type[PhoneError]] = {
     Dialled.REFUSED: PhoneRefused,
     Dialled.UNCERTAIN: PhoneUncertain,
 }
+NOTHING_DIALLED = (Dialled.BUSY, Dialled.SILENT, Dialled.REFUSED)
 
 LINK_OF_STATE: Mapping[str, Link] = {"device": Link.ONLINE, "unauthorized": Link.UNAUTHORIZED}
 SETTLING = 0.5  # seconds: a phone that comes back passes `offline` and `authorizing`, which is no news
@@ -96,9 +101,11 @@ class AdbPhone:
         self._settling: asyncio.TimerHandle | None = None
         self._watch: Watch | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._ordered: float | None = None  # when the phone was told to dial a call that has not appeared yet
         self._claimed = self._taken = False  # since the phone came: it is known to be nobody else's; somebody else's
         self._boot = ""
         self._read: android.Read | None = None  # the last look
+        self._log_clock = LogClock()
         self._calls: OrderedDict[str, CallPhase] = OrderedDict()
         self._incoming: set[str] = set()
         self._call_is_up = asyncio.Event()
@@ -121,16 +128,27 @@ class AdbPhone:
         await self._stop_watching()
         self._shell.close()
 
-    async def dial(self, number: str, call_id: str = "c_1", wanted: Callable[[], bool] = lambda: True) -> None:
+    async def dial(self, number: str, call_id: str, wanted: Callable[[], bool]) -> None:
         if not NUMBER.match(number):
             raise ValueError("only an E.164 number that passed the gate may reach a phone")
+        if not CALL_ID.match(call_id):
+            raise ValueError("only a token may reach a phone as a call's id")
         if not self._claimed:
             await self._read_calls()
         self._check_hold()
-        done = await self._shell.run(
-            orders.dial_line(number, call_id), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN, wanted=wanted
-        )
+        if self._ordered is not None and boot_time() - self._ordered < CREATED_WITHIN:
+            raise PhoneBusy(f"{self._serial}: it was told to dial just now, and the call has not appeared yet")
+        self._ordered = boot_time()
+        try:
+            done = await self._shell.run(
+                orders.dial_line(number, call_id), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN, wanted=wanted
+            )
+        except PhoneUnreachable:
+            self._ordered = None
+            raise
         outcome, words = orders.read_dial(done.output, done.exit_code)
+        if outcome in NOTHING_DIALLED:
+            self._ordered = None
         if outcome is not Dialled.TAKEN:
             raise FAILED[outcome](f"{self._serial}: {outcome.value}: {words}")
 
@@ -166,14 +184,20 @@ class AdbPhone:
 
     async def _read_calls(self) -> android.Read:
         self._check_not_taken()
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
+        answered = loop.time()
         read = None if done.truncated else android.parse_look(done.output, self._read)
         if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
         self._claim(read.boot)
         first, self._boot = read.boot != self._boot, read.boot
+        if first:
+            self._ordered = None  # a restart ends every order
         if self._read is None or self._read.boot != read.boot or read.is_later_than(self._read):
             self._read = read
+        self._log_clock.looked(asked, answered, read.memory.clock.epoch)
         self._note(read.look, first=first)
         return read
 
@@ -294,6 +318,8 @@ class AdbPhone:
                 async with self._client.lines(self._serial, LOG) as lines:
                     await self.look()
                     async for line in lines:
+                        if self._log_clock.is_late(android.stamp_of(line), loop.time()):
+                            await self.look()  # it says how long ago everything was; without it the stream is of no use
                         self._read_line(line)
             except PhoneError as error:
                 log.debug("log stream not opened", serial=self._serial, error=str(error))
@@ -326,16 +352,24 @@ class AdbPhone:
                 if past.incoming:
                     self._incoming.add(past.ref)
                 if past.answered_age is not None:
-                    self._move(past.ref, CallPhase.ACTIVE, age=past.answered_age)
-                self._move(past.ref, CallPhase.DISCONNECTED, past.reason, past.cause, age=past.ended_age)
+                    self._move(past.ref, CallPhase.ACTIVE, age=past.answered_age, suspect=past.suspect)
+                ended = CallPhase.DISCONNECTED
+                self._move(past.ref, ended, past.reason, past.cause, age=past.ended_age, suspect=past.suspect)
         for live in reversed(look.live):
             if live.incoming:
                 self._incoming.add(live.ref)
             answered = live.answered_age if live.phase is CallPhase.ACTIVE else None
-            self._move(live.ref, live.phase, age=answered or 0.0)
+            self._move(live.ref, live.phase, age=answered or 0.0, suspect=live.suspect)
 
     def _move(
-        self, ref: str, phase: CallPhase, reason: EndReason | None = None, cause: str = "", *, age: float = 0.0
+        self,
+        ref: str,
+        phase: CallPhase,
+        reason: EndReason | None = None,
+        cause: str = "",
+        *,
+        age: float = 0.0,
+        suspect: bool = False,
     ) -> None:
         before = self._calls.get(ref)
         if before is not None and ORDER[phase] <= ORDER[before]:
@@ -345,7 +379,11 @@ class AdbPhone:
             forgotten, _ = self._calls.popitem(last=False)
             self._incoming.discard(forgotten)
         incoming = ref in self._incoming
-        self._report(CallSeen(ref=ref, phase=phase, reason=reason, cause=cause, incoming=incoming, age=age))
+        if before is None and not incoming:
+            self._ordered = None
+        self._report(
+            CallSeen(ref=ref, phase=phase, reason=reason, cause=cause, incoming=incoming, age=age, suspect=suspect)
+        )
         if self._live():
             self._call_is_up.set()
         else:

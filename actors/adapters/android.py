@@ -37,6 +37,7 @@ _EVENT = re.compile(r"^\s+([0-9]{2}):([0-9]{2}):([0-9]{2}\.[0-9]{3}) - ([A-Z_]+)
 _CODE = re.compile(r"Code: \((\w+)\)")
 _REASON = re.compile(r"Reason: \(([^)]*)\)")
 _LOGGED = re.compile(r"RecordEntry (TC@[0-9]+): ([A-Z_]+)(?:, (.*))?$")
+_STAMP = re.compile(r"\s*([0-9]{6,12}\.[0-9]{3,9}) ")
 _RADIO_ALERTING = re.compile(r"GET_CURRENT_CALLS .*\bALERTING\b")
 
 # Telecom's code, and for ERROR the telephony reason in its text, as the reason that the contract names.
@@ -74,6 +75,12 @@ def parse_log_line(line: str) -> Logged | None:
     """A Telecom event of a `logcat` line, or None."""
     match = _LOGGED.search(line)
     return Logged(call=match[1], event=match[2], data=match[3] or "") if match else None
+
+
+def stamp_of(line: str) -> float | None:
+    """When a line of `logcat -v epoch` was written, in seconds since 1970 by the phone's clock."""
+    match = _STAMP.match(line)
+    return float(match[1]) if match else None
 
 
 def says_alerting(line: str) -> bool:

@@ -4,8 +4,8 @@ What is decided on the phone, between two of its own commands, cannot be out of 
 line reads the lists of calls into a variable and acts in a `case` only where they were whole and said what is needed;
 no answer, half an answer and an unknown state all mean that nothing is done. Pure; POSIX `sh`, as mksh reads it.
 
-Costs on the phone, beside `am` or `input` (which start a virtual machine): two dumps and two greps to dial, one dump,
-one grep and a `cat` to hang up.
+Costs on the phone, beside `am` or `input` (which start a virtual machine): two dumps, two greps and three small ones
+to dial; one dump, one grep and a `cat` to hang up.
 """
 
 import re

@@ -8,7 +8,6 @@ import structlog
 from actors.call.line import Settle
 from actors.call.line_actor import LineActor
 from actors.runtime.bus import BusError
-from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
@@ -17,8 +16,7 @@ from bus_schemas.errors import Refusal
 
 log = structlog.get_logger()
 
-LOOK_EVERY = 30.0  # seconds
-OLD_ENOUGH = 20.0  # seconds; whoever wrote a younger attempt may still be about to take care of it
+LOOK_EVERY = 15.0  # seconds; whoever wrote an attempt since the last look may still be about to take care of it
 
 
 class Strays:
@@ -26,6 +24,7 @@ class Strays:
 
     def __init__(self, *, host: Host) -> None:
         self._host = host
+        self._missed: set[str] = set()  # calls that had no owner at the last look
 
     def start(self) -> None:
         self._host.spawn(self._run())
@@ -39,13 +38,15 @@ class Strays:
                 log.info("calls without an owner could not be looked for", error=str(error))
 
     async def _look(self) -> None:
-        before = moment(self._host.clock).earlier(OLD_ENOUGH).at
-        found = await ask(
-            self._host.bus, OPEN_CALLS, OpenCalls(before=before), Context(command_id=self._host.ids.new())
-        )
+        found = await ask(self._host.bus, OPEN_CALLS, OpenCalls(), Context(command_id=self._host.ids.new()))
+        missed: set[str] = set()
         for call in found:
             kind, id = call.line.split("-", 1)
             line = self._host.get(kind, id)
-            if isinstance(line, LineActor) and self._host.get("call", call.call_id) is None and self._host.may_act:
+            if not isinstance(line, LineActor) or self._host.get("call", call.call_id) is not None:
+                continue
+            missed.add(call.call_id)
+            if call.call_id in self._missed and self._host.may_act:
                 log.warning("a call has no owner", call_id=call.call_id, line=call.line)
                 line.tell(Settle(call_id=call.call_id))
+        self._missed = missed

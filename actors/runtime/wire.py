@@ -65,9 +65,7 @@ async def ask(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Con
     return msgspec.json.decode(answered.data, type=rpc.reply)
 
 
-async def forward(
-    bus: Bus, rpc: Rpc[Request, Any], request: Request, context: Context, *, retry: bool = True
-) -> Page:
+async def forward(bus: Bus, rpc: Rpc[Request, Any], request: Request, context: Context, *, retry: bool = True) -> Page:
     """Have somebody else answer, and pass the answer on as it is. Raises Refusal."""
     answered = await ask_raw(bus, rpc, request, context, retry=retry)
     cursor = answered.headers.get(CURSOR_HEADER)
@@ -118,6 +116,7 @@ async def send_reply(message: Message, reply: Any, *, seq: int = 0) -> None:
 
 async def send_refusal(message: Message, refusal: Refusal) -> None:
     """Answer that it is not done, and why."""
+    refusal.__traceback__ = refusal.__context__ = None  # many are constants: each raise would add to what they keep
     if message.reply is not None:
         await message.reply(_encode(refusal.as_refused()), {ERROR_HEADER: refusal.code.value})
 

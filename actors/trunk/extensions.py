@@ -15,7 +15,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, OPEN_CALLS, OpenCalls
+from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, CALL_ENRICHED, OPEN_CALLS, OpenCalls
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
@@ -100,8 +100,10 @@ class Extensions:
     async def _is_over(self, call_id: str, age: float) -> bool:
         """Whether a call is over, or can no longer begin: its attempt is void, or was promised too long ago."""
         scope = f"{ROOT}.evt.call.*.{call_id}"
-        if await self._host.bus.last(f"{scope}.{CALL_ENDED.past}", certain=True) is not None:
-            return True
-        if await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is not None:
-            return False
-        return age > PROMISED_FOR or await self._host.bus.last(f"{scope}.>", certain=True) is not None
+        last = await self._host.bus.last(f"{scope}.>", certain=True)
+        if last is None:
+            return age > PROMISED_FOR
+        past = last.subject.rsplit(".", 1)[1]
+        if past == CALL_ADOPTED.past:  # taken over, or made void: then no attempt was before it, and none can follow
+            return await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is None
+        return past in (CALL_ENDED.past, CALL_ENRICHED.past)

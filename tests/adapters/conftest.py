@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from actors.adapters.adb import AdbClient
@@ -59,6 +62,11 @@ class Ear:
         return [report.link for report in self.heard if isinstance(report, LinkChanged)]
 
 
+async def dial(phone: AdbPhone, number: str) -> None:
+    """Dial for a call that nobody has withdrawn."""
+    await phone.dial(number, "c_1", lambda: True)
+
+
 class Server:
     """An adb server that can be killed and started again on its port."""
 
@@ -76,6 +84,16 @@ class Server:
 
     async def kill(self) -> None:
         await self._running.aclose()
+
+    async def stand_still(self, seconds: float) -> None:
+        """Stop the process and let it go on later: what phones say meanwhile comes afterwards, all at once."""
+        ours = psutil.Process().children(recursive=True)
+        pid = next(child.pid for child in ours if str(self.port) in child.cmdline())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.slot.phone import CallPhase, HealthRead, Link, LinkChanged, PhoneError, Report
 from bus_schemas.call import EndReason
 from simulators.virtual_phone import VirtualPhone
-from tests.adapters.conftest import Ear
+from tests.adapters.conftest import Ear, dial
 
 
 async def test_an_answered_call_is_seen_step_by_step(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
-    await phone.dial("+380991231005")
+    await dial(phone, "+380991231005")
     await ear.phase(CallPhase.ALERTING)
     await ear.phase(CallPhase.ACTIVE)
     await phone.hang_up(None)
@@ -34,16 +34,16 @@ async def test_an_answered_call_is_seen_step_by_step(phone: AdbPhone, handset: V
     ],
 )
 async def test_the_reason_is_the_phones(phone: AdbPhone, ear: Ear, number: str, reason: EndReason) -> None:
-    await phone.dial(number)
+    await dial(phone, number)
     ended = await ear.phase(CallPhase.DISCONNECTED)
     assert ended.reason is reason and ended.cause
 
 
 async def test_a_look_tells_live_and_past_calls_with_their_ages(phone: AdbPhone, ear: Ear) -> None:
-    await phone.dial("+380991230001")
+    await dial(phone, "+380991230001")
     await ear.phase(CallPhase.DISCONNECTED)
     ear.heard.clear()
-    await phone.dial("+380991230007")
+    await dial(phone, "+380991230007")
     await ear.phase(CallPhase.ACTIVE)
     look = await phone.look()
     assert look.live and look.live[0].phase is CallPhase.ACTIVE
@@ -53,7 +53,7 @@ async def test_a_look_tells_live_and_past_calls_with_their_ages(phone: AdbPhone,
 
 
 async def test_a_call_goes_on_while_the_cable_is_out(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
-    await phone.dial("+380991230007")
+    await dial(phone, "+380991230007")
     await ear.phase(CallPhase.ACTIVE)
     await handset.unplug()
     await ear.until(lambda report: isinstance(report, LinkChanged) and report.link is not Link.ONLINE)
@@ -69,7 +69,7 @@ async def test_a_call_goes_on_while_the_cable_is_out(phone: AdbPhone, handset: V
 async def test_a_call_that_ended_while_the_cable_was_out_is_told(
     phone: AdbPhone, handset: VirtualPhone, ear: Ear
 ) -> None:
-    await phone.dial("+380991232005")
+    await dial(phone, "+380991232005")
     await ear.phase(CallPhase.ACTIVE)
     await handset.unplug()
     await ear.until(lambda report: isinstance(report, LinkChanged) and report.link is not Link.ONLINE)
@@ -82,7 +82,7 @@ async def test_a_call_that_ended_while_the_cable_was_out_is_told(
 
 
 async def test_a_lost_log_stream_loses_no_end(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
-    await phone.dial("+380991230007")
+    await dial(phone, "+380991230007")
     await ear.phase(CallPhase.ACTIVE)
     handset.drop_logcat()
     handset._happened(handset.telephony.hang_up(asyncio.get_running_loop().time()))
@@ -100,7 +100,7 @@ async def test_half_an_answer_is_no_answer(phone: AdbPhone, handset: VirtualPhon
 async def test_only_a_checked_number_reaches_the_shell(phone: AdbPhone, handset: VirtualPhone) -> None:
     for number in ("+38099123; reboot", "112", "+380 991234567", "+380991234567\n", "*100#", ""):
         with pytest.raises(ValueError, match=r"E\.164"):
-            await phone.dial(number)
+            await dial(phone, number)
     assert not handset.dials
 
 
@@ -119,7 +119,7 @@ async def test_health_is_read_from_the_phone(phone: AdbPhone, handset: VirtualPh
 
 
 async def test_a_reboot_in_a_call_leaves_the_phone_usable(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
-    await phone.dial("+380991230007")
+    await dial(phone, "+380991230007")
     await ear.phase(CallPhase.ACTIVE)
     ear.heard.clear()
     await phone.reboot()
@@ -128,5 +128,5 @@ async def test_a_reboot_in_a_call_leaves_the_phone_usable(phone: AdbPhone, hands
     look = await phone.look()  # whoever waits for the call of the old boot must not hold the loop
     assert look.live == () and look.past == ()
     ear.heard.clear()
-    await phone.dial("+380991230001")
+    await dial(phone, "+380991230001")
     assert (await ear.phase(CallPhase.DISCONNECTED)).reason is EndReason.BUSY

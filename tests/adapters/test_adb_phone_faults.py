@@ -11,7 +11,7 @@ from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneError
 from bus_schemas.call import EndReason
 from simulators.adb_device import Auth
 from simulators.virtual_phone import VirtualPhone
-from tests.adapters.conftest import Ear, Server
+from tests.adapters.conftest import Ear, Server, dial
 from tests.support.site import until
 
 QUIET = 0.8  # seconds to hear that nothing is said
@@ -19,7 +19,7 @@ QUIET = 0.8  # seconds to hear that nothing is said
 
 async def connected_call(phone: AdbPhone, ear: Ear) -> str:
     """The name of a call that talks until somebody ends it."""
-    await phone.dial("+380991230007")
+    await dial(phone, "+380991230007")
     return (await ear.phase(CallPhase.ACTIVE)).ref
 
 
@@ -28,7 +28,7 @@ def now() -> float:
 
 
 async def test_a_call_given_up_while_it_rings_was_never_answered(phone: AdbPhone, ear: Ear) -> None:
-    await phone.dial("+380991230002")
+    await dial(phone, "+380991230002")
     await ear.phase(CallPhase.ALERTING)
     await phone.hang_up(None)
     ended = await ear.phase(CallPhase.DISCONNECTED)
@@ -67,12 +67,24 @@ async def test_a_server_that_dies_says_nothing_about_the_phone_and_the_call_is_f
     assert handset.dials == {"+380991230007": 1}
 
 
+async def test_what_comes_late_is_told_with_the_age_that_the_phone_gives_it(
+    phone: AdbPhone, server: Server, handset: VirtualPhone, ear: Ear
+) -> None:
+    handset.telephony.scale = 1.0
+    await phone.dial("+380991232002")  # answers after 1 s, hangs up 2 s later
+    await ear.phase(CallPhase.ALERTING)
+    await server.stand_still(4.5)
+    ended = await ear.phase(CallPhase.DISCONNECTED)
+    answered = next(seen for seen in ear.calls() if seen.phase is CallPhase.ACTIVE)
+    assert abs(answered.age - ended.age - 2.0) < 0.5 and 1.0 < ended.age < 3.5
+
+
 async def test_a_dial_while_the_server_is_away_reaches_nobody(
     phone: AdbPhone, server: Server, handset: VirtualPhone, ear: Ear
 ) -> None:
     await server.kill()
     with pytest.raises(PhoneError):
-        await phone.dial("+380991230007")
+        await dial(phone, "+380991230007")
     await server.start()
     ear.heard.clear()
     await ear.link(Link.ONLINE)
@@ -107,7 +119,7 @@ async def test_a_phone_that_asks_about_our_key_is_unauthorized_until_it_is_allow
     await handset.drop()
     await ear.link(Link.UNAUTHORIZED)
     with pytest.raises(PhoneError):
-        await phone.dial("+380991230007")
+        await dial(phone, "+380991230007")
     ear.heard.clear()
     await handset.allow()
     await ear.link(Link.ONLINE)
@@ -122,7 +134,7 @@ async def test_a_call_after_a_reboot_is_another_one_though_the_phone_counts_from
     await handset.reboot()
     await ear.link(Link.ONLINE)
     await phone.look()
-    await phone.dial("+380991230001")
+    await dial(phone, "+380991230001")
     ended = await ear.phase(CallPhase.DISCONNECTED)
     assert ended.reason is EndReason.BUSY
     assert ended.ref != ref and ended.ref.endswith("/TC@1") and ref.endswith("/TC@1")
@@ -191,7 +203,7 @@ async def test_a_phone_that_cut_its_answers_short_for_a_while_is_watched_on(
         return True
 
     await until(looked, bool)
-    await phone.dial("+380991230001")
+    await dial(phone, "+380991230001")
     assert (await ear.phase(CallPhase.DISCONNECTED)).reason is EndReason.BUSY
 
 

@@ -19,7 +19,7 @@ from bus_schemas.call import EndReason
 from simulators.android import AmFault
 from simulators.telephony import State
 from simulators.virtual_phone import VirtualPhone
-from tests.adapters.conftest import Ear
+from tests.adapters.conftest import Ear, dial
 
 OURS, SLOW, THEIRS = "+380991230007", "+380991231009", "+380441112233"  # answered at once; after 9 s
 
@@ -34,7 +34,7 @@ def states(handset: VirtualPhone) -> list[State]:
 
 
 async def our_call(phone: AdbPhone, ear: Ear) -> str:
-    await phone.dial(OURS)
+    await dial(phone, OURS)
     return (await ear.phase(CallPhase.ACTIVE)).ref
 
 
@@ -44,7 +44,7 @@ async def our_call(phone: AdbPhone, ear: Ear) -> str:
 async def test_a_phone_that_somebody_dials_on_is_busy(phone: AdbPhone, handset: VirtualPhone) -> None:
     handset.dial_by_hand(THEIRS)
     with pytest.raises(PhoneBusy, match=f"{handset.serial}.*TC@1"):
-        await phone.dial(OURS)
+        await dial(phone, OURS)
     assert not handset.dials
 
 
@@ -54,12 +54,12 @@ async def test_a_phone_that_is_called_is_busy(phone: AdbPhone, handset: VirtualP
     if taken:
         handset.answer()
     with pytest.raises(PhoneBusy):
-        await phone.dial(OURS)
+        await dial(phone, OURS)
     assert not handset.dials
 
 
 async def test_of_two_orders_at_once_one_is_busy(phone: AdbPhone, handset: VirtualPhone) -> None:
-    done = await asyncio.gather(phone.dial(OURS), phone.dial(SLOW), return_exceptions=True)
+    done = await asyncio.gather(dial(phone, OURS), dial(phone, SLOW), return_exceptions=True)
     assert [type(one) for one in done] == [type(None), PhoneBusy] and handset.dials == {OURS: 1}
 
 
@@ -87,7 +87,7 @@ async def test_an_am_that_was_killed_may_have_dialled_and_one_that_refused_has_n
 ) -> None:
     handset.android.am_fault = fault
     with pytest.raises(error) as raised:
-        await phone.dial(OURS)
+        await dial(phone, OURS)
     assert type(raised.value) is error and sum(handset.dials.values()) == dials
 
 
@@ -95,8 +95,92 @@ async def test_an_order_that_waited_for_the_shell_is_not_sent_late(phone: AdbPho
     slow = asyncio.ensure_future(phone._shell.run("sleep 4", timeout=10))
     await asyncio.sleep(0.2)
     with pytest.raises(PhoneUnreachable):
-        await phone.dial(OURS)
+        await dial(phone, OURS)
     await slow
+    assert not handset.dials
+
+
+async def test_the_call_of_an_order_may_appear_late_and_is_not_dialled_on_top_of(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    handset.android.appears_after = 0.8  # `am` waits for nothing
+    await dial(phone, OURS)
+    assert not handset.telephony.live
+    with pytest.raises(PhoneBusy, match="not appeared yet"):
+        await dial(phone, SLOW)
+    seen = await ear.phase(CallPhase.ACTIVE)
+    await phone.hang_up(seen.ref)
+    await ear.phase(CallPhase.DISCONNECTED)
+    await dial(phone, OURS)
+    assert handset.dials == {OURS: 2}
+
+
+async def test_an_order_that_nothing_came_of_is_no_obstacle_for_long(
+    phone: AdbPhone, handset: VirtualPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.adapters.adb_phone.CREATED_WITHIN", 0.3)
+    handset.android.am_fault = AmFault.KILLED_BEFORE
+    for _ in range(2):
+        with pytest.raises(PhoneUncertain):
+            await dial(phone, OURS)
+        with pytest.raises(PhoneBusy):
+            await dial(phone, OURS)
+        await asyncio.sleep(0.35)
+
+
+async def test_a_refused_order_is_no_obstacle(phone: AdbPhone, handset: VirtualPhone) -> None:
+    handset.android.am_fault = AmFault.REFUSED
+    with pytest.raises(PhoneRefused):
+        await dial(phone, OURS)
+    handset.dial_by_hand(THEIRS)
+    with pytest.raises(PhoneBusy, match="is in a call"):
+        await dial(phone, OURS)
+    handset.hang_up()
+    handset.android.am_fault = None
+    await dial(phone, OURS)
+    assert handset.dials == {OURS: 1}
+
+
+async def test_an_order_that_was_withdrawn_while_it_waited_is_not_sent(phone: AdbPhone, handset: VirtualPhone) -> None:
+    slow = asyncio.ensure_future(phone._shell.run("sleep 1", timeout=10))
+    await asyncio.sleep(0.2)
+    wanted = True
+    order = asyncio.ensure_future(phone.dial(OURS, "c_1", lambda: wanted))
+    await asyncio.sleep(0.2)
+    wanted = False
+    with pytest.raises(PhoneUnreachable, match="withdrawn"):
+        await order
+    await slow
+    assert not handset.dials and (await phone.look()).order is None
+
+
+async def test_a_machine_that_slept_sends_no_old_order(
+    phone: AdbPhone, handset: VirtualPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter([100.0, 100.0, 107.0])  # when it was ordered, asked for, and about to leave
+    monkeypatch.setattr("actors.adapters.adb_phone.boot_time", lambda: next(moments))
+    monkeypatch.setattr("actors.adapters.adb.boot_time", lambda: next(moments))
+    with pytest.raises(PhoneUnreachable, match="late"):
+        await dial(phone, OURS)
+    assert not handset.dials
+
+
+async def test_the_phone_tells_for_which_call_it_dialled(phone: AdbPhone, handset: VirtualPhone) -> None:
+    await phone.dial(OURS, "c_01JD7ZX", lambda: True)
+    order = (await phone.look()).order
+    assert order is not None and order.call_id == "c_01JD7ZX" and order.age < 5
+    with pytest.raises(PhoneBusy):
+        await phone.dial(OURS, "c_other", lambda: True)
+    order = (await phone.look()).order
+    assert order is not None and order.call_id == "c_01JD7ZX"
+
+
+@pytest.mark.parametrize("call_id", ["", "c_1; reboot", "c_1\n", "$(reboot)", "c" * 65, "c 1", "*"])
+async def test_only_a_token_reaches_the_shell_as_a_calls_id(
+    phone: AdbPhone, handset: VirtualPhone, call_id: str
+) -> None:
+    with pytest.raises(ValueError, match="token"):
+        await phone.dial(OURS, call_id, lambda: True)
     assert not handset.dials
 
 
@@ -193,7 +277,7 @@ async def test_two_calls_are_told_each_by_itself(phone: AdbPhone, handset: Virtu
 
 
 async def test_somebody_elses_answer_is_not_told_of_ours(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
-    await phone.dial(SLOW)
+    await dial(phone, SLOW)
     ref = (await ear.phase(CallPhase.DIALING)).ref
     handset.dial_by_hand(OURS)  # answered at once, while ours goes on being dialled
     await ear.phase(CallPhase.ACTIVE)

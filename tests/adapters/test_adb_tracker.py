@@ -11,7 +11,7 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker, Sight
 from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneUnreachable, Report
 from simulators.virtual_phone import VirtualPhone
-from tests.adapters.conftest import Ear
+from tests.adapters.conftest import Ear, dial
 
 P1 = "P1                     device usb:1-2.3 product:a52 model:A52 device:a52 transport_id:{}\n"
 P2 = "P2                     device usb:1-2.4 product:a52 model:A52 device:a52 transport_id:{}\n"
@@ -250,17 +250,17 @@ async def test_of_two_slots_with_one_phone_only_the_first_uses_it(
         return isinstance(report, LinkChanged) and report.link is Link.ABSENT and "in use as" in report.detail
 
     await other_ear.until(taken)
-    for attempt in (second.dial(OURS), second.look(), second.hang_up(None), second.dial(OURS)):
+    for attempt in (dial(second, OURS), second.look(), second.hang_up(None), dial(second, OURS)):
         with pytest.raises(PhoneUnreachable, match=f"in use as {handset.serial} already"):
             await attempt
-    await first.dial(OURS)
+    await dial(first, OURS)
     await ear.phase(CallPhase.ACTIVE)
     assert handset.dials == {OURS: 1} and not other_ear.calls()
     await first.hang_up(None)
     other_ear.heard.clear()
     await first.close()
     await other_ear.until(lambda report: isinstance(report, LinkChanged) and report.link is Link.ONLINE, 15.0)
-    await second.dial(OURS)
+    await dial(second, OURS)
     assert handset.dials == {OURS: 2}
 
 
@@ -270,11 +270,11 @@ async def test_two_slots_that_dial_one_phone_before_anybody_looked_dial_once(
 ) -> None:
     phones = [(await start(f"{host}:{handset.port}"))[0] for host in ("127.0.0.1", "localhost", "127.0.0.1")]
 
-    async def dial(phone: AdbPhone) -> bool:
+    async def try_to_dial(phone: AdbPhone) -> bool:
         async with asyncio.timeout(10):
             while True:
                 try:
-                    await phone.dial(OURS)
+                    await dial(phone, OURS)
                 except PhoneUnreachable as error:
                     if "in use" in str(error):
                         return False
@@ -282,7 +282,7 @@ async def test_two_slots_that_dial_one_phone_before_anybody_looked_dial_once(
                 else:
                     return True
 
-    assert sorted(await asyncio.gather(*map(dial, phones))) == [False, False, True]
+    assert sorted(await asyncio.gather(*map(try_to_dial, phones))) == [False, False, True]
     assert handset.dials == {OURS: 1}
 
 
@@ -305,7 +305,7 @@ async def test_a_part_of_the_watch_that_fails_costs_no_other_part(
     await ear.link(Link.ONLINE)
     await asyncio.sleep(0.5)
     await phone.look()
-    await phone.dial(OURS)
+    await dial(phone, OURS)
     seen = await ear.phase(CallPhase.ACTIVE)
     await phone.hang_up(seen.ref)
     await ear.phase(CallPhase.DISCONNECTED)
@@ -328,6 +328,6 @@ async def test_a_line_of_the_log_that_cannot_be_read_does_not_end_the_watch(
     phone, ear = await start(handset.serial)
     await ear.link(Link.ONLINE)
     await phone.look()
-    await phone.dial(OURS)
+    await dial(phone, OURS)
     await ear.phase(CallPhase.ACTIVE)
     assert failed

@@ -13,7 +13,7 @@ from actors.slot.phone import CallPhase, Link, PhoneBusy, PhoneRefused
 from bench.parts import adb_server
 from simulators import android_dumps as dumps
 from simulators.telephony import Telephony
-from tests.adapters.conftest import Ear
+from tests.adapters.conftest import Ear, dial
 from tests.live.adbd import real_adbd
 
 NUMBER = "+380991230007"
@@ -42,6 +42,7 @@ async def root() -> AsyncIterator[tuple[Path, int]]:
             (folder / "usr/bin" / name).chmod(0o755)
         random = folder / "proc/sys/kernel/random"
         random.mkdir(parents=True, exist_ok=True)
+        (folder / "data/local/tmp").mkdir(parents=True, exist_ok=True)
         (random / "boot_id").write_text("0e5d6b4a-1f1e-4b52-9c11-8c7a5d1f0a33\n")
         (folder / "proc/uptime").write_text("5000.00 1.00\n")
         idle, talks, waits = Telephony(), Telephony(), Telephony()
@@ -66,11 +67,13 @@ async def test_a_real_shell_dials_once_and_ends_only_what_is_meant(tmp_path: Pat
         phone = AdbPhone(serial=f"127.0.0.1:{adbd}", tracker=tracker)
         phone.start(ear)
         await ear.link(Link.ONLINE)
-        await phone.dial(NUMBER)
+        await dial(phone, NUMBER)
         with pytest.raises(PhoneBusy):
-            await phone.dial(NUMBER)
+            await dial(phone, NUMBER)
         (live,) = (await phone.look()).live
         assert live.phase is CallPhase.ACTIVE
+        order = (await phone.look()).order
+        assert order is not None and order.call_id == "c_1"
         (folder / "phone/state").write_text("waits\n")
         with pytest.raises(PhoneRefused):
             await phone.hang_up(live.ref)
