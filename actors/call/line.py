@@ -170,3 +170,4 @@ def hold(held: Held, holder: Holder) -> Held:
 
 def let_go(held: Held, id: str) -> Held:
     return {other: holder for other, holder in held.items() if other != id}
+

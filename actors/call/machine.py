@@ -348,7 +348,9 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patienc
         )
     if looked.why == HANGUP and known.ending_by is not None and not (answered and known.ending_by == RING_TIMEOUT):
         known = replace(_pressed(known, known.ending_by), hangups=known.hangups + 1)
-        return Decision(state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience)))
+        return Decision(
+            state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience))
+        )
     return Decision(state=known, events=decision.events, effects=decision.effects)
 
 

@@ -139,7 +139,9 @@ class SlotActor(LineActor[Slot]):
             case Take():
                 slot = self._seen_by(context)
                 decision = machine.take(slot, self.live, order)
-                reply = Taken(slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence)
+                reply = Taken(
+                    slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence
+                )
                 return Outcome(decision=decision, reply=reply)
             case Configure(config=config):
                 decision = machine.configure(self.state, self.live, config, context.user, now)
@@ -239,7 +241,9 @@ class SlotActor(LineActor[Slot]):
         before = self.live.ref
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
-                await self._the_phone().dial(order.number, order.call_id, lambda: self.wanted(order.call_id))
+                await self._the_phone().dial(
+                    order.number, order.call_id, lambda: self.wanted(order.call_id)
+                )
         except PhoneUnreachable as error:
             if not self.wanted(order.call_id):
                 return self.withdrawn(order.call_id)
