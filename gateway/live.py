@@ -37,6 +37,7 @@ from gateway.shown import shown
 log = structlog.get_logger()
 
 EVENTS = "ottb.v1.evt."
+SLOTS = f"{EVENTS}slot."
 SCOPE = f"{EVENTS}>"
 KEPT = 10_000  # events in memory for those who come back
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
@@ -296,7 +297,7 @@ class LiveFeed:
 
     async def _hear(self, recorded: Recorded) -> None:
         said = self._made(recorded)
-        if recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
+        if recorded.subject.startswith(SLOTS) and recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
             self._own(recorded)
         self.seq = recorded.seq
         self._saw(recorded.seq)

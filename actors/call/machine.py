@@ -422,8 +422,10 @@ def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
     than it takes from now on, whatever clocks say."""
     if call.ref is not None:
         return 0.0
-    same_boot = call.resumed is None or call.started.boot == at.boot
-    age = elapsed(call.started, at)[0] if same_boot else at.mono - (call.resumed or 0.0)
+    age, suspect = elapsed(call.started, at)
+    if call.resumed is not None:
+        waited = at.mono - call.resumed
+        age = waited if suspect else max(age, waited)
     return (2 if call.placing else 1) * patience.created - age
 
 

@@ -160,14 +160,18 @@ def _ups(log: Path) -> int:
 
 
 async def people(client: Client, slots: list[int], done: Counter[str]) -> None:
-    """Calls that come in, calls that somebody dials on a phone, and those who end them. Until cancelled."""
+    """Calls that come in, calls that somebody dials on a phone, and those who end them, or one of the platform's. Until
+    cancelled."""
     number = 0
     while True:
         await asyncio.sleep(random.uniform(2.0, 6.0))
         number += 1
         slot, calling = random.choice(slots), f"+38044{number:07d}"
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            kind = random.choice(("incoming", "incoming", "by_hand"))
+            kind = random.choice(("incoming", "incoming", "by_hand", "ended by hand"))
+            if kind == "ended by hand":
+                done[kind] += await _end_ours(client, slots)
+                continue
             await client.phones("POST", f"/phones/{slot}/{kind}", {"number": calling})
             done[kind] += 1
             await asyncio.sleep(random.uniform(0.5, 4.0))
@@ -175,6 +179,16 @@ async def people(client: Client, slots: list[int], done: Counter[str]) -> None:
                 await client.phones("POST", f"/phones/{slot}/answer")
                 await asyncio.sleep(random.uniform(0.5, 4.0))
             await hang_up_foreign(client, slot)
+
+
+async def _end_ours(client: Client, slots: list[int]) -> int:
+    """Somebody at a phone ends a call that the platform placed there: how many."""
+    for slot in random.sample(slots, len(slots)):
+        for call in (await client.phones("GET", f"/phones/{slot}"))["live"]:
+            if not call["foreign"]:
+                await client.phones("POST", f"/phones/{slot}/hang_up", {"call": call["id"]})
+                return 1
+    return 0
 
 
 async def hang_up_foreign(client: Client, slot: int) -> None:

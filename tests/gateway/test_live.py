@@ -36,6 +36,7 @@ from bus_schemas.slot import (
     SlotStatus,
     SlotTelemetry,
 )
+from bus_schemas.trunk import TRUNK_CONFIGURED, TrunkConfig, TrunkConfigured
 from bus_schemas.user import SESSION_CLOSED
 from gateway import live, server
 from simulators.memory_bus import MemoryBroker, MemoryBus
@@ -215,6 +216,16 @@ async def test_what_is_not_understood_is_skipped(gateway: InProcess, journal: Jo
     ):
         await heard(client, 1)
         await heard(calls, 1)
+
+
+async def test_a_trunk_that_is_called_like_a_slot_takes_nothing_from_its_owner(
+    gateway: InProcess, journal: Journal
+) -> None:
+    async with gateway.live("op12", "slots") as owner:
+        trunk = TrunkConfig(name="44", endpoint="e", channels=1, calls_per_second=1)
+        await journal.say(TRUNK_CONFIGURED, TrunkConfigured(trunk="44", at=AT, config=trunk))
+        await journal.dialing("c_1", 44, "op12")
+        await heard(owner, 1)
 
 
 async def test_a_slot_whose_owner_is_not_understood_is_nobodys(gateway: InProcess, journal: Journal) -> None:
