@@ -99,7 +99,9 @@ async def running(
         peers = Peers(host=host, problems=problems)
         await peers.start()
         stack.push_async_callback(peers.stop)
-        registry = SlotRegistry(host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers)
+        registry = SlotRegistry(
+            host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers
+        )
         rules = rules_of(settings.dial)
         attempts = Attempts(host=host, caps=caps)
         limits = Limits(

@@ -1,6 +1,7 @@
 """Every test that docs/promises.md names is there."""
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,3 +24,11 @@ def test_every_promise_says_what_could_break_it_and_what_would_notice() -> None:
     for promise in PROMISES.split("\n## ")[1:-1]:
         for part in ("**Held by**", "**Could still break it**", "**Tests**"):
             assert part in promise, f"{promise.splitlines()[0]}: no {part}"
+
+
+def test_the_planted_bugs_that_are_named_are_there() -> None:
+    listed = tomllib.loads((ROOT / "tests" / "mutants" / "mutants.toml").read_text())
+    known = {mutant["name"] for group in listed.values() for mutant in group}
+    for line in re.findall(r"(?ms)^Mutants: (.*?)\.$", PROMISES):
+        named = {" ".join(name.split()) for name in re.findall(r"\*([^*]+)\*", line)}
+        assert named and named <= known, named - known

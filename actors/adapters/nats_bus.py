@@ -258,7 +258,9 @@ class NatsBus:
         return found, more and bool(found)
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
-        follower = Follower(js=self._js, client=self._client, stream=JOURNAL, scope=scope, handler=handler, after=after)
+        follower = Follower(
+            js=self._js, client=self._client, stream=JOURNAL, scope=scope, handler=handler, after=after
+        )
         async with asking(self._client, scope):
             await follower.start()
         self._followers.add(follower)

@@ -1,11 +1,13 @@
 """New names from the system's randomness."""
 
-import secrets
-from base64 import b32encode
+import os
+
+LETTERS = b"abcdefghijklmnopqrstuvwxyz234567"
+OF_BYTE = LETTERS * (256 // len(LETTERS))  # each letter for as many bytes as any other
 
 
 class RandomIds:
     """26 characters of `a-z2-7`: 130 random bits."""
 
     def new(self) -> str:
-        return b32encode(secrets.token_bytes(17)).decode().lower()[:26]
+        return os.urandom(26).translate(OF_BYTE).decode()

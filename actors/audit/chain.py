@@ -33,7 +33,9 @@ def hash_of(first: int, previous: str, entries: Sequence[AuditEntry]) -> str:
 def link(first: int, previous: str, entries: Sequence[AuditEntry], intents: Sequence[str] = ()) -> AuditRecorded:
     """The record that puts `entries` after the one whose hash is `previous`, numbered from `first`."""
     digest = hash_of(first, previous, entries)
-    return AuditRecorded(first=first, entries=list(entries), previous=previous, hash=digest, intents=list(intents))
+    return AuditRecorded(
+        first=first, entries=list(entries), previous=previous, hash=digest, intents=list(intents)
+    )
 
 
 def holds(recorded: AuditRecorded, number: int) -> bool:

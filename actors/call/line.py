@@ -125,9 +125,16 @@ class Over(Struct, frozen=True, kw_only=True):
     doubtful: str | None = None
 
 
+def nameless(call_id: str) -> str:
+    """What a call is remembered by of which the outside has never told the name: the phone may know it by its note."""
+    return f"?{call_id}"
+
+
 def over_of(event: CallEnded, seq: int) -> Over:
     """What a terminal event says to the line."""
-    doubtful = event.ref if event.trunk is None and event.reason in IN_DOUBT else None
+    doubtful = None
+    if event.trunk is None and event.reason in IN_DOUBT:
+        doubtful = event.ref or nameless(event.call_id)
     return Over(call_id=event.call_id, at=event.at, seq=seq, doubtful=doubtful)
 
 
@@ -170,3 +177,4 @@ def hold(held: Held, holder: Holder) -> Held:
 
 def let_go(held: Held, id: str) -> Held:
     return {other: holder for other, holder in held.items() if other != id}
+

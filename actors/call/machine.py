@@ -163,7 +163,8 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     if call.phase is Phase.ENDED:
         return Decision(effects=(_release(call, unsure=True),))  # its old owner may have ended it without the phone
     age, _ = elapsed(call.started, now)
-    effects: list[Effect] = [_look(call, ASK)]
+    # One that is to be ended is looked at first: whether it was answered meanwhile nothing tells afterwards.
+    effects: list[Effect] = [_look(call, HANGUP if call.ending_by is not None else ASK)]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
         effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
@@ -176,7 +177,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     call = replace(call, placing=False, early=(), missed=False, resumed=now.mono, doubt=call.trunk is None)
     if call.ending_by is not None:
         call = _pressed(call, call.ending_by)
-        effects.extend(_hang_up(call, patience))
+        effects.append(SetTimer(name=HANGUP, seconds=patience.hangup))
     return Decision(state=call, effects=tuple(effects))
 
 
@@ -348,7 +349,9 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patienc
         )
     if looked.why == HANGUP and known.ending_by is not None and not (answered and known.ending_by == RING_TIMEOUT):
         known = replace(_pressed(known, known.ending_by), hangups=known.hangups + 1)
-        return Decision(state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience)))
+        return Decision(
+            state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience))
+        )
     return Decision(state=known, events=decision.events, effects=decision.effects)
 
 
@@ -419,9 +422,10 @@ def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
     than it takes from now on, whatever clocks say."""
     if call.ref is not None:
         return 0.0
-    age = elapsed(call.started, at)[0]
+    age, suspect = elapsed(call.started, at)
     if call.resumed is not None:
-        age = max(age, at.mono - call.resumed)
+        waited = at.mono - call.resumed
+        age = waited if suspect else max(age, waited)
     return (2 if call.placing else 1) * patience.created - age
 
 

@@ -65,7 +65,9 @@ async def ask(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Con
     return msgspec.json.decode(answered.data, type=rpc.reply)
 
 
-async def forward(bus: Bus, rpc: Rpc[Request, Any], request: Request, context: Context, *, retry: bool = True) -> Page:
+async def forward(
+    bus: Bus, rpc: Rpc[Request, Any], request: Request, context: Context, *, retry: bool = True
+) -> Page:
     """Have somebody else answer, and pass the answer on as it is. Raises Refusal."""
     answered = await ask_raw(bus, rpc, request, context, retry=retry)
     cursor = answered.headers.get(CURSOR_HEADER)

@@ -70,6 +70,8 @@ NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, the phone cannot act on it later
 MAX_OUTPUT = 64 * 1024  # bytes of a shell command's output that are kept
 
+NOTHING_YET = Live()  # one for all: ten thousand idle slots know the same
+
 MakePhone = Callable[[SlotConfig], Phone]
 
 
@@ -92,7 +94,7 @@ class SlotActor(LineActor[Slot]):
 
     def __init__(self, *, id: str, host: Host, caps: Caps, make_phone: MakePhone, pool: Pool) -> None:
         super().__init__(id=id, host=host, caps=caps)
-        self.live = Live()
+        self.live = NOTHING_YET
         self._make_phone = make_phone
         self._phone: Phone | None = None
         self._pool = pool
@@ -137,7 +139,9 @@ class SlotActor(LineActor[Slot]):
             case Take():
                 slot = self._seen_by(context)
                 decision = machine.take(slot, self.live, order)
-                reply = Taken(slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence)
+                reply = Taken(
+                    slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence
+                )
                 return Outcome(decision=decision, reply=reply)
             case Configure(config=config):
                 decision = machine.configure(self.state, self.live, config, context.user, now)
@@ -237,7 +241,9 @@ class SlotActor(LineActor[Slot]):
         before = self.live.ref
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
-                await self._the_phone().dial(order.number, order.call_id, lambda: self.wanted(order.call_id))
+                await self._the_phone().dial(
+                    order.number, order.call_id, lambda: self.wanted(order.call_id)
+                )
         except PhoneUnreachable as error:
             if not self.wanted(order.call_id):
                 return self.withdrawn(order.call_id)

@@ -29,12 +29,13 @@ from actors.call.line import (
     hold,
     holders,
     let_go,
+    nameless,
 )
 from actors.call.line_state import LineState
-from actors.call.machine import DialFailed
+from actors.call.machine import NOTE_SLACK, DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Health, HealthRead, Link, LinkChanged, Look, newer
+from actors.slot.phone import CallPhase, CallSeen, Health, HealthRead, Link, LinkChanged, LiveCall, Look, newer
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (
@@ -435,11 +436,22 @@ def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[Slo
     live = replace(live, ref=_newest(looked.look, live.ref), up=up, unsure=unsure)
     online = _linked(slot, SlotStatus.ONLINE, "", now) if live.link is Link.ONLINE else ()
     timers: tuple[Effect, ...] = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
-    forgotten = [ref for ref in up if ref in slot.calls.doubtful and ref != live.ours]
+    forgotten = [
+        seen.ref for seen in looked.look.live if seen.ref != live.ours and _is_forgotten(slot, looked.look, seen)
+    ]
     timers = (*timers, *(EndCallOnPhone(call_id="", ref=ref) for ref in forgotten))
     if up and holder(slot, live) is None:  # its end may be missed as its beginning may have been
         timers = (*timers, SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN))
     return Decision(state=live, events=online, effects=(*to_call, *timers))
+
+
+def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
+    """Whether a call that is up is one of ours that is over on record."""
+    if seen.ref in slot.calls.doubtful:
+        return True
+    order = look.order
+    noted = order is not None and nameless(order.call_id) in slot.calls.doubtful
+    return order is not None and noted and not seen.incoming and seen.created_age <= order.age + NOTE_SLACK
 
 
 def _newest(look: Look, known: str | None) -> str | None:

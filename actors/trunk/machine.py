@@ -300,11 +300,9 @@ def _observed(trunk: Trunk, live: Live, report: TrunkReport, now: Moment) -> Obs
             return replace(live, held=let_go(live.held, report.holder.id)), (), ()
         case Over():
             id = report.call_id
-            return (
-                replace(live, held=let_go(live.held, id), hung_up=live.hung_up - {id}, answered=live.answered - {id}),
-                (),
-                (),
-            )
+            return replace(
+                live, held=let_go(live.held, id), hung_up=live.hung_up - {id}, answered=live.answered - {id}
+            ), (), ()
         case EndedOnPbx():
             return replace(live, over=live.over - {report.call_id}), (), ()
         case Elapsed():

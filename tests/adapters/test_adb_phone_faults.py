@@ -71,7 +71,7 @@ async def test_what_comes_late_is_told_with_the_age_that_the_phone_gives_it(
     phone: AdbPhone, server: Server, handset: VirtualPhone, ear: Ear
 ) -> None:
     handset.telephony.scale = 1.0
-    await phone.dial("+380991232002")  # answers after 1 s, hangs up 2 s later
+    await phone.dial("+380991232002", "c_1", lambda: True)  # answers after 1 s, hangs up 2 s later
     await ear.phase(CallPhase.ALERTING)
     await server.stand_still(4.5)
     ended = await ear.phase(CallPhase.DISCONNECTED)

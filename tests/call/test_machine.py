@@ -208,6 +208,17 @@ def test_nothing_is_concluded_while_an_order_to_dial_is_under_way() -> None:
         assert decision.events == () and not any(isinstance(order, Release) for order in _orders(decision)), report
 
 
+def test_a_wall_clock_that_was_set_ends_no_wait_for_an_order_that_may_be_under_way() -> None:
+    """The former owner was of another boot, and the clock of this one is a day ahead: its order can be a second old."""
+    now = replace(_now(1.0), at="2026-01-02T00:00:01.000Z", mono=50.0, boot="another")
+    begun = _after(placed=False)
+    call = _moved(begun, machine.resume(begun, now, PATIENCE))
+    for report in (_looked(NOTHING_THERE, "ask", 50.5), _looked(NOTHING_THERE, "gone", 53.0)):
+        decision = machine.observe(call, report, replace(now, mono=53.5), PATIENCE)
+        call = _moved(call, decision)
+        assert decision.events == (), report
+
+
 def test_whose_call_came_up_meanwhile_is_known_when_the_order_has_left() -> None:
     call = _after((0.2, _seen(CallPhase.DIALING, ref="b/TC@4")), placed=False)
     assert call.ref is None

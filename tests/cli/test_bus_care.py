@@ -26,7 +26,9 @@ system_account: SYS
 SUBJECT = "ottb.v1.evt.call.slot-1.c1.dialing"
 
 
-async def test_a_stuck_server_is_restarted_once_there_is_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stuck_server_is_restarted_once_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("actors.adapters.nats_writer.APPEND_DEADLINE", 1.0)
     monkeypatch.setattr("actors.adapters.nats_writer.TRY_TIMEOUT", 0.5)
     monkeypatch.setattr(bus_care, "ENOUGH", 1024 * 1024)

@@ -101,7 +101,9 @@ async def test_a_deed_is_on_the_audit_although_its_gateway_died(broker: MemoryBr
 async def test_a_deed_over_the_bus_too(broker: MemoryBroker) -> None:
     bus, clock, ids = dying(broker, f"after request {START_CALL.subject}"), SystemClock(), RandomIds()
     doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics())
-    door = BusDoor(bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids))
+    door = BusDoor(
+        bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids)
+    )
     subject = f"ottb.v1.own.{USER}.cmd.call.start"
     message = Message(subject=subject, data=msgspec.json.encode(BODY), headers={}, reply_to=f"_INBOX_{USER}.1")
     async with audit_on(MemoryBus(broker)):
@@ -126,8 +128,7 @@ async def test_the_second_host_completes_what_the_first_one_heard_and_did_not_li
 ) -> None:
     first = MemoryBus(broker)
     async with (
-        audit_on(MemoryBus(broker)),
-        audit_on(first),
+        audit_on(MemoryBus(broker)), audit_on(first),
         gateway_on(dying(broker, f"after request {START_CALL.subject}")) as gateway,
     ):
         gateway.begin("/api/call/start", BODY)

@@ -80,7 +80,9 @@ async def test_a_request_with_a_key_is_not(gateway: InProcess, heard: Heard) -> 
 async def test_a_command_of_the_bus_is_not(broker: MemoryBroker, heard: Heard) -> None:
     bus, clock, ids = MemoryBus(broker), SystemClock(), RandomIds()
     doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics())
-    door = BusDoor(bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids))
+    door = BusDoor(
+        bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids)
+    )
     message = Message(subject=f"ottb.v1.own.{USER}.cmd.call.start", data=b'{"number": "+380991234567"}', headers={})
     for headers in ({}, {"Nats-Msg-Id": "mine"}, {"Nats-Msg-Id": "mine", HEADER: "1"}):
         message = Message(subject=message.subject, data=message.data, headers=headers, reply_to=f"_INBOX_{USER}.1")

@@ -158,7 +158,9 @@ async def test_while_the_first_runs_a_repeat_is_told_so(one: Gateway, two: Gatew
 
 
 async def test_of_many_at_once_one_runs(one: Gateway, two: Gateway) -> None:
-    found = await asyncio.gather(*(gateway.post() for gateway in (one, two) for _ in range(20)), return_exceptions=True)
+    found = await asyncio.gather(
+        *(gateway.post() for gateway in (one, two) for _ in range(20)), return_exceptions=True
+    )
     assert one.done + two.done == 1
     assert all(isinstance(answer, web.Response) or answer.code is ErrorCode.CONFLICT for answer in found)  # type: ignore[union-attr]
 

@@ -197,7 +197,9 @@ class BusContract:
         assert [entry.seq async for entry in other.replay(SCOPE)] == [seq]
         assert await _append(bus, "ended", seq, id="2") == seq + 1
 
-    async def test_a_lost_acknowledgement_after_which_somebody_else_wrote(self, bus: Bus, other: Bus, lab: Lab) -> None:
+    async def test_a_lost_acknowledgement_after_which_somebody_else_wrote(
+        self, bus: Bus, other: Bus, lab: Lab
+    ) -> None:
         """The write had happened, so that is its answer; the next one is fenced."""
         lab.cut_after_next_write(0.5)
         ours = asyncio.ensure_future(_append_surely(bus, "dialing", 0, id="1"))

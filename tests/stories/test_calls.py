@@ -156,9 +156,8 @@ async def test_a_lost_phone_ends_its_call_as_lost(operator: Client) -> None:
     finally:
         await operator.phones("POST", "/phones/14/plug")
     # The phone still talks, and nobody is left to end that: the slot does, as soon as it can ask the phone.
-    back = await until(
-        lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not slot["external_call"]
-    )
+    back = await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not
+    slot["external_call"])
     assert back["call_id"] is None
     assert (await operator.phones("GET", "/phones/14"))["calls"] == 0
     again = await _start(operator, "+380991230001", 14)

@@ -53,7 +53,9 @@ class LiveClient:
 class InProcess:
     """One gateway. `bus` is its own: killing that is the gateway's death."""
 
-    def __init__(self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed) -> None:
+    def __init__(
+        self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed
+    ) -> None:
         self.bus = bus
         self._session = session
         self.listener = listener
@@ -159,7 +161,9 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
         )
         health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         await health.start()
-        live = LiveFeed(bus=bus, clock=clock, doorkeeper=doorkeeper, metrics=metrics, origins=(), saw=door.saw)
+        live = LiveFeed(
+            bus=bus, clock=clock, doorkeeper=doorkeeper, metrics=metrics, origins=(), saw=door.saw
+        )
         await live.start()
         app = application(Part.WORKSPACE, door=door, health=health, metrics=metrics, sandbox=True)
         live.attach(app)
