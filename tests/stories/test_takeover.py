@@ -1,4 +1,5 @@
-"""What keeps a host from dialling that has lost its line between its claim and its dial, each guard alone."""
+"""What keeps a host from dialling that has lost its line between its claim and its dial, each guard alone; and other
+things that random schedules come to too rarely."""
 
 import asyncio
 import tempfile
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from actors.runtime import actor
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import START_CALL, EndReason, StartCall
-from bus_schemas.slot import SlotActivated
+from bus_schemas.slot import ADB_COMMAND, AdbCommand, SlotActivated
 from simulators.callers import EVERYTHING
 from simulators.clock_loop import SimLoop, run
 from simulators.judge import Judge, Quiet
@@ -102,3 +105,28 @@ def test_a_host_whose_line_has_another_barrier_does_not_dial() -> None:
     world = _play("after append ottb.v1.evt.call.slot-1", take_the_line, standby=False)
     assert not world.phone(1).dials
     assert _judged(world)[0] == [EndReason.NOT_DIALED]
+
+
+def test_a_shell_command_is_run_once_however_late_it_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actor, "REMEMBERED_ANSWERS", 2)
+
+    async def main() -> tuple[list[Any], dict[tuple[str, str], int]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(3.0)
+        replies = []
+        for number in (0, 1, 2, 3, 0):
+            context = Context(command_id=f"k{number}", user="op", actions=EVERYTHING)
+            command = AdbCommand(slot=1, command=f"echo {number}")
+            replies.append(await ask(world.gateways[0], ADB_COMMAND, command, context))
+            await asyncio.sleep(1.0)
+        await world.stop()
+        return replies, dict(world.book.shells)
+
+    with tempfile.TemporaryDirectory() as folder:
+        replies, shells = run(main, 1)
+    assert replies[0] == replies[-1]
+    assert set(shells.values()) == {1} and len(shells) == 4
