@@ -17,6 +17,7 @@ from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
 from simulators.records import CallOnRecord, Stored, calls_of
 from simulators.truth import MOMENT, Case, compare
 
+LEAVES = 0.1  # seconds in which an order that has left reaches the phone where nothing is in its way
 PROMPT = 3.0  # seconds in which an acknowledged end reaches the phone where nothing is in its way
 
 
@@ -150,6 +151,9 @@ class Judge:
             said_yes = next(answer.at for answer in command.answers if answer.refusal is None)
             begins = max(said_yes, device.created)
             case = Case(call, device, self.book, self.host_of(call))
+            if device.created > said_yes + LEAVES and not case.faults(case.attempt.at - 1.0, device.created):
+                text = f"end acknowledged at {said_yes:.3f}, dialled at {device.created:.3f}"
+                yield Violation("dialled after its cancel", call.call_id, text)
             over = device.ended if device.ended is not None else begins + 1000.0
             late = over > begins + PROMPT and (not call.ended or call.ended[0].at > said_yes)
             if late and not case.faults(begins - 1.0, begins + PROMPT) and not case.foreign(begins, begins + PROMPT):

@@ -82,7 +82,7 @@ class Troubles:
         fates = ((Trouble.CRASH, world.crash), (Trouble.PAUSE, world.pause))
         world.fates = tuple(fate for kind, fate in fates if kind in kinds)
         if Trouble.LOST_ACK in kinds:
-            world.broker.lose_ack = lambda: not world.calm and self.random.random() < 0.05
+            world.broker.lose_ack = self._lose_ack
         if Trouble.ECHO in kinds:
             world.broker.reply_delays = self._reply_delays
         each: tuple[tuple[Trouble, _Between, Callable[[], Any]], ...] = (
@@ -125,6 +125,12 @@ class Troubles:
         while True:
             await asyncio.sleep(self.random.uniform(between.least, between.most))
             await happen()
+
+    def _lose_ack(self) -> bool:
+        if self.world.calm or self.random.random() >= 0.05:
+            return False
+        self.world.book.fault("lost ack", "bus", self.world.now, self.world.now)
+        return True
 
     def _reply_delays(self) -> tuple[float, ...]:
         if self.world.calm or self.random.random() < 0.7:

@@ -14,7 +14,7 @@ from simulators.records import CallOnRecord, Stored
 
 DOUBTS = frozenset({EndReason.UNKNOWN, EndReason.PHONE_LOST, EndReason.TRUNK_LOST})
 BY_REMOTE = frozenset({EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BUSY})
-NO_EXCUSE = ("settings", "wall clock", "phone clock")
+NO_EXCUSE = ("settings", "wall clock", "phone clock", "lost ack")
 MOMENT = 0.001  # seconds by which times of two books may differ
 GAP = 0.1  # seconds in which news that is under way is lost with whoever was to hear it
 CLOSE = 1.0  # seconds by which a record may be off
@@ -71,9 +71,9 @@ class Case:
         return bool(unheard and self.faults(answered or 0.0, end, "look: no answer", "look: slow"))
 
     def contested(self) -> bool:
-        """Whether the host's lines were claimed by two processes before: one that was stopped can take a line away
-        late, which its owner notices at its next dial."""
-        return bool(self.faults(0.0, self.attempt.at, "pause", "second process", "outage", "disk full"))
+        """Whether the host could not be sure of its lease, or two processes claimed its lines before: one that was
+        stopped can take a line away late, which its owner notices at its next dial."""
+        return bool(self.faults(0.0, self.attempt.at, "pause", "second process", "outage", "disk full", "lost ack"))
 
     def foreign(self, start: float, end: float) -> bool:
         """Whether the phone was in somebody else's call."""

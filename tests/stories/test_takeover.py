@@ -1,0 +1,132 @@
+"""What keeps a host from dialling that has lost its line between its claim and its dial, each guard alone; and other
+things that random schedules come to too rarely."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.runtime import actor
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from bus_schemas.call import START_CALL, EndReason, StartCall
+from bus_schemas.slot import ADB_COMMAND, AdbCommand, SlotActivated
+from simulators.callers import EVERYTHING
+from simulators.clock_loop import SimLoop, run
+from simulators.judge import Judge, Quiet
+from simulators.world import Life, World
+
+NUMBER = "+380501230007"
+
+
+def _play(at: str, happen: Callable[[World, Life], Awaitable[None] | None], *, standby: bool) -> World:
+    """A world in which one thing happens, at the first step of host `a` whose name begins like `at` after a call was
+    asked for."""
+
+    async def main() -> World:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
+        waiting = [True]
+        step = world._step
+
+        async def watched(life: Life, name: str) -> None:
+            await step(life, name)
+            if asked.is_set() and waiting and life.machine.id == "a" and name.startswith(at):
+                waiting.clear()
+                done = happen(world, life)
+                if done is not None:
+                    await done
+                await asyncio.sleep(0.0)
+
+        asked = asyncio.Event()
+        world._step = watched  # type: ignore[method-assign]
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(3.0)
+        if standby:
+            world.keep(world.standby("a"))
+            await asyncio.sleep(1.0)
+        asked.set()
+        context = Context(command_id="one", user="op", actions=EVERYTHING)
+        await asyncio.gather(
+            ask(world.gateways[0], START_CALL, StartCall(number=NUMBER, slot=1), context), return_exceptions=True
+        )
+        await asyncio.sleep(90.0)
+        assert not waiting, f"there was no step {at}"
+        await world.stop()
+        return world
+
+    with tempfile.TemporaryDirectory() as folder:
+        return run(main, 1)
+
+
+def _judged(world: World) -> tuple[list[EndReason], list[str]]:
+    judge = Judge(world, [], Quiet())
+    reasons = [call.ended[0].event.reason for call in judge.calls.values()]
+    return reasons, [violation.kind for violation in judge.violations()]
+
+
+def _stop_for(seconds: float) -> Callable[[World, Life], None]:
+    def stop(world: World, life: Life) -> None:
+        life.process.freeze()
+        world.book.fault("pause", "host a", world.now, world.now + seconds)
+        world.loop.call_later(seconds, life.process.thaw, context=_nobody())
+
+    return stop
+
+
+def _nobody() -> Any:
+    from contextvars import Context as Variables
+
+    return Variables()
+
+
+def test_a_host_that_stood_still_right_before_its_dial_does_not_dial() -> None:
+    world = _play("before dial", _stop_for(6.0), standby=True)
+    assert not world.phone(1).dials
+    assert _judged(world) == ([EndReason.NOT_DIALED], [])
+
+
+def test_a_host_whose_line_has_another_barrier_does_not_dial() -> None:
+    async def take_the_line(world: World, life: Life) -> None:
+        scope = "ottb.v1.evt.slot.1.*"
+        last = await world.gateways[1].last(scope)
+        event = SlotActivated(slot=1, at="2026-01-01T00:00:00.000Z", host="a", epoch=99)
+        data = msgspec.json.encode(event)
+        subject = "ottb.v1.evt.slot.1.activated"
+        assert last is not None
+        await world.gateways[1].append(subject, data, {"Nats-Msg-Id": "theirs"}, scope=scope, expect=last.seq)
+
+    world = _play("after append ottb.v1.evt.call.slot-1", take_the_line, standby=False)
+    assert not world.phone(1).dials
+    assert _judged(world)[0] == [EndReason.NOT_DIALED]
+
+
+def test_a_shell_command_is_run_once_however_late_it_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actor, "REMEMBERED_ANSWERS", 2)
+
+    async def main() -> tuple[list[Any], dict[tuple[str, str], int]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(3.0)
+        replies = []
+        for number in (0, 1, 2, 3, 0):
+            context = Context(command_id=f"k{number}", user="op", actions=EVERYTHING)
+            command = AdbCommand(slot=1, command=f"echo {number}")
+            replies.append(await ask(world.gateways[0], ADB_COMMAND, command, context))
+            await asyncio.sleep(1.0)
+        await world.stop()
+        return replies, dict(world.book.shells)
+
+    with tempfile.TemporaryDirectory() as folder:
+        replies, shells = run(main, 1)
+    assert replies[0] == replies[-1]
+    assert set(shells.values()) == {1} and len(shells) == 4
