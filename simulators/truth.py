@@ -173,7 +173,9 @@ def _right(case: Case, device: DeviceCall) -> list[tuple[EndReason | None, str |
             return [*ours, (EndReason.HANGUP_LOCAL, "phone" if case.on_phone else "extension")]
         case _:
             remote = (device.reason, "remote" if device.reason in BY_REMOTE else None)
-            blurred = not case.on_phone and device.reason in (EndReason.HANGUP_REMOTE, EndReason.NETWORK)
+            # A PBX does not say who hung up; and it ends what rings too long itself, by a limit that is our order's.
+            blurring = (EndReason.HANGUP_REMOTE, EndReason.NETWORK, EndReason.NO_ANSWER)
+            blurred = not case.on_phone and device.reason in blurring
             return [remote, *ours] if blurred or case.unseen() else [remote]
 
 
