@@ -47,11 +47,11 @@ class Since(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to dial
-    is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell; `heard`: when
-    the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`; `missed`: when the
-    look was asked for that did not find it first; `hangups`, `hung_up_for`: how often and for whom it was hung up;
-    `counted`."""
+    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to
+    dial is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell;
+    `heard`: when the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`;
+    `missed`: when the look was asked for that did not find it first; `hangups`, `hung_up_for`: how often and for whom
+    it was hung up; `counted`."""
 
     call_id: str
     slot: int
