@@ -68,6 +68,19 @@ async def test_a_ringing_call_can_be_ended(operator: Client) -> None:
     assert status == 200 and again["end_time"] == ended["end_time"]
 
 
+async def test_a_cancel_reaches_a_phone_that_is_slow_to_answer(operator: Client) -> None:
+    await operator.phones("POST", "/phones/13/set", {"slow": 1.1})
+    try:
+        started = await _start(operator, "+380991234567", 13)
+        await asyncio.sleep(0.3)
+        status, _ = await operator.post("/api/call/end", {"call_id": started["call_id"]})
+        assert status == 200
+        await operator.call_until(started["call_id"], lambda call: call["end_time"] is not None, 60)
+        assert (await operator.phones("GET", "/phones/13"))["calls"] == 0
+    finally:
+        await operator.phones("POST", "/phones/13/set", {"slow": 0})
+
+
 async def test_a_busy_slot_is_refused_and_free_again_after_the_call(operator: Client) -> None:
     started = await _start(operator, "+380991234567", 12)
     status, refused = await operator.post("/api/call/start", {"number": "+380991234567", "slot": 12})
