@@ -4,7 +4,7 @@ Lines come at once, as a rule, and then the moment at which one is read is the m
 server or we have stood still, many come together, long afterwards: then the phone must be asked how long ago it was.
 """
 
-LATE = 0.7  # seconds; a second may be wrong in a record
+LATE = 0.3  # seconds; records are in whole ones, and rounding takes half of the second by which they may be off
 
 
 class LogClock:
