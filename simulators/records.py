@@ -39,9 +39,9 @@ class CallOnRecord:
         return [one for one in self.events if isinstance(one.event, CallEnded)]
 
     @property
-    def ending(self) -> str | None:
-        """Who asked for its end first."""
-        return next((one.event.by for one in self.events if isinstance(one.event, CallEnding)), None)
+    def endings(self) -> list[str]:
+        """Who asked for its end: a person may do so after a ring time-out has."""
+        return [one.event.by for one in self.events if isinstance(one.event, CallEnding)]
 
     @property
     def open(self) -> bool:

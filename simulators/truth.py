@@ -117,7 +117,7 @@ def _never_dialled(case: Case, stored: Stored) -> Iterator[Finding]:
     if ended.answer_time is not None or ended.duration:
         yield "untrue seconds", f"{ended.duration} s of talk, and it was never dialled"
     called_off = (EndReason.HANGUP_LOCAL, EndReason.NO_ANSWER, EndReason.NOT_DIALED)
-    if ended.reason in called_off and case.call.ending is not None:
+    if ended.reason in called_off and case.call.endings:
         return
     honest = DOUBTS | {EndReason.NOT_DIALED} | (frozenset() if case.on_phone else {EndReason.NETWORK})
     if ended.reason not in honest:
@@ -162,10 +162,11 @@ def _reason(case: Case, ended: CallEnded, device: DeviceCall) -> Iterator[Findin
 
 def _right(case: Case, device: DeviceCall) -> list[tuple[EndReason | None, str | None]]:
     """What a record may say of an end."""
-    by = case.call.ending
-    ours: list[tuple[EndReason | None, str | None]] = []
-    if by is not None:
-        ours = [(EndReason.NO_ANSWER, by) if by == "ring_timeout" else (EndReason.HANGUP_LOCAL, by)]
+    unanswered = device.answered is None
+    ours: list[tuple[EndReason | None, str | None]] = [
+        (EndReason.NO_ANSWER if by == "ring_timeout" and unanswered else EndReason.HANGUP_LOCAL, by)
+        for by in case.call.endings
+    ]
     match device.ender:
         case Ender.US:
             return ours
@@ -173,7 +174,9 @@ def _right(case: Case, device: DeviceCall) -> list[tuple[EndReason | None, str |
             return [*ours, (EndReason.HANGUP_LOCAL, "phone" if case.on_phone else "extension")]
         case _:
             remote = (device.reason, "remote" if device.reason in BY_REMOTE else None)
-            blurred = not case.on_phone and device.reason in (EndReason.HANGUP_REMOTE, EndReason.NETWORK)
+            # A PBX does not say who hung up; and it ends what rings too long itself, by a limit that is our order's.
+            blurring = (EndReason.HANGUP_REMOTE, EndReason.NETWORK, EndReason.NO_ANSWER)
+            blurred = not case.on_phone and device.reason in blurring
             return [remote, *ours] if blurred or case.unseen() else [remote]
 
 

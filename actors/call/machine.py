@@ -39,7 +39,19 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall, after, newer
+from actors.slot.phone import (
+    ORDER_LASTS,
+    CallPhase,
+    CallSeen,
+    Link,
+    LinkChanged,
+    LiveCall,
+    Look,
+    PastCall,
+    after,
+    came_of,
+    newer,
+)
 from actors.trunk.pbx import CdrSeen
 from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase, line_name
 
@@ -57,8 +69,6 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
 
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
-ORDER_LASTS = 13.0  # seconds that lie at most between an attempt and its call on the phone
-NOTE_SLACK = 1.0  # seconds by which the phone's ages of a call and of its note may differ
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
@@ -146,9 +156,10 @@ def attempt(order: Attempt, now: Moment, patience: Patience) -> Decision[CallEve
 
 
 def end(call: Call, by: str, command_id: str, now: Moment, patience: Patience) -> Decision[CallEvent]:
-    """Hang up. A call that has ended or is being ended stays as it is. One that the phone has not shown yet is hung up
-    when it does; if the order to dial has not left, it never will."""
-    if call.phase is Phase.ENDED or call.ending_by is not None:
+    """Hang up. A call that has ended or is being ended stays as it is, but an answer overrules a ring time-out, and
+    nobody's wish. One that the phone has not shown yet is hung up when it does; if the order to dial has not left, it
+    never will."""
+    if call.phase is Phase.ENDED or (call.ending_by is not None and not (call.ending_by == RING_TIMEOUT != by)):
         return NOTHING
     event = CallEnding(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, by=by, command_id=command_id
@@ -174,7 +185,7 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
         effects.append(SetTimer(name=CREATED, seconds=max(patience.created - age, 1.0)))
     if call.ref is not None:
         effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
-    call = replace(call, placing=False, early=(), missed=False, resumed=now.mono, doubt=call.trunk is None)
+    call = replace(call, placing=False, early=(), missed=None, resumed=now.mono, doubt=call.trunk is None)
     if call.ending_by is not None:
         call = _pressed(call, call.ending_by)
         effects.append(SetTimer(name=HANGUP, seconds=patience.hangup))
@@ -267,7 +278,7 @@ def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decisi
     if call.placing and call.ref is None and call.trunk is None:
         return Decision(state=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
     first, happened = call.ref is None, now.earlier(seen.age)
-    call = replace(call, ref=seen.ref, heard=now.mono, missed=False)
+    call = replace(call, ref=seen.ref, heard=now.mono, missed=None)
     named: tuple[Effect, ...] = (_to_line(call, Named(call_id=call.call_id, ref=seen.ref)),) if first else ()
     if seen.phase is CallPhase.DISCONNECTED:
         ended = _over(call, happened, reason=seen.reason or EndReason.UNKNOWN, cause=seen.cause)
@@ -316,9 +327,9 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
     def is_ours(seen: LiveCall | PastCall) -> bool:
         if call.ref is not None or call.trunk is not None:
             return seen.ref == (call.ref or call.call_id)
-        if look.order is None or look.order.call_id != call.call_id or seen.incoming:
+        if look.order is None or look.order.call_id != call.call_id:
             return False
-        return after(seen.ref, call.after_ref) and seen.created_age <= look.order.age + NOTE_SLACK
+        return after(seen.ref, call.after_ref) and came_of(look.order, seen)
 
     live = [seen for seen in look.live if is_ours(seen)]  # newest first, as the others
     past = [seen for seen in look.past if is_ours(seen)]
@@ -349,9 +360,7 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patienc
         )
     if looked.why == HANGUP and known.ending_by is not None and not (answered and known.ending_by == RING_TIMEOUT):
         known = replace(_pressed(known, known.ending_by), hangups=known.hangups + 1)
-        return Decision(
-            state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience))
-        )
+        return Decision(state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience)))
     return Decision(state=known, events=decision.events, effects=decision.effects)
 
 
@@ -385,8 +394,9 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) 
         return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
     if looked.asked <= call.heard:  # it was up after the look was asked for
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
-    if not call.missed:
-        return Decision(state=replace(call, missed=True), effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER)))
+    if call.missed is None or looked.asked < call.missed + GONE_AFTER:
+        missed = replace(call, missed=looked.asked if call.missed is None else call.missed)
+        return Decision(state=missed, effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER, keep=True)))
     if call.ref is None and _never_left(call, looked.look):
         return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
     never = call.ref is None

@@ -47,10 +47,11 @@ class Since(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to dial
-    is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell; `heard`:
-    when the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`; `missed`:
-    one look did not find it; `hangups`, `hung_up_for`: how often and for whom it was hung up; `counted`."""
+    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to
+    dial is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell;
+    `heard`: when the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`;
+    `missed`: when the look was asked for that did not find it first; `hangups`, `hung_up_for`: how often and for whom
+    it was hung up; `counted`."""
 
     call_id: str
     slot: int
@@ -78,7 +79,7 @@ class Call(Struct, frozen=True, kw_only=True):
     heard: float = 0.0
     resumed: float | None = None
     since: Since | None = None
-    missed: bool = False
+    missed: float | None = None
     hangups: int = 0
     hung_up_for: str | None = None
     counted: CdrSeen | None = None  # what the PBX counted, until the end is on record

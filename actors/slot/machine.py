@@ -32,10 +32,22 @@ from actors.call.line import (
     nameless,
 )
 from actors.call.line_state import LineState
-from actors.call.machine import NOTE_SLACK, DialFailed
+from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Health, HealthRead, Link, LinkChanged, LiveCall, Look, newer
+from actors.slot.phone import (
+    CallPhase,
+    CallSeen,
+    Health,
+    HealthRead,
+    Link,
+    LinkChanged,
+    LiveCall,
+    Look,
+    PastCall,
+    came_of,
+    newer,
+)
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (
@@ -450,8 +462,11 @@ def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
     if seen.ref in slot.calls.doubtful:
         return True
     order = look.order
-    noted = order is not None and nameless(order.call_id) in slot.calls.doubtful
-    return order is not None and noted and not seen.incoming and seen.created_age <= order.age + NOTE_SLACK
+    if order is None or nameless(order.call_id) not in slot.calls.doubtful or seen.suspect:
+        return False
+    known: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
+    came = [one.ref for one in known if came_of(order, one)]
+    return seen.ref in came and not any(newer(seen.ref, ref) for ref in came)  # the first one was ours
 
 
 def _newest(look: Look, known: str | None) -> str | None:

@@ -108,6 +108,17 @@ class Noted(Struct, frozen=True):
     age: float
 
 
+ORDER_LASTS = 13.0  # seconds that lie at most between an attempt and its call on the phone
+NOTE_SLACK = 1.0  # seconds by which the phone's ages of a call and of its note may differ
+
+
+def came_of(order: Noted, seen: LiveCall | PastCall) -> bool:
+    """Whether a call went out after the phone had noted an order to dial, and no later than an order lasts: what was
+    dialled by hand long after an order that came to nothing is not that call. A suspect age cannot tell how long."""
+    soon = seen.suspect or order.age - seen.created_age <= ORDER_LASTS
+    return not seen.incoming and soon and seen.created_age <= order.age + NOTE_SLACK
+
+
 class Look(Struct, frozen=True, kw_only=True):
     """What the phone says about its calls when asked directly: the judge after any doubt."""
 

@@ -10,7 +10,7 @@ from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Releas
 from actors.call.machine import Attempt, Call, DialFailed, DialUncertain, Patience
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, PastCall
+from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, Noted, PastCall
 from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallState, EndReason, Phase
 
 PATIENCE = Patience(created=15, hangup=5, lost=30)
@@ -179,6 +179,37 @@ def test_an_answer_that_crosses_the_ring_timeout_wins() -> None:
     (ended,) = machine.observe(up, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_LOCAL), _now(62.2), PATIENCE).events
     assert isinstance(ended, CallEnded)
     assert (ended.reason, ended.ended_by, ended.duration) == (EndReason.HANGUP_LOCAL, "ring_timeout", 2)
+
+
+def test_an_end_that_somebody_asked_for_during_a_ring_timeout_outlives_an_answer() -> None:
+    ending, _ = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
+    assert ending is not None
+    decision = machine.end(ending, "op12", "k2", _now(60.15), PATIENCE)
+    assert [event.by for event in decision.events if isinstance(event, CallEnding)] == ["op12"]
+    up, _ = _then(_moved(ending, decision), _seen(CallPhase.ACTIVE), 60.2)
+    assert up is not None and up.phase is Phase.CONNECTED and up.ending_by == "op12"
+    again, decision = _then(up, Elapsed(name="hangup"), 65.2)
+    _, decision = _then(again, _looked(Look(live=(LIVE,), past=()), "hangup", 65.2), 65.3)
+    assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
+    assert again is not None and machine.end(again, "op13", "k3", _now(66), PATIENCE).events == ()
+
+
+def test_a_call_is_over_only_when_two_looks_some_time_apart_do_not_find_it() -> None:
+    up = _after((1.0, _seen(CallPhase.ALERTING)))
+    once, _ = _then(up, _looked(NOTHING_THERE, "ask", 40.0), 40.3)
+    for asked in (40.0, 40.1, 41.9):
+        once, decision = _then(once, _looked(NOTHING_THERE, "link", asked), 42.5)
+        assert decision.events == (), asked
+    _, decision = _then(once, _looked(NOTHING_THERE, "gone", 42.1), 42.6)
+    assert [type(event) for event in decision.events] == [CallEnded]
+
+
+def test_a_call_long_after_the_note_of_an_order_is_not_taken_for_ours() -> None:
+    doubtful, _ = _then(_after(placed=False), DialUncertain(cause="no answer"), 1.0)
+    by_hand = replace(LIVE, created_age=2.0, answered_age=1.0)
+    look = _looked(Look(live=(by_hand,), past=(), boot="b", order=Noted("c_1", 40.0)), "ask", 41.0)
+    taken, decision = _then(doubtful, look, 41.0)
+    assert taken is not None and taken.ref is None and decision.events == ()
 
 
 def test_a_new_owner_looks_and_never_dials() -> None:

@@ -1,0 +1,37 @@
+"""What a slot makes of calls on its phone that nobody owns."""
+
+from msgspec.structs import replace
+
+from actors.call.line import Looked, OnRecord, nameless
+from actors.runtime.clock import Moment
+from actors.slot import machine
+from actors.slot.machine import EndCallOnPhone, Live, Slot
+from actors.slot.phone import CallPhase, Link, LiveCall, Look, Noted
+from bus_schemas.slot import SlotConfig, SlotStatus
+
+SLOT = Slot(
+    config=SlotConfig(id=1, serial="s"), status=SlotStatus.ONLINE, last_activity="", last_event="",
+    calls=OnRecord(doubtful=("b/TC@4", nameless("c_9"))),
+)  # fmt: skip
+UP = LiveCall(ref="b/TC@7", phase=CallPhase.ACTIVE, created_age=600.0, answered_age=590.0)
+
+
+def _ended(seen: LiveCall, order: Noted | None) -> bool:
+    looked = Looked(look=Look(live=(seen,), past=(), boot="b", order=order), why="link", asked=1.0)
+    now = Moment(at="2026-01-01T00:00:01.000Z", mono=1.0, boot="h")
+    decision = machine.observe(SLOT, Live(link=Link.ONLINE), looked, now)
+    return EndCallOnPhone(call_id="", ref=seen.ref) in decision.effects
+
+
+def test_a_call_of_ours_that_is_over_on_record_is_ended_by_name_and_by_the_note_of_its_order() -> None:
+    assert _ended(replace(UP, ref="b/TC@4"), None)
+    assert _ended(UP, Noted("c_9", 600.5))
+    assert _ended(UP, Noted("c_9", 605.0))
+
+
+def test_a_call_that_did_not_come_of_the_noted_order_is_left_alone() -> None:
+    assert not _ended(UP, None)
+    assert not _ended(UP, Noted("c_8", 600.5))
+    assert not _ended(UP, Noted("c_9", 590.0))
+    assert not _ended(UP, Noted("c_9", 620.0)), "somebody dialled by hand long after the order"
+    assert not _ended(replace(UP, incoming=True), Noted("c_9", 600.5))
