@@ -330,7 +330,7 @@ def test_a_look_from_before_the_news_is_not_one_of_the_two() -> None:
     call = _after((0.5, _seen(CallPhase.ALERTING)), (9.0, _seen(CallPhase.ACTIVE)))
     for asked in (8.0, 8.5):
         call, decision = _then(call, _looked(Look(live=(), past=()), "gone", asked), 20.0)
-        assert not decision.events and call is not None and not call.missed
+        assert not decision.events and call is not None and call.missed is None
 
 
 def test_a_new_owner_goes_on_with_a_hang_up_but_looks_first() -> None:
