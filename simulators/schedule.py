@@ -170,8 +170,8 @@ def _look_back(world: World, quiet: Quiet) -> None:
             quiet.left.append(f"the lease of host {host}, held by {lease.data.decode()}")
     for life in world.lives:
         doing = life.doing
-        if life.process.killed or doing is None or not doing.done() or doing.cancelled() or doing.exception():
-            continue  # what did not end in good order took everything with it
+        if life is not life.machine.life or doing is None or not doing.done() or doing.cancelled() or doing.exception():
+            continue  # a process that has ended by itself took everything with it
         quiet.left += [f"timer of {life.process.name}: {timer!r}" for timer in world.loop.timers_of(life.process)]
         quiet.left += [f"task of {life.process.name}: {task!r}" for task in world.loop.tasks_of(life.process)]
     for machine in world.machines:

@@ -146,8 +146,9 @@ def _doubt(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding]:
     if not case.faults(case.attempt.at - 1.0, stored.at):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; nothing was wrong"
     elif ended.reason is EndReason.UNKNOWN and case.on_phone and device.remembered(stored.at):
-        hidden = case.faults(stored.at - 12.0, stored.at, "unplugged", "look: no answer", "phone clock")
-        forgotten = case.faults(device.created, stored.at, "phone restarted")
+        hidden = case.faults(stored.at - 12.0, stored.at, "unplugged", "look: no answer")
+        # After a step of its clock nobody can tell its call from one of before the order by its age.
+        forgotten = case.faults(device.created, stored.at, "phone restarted", "phone clock")
         if not hidden and not forgotten:
             yield "unknown, and the phone knows", f"{ended.cause}; the phone: {device.reason}, {device.ender}"
 

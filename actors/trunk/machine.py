@@ -227,7 +227,9 @@ def configure(trunk: Trunk | None, live: Live, config: TrunkConfig, now: Moment)
             return Decision()
         if (trunk.config.pbx, trunk.config.endpoint) != (config.pbx, config.endpoint):
             _must_be_free(trunk, live)
-    return Decision(events=(TrunkConfigured(trunk=config.name, at=now.at, config=config),), effects=(UsePbx(),))
+    judging = SetTimer(name=JUDGE, seconds=JUDGE_PAUSE, keep=True)  # one that is new has not begun it
+    event = TrunkConfigured(trunk=config.name, at=now.at, config=config)
+    return Decision(events=(event,), effects=(UsePbx(), judging))
 
 
 def remove(trunk: Trunk, live: Live, now: Moment) -> Decision[TrunkEvent]:

@@ -324,3 +324,24 @@ def test_a_phone_whose_clock_was_set_back_is_clamped_and_marked() -> None:
     (ended,) = machine.observe(PHASES[Phase.ALERTING], look, _now(9), PATIENCE).events
     assert isinstance(ended, CallEnded)
     assert ended.clock_suspect and ended.duration <= 9 and (ended.answer_time or "") >= ended.start_time
+
+
+def test_a_look_from_before_the_news_is_not_one_of_the_two() -> None:
+    call = _after((0.5, _seen(CallPhase.ALERTING)), (9.0, _seen(CallPhase.ACTIVE)))
+    for asked in (8.0, 8.5):
+        call, decision = _then(call, _looked(Look(live=(), past=()), "gone", asked), 20.0)
+        assert not decision.events and call is not None and call.missed is None
+
+
+def test_a_new_owner_goes_on_with_a_hang_up_but_looks_first() -> None:
+    call = _after((0.5, _seen(CallPhase.ALERTING)))
+    ending = machine.end(call, "op12", "k2", _now(2), PATIENCE)
+    call = _moved(call, ending)
+    decision = machine.resume(call, _now(6), PATIENCE)
+    assert LookAt(call_id="c_1", why="hangup") in _orders(decision)
+    assert not any(isinstance(order, HangUp) for order in _orders(decision))
+    assert any(isinstance(effect, SetTimer) and effect.name == "hangup" for effect in decision.effects)
+    answered = _looked(Look(live=(LIVE,), past=()), "hangup", 6.0)
+    _, then = _then(_moved(call, decision), answered, 6.1)
+    assert [type(event) for event in then.events] == [CallConnected]
+    assert HangUp(call_id="c_1", ref=REF) in _orders(then)
