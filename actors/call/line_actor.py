@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
-from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, Over, Placed, over_of
+from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, OnRecord, Over, Placed, over_of
 from actors.call.line_state import LineState, Start
 from actors.call.machine import DialFailed, DialUncertain
 from actors.call.record import Call
@@ -81,6 +81,8 @@ class LineActor(Actor[State], Generic[State]):
         self._barrier = self.seq
         if self.state is None:
             return
+        if self.state.calls.seq > self._barrier:  # of a snapshot that is ahead of the journal
+            self.state = replace(self.state, calls=OnRecord())
         for start in self.state.starts:
             self._caps.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
         async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
@@ -95,16 +97,16 @@ class LineActor(Actor[State], Generic[State]):
         elif past == CALL_DIALING.past:
             try:
                 event = msgspec.json.decode(recorded.data, type=CallDialing)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the phone is asked anyway before it is used
+                holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
+                self._take_in(Began(holder=holder, at=Moment.of(event), seq=recorded.seq))
+            except (ValueError, TypeError, RecursionError) as error:  # JSON, or a moment that is none
+                # The phone is asked anyway before it is used.
                 self._host.quarantine("call", call_id, f"its attempt (event {recorded.seq}) cannot be read: {error}")
-                return
-            holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
-            self._take_in(Began(holder=holder, at=Moment.of(event), seq=recorded.seq))
 
     def _over(self, recorded: Recorded) -> Over:
         try:
             return over_of(msgspec.json.decode(recorded.data, type=CallEnded), recorded.seq)
-        except (msgspec.DecodeError, UnicodeDecodeError):  # that it is over its subject says
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # that it is over its subject says
             at = utc(datetime.fromtimestamp(recorded.at, UTC))
             return Over(call_id=id_of(recorded.subject), at=at, seq=recorded.seq)
 

@@ -36,12 +36,14 @@ class Strays:
                 await self._look()
             except (Refusal, BusError) as error:
                 log.info("calls without an owner could not be looked for", error=str(error))
+            except Exception:  # one bad record; the next look may find the others
+                log.exception("calls without an owner could not be looked for")
 
     async def _look(self) -> None:
         found = await ask(self._host.bus, OPEN_CALLS, OpenCalls(), Context(command_id=self._host.ids.new()))
         missed: set[str] = set()
         for call in found:
-            kind, id = call.line.split("-", 1)
+            kind, _, id = call.line.partition("-")
             line = self._host.get(kind, id)
             if not isinstance(line, LineActor) or self._host.get("call", call.call_id) is not None:
                 continue

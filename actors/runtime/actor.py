@@ -9,11 +9,11 @@ actor; its host restarts it from the journal.
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from actors.runtime.bus import BusUnavailable, Fenced, Message, Recorded
 from actors.runtime.clock import Moment, Timer, moment
@@ -77,7 +77,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """The state after the event `seq`, so that a start need not read from the beginning. `answers`: of the last
     commands, as JSON; `forgot`: there have been more."""
 
-    seq: int
+    seq: Annotated[int, Meta(ge=1)]
     state: Any
     answers: dict[str, str] = {}
     forgot: bool = False
@@ -399,14 +399,29 @@ class Actor(Generic[State]):
         kept = await self._host.bus.get(SNAPSHOTS, self._snapshot_key) if self.snapshots else None
         if kept is not None and kept.data is not None:
             self._use_snapshot(kept.data)
-        async for recorded in self._host.bus.replay(self.read_scope, after=self.seq):
-            self._replay(recorded)
+        if not await self._read_on():
+            log.warning("snapshot not of this journal", actor=f"{self.kind} {self.id}", seq=self.seq)
+            self.state, self.seq, self._answers, self._forgot = None, 0, None, False
+            await self._read_on()
+
+    async def _read_on(self) -> bool:
+        """Fold what follows. False: the journal does not have the event that the snapshot is of, since it has been
+        restored, or is another; every write would be fenced."""
+        snapshot, known = self.seq, self.seq == 0
+        async for recorded in self._host.bus.replay(self.read_scope, after=max(snapshot - 1, 0)):
+            if known:
+                self._replay(recorded)
+            elif recorded.seq == snapshot:
+                known = True
+            else:
+                break
+        return known
 
     def _use_snapshot(self, data: bytes) -> None:
         try:
             snapshot = msgspec.json.decode(data, type=Snapshot)
             state = msgspec.convert(snapshot.state, self.state_type) if snapshot.state is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the events say it all, only slower
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the events say it all, only slower
             log.warning("snapshot not readable", actor=f"{self.kind} {self.id}", error=str(error))
             return
         self.state, self.seq, self._forgot = state, snapshot.seq, snapshot.forgot
@@ -422,7 +437,7 @@ class Actor(Generic[State]):
             return
         try:
             self._apply(msgspec.json.decode(recorded.data, type=topic.event), recorded.headers)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unreadable(UNREADABLE.format(seq=recorded.seq, past=past, error=error)) from None
 
     def _topic_of(self, event: Any) -> Topic[Any]:

@@ -6,6 +6,7 @@ journal's (the fence), so a host that is wrong about its lease can do no harm th
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ import msgspec
 import structlog
 
 from actors.runtime.actor import Actor, NotOurs, Unreadable
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Headers, Message, NoAnswer, Unsubscribe
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Headers, Message, NoAnswer, Unsubscribe
 from actors.runtime.clock import Clock, Moment
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
@@ -32,6 +33,7 @@ ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
+FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
 NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
@@ -247,11 +249,21 @@ class Host:
 
     async def _activate_or_quarantine(self, kind: str, id: str, prepare: Callable[[Actor[Any]], None]) -> None:
         try:
-            await self.activate(kind, id, prepare)
+            await self._activate_at_last(kind, id, prepare)
+        except Fenced as error:
+            self.quarantine(kind, id, f"somebody else writes to its journal: {error}")
         except BusError:
             raise
         except Exception as error:  # noqa: BLE001  one bad thing costs that thing
             self.quarantine(kind, id, str(error) or repr(error))
+
+    async def _activate_at_last(self, kind: str, id: str, prepare: Callable[[Actor[Any]], None]) -> None:
+        for _ in range(FENCED_TRIES - 1):
+            with contextlib.suppress(Fenced):
+                await self.activate(kind, id, prepare)
+                return
+            await self.pause(RESTART_PAUSE)
+        await self.activate(kind, id, prepare)
 
     def make(self, kind: str, id: str) -> Actor[Any]:
         """An actor that nothing is on record of yet. It is on its own until `install`."""

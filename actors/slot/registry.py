@@ -250,7 +250,7 @@ class SlotRegistry:
             return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
         except BusError:
             raise Refusal(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.") from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
 
     def _sees(self, request: ConfigureSlot) -> bool:

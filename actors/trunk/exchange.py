@@ -242,12 +242,18 @@ class Exchange:
         return [actor for actor in actors if isinstance(actor, TrunkActor)]
 
     async def _on_record(self) -> set[str]:
+        """The trunks that the record gives to this host. One whose record cannot be read is named, and left alone."""
         names: set[str] = set()
         for subject in await self._host.bus.ids(TRUNK_CONFIGURED.pattern):
             newest = await self._host.bus.last(subject)
             if newest is None:
                 continue
-            if msgspec.json.decode(newest.data, type=TrunkConfigured).config.host == self._host.name:
+            try:
+                config = msgspec.json.decode(newest.data, type=TrunkConfigured).config
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                self._host.quarantine("trunk", id_of(subject), f"its record cannot be read: {error}")
+                continue
+            if config.host == self._host.name:
                 names.add(id_of(subject))
         return names
 

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.assembly import running
 from actors.runtime.bus import ID
@@ -20,18 +21,20 @@ from simulators.memory_bus import MemoryBroker, MemoryBus
 from simulators.pocket_phone import Handset, PocketPhone
 
 PLACE = "ottb.v1.evt.call.slot-1.c_aaaaaaaaaaaaaaaa"
+DIALING = CallDialing(
+    line="slot-1", call_id="c_aaaaaaaaaaaaaaaa", slot=1, user="op12", number="+380501230001",
+    at="2026-01-01T00:00:00.000Z", mono=0.0, boot="b", command_id="c0", ring_timeout=60, max_duration=60,
+)  # fmt: skip
+NO_MOMENT = msgspec.json.encode(replace(DIALING, at="yesterday"))
+NONSENSE, DEEP = b"{nonsense", b'{"x":' + b"[" * 100_000
 
 
-async def _story(bad: str) -> None:
+async def _story(bad: str, data: bytes) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimLoop)
     clock = SimClock(loop)
     broker = MemoryBroker(clock=clock)
     bus, ids = MemoryBus(broker), CountedIds("t")
-    dialing = CallDialing(
-        line="slot-1", call_id="c_aaaaaaaaaaaaaaaa", slot=1, user="op12", number="+380501230001",
-        at="2026-01-01T00:00:00.000Z", mono=0.0, boot="b", command_id="c0", ring_timeout=60, max_duration=60,
-    )  # fmt: skip
     settings = Settings(slots=(SlotConfig(id=1, serial="p1", region="UA"),), dial=Dial(user_concurrent_calls=1))
     handset = Handset()
 
@@ -43,10 +46,10 @@ async def _story(bad: str) -> None:
 
     async with host():
         await asyncio.sleep(1.0)
-    entries = {"dialing": msgspec.json.encode(dialing), "alerting": b"{}"} | {bad: b"{nonsense"}
+    entries = {"dialing": msgspec.json.encode(DIALING), "alerting": b"{}"} | {bad: data}
     seq = 0
-    for past, data in entries.items():
-        seq = await bus.append(f"{PLACE}.{past}", data, {ID: past}, scope=f"{PLACE}.*", expect=seq)
+    for past, entry in entries.items():
+        seq = await bus.append(f"{PLACE}.{past}", entry, {ID: past}, scope=f"{PLACE}.*", expect=seq)
     async with host() as second:
         await asyncio.sleep(5.0)
         assert ("call", "c_aaaaaaaaaaaaaaaa") in second.quarantined
@@ -56,6 +59,9 @@ async def _story(bad: str) -> None:
         assert handset.dials == ["+380501230001"]
 
 
-@pytest.mark.parametrize("bad", ["dialing", "alerting"])
-def test_a_call_that_cannot_be_read_is_named_and_holds_nothing(bad: str) -> None:
-    run(lambda: _story(bad), seed=1)
+@pytest.mark.parametrize(
+    ("bad", "data"),
+    [("dialing", NONSENSE), ("dialing", DEEP), ("dialing", NO_MOMENT), ("alerting", NONSENSE), ("alerting", DEEP)],
+)
+def test_a_call_that_cannot_be_read_is_named_and_holds_nothing(bad: str, data: bytes) -> None:
+    run(lambda: _story(bad, data), seed=1)

@@ -1,0 +1,129 @@
+"""What a host finds on record that cannot be used costs that thing alone: the host starts, and the rest serves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+import msgspec
+import pytest
+
+from actors.assembly import running
+from actors.call.line import Began, Holder, OnRecord
+from actors.runtime.actor import SNAPSHOTS, Snapshot
+from actors.runtime.bus import ID, Fenced, Headers
+from actors.runtime.clock import Moment
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.wire import ask
+from actors.settings import Settings
+from actors.slot.actor import SlotActor
+from actors.slot.machine import Slot
+from bus_schemas.call import START_CALL, StartCall
+from bus_schemas.permissions import Action
+from bus_schemas.slot import SlotConfig
+from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
+from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.pocket_phone import Handset, PocketPhone
+
+CONFIGS = tuple(SlotConfig(id=id, serial=f"p{id}", region="UA") for id in (1, 2))
+DEEP = b'{"x":' + b"[" * 100_000
+Quarantined = Mapping[tuple[str, str], str]
+
+
+class FencedBus(MemoryBus):
+    """The writes of one subject are fenced so many times."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.fenced, self.times = "", 0
+
+    async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
+        if subject == self.fenced and self.times > 0:
+            self.times -= 1
+            raise Fenced(scope)
+        return await super().append(subject, data, headers, scope=scope, expect=expect)
+
+
+def _started_again(spoil: Callable[[FencedBus], Awaitable[object]]) -> tuple[Quarantined, list[SlotActor], list[str]]:
+    """What a host has left alone and its slots, where something was spoilt between two of its lives; and the numbers
+    that were dialled when both slots were asked to."""
+
+    async def main() -> tuple[Quarantined, list[SlotActor], list[str]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        clock = SimClock(loop)
+        bus, ids = FencedBus(MemoryBroker(clock=clock)), CountedIds("t")
+        handsets = {config.serial: Handset() for config in CONFIGS}
+
+        def host() -> AbstractAsyncContextManager[Host]:
+            return running(
+                Settings(slots=CONFIGS), bus=bus, clock=clock, ids=ids, devices=lambda: (), pbxs={},
+                make_phone=lambda config: PocketPhone(handsets[config.serial], alive=lambda: True, buried=bus.buried),
+                lost=asyncio.Event(),
+            )  # fmt: skip
+
+        async with host():
+            await asyncio.sleep(1.0)
+        await spoil(bus)
+        async with host() as second:
+            await asyncio.sleep(5.0)
+            for slot in (1, 2):
+                context = Context(command_id=f"c{slot}", user="op", actions=frozenset({Action.CALL_START.value}))
+                start = StartCall(number=f"+38050123000{slot}", slot=slot)
+                await asyncio.gather(ask(bus, START_CALL, start, context), return_exceptions=True)
+            await asyncio.sleep(5.0)
+            slots = [actor for actor in second.all("slot") if isinstance(actor, SlotActor)]
+            return dict(second.quarantined), slots, [number for each in handsets.values() for number in each.dials]
+
+    return run(main, 1)
+
+
+@pytest.mark.parametrize("data", [b"\xffgarbage", b'{"trunk":"\xff"}', DEEP])
+@pytest.mark.parametrize(("kind", "id"), [("trunk", "t1"), ("slot", "7"), ("slot", "seven")])
+def test_a_line_whose_record_cannot_be_read_is_named_and_the_rest_serves(kind: str, id: str, data: bytes) -> None:
+    async def spoil(bus: MemoryBus) -> None:
+        subject = f"ottb.v1.evt.{kind}.{id}.configured"
+        await bus.append(subject, data, {ID: "bad"}, scope=subject, expect=0)
+
+    quarantined, _, dials = _started_again(spoil)
+    assert quarantined.keys() == {(kind, id)}
+    assert len(dials) == 2
+
+
+def test_a_snapshot_that_is_ahead_of_the_journal_is_dropped() -> None:
+    for seq in (-1, 0, 1, 10**6):  # 1: the event of another
+        snapshot = Snapshot(seq=seq, state=None)
+
+        async def spoil(bus: MemoryBus, snapshot: Snapshot = snapshot) -> None:
+            await bus.put(SNAPSHOTS, "slot.2", msgspec.json.encode(snapshot), expect=None)
+
+        quarantined, slots, dials = _started_again(spoil)
+        assert not quarantined and len(dials) == 2
+        assert [slot.state.config for slot in slots if slot.state is not None] == list(CONFIGS)
+
+
+def test_calls_of_a_snapshot_that_the_journal_does_not_have_hold_nothing() -> None:
+    async def spoil(bus: MemoryBus) -> None:
+        kept, last = await bus.get(SNAPSHOTS, "slot.1"), await bus.last("ottb.v1.evt.slot.1.*")
+        assert kept is not None and kept.data is not None and last is not None
+        began = Began(
+            holder=Holder(id="c_ahead", user="op", slot=1), seq=10**6,
+            at=Moment(at="2026-01-01T00:00:00.000Z", mono=0.0, boot="b"),
+        )  # fmt: skip
+        slot = Slot(config=CONFIGS[0], from_file=CONFIGS[0], calls=OnRecord(open={"c_ahead": began}, seq=10**6))
+        await bus.put(SNAPSHOTS, "slot.1", msgspec.json.encode(Snapshot(seq=last.seq, state=slot)), expect=None)
+
+    quarantined, _, dials = _started_again(spoil)
+    assert not quarantined and len(dials) == 2
+
+
+@pytest.mark.parametrize(("times", "named"), [(1, set()), (10**6, {("slot", "1")})])
+def test_a_slot_that_another_writes_to_is_tried_again_and_then_left_to_it(
+    times: int, named: set[tuple[str, str]]
+) -> None:
+    async def spoil(bus: FencedBus) -> None:
+        bus.fenced, bus.times = "ottb.v1.evt.slot.1.activated", times
+
+    quarantined, slots, dials = _started_again(spoil)
+    assert quarantined.keys() == named
+    assert len(slots) == len(dials) == 2 - len(named)
