@@ -46,6 +46,7 @@ log = structlog.get_logger()
 
 THREAD_TURN = 0.0005  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 KEY_LOOK, KEY_SLACK = 3600.0, 24 * 3600.0  # seconds
+NAMED = 20  # entries of another host that the log names
 SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
 
@@ -180,8 +181,12 @@ async def serve(settings: Settings) -> int:
             lost=lost,
             problems=lambda: [*audit.problems(), *point.problems(), *ledger.problems()],
         )
-        await stack.enter_async_context(host)
-        log.info("actor host is up", host=settings.host, slots=len(settings.slots), trunks=len(settings.trunks))
+        ours = await stack.enter_async_context(host)
+        for other, names in settings.whose().items():
+            if other != settings.host:
+                what = "entries of the settings are left to another host"
+                log.info(what, host=other, count=len(names), entries=names[:NAMED])
+        log.info("actor host is up", host=settings.host, slots=len(ours.all("slot")), trunks=len(ours.all("trunk")))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

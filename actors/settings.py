@@ -141,7 +141,8 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. `host`: the name under which this machine owns its slots and trunks. `hubs`: where
-    each hub is in the USB tree, as adb and sysfs write it (`HUB1 = "1-2"`: its port 3 is `usb:1-2.3`)."""
+    each hub is in the USB tree, as adb and sysfs write it (`HUB1 = "1-2"`: its port 3 is `usb:1-2.3`). Slots and trunks
+    of a file that names its host are that host's, unless they name another."""
 
     host: HostName = LOCAL
     state_dir: str = "var"
@@ -162,6 +163,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def state(self) -> Path:
         return Path(self.state_dir)
+
+    def whose(self) -> dict[str, list[str]]:
+        """The slots and trunks of each host, for people."""
+        found: dict[str, list[str]] = {}
+        for slot in self.slots:
+            found.setdefault(slot.host, []).append(f"slot {slot.id}")
+        for trunk in self.trunks:
+            found.setdefault(trunk.host, []).append(f"trunk {trunk.name}")
+        return found
 
     @property
     def ledger(self) -> Path:
@@ -190,11 +200,21 @@ def load(
 
 def _from_file(config: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(config.read_text())
+        values = tomllib.loads(config.read_text())
     except OSError as error:
         raise SettingsError(f"{config} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{config} is not TOML: {error}") from None
+    if "host" in values:  # a file that hosts share names none: there the environment says which one reads it
+        for entry in (*_tables(values, "slots"), *_tables(values, "trunks")):
+            entry.setdefault("host", values["host"])
+    return values
+
+
+def _tables(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The tables of an array, as far as it is one: whether it is right is found out later, with everything else."""
+    found = values.get(name)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def _path_of(name: str) -> list[str]:

@@ -26,6 +26,7 @@ from bus_schemas.contract import ROOT, id_of
 log = structlog.get_logger()
 
 STOLEN = "somebody else owns the line by now"
+BEGUN_AFRESH = "the slot's extension was promised by an owner that has begun afresh"
 NOT_SURE = "this host is not sure that it owns the line"
 ENDED_BEFORE = "ended before it was dialled"
 
@@ -180,7 +181,8 @@ class LineActor(Actor[State], Generic[State]):
             for subject, seq in order.fences:
                 last = await self._host.bus.last(subject, certain=True)
                 if last is None or last.seq != seq:
-                    return DialFailed(cause=STOLEN, reason=EndReason.NOT_DIALED)
+                    cause = STOLEN if subject == self.fence[0] else BEGUN_AFRESH  # that is not this line's trouble
+                    return DialFailed(cause=cause, reason=EndReason.NOT_DIALED)
         except BusError as error:
             return DialFailed(cause=f"whose the line is could not be asked: {error}", reason=EndReason.NOT_DIALED)
         return None if self.wanted(order.call_id) else self.withdrawn(order.call_id)

@@ -17,6 +17,7 @@ from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
+from actors.slot.claims import Claims
 from actors.slot.machine import FROM_FILE, Configure, Remove, Slot
 from bus_schemas.contract import ROOT, id_of
 from bus_schemas.errors import ErrorCode, Refusal
@@ -45,6 +46,7 @@ log = structlog.get_logger()
 
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 NOT_SEEN = Refusal(ErrorCode.NOT_FOUND, "The phone is not seen at this host.")
+NOT_REACHED = Refusal(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
 TAKEN_OVER = Refusal(ErrorCode.UNAVAILABLE, "The slot is being made at another host. Try again.")
 
 
@@ -90,6 +92,7 @@ class SlotRegistry:
         self._devices = devices
         self._hubs = hubs
         self._peers = peers
+        self._claims = Claims(bus=host.bus)
         self._regions: frozenset[str] = frozenset()
         self._configuring = asyncio.Lock()  # a phone or place is looked for and claimed in one step
         self._unset: dict[int, SlotConfig] = {}  # of the settings file, and not applied yet
@@ -116,7 +119,7 @@ class SlotRegistry:
                 continue
             try:
                 async with self._configuring:
-                    self._check_claims(config)
+                    await self._check_claims(config)
                     await self._configure(config, Context(command_id=self._host.ids.new(), user=FROM_FILE))
             except Refusal as refusal:
                 if refusal.code is ErrorCode.CONFLICT:
@@ -169,7 +172,7 @@ class SlotRegistry:
         )
         adb_name(config, self._hubs)
         async with self._configuring:
-            self._check_claims(config)
+            await self._check_claims(config)
             try:
                 await self._host.activate("slot", str(config.id))
             except (NotOurs, Fenced):
@@ -177,7 +180,7 @@ class SlotRegistry:
             except Unreadable as error:
                 raise Refusal(ErrorCode.UNAVAILABLE, f"The slot is quarantined: {error}") from None
             except BusError:
-                raise Refusal(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.") from None
+                raise NOT_REACHED from None
             details = await self._configure(config, context)
         self._note_regions()
         return details
@@ -249,7 +252,7 @@ class SlotRegistry:
                 return None
             return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
         except BusError:
-            raise Refusal(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.") from None
+            raise NOT_REACHED from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
 
@@ -275,8 +278,9 @@ class SlotRegistry:
         state = actor.state if isinstance(actor, SlotActor) else None
         return state if state is not None and not state.removed else None
 
-    def _check_claims(self, config: SlotConfig) -> None:
-        """Raise Refusal(CONFLICT) when another slot has the phone, by whatever name, or the place."""
+    async def _check_claims(self, config: SlotConfig) -> None:
+        """Raise Refusal(CONFLICT) when another slot has the phone, by whatever name, or the place; UNAVAILABLE when
+        that cannot be told. The place of another host's slot is one of its own machine, its serial is not."""
         mine = self._names(config)
         for slot in self._slots():
             other = slot.config
@@ -284,6 +288,14 @@ class SlotRegistry:
             same_place = config.hub is not None and (other.hub, other.port) == (config.hub, config.port)
             if other.id != config.id and (same or same_place):
                 raise Refusal(ErrorCode.CONFLICT, "Another slot has this phone or place.", slot=other.id)
+        try:
+            await self._claims.read()
+        except BusError:
+            raise NOT_REACHED from None
+        for other in self._claims.of_others(self._host.name):
+            if other.id != config.id and other.serial in mine:
+                message = "A slot of another host has this phone."
+                raise Refusal(ErrorCode.CONFLICT, message, slot=other.id, host=other.host)
 
     def _names(self, config: SlotConfig) -> frozenset[str]:
         """Every name by which adb knows the slot's phone, as far as it sees it."""

@@ -142,7 +142,7 @@ class Exchange:
             started: Started | None = None
             try:
                 trunk, taken = await self._take(request, number, call_id, context)
-                fences = (taken.fence,) if held.host == self._host.name else (taken.fence, (held.fence, held.seq))
+                fences = (taken.fence, (held.fence, held.seq))
                 attempt = self._attempt(call_id, request.slot, number, trunk, fences, context)
                 started = await self._attempts.place(attempt, context)
             finally:

@@ -1,9 +1,10 @@
 """The extensions of this host's slots: a call through a trunk, whichever host's, also holds the extension of its slot.
 
 The slot's owner gives an extension away in memory, and what it knows follows from the journal: a call on record holds
-it until it is over, one that was promised it until its attempt is on record or cannot be any more. Against two trunks
-on two hosts stands the attempt itself: whoever was promised an extension by an owner that has lost the slot meanwhile
-finds the slot's new barrier after its claim and does not dial; a new owner reads what was claimed before its barrier.
+it until it is over, one that was promised it until its attempt is on record or cannot be any more. Against a promise
+that nobody remembers stands the attempt itself: whoever was promised an extension by an owner that has lost the slot
+meanwhile, or has begun it afresh, finds the slot's new barrier after its claim and does not dial; a new owner reads
+what was claimed before its barrier.
 """
 
 import asyncio
@@ -88,8 +89,10 @@ class Extensions:
         """The calls on record for the extension, as of now: this owner's barriers are older."""
         seen = Context(command_id=context.command_id, after=await self._host.bus.last_seq())
         found = await ask(self._host.bus, OPEN_CALLS, OpenCalls(slot=slot), seen)
-        now = self._host.clock.monotonic()
-        self._held[slot] = {call.call_id: now for call in found if call.trunk is not None}
+        held, now = self._held.setdefault(slot, {}), self._host.clock.monotonic()
+        for call in found:  # beside those promised it before: their attempts may be on their way
+            if call.trunk is not None:
+                held.setdefault(call.call_id, now)
 
     async def _let_go_of_what_is_over(self, held: dict[str, float]) -> None:
         """Asked of the journal itself, and only when an extension seems to be in use."""

@@ -1,0 +1,69 @@
+"""An extension is in one call, also when its slot is begun afresh while a call through a trunk is being started."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from actors.slot.actor import SlotActor
+from actors.trunk.exchange import Exchange
+from bus_schemas.call import GET_CALL, CallState, EndReason, GetCall
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.trunk import DIAL_PBX, DialPbx
+from simulators.callers import EVERYTHING
+from simulators.clock_loop import SimLoop, run
+from simulators.world import World
+
+
+def _context(id: str) -> Context:
+    return Context(command_id=id, user="op", actions=EVERYTHING)
+
+
+async def _dial(world: World, number: str) -> str:
+    request = DialPbx(from_="slot_1", to=number, trunk="trunk-1")
+    return (await ask(world.gateways[0], DIAL_PBX, request, _context(f"k{number[1:]}"))).call_id
+
+
+def test_a_slot_begun_afresh_forgets_no_promise_and_what_was_promised_before_is_not_dialled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, promised, goes_on = Exchange._take, asyncio.Event(), asyncio.Event()
+
+    async def slow(exchange: Exchange, *given: Any) -> Any:
+        promised.set()
+        await goes_on.wait()
+        return await take(exchange, *given)
+
+    async def story() -> None:
+        world = World(cast(SimLoop, asyncio.get_running_loop()), tmp_path, user_calls=200, slow=0.0, deaf=0.0)
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(5.0)
+        monkeypatch.setattr(Exchange, "_take", slow)
+        first = asyncio.ensure_future(_dial(world, "+380501114567"))
+        await promised.wait()
+        monkeypatch.setattr(Exchange, "_take", take)
+        life = world.machines[0].life
+        assert life is not None and life.host is not None
+        slot = life.host.get("slot", "1")
+        assert isinstance(slot, SlotActor)
+        slot._crash(ConnectionError("anything"))
+        await asyncio.sleep(1.0)
+        with pytest.raises(Refusal) as refused:
+            await _dial(world, "+380502224567")
+        assert refused.value.code is ErrorCode.SLOT_BUSY
+        goes_on.set()
+        call_id = await first
+        await asyncio.sleep(4.0)
+        assert not world.switch.calls
+        call = await ask(world.gateways[0], GET_CALL, GetCall(call_id=call_id), _context("k9"))
+        assert (call.state, call.reason) == (CallState.FAILED, EndReason.NOT_DIALED)
+        await _dial(world, "+380503334567")
+        await asyncio.sleep(4.0)
+        assert len(world.switch.calls) == 1
+        await world.stop()
+
+    run(story, 1)
