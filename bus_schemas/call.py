@@ -239,6 +239,9 @@ START_REFUSALS = frozenset(
     {E.SLOT_BUSY, E.SLOT_OFFLINE, E.CALL_FAILED, E.NOT_FOUND, E.PERMISSION_DENIED, E.RATE_LIMITED, E.CONFLICT}
 )
 
+# Seconds for what is asked while a start is answered: less than the start has, so that its asker hears what came of it.
+INSIDE_START = 8.0
+
 SEES = frozenset({A.CALL_VIEW_ANY})
 USES = frozenset({A.SLOT_USE_ANY, A.SLOT_VIEW_ANY})
 
@@ -254,7 +257,7 @@ START_CALL = Rpc("ottb.v1.cmd.call.start",               StartCall, CallStarted,
                  summary="Start a call", queue=True, timeout=10.0,
                  permission=A.CALL_START, asks=USES, about=("call_id", "slot"))
 START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call", StartCall, CallStarted,   START_REFUSALS,
-                    summary="Start a call on one slot, wherever its host is", timeout=10.0, absent=START_ABSENT)
+                    summary="Start a call on one slot, wherever its host is", timeout=INSIDE_START, absent=START_ABSENT)
 END_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.end",       EndCall,   CallView,
                  frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call", absent=END_ABSENT,
                  permission=A.CALL_END, asks=SEES | {A.CALL_END_ANY}, about=("call_id",))

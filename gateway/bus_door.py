@@ -6,15 +6,17 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import structlog
+from aiohttp import web
 
 from actors.runtime.bus import Bus, Message, Unsubscribe
 from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
-from actors.runtime.ids import Ids, derived
+from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import Rpc
@@ -23,7 +25,8 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import Kind
 from gateway.auditor import Auditor, subject_of
 from gateway.auth import Caller, Doorkeeper
-from gateway.routes import ROUTES
+from gateway.idempotency import Idempotency
+from gateway.routes import ROUTES, Route
 
 log = structlog.get_logger()
 
@@ -37,7 +40,7 @@ BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again
 
 _FIELD = re.compile(r"\\\{(\w+)\\\}")
 LINES = [
-    (re.compile(_FIELD.sub(r"(?P<\1>[^.]+)", re.escape(route.rpc.subject)) + r"\Z"), route.rpc, route.method != "GET")
+    (re.compile(_FIELD.sub(r"(?P<\1>[^.]+)", re.escape(route.rpc.subject)) + r"\Z"), route)
     for route in ROUTES
     if isinstance(route.permission, Action)
 ]
@@ -46,11 +49,21 @@ LINES = [
 class BusDoor:
     """Serves other systems. Any gateway may answer."""
 
-    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, doorkeeper: Doorkeeper, auditor: Auditor) -> None:
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        clock: Clock,
+        ids: Ids,
+        doorkeeper: Doorkeeper,
+        idempotency: Idempotency,
+        auditor: Auditor,
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._ids = ids
         self._doorkeeper = doorkeeper
+        self._idempotency = idempotency
         self._auditor = auditor
         self._tasks: set[asyncio.Task[None]] = set()
         self._stops: list[Unsubscribe] = []
@@ -88,15 +101,16 @@ class BusDoor:
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
         else:
             assert message.reply is not None
-            kept = {name: answered.headers[name] for name in (CURSOR_HEADER, SEQ_HEADER) if name in answered.headers}
-            await message.reply(answered.data, kept)
+            await message.reply(_data(answered), _kept(answered.headers))
 
-    async def _carry_out(self, message: Message, kind: Kind, name: str) -> Message:
+    async def _carry_out(self, message: Message, kind: Kind, name: str) -> web.Response:
         caller = await self._doorkeeper.identify(kind, name)
-        rpc, fields, changes = _line("ottb.v1." + ".".join(message.subject.split(".")[4:]))
+        subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
+        route, fields = _line(subject)
+        rpc, changes = route.rpc, route.method != "GET"
         given = message.headers.get("Nats-Msg-Id")
         context = Context(
-            command_id=derived("b", caller.user, given) if given else self._ids.new(),
+            command_id=_command_id(caller, route, subject, given) if given else self._ids.new(),
             user=caller.user,
             actions=caller.actions & rpc.needed,
             traceparent=message.headers.get("traceparent"),
@@ -104,19 +118,29 @@ class BusDoor:
         )
         wanted: Any = None
         intent = ""
-        try:
-            caller.must(rpc.permission)
-            wanted = _read(rpc, fields, message.data)
+
+        async def work() -> web.Response:
+            nonlocal intent
             if changes:
                 intent = await self._auditor.announce(self._entry(rpc, wanted, b"", caller, UNKNOWN, context))
             answered = await ask_raw(self._bus, rpc, wanted, context)
+            return web.Response(body=answered.data, headers=_kept(answered.headers))
+
+        try:
+            caller.must(rpc.permission)
+            wanted = _read(rpc, fields, message.data)
+            if given and route.effect:  # what the id stands for is the command with its body
+                body = subject.encode() + b"\n" + message.data
+                answered = await self._idempotency.run(context.command_id, body, work)
+            else:
+                answered = await work()
         except Refusal as refusal:
             if changes:
                 entry = self._entry(rpc, wanted, b"", caller, refusal.code.value, context)
                 await self._auditor.record(entry, intent)
             raise
         if changes:
-            await self._auditor.record(self._entry(rpc, wanted, answered.data, caller, "OK", context), intent)
+            await self._auditor.record(self._entry(rpc, wanted, _data(answered), caller, "OK", context), intent)
         return answered
 
     def _entry(
@@ -135,11 +159,27 @@ class BusDoor:
         )
 
 
-def _line(subject: str) -> tuple[Rpc[Any, Any], dict[str, str], bool]:
-    for pattern, rpc, changes in LINES:
+def _line(subject: str) -> tuple[Route, dict[str, str]]:
+    for pattern, route in LINES:
         if (match := pattern.match(subject)) is not None:
-            return rpc, match.groupdict(), changes
+            return route, match.groupdict()
     raise NO_LINE
+
+
+def _command_id(caller: Caller, route: Route, subject: str, given: str) -> str:
+    """One id is one command, whatever its subject. Only where no record of it is kept, other subjects must differ here:
+    actors would give the one's answer to the other."""
+    return Idempotency.command_id(caller.user, "bus" if route.effect else f"bus {subject}", given)
+
+
+def _data(answered: web.Response) -> bytes:
+    assert isinstance(answered.body, bytes)
+    return answered.body
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """What an answer's headers say to other systems."""
+    return {name: headers[name] for name in (CURSOR_HEADER, SEQ_HEADER) if name in headers}
 
 
 def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:

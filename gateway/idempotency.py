@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same POST sent again gets the first one's answer, for 24 hours.
+"""`Idempotency-Key`, on the bus `Nats-Msg-Id`: the same command sent again gets the first one's answer, for 24 hours.
 
 The record is made before the command is sent, by compare-and-set, so of two at once one runs. It gets its answer when
 there is one that stays: done, or refused for good. Without an answer a repeat sends the command again, under the same
@@ -33,10 +33,15 @@ STALE = 15.0  # seconds after which a record is taken over although its gateway,
 ASK_TIMEOUT = IS_RUNNING.timeout
 NOT_ANSWERS = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})
 
+NO_KEY = Refusal(
+    ErrorCode.INVALID_PARAMS, "An Idempotency-Key (on the bus: Nats-Msg-Id) is 1 to 255 printable ASCII characters."
+)
 AWAY = Refusal(ErrorCode.UNAVAILABLE, "The bus is not reachable now. Try again.")
 USED = Refusal(ErrorCode.CONFLICT, "The key is being used. Try again.", retry_after=1)
 STILL_RUNNING = Refusal(ErrorCode.CONFLICT, "The first request with this key is still running.", retry_after=1)
-OTHER_BODY = Refusal(ErrorCode.IDEMPOTENCY_MISMATCH, "This key was used with another body.")
+OTHER_BODY = Refusal(
+    ErrorCode.IDEMPOTENCY_MISMATCH, "This key was used with another body, or on the bus for another command."
+)
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -80,9 +85,9 @@ class Idempotency:
 
     @staticmethod
     def command_id(user: str, route: str, key: str) -> str:
-        """The id of the command that a key stands for."""
+        """The id of the command that a key stands for. `route`: within what the key must be the only one."""
         if len(key) > LONGEST_KEY or not key.isprintable() or not key.isascii() or not key:
-            raise Refusal(ErrorCode.INVALID_PARAMS, "An Idempotency-Key is 1 to 255 printable ASCII characters.")
+            raise NO_KEY
         return derived("i", user, route, key)
 
     async def run(self, command_id: str, body: bytes, work: Callable[[], Awaitable[web.Response]]) -> web.Response:

@@ -85,7 +85,9 @@ async def serve(settings: Settings) -> int:
             auditor=auditor,
             recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
         )
-        bus_door = BusDoor(bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=auditor)
+        bus_door = BusDoor(
+            bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, idempotency=idempotency, auditor=auditor
+        )
         await bus_door.start()
         stack.push_async_callback(bus_door.stop)
         live = LiveFeed(

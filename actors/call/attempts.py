@@ -41,6 +41,11 @@ class Started(Struct, frozen=True, kw_only=True):
     seq: int = 0
 
 
+def call_id_of(context: Context) -> str:
+    """The one call that a command can begin."""
+    return derived("c", context.user, context.command_id)
+
+
 class Attempts:
     """The attempts of one host."""
 
@@ -53,7 +58,7 @@ class Attempts:
         self, context: Context, answer: Callable[[Started], Any], start: Callable[[str], Coroutine[Any, Any, Started]]
     ) -> Page:
         """Start a call, or give the answer that this command had the first time. Under way twice, it is one start."""
-        call_id = derived("c", context.user, context.command_id)
+        call_id = call_id_of(context)
         if (under_way := self._starting.get(call_id)) is None:
             under_way = self._starting[call_id] = self._host.spawn(self._run(call_id, context, answer, start))
             under_way.add_done_callback(lambda _: self._starting.pop(call_id, None))

@@ -6,11 +6,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from actors.call import gate
-from actors.call.attempts import Attempts, Started
+from actors.call.attempts import Attempts, Started, call_id_of
 from actors.call.caps import HOUR
 from actors.call.gate import Number, Rules
 from actors.call.line import Drop
 from actors.call.machine import Attempt
+from actors.runtime.actor import STOPPED
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -30,6 +31,7 @@ NOT_FROM_HERE = Refusal(
 TOO_MANY_ON_SLOT = Refusal(
     ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour"
 )
+COME_BACK = 5  # seconds, for who wants a slot that nobody serves
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
@@ -67,13 +69,45 @@ class Switchboard:
         """Any host may be asked. A wanted slot of another host is asked there; AUTO goes on to the others where this
         host has no slot for it."""
         if request.slot != "AUTO" and self._host.get("slot", str(request.slot)) is None:
-            return await forward(self._host.bus, START_ON_SLOT, request, context)
+            return await self._on_its_host(request.slot, request, context)
         try:
             return await self.start_here(request, context)
         except Refusal as refusal:
             if request.slot != "AUTO" or not _not_here(refusal):
                 raise
             return await self._elsewhere(request, context, refusal)
+
+    async def _on_its_host(self, slot: int, request: StartCall, context: Context) -> Page:
+        """Ask the host of a slot. Where nobody owns the slot, nothing was done this time; that is said, and why, unless
+        the command is a repeat of one that was."""
+        known_why = self._peers.quarantine("slot", str(slot)) is not None
+        try:
+            return await forward(self._host.bus, START_ON_SLOT, request, context, retry=not known_why)
+        except Refusal as refusal:
+            host = (refusal.details or {}).get("host")  # the records name it where nobody owns the slot
+            if refusal.code is not ErrorCode.UNAVAILABLE or host is None:
+                raise
+        first = await self._attempts.first(call_id_of(context))
+        if first is None:
+            raise self._out_of_service(slot, host)
+        return Page(body=_answer(first), seq=first.seq)
+
+    def _out_of_service(self, slot: int, host: str) -> Refusal:
+        """Why a slot on record has no owner. Who comes back later may do so with the same command."""
+        if (why := self._peers.quarantine("slot", str(slot))) is not None:
+            reason = f"it is quarantined: {why}"
+        elif host in (self._host.name, *self._peers.others()):
+            reason = f"its host {host} does not serve it"
+        else:
+            reason = f"its host {host} is away"
+        return Refusal(
+            ErrorCode.SLOT_OFFLINE,
+            f"Nothing was done: nobody serves the slot now, since {reason}.",
+            slot=slot,
+            host=host,
+            reason=reason,
+            retry_after=COME_BACK,
+        )
 
     async def _elsewhere(self, request: StartCall, context: Context, refusal: Refusal) -> Page:
         for host in self._peers.others():
@@ -123,7 +157,12 @@ class Switchboard:
         now, line = moment(self._host.clock), f"slot-{slot}"
         caps = self._attempts.caps
         order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
-        taken: Taken = await self._host.order("slot", str(slot), order, context)
+        try:
+            taken: Taken = await self._host.order("slot", str(slot), order, context)
+        except Refusal as refusal:
+            if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
+                raise self._out_of_service(slot, self._host.name) from None
+            raise
         if caps.starts(line, HOUR, now) >= self._limits.slot_calls_per_hour:
             self._host.tell("slot", str(slot), Drop(call_id=call_id))
             raise TOO_MANY_ON_SLOT

@@ -233,8 +233,10 @@ class Ledger:
 
     async def _why_absent(self, slot: int | str, context: Context) -> Refusal:
         rows: list[SlotRow] = await self._read(context, self._repository.slots)
-        known = any(row.config.id == slot and _sees(context, "slot", row.config.user) for row in rows)
-        return OWNER_AWAY if known else NO_SLOT
+        for row in rows:
+            if row.config.id == slot and _sees(context, "slot", row.config.user):
+                return Refusal(OWNER_AWAY.code, OWNER_AWAY.message, slot=row.config.id, host=row.config.host)
+        return NO_SLOT
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
         before = from_cursor(request.cursor)

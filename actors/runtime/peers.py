@@ -26,6 +26,7 @@ class Peers:
         self._host = host
         self._problems = problems
         self._heard: dict[str, float] = {}
+        self._said: dict[str, list[Quarantined]] = {}
         self._stop: Unsubscribe | None = None
 
     async def start(self) -> None:
@@ -41,6 +42,12 @@ class Peers:
         since = self._host.clock.monotonic() - FORGOTTEN_AFTER
         return sorted(name for name, heard in self._heard.items() if heard > since)
 
+    def quarantine(self, kind: str, id: str) -> str | None:
+        """Why a thing is left alone, where this host or one that was heard lately says so."""
+        here = self._host.quarantined.get((kind, id))
+        there = (one for host in self.others() for one in self._said[host] if (one.kind, one.id) == (kind, id))
+        return here or next((one.reason for one in there), None)
+
     async def _hear(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
@@ -49,6 +56,7 @@ class Peers:
             return
         if telemetry.host != self._host.name:
             self._heard[telemetry.host] = self._host.clock.monotonic()
+            self._said[telemetry.host] = telemetry.quarantined
 
     async def _say(self) -> None:
         while True:

@@ -19,12 +19,8 @@ from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded
 from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import auditor as auditor_module
-from gateway.auditor import Auditor
-from gateway.auth import Doorkeeper
-from gateway.bus_door import BusDoor
-from gateway.metrics import Metrics
 from simulators.memory_bus import MemoryBroker, MemoryBus
-from tests.support.door import USER, gateway_on, serving
+from tests.support.door import USER, bus_door_on, gateway_on, serving
 from tests.support.site import until
 
 GRACE = 0.3
@@ -99,11 +95,8 @@ async def test_a_deed_is_on_the_audit_although_its_gateway_died(broker: MemoryBr
 
 
 async def test_a_deed_over_the_bus_too(broker: MemoryBroker) -> None:
-    bus, clock, ids = dying(broker, f"after request {START_CALL.subject}"), SystemClock(), RandomIds()
-    doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics())
-    door = BusDoor(
-        bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, auditor=Auditor(bus=bus, clock=clock, ids=ids)
-    )
+    bus = dying(broker, f"after request {START_CALL.subject}")
+    door = bus_door_on(bus)
     subject = f"ottb.v1.own.{USER}.cmd.call.start"
     message = Message(subject=subject, data=msgspec.json.encode(BODY), headers={}, reply_to=f"_INBOX_{USER}.1")
     async with audit_on(MemoryBus(broker)):

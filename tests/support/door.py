@@ -18,6 +18,7 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
 from gateway.auditor import Auditor
 from gateway.auth import Doorkeeper
+from gateway.bus_door import BusDoor
 from gateway.health import Health
 from gateway.http import Door
 from gateway.idempotency import Idempotency
@@ -136,6 +137,19 @@ async def serving(
     await service.start()
     yield point
     await service.stop()
+
+
+def bus_door_on(bus: MemoryBus) -> BusDoor:
+    """A gateway's door on the bus. It hears nothing by itself."""
+    clock, ids = SystemClock(), RandomIds()
+    return BusDoor(
+        bus=bus,
+        clock=clock,
+        ids=ids,
+        doorkeeper=Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics()),
+        idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
+        auditor=Auditor(bus=bus, clock=clock, ids=ids),
+    )
 
 
 @asynccontextmanager

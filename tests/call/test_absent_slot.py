@@ -1,0 +1,128 @@
+"""A start on a slot that nobody serves is refused in time, with the reason: nothing was done, and that is said."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.runtime.actor import Actor
+from actors.runtime.bus import ID
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from bus_schemas.call import START_CALL, CallStarted, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
+from simulators.callers import EVERYTHING
+from simulators.clock_loop import SimLoop, run
+from simulators.world import World
+
+NUMBER = "+380501230007"
+THEIRS = 3  # the slot of host b
+OURS = 1
+
+
+def play(story: Callable[[World], Awaitable[Any]]) -> Any:
+    """A story in a world whose two hosts are up."""
+
+    async def main() -> Any:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
+        for machine in world.machines:
+            world._begin(machine)
+        await asyncio.sleep(5.0)
+        told = await story(world)
+        await world.stop()
+        return told
+
+    with tempfile.TemporaryDirectory() as folder:
+        return run(main, 1)
+
+
+async def start(world: World, slot: int, id: str = "one") -> tuple[CallStarted | Refusal, float]:
+    """The answer at host a, and how long it took."""
+    began = world.now
+    context = Context(command_id=id, user="op", actions=EVERYTHING)
+    try:
+        answer: CallStarted | Refusal = await ask(
+            world.gateways[0], START_CALL, StartCall(number=NUMBER, slot=slot), context
+        )
+    except Refusal as refusal:
+        answer = refusal
+    return answer, world.now - began
+
+
+async def kill(world: World, host: str) -> None:
+    life = next(machine.life for machine in world.machines if machine.id == host)
+    assert life is not None
+    world._end(life)
+    await asyncio.sleep(10.0)  # until it is forgotten
+
+
+def offline(answer: Any) -> str:
+    """The reason of a refusal, which says that nothing was done."""
+    assert isinstance(answer, Refusal) and answer.code is ErrorCode.SLOT_OFFLINE, answer
+    assert "may have been done" not in answer.message and answer.details is not None
+    assert answer.details["retry_after"] > 0  # no door keeps it
+    return str(answer.details["reason"])
+
+
+def test_a_slot_whose_host_is_away_says_so() -> None:
+    async def story(world: World) -> tuple[Any, float, Any]:
+        await kill(world, "b")
+        answer, seconds = await start(world, THEIRS)
+        world._begin(world.machines[1])
+        await asyncio.sleep(5.0)
+        return answer, seconds, (await start(world, THEIRS))[0]
+
+    answer, seconds, again = play(story)
+    assert offline(answer) == "its host b is away"
+    assert seconds < START_CALL.timeout - 1.0
+    assert isinstance(again, CallStarted)
+
+
+def test_a_repeat_of_what_was_done_there_gets_its_answer() -> None:
+    async def story(world: World) -> tuple[Any, Any]:
+        first, _ = await start(world, THEIRS)
+        await kill(world, "b")
+        return first, (await start(world, THEIRS))[0]
+
+    first, again = play(story)
+    assert isinstance(first, CallStarted)
+    assert again == first
+
+
+@pytest.mark.parametrize(("slot", "host"), [(THEIRS, "b"), (OURS, "a")])
+def test_a_slot_that_cannot_be_read_says_so_at_once(slot: int, host: str) -> None:
+    async def story(world: World) -> tuple[Any, float]:
+        await kill(world, host)
+        scope = f"ottb.v1.evt.slot.{slot}.*"
+        last = await world.gateways[0].last(scope)
+        assert last is not None
+        bad = f"ottb.v1.evt.slot.{slot}.linked"
+        await world.gateways[0].append(bad, b"{nonsense", {ID: "bad"}, scope=scope, expect=last.seq)
+        world._begin(next(machine for machine in world.machines if machine.id == host))
+        await asyncio.sleep(8.0)
+        return await start(world, slot)
+
+    answer, seconds = play(story)
+    assert offline(answer).startswith("it is quarantined: event")
+    assert seconds < 1.0
+
+
+def test_a_slot_that_rests_from_its_crashes_says_so() -> None:
+    async def story(world: World) -> tuple[Any, float]:
+        life = world.machines[0].life
+        assert life is not None and life.host is not None
+        while ("slot", str(OURS)) not in life.host.quarantined:
+            slot: Actor[Any] | None = life.host.get("slot", str(OURS))
+            assert slot is not None
+            slot._crash(RuntimeError("a defect"))
+            await asyncio.sleep(0.5)
+        return await start(world, OURS)
+
+    answer, seconds = play(story)
+    assert offline(answer).startswith("it is quarantined: crashes too often")
+    assert seconds < 1.0

@@ -1,0 +1,136 @@
+"""`Nats-Msg-Id` at the door on the bus: the same id is the same command, and its first answer."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.audit.audit import Audit
+from actors.runtime.bus import Headers, Message
+from actors.runtime.context import Context
+from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import CREATE_TOKEN, CreateToken, Kind, TokenCreatedReply
+from gateway.bus_door import BusDoor
+from gateway.idempotency import BUCKET
+from simulators.memory_bus import MemoryBroker, MemoryBus
+from tests.support.door import EVERYTHING, USER, bus_door_on, serving
+
+OTHER = "op13"
+BUSY = Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=44)
+NUMBER = "+380991234567"
+
+
+class Actors:
+    """What the actors do. `refusals`: what they say to the first starts."""
+
+    def __init__(self) -> None:
+        self.starts: list[tuple[str, str]] = []
+        self.refusals: list[Refusal] = []
+        self.tokens: list[str] = []
+
+    async def start(self, request: StartCall, context: Context) -> CallStarted:
+        self.starts.append((request.number, context.command_id))
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return CallStarted(call_id=f"c_{len(self.starts)}", slot=44, state=CallState.RING)
+
+    async def token(self, request: CreateToken, context: Context) -> TokenCreatedReply:
+        self.tokens.append(context.command_id)
+        return TokenCreatedReply(id="t1", name=request.name, token="ottb_st_x", actions=[], expires_at="2027-01-01")
+
+
+class Client:
+    """Other systems, at the door of one gateway."""
+
+    def __init__(self, door: BusDoor) -> None:
+        self._door = door
+
+    async def ask(self, line: str, body: Any, id: str | None = None, user: str = USER) -> tuple[str, Any]:
+        """The error code, or nothing, and the answer."""
+        answers: list[tuple[str, Any]] = []
+
+        async def reply(data: bytes, headers: Headers) -> None:
+            answers.append((headers.get("Ottb-Error", ""), msgspec.json.decode(data)))
+
+        message = Message(
+            subject=f"ottb.v1.own.{user}.{line}", data=msgspec.json.encode(body), reply=reply,
+            headers={"Nats-Msg-Id": id} if id else {}, reply_to=f"_INBOX_{user}.1",
+        )  # fmt: skip
+        await self._door._answer(message, Kind.PASSWORD, user)
+        (answer,) = answers
+        return answer
+
+    async def start(self, id: str | None, number: str = NUMBER, user: str = USER) -> tuple[str, Any]:
+        return await self.ask("cmd.call.start", {"number": number}, id, user)
+
+
+@pytest.fixture
+async def broker() -> MemoryBroker:
+    return MemoryBroker(clock=SystemClock())
+
+
+@pytest.fixture
+async def actors(broker: MemoryBroker) -> AsyncIterator[Actors]:
+    actors = Actors()
+    audit = Audit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
+    await audit.start()
+    users = {USER: EVERYTHING, OTHER: EVERYTHING}
+    async with serving(broker, {START_CALL: actors.start, CREATE_TOKEN: actors.token}, users):
+        yield actors
+    await audit.stop()
+
+
+@pytest.fixture
+async def clients(broker: MemoryBroker, actors: Actors) -> list[Client]:
+    """At two gateways: any of them may get a repeat."""
+    return [Client(bus_door_on(MemoryBus(broker))) for _ in range(2)]
+
+
+async def test_a_repeat_gets_the_first_answer(clients: list[Client], actors: Actors) -> None:
+    answers = [await client.start("z1") for client in clients]
+    assert answers == [("", {"call_id": "c_1", "slot": 44, "state": "RING"})] * 2
+    assert len(actors.starts) == 1
+
+
+async def test_a_refused_command_that_comes_again_is_refused_and_not_run(clients: list[Client], actors: Actors) -> None:
+    actors.refusals = [BUSY]
+    answers = [await client.start("z2") for client in clients]
+    assert [code for code, _ in answers] == ["SLOT_BUSY"] * 2
+    assert answers[0] == answers[1]
+    assert len(actors.starts) == 1
+
+
+async def test_what_nobody_knows_is_asked_again_under_the_same_id(clients: list[Client], actors: Actors) -> None:
+    actors.refusals = [Refusal(ErrorCode.TIMEOUT, "Nobody knows.")]
+    assert [(await client.start("z3"))[0] for client in clients] == ["TIMEOUT", ""]
+    (_, first), (_, second) = actors.starts
+    assert first == second
+
+
+async def test_an_id_is_good_for_one_command(clients: list[Client], actors: Actors) -> None:
+    await clients[0].start("z4")
+    for client in clients:
+        assert (await client.start("z4", "+380991234568"))[0] == "IDEMPOTENCY_MISMATCH"
+        other = await client.ask("cmd.pbx.dial", {"from": "slot_12", "to": NUMBER}, "z4")
+        assert other[0] == "IDEMPOTENCY_MISMATCH"
+    assert len(actors.starts) == 1
+
+
+async def test_ids_are_their_users_and_nobody_must_send_one(clients: list[Client], actors: Actors) -> None:
+    for id, user in (("z5", USER), ("z5", OTHER), (None, USER), (None, USER)):
+        assert (await clients[0].start(id, user=user))[0] == ""
+    assert len({command for _, command in actors.starts}) == 4
+
+
+async def test_a_key_that_is_shown_once_is_not_kept(
+    clients: list[Client], actors: Actors, broker: MemoryBroker
+) -> None:
+    wanted = {"name": "crm", "actions": ["call.view"]}
+    for client in clients:
+        assert (await client.ask("cmd.token.create", wanted, "z6"))[0] == ""
+    assert len(set(actors.tokens)) == 1
+    assert await MemoryBus(broker).get(BUCKET, actors.tokens[0]) is None
