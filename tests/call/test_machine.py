@@ -336,6 +336,7 @@ def test_a_look_from_before_the_news_is_not_one_of_the_two() -> None:
 def test_a_new_owner_goes_on_with_a_hang_up_but_looks_first() -> None:
     call = _after((0.5, _seen(CallPhase.ALERTING)))
     ending = machine.end(call, "op12", "k2", _now(2), PATIENCE)
+    assert SetTimer(name="hangup", seconds=PATIENCE.hangup) in ending.effects  # it is looked whether that helped
     call = _moved(call, ending)
     decision = machine.resume(call, _now(6), PATIENCE)
     assert LookAt(call_id="c_1", why="hangup") in _orders(decision)
