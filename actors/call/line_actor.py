@@ -28,6 +28,7 @@ log = structlog.get_logger()
 STOLEN = "somebody else owns the line by now"
 BEGUN_AFRESH = "the slot's extension was promised by an owner that has begun afresh"
 NOT_SURE = "this host is not sure that it owns the line"
+STAND_IN_PAUSE = 15.0  # seconds
 ENDED_BEFORE = "ended before it was dialled"
 
 
@@ -86,10 +87,38 @@ class LineActor(Actor[State], Generic[State]):
             self.state = replace(self.state, calls=OnRecord())
         for start in self.state.starts:
             self._caps.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
+        await self._read_calls()
+
+    async def _read_calls(self) -> None:
+        assert self.state is not None
         async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
             self._read(recorded)
         for began in self.state.calls.open.values():
             self._caps.is_open(began.holder.id, began.holder.user)
+
+    async def stand_in_for(self, former: Actor[Any]) -> bool:
+        """The open calls are seen to their end: looked at and hung up, while no new one begins."""
+        assert isinstance(former, LineActor)
+        if former.state is None:
+            return False
+        calls = replace(former.state.calls, seq=former.state.calls.safe_seq)
+        self.state, self.seq, self._barrier = replace(former.state, calls=calls), former.seq, former._barrier
+        await self._read_calls()
+        if not self.state.calls.open and not former.under_way:
+            return False
+        self.stands_in = True
+        self.begin()
+        self.spawn(self._let_go_in_the_end())
+        return True
+
+    async def _let_go_in_the_end(self) -> None:
+        """A start that was under way gets on record or is told that it is lost, and a call that is over may be looked
+        at once more, before nobody is there."""
+        calls_open = True
+        while calls_open:
+            await self._host.pause(STAND_IN_PAUSE)
+            calls_open = self.state is not None and bool(self.state.calls.open)
+        self._host.retire(self, 0.0)
 
     def _read(self, recorded: Recorded) -> None:
         past, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)

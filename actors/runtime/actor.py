@@ -40,6 +40,9 @@ SNAPSHOTS = "OTTB_SNAP"
 INBOX_FULL = Refusal(ErrorCode.UNAVAILABLE, "Too much is waiting here already. Try again.")
 STOPPED = Refusal(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
 UNREADABLE = "event {seq} ({past}) of its journal cannot be read: {error}"
+QUARANTINED = Refusal(
+    ErrorCode.CONFLICT, "This is quarantined: its record cannot be read. Its calls end, and nothing else begins."
+)
 CRASHED = Refusal(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
 
 
@@ -102,13 +105,14 @@ class Actor(Generic[State]):
 
     __slots__ = (
         "_answers", "_forgot", "_host", "_inbox", "_live", "_pump", "_tasks", "_timers", "_unsaved", "id", "seq",
-        "state",
+        "stands_in", "state",
     )  # fmt: skip
 
     def __init__(self, *, id: str, host: "Host") -> None:
         self.id = id
         self.state: State | None = None
         self.seq = 0
+        self.stands_in = False  # nothing is written any more: what follows is known here alone
         self._host = host
         self._live = True
         self._unsaved = 0
@@ -172,6 +176,11 @@ class Actor(Generic[State]):
 
     def follow_after(self, former: "Actor[Any]") -> None:
         """This actor is begun in the place of one that crashed."""
+
+    async def stand_in_for(self, former: "Actor[Any]") -> bool:
+        """Finish what a former has under way, from its state: that is good still, while the record cannot be read any
+        more. False: there is nothing to finish. Raises BusError."""
+        return False
 
     def kept_state(self) -> State | None:
         """The state as it goes into a snapshot; None: not now, or there is none."""
@@ -305,6 +314,8 @@ class Actor(Generic[State]):
         try:
             context.must(rpc.permission)
             outcome: Outcome = getattr(self, self.commands[rpc])(decode_request(rpc, message), context)
+            if self.stands_in and outcome.decision.events:
+                raise QUARANTINED
         except Refusal as refusal:
             await send_refusal(message, refusal)
             return
@@ -325,6 +336,8 @@ class Actor(Generic[State]):
 
     async def _handle_order(self, order: Any, context: Context, done: "asyncio.Future[Any]") -> None:
         try:
+            if self.stands_in:
+                raise QUARANTINED
             outcome = self.carry_out(order, context, moment(self._host.clock))
         except Refusal as refusal:
             if not done.done():
@@ -364,6 +377,10 @@ class Actor(Generic[State]):
     ) -> None:
         """Put one event on record and move the state. The write is known by a name that is made for it alone: one made
         of the command would be made again by a repeat, or by another host."""
+        if self.stands_in:
+            self._apply(event, headers)
+            self.moved()
+            return
         topic = self._topic_of(event)
         data = msgspec.json.encode(event)
         all_headers = {"Nats-Msg-Id": self._host.ids.new(), **headers}
@@ -449,7 +466,7 @@ class Actor(Generic[State]):
 
     async def _keep_snapshot(self) -> None:
         state = self.kept_state()
-        if state is None:
+        if state is None or self.stands_in:
             return
         answers = {id: answer.decode() for id, answer in (self._answers or {}).items()}
         snapshot = msgspec.json.encode(Snapshot(seq=self.seq, state=state, answers=answers, forgot=self._forgot))

@@ -315,7 +315,14 @@ class Host:
             try:
                 fresh = self._make[key[0]](key[1], self)
                 fresh.follow_after(actor)
-                await fresh.activate()
+                try:
+                    await fresh.activate()
+                except Unreadable as unreadable:
+                    self.quarantine(*key, str(unreadable))
+                    fresh = self._make[key[0]](key[1], self)
+                    if not await fresh.stand_in_for(actor):
+                        await self.release(*key)
+                        return
             except BusError as trouble:
                 log.warning("actor not restarted yet", actor=f"{key[0]} {key[1]}", error=repr(trouble))
                 bus_trouble = True
@@ -323,16 +330,13 @@ class Host:
             except NotOurs:
                 await self.release(*key)
                 return
-            except Unreadable as unreadable:
-                self.quarantine(*key, str(unreadable))
-                await self.release(*key)
-                return
             except Exception as trouble:
                 log.exception("actor not restarted", actor=f"{key[0]} {key[1]}", error=repr(trouble))
                 bus_trouble = False
                 continue
             self._actors[key] = fresh
-            self.quarantined.pop(key, None)
+            if not fresh.stands_in:
+                self.quarantined.pop(key, None)
             return
 
     async def _retire(self, actor: Actor[Any], after: float) -> None:

@@ -181,7 +181,7 @@ class SlotActor(LineActor[Slot]):
 
     def moved(self) -> None:
         slot = self.state
-        if slot is not None and self._live and machine.may_be_used(slot, self.live):
+        if slot is not None and self._live and not self.stands_in and machine.may_be_used(slot, self.live):
             config = slot.config
             place = Place(slot=config.id, user=config.user, region=config.region, last_used=slot.last_used)
             self._pool.put(place)

@@ -115,7 +115,8 @@ class SlotRegistry:
     async def bring_up_to_date(self) -> None:
         """Apply what stands in the settings file and could not be applied yet."""
         for id, config in list(self._unset.items()):
-            if self._host.get("slot", str(id)) is None:
+            actor = self._host.get("slot", str(id))
+            if actor is None or actor.stands_in:
                 continue
             try:
                 async with self._configuring:

@@ -214,7 +214,8 @@ class Exchange:
             view = trunk.view
             return BY_HEALTH[view.state], view.calls / view.channels, view.name
 
-        return sorted((trunk for trunk in self._trunks() if trunk.state and not trunk.state.removed), key=order)
+        usable = (trunk for trunk in self._trunks() if trunk.state and not trunk.state.removed and not trunk.stands_in)
+        return sorted(usable, key=order)
 
     def _attempt(
         self, call_id: str, slot: int, number: Number, trunk: TrunkActor, fences: Fences, context: Context

@@ -11,6 +11,7 @@ import asyncio
 
 import structlog
 
+from actors.runtime.actor import QUARANTINED
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -44,6 +45,8 @@ class Extensions:
         slot = self._slot(request.slot, context)
         if request.release:
             await self.give_back(request.slot, request.call_id)
+        elif slot.stands_in:
+            raise QUARANTINED
         else:
             async with self._locks.setdefault(request.slot, asyncio.Lock()):
                 await self._hold(slot, request, context)

@@ -11,16 +11,19 @@ import msgspec
 import pytest
 
 from actors.runtime import actor
+from actors.runtime.bus import Fenced
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from bus_schemas.call import START_CALL, EndReason, StartCall
+from bus_schemas.call import END_CALL, START_CALL, EndCall, EndReason, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import ADB_COMMAND, AdbCommand, SlotActivated
+from bus_schemas.trunk import DIAL_PBX, DialPbx
 from simulators.callers import EVERYTHING
 from simulators.clock_loop import SimLoop, run
 from simulators.judge import Judge, Quiet
 from simulators.world import Life, World
 
-NUMBER = "+380501230007"
+NUMBER, OTHER = "+380501230007", "+380501230008"
 
 
 def _play(at: str, happen: Callable[[World, Life], Awaitable[None] | None], *, standby: bool) -> World:
@@ -105,6 +108,63 @@ def test_a_host_whose_line_has_another_barrier_does_not_dial() -> None:
     world = _play("after append ottb.v1.evt.call.slot-1", take_the_line, standby=False)
     assert not world.phone(1).dials
     assert _judged(world)[0] == [EndReason.NOT_DIALED]
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+@pytest.mark.parametrize(
+    ("line", "start", "another"),
+    [
+        (("slot", "1"), (START_CALL, StartCall(number=NUMBER, slot=1)), (START_CALL, StartCall(number=OTHER, slot=1))),
+        (
+            ("trunk", "trunk-1"),
+            (DIAL_PBX, DialPbx(from_="slot_1", to=NUMBER, trunk="trunk-1")),
+            (DIAL_PBX, DialPbx(from_="slot_2", to=OTHER, trunk="trunk-1")),
+        ),
+    ],
+    ids=["slot", "trunk"],
+)
+def test_a_line_that_can_no_longer_be_read_sees_its_call_to_the_end_and_begins_no_other(
+    line: tuple[str, str], start: tuple[Any, Any], another: tuple[Any, Any], cancelled: bool
+) -> None:
+    async def main() -> tuple[World, list[Any]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
+
+        async def say(id: str, rpc: Any, request: Any) -> Any:
+            context = Context(command_id=id, user="op", actions=EVERYTHING)
+            try:
+                return await ask(world.gateways[0], rpc, request, context)
+            except Refusal as refusal:
+                return refusal
+
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(5.0)
+        started = await say("one", *start)
+        await asyncio.sleep(2.0)
+        host = next(life.host for life in world.lives if life.host is not None and life.host.get(*line) is not None)
+        subject = f"ottb.v1.evt.{line[0]}.{line[1]}.configured"
+        world.broker.write(subject, b"{nonsense", {"Nats-Msg-Id": "bad"}, scope="x", expect=0)
+        readable = host.get(*line)
+        assert readable is not None
+        host.crashed(readable, Fenced("by the bad entry"))
+        await asyncio.sleep(2.0)
+        seen = [line in host.quarantined, await say("two", *another)]
+        if cancelled:
+            await say("three", END_CALL, EndCall(call_id=started.call_id))
+        await asyncio.sleep(90.0)
+        seen += [line in host.quarantined, host.get(*line)]
+        await world.stop()
+        return world, seen
+
+    with tempfile.TemporaryDirectory() as folder:
+        world, (before, refused, after, left) = run(main, 1)
+    assert (before, after, left) == (True, True, None)
+    assert isinstance(refused, Refusal) and refused.code is ErrorCode.CONFLICT
+    (call,) = world.book.ordered()
+    assert call.number == NUMBER and call.ended is not None
+    assert len([entry for entry in world.broker.journal if entry.subject.endswith(".ended")]) == 1
 
 
 def test_a_shell_command_is_run_once_however_late_it_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
