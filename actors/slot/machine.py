@@ -36,6 +36,7 @@ from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
 from actors.slot.phone import (
+    NOTE_SLACK,
     CallPhase,
     CallSeen,
     Health,
@@ -462,7 +463,9 @@ def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
     if seen.ref in slot.calls.doubtful:
         return True
     order = look.order
-    if order is None or nameless(order.call_id) not in slot.calls.doubtful or seen.suspect:
+    if order is None or nameless(order.call_id) not in slot.calls.doubtful:
+        return False
+    if seen.suspect or seen.created_age > order.age + NOTE_SLACK:  # when it began nobody can tell: let it be
         return False
     known: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
     came = [one.ref for one in known if came_of(order, one)]

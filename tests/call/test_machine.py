@@ -212,6 +212,16 @@ def test_a_call_long_after_the_note_of_an_order_is_not_taken_for_ours() -> None:
     assert taken is not None and taken.ref is None and decision.events == ()
 
 
+def test_a_call_that_is_up_is_ours_though_its_age_by_a_clock_that_was_set_is_above_its_notes() -> None:
+    doubtful, _ = _then(_after(placed=False), DialUncertain(cause="no answer"), 1.0)
+    older = replace(LIVE, created_age=3640.0, answered_age=3635.0)
+    look = _looked(Look(live=(older,), past=(), boot="b", order=Noted("c_1", 40.0)), "ask", 41.0)
+    taken, decision = _then(doubtful, look, 41.0)
+    assert taken is not None and taken.ref == REF
+    (connected,) = decision.events
+    assert isinstance(connected, CallConnected) and connected.clock_suspect
+
+
 def test_a_new_owner_looks_and_never_dials() -> None:
     for phase, call in PHASES.items():
         orders = _orders(machine.resume(call, _now(30), PATIENCE))
