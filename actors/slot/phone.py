@@ -115,7 +115,7 @@ NOTE_SLACK = 1.0  # seconds by which the phone's ages of a call and of its note 
 def came_of(order: Noted, seen: LiveCall | PastCall) -> bool:
     """Whether a call went out after the phone had noted an order to dial, and no later than an order lasts: what was
     dialled by hand long after an order that came to nothing is not that call. The phone was in no call then, so one
-    that is up cannot be older than the note: its clock was set meanwhile, and its age, as a suspect one, cannot tell."""
+    that is up cannot be older than the note: its clock was set meanwhile, and its age, if suspect, cannot tell."""
     if seen.incoming:
         return False
     if seen.created_age > order.age + NOTE_SLACK:
