@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bus_schemas.call import END_CALL, CallAdopted, CallDialing, CallEnded
+from bus_schemas.call import END_CALL, CallAdopted, CallDialing, CallEnded, EndReason
+from bus_schemas.errors import Refusal
 from bus_schemas.slot import ADB_COMMAND
 from simulators.callers import PASSING, Command
 from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
@@ -137,8 +138,17 @@ class Judge:
             for answer in command.answers:
                 if answer.refusal is None and answer.reply != first:
                     yield Violation("another answer", str(call_id), f"{answer.reply} after {first}")
-                elif answer.refusal is not None and answer.asked >= said_yes and answer.refusal.code not in PASSING:
+                elif answer.refusal is None or answer.asked < said_yes or answer.refusal.code in PASSING:
+                    continue
+                elif not self._never_dialled(str(call_id), answer.refusal, answer.at):
                     yield Violation("another answer", str(call_id), f"{answer.refusal!r} after {first}")
+
+    def _never_dialled(self, call_id: str, refusal: Refusal, at: float) -> bool:
+        """Whether a repeat was told, truly, that what began had meanwhile ended without a dial."""
+        call = self.calls.get(call_id)
+        over = [one for one in call.ended if one.at <= at] if call is not None else []
+        told = (refusal.details or {}).get("reason") == EndReason.NOT_DIALED
+        return told and any(one.event.reason is EndReason.NOT_DIALED for one in over)
 
     def _cancels(self) -> Iterator[Violation]:
         for command in self.commands:

@@ -1,8 +1,8 @@
 """What every start of a call shares, whatever line it goes out on: once per command, counted, on record before it goes.
 
 A call's id is derived from who asks and the command's id, so a repeated command means the same call. A repeat is
-answered from the journal before anything is held for it; the one that gets there too early is refused by the journal,
-since the attempt claims its id over all lines and hosts.
+answered from the journal before anything is held for it, and refused where that call ended without a dial; the one that
+gets there too early is refused by the journal, since the attempt claims its id over all lines and hosts.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from actors.call.actor import CallActor
 from actors.call.caps import Caps
 from actors.call.line import Drop, Settle
 from actors.call.machine import Attempt, line_of
-from actors.runtime.bus import BusError, Fenced
+from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page
-from bus_schemas.call import CallDialing, line_name
-from bus_schemas.contract import ROOT
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
+from bus_schemas.contract import ROOT, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 
 NOT_OURS_NOW = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
@@ -86,15 +86,21 @@ class Attempts:
         return Page(body=answer(started), seq=started.seq)
 
     async def first(self, call_id: str) -> Started | None:
-        """The attempt that is on record for a call, by the word of the journal's leader. Raises Refusal."""
-        try:
-            recorded = await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.dialing", certain=True)
-        except BusError:
-            raise NOT_READABLE from None
+        """The attempt that is on record for a call, by the word of the journal's leader. Raises Refusal, also for an
+        attempt that ended without a dial: it would be no answer that the call has started."""
+        recorded = await self._on_record(call_id, CALL_DIALING)
         if recorded is None:
             return None
         event = msgspec.json.decode(recorded.data, type=CallDialing)
+        if (ended := await self._on_record(call_id, CALL_ENDED)) is not None:
+            _must_have_dialled(call_id, ended)
         return Started(call_id=call_id, slot=event.slot, trunk=event.trunk, seq=recorded.seq)
+
+    async def _on_record(self, call_id: str, topic: Topic[Any]) -> Recorded | None:
+        try:
+            return await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{topic.past}", certain=True)
+        except BusError:
+            raise NOT_READABLE from None
 
     async def place(self, attempt: Attempt, context: Context) -> Started:
         """Put the attempt on record; its line, which is held for it, then dials. Raises Refusal."""
@@ -121,3 +127,19 @@ class Attempts:
             raise
         call.go_on()
         return Started(call_id=attempt.call_id, slot=attempt.slot, trunk=attempt.trunk, seq=call.seq)
+
+
+def _must_have_dialled(call_id: str, recorded: Recorded) -> None:
+    """Raise Refusal(CALL_FAILED) where a call's end says that it was never dialled."""
+    try:
+        ended = msgspec.json.decode(recorded.data, type=CallEnded)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # it began, and no more can be told
+        return
+    if ended.reason is EndReason.NOT_DIALED:
+        raise Refusal(
+            ErrorCode.CALL_FAILED,
+            f"This attempt ended before it was dialled: {ended.cause}. Send a new command.",
+            call_id=call_id,
+            reason=ended.reason.value,
+            cause=ended.cause,
+        )

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from msgspec import Meta, Struct
 
-from actors.runtime.bus import BusUnavailable, Fenced, Message, Recorded
+from actors.runtime.bus import BusError, BusUnavailable, Fenced, Message, Recorded
 from actors.runtime.clock import Moment, Timer, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
@@ -38,6 +38,7 @@ REPLY_HEADER = "Ottb-Reply"
 SNAPSHOTS = "OTTB_SNAP"
 
 INBOX_FULL = Refusal(ErrorCode.UNAVAILABLE, "Too much is waiting here already. Try again.")
+NOT_READABLE = Refusal(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
 STOPPED = Refusal(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
 UNREADABLE = "event {seq} ({past}) of its journal cannot be read: {error}"
 QUARANTINED = Refusal(
@@ -101,7 +102,7 @@ class Actor(Generic[State]):
     topics: ClassVar[tuple[Topic[Any], ...]]
     commands: ClassVar[Mapping[Rpc[Any, Any], str]]
     snapshots: ClassVar[bool] = False  # for kinds whose journal grows for years
-    answered_once: ClassVar[frozenset[Rpc[Any, Any]]] = frozenset()  # commands whose answer is on record
+    answered_once: ClassVar[Mapping[Rpc[Any, Any], Topic[Any]]] = {}  # whose answer is on record, and beside what
 
     __slots__ = (
         "_answers", "_forgot", "_host", "_inbox", "_live", "_pump", "_tasks", "_timers", "_unsaved", "id", "seq",
@@ -211,8 +212,37 @@ class Actor(Generic[State]):
         rpc = next((rpc for rpc in self.commands if rpc.verb == verb), None)
         if rpc is None:
             await send_refusal(message, Refusal(ErrorCode.NOT_FOUND, "No such command.", verb=verb))
-        elif not self._put(Asked(rpc, message)):
+        elif self._forgot and rpc in self.answered_once and not Context.from_headers(message.headers).fresh:
+            self._host.spawn(self._receive_after_a_look(rpc, message))
+        else:
+            await self._accept(rpc, message)
+
+    async def _accept(self, rpc: Rpc[Any, Any], message: Message) -> None:
+        if not self._put(Asked(rpc, message)):
             await send_refusal(message, INBOX_FULL if self._live else STOPPED)
+
+    async def _receive_after_a_look(self, rpc: Rpc[Any, Any], message: Message) -> None:
+        """Look on record for a first answer that memory may no longer have. Beside the inbox: the record may be long,
+        and calls and reports do not wait for it. Of two of one command that find nothing, the second is answered from
+        memory."""
+        try:
+            first = await self._answer_on_record(rpc, Context.from_headers(message.headers).command_id)
+        except BusError:
+            await send_refusal(message, NOT_READABLE)
+            return
+        if first is None:
+            await self._accept(rpc, message)
+        else:
+            await send_reply(message, msgspec.Raw(first))
+
+    async def _answer_on_record(self, rpc: Rpc[Any, Any], command_id: str) -> bytes | None:
+        if self._answers and command_id in self._answers:
+            return self._answers[command_id]
+        scope = self.scope.removesuffix("*") + self.answered_once[rpc].past
+        async for recorded in self._host.bus.replay(scope):
+            if recorded.headers.get("Ottb-Command") == command_id and REPLY_HEADER in recorded.headers:
+                return recorded.headers[REPLY_HEADER].encode()
+        return None
 
     def tell(self, report: Any, heard: Moment | None = None) -> None:
         """Put a report into the inbox. Where even reports pile up, the actor starts afresh and asks the outside.
@@ -307,7 +337,7 @@ class Actor(Generic[State]):
 
     async def _handle_command(self, rpc: Rpc[Any, Any], message: Message) -> None:
         context = Context.from_headers(message.headers)
-        known = await self._first_answer(rpc, context)
+        known = self._answers.get(context.command_id) if self._answers else None  # the answer that it had before
         if known is not None:
             await send_reply(message, msgspec.Raw(known))
             return
@@ -322,17 +352,6 @@ class Actor(Generic[State]):
         reply = await self._commit(outcome, context)
         await send_reply(message, reply, seq=self.seq)
         self._perform_all(outcome.decision)
-
-    async def _first_answer(self, rpc: Rpc[Any, Any], context: Context) -> bytes | None:
-        """The answer that this command had before, from memory or, where that no longer goes so far, from the
-        record."""
-        known = self._answers.get(context.command_id) if self._answers else None
-        if known is not None or not self._forgot or context.fresh or rpc not in self.answered_once:
-            return known
-        async for recorded in self._host.bus.replay(self.scope):
-            if recorded.headers.get("Ottb-Command") == context.command_id and REPLY_HEADER in recorded.headers:
-                return recorded.headers[REPLY_HEADER].encode()
-        return None
 
     async def _handle_order(self, order: Any, context: Context, done: "asyncio.Future[Any]") -> None:
         try:

@@ -51,6 +51,8 @@ from bus_schemas.slot import (
     GET_SLOT,
     REBOOT_DEVICE,
     RESTART_SLOT,
+    SLOT_COMMAND_STARTED,
+    SLOT_RESTARTING,
     SLOT_TELEMETRY,
     TOPICS,
     AdbCommand,
@@ -88,7 +90,11 @@ class SlotActor(LineActor[Slot]):
         ADB_COMMAND: "adb_command",
     }
     snapshots: ClassVar[bool] = True
-    answered_once: ClassVar[Any] = frozenset({RESTART_SLOT, REBOOT_DEVICE, ADB_COMMAND})
+    answered_once: ClassVar[Any] = {
+        RESTART_SLOT: SLOT_RESTARTING,
+        REBOOT_DEVICE: SLOT_RESTARTING,
+        ADB_COMMAND: SLOT_COMMAND_STARTED,
+    }
 
     __slots__ = ("_make_phone", "_phone", "_pool", "live")
 

@@ -3,7 +3,7 @@ things that random schedules come to too rarely."""
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from actors.runtime import actor
-from actors.runtime.bus import Fenced
+from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, START_CALL, EndCall, EndReason, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.slot import ADB_COMMAND, AdbCommand, SlotActivated
+from bus_schemas.slot import ADB_COMMAND, GET_SLOT, AdbCommand, GetSlot, SlotActivated
 from bus_schemas.trunk import DIAL_PBX, DialPbx
 from simulators.callers import EVERYTHING
 from simulators.clock_loop import SimLoop, run
@@ -190,3 +190,50 @@ def test_a_shell_command_is_run_once_however_late_it_is_repeated(monkeypatch: py
         replies, shells = run(main, 1)
     assert replies[0] == replies[-1]
     assert set(shells.values()) == {1} and len(shells) == 4
+
+
+def test_a_look_for_a_forgotten_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actor, "REMEMBERED_ANSWERS", 2)
+    read: list[str] = []
+
+    async def main() -> tuple[list[Any], float, float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(3.0)
+
+        async def shell(number: int) -> Any:
+            context = Context(command_id=f"k{number}", user="op", actions=EVERYTHING)
+            return await ask(world.gateways[0], ADB_COMMAND, AdbCommand(slot=1, command=f"echo {number}"), context)
+
+        replies = [await shell(number) for number in range(4)]
+        await asyncio.sleep(1.0)
+        life = world.machines[0].life
+        assert life is not None
+        replay = life.bus.replay
+
+        async def long(scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+            read.append(scope)
+            await asyncio.sleep(3.0)
+            async for recorded in replay(scope, after=after):
+                yield recorded
+
+        monkeypatch.setattr(life.bus, "replay", long)
+        began = world.now
+        repeats = [asyncio.ensure_future(shell(0)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        context = Context(command_id="seen", user="op", actions=EVERYTHING)
+        await ask(world.gateways[0], GET_SLOT, GetSlot(slot=1), context)
+        seen = world.now - began
+        again = await asyncio.gather(*repeats)
+        looked = world.now - began
+        await world.stop()
+        return [replies[0], *again], seen, looked
+
+    with tempfile.TemporaryDirectory() as folder:
+        (first, *again), seen, looked = run(main, 1)
+    assert again == [first] * 2
+    assert seen < 1.0 and 3.0 < looked < 4.0
+    assert set(read) == {"ottb.v1.evt.slot.1.command_started"}
