@@ -234,28 +234,32 @@ class SlotRegistry:
     # --- inside
 
     async def _on_record(self) -> set[str]:
-        """The slots that the record gives to this host. One whose record cannot be read is named, and left alone."""
+        """The slots that the record gives to this host. One whose record cannot be read is named, and left alone.
+        Raises BusError: what cannot be asked now must not be left alone for good."""
         ids: set[str] = set()
         for subject in await self._host.bus.ids(SLOT_CONFIGURED.pattern):
             try:
-                if await self._host_on_record(int(id_of(subject))) == self._host.name:
+                if await self._read_host(int(id_of(subject))) == self._host.name:
                     ids.add(id_of(subject))
-            except (Refusal, ValueError) as error:
-                self._host.quarantine("slot", id_of(subject), str(error))
+            except (ValueError, RecursionError) as error:
+                self._host.quarantine("slot", id_of(subject), f"its record cannot be read: {error}")
         return ids
 
     async def _host_on_record(self, slot: int) -> str | None:
         """The host of a slot; None: there is no such slot. Raises Refusal when that cannot be told now."""
         try:
-            newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.past}", certain=True)
-            removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.past}", certain=True)
-            if newest is None or (removed is not None and removed.seq > newest.seq):
-                return None
-            return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
+            return await self._read_host(slot)
         except BusError:
             raise NOT_REACHED from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
+
+    async def _read_host(self, slot: int) -> str | None:
+        newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.past}", certain=True)
+        removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.past}", certain=True)
+        if newest is None or (removed is not None and removed.seq > newest.seq):
+            return None
+        return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
 
     def _sees(self, request: ConfigureSlot) -> bool:
         """Whether the phone of a new slot is seen at this host; a place that is not in its settings is not here."""

@@ -10,7 +10,7 @@ import pytest
 from actors.assembly import running
 from actors.call.line import Began, Holder, OnRecord
 from actors.runtime.actor import SNAPSHOTS, Snapshot
-from actors.runtime.bus import ID, Fenced, Headers
+from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded
 from actors.runtime.clock import Moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -20,7 +20,7 @@ from actors.slot.actor import SlotActor
 from actors.slot.machine import Slot
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.permissions import Action
-from bus_schemas.slot import SlotConfig
+from bus_schemas.slot import SlotConfig, SlotConfigured
 from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from simulators.pocket_phone import Handset, PocketPhone
@@ -31,11 +31,16 @@ Quarantined = Mapping[tuple[str, str], str]
 
 
 class FencedBus(MemoryBus):
-    """The writes of one subject are fenced so many times."""
+    """The writes of one subject are fenced so many times. What is on another, `away`, cannot be asked for."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         super().__init__(broker)
-        self.fenced, self.times = "", 0
+        self.fenced, self.times, self.away = "", 0, ""
+
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
+        if scope == self.away:
+            raise BusUnavailable
+        return await super().last(scope, certain=certain)
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         if subject == self.fenced and self.times > 0:
@@ -115,6 +120,17 @@ def test_calls_of_a_snapshot_that_the_journal_does_not_have_hold_nothing() -> No
 
     quarantined, _, dials = _started_again(spoil)
     assert not quarantined and len(dials) == 2
+
+
+def test_a_slot_whose_record_cannot_be_asked_for_is_not_left_alone_for_good() -> None:
+    async def spoil(bus: FencedBus) -> None:
+        data = msgspec.json.encode(SlotConfigured(slot=7, at="", by="op", config=SlotConfig(id=7, host="local")))
+        subject = "ottb.v1.evt.slot.7.configured"
+        await bus.append(subject, data, {ID: "made"}, scope=subject, expect=0)
+        bus.away = subject
+
+    with pytest.raises(BusUnavailable):  # the host starts again
+        _started_again(spoil)
 
 
 @pytest.mark.parametrize(("times", "named"), [(1, set()), (10**6, {("slot", "1")})])
