@@ -110,6 +110,9 @@ class Extensions:
         if last is None:
             return age > PROMISED_FOR
         past = last.subject.rsplit(".", 1)[1]
-        if past == CALL_ADOPTED.past:  # taken over, or made void: then no attempt was before it, and none can follow
-            return await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is None
-        return past in (CALL_ENDED.past, CALL_ENRICHED.past)
+        if past != CALL_ADOPTED.past:
+            return past in (CALL_ENDED.past, CALL_ENRICHED.past)
+        if await self._host.bus.last(f"{scope}.{CALL_ENDED.past}", certain=True) is not None:  # taken over all the same
+            return True
+        # Taken over, or made void: then no attempt was before it, and none can follow.
+        return await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is None
