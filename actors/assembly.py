@@ -127,6 +127,7 @@ async def running(
         host.serve_beside(START_ON_SLOT, switchboard.start_here)
         host.serve_beside(DIAL_ON_TRUNK, exchange.dial_here)
         host.serve_beside(HOLD_EXTENSION, extensions.hold)
+        stack.push_async_callback(registry.stop)
         await registry.start()
         await exchange.start()
         host.serving = True

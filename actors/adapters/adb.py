@@ -148,7 +148,7 @@ class AdbClient:
 
     def __init__(self, *, host: str, port: int) -> None:
         self._host = host
-        self._port = port
+        self.port = port
         self._shells = asyncio.Semaphore(SHELLS_AT_ONCE)
 
     @asynccontextmanager
@@ -164,7 +164,7 @@ class AdbClient:
         """A connection that the caller closes."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                reader, writer = await asyncio.open_connection(self._host, self._port, limit=LINE_LIMIT)
+                reader, writer = await asyncio.open_connection(self._host, self.port, limit=LINE_LIMIT)
         except (OSError, TimeoutError) as error:
             raise AdbServerGone(f"{name}: the adb server does not answer: {error!r}") from None
         return Wire(reader, writer, name)

@@ -233,14 +233,14 @@ class AdbPhone:
             raise PhoneUnreachable(f"{self._serial}: {self._link[1] or 'adb does not list it'}")
 
     def _claim(self, boot: str) -> None:
-        """Say which boot the phone of this name is in. Raises PhoneUnreachable where another name leads to it too."""
-        holder = self._tracker.claim(self._watch, boot) if self._watch is not None else ""
-        if not holder:
+        """Say which boot the phone of this name is in. Raises PhoneUnreachable where somebody else uses it."""
+        detail = self._tracker.claim(self._watch, boot) if self._watch is not None else ""
+        if not detail:
             if not self._claimed and self._taken:
                 self._tell_link(*self._link)
             self._claimed, self._taken = True, False
             return
-        self._claimed, detail = False, f"this phone is in use as {holder} already"
+        self._claimed = False
         if not self._taken:
             self._taken = True
             self._tell_link(Link.ABSENT, detail)

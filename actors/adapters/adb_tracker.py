@@ -1,7 +1,8 @@
 """The phones of one adb server: how each hangs on it, and who may use it.
 
 One phone is used under one name. Where several names lead to it (its serial and its place on a hub, the same serial
-twice, USB and TCP at once), whoever had it first keeps it, and the others hear which name has it.
+twice, USB and TCP at once), whoever had it first keeps it, and the others hear which name has it. Between processes
+that share the server a lock decides (`phone_locks.py`).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import structlog
 from msgspec import Struct
 
 from actors.adapters.adb import AdbClient, Seen
+from actors.adapters.phone_locks import PhoneLocks
 from actors.slot.phone import PhoneUnreachable
 from actors.slot.registry import Device
 
@@ -65,6 +67,7 @@ class DeviceTracker:
 
     def __init__(self, *, client: AdbClient) -> None:
         self.client = client
+        self._locks = PhoneLocks(port=client.port)
         self._devices: dict[str, Seen] | None = None  # None: the server is away, nothing is known
         self._watches: list[Watch] = []
         self._holders: dict[str, Watch] = {}  # by the phone's name in the list
@@ -81,6 +84,7 @@ class DeviceTracker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._locks.keep(())
 
     def devices(self) -> Iterable[Device]:
         """Every phone that adb lists."""
@@ -103,6 +107,7 @@ class DeviceTracker:
             return
         self._watches.remove(watch)
         self._boots = {boot: holder for boot, holder in self._boots.items() if holder is not watch}
+        self._keep_locks()
         if all(other.name != watch.name for other in self._watches):
             task = self._connecting.pop(watch.name, None)
             if task is not None:
@@ -114,12 +119,15 @@ class DeviceTracker:
         return any(self._holders.get(key) is watch for key in self._devices or {})
 
     def claim(self, watch: Watch, boot: str) -> str:
-        """Take the phone that is in this boot. Gives the name of whoever has it already under another name, or ``."""
+        """Take the phone that is in this boot. Gives, for people, who has it already, or ``."""
         holder = self._boots.get(boot)
         if holder is not None and holder is not watch and self.holds(holder):
-            return holder.name
+            return f"this phone is in use as {holder.name} already"
+        if not self._locks.take(boot):
+            return "this phone is in use by another process of this machine already"
         self._boots = {one: other for one, other in self._boots.items() if other is not watch}
         self._boots[boot] = watch
+        self._keep_locks()
         return ""
 
     # --- inside
@@ -151,6 +159,7 @@ class DeviceTracker:
                     watch.tell(Sight(seen=None, server=False))
             return
         self._assign(self._devices)
+        self._keep_locks()
         for watch in list(self._watches):
             # A new transport id is another connection: the phone was away, however short.
             seen = find(self._devices, watch.name)
@@ -159,6 +168,12 @@ class DeviceTracker:
                 watch.tell(Sight(seen=seen))
             else:
                 watch.tell(Sight(seen=None, taken=f"the phone {seen.serial} is in use as {holder.name} already"))
+
+    def _keep_locks(self) -> None:
+        """Leave to other processes what is not held here: a phone that is gone may hang in another slot's place next.
+        While the server is away nothing is known, and nothing left."""
+        if self._devices is not None:
+            self._locks.keep([boot for boot, watch in self._boots.items() if self.holds(watch)])
 
     def _assign(self, devices: Mapping[str, Seen]) -> None:
         """Give each phone to the first who watches it. Who has it keeps it, also while it is away for a while."""

@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 
 from actors.runtime.actor import Actor, NotOurs, Unreadable
-from actors.runtime.bus import BusError, Fenced
+from actors.runtime.bus import BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
@@ -93,6 +93,7 @@ class SlotRegistry:
         self._hubs = hubs
         self._peers = peers
         self._claims = Claims(bus=host.bus)
+        self._stop: Unsubscribe | None = None
         self._regions: frozenset[str] = frozenset()
         self._configuring = asyncio.Lock()  # a phone or place is looked for and claimed in one step
         self._unset: dict[int, SlotConfig] = {}  # of the settings file, and not applied yet
@@ -103,6 +104,8 @@ class SlotRegistry:
         An entry of the file counts when it has changed since it last did, so that what was changed over the API
         stays as it is over a restart. A slot in a call is changed when the call is over.
         """
+        begun = await self._host.bus.last_seq()
+        self._stop = await self._host.bus.follow(SLOT_CONFIGURED.pattern, self._let_go_if_moved, after=begun)
         ours = {str(config.id) for config in self._from_file}
         await self._host.activate_all("slot", sorted(ours), _move_here)
         await self._host.activate_all("slot", sorted(await self._on_record() - ours))
@@ -111,6 +114,10 @@ class SlotRegistry:
             if isinstance(actor, SlotActor) and (actor.state is None or actor.state.from_file != config):
                 self._unset[config.id] = config
         await self.bring_up_to_date()
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
 
     async def bring_up_to_date(self) -> None:
         """Apply what stands in the settings file and could not be applied yet."""
@@ -232,6 +239,18 @@ class SlotRegistry:
         ]
 
     # --- inside
+
+    async def _let_go_if_moved(self, recorded: Recorded) -> None:
+        """Begin a slot afresh whose record names another host by now: it then lets go, and its phone is free for that
+        host. An idle slot would hear of it by nothing else."""
+        slot = self._host.get("slot", id_of(recorded.subject))
+        if not isinstance(slot, SlotActor) or recorded.seq < slot.fence[1]:
+            return
+        if msgspec.json.decode(recorded.data, type=SlotConfigured).config.host != self._host.name:
+            try:
+                await slot.verify()
+            except BusError:
+                self._host.verify()  # for as long as it takes
 
     async def _on_record(self) -> set[str]:
         """The slots that the record gives to this host. One whose record cannot be read is named, and left alone.

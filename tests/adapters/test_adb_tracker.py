@@ -11,7 +11,7 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker, Sight
 from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneUnreachable, Report
 from simulators.virtual_phone import VirtualPhone
-from tests.adapters.conftest import Ear, dial
+from tests.adapters.conftest import Ear, Server, dial
 
 P1 = "P1                     device usb:1-2.3 product:a52 model:A52 device:a52 transport_id:{}\n"
 P2 = "P2                     device usb:1-2.4 product:a52 model:A52 device:a52 transport_id:{}\n"
@@ -331,3 +331,33 @@ async def test_a_line_of_the_log_that_cannot_be_read_does_not_end_the_watch(
     await dial(phone, OURS)
     await ear.phase(CallPhase.ACTIVE)
     assert failed
+
+
+@pytest.mark.parametrize("handset", [14], indirect=True)
+async def test_of_two_hosts_with_one_phone_only_the_first_uses_it(
+    start: Start, handset: VirtualPhone, server: Server
+) -> None:
+    first, ear = await start(handset.serial)
+    await ear.link(Link.ONLINE)
+    await first.look()
+    other = DeviceTracker(client=AdbClient(host="127.0.0.1", port=server.port))
+    other.start()
+    second, other_ear = AdbPhone(serial=handset.serial, tracker=other), Ear()
+    second.start(other_ear)
+    try:
+        await other_ear.link(Link.ABSENT)
+        for attempt in (dial(second, OURS), second.look(), dial(second, OURS)):
+            with pytest.raises(PhoneUnreachable, match="in use by another process"):
+                await attempt
+        await dial(first, OURS)
+        await ear.phase(CallPhase.ACTIVE)
+        assert handset.dials == {OURS: 1} and not other_ear.calls()
+        await first.hang_up(None)
+        await ear.phase(CallPhase.DISCONNECTED)
+        await first.close()
+        await second.look()  # free now
+        await dial(second, "+380991230008")
+        assert handset.dials == {OURS: 1, "+380991230008": 1}
+    finally:
+        await second.close()
+        await other.stop()

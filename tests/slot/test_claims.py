@@ -15,7 +15,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import CONFIGURE_SLOT, REMOVE_SLOT, ConfigureSlot, RemoveSlot, SlotConfig
 from simulators.callers import EVERYTHING
 from simulators.clock_loop import SimLoop, run
-from simulators.world import World
+from simulators.world import World, with_slot
 
 SERIAL = "pocket1"  # the phone of slot 1, at host `a`
 
@@ -78,3 +78,16 @@ def test_an_entry_of_the_settings_waits_while_another_hosts_slot_has_its_phone(t
         assert waits.state is not None and ("slot", "60") not in b.quarantined
 
     in_world(tmp_path, story, SlotConfig(id=60, serial=SERIAL, region="UA", host="b"))
+
+
+def test_a_slot_that_moved_to_another_host_is_let_go_at_once(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        a, b = (next(machine for machine in world.machines if machine.host == name) for name in "ab")
+        b.settings = with_slot(b.settings, 1, host="b")
+        assert b.life is not None
+        world.crash(b.life)
+        await asyncio.sleep(20.0)
+        assert host(world, "a").get("slot", "1") is None and host(world, "b").get("slot", "1") is not None
+        assert a.lives == 1
+
+    in_world(tmp_path, story)
