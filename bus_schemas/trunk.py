@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from bus_schemas.call import START_REFUSALS, USES, CallId, CallState, SlotId, Utc
+from bus_schemas.call import INSIDE_START, START_REFUSALS, USES, CallId, CallState, SlotId, Utc
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.permissions import Action
@@ -122,7 +122,8 @@ DIAL_PBX      = Rpc("ottb.v1.cmd.pbx.dial",               DialPbx,      PbxCallS
                     summary="Start a call through a SIP trunk", queue=True, timeout=10.0,
                     permission=A.CALL_START, asks=USES, about=("call_id", "slot", "trunk"))
 DIAL_ON_TRUNK = Rpc("ottb.v1.cmd.trunk.{trunk}.dial",     DialPbx,      PbxCallStarted, START_REFUSALS,
-                    summary="Start a call through one trunk, wherever its host is", timeout=10.0, absent=DIAL_ABSENT)
+                    summary="Start a call through one trunk, wherever its host is",
+                    timeout=INSIDE_START, absent=DIAL_ABSENT)
 HOLD_EXTENSION = Rpc("ottb.v1.cmd.slot.{slot}.hold_extension", HoldExtension, ExtensionHeld, START_REFUSALS,
                      summary="Keep a slot's extension for a call through a trunk", absent=SLOT_ABSENT)
 PBX_STATUS    = Rpc("ottb.v1.qry.trunk.status",           GetPbxStatus, PbxStatus,      frozenset(),

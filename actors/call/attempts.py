@@ -21,15 +21,24 @@ from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
-from actors.runtime.wire import Page
+from actors.runtime.wire import Page, forward
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
-from bus_schemas.contract import ROOT, Topic
+from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 
 NOT_OURS_NOW = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
 NOT_KNOWN = Refusal(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
+COME_BACK = 5  # seconds, for who wants a line that nobody serves
 NOT_READABLE = Refusal(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
 GIVEN_UP = Refusal(ErrorCode.CALL_FAILED, "This attempt was given up before it was dialled. Send a new command.")
+
+
+class Unowned(Exception):
+    """Nobody owns the line that was asked, so that nothing was done. `host`: whose the records say it is."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
 
 
 class Started(Struct, frozen=True, kw_only=True):
@@ -84,6 +93,22 @@ class Attempts:
             if started is None:
                 self.caps.withdraw(call_id, context.user)
         return Page(body=answer(started), seq=started.seq)
+
+    async def at_its_owner(
+        self, rpc: Rpc[Any, Any], request: Any, context: Context, answer: Callable[[Started], Any], *, retry: bool
+    ) -> Page:
+        """Have the owner of a line start a call. Where there is none, a repeat of what was done gets its answer all the
+        same; else raises Unowned. `retry`: there may be one in a moment."""
+        try:
+            return await forward(self._host.bus, rpc, request, context, retry=retry)
+        except Refusal as refusal:
+            host = (refusal.details or {}).get("host")  # the records name it where nobody owns the line
+            if refusal.code is not ErrorCode.UNAVAILABLE or host is None:
+                raise
+        first = await self.first(call_id_of(context))
+        if first is None:
+            raise Unowned(host)
+        return Page(body=answer(first), seq=first.seq)
 
     async def first(self, call_id: str) -> Started | None:
         """The attempt that is on record for a call, by the word of the journal's leader. Raises Refusal, also for an

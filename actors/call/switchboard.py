@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from actors.call import gate
-from actors.call.attempts import Attempts, Started, call_id_of
+from actors.call.attempts import COME_BACK, Attempts, Started, Unowned
 from actors.call.caps import HOUR
 from actors.call.gate import Number, Rules
 from actors.call.line import Drop
@@ -31,7 +31,6 @@ NOT_FROM_HERE = Refusal(
 TOO_MANY_ON_SLOT = Refusal(
     ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour"
 )
-COME_BACK = 5  # seconds, for who wants a slot that nobody serves
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
@@ -78,36 +77,14 @@ class Switchboard:
             return await self._elsewhere(request, context, refusal)
 
     async def _on_its_host(self, slot: int, request: StartCall, context: Context) -> Page:
-        """Ask the host of a slot. Where nobody owns the slot, nothing was done this time; that is said, and why, unless
-        the command is a repeat of one that was."""
-        known_why = self._peers.quarantine("slot", str(slot)) is not None
+        quarantined = self._peers.quarantine("slot", str(slot)) is not None
         try:
-            return await forward(self._host.bus, START_ON_SLOT, request, context, retry=not known_why)
-        except Refusal as refusal:
-            host = (refusal.details or {}).get("host")  # the records name it where nobody owns the slot
-            if refusal.code is not ErrorCode.UNAVAILABLE or host is None:
-                raise
-        first = await self._attempts.first(call_id_of(context))
-        if first is None:
-            raise self._out_of_service(slot, host)
-        return Page(body=_answer(first), seq=first.seq)
+            return await self._attempts.at_its_owner(START_ON_SLOT, request, context, _answer, retry=not quarantined)
+        except Unowned as unowned:
+            raise self._out_of_service(slot, unowned.host) from None
 
     def _out_of_service(self, slot: int, host: str) -> Refusal:
-        """Why a slot on record has no owner. Who comes back later may do so with the same command."""
-        if (why := self._peers.quarantine("slot", str(slot))) is not None:
-            reason = f"it is quarantined: {why}"
-        elif host in (self._host.name, *self._peers.others()):
-            reason = f"its host {host} does not serve it"
-        else:
-            reason = f"its host {host} is away"
-        return Refusal(
-            ErrorCode.SLOT_OFFLINE,
-            f"Nothing was done: nobody serves the slot now, since {reason}.",
-            slot=slot,
-            host=host,
-            reason=reason,
-            retry_after=COME_BACK,
-        )
+        return out_of_service(slot, host, self._peers.why_unowned("slot", str(slot), host))
 
     async def _elsewhere(self, request: StartCall, context: Context, refusal: Refusal) -> Page:
         for host in self._peers.others():
@@ -194,6 +171,18 @@ class Switchboard:
             after_ref=taken.after_ref,
             fences=(taken.fence,),
         )
+
+
+def out_of_service(slot: int, host: str, reason: str) -> Refusal:
+    """Nobody serves a slot. Who comes back later may do so with the same command."""
+    return Refusal(
+        ErrorCode.SLOT_OFFLINE,
+        f"Nothing was done: nobody serves the slot now, since {reason}.",
+        slot=slot,
+        host=host,
+        reason=reason,
+        retry_after=COME_BACK,
+    )
 
 
 def _answer(placed: Started) -> CallStarted:

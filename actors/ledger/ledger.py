@@ -292,8 +292,10 @@ class Ledger:
 
     async def dial_absent(self, request: DialPbx, context: Context) -> PbxCallStarted:
         rows: list[TrunkView] = await self._read(context, self._repository.trunks)
-        known = any(row.name == request.trunk for row in rows)
-        raise OWNER_AWAY if known else Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
+        for row in rows:
+            if row.name == request.trunk:
+                raise Refusal(OWNER_AWAY.code, OWNER_AWAY.message, trunk=row.name, host=row.host)
+        raise Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
 
     async def pbx_status(self, request: GetPbxStatus, context: Context) -> PbxStatus:
         rows: list[TrunkView] = await self._read(context, self._repository.trunks)

@@ -48,6 +48,13 @@ class Peers:
         there = (one for host in self.others() for one in self._said[host] if (one.kind, one.id) == (kind, id))
         return here or next((one.reason for one in there), None)
 
+    def why_unowned(self, kind: str, id: str, host: str) -> str:
+        """Why nobody owns a thing that the records give to a host."""
+        if (why := self.quarantine(kind, id)) is not None:
+            return f"it is quarantined: {why}"
+        here = host in (self._host.name, *self.others())
+        return f"its host {host} does not serve it" if here else f"its host {host} is away"
+
     async def _hear(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=HostTelemetry)

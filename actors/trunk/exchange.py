@@ -9,11 +9,11 @@ import msgspec
 import structlog
 
 from actors.call import gate
-from actors.call.attempts import Attempts, Started
+from actors.call.attempts import COME_BACK, Attempts, Started, Unowned
 from actors.call.gate import Number, Rules
 from actors.call.line import Drop
 from actors.call.machine import Attempt
-from actors.call.switchboard import Limits
+from actors.call.switchboard import Limits, out_of_service
 from actors.runtime.actor import Actor
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -110,13 +110,30 @@ class Exchange:
         """Any host may be asked. A wanted trunk of another host is asked there; AUTO goes on to the others where none
         of this host's trunks can carry the call."""
         if request.trunk != "AUTO" and self._host.get("trunk", request.trunk) is None:
-            return await forward(self._host.bus, DIAL_ON_TRUNK, request, context)
+            return await self._on_its_host(request, context)
         try:
             return await self.dial_here(request, context)
         except Refusal as refusal:
             if request.trunk != "AUTO" or refusal.code not in NEXT or not _about_trunks(refusal):
                 raise
             return await self._elsewhere(request, context, refusal)
+
+    async def _on_its_host(self, request: DialPbx, context: Context) -> Page:
+        trunk = request.trunk
+        quarantined = self._peers.quarantine("trunk", trunk) is not None
+        try:
+            return await self._attempts.at_its_owner(DIAL_ON_TRUNK, request, context, _answer, retry=not quarantined)
+        except Unowned as unowned:
+            reason = self._peers.why_unowned("trunk", trunk, unowned.host)
+            raise Refusal(
+                ErrorCode.CALL_FAILED,
+                f"Nothing was done: nobody serves the trunk now, since {reason}.",
+                rule="trunk_down",
+                trunk=trunk,
+                host=unowned.host,
+                reason=reason,
+                retry_after=COME_BACK,
+            ) from None
 
     async def _elsewhere(self, request: DialPbx, context: Context, refusal: Refusal) -> Page:
         for host in self._peers.others():
@@ -158,7 +175,13 @@ class Exchange:
         request = HoldExtension(slot=slot, call_id=call_id)
         if self._host.get("slot", str(slot)) is not None:
             return await self._extensions.hold(request, context)
-        return await ask(self._host.bus, HOLD_EXTENSION, request, context)
+        try:
+            return await ask(self._host.bus, HOLD_EXTENSION, request, context)
+        except Refusal as refusal:
+            host = (refusal.details or {}).get("host")
+            if refusal.code is not ErrorCode.UNAVAILABLE or host is None:
+                raise
+        raise out_of_service(slot, host, self._peers.why_unowned("slot", str(slot), host))
 
     async def _release_extension(self, held: ExtensionHeld, call_id: str, context: Context) -> None:
         if held.host == self._host.name:

@@ -1,4 +1,4 @@
-"""A start on a slot that nobody serves is refused in time, with the reason: nothing was done, and that is said."""
+"""A start on a line that nobody serves is refused in time, with the reason: nothing was done, and that is said."""
 
 import asyncio
 import tempfile
@@ -14,6 +14,7 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import START_CALL, CallStarted, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
 from simulators.callers import EVERYTHING
 from simulators.clock_loop import SimLoop, run
 from simulators.world import World
@@ -48,6 +49,19 @@ async def start(world: World, slot: int, id: str = "one") -> tuple[CallStarted |
     try:
         answer: CallStarted | Refusal = await ask(
             world.gateways[0], START_CALL, StartCall(number=NUMBER, slot=slot), context
+        )
+    except Refusal as refusal:
+        answer = refusal
+    return answer, world.now - began
+
+
+async def dial(world: World, slot: int, trunk: str) -> tuple[PbxCallStarted | Refusal, float]:
+    """The answer at host a to a call through a trunk."""
+    began = world.now
+    context = Context(command_id="two", user="op", actions=EVERYTHING)
+    try:
+        answer: PbxCallStarted | Refusal = await ask(
+            world.gateways[0], DIAL_PBX, DialPbx(from_=f"slot_{slot}", to=NUMBER, trunk=trunk), context
         )
     except Refusal as refusal:
         answer = refusal
@@ -92,6 +106,21 @@ def test_a_repeat_of_what_was_done_there_gets_its_answer() -> None:
     first, again = play(story)
     assert isinstance(first, CallStarted)
     assert again == first
+
+
+@pytest.mark.parametrize(("slot", "trunk"), [(OURS, "trunk-2"), (THEIRS, "trunk-1"), (THEIRS, "AUTO")])
+def test_a_trunk_or_an_extension_whose_host_is_away_says_so(slot: int, trunk: str) -> None:
+    async def story(world: World) -> tuple[Any, float]:
+        await kill(world, "b")
+        return await dial(world, slot, trunk)
+
+    answer, seconds = play(story)
+    if slot == THEIRS:
+        assert offline(answer) == "its host b is away"
+    else:
+        assert (answer.code, answer.details["rule"]) == (ErrorCode.CALL_FAILED, "trunk_down")
+        assert answer.details["reason"] == "its host b is away" and answer.details["retry_after"] > 0
+    assert seconds < DIAL_PBX.timeout - 1.0
 
 
 @pytest.mark.parametrize(("slot", "host"), [(THEIRS, "b"), (OURS, "a")])
