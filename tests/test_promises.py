@@ -1,8 +1,9 @@
 """Every test that docs/promises.md names is there."""
 
 import re
-import tomllib
 from pathlib import Path
+
+from tests.mutants.run import mutants
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMISES = (ROOT / "docs" / "promises.md").read_text()
@@ -27,8 +28,12 @@ def test_every_promise_says_what_could_break_it_and_what_would_notice() -> None:
 
 
 def test_the_planted_bugs_that_are_named_are_there() -> None:
-    listed = tomllib.loads((ROOT / "tests" / "mutants" / "mutants.toml").read_text())
-    known = {mutant["name"] for group in listed.values() for mutant in group}
+    known = {mutant.name for mutant in mutants()}
     for line in re.findall(r"(?ms)^Mutants: (.*?)\.$", PROMISES):
         named = {" ".join(name.split()) for name in re.findall(r"\*([^*]+)\*", line)}
         assert named and named <= known, named - known
+
+
+def test_every_planted_bug_still_has_its_place() -> None:
+    for mutant in mutants():
+        assert (ROOT / mutant.file).read_text().count(mutant.before) == 1, mutant.name
