@@ -41,5 +41,5 @@ class Claims:
         if recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
             try:
                 self._configs[slot] = msgspec.json.decode(recorded.data, type=SlotConfigured).config
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:  # its own host quarantines it
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # its own host quarantines it
                 log.warning("a slot's record cannot be read", slot=slot, error=str(error))
