@@ -1,25 +1,27 @@
-"""What a slot makes of calls on its phone that nobody owns."""
+"""Who holds a slot, and what it makes of calls on its phone that nobody owns."""
 
+import pytest
 from msgspec.structs import replace
 
-from actors.call.line import Looked, OnRecord, nameless
+from actors.call.line import Drop, Looked, OnRecord, nameless
 from actors.runtime.clock import Moment
 from actors.slot import machine
-from actors.slot.machine import EndCallOnPhone, Live, Slot
+from actors.slot.machine import EndCallOnPhone, Live, Slot, Take
 from actors.slot.phone import CallPhase, Link, LiveCall, Look, Noted
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotConfig, SlotStatus
 
 SLOT = Slot(
     config=SlotConfig(id=1, serial="s"), status=SlotStatus.ONLINE, last_activity="", last_event="",
     calls=OnRecord(doubtful=("b/TC@4", nameless("c_9"))),
 )  # fmt: skip
+NOW = Moment(at="2026-01-01T00:00:01.000Z", mono=1.0, boot="h")
 UP = LiveCall(ref="b/TC@7", phase=CallPhase.ACTIVE, created_age=600.0, answered_age=590.0)
 
 
 def _ended(seen: LiveCall, order: Noted | None) -> bool:
     looked = Looked(look=Look(live=(seen,), past=(), boot="b", order=order), why="link", asked=1.0)
-    now = Moment(at="2026-01-01T00:00:01.000Z", mono=1.0, boot="h")
-    decision = machine.observe(SLOT, Live(link=Link.ONLINE), looked, now)
+    decision = machine.observe(SLOT, Live(link=Link.ONLINE), looked, NOW)
     return EndCallOnPhone(call_id="", ref=seen.ref) in decision.effects
 
 
@@ -35,3 +37,17 @@ def test_a_call_that_did_not_come_of_the_noted_order_is_left_alone() -> None:
     assert not _ended(UP, Noted("c_9", 590.0))
     assert not _ended(UP, Noted("c_9", 620.0)), "somebody dialled by hand long after the order"
     assert not _ended(replace(UP, incoming=True), Noted("c_9", 600.5))
+
+
+def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() -> None:
+    first, second = (Take(call_id=id, user="op12", any_slot=False) for id in ("c_1", "c_2"))
+    live = machine.take(SLOT, Live(link=Link.ONLINE), first).state
+    assert live is not None and not machine.may_be_used(SLOT, live)
+    with pytest.raises(Refusal) as refused:
+        machine.take(SLOT, live, second)
+    assert refused.value.code is ErrorCode.SLOT_BUSY
+    with pytest.raises(Refusal):
+        machine.restart(SLOT, live, "op12", NOW)
+    free = machine.observe(SLOT, live, Drop(call_id="c_1"), NOW).state
+    assert free is not None and machine.may_be_used(SLOT, free)
+    assert machine.take(SLOT, free, second).state is not None
