@@ -204,6 +204,23 @@ def test_a_call_is_over_only_when_two_looks_some_time_apart_do_not_find_it() -> 
     assert [type(event) for event in decision.events] == [CallEnded]
 
 
+def test_an_age_in_doubt_marks_the_record_whatever_is_heard_later() -> None:
+    look = _looked(Look(live=(replace(LIVE, suspect=True),), past=()), "ask", 30.0)
+    doubted, _ = _then(PHASES[Phase.CONNECTED], look, 30.0)
+    over = _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE)
+    (ended,) = machine.observe(doubted, over, _now(40), PATIENCE).events
+    assert isinstance(ended, CallEnded) and ended.clock_suspect
+
+
+def test_a_line_is_looked_at_before_it_is_free_where_the_phone_has_not_told_the_end() -> None:
+    lost = machine.observe(PHASES[Phase.CONNECTED], _looked(None, "lost", 60.0), _now(60), PATIENCE)
+    assert Release(call_id="c_1", look=True) in _orders(lost)
+    told = machine.observe(
+        PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), _now(60), PATIENCE
+    )
+    assert Release(call_id="c_1", look=False) in _orders(told)
+
+
 def test_a_call_long_after_the_note_of_an_order_is_not_taken_for_ours() -> None:
     doubtful, _ = _then(_after(placed=False), DialUncertain(cause="no answer"), 1.0)
     by_hand = replace(LIVE, created_age=2.0, answered_age=1.0)
