@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from bus_schemas.errors import ErrorCode, Refusal
@@ -21,6 +22,9 @@ Event = TypeVar("Event", bound=Struct)
 
 ROOT = "ottb.v1"
 SCHEMA_VERSION = "1"
+
+# What msgspec raises for bytes that are not JSON, not text, not of the wanted shape, or nested too deep.
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # Every answer may say these, so no line repeats them.
 ALWAYS_POSSIBLE = frozenset({ErrorCode.INVALID_PARAMS, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})

@@ -17,6 +17,7 @@ from actors.runtime.clock import Clock, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import IDENTIFY, SESSION_CLOSED, TOKEN_USED, Identify, Identity, Kind, SessionClosed, TokenUsed
@@ -171,7 +172,7 @@ class Doorkeeper:
     def _forget_session(self, recorded: Recorded) -> None:
         try:
             session = msgspec.json.decode(recorded.data, type=SessionClosed).session
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # it may be anybody's
+        except UNDECODABLE as error:  # it may be anybody's
             self._metrics.not_understood("change of users", subject=recorded.subject, error=error, seq=recorded.seq)
             self._callers.clear()
         else:

@@ -19,7 +19,7 @@ from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
-from bus_schemas.contract import Rpc
+from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.user import Kind
@@ -192,5 +192,5 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
             if str(body.setdefault(name, int(text) if text.isdigit() and len(text) < 10 else text)) != text:
                 raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is another one in the subject.")
         return msgspec.convert(body, rpc.request)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None

@@ -13,6 +13,7 @@ from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock
 from bus_schemas.audit import RECORD_AUDIT
 from bus_schemas.call import GET_CDR
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry
 from bus_schemas.user import IDENTIFY
 from gateway.idempotency import BUCKET
@@ -110,7 +111,7 @@ class Health:
     async def _hear(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             self._metrics.not_understood("host telemetry", subject=message.subject, error=error)
             return
         self._hosts[telemetry.host] = Host(heard=self._clock.monotonic(), telemetry=telemetry)

@@ -16,6 +16,7 @@ from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask, ask_raw
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access
 from gateway import errors
@@ -256,7 +257,7 @@ def _decode_body(request: web.Request, body: bytes) -> dict[str, Any]:
         raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
     try:
         return _decode_object(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         raise Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}") from None
 
 

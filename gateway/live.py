@@ -23,7 +23,7 @@ from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 from actors.runtime.bus import Bus, BusError, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from bus_schemas.call import CallEvent
-from bus_schemas.contract import id_of
+from bus_schemas.contract import UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SLOT_CONFIGURED, SLOT_TELEMETRY, SlotConfigured, SlotTelemetry
 from bus_schemas.trunk import TrunkChanged
@@ -342,7 +342,7 @@ class LiveFeed:
         try:
             event = msgspec.json.decode(recorded.data, type=rows[0].topic.event)
             return [said for row in rows if (said := self._said(row, event, past, recorded.seq)) is not None]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             self._metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
         except Exception as error:
             log.exception("event not shown", subject=recorded.subject, seq=recorded.seq)
@@ -370,7 +370,7 @@ class LiveFeed:
         """Learn whose a slot is. If that is not understood, nobody owns it: only who sees all hears of it."""
         try:
             configured = msgspec.json.decode(recorded.data, type=SlotConfigured)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             log.error("whose slot it is was not understood", subject=recorded.subject, error=str(error))
             slot = id_of(recorded.subject)
             if slot.isascii() and slot.isdigit():
@@ -406,7 +406,7 @@ class LiveFeed:
     async def _hear_telemetry(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=SlotTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             self._metrics.not_understood("slot telemetry", subject=message.subject, error=error)
             return
         self._pending[telemetry.slot] = telemetry

@@ -38,6 +38,7 @@ from bus_schemas.audit import (
     Intended,
     RecordAudit,
 )
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
 
 log = structlog.get_logger()
@@ -315,7 +316,7 @@ class Audit:
     def _record_in(self, recorded: Recorded) -> AuditRecorded | None:
         try:
             return msgspec.json.decode(recorded.data, type=AuditRecorded)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {error}"):
                 log.error("audit record not understood", seq=recorded.seq, error=str(error))
             return None

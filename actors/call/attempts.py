@@ -23,7 +23,7 @@ from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
-from bus_schemas.contract import ROOT, Rpc, Topic
+from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 
 NOT_OURS_NOW = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
@@ -158,7 +158,7 @@ def _must_have_dialled(call_id: str, recorded: Recorded) -> None:
     """Raise Refusal(CALL_FAILED) where a call's end says that it was never dialled."""
     try:
         ended = msgspec.json.decode(recorded.data, type=CallEnded)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # it began, and no more can be told
+    except UNDECODABLE:  # it began, and no more can be told
         return
     if ended.reason is EndReason.NOT_DIALED:
         raise Refusal(

@@ -21,7 +21,7 @@ from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
-from bus_schemas.contract import ROOT, id_of
+from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 
 log = structlog.get_logger()
 
@@ -136,7 +136,7 @@ class LineActor(Actor[State], Generic[State]):
     def _over(self, recorded: Recorded) -> Over:
         try:
             return over_of(msgspec.json.decode(recorded.data, type=CallEnded), recorded.seq)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # that it is over its subject says
+        except UNDECODABLE:  # that it is over its subject says
             at = utc(datetime.fromtimestamp(recorded.at, UTC))
             return Over(call_id=id_of(recorded.subject), at=at, seq=recorded.seq)
 

@@ -6,6 +6,7 @@ import msgspec
 
 from actors.runtime.bus import Recorded
 from bus_schemas import audit, call, slot, trunk
+from bus_schemas.contract import UNDECODABLE
 
 # (kind, past): how many parts the subject has, and what reads the body
 DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
@@ -31,5 +32,5 @@ def decode(recorded: Recorded) -> Any:
         raise Unreadable(f"its subject has {len(parts)} parts instead of {length}")
     try:
         return decoder.decode(recorded.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise Unreadable(str(error)) from None

@@ -45,6 +45,7 @@ from bus_schemas.call import (
     Recording,
     StartCall,
 )
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.slot import (
@@ -369,6 +370,6 @@ def _reading(message: Message, type: type[Telemetry]) -> Telemetry | None:
     """A host's figures. None when they are not what they should be: the next ones come soon."""
     try:
         return msgspec.json.decode(message.data, type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         log.warning("telemetry not understood", subject=message.subject, error=str(error))
         return None

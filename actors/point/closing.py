@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.point.machine import SYSTEM, Directory
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.user import (
     DirectoryEvent,
     RoleDeleted,
@@ -36,12 +37,12 @@ def named_in(data: bytes) -> Named:
     found: dict[str, str] = {}
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return Named()
     for name in Named.__struct_fields__:
         try:
             found[name] = msgspec.json.decode(raw.get(name, b'""'), type=str)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             continue
     return Named(**found)
 

@@ -20,7 +20,7 @@ from actors.runtime.clock import Moment, Timer, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
 from actors.runtime.wire import decode_request, send_refusal, send_reply
-from bus_schemas.contract import Rpc, Topic
+from bus_schemas.contract import UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 
 if TYPE_CHECKING:
@@ -457,7 +457,7 @@ class Actor(Generic[State]):
         try:
             snapshot = msgspec.json.decode(data, type=Snapshot)
             state = msgspec.convert(snapshot.state, self.state_type) if snapshot.state is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the events say it all, only slower
+        except UNDECODABLE as error:  # the events say it all, only slower
             log.warning("snapshot not readable", actor=f"{self.kind} {self.id}", error=str(error))
             return
         self.state, self.seq, self._forgot = state, snapshot.seq, snapshot.forgot
@@ -473,7 +473,7 @@ class Actor(Generic[State]):
             return
         try:
             self._apply(msgspec.json.decode(recorded.data, type=topic.event), recorded.headers)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise Unreadable(UNREADABLE.format(seq=recorded.seq, past=past, error=error)) from None
 
     def _topic_of(self, event: Any) -> Topic[Any]:

@@ -9,6 +9,7 @@ from actors.runtime.bus import BusError, Message, Unsubscribe
 from actors.runtime.clock import moment
 from actors.runtime.host import Host
 from actors.runtime.problems import Problem
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class Peers:
     async def _hear(self, message: Message) -> None:
         try:
             telemetry = msgspec.json.decode(message.data, type=HostTelemetry)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             log.warning("telemetry not understood", subject=message.subject, error=str(error))
             return
         if telemetry.host != self._host.name:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from actors.runtime.bus import Bus, BusUnavailable, Message, NoAnswer, NobodyThere
 from actors.runtime.context import FRESH_HEADER, Context
-from bus_schemas.contract import Rpc
+from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
 
 log = structlog.get_logger()
@@ -98,7 +98,7 @@ def decode_request(rpc: Rpc[Request, Any], message: Message) -> Request:
     """The request in a message. Raises Refusal(INVALID_PARAMS) that names the field."""
     try:
         return msgspec.json.decode(message.data, type=rpc.request)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
 
 

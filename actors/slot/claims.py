@@ -6,7 +6,7 @@ import msgspec
 import structlog
 
 from actors.runtime.bus import Bus, Recorded
-from bus_schemas.contract import id_of
+from bus_schemas.contract import UNDECODABLE, id_of
 from bus_schemas.slot import SLOT_CONFIGURED, SLOT_REMOVED, SlotConfig, SlotConfigured
 
 log = structlog.get_logger()
@@ -41,5 +41,5 @@ class Claims:
         if recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
             try:
                 self._configs[slot] = msgspec.json.decode(recorded.data, type=SlotConfigured).config
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # its own host quarantines it
+            except UNDECODABLE as error:  # its own host quarantines it
                 log.warning("a slot's record cannot be read", slot=slot, error=str(error))

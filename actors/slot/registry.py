@@ -19,7 +19,7 @@ from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
 from actors.slot.claims import Claims
 from actors.slot.machine import FROM_FILE, Configure, Remove, Slot
-from bus_schemas.contract import ROOT, id_of
+from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import (
     CONFIGURE_ON_HOST,
@@ -270,7 +270,7 @@ class SlotRegistry:
             return await self._read_host(slot)
         except BusError:
             raise NOT_REACHED from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
 
     async def _read_host(self, slot: int) -> str | None:

@@ -24,7 +24,7 @@ from actors.trunk.actor import TrunkActor
 from actors.trunk.extensions import Extensions
 from actors.trunk.machine import ChannelTaken, ConfigureTrunk, RemoveTrunk, TakeChannel
 from bus_schemas.call import Phase, state_of
-from bus_schemas.contract import id_of
+from bus_schemas.contract import UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import DIAL_ON_HOST, DialOnHost
 from bus_schemas.trunk import (
@@ -274,7 +274,7 @@ class Exchange:
                 continue
             try:
                 config = msgspec.json.decode(newest.data, type=TrunkConfigured).config
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except UNDECODABLE as error:
                 self._host.quarantine("trunk", id_of(subject), f"its record cannot be read: {error}")
                 continue
             if config.host == self._host.name:
