@@ -62,6 +62,10 @@ class LineActor(Actor[State], Generic[State]):
         """What follows from a report."""
         raise NotImplementedError
 
+    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+        """Give the order to the outside, and say what became of it."""
+        raise NotImplementedError
+
     def owner_on_record(self) -> str | None:
         """The host that the record names for this line; None: nobody yet."""
         raise NotImplementedError
@@ -201,7 +205,11 @@ class LineActor(Actor[State], Generic[State]):
         assert isinstance(call, CallActor)
         call.on(self.line)
 
-    async def hindrance(self, order: Dial) -> DialFailed | None:
+    async def place(self, order: Dial) -> None:
+        """The one effect that cannot be undone: asked of the outside once, by an owner, never again."""
+        self._tell_placed(order, await self._hindrance(order) or await self._dial(order))
+
+    async def _hindrance(self, order: Dial) -> DialFailed | None:
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
         caller."""
         if not self._host.may_act:
@@ -227,7 +235,7 @@ class LineActor(Actor[State], Generic[State]):
             and self._host.may_act
         )
 
-    def tell_placed(self, order: Dial, report: Placed | DialFailed | DialUncertain) -> None:
+    def _tell_placed(self, order: Dial, report: Placed | DialFailed | DialUncertain) -> None:
         """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
         from the record, with a barrier of one's own."""
         if not isinstance(report, Placed):

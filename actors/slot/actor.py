@@ -208,7 +208,7 @@ class SlotActor(LineActor[Slot]):
             case UsePhone(config=config):
                 self.spawn(self._use_phone(config))
             case PlaceCall(order=order):
-                self.spawn(self._place_call(order))
+                self.spawn(self.place(order))
             case EndCallOnPhone():
                 self.spawn(self._hang_up(effect))
             case LookAtPhone():
@@ -233,15 +233,6 @@ class SlotActor(LineActor[Slot]):
             event = views.telemetry(self.state, self.live, self._now())
             await self._host.publish(SLOT_TELEMETRY, event)
             self._host.show(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
-
-    async def _place_call(self, order: Dial) -> None:
-        """The one effect that cannot be undone: asked of the phone once, by an owner, never again."""
-        report: Placed | DialFailed | DialUncertain
-        if (hindrance := await self.hindrance(order)) is not None:
-            report = hindrance
-        else:
-            report = await self._dial(order)
-        self.tell_placed(order, report)
 
     async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         before = self.live.ref

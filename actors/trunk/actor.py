@@ -159,7 +159,7 @@ class TrunkActor(LineActor[Trunk]):
                     self._telling = True
                     self.spawn(self._tell_how_it_is())
             case PlaceOnPbx(order=order):
-                self.spawn(self._place(order))
+                self.spawn(self.place(order))
             case EndOnPbx(call_id=call_id):
                 self.spawn(self._end(call_id))
             case LookOnPbx():
@@ -169,16 +169,7 @@ class TrunkActor(LineActor[Trunk]):
             case _:
                 super().perform(effect)
 
-    async def _place(self, order: Dial) -> None:
-        """The one effect that cannot be undone: asked of the PBX once, by an owner, never again."""
-        report: Placed | DialFailed | DialUncertain
-        if (hindrance := await self.hindrance(order)) is not None:
-            report = hindrance
-        else:
-            report = await self._originate(order)
-        self.tell_placed(order, report)
-
-    async def _originate(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         call = self._host.get("call", order.call_id)
         assert isinstance(call, CallActor) and call.state is not None  # it was wanted a moment ago
         wanted = Originate(
