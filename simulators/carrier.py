@@ -101,8 +101,7 @@ RULES = (
     Rule("30nn", "rings nn s, then is busy", lambda nn: (_alert(min(0.5, nn / 2)), _end(max(float(nn), 0.1), BUSY))),
 )  # fmt: skip
 
-OTHERWISE: Plan = (_alert(), _answer(2.0))
-OTHERWISE_MEANING = "answers after 2 s and talks until somebody hangs up"
+OTHERWISE: Plan = (_alert(), _answer(2.0))  # until somebody hangs up
 
 
 def plan_for(number: str) -> Plan:

@@ -8,7 +8,7 @@ went wrong for that call; everything else must be as the phone saw it. `truth.py
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from bus_schemas.call import END_CALL, CallAdopted, CallDialing, CallEnded, EndReason
 from bus_schemas.errors import Refusal
@@ -224,8 +224,3 @@ class Judge:
     def _broken(self) -> Iterator[Violation]:
         for text in self.world.broken:
             yield Violation("host broken", "", text)
-
-
-def kinds_of(violations: list[Violation]) -> dict[str, Any]:
-    """How often each kind was found."""
-    return dict(Counter(violation.kind for violation in violations))

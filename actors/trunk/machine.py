@@ -56,8 +56,6 @@ REGISTERED = "Registered"
 JUDGE, JUDGE_PAUSE = "judge", 5.0  # time alone mends a trunk too
 # What a carrier, and not the called side, has to answer for.
 TRUNKS_FAULT = frozenset({EndReason.NETWORK})
-# How the PBX shows the end of a call that it was asked to end.
-OUR_DOING = frozenset({EndReason.HANGUP_REMOTE, EndReason.HANGUP_LOCAL, EndReason.NO_ANSWER, EndReason.UNKNOWN})
 
 
 class Trunk(LineState, frozen=True, kw_only=True):
