@@ -1,13 +1,13 @@
-"""The bus port over nats-py: where every habit of the client that could lose or repeat something is dealt with.
+"""The bus port over NATS: requests, messages and single writes over a link of our own (`nats_link.py`), streams,
+followers and replays over nats-py, where every habit of it that could lose or repeat something is dealt with.
 
-What is avoided and why: `publish_async` never reports errors; the KV wrapper misreads limit markers; the default
-`connect()` gives up after 60 tries and notices a dead peer after minutes.
+What is avoided of nats-py and why: `publish_async` never reports errors; the KV wrapper misreads limit markers; the
+default `connect()` gives up after 60 tries and notices a dead peer after minutes.
 """
 
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,13 +15,12 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import NotFoundError
 
 from actors.adapters.nats_follower import Follower, unsubscribe
+from actors.adapters.nats_link import Link, Refused, decode_headers, encode_headers, nobody_heard
 from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, asking, get, recorded
 from actors.adapters.nats_writer import Writer
 from actors.adapters.random_ids import RandomIds
@@ -50,7 +49,7 @@ BUCKETS: Mapping[str, float] = {"OTTB_OWN": 0.0, "OTTB_SNAP": 0.0, "OTTB_IDEM": 
 
 BATCH = 256  # entries of a replay that are asked for at once
 BATCH_BYTES = 4 * 1024 * 1024
-PENDING_MESSAGES = 65536  # of one subscription; beyond, nats-py drops and reports a slow consumer
+PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
 DUPLICATE_WINDOW = 120.0
 START_PATIENCE = 30.0  # seconds to wait for the server at the start
 CONNECT_PAUSE = 0.2
@@ -65,11 +64,12 @@ new_id = RandomIds().new
 class NatsBus:
     """One connection. Build it with `connect`."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, link: Link) -> None:
         self._client = client
+        self._link = link
         self._js: JetStreamContext = client.jetstream(timeout=TRY_TIMEOUT)
         self._followers: set[Follower] = set()
-        self._writer = Writer(client, self._js)
+        self._writer = Writer(link)
 
     @classmethod
     async def connect(
@@ -96,7 +96,7 @@ class NatsBus:
         async def lost() -> None:
             log.warning("bus connection lost")
 
-        client = Client()
+        client, link = Client(), Link(url, name=name, user=user, password=password)
         try:
             async with asyncio.timeout(timeout):
                 await client.connect(
@@ -116,18 +116,20 @@ class NatsBus:
                     reconnected_cb=connected,
                     disconnected_cb=lost,
                 )
-        except (OSError, NatsError, TimeoutError) as problem:
+                await link.start()
+        except (OSError, NatsError, TimeoutError, Refused) as problem:
+            await client.close()
             raise BusUnavailable(f"cannot connect to {url}: {problem!r}") from None
         if not client.is_connected:  # connect() may return without a connection
             raise BusUnavailable(f"cannot connect to {url}: {client.last_error!r}")
-        return cls(client)
+        return cls(client, link)
 
     @property
     def connected(self) -> bool:
-        return self._client.is_connected
+        return self._client.is_connected and self._link.up
 
     def healthy(self) -> str | None:
-        return self._writer.refuses() if self._client.is_connected else AWAY
+        return self._writer.refuses() if self.connected else AWAY
 
     @property
     def full(self) -> bool:
@@ -137,6 +139,7 @@ class NatsBus:
     async def close(self) -> None:
         for follower in list(self._followers):
             await follower.stop()
+        await self._link.close()
         await self._client.close()
 
     async def ensure_streams(self) -> None:
@@ -181,37 +184,16 @@ class NatsBus:
     # --- requests and telemetry
 
     async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
-        if not self._client.is_connected:
-            raise BusUnavailable("not connected")
-        try:
-            answer = await self._client.request(subject, data, timeout=max(timeout, 0.001), headers=dict(headers))
-        except NoRespondersError:
-            raise NobodyThere(subject) from None
-        except (NatsTimeout, TimeoutError):
-            raise NoAnswer(subject) from None
-        except (NatsError, OSError) as problem:
-            raise BusUnavailable(repr(problem)) from None
-        return Message(subject=answer.subject, data=answer.data, headers=answer.headers or {})
+        raw, answer = await self._link.request(subject, data, encode_headers(headers), timeout)
+        if nobody_heard(raw, answer):
+            raise NobodyThere(subject)
+        return Message(subject=subject, data=answer, headers=decode_headers(raw) if raw else {})
 
     async def publish(self, subject: str, data: bytes, headers: Headers) -> None:
-        if not self._client.is_connected:
-            raise BusUnavailable("not connected")
-        try:
-            await self._client.publish(subject, data, headers=dict(headers))
-        except (NatsError, OSError) as problem:
-            raise BusUnavailable(repr(problem)) from None
+        await self._link.publish(subject, data, encode_headers(headers))
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
-        async def receive(message: Msg) -> None:
-            try:
-                await handler(_message(message))
-            except Exception:
-                log.exception("handler failed", subject=message.subject)
-
-        subscription = await self._client.subscribe(
-            subject, queue=queue, cb=receive, pending_msgs_limit=PENDING_MESSAGES
-        )
-        return partial(unsubscribe, subscription)
+        return self._link.subscribe(subject, handler, queue=queue, most=PENDING_MESSAGES).stop
 
     # --- the journal
 
@@ -272,7 +254,7 @@ class NatsBus:
         return stop
 
     async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
-        return await get(self._client, JOURNAL, {"last_by_subj": scope}, certain=certain)
+        return await get(self._link, JOURNAL, {"last_by_subj": scope}, certain=certain)
 
     async def ids(self, scope: str) -> list[str]:
         async with asking(self._client, scope):
@@ -290,7 +272,7 @@ class NatsBus:
     # --- keys
 
     async def get(self, bucket: str, key: str) -> Entry | None:
-        last = await get(self._client, f"KV_{bucket}", {"last_by_subj": f"$KV.{bucket}.{key}"}, certain=False)
+        last = await get(self._link, f"KV_{bucket}", {"last_by_subj": f"$KV.{bucket}.{key}"}, certain=False)
         if last is None:
             return None
         gone = "Nats-Marker-Reason" in last.headers or "KV-Operation" in last.headers
@@ -322,19 +304,3 @@ async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None]) -> Na
             if asyncio.get_running_loop().time() >= give_up:
                 raise
             await asyncio.sleep(CONNECT_PAUSE)
-
-
-def _message(message: Msg) -> Message:
-    async def reply(data: bytes, headers: Headers) -> None:
-        try:
-            await message._client.publish(message.reply, data, headers=dict(headers) or None)
-        except (NatsError, OSError) as problem:
-            log.info("answer not sent", subject=message.subject, error=repr(problem))
-
-    return Message(
-        subject=message.subject,
-        data=message.data,
-        headers=message.headers or {},
-        reply_to=message.reply,
-        reply=reply if message.reply else None,
-    )

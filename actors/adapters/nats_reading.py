@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 
+from actors.adapters.nats_link import Link, decode_headers, nobody_heard
 from actors.runtime.bus import BusUnavailable, NoAnswer, Recorded
 
 JOURNAL = "OTTB_EVT"
@@ -31,20 +32,26 @@ async def asking(client: Client, what: str) -> AsyncIterator[None]:
         raise BusUnavailable(repr(problem)) from None
 
 
-async def get(client: Client, stream: str, query: Mapping[str, Any], *, certain: bool) -> Recorded | None:
+async def get(link: Link, stream: str, query: Mapping[str, Any], *, certain: bool) -> Recorded | None:
     """One message: from the stream's leader if `certain`, else from any replica. NoAnswer, BusUnavailable."""
-    what, asked = f"{stream} {query}", msgspec.json.encode(query)
+    asked = msgspec.json.encode(query)
     if certain:
-        async with asking(client, what):
-            answer = await client.request(f"$JS.API.STREAM.MSG.GET.{stream}", asked, timeout=TRY_TIMEOUT)
-        return _from_leader(answer.data)
+        headers, data = await link.request(f"$JS.API.STREAM.MSG.GET.{stream}", asked, b"", TRY_TIMEOUT)
+        must_be_heard(stream, headers, data)
+        return _from_leader(data)
     subject = f"$JS.API.DIRECT.GET.{stream}"
     if stream != JOURNAL:  # who may read some keys only asks for each under a subject of its own
         subject, asked = f"{subject}.{query['last_by_subj']}", b""
-    async with asking(client, what):
-        answer = await client.request(subject, asked, timeout=TRY_TIMEOUT)
-    headers = answer.headers or {}
-    return None if "Status" in headers else recorded(answer.subject, answer.data, headers)
+    raw, data = await link.request(subject, asked, b"", TRY_TIMEOUT)
+    must_be_heard(stream, raw, data)
+    found = decode_headers(raw) if raw else {}
+    return None if "Status" in found else recorded("", data, found)
+
+
+def must_be_heard(stream: str, headers: bytes, data: bytes) -> None:
+    """Raise BusUnavailable where nobody answers for a stream."""
+    if nobody_heard(headers, data):
+        raise BusUnavailable(f"{stream} is not there")
 
 
 def recorded(subject: str, data: bytes, headers: Mapping[str, str]) -> Recorded:
@@ -52,7 +59,7 @@ def recorded(subject: str, data: bytes, headers: Mapping[str, str]) -> Recorded:
     return Recorded(
         subject=headers.get("Nats-Subject", subject),
         data=data,
-        headers=dict(headers),
+        headers=headers,
         seq=int(headers.get("Nats-Sequence", "0")),
         at=_epoch(stamp) if stamp else 0.0,
     )

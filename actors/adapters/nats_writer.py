@@ -1,4 +1,4 @@
-"""Writes to a stream over nats-py, each stored once or not at all.
+"""Writes to a stream, each stored once or not at all.
 
 What nats-server 2.15.1 answers to a write, found out on it, one server (R1):
 - the expected sequence is looked at first (10071), then the id (an acknowledgement that says `duplicate`, with the
@@ -16,14 +16,11 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import structlog
-from nats.aio.client import Client
-from nats.errors import BadSubjectError, MaxPayloadError
-from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeout
-from nats.js import JetStreamContext
-from nats.js.errors import APIError, NoStreamResponseError
+from msgspec import Struct
 
+from actors.adapters.nats_link import Link, encode_headers, nobody_heard
 from actors.adapters.nats_reading import TRY_TIMEOUT, get
 from actors.runtime.bus import APPEND_DEADLINE, FULL, ID, STUCK, BusFull, BusUnavailable, Fenced, NoAnswer
 
@@ -36,6 +33,24 @@ RETRY_PAUSE = 0.05
 UNSETTLED = 4096  # ids of unanswered writes that are remembered
 PROBE = 2.0  # seconds between two tries of a stream that answers no write
 REMEMBERED = 15.0  # seconds after the last refusal in which it is told
+
+
+class Problem(Struct):
+    """Why a stream does not take a write."""
+
+    err_code: int = 0
+    description: str = ""
+
+
+class Ack(Struct):
+    """What a stream answers to a write. `seq`: its place there, or with `duplicate` that of the first of its id."""
+
+    seq: int = 0
+    duplicate: bool = False
+    error: Problem | None = None
+
+
+_decode_ack = msgspec.json.Decoder(Ack).decode
 
 
 class Write:
@@ -54,9 +69,8 @@ class Write:
         self.stream = stream
         self.subject = subject
         self.data = data
-        self.headers = headers
+        self.headers = encode_headers(headers if ttl is None else headers | {"Nats-TTL": str(int(ttl))})
         self.mine = mine
-        self.ttl = ttl
         self.id = headers[ID]
         self.again = False
 
@@ -64,9 +78,8 @@ class Write:
 class Writer:
     """All writes of one connection."""
 
-    def __init__(self, client: Client, js: JetStreamContext) -> None:
-        self._client = client
-        self._js = js
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._unsettled: dict[str, None] = {}  # ids of writes that were sent and not answered, oldest first
         self._stores = _Stores()
 
@@ -106,7 +119,7 @@ class Writer:
 
     async def _once(self, write: Write) -> int | None:
         """One try. None: it has to be tried again."""
-        if not self._client.is_connected:
+        if not self._link.up:
             if write.again:  # the connection may come back in time
                 return None
             raise BusUnavailable("not connected")
@@ -114,29 +127,26 @@ class Writer:
         if len(self._unsettled) > UNSETTLED:
             del self._unsettled[next(iter(self._unsettled))]
         try:
-            acked = await self._js.publish(
-                write.subject, write.data, timeout=TRY_TIMEOUT, headers=dict(write.headers), msg_ttl=write.ttl
-            )
-        except APIError as problem:
-            return await self._refused(write, problem)
-        except (MaxPayloadError, BadSubjectError) as problem:  # never sent, and never will be
-            raise BusUnavailable(repr(problem)) from None
-        except NoStreamResponseError:  # nobody heard it; a server that has just started takes a moment
-            return None
-        except (NatsError, OSError, TimeoutError):  # it may have been sent, and if so may have been stored
+            headers, data = await self._link.request(write.subject, write.data, write.headers, TRY_TIMEOUT)
+        except NoAnswer:  # it may have been stored
             write.again = True
             return None
+        if nobody_heard(headers, data):  # a server that has just started takes a moment
+            return None
+        acked = _decode_ack(data)
+        if acked.error is not None:
+            return await self._refused(write, acked.error)
         if acked.duplicate and not write.again:
             self._settle(write)
             raise Fenced(f"{write.subject}: the id was used before")
-        return int(acked.seq)
+        return acked.seq
 
-    async def _refused(self, write: Write, problem: APIError) -> int | None:
+    async def _refused(self, write: Write, problem: Problem) -> int | None:
         if problem.err_code == SEQUENCE_IN_FLIGHT:  # R3: a write before this one, under the same scope, is undecided
             return None
         if write.again:
             try:
-                found = await get(self._client, write.stream, write.mine, certain=True)
+                found = await get(self._link, write.stream, write.mine, certain=True)
             except (NoAnswer, BusUnavailable):
                 return None
             if found is not None and found.headers.get(ID) == write.id:
@@ -154,9 +164,9 @@ class Writer:
 
     async def _answers(self, stream: str) -> bool:
         """Whether the server answers for the stream, if not to writes."""
-        with contextlib.suppress(NatsTimeout, TimeoutError, NatsError, OSError):
-            await self._js.stream_info(stream)
-            return True
+        with contextlib.suppress(NoAnswer, BusUnavailable):
+            headers, data = await self._link.request(f"$JS.API.STREAM.INFO.{stream}", b"", b"", TRY_TIMEOUT)
+            return not nobody_heard(headers, data) and _decode_ack(data).error is None
         return False
 
 

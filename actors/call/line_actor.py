@@ -2,6 +2,7 @@
 are on record, and whether a call may be placed now.
 """
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -167,9 +168,7 @@ class LineActor(Actor[State], Generic[State]):
         raise NotImplementedError
 
     async def verify(self) -> None:
-        subject, seq = self.fence
-        last = await self._host.bus.last(subject, certain=True)
-        if last is None or last.seq != seq:
+        if not await self._stands(*self.fence):
             self._crash(Fenced(STOLEN))
 
     # --- calls
@@ -215,14 +214,19 @@ class LineActor(Actor[State], Generic[State]):
         if not self._host.may_act:
             return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
         try:
-            for subject, seq in order.fences:
-                last = await self._host.bus.last(subject, certain=True)
-                if last is None or last.seq != seq:
-                    cause = STOLEN if subject == self.fence[0] else BEGUN_AFRESH  # that is not this line's trouble
-                    return DialFailed(cause=cause, reason=EndReason.NOT_DIALED)
+            stands = await asyncio.gather(*(self._stands(*fence) for fence in order.fences))
         except BusError as error:
             return DialFailed(cause=f"whose the line is could not be asked: {error}", reason=EndReason.NOT_DIALED)
+        for (subject, _), still_stands in zip(order.fences, stands, strict=True):
+            if not still_stands:
+                cause = STOLEN if subject == self.fence[0] else BEGUN_AFRESH  # that is not this line's trouble
+                return DialFailed(cause=cause, reason=EndReason.NOT_DIALED)
         return None if self.wanted(order.call_id) else self.withdrawn(order.call_id)
+
+    async def _stands(self, subject: str, seq: int) -> bool:
+        """Whether a barrier is still the last of its subject, by the word of the journal's leader."""
+        last = await self._host.bus.last(subject, certain=True)
+        return last is not None and last.seq == seq
 
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""

@@ -1,0 +1,511 @@
+"""A NATS connection for what every call pays for: requests, answers, messages. Without a task, a queue or a timer for
+each message or each subscription; the rest (streams, consumers, replays) is nats-py's, on a connection of its own.
+
+Protocol: docs.nats.io/reference/reference-protocols/nats-protocol. A request's answer comes on a subject of ours with
+a number in it; status 503 without a body says that nobody heard the question. Subscriptions and unanswered requests
+outlive a lost connection: an answer may still come after it. What was handed over and not sent yet is lost with it, so
+of a question that has gone out nobody ever knows more than that no answer came.
+"""
+
+import asyncio
+import itertools
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from actors.adapters.random_ids import RandomIds
+from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, NoAnswer
+
+log = structlog.get_logger()
+
+PORT = 4222
+CONNECT_SECONDS = 2.0
+RECONNECT_PAUSE = 0.2
+PING_SECONDS, PINGS = 2.0, 2  # between two questions; so many without an answer end the connection
+TICK = 0.05  # seconds by which an answer's time may be over late
+MOST_WAITING = 8 * 1024 * 1024  # bytes that may wait to be sent
+TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
+PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
+LONGEST_LINE = 64 * 1024
+
+VERSION = b"NATS/1.0"
+Heard = Callable[[str, str, bytes, bytes], None]  # subject, subject to answer on, raw headers, data
+
+new_id = RandomIds().new
+
+
+class Info(Struct):
+    """What the server says of itself."""
+
+    max_payload: int = 1024 * 1024
+    tls_required: bool = False
+    connect_urls: list[str] = []
+
+
+class Refused(Exception):
+    """The server does not let us in, or has broken the protocol."""
+
+
+def encode_headers(headers: Headers) -> bytes:
+    """Header lines as they are sent; none for none. A value cannot end its line."""
+    if not headers:
+        return b""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        clean = ((_one_line(name), _one_line(value)) for name, value in headers.items())
+        text = "".join([f"{name}: {value}\r\n" for name, value in clean])
+    return b"%b\r\n%b\r\n" % (VERSION, text.encode())
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def decode_headers(raw: bytes) -> dict[str, str]:
+    """Headers by name, the last of a name counts; `Status` where the server has put one into the first line."""
+    found: dict[str, str] = {}
+    first, *lines = raw.decode("utf-8", "replace").split("\r\n")
+    if status := first[len(VERSION) :].strip():
+        found["Status"] = status[:3]
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            found[name.strip()] = value.strip()
+    return found
+
+
+def nobody_heard(headers: bytes, data: bytes) -> bool:
+    """Whether an answer is the server's word that there is no subscriber."""
+    return not data and headers.startswith(b"NATS/1.0 503")
+
+
+class Hearing:
+    """One subscription. Its messages are handled one at a time and in order; while there are none it costs nothing."""
+
+    __slots__ = ("_handler", "_link", "_most", "_waiting", "sid")
+
+    def __init__(self, link: "Link", handler: Handler, most: int) -> None:
+        self._link = link
+        self._handler = handler
+        self._most = most
+        self._waiting: deque[Message] | None = None
+        self.sid = 0
+
+    def hear(self, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
+        message = Message(
+            subject=subject,
+            data=data,
+            headers=decode_headers(headers) if headers else {},
+            reply_to=reply_to,
+            reply=_Answer(self._link, reply_to) if reply_to else None,
+        )
+        if self._waiting is None:
+            self._waiting = deque((message,))
+            self._link.spawn(self._work(self._waiting))
+        elif len(self._waiting) < self._most:
+            self._waiting.append(message)
+        else:
+            log.warning("messages are lost: too many wait here", subject=subject)
+
+    async def stop(self) -> None:
+        """Hear no more, also not what waits."""
+        self._link.unsubscribe(self.sid)
+        if self._waiting is not None:
+            self._waiting.clear()
+
+    async def _work(self, waiting: deque[Message]) -> None:
+        while waiting:
+            message = waiting.popleft()
+            try:
+                await self._handler(message)
+            except Exception:
+                log.exception("handler failed", subject=message.subject)
+        self._waiting = None
+
+
+class _Answer:
+    """Answers one asker."""
+
+    __slots__ = ("_link", "_subject")
+
+    def __init__(self, link: "Link", subject: str) -> None:
+        self._link = link
+        self._subject = subject
+
+    async def __call__(self, data: bytes, headers: Headers) -> None:
+        try:
+            await self._link.publish(self._subject, data, encode_headers(headers))
+        except BusUnavailable as problem:
+            log.info("answer not sent", subject=self._subject, error=str(problem))
+
+
+class Link:
+    """One connection, kept up for ever once it was made. Raises BusUnavailable where nothing was sent."""
+
+    def __init__(self, url: str, *, name: str, user: str | None, password: str | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._servers = [url]
+        parts = urlsplit(url)
+        user, password = user or parts.username, password or parts.password
+        self._options: dict[str, Any] = {
+            "verbose": False, "pedantic": False, "lang": "python", "version": "1", "protocol": 1, "headers": True,
+            "no_responders": True, "echo": True, "name": name,
+        }  # fmt: skip
+        if user:
+            self._options |= {"user": unquote(user), "pass": unquote(password or "")}
+        self._inbox = f"_INBOX{'_' + user if user else ''}.{new_id()}."
+        self._wire: _Wire | None = None
+        self._info = Info()
+        self._heard: dict[int, tuple[str, str, Heard]] = {0: (f"{self._inbox}*", "", self._answered)}
+        self._sids = itertools.count(1)
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, tuple[float, asyncio.Future[tuple[bytes, bytes]]]] = {}
+        self._late: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    @property
+    def up(self) -> bool:
+        return self._wire is not None
+
+    async def start(self) -> None:
+        """Connect. Raises OSError, TimeoutError, Refused."""
+        await self._connect(self._servers[0])
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._wire is not None:
+            self._wire.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _, answer in self._asked.values():
+            answer.cancel()
+        if self._late is not None:
+            self._late.cancel()
+
+    def spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- what is said
+
+    async def request(self, subject: str, data: bytes, headers: bytes, timeout: float) -> tuple[bytes, bytes]:
+        """The headers and the data of the first answer. Raises NoAnswer, BusUnavailable."""
+        number = next(self._numbers)
+        self._send(subject, data, headers, f"{self._inbox}{number}")
+        answer: asyncio.Future[tuple[bytes, bytes]] = self._loop.create_future()
+        self._asked[number] = (self._loop.time() + timeout, answer)
+        if self._late is None:
+            self._late = self._loop.call_later(TICK, self._look_for_late)
+        try:
+            return await answer
+        finally:
+            self._asked.pop(number, None)
+
+    async def publish(self, subject: str, data: bytes, headers: bytes) -> None:
+        """Raises BusUnavailable."""
+        wire = self._send(subject, data, headers, "")
+        if wire.waiting > TURN or wire.full:
+            await wire.taken()
+
+    def subscribe(self, subject: str, handler: Handler, *, queue: str, most: int) -> Hearing:
+        """Hear a subject; up to `most` messages wait for the handler."""
+        hearing = Hearing(self, handler, most)
+        hearing.sid = next(self._sids)
+        self._heard[hearing.sid] = (subject, queue, hearing.hear)
+        if self._wire is not None:
+            self._wire.put(_sub(hearing.sid, subject, queue))
+        return hearing
+
+    def unsubscribe(self, sid: int) -> None:
+        if self._heard.pop(sid, None) is not None and self._wire is not None:
+            self._wire.put(b"UNSUB %d\r\n" % sid)
+
+    def _send(self, subject: str, data: bytes, headers: bytes, reply_to: str) -> "_Wire":
+        wire = self._wire
+        if wire is None:
+            raise BusUnavailable("not connected")
+        if not subject or not subject.isprintable() or " " in subject:
+            raise BusUnavailable(f"not a subject: {subject[:64]!r}")
+        size = len(headers) + len(data)
+        if size > self._info.max_payload:
+            raise BusUnavailable(f"{size} bytes are more than the bus takes in one message ({self._info.max_payload})")
+        if wire.waiting + wire.unsent > MOST_WAITING:
+            raise BusUnavailable("too much waits to be sent")
+        if headers:
+            line = f"HPUB {subject} {reply_to} {len(headers)} {size}".encode()
+            wire.put(b"%b\r\n%b%b\r\n" % (line, headers, data))
+        else:
+            wire.put(b"%b\r\n%b\r\n" % (f"PUB {subject} {reply_to} {size}".encode(), data))
+        return wire
+
+    def _look_for_late(self) -> None:
+        now = self._loop.time()
+        for due, answer in list(self._asked.values()):
+            if due <= now and not answer.done():
+                answer.set_exception(NoAnswer("no answer in time"))
+        self._late = self._loop.call_later(TICK, self._look_for_late) if self._asked else None
+
+    # --- what is heard
+
+    def hear(self, sid: int, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
+        known = self._heard.get(sid)
+        if known is not None:
+            known[2](subject, reply_to, headers, data)
+
+    def _answered(self, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
+        number = subject[len(self._inbox) :]
+        asked = self._asked.get(int(number)) if number.isdecimal() else None
+        if asked is not None and not asked[1].done():
+            asked[1].set_result((headers, data))
+
+    # --- the connection
+
+    def news(self, info: Info) -> None:
+        """The server says how it is, at the start and whenever that changes."""
+        self._info = info
+        scheme = urlsplit(self._servers[0]).scheme
+        self._servers += [url for other in info.connect_urls if (url := f"{scheme}://{other}") not in self._servers]
+
+    def lost(self, wire: "_Wire", why: str) -> None:
+        if self._wire is wire:
+            self._wire = None
+            if not self._closed:
+                log.warning("bus connection lost", why=why)
+                self.spawn(self._connect_again())
+
+    async def _connect_again(self) -> None:
+        for server in itertools.cycle(self._servers[:]):
+            await asyncio.sleep(RECONNECT_PAUSE)
+            try:
+                await self._connect(server)
+            except (OSError, TimeoutError, Refused) as error:
+                log.debug("bus not reached yet", error=repr(error))
+            else:
+                log.info("bus connected again")
+                return
+
+    async def _connect(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("nats", "tls") or not parts.hostname:
+            raise Refused(f"not an address like nats://127.0.0.1:{PORT}: {url}")
+        wire = _Wire(self)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._loop.create_connection(lambda: wire, parts.hostname, parts.port or PORT)
+                info = await wire.greeting
+                if info.tls_required or parts.scheme == "tls":
+                    await wire.encrypt(ssl.create_default_context(), parts.hostname)
+                wire.put(b"CONNECT %b\r\n" % msgspec.json.encode(self._options))
+                wire.put(b"".join(self._subscriptions()))
+                await wire.ask()
+        except BaseException:
+            wire.close()
+            raise
+        if wire.gone:
+            raise Refused("the connection was lost at once")
+        self._wire = wire
+
+    def _subscriptions(self) -> Iterator[bytes]:
+        return (_sub(sid, subject, queue) for sid, (subject, queue, _) in self._heard.items())
+
+
+def _sub(sid: int, subject: str, queue: str) -> bytes:
+    return f"SUB {subject} {queue} {sid}\r\n".encode()
+
+
+class _Wire(asyncio.Protocol):
+    """One TCP connection: bytes to messages, and what goes out in one turn of the loop in one piece."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self.greeting: asyncio.Future[Info] = self._loop.create_future()
+        self.gone = False
+        self.waiting = 0  # bytes that go out with the next turn
+        self._out: list[bytes] = []
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._rest = bytearray()
+        self._pongs: deque[asyncio.Future[None]] = deque()
+        self._quiet: asyncio.TimerHandle | None = None
+        self._silent = 0  # questions since something was heard
+        self._why = "the server has closed it"
+
+    # --- its life
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=TURN)
+        if self._quiet is None:
+            self._quiet = self._loop.call_later(PING_SECONDS, self._is_quiet)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(repr(error) if error is not None else self._why)
+
+    async def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        assert self._transport is not None
+        upgraded = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
+        assert upgraded is not None
+        self.connection_made(upgraded)
+
+    def close(self) -> None:
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+        self._end("closed")
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self, why: str) -> None:
+        if self.gone:
+            return
+        self.gone = True
+        self._writable.set()
+        if self._quiet is not None:
+            self._quiet.cancel()
+        futures: list[asyncio.Future[Any]] = [self.greeting, *self._pongs]
+        for waiting in futures:
+            if not waiting.done():
+                waiting.set_exception(Refused(why))
+                waiting.exception()  # nobody need have waited for it
+        self._link.lost(self, why)
+
+    def _is_quiet(self) -> None:
+        """Ask now and then: a server that is gone without a word is noticed by its silence alone."""
+        if self._silent >= PINGS:
+            self._why = "the server does not answer"
+            self._abort()
+            return
+        self._silent += 1
+        if self.greeting.done():
+            self._ping()
+        self._quiet = self._loop.call_later(PING_SECONDS, self._is_quiet)
+
+    # --- out
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    @property
+    def full(self) -> bool:
+        return not self._writable.is_set()
+
+    def put(self, data: bytes) -> None:
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(data)
+        self.waiting += len(data)
+
+    def _flush(self) -> None:
+        out, self._out, self.waiting = self._out, [], 0
+        if out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(out))
+
+    async def taken(self) -> None:
+        """Wait until the server has taken the most of it. Raises BusUnavailable."""
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._writable.wait()
+        except TimeoutError:
+            raise BusUnavailable("the bus takes nothing more") from None
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    async def ask(self) -> None:
+        """Wait until the server has worked on everything before. Raises Refused."""
+        await self._ping()
+
+    def _ping(self) -> "asyncio.Future[None]":
+        pong: asyncio.Future[None] = self._loop.create_future()
+        self._pongs.append(pong)
+        self.put(b"PING\r\n")
+        return pong
+
+    # --- in
+
+    def data_received(self, data: bytes) -> None:
+        self._silent = 0
+        if self._rest:
+            self._rest += data
+            data = bytes(self._rest)
+            self._rest.clear()
+        try:
+            used = self._take(data)
+            if used < len(data):
+                self._keep(data[used:])
+        except (ValueError, IndexError, Refused, msgspec.MsgspecError) as error:
+            log.error("bus: this is not NATS", error=repr(error))
+            self._why = repr(error)
+            self._abort()
+
+    def _keep(self, rest: bytes) -> None:
+        """What is not whole yet."""
+        if b"\r\n" not in rest[:LONGEST_LINE] and len(rest) > LONGEST_LINE:
+            raise Refused("a line without end")
+        self._rest += rest
+
+    def _take(self, data: bytes) -> int:
+        """Hand over every whole message. Returns how far that went."""
+        at, size, find, hear = 0, len(data), data.find, self._link.hear
+        while at < size:
+            end = find(b"\r\n", at)
+            if end < 0:
+                break
+            first, begin = data[at], end + 2
+            if first == 0x4D:  # MSG subject sid [answer-to] size
+                parts = data[at + 4 : end].decode().split(" ")
+                total = int(parts[-1])
+                after = begin + total + 2
+                if after > size:
+                    break
+                at = after
+                hear(int(parts[1]), parts[0], parts[2] if len(parts) == 4 else "", b"", data[begin : begin + total])
+            elif first == 0x48:  # HMSG subject sid [answer-to] size-of-headers size
+                parts = data[at + 5 : end].decode().split(" ")
+                total = int(parts[-1])
+                after = begin + total + 2
+                if after > size:
+                    break
+                at, split = after, begin + int(parts[-2])
+                reply_to = parts[2] if len(parts) == 5 else ""
+                hear(int(parts[1]), parts[0], reply_to, data[begin:split], data[split : begin + total])
+            else:
+                line, at = data[at:end], begin
+                self._control(line)
+        return at
+
+    def _control(self, line: bytes) -> None:
+        if line == b"PING":
+            self.put(b"PONG\r\n")
+        elif line == b"PONG":
+            if self._pongs and not (pong := self._pongs.popleft()).done():
+                pong.set_result(None)
+        elif line.startswith(b"INFO "):
+            info = msgspec.json.decode(line[5:], type=Info)
+            self._link.news(info)
+            if not self.greeting.done():
+                self.greeting.set_result(info)
+        elif line.startswith(b"-ERR"):
+            self._why = line[5:].decode("utf-8", "replace").strip("'")
+            log.warning("bus", error=self._why)
+        elif line != b"+OK":
+            raise Refused(f"unknown: {line[:64]!r}")
