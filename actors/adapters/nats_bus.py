@@ -13,13 +13,12 @@ from typing import Any
 import msgspec
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import NotFoundError
 
-from actors.adapters.nats_follower import Follower, unsubscribe
+from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import Link, Refused, decode_headers, encode_headers, nobody_heard
 from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, asking, get, recorded
 from actors.adapters.nats_writer import Writer
@@ -217,8 +216,8 @@ class NatsBus:
         found: list[Recorded] = []
         over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-        async def receive(message: Msg) -> None:
-            headers = message.headers or {}
+        async def receive(message: Message) -> None:
+            headers = message.headers
             if over.done():
                 return
             if "Status" in headers:
@@ -228,20 +227,22 @@ class NatsBus:
             else:
                 found.append(recorded(message.subject, message.data, headers))
 
-        inbox = self._client.new_inbox()
+        inbox = self._link.new_inbox()
         query = {"seq": start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
-        async with asking(self._client, "replay"), asyncio.timeout(APPEND_DEADLINE):
-            subscription = await self._client.subscribe(inbox, cb=receive, pending_msgs_limit=PENDING_MESSAGES)
-            try:
-                await self._client.publish(f"$JS.API.DIRECT.GET.{JOURNAL}", msgspec.json.encode(query), reply=inbox)
+        hearing = self._link.subscribe(inbox, receive, most=PENDING_MESSAGES)
+        try:
+            await self._link.publish(f"$JS.API.DIRECT.GET.{JOURNAL}", msgspec.json.encode(query), b"", inbox)
+            async with asyncio.timeout(APPEND_DEADLINE):
                 more = await over
-            finally:
-                await unsubscribe(subscription)
+        except TimeoutError:
+            raise NoAnswer("replay") from None
+        finally:
+            await hearing.stop()
         return found, more and bool(found)
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         follower = Follower(
-            js=self._js, client=self._client, stream=JOURNAL, scope=scope, handler=handler, after=after
+            js=self._js, link=self._link, stream=JOURNAL, scope=scope, handler=handler, after=after
         )
         async with asking(self._client, scope):
             await follower.start()

@@ -1,24 +1,22 @@
-"""Reading the journal on over nats-py, in order and without a gap, however slow the reader is.
+"""Reading the journal on, in order and without a gap, however slow the reader is.
 
-Nothing of nats-py's ordered consumer is used. The consumer's own numbers must grow by one from entry to entry, and
-each heartbeat says the last one that was sent: on any gap a new consumer starts after the last good entry. How much
-may wait here is bounded by acknowledgements (the server stops after `UNACKED` entries; its flow control counts bytes
-only, and 32 MB are more small messages than nats-py keeps), so that the reader falls behind on the server's disk.
+nats-py makes the consumer; nothing of its ordered one is used. The consumer's own numbers must grow by one from entry
+to entry, and each heartbeat says the last one that was sent: on any gap a new consumer starts after the last good
+entry. How much may wait here is bounded by acknowledgements (the server stops after `UNACKED` entries; its flow control
+counts bytes only, and 32 MB are more small messages than a subscription keeps), so that the reader falls behind on the
+server's disk.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from actors.runtime.bus import Recorded
+from actors.adapters.nats_link import Hearing, Link
+from actors.runtime.bus import BusUnavailable, Message, Recorded
 
 log = structlog.get_logger()
 
@@ -39,14 +37,14 @@ class Follower:
         self,
         *,
         js: JetStreamContext,
-        client: Client,
+        link: Link,
         stream: str,
         scope: str,
         handler: Callable[[Recorded], Awaitable[None]],
         after: int,
     ) -> None:
         self._js = js
-        self._client = client
+        self._link = link
         self._stream = stream
         self._scope = scope
         self._handler = handler
@@ -67,7 +65,7 @@ class Follower:
             await self._reading.stop()
 
     async def _consume(self) -> None:
-        reading = self._reading = _Reading(self._client, self.handle)
+        reading = self._reading = _Reading(self._link, self.handle)
         await reading.start(self._js, self._stream, self._scope, self.last + 1)
 
     async def handle(self, recorded: Recorded) -> None:
@@ -87,7 +85,7 @@ class Follower:
                 await self._reading.broken(SILENCE)
                 await self._reading.stop()
                 self._reading = None
-            if self._client.is_connected:
+            if self._link.up:
                 try:
                     await self._consume()
                     continue
@@ -99,17 +97,17 @@ class Follower:
 class _Reading:
     """One consumer, for as long as nothing is missing."""
 
-    def __init__(self, client: Client, handle: Callable[[Recorded], Awaitable[None]]) -> None:
-        self._client = client
+    def __init__(self, link: Link, handle: Callable[[Recorded], Awaitable[None]]) -> None:
+        self._link = link
         self._handle = handle
-        self._subscription: Subscription | None = None
+        self._hearing: Hearing | None = None
         self._broken = asyncio.Event()
         self._delivered = 0  # the consumer's number of the last entry
         self._busy = False
         self._heard = asyncio.get_running_loop().time()
 
     async def start(self, js: JetStreamContext, stream: str, scope: str, start: int) -> None:
-        inbox = self._client.new_inbox()
+        inbox = self._link.new_inbox()
         config = ConsumerConfig(
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=start,
@@ -125,7 +123,7 @@ class _Reading:
             num_replicas=1,
             max_deliver=1,
         )
-        self._subscription = await self._client.subscribe(inbox, cb=self._receive, pending_msgs_limit=PENDING_MESSAGES)
+        self._hearing = self._link.subscribe(inbox, self._receive, most=PENDING_MESSAGES)
         try:
             await js.add_consumer(stream, config)
         except BaseException:
@@ -134,16 +132,16 @@ class _Reading:
 
     async def stop(self) -> None:
         self._broken.set()  # what is still in the queue is not handled any more
-        if self._subscription is not None:
-            await unsubscribe(self._subscription)
+        if self._hearing is not None:
+            await self._hearing.stop()
 
     async def broken(self, silence: float) -> None:
         """Wait until something is missing, or nothing was heard for that many seconds."""
         loop = asyncio.get_running_loop()
         while not self._broken.is_set():
-            waiting = self._busy or (self._subscription is not None and self._subscription.pending_msgs > 0)
+            waiting = self._busy or (self._hearing is not None and self._hearing.waits)
             quiet = 0.0 if waiting else loop.time() - self._heard
-            if quiet >= silence and self._client.is_connected:
+            if quiet >= silence and self._link.up:
                 return
             try:
                 async with asyncio.timeout(max(silence - quiet, IDLE_HEARTBEAT)):
@@ -151,16 +149,14 @@ class _Reading:
             except TimeoutError:
                 pass
 
-    async def _receive(self, message: Msg) -> None:
+    async def _receive(self, message: Message) -> None:
         self._heard = asyncio.get_running_loop().time()
         if self._broken.is_set():
             return
-        headers = message.headers or {}
-        if "Status" in headers:
-            await self._control(message, headers)
+        if "Status" in message.headers:
+            await self._control(message)
             return
-        metadata = message.metadata
-        number, seq = int(metadata.sequence.consumer), int(metadata.sequence.stream)
+        seq, number, at = _place(message.reply_to)
         if number != self._delivered + 1:
             self._miss(number - 1)
             return
@@ -170,9 +166,9 @@ class _Reading:
                 Recorded(
                     subject=message.subject,
                     data=message.data,
-                    headers=headers,
+                    headers=message.headers,
                     seq=seq,
-                    at=metadata.timestamp.timestamp(),
+                    at=at,
                 )
             )
         finally:
@@ -180,25 +176,31 @@ class _Reading:
             self._heard = asyncio.get_running_loop().time()
         self._delivered = number
         if number % ACK_EVERY == 0:
-            await self._client.publish(message.reply, b"+ACK")
+            await self._say(message.reply_to, b"+ACK")
 
-    async def _control(self, message: Msg, headers: dict[str, str]) -> None:
-        sent = int(headers.get(LAST_CONSUMER, self._delivered))
+    async def _control(self, message: Message) -> None:
+        sent = int(message.headers.get(LAST_CONSUMER, self._delivered))
         if sent != self._delivered:
             self._miss(sent)
             return
-        ask = headers.get(STALLED) or message.reply  # flow control asks whether we keep up
+        ask = message.headers.get(STALLED) or message.reply_to  # flow control asks whether we keep up
         if ask:
-            await self._client.publish(ask)
+            await self._say(ask, b"")
+
+    async def _say(self, subject: str, data: bytes) -> None:
+        try:
+            await self._link.publish(subject, data, b"")
+        except BusUnavailable:  # the consumer is lost with the connection
+            self._broken.set()
 
     def _miss(self, sent: int) -> None:
         log.warning("a follower missed entries and starts anew", handled=self._delivered, sent=sent)
         self._broken.set()
 
 
-async def unsubscribe(subscription: Subscription) -> None:
-    """End a subscription, if the connection has not ended it already."""
-    try:
-        await subscription.unsubscribe()
-    except (NatsError, ConnectionClosedError, OSError):
-        log.debug("subscription ended with its connection")
+def _place(reply_to: str) -> tuple[int, int, float]:
+    """Where an entry stands in the stream and with the consumer, and when it was stored: what its acknowledgement's
+    subject says (ADR-15: `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<tries>.<seq>.<number>.<ns>.<left>`)."""
+    tokens = reply_to.split(".")
+    at = 5 if len(tokens) == 9 else 7
+    return int(tokens[at]), int(tokens[at + 1]), int(tokens[at + 2]) / 1e9

@@ -88,13 +88,14 @@ def nobody_heard(headers: bytes, data: bytes) -> bool:
 class Hearing:
     """One subscription. Its messages are handled one at a time and in order; while there are none it costs nothing."""
 
-    __slots__ = ("_handler", "_link", "_most", "_waiting", "sid")
+    __slots__ = ("_handler", "_link", "_lost", "_most", "_waiting", "sid")
 
     def __init__(self, link: "Link", handler: Handler, most: int) -> None:
         self._link = link
         self._handler = handler
         self._most = most
         self._waiting: deque[Message] | None = None
+        self._lost = 0
         self.sid = 0
 
     def hear(self, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
@@ -111,7 +112,14 @@ class Hearing:
         elif len(self._waiting) < self._most:
             self._waiting.append(message)
         else:
-            log.warning("messages are lost: too many wait here", subject=subject)
+            if not self._lost:
+                log.warning("messages are lost: too many wait here", subject=subject, waiting=self._most)
+            self._lost += 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is being handled, or waits for that."""
+        return self._waiting is not None
 
     async def stop(self) -> None:
         """Hear no more, also not what waits."""
@@ -127,6 +135,9 @@ class Hearing:
             except Exception:
                 log.exception("handler failed", subject=message.subject)
         self._waiting = None
+        if self._lost:
+            log.warning("messages were lost", count=self._lost)
+            self._lost = 0
 
 
 class _Answer:
@@ -159,7 +170,8 @@ class Link:
         }  # fmt: skip
         if user:
             self._options |= {"user": unquote(user), "pass": unquote(password or "")}
-        self._inbox = f"_INBOX{'_' + user if user else ''}.{new_id()}."
+        self._inboxes = f"_INBOX{'_' + user if user else ''}."
+        self._inbox = f"{self.new_inbox()}."
         self._wire: _Wire | None = None
         self._info = Info()
         self._heard: dict[int, tuple[str, str, Heard]] = {0: (f"{self._inbox}*", "", self._answered)}
@@ -197,6 +209,10 @@ class Link:
 
     # --- what is said
 
+    def new_inbox(self) -> str:
+        """A subject for answers that nobody else may hear."""
+        return f"{self._inboxes}{new_id()}"
+
     async def request(self, subject: str, data: bytes, headers: bytes, timeout: float) -> tuple[bytes, bytes]:
         """The headers and the data of the first answer. Raises NoAnswer, BusUnavailable."""
         number = next(self._numbers)
@@ -210,13 +226,13 @@ class Link:
         finally:
             self._asked.pop(number, None)
 
-    async def publish(self, subject: str, data: bytes, headers: bytes) -> None:
+    async def publish(self, subject: str, data: bytes, headers: bytes, reply_to: str = "") -> None:
         """Raises BusUnavailable."""
-        wire = self._send(subject, data, headers, "")
+        wire = self._send(subject, data, headers, reply_to)
         if wire.waiting > TURN or wire.full:
             await wire.taken()
 
-    def subscribe(self, subject: str, handler: Handler, *, queue: str, most: int) -> Hearing:
+    def subscribe(self, subject: str, handler: Handler, *, queue: str = "", most: int) -> Hearing:
         """Hear a subject; up to `most` messages wait for the handler."""
         hearing = Hearing(self, handler, most)
         hearing.sid = next(self._sids)
