@@ -35,6 +35,7 @@ from actors.point import keys
 from actors.point.bus_login import BusLogin
 from actors.point.keys import ensure_keys, write_secret
 from actors.point.point import Point
+from actors.runtime import memory
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.logging import configure
@@ -186,6 +187,7 @@ async def serve(settings: Settings) -> int:
             if other != settings.host:
                 what = "entries of the settings are left to another host"
                 log.info(what, host=other, count=len(names), entries=names[:NAMED])
+        memory.settle()
         log.info("actor host is up", host=settings.host, slots=len(ours.all("slot")), trunks=len(ours.all("trunk")))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

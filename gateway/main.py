@@ -19,6 +19,7 @@ from actors.adapters.nats_bus import connect
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.point.keys import KeyRing
+from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.settings import Settings, SettingsError, load
@@ -125,6 +126,7 @@ async def serve(settings: Settings) -> int:
             listener = Listener(app=app, host=settings.http.host, port=port, connections=connections)
             listeners.append(listener)
             await listener.start()
+        memory.settle()
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

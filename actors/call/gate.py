@@ -10,6 +10,7 @@ digits are also tried without their prefixes.
 import re
 from collections.abc import Iterable
 from datetime import datetime, time
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -128,11 +129,21 @@ def _refuse_emergency(digits: str, region: str) -> None:
 
 
 def _is_emergency(number: str, region: str) -> bool:
+    if len(number) > _longest_emergency(region):
+        return False
     return (
         number in EMERGENCY_EVERYWHERE
         or shortnumberinfo.is_emergency_number(number, region)
         or (len(number) < SHORTEST and shortnumberinfo.connects_to_emergency_number(number, region))
     )
+
+
+@cache
+def _longest_emergency(region: str) -> int:
+    """Digits of the longest number that can be an emergency number there: a longer one need not be looked up."""
+    metadata = phonenumbers.PhoneMetadata.short_metadata_for_region(region)
+    known = metadata.emergency.possible_length if metadata is not None and metadata.emergency is not None else ()
+    return max(SHORTEST, *map(len, EMERGENCY_EVERYWHERE), *known)
 
 
 def _parsed(digits: str, region: str) -> phonenumbers.PhoneNumber:

@@ -24,6 +24,7 @@ SCOPE = "ottb.v1.evt.>"
 QUEUE = 10_000  # entries heard and not yet folded; a full queue holds the hearing back
 GROUP = 1_000  # entries in one transaction
 GROUP_BYTES = 8_000_000
+GATHER = 0.01  # seconds that what was heard waits for more, unless somebody waits for it: a transaction costs a thread
 QUIET = 10.0  # seconds without an entry, after which the journal is asked whether there is none
 FIRST_PAUSE, LAST_PAUSE = 0.05, 5.0  # seconds between tries
 
@@ -61,6 +62,7 @@ class Following:
         self._unfollow: Unsubscribe | None = None
         self._task: asyncio.Task[None] | None = None
         self._moved = asyncio.Condition()
+        self._wanted = asyncio.Event()  # somebody waits for what was heard
         self._problems = Problems("ledger")
 
     @property
@@ -114,6 +116,7 @@ class Following:
         """Wait until an entry is in. Raises Refusal(UNAVAILABLE)."""
         if self._has(seq):
             return
+        self._wanted.set()
         try:
             async with asyncio.timeout(deadline), self._moved:
                 await self._moved.wait_for(lambda: self._has(seq))
@@ -260,6 +263,8 @@ class Following:
                 first = await self._queue.get()
         except TimeoutError:
             first = None
+        if first is not None:
+            await self._gather()
         group: list[Recorded] = []
         size = 0
         while first is not None:
@@ -270,6 +275,14 @@ class Following:
             first = self._queue.get_nowait()
         self._look = True
         return group
+
+    async def _gather(self) -> None:
+        try:
+            async with asyncio.timeout(GATHER):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+        self._wanted.clear()
 
     async def _take(self, heard: Sequence[Recorded]) -> None:
         """Fold what comes right after what is in; look at the journal when something is missing before the rest."""
