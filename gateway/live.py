@@ -435,8 +435,9 @@ async def _again_and_again(pause: float, work: Callable[[], Awaitable[None]]) ->
 
 
 def _encode(row: Live, data: dict[str, Any], seq: int) -> str:
+    """The text of a Socket.IO packet (protocol 5: the packet's type, then the event's name and arguments as JSON)."""
     payload = {"event": row.event, "data": data, "seq": seq}
-    return str(TextOnly(EVENT, data=[row.event, payload], namespace="/").encode())
+    return f"{EVENT}{msgspec.json.encode((row.event, payload)).decode()}"
 
 
 def _since(options: Any) -> int | None:
