@@ -9,20 +9,18 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Row:
-    """`ratio` is ours / other. `goal` reads like `>= 0.8`. `enough`: the goal is met whatever the ratio."""
+    """`ratio` is ours / other. `goal` reads like `>= 0.8`."""
 
     name: str
     ours: str
     other: str
     ratio: float
     goal: str
-    enough: bool = False
 
     @property
     def met(self) -> bool:
         comparison, _, figure = self.goal.partition(" ")
-        reached = {">=": operator.ge, "<=": operator.le, "<": operator.lt}[comparison](self.ratio, float(figure))
-        return reached or self.enough
+        return bool({">=": operator.ge, "<=": operator.le, "<": operator.lt}[comparison](self.ratio, float(figure)))
 
 
 def print_table(rows: Sequence[Row]) -> None:

@@ -116,7 +116,10 @@ class Attempts:
         recorded = await self._on_record(call_id, CALL_DIALING)
         if recorded is None:
             return None
-        event = msgspec.json.decode(recorded.data, type=CallDialing)
+        try:
+            event = msgspec.json.decode(recorded.data, type=CallDialing)
+        except UNDECODABLE:
+            raise NOT_READABLE from None
         if (ended := await self._on_record(call_id, CALL_ENDED)) is not None:
             _must_have_dialled(call_id, ended)
         return Started(call_id=call_id, slot=event.slot, trunk=event.trunk, seq=recorded.seq)

@@ -238,8 +238,13 @@ class Host:
             return actor
         if (under_way := self._activating.get(key)) is None:
             under_way = self._activating[key] = self.spawn(self._activate(key, prepare))
-            under_way.add_done_callback(lambda _: self._activating.pop(key, None))
+            under_way.add_done_callback(lambda task: self._activated(key, task))
         return await asyncio.shield(under_way)
+
+    def _activated(self, key: Key, task: "asyncio.Task[Actor[Any]]") -> None:
+        del self._activating[key]
+        if not task.cancelled():
+            task.exception()  # who waited for it has it; when the host dies, nobody does
 
     async def activate_all(
         self, kind: str, ids: Iterable[str], prepare: Callable[[Actor[Any]], None] = lambda actor: None

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from actors.assembly import running
+from actors.call.attempts import call_id_of
 from actors.call.line import Began, Holder, OnRecord
 from actors.runtime.actor import SNAPSHOTS, Snapshot
 from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded
@@ -19,6 +20,7 @@ from actors.settings import Settings
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Slot
 from bus_schemas.call import START_CALL, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotConfig, SlotConfigured
 from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
@@ -75,7 +77,9 @@ def _started_again(spoil: Callable[[FencedBus], Awaitable[object]]) -> tuple[Qua
             for slot in (1, 2):
                 context = Context(command_id=f"c{slot}", user="op", actions=frozenset({Action.CALL_START.value}))
                 start = StartCall(number=f"+38050123000{slot}", slot=slot)
-                await asyncio.gather(ask(bus, START_CALL, start, context), return_exceptions=True)
+                answers = await asyncio.gather(ask(bus, START_CALL, start, context), return_exceptions=True)
+                crashed = [why for why in answers if isinstance(why, Refusal) and why.code is ErrorCode.INTERNAL]
+                assert not crashed, crashed
             await asyncio.sleep(5.0)
             slots = [actor for actor in second.all("slot") if isinstance(actor, SlotActor)]
             return dict(second.quarantined), slots, [number for each in handsets.values() for number in each.dials]
@@ -143,3 +147,13 @@ def test_a_slot_that_another_writes_to_is_tried_again_and_then_left_to_it(
     quarantined, slots, dials = _started_again(spoil)
     assert quarantined.keys() == named
     assert len(slots) == len(dials) == 2 - len(named)
+
+
+def test_a_command_whose_attempt_cannot_be_read_is_refused_and_not_dialled_again() -> None:
+    async def spoil(bus: MemoryBus) -> None:
+        call_id = call_id_of(Context(command_id="c1", user="op"))
+        subject = f"ottb.v1.evt.call.slot-2.{call_id}.dialing"
+        await bus.append(subject, b'{"call_id":', {ID: "bad"}, scope=subject, expect=0)
+
+    _, _, dials = _started_again(spoil)
+    assert dials == ["+380501230002"]
