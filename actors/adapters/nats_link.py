@@ -30,6 +30,7 @@ RECONNECT_PAUSE = 0.2
 PING_SECONDS, PINGS = 2.0, 2  # between two questions; so many without an answer end the connection
 TICK = 0.05  # seconds by which an answer's time may be over late
 MOST_WAITING = 8 * 1024 * 1024  # bytes that may wait to be sent
+MOST_HELD = 128 * 1024 * 1024  # bytes that may wait for handlers
 TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
 PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
 LONGEST_LINE = 64 * 1024
@@ -108,9 +109,11 @@ class Hearing:
         )
         if self._waiting is None:
             self._waiting = deque((message,))
+            self._link.held += len(data)
             self._link.spawn(self._work(self._waiting))
-        elif len(self._waiting) < self._most:
+        elif len(self._waiting) < self._most and self._link.held < MOST_HELD:
             self._waiting.append(message)
+            self._link.held += len(data)
         else:
             if not self._lost:
                 log.warning("messages are lost: too many wait here", subject=subject, waiting=self._most)
@@ -125,13 +128,19 @@ class Hearing:
         """Hear no more, also not what waits."""
         self._link.unsubscribe(self.sid)
         if self._waiting is not None:
+            self._link.held -= sum(len(message.data) for message in self._waiting)
             self._waiting.clear()
 
     async def _work(self, waiting: deque[Message]) -> None:
         while waiting:
             message = waiting.popleft()
+            self._link.held -= len(message.data)
             try:
                 await self._handler(message)
+            except asyncio.CancelledError:
+                if self._link.closed:
+                    raise
+                log.warning("what a handler waited for was cancelled", subject=message.subject)
             except Exception:
                 log.exception("handler failed", subject=message.subject)
         self._waiting = None
@@ -177,27 +186,28 @@ class Link:
         self._heard: dict[int, tuple[str, str, Heard]] = {0: (f"{self._inbox}*", "", self._answered)}
         self._sids = itertools.count(1)
         self._numbers = itertools.count(1)
-        self._asked: dict[int, tuple[float, asyncio.Future[tuple[bytes, bytes]]]] = {}
+        self._asked: dict[int, tuple[float, asyncio.Future[tuple[bytes, bytes]], str]] = {}
         self._late: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._closed = False
+        self.held = 0  # bytes that wait for handlers
+        self.closed = False
 
     @property
     def up(self) -> bool:
-        return self._wire is not None
+        return self._wire is not None and self._wire.ready
 
     async def start(self) -> None:
         """Connect. Raises OSError, TimeoutError, Refused."""
         await self._connect(self._servers[0])
 
     async def close(self) -> None:
-        self._closed = True
+        self.closed = True
         if self._wire is not None:
             self._wire.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _, answer in self._asked.values():
+        for _, answer, _ in self._asked.values():
             answer.cancel()
         if self._late is not None:
             self._late.cancel()
@@ -218,7 +228,7 @@ class Link:
         number = next(self._numbers)
         self._send(subject, data, headers, f"{self._inbox}{number}")
         answer: asyncio.Future[tuple[bytes, bytes]] = self._loop.create_future()
-        self._asked[number] = (self._loop.time() + timeout, answer)
+        self._asked[number] = (self._loop.time() + timeout, answer, subject)
         if self._late is None:
             self._late = self._loop.call_later(TICK, self._look_for_late)
         try:
@@ -247,7 +257,7 @@ class Link:
 
     def _send(self, subject: str, data: bytes, headers: bytes, reply_to: str) -> "_Wire":
         wire = self._wire
-        if wire is None:
+        if wire is None or not wire.ready:
             raise BusUnavailable("not connected")
         if not subject or not subject.isprintable() or " " in subject:
             raise BusUnavailable(f"not a subject: {subject[:64]!r}")
@@ -265,9 +275,9 @@ class Link:
 
     def _look_for_late(self) -> None:
         now = self._loop.time()
-        for due, answer in list(self._asked.values()):
+        for due, answer, subject in list(self._asked.values()):
             if due <= now and not answer.done():
-                answer.set_exception(NoAnswer("no answer in time"))
+                answer.set_exception(NoAnswer(subject))
         self._late = self._loop.call_later(TICK, self._look_for_late) if self._asked else None
 
     # --- what is heard
@@ -294,7 +304,7 @@ class Link:
     def lost(self, wire: "_Wire", why: str) -> None:
         if self._wire is wire:
             self._wire = None
-            if not self._closed:
+            if wire.ready and not self.closed:
                 log.warning("bus connection lost", why=why)
                 self.spawn(self._connect_again())
 
@@ -322,13 +332,14 @@ class Link:
                     await wire.encrypt(ssl.create_default_context(), parts.hostname)
                 wire.put(b"CONNECT %b\r\n" % msgspec.json.encode(self._options))
                 wire.put(b"".join(self._subscriptions()))
+                self._wire = wire  # what is subscribed from now on is told to it
                 await wire.ask()
         except BaseException:
             wire.close()
             raise
         if wire.gone:
             raise Refused("the connection was lost at once")
-        self._wire = wire
+        wire.ready = True
 
     def _subscriptions(self) -> Iterator[bytes]:
         return (_sub(sid, subject, queue) for sid, (subject, queue, _) in self._heard.items())
@@ -346,6 +357,7 @@ class _Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.greeting: asyncio.Future[Info] = self._loop.create_future()
+        self.ready = False  # the server has heard who we are and what we subscribe
         self.gone = False
         self.waiting = 0  # bytes that go out with the next turn
         self._out: list[bytes] = []

@@ -33,6 +33,7 @@ class Script:
         self.info: dict[str, object] = {"max_payload": 1000}
         self.read = b""
         self.connections = 0
+        self.slow: asyncio.Event | None = None
         self.writers: list[asyncio.StreamWriter] = []
         self.url = ""
 
@@ -44,6 +45,8 @@ class Script:
             while line := await reader.readline():
                 self.read += line
                 if line == b"PING\r\n":
+                    if self.slow is not None:
+                        await self.slow.wait()
                     writer.write(b"PONG\r\n")
 
     def say(self, data: bytes) -> None:
@@ -168,6 +171,38 @@ async def test_subscriptions_and_questions_outlive_a_connection(script: Script, 
     script.say(_message(hearing.sid, b"again") + f"MSG {inbox} 0 6\r\nanswer\r\n".encode())
     assert await asked == (b"", b"answer")
     await until(lambda: ear.heard)
+
+
+async def test_what_is_subscribed_while_it_connects_is_heard(script: Script, link: Link) -> None:
+    script.slow = asyncio.Event()
+    script.writers[-1].transport.abort()
+    await until(lambda: not link.up)
+    await until(lambda: script.read.count(b"CONNECT") == 2)
+    ear = Ear()
+    kept, gone = link.subscribe("late.*", ear, most=100), link.subscribe("gone.*", ear, most=100)
+    await gone.stop()
+    with pytest.raises(BusUnavailable):
+        await link.publish("early", b"", b"")
+    script.slow.set()
+    await until(lambda: link.up)
+    await link.publish("now", b"", b"")
+    await script.saw(b"PUB now")
+    assert f"SUB late.*  {kept.sid}\r\n".encode() in script.read
+    assert f"UNSUB {gone.sid}\r\n".encode() in script.read
+
+
+async def test_a_handler_whose_wait_is_cancelled_hears_the_next(script: Script, link: Link) -> None:
+    heard: list[bytes] = []
+
+    async def hear(message: Message) -> None:
+        heard.append(message.data)
+        raise asyncio.CancelledError
+
+    hearing = link.subscribe("a.*", hear, most=100)
+    script.say(_message(hearing.sid, b"1") + _message(hearing.sid, b"2"))
+    await until(lambda: heard == [b"1", b"2"])
+    await until(lambda: not hearing.waits)
+    assert link.held == 0
 
 
 async def test_an_answer_that_does_not_come_is_none(script: Script, link: Link) -> None:
