@@ -1,5 +1,5 @@
-"""The bus port over NATS: requests, messages and single writes over a link of our own (`nats_link.py`), streams,
-followers and replays over nats-py, where every habit of it that could lose or repeat something is dealt with.
+"""The bus port over NATS: what is said, asked, written and read over a link of our own (`nats_link.py`); streams,
+buckets and consumers made by nats-py, where every habit of it that could lose or repeat something is dealt with.
 
 What is avoided of nats-py and why: `publish_async` never reports errors; the KV wrapper misreads limit markers; the
 default `connect()` gives up after 60 tries and notices a dead peer after minutes.
@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import structlog
@@ -19,8 +20,8 @@ from nats.js.api import RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import NotFoundError
 
 from actors.adapters.nats_follower import Follower
-from actors.adapters.nats_link import Link, Refused, decode_headers, encode_headers, nobody_heard
-from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, asking, get, recorded
+from actors.adapters.nats_link import PORT, STATUS, Link, Refused, decode_headers, encode_headers, nobody_heard
+from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking, get, recorded
 from actors.adapters.nats_writer import Writer
 from actors.adapters.random_ids import RandomIds
 from actors.runtime.bus import (
@@ -46,6 +47,7 @@ WRITTEN = "ottb.v1.write."  # what is put here and accepted is stored and said a
 EVENTS = "ottb.v1.evt."
 BUCKETS: Mapping[str, float] = {"OTTB_OWN": 0.0, "OTTB_SNAP": 0.0, "OTTB_IDEM": 24 * 3600.0}  # name: seconds kept
 
+END_OF_BATCH = "204"
 BATCH = 256  # entries of a replay that are asked for at once
 BATCH_BYTES = 4 * 1024 * 1024
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
@@ -83,8 +85,17 @@ class NatsBus:
     ) -> "NatsBus":
         """Connect, or raise BusUnavailable. After that the connection is kept up for ever."""
 
+        if "://" not in url:
+            url = f"nats://{url}"
+        parts = urlsplit(url)
+        if not user and parts.username:
+            user, password = unquote(parts.username), unquote(parts.password or "")
+        where = f"{parts.hostname}:{parts.port or PORT}"  # without a password
+        bus: NatsBus | None = None
+
         async def closed() -> None:
-            on_closed()
+            if bus is not None:
+                on_closed()
 
         async def error(problem: Exception) -> None:
             log.warning("bus", error=repr(problem))
@@ -98,6 +109,7 @@ class NatsBus:
         client, link = Client(), Link(url, name=name, user=user, password=password)
         try:
             async with asyncio.timeout(timeout):
+                await link.start()
                 await client.connect(
                     url,
                     name=name,
@@ -115,13 +127,14 @@ class NatsBus:
                     reconnected_cb=connected,
                     disconnected_cb=lost,
                 )
-                await link.start()
+            if not client.is_connected:  # connect() may return without a connection
+                raise Refused(repr(client.last_error))
         except (OSError, NatsError, TimeoutError, Refused) as problem:
+            await link.close()
             await client.close()
-            raise BusUnavailable(f"cannot connect to {url}: {problem!r}") from None
-        if not client.is_connected:  # connect() may return without a connection
-            raise BusUnavailable(f"cannot connect to {url}: {client.last_error!r}")
-        return cls(client, link)
+            raise BusUnavailable(f"cannot connect to {where}: {problem!r}") from None
+        bus = cls(client, link)
+        return bus
 
     @property
     def connected(self) -> bool:
@@ -220,10 +233,13 @@ class NatsBus:
             headers = message.headers
             if over.done():
                 return
-            if "Status" in headers:
-                over.set_result(int(headers.get("Nats-Num-Pending", "0")) > 0)
-            elif int(headers.get("Nats-Last-Sequence", "0")) != (found[-1].seq if found else 0):
+            status, last = headers.get(STATUS), found[-1].seq if found else 0
+            if status not in (None, NOT_FOUND, END_OF_BATCH):
+                over.set_exception(NoAnswer(f"replay: status {status}"))
+            elif status != NOT_FOUND and int(headers.get("Nats-Last-Sequence", last)) != last:
                 over.set_exception(NoAnswer("replay: an entry was lost on the way"))
+            elif status is not None:
+                over.set_result(int(headers.get("Nats-Num-Pending", "0")) > 0)
             else:
                 found.append(recorded(message.subject, message.data, headers))
 

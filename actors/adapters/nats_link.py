@@ -1,5 +1,5 @@
 """A NATS connection for what every call pays for: requests, answers, messages. Without a task, a queue or a timer for
-each message or each subscription; the rest (streams, consumers, replays) is nats-py's, on a connection of its own.
+each message or each subscription. Streams, buckets and consumers are made by nats-py, on a connection of its own.
 
 Protocol: docs.nats.io/reference/reference-protocols/nats-protocol. A request's answer comes on a subject of ours with
 a number in it; status 503 without a body says that nobody heard the question. Subscriptions and unanswered requests
@@ -13,7 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -26,16 +26,19 @@ log = structlog.get_logger()
 
 PORT = 4222
 CONNECT_SECONDS = 2.0
+TELL_SECONDS = 10.0  # for a server to take in all subscriptions
 RECONNECT_PAUSE = 0.2
 PING_SECONDS, PINGS = 2.0, 2  # between two questions; so many without an answer end the connection
 TICK = 0.05  # seconds by which an answer's time may be over late
 MOST_WAITING = 8 * 1024 * 1024  # bytes that may wait to be sent
-MOST_HELD = 128 * 1024 * 1024  # bytes that may wait for handlers
+MOST_BYTES = 64 * 1024 * 1024  # bytes that may wait for one handler
 TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
 PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
 LONGEST_LINE = 64 * 1024
+LONGEST_SUBJECT = 2048  # characters; with the subject for the answer it must fit into a line of 4 kB
 
 VERSION = b"NATS/1.0"
+STATUS = "Status"
 Heard = Callable[[str, str, bytes, bytes], None]  # subject, subject to answer on, raw headers, data
 
 new_id = RandomIds().new
@@ -72,12 +75,13 @@ def decode_headers(raw: bytes) -> dict[str, str]:
     """Headers by name, the last of a name counts; `Status` where the server has put one into the first line."""
     found: dict[str, str] = {}
     first, *lines = raw.decode("utf-8", "replace").split("\r\n")
-    if status := first[len(VERSION) :].strip():
-        found["Status"] = status[:3]
     for line in lines:
         name, colon, value = line.partition(":")
         if colon:
             found[name.strip()] = value.strip()
+    found.pop(STATUS, None)  # what somebody else calls so
+    if status := first[len(VERSION) :].strip():
+        found[STATUS] = status[:3]
     return found
 
 
@@ -89,13 +93,14 @@ def nobody_heard(headers: bytes, data: bytes) -> bool:
 class Hearing:
     """One subscription. Its messages are handled one at a time and in order; while there are none it costs nothing."""
 
-    __slots__ = ("_handler", "_link", "_lost", "_most", "_waiting", "sid")
+    __slots__ = ("_bytes", "_handler", "_link", "_lost", "_most", "_waiting", "sid")
 
     def __init__(self, link: "Link", handler: Handler, most: int) -> None:
         self._link = link
         self._handler = handler
         self._most = most
         self._waiting: deque[Message] | None = None
+        self._bytes = 0  # that wait
         self._lost = 0
         self.sid = 0
 
@@ -109,11 +114,11 @@ class Hearing:
         )
         if self._waiting is None:
             self._waiting = deque((message,))
-            self._link.held += len(data)
+            self._bytes = len(data)
             self._link.spawn(self._work(self._waiting))
-        elif len(self._waiting) < self._most and self._link.held < MOST_HELD:
+        elif len(self._waiting) < self._most and self._bytes < MOST_BYTES:
             self._waiting.append(message)
-            self._link.held += len(data)
+            self._bytes += len(data)
         else:
             if not self._lost:
                 log.warning("messages are lost: too many wait here", subject=subject, waiting=self._most)
@@ -128,13 +133,13 @@ class Hearing:
         """Hear no more, also not what waits."""
         self._link.unsubscribe(self.sid)
         if self._waiting is not None:
-            self._link.held -= sum(len(message.data) for message in self._waiting)
             self._waiting.clear()
+            self._bytes = 0
 
     async def _work(self, waiting: deque[Message]) -> None:
         while waiting:
             message = waiting.popleft()
-            self._link.held -= len(message.data)
+            self._bytes -= len(message.data)
             try:
                 await self._handler(message)
             except asyncio.CancelledError:
@@ -171,14 +176,12 @@ class Link:
     def __init__(self, url: str, *, name: str, user: str | None, password: str | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._servers = [url]
-        parts = urlsplit(url)
-        user, password = user or parts.username, password or parts.password
         self._options: dict[str, Any] = {
             "verbose": False, "pedantic": False, "lang": "python", "version": "1", "protocol": 1, "headers": True,
             "no_responders": True, "echo": True, "name": name,
         }  # fmt: skip
         if user:
-            self._options |= {"user": unquote(user), "pass": unquote(password or "")}
+            self._options |= {"user": user, "pass": password or ""}
         self._inboxes = f"_INBOX{'_' + user if user else ''}."
         self._inbox = f"{self.new_inbox()}."
         self._wire: _Wire | None = None
@@ -189,7 +192,6 @@ class Link:
         self._asked: dict[int, tuple[float, asyncio.Future[tuple[bytes, bytes]], str]] = {}
         self._late: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.held = 0  # bytes that wait for handlers
         self.closed = False
 
     @property
@@ -207,8 +209,9 @@ class Link:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _, answer, _ in self._asked.values():
-            answer.cancel()
+        for _, answer, subject in self._asked.values():
+            if not answer.done():
+                answer.set_exception(NoAnswer(subject))
         if self._late is not None:
             self._late.cancel()
 
@@ -259,7 +262,7 @@ class Link:
         wire = self._wire
         if wire is None or not wire.ready:
             raise BusUnavailable("not connected")
-        if not subject or not subject.isprintable() or " " in subject:
+        if not subject.isprintable() or " " in subject or not 0 < len(subject) <= LONGEST_SUBJECT:
             raise BusUnavailable(f"not a subject: {subject[:64]!r}")
         size = len(headers) + len(data)
         if size > self._info.max_payload:
@@ -299,7 +302,8 @@ class Link:
         """The server says how it is, at the start and whenever that changes."""
         self._info = info
         scheme = urlsplit(self._servers[0]).scheme
-        self._servers += [url for other in info.connect_urls if (url := f"{scheme}://{other}") not in self._servers]
+        known = self._servers[:1]  # the others are as the server says now
+        self._servers = known + [url for other in info.connect_urls if (url := f"{scheme}://{other}") not in known]
 
     def lost(self, wire: "_Wire", why: str) -> None:
         if self._wire is wire:
@@ -315,6 +319,8 @@ class Link:
                 await self._connect(server)
             except (OSError, TimeoutError, Refused) as error:
                 log.debug("bus not reached yet", error=repr(error))
+            except ValueError as error:  # no address, says the resolver, or the URL
+                log.warning("bus: an address of another server is none", error=repr(error))
             else:
                 log.info("bus connected again")
                 return
@@ -322,7 +328,7 @@ class Link:
     async def _connect(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("nats", "tls") or not parts.hostname:
-            raise Refused(f"not an address like nats://127.0.0.1:{PORT}: {url}")
+            raise Refused(f"not an address like nats://127.0.0.1:{PORT}")
         wire = _Wire(self)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -333,6 +339,7 @@ class Link:
                 wire.put(b"CONNECT %b\r\n" % msgspec.json.encode(self._options))
                 wire.put(b"".join(self._subscriptions()))
                 self._wire = wire  # what is subscribed from now on is told to it
+            async with asyncio.timeout(TELL_SECONDS):
                 await wire.ask()
         except BaseException:
             wire.close()
@@ -493,33 +500,34 @@ class _Wire(asyncio.Protocol):
 
     def _take(self, data: bytes) -> int:
         """Hand over every whole message. Returns how far that went."""
-        at, size, find, hear = 0, len(data), data.find, self._link.hear
+        at, size, find = 0, len(data), data.find
         while at < size:
             end = find(b"\r\n", at)
             if end < 0:
                 break
             first, begin = data[at], end + 2
-            if first == 0x4D:  # MSG subject sid [answer-to] size
-                parts = data[at + 4 : end].decode().split(" ")
-                total = int(parts[-1])
+            if first == 0x4D or first == 0x48:  # MSG subject sid [answer-to] size, HMSG ... size-of-headers size
+                parts = data[at:end].split(b" ")
+                total, sid = int(parts[-1]), int(parts[2])
                 after = begin + total + 2
                 if after > size:
                     break
                 at = after
-                hear(int(parts[1]), parts[0], parts[2] if len(parts) == 4 else "", b"", data[begin : begin + total])
-            elif first == 0x48:  # HMSG subject sid [answer-to] size-of-headers size
-                parts = data[at + 5 : end].decode().split(" ")
-                total = int(parts[-1])
-                after = begin + total + 2
-                if after > size:
-                    break
-                at, split = after, begin + int(parts[-2])
-                reply_to = parts[2] if len(parts) == 5 else ""
-                hear(int(parts[1]), parts[0], reply_to, data[begin:split], data[split : begin + total])
+                split = begin + (int(parts[-2]) if first == 0x48 else 0)
+                named = parts[1], (parts[3] if len(parts) == (6 if first == 0x48 else 5) else b"")
+                self._hand_over(sid, named, data[begin:split], data[split : begin + total])
             else:
                 line, at = data[at:end], begin
                 self._control(line)
         return at
+
+    def _hand_over(self, sid: int, named: tuple[bytes, bytes], headers: bytes, data: bytes) -> None:
+        try:
+            subject, reply_to = named[0].decode(), named[1].decode()
+        except UnicodeDecodeError:  # the server passes such names on; none of ours is one
+            log.debug("bus: a name that is not UTF-8", subject=repr(named[0]), reply_to=repr(named[1]))
+            return
+        self._link.hear(sid, subject, reply_to, headers, data)
 
     def _control(self, line: bytes) -> None:
         if line == b"PING":

@@ -1,4 +1,4 @@
-"""Single messages of a stream over nats-py: how to ask for one, and what an answer says."""
+"""Single messages of a stream: how to ask for one, and what an answer says."""
 
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
@@ -11,12 +11,13 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 
-from actors.adapters.nats_link import Link, decode_headers, nobody_heard
+from actors.adapters.nats_link import STATUS, Link, decode_headers, nobody_heard
 from actors.runtime.bus import BusUnavailable, NoAnswer, Recorded
 
 JOURNAL = "OTTB_EVT"
 TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
 NO_MESSAGE = 10037
+NOT_FOUND = "404"
 
 
 @asynccontextmanager
@@ -45,7 +46,11 @@ async def get(link: Link, stream: str, query: Mapping[str, Any], *, certain: boo
     raw, data = await link.request(subject, asked, b"", TRY_TIMEOUT)
     must_be_heard(stream, raw, data)
     found = decode_headers(raw) if raw else {}
-    return None if "Status" in found else recorded("", data, found)
+    if (status := found.get(STATUS)) == NOT_FOUND:
+        return None
+    if status is not None:
+        raise BusUnavailable(f"{stream}: status {status}")
+    return recorded("", data, found)
 
 
 def must_be_heard(stream: str, headers: bytes, data: bytes) -> None:

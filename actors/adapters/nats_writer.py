@@ -131,6 +131,11 @@ class Writer:
         except NoAnswer:  # it may have been stored
             write.again = True
             return None
+        except BusUnavailable:  # it was not sent this time
+            if write.again:
+                return None
+            self._settle(write)
+            raise
         if nobody_heard(headers, data):  # a server that has just started takes a moment
             return None
         acked = _decode_ack(data)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.adapters import nats_link
+from actors.adapters import nats_link, nats_writer
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_link import Link, Refused, decode_headers, encode_headers, nobody_heard
-from actors.runtime.bus import BusUnavailable, Message, NoAnswer
+from actors.runtime.bus import ID, BusUnavailable, Message, NoAnswer
 from tests.runtime.test_buses import server
 
 
@@ -134,10 +134,11 @@ def test_the_servers_own_words_are_known() -> None:
     assert nobody_heard(b"NATS/1.0 503\r\n\r\n", b"")
     assert not nobody_heard(b"NATS/1.0\r\nStatus: 503\r\n\r\n", b"")
     assert decode_headers(b"NATS/1.0 404 No Messages\r\n\r\n") == {"Status": "404"}
+    assert decode_headers(b"NATS/1.0\r\nStatus: 404\r\n\r\n") == {}
     assert decode_headers(b"NATS/1.0\r\nA: 1\r\nA: 2\r\nno colon\r\n\r\n") == {"A": "2"}
 
 
-@pytest.mark.parametrize("subject", ["", "a b", "a\r\nPUB b 0", "a\tb"])
+@pytest.mark.parametrize("subject", ["", "a b", "a\r\nPUB b 0", "a\tb", "a" * 3000])
 async def test_what_is_no_subject_is_never_sent(script: Script, link: Link, subject: str) -> None:
     with pytest.raises(BusUnavailable):
         await link.publish(subject, b"x", b"")
@@ -202,7 +203,7 @@ async def test_a_handler_whose_wait_is_cancelled_hears_the_next(script: Script, 
     script.say(_message(hearing.sid, b"1") + _message(hearing.sid, b"2"))
     await until(lambda: heard == [b"1", b"2"])
     await until(lambda: not hearing.waits)
-    assert link.held == 0
+    assert hearing._bytes == 0
 
 
 async def test_an_answer_that_does_not_come_is_none(script: Script, link: Link) -> None:
@@ -280,6 +281,79 @@ async def test_a_server_that_takes_nothing_holds_no_more_than_so_much(monkeypatc
             writer.transport.abort()
 
 
+async def test_names_that_are_not_utf8_cost_that_message_alone(script: Script, link: Link) -> None:
+    """The server passes them on: everybody on the bus could end everybody's connection."""
+    ear = Ear()
+    hearing = link.subscribe("a.>", ear, most=100)
+    odd = b"MSG a.\xff %d 1\r\n1\r\nMSG a.b %d _R.\xff 1\r\n2\r\n" % (hearing.sid, hearing.sid)
+    script.say(odd + b"HMSG a.\xff %d 12 13\r\nNATS/1.0\r\n\r\n3\r\n" % hearing.sid + _message(hearing.sid, b"4"))
+    await until(lambda: ear.heard)
+    assert [message.data for message in ear.heard] == [b"4"] and script.connections == 1
+
+
+async def test_one_that_is_stuck_takes_nothing_from_others(
+    script: Script, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_link, "MOST_BYTES", 1000)
+    stuck, ear = asyncio.Event(), Ear()
+
+    async def wait(message: Message) -> None:
+        await stuck.wait()
+
+    one, other = link.subscribe("a.*", wait, most=10_000), link.subscribe("b.*", ear, most=10_000)
+    script.say(_message(one.sid, b"x" * 100) * 50 + _message(other.sid, b"y" * 100) * 5)
+    await until(lambda: len(ear.heard) == 5)
+    assert one._lost in (39, 40) and one._bytes <= 1000
+    stuck.set()
+    await until(lambda: not one.waits)
+    assert one._bytes == 0
+
+
+async def test_the_real_server_passes_odd_names_on_and_nobody_is_cut_off(tmp_path: Path) -> None:
+    async with server(tmp_path, PLAIN) as port:
+        bus = await NatsBus.connect(f"127.0.0.1:{port}", name="t")
+        ear = Ear()
+        await bus.subscribe("a.>", ear)
+        assert bus._link._wire is not None
+        await bus._link._wire.ask()
+        wire = bus._link._wire
+        _, raw = await asyncio.open_connection("127.0.0.1", port)
+        raw.write(b"CONNECT {}\r\nPUB a.\xff 1\r\n1\r\nPUB a.b _R.\xff 1\r\n2\r\nPUB a.c 1\r\n3\r\nPING\r\n")
+        await until(lambda: ear.heard)
+        assert [message.data for message in ear.heard] == [b"3"] and bus._link._wire is wire
+        raw.close()
+        await bus.close()
+
+
+async def test_a_write_that_was_sent_once_is_never_called_unsent(
+    script: Script, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_writer, "TRY_TIMEOUT", 0.1)
+    monkeypatch.setattr(nats_writer, "APPEND_DEADLINE", 0.5)
+    writer = nats_writer.Writer(link)
+    writing = asyncio.ensure_future(writer.write("S", "s.a", b"", {ID: "n"}, {}))
+    await script.saw(b"HPUB s.a")
+    monkeypatch.setattr(nats_link, "MOST_WAITING", -1)  # from now on nothing is sent
+    with pytest.raises(NoAnswer):
+        await writing
+    with pytest.raises(BusUnavailable):
+        await writer.write("S", "s.b", b"", {ID: "other"}, {})
+    assert writer._unsettled.keys() == {"n"}
+
+
+@pytest.mark.parametrize("address", ["nats-2.example:99999", "nats..example:4222", "[", "127.0.0.1:1"])
+async def test_an_address_that_is_none_does_not_end_the_reconnecting(script: Script, address: str) -> None:
+    script.info["connect_urls"] = [address]
+    link = Link(script.url, name="t", user=None, password=None)
+    await link.start()
+    for connections in (2, 3):
+        script.writers[-1].transport.abort()
+        await until(lambda: not link.up)
+        await until(lambda: link.up)
+        assert script.connections == connections
+    await link.close()
+
+
 async def test_who_handles_slowly_loses_what_does_not_fit(script: Script, link: Link) -> None:
     go_on, heard = asyncio.Event(), []
 
@@ -298,6 +372,7 @@ async def test_who_handles_slowly_loses_what_does_not_fit(script: Script, link: 
     await until(lambda: heard[-1] == b"on")
 
 
+PLAIN = 'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{store}" }}\n'
 TLS = """listen: "127.0.0.1:{port}"
 jetstream {{ store_dir: "{store}" }}
 tls {{ cert_file: "CERT", key_file: "KEY" }}
