@@ -102,13 +102,16 @@ class Attempts:
         try:
             return await forward(self._host.bus, rpc, request, context, retry=retry)
         except Refusal as refusal:
-            host = (refusal.details or {}).get("host")  # the records name it where nobody owns the line
-            if refusal.code is not ErrorCode.UNAVAILABLE or host is None:
+            nobody = refusal.code is ErrorCode.UNAVAILABLE
+            host = (refusal.details or {}).get("host") if nobody else None  # named where nobody owns the line
+            if host is None and refusal.code is not ErrorCode.NOT_FOUND:
                 raise
-        first = await self.first(call_id_of(context))
-        if first is None:
-            raise Unowned(host)
-        return Page(body=answer(first), seq=first.seq)
+            first = await self.first(call_id_of(context))  # it may have been theirs to see, then
+            if first is not None:
+                return Page(body=answer(first), seq=first.seq)
+            if host is None:
+                raise
+            raise Unowned(host) from None
 
     async def first(self, call_id: str) -> Started | None:
         """The attempt that is on record for a call, by the word of the journal's leader. Raises Refusal, also for an

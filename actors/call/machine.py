@@ -233,8 +233,11 @@ def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
 
 def _placed(call: Call, placed: Placed, now: Moment, patience: Patience) -> Decision[CallEvent]:
     """The order has left. What the phone told meanwhile is looked at now: before, nobody could know whose call it was.
-    The first call that came up after the order is ours."""
+    The first call that came up after the order is ours; but where one was over before the order had left, somebody may
+    have dialled it by hand while the order waited, and only the phone's note of the order tells."""
     before = call
+    if any(early.seen.phase is CallPhase.DISCONNECTED for early in call.early):
+        return _doubtful(replace(call, after_ref=placed.after_ref))
     call = replace(call, placing=False, early=(), after_ref=placed.after_ref)
     events: tuple[CallEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -278,8 +281,11 @@ def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decisi
     if call.placing and call.ref is None and call.trunk is None:
         return Decision(state=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
     first, happened = call.ref is None, now.earlier(seen.age)
+    unwatched = call.trunk is None and call.resumed is not None and call.heard <= call.resumed
     call = replace(call, ref=seen.ref, heard=now.mono, missed=None)
     named: tuple[Effect, ...] = (_to_line(call, Named(call_id=call.call_id, ref=seen.ref)),) if first else ()
+    if seen.phase is CallPhase.DISCONNECTED and unwatched and call.answered is None:
+        return Decision(state=call, effects=(*named, _look(call, ASK)))  # it may have been answered meanwhile
     if seen.phase is CallPhase.DISCONNECTED:
         ended = _over(call, happened, reason=seen.reason or EndReason.UNKNOWN, cause=seen.cause)
         return Decision(state=call, events=ended.events, effects=(*named, *ended.effects))

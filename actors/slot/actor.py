@@ -236,11 +236,16 @@ class SlotActor(LineActor[Slot]):
 
     async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         before = self.live.ref
+
+        def leaves() -> bool:
+            """Asked when the order can go: calls that came up while it waited were before it."""
+            nonlocal before
+            before = self.live.ref
+            return self.wanted(order.call_id)
+
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
-                await self._the_phone().dial(
-                    order.number, order.call_id, lambda: self.wanted(order.call_id)
-                )
+                await self._the_phone().dial(order.number, order.call_id, leaves)
         except PhoneUnreachable as error:
             if not self.wanted(order.call_id):
                 return self.withdrawn(order.call_id)

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.runtime.actor import Actor
 from actors.runtime.bus import ID
@@ -14,6 +16,8 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import START_CALL, CallStarted, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.slot import SlotConfigured
 from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
 from simulators.callers import EVERYTHING
 from simulators.clock_loop import SimLoop, run
@@ -42,10 +46,12 @@ def play(story: Callable[[World], Awaitable[Any]]) -> Any:
         return run(main, 1)
 
 
-async def start(world: World, slot: int, id: str = "one") -> tuple[CallStarted | Refusal, float]:
+async def start(
+    world: World, slot: int, id: str = "one", actions: frozenset[str] = EVERYTHING
+) -> tuple[CallStarted | Refusal, float]:
     """The answer at host a, and how long it took."""
     began = world.now
-    context = Context(command_id=id, user="op", actions=EVERYTHING)
+    context = Context(command_id=id, user="op", actions=actions)
     try:
         answer: CallStarted | Refusal = await ask(
             world.gateways[0], START_CALL, StartCall(number=NUMBER, slot=slot), context
@@ -106,6 +112,27 @@ def test_a_repeat_of_what_was_done_there_gets_its_answer() -> None:
     first, again = play(story)
     assert isinstance(first, CallStarted)
     assert again == first
+
+
+def test_a_repeat_gets_its_answer_though_the_slot_has_been_given_to_somebody_else() -> None:
+    only = frozenset({Action.CALL_START.value})
+
+    async def story(world: World) -> tuple[Any, Any, Any]:
+        first, _ = await start(world, THEIRS)
+        await kill(world, "b")
+        bus, scope = world.gateways[0], f"ottb.v1.evt.slot.{THEIRS}.*"
+        last, made = await bus.last(scope), await bus.last(scope.replace("*", "configured"))
+        assert last is not None and made is not None
+        configured = msgspec.json.decode(made.data, type=SlotConfigured)
+        theirs = replace(configured, config=replace(configured.config, user="somebody"))
+        await bus.append(made.subject, msgspec.json.encode(theirs), {ID: "given"}, scope=scope, expect=last.seq)
+        await asyncio.sleep(1.0)
+        return first, (await start(world, THEIRS, actions=only))[0], (await start(world, THEIRS, "two", only))[0]
+
+    first, again, other = play(story)
+    assert isinstance(first, CallStarted)
+    assert again == first
+    assert isinstance(other, Refusal) and other.code is ErrorCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(("slot", "trunk"), [(OURS, "trunk-2"), (THEIRS, "trunk-1"), (THEIRS, "AUTO")])

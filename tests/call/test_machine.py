@@ -289,6 +289,21 @@ def test_whose_call_came_up_meanwhile_is_known_when_the_order_has_left() -> None
     assert refused is not None and refused.phase is Phase.ENDED
 
 
+def test_a_call_that_was_over_before_the_order_had_left_is_looked_at_before_it_is_taken_for_ours() -> None:
+    """Somebody may have dialled by hand, and given up, while the order waited for a slow phone."""
+    call = _after(
+        (0.2, _seen(CallPhase.DIALING)), (0.6, _seen(CallPhase.DISCONNECTED, EndReason.NETWORK)), placed=False
+    )
+    doubted, decision = _then(call, TOOK, 3.0)
+    assert doubted is not None and decision.events == () and doubted.ref is None
+    assert _orders(decision) == [LookAt(call_id="c_1", why="ask")]
+    noted = Noted("c_1", 0.1)
+    by_hand = PastCall(ref=REF, created_age=2.9, answered_age=None, ended_age=2.5, reason=EndReason.NETWORK)
+    ours = LiveCall(ref="b/TC@5", phase=CallPhase.ALERTING, created_age=0.1, answered_age=None)
+    found, _ = _then(doubted, _looked(Look(live=(ours,), past=(by_hand,), order=noted, boot="b"), "ask", 3.1), 3.1)
+    assert found is not None and found.ref == "b/TC@5" and found.phase is Phase.ALERTING
+
+
 def test_a_cancel_follows_the_dial_at_first_sight() -> None:
     call = _after(placed=False)
     ending = machine.end(call, "op12", "k2", _now(0.2), PATIENCE)
@@ -373,3 +388,17 @@ def test_a_new_owner_goes_on_with_a_hang_up_but_looks_first() -> None:
     _, then = _then(_moved(call, decision), answered, 6.1)
     assert [type(event) for event in then.events] == [CallConnected]
     assert HangUp(call_id="c_1", ref=REF) in _orders(then)
+
+
+def test_a_new_owner_that_has_not_seen_the_call_yet_asks_how_long_it_was_answered() -> None:
+    """It may have been answered while nobody watched, and the news of its end does not say so."""
+    call = _after((0.5, _seen(CallPhase.ALERTING)))
+    call_then = _moved(call, machine.resume(call, _now(6), PATIENCE))
+    asked, decision = _then(call_then, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), 9.0)
+    assert decision.events == () and LookAt(call_id="c_1", why="ask") in _orders(decision)
+    _, decision = _then(asked, _looked(Look(live=(), past=(PAST,)), "ask", 9.0), 9.1)
+    (ended,) = decision.events
+    assert isinstance(ended, CallEnded) and (ended.ring_seconds, ended.duration) == (2, 5)
+    seen, _ = _then(call_then, _looked(Look(live=(replace(LIVE, phase=CallPhase.ALERTING),), past=()), "ask", 6.5), 6.5)
+    _, decision = _then(seen, _seen(CallPhase.DISCONNECTED, EndReason.BUSY), 9.0)
+    assert [type(event) for event in decision.events] == [CallEnded]
