@@ -1,6 +1,6 @@
 """The floor of an originate by HTTP, bus and journal: the steps that a call cannot do without, and nothing else.
 
-One process takes the request (aiohttp) and asks another over NATS (nats-py), which writes the attempt, reads one entry
+One process takes the request (aiohttp) and asks another over NATS (our link), which writes the attempt, reads one entry
 back from the stream's leader, sends the Originate, answers, and writes the end when the PBX tells it. Without users,
 numbers, trunks' states, slots, actors, audit, ledger or live events.
 
@@ -10,62 +10,77 @@ numbers, trunks' states, slots, actors, audit, ledger or live events.
 import asyncio
 import itertools
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 import nats
 from aiohttp import web
-from nats.aio.msg import Msg
 from nats.js.api import StreamConfig
 
 from actors.adapters.ami import AmiClient, AmiMessage
 from actors.adapters.nats_bus import EXPECT, EXPECT_SCOPE
+from actors.adapters.nats_link import Link, encode_headers
+from actors.runtime.bus import Message
 from bench.ami import bare_client, originate
 
 ASKED = "bench.originate"
 ENDED = "bench.call.*.ended"
+PATIENCE = 5.0
+MOST = 1000
+
+
+async def _link(port: int) -> Link:
+    link = Link(f"nats://127.0.0.1:{port}", name="bench", user=None, password=None)
+    await link.start()
+    return link
 
 
 async def host(port: int, ami_port: int) -> None:
     client = await nats.connect(f"nats://127.0.0.1:{port}")
-    js = client.jetstream()
-    await js.add_stream(StreamConfig(name="BENCH", subjects=["bench.call.>"], allow_direct=True))
+    await client.jetstream().add_stream(StreamConfig(name="BENCH", subjects=["bench.call.>"], allow_direct=True))
+    link = await _link(port)
     ids = itertools.count()
-    ending: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def end(call_id: str) -> None:
-        await js.publish(f"bench.call.{call_id}.ended", b"{}")
+        await link.request(f"bench.call.{call_id}.ended", b"{}", b"", PATIENCE)
 
     def on_event(event: AmiMessage) -> None:
         if event["Event"] == "Hangup" and event["Uniqueid"].startswith("c_steps"):
-            task = asyncio.get_running_loop().create_task(end(event["Uniqueid"]))
-            ending.add(task)
-            task.add_done_callback(ending.discard)
+            spawn(end(event["Uniqueid"]))
 
     ami: AmiClient = await bare_client(ami_port, "steps", on_event)
 
-    async def start(message: Msg) -> None:
+    async def start(message: Message) -> None:
+        assert message.reply is not None
         call_id, number = f"c_steps{next(ids)}", msgspec.json.decode(message.data)["to"]
         subject = f"bench.call.{call_id}.dialing"
-        await js.publish(subject, message.data, headers={EXPECT: "0", EXPECT_SCOPE: f"bench.call.{call_id}.*"})
-        await client.request("$JS.API.STREAM.MSG.GET.BENCH", b'{"last_by_subj": "%b"}' % subject.encode())
-        await message.respond(msgspec.json.encode({"call_id": call_id}))
+        expect = encode_headers({EXPECT: "0", EXPECT_SCOPE: f"bench.call.{call_id}.*"})
+        await link.request(subject, message.data, expect, PATIENCE)
+        query = msgspec.json.encode({"last_by_subj": subject})
+        await link.request("$JS.API.STREAM.MSG.GET.BENCH", query, b"", PATIENCE)
+        await message.reply(msgspec.json.encode({"call_id": call_id}), {})
         await originate(ami, call_id, number)
 
-    async def receive(message: Msg) -> None:
-        task = asyncio.get_running_loop().create_task(start(message))
-        ending.add(task)
-        task.add_done_callback(ending.discard)
+    async def receive(message: Message) -> None:
+        spawn(start(message))
 
-    await client.subscribe(ASKED, cb=receive)
+    link.subscribe(ASKED, receive, most=MOST)
     await asyncio.Event().wait()
 
 
 async def http(port: int, http_port: int) -> None:
-    client = await nats.connect(f"nats://127.0.0.1:{port}")
+    link = await _link(port)
 
     async def dial(request: web.Request) -> web.Response:
-        answer = await client.request(ASKED, await request.read(), timeout=5)
-        return web.Response(body=answer.data, status=201, content_type="application/json")
+        _, answer = await link.request(ASKED, await request.read(), b"", PATIENCE)
+        return web.Response(body=answer, status=201, content_type="application/json")
 
     app = web.Application()
     app.router.add_post("/api/pbx/dial", dial)

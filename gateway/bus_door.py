@@ -94,14 +94,13 @@ class BusDoor:
     async def _answer(self, message: Message, kind: Kind, name: str) -> None:
         try:
             answered = await self._carry_out(message, kind, name)
+            assert message.reply is not None
+            await message.reply(_data(answered), _kept(answered.headers))
         except Refusal as refusal:
             await send_refusal(message, refusal)
         except Exception:
             log.exception("bus request failed", subject=message.subject)
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
-        else:
-            assert message.reply is not None
-            await message.reply(_data(answered), _kept(answered.headers))
 
     async def _carry_out(self, message: Message, kind: Kind, name: str) -> web.Response:
         caller = await self._doorkeeper.identify(kind, name)

@@ -20,7 +20,7 @@ import structlog
 from msgspec import Struct
 
 from actors.adapters.random_ids import RandomIds
-from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, NoAnswer
+from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, NoAnswer, TooLarge
 
 log = structlog.get_logger()
 
@@ -155,7 +155,7 @@ class Hearing:
 
 
 class _Answer:
-    """Answers one asker."""
+    """Answers one asker. Raises TooLarge."""
 
     __slots__ = ("_link", "_subject")
 
@@ -166,6 +166,8 @@ class _Answer:
     async def __call__(self, data: bytes, headers: Headers) -> None:
         try:
             await self._link.publish(self._subject, data, encode_headers(headers))
+        except TooLarge:
+            raise
         except BusUnavailable as problem:
             log.info("answer not sent", subject=self._subject, error=str(problem))
 
@@ -266,7 +268,7 @@ class Link:
             raise BusUnavailable(f"not a subject: {subject[:64]!r}")
         size = len(headers) + len(data)
         if size > self._info.max_payload:
-            raise BusUnavailable(f"{size} bytes are more than the bus takes in one message ({self._info.max_payload})")
+            raise TooLarge(f"{size} bytes are more than the bus takes in one message ({self._info.max_payload})")
         if wire.waiting + wire.unsent > MOST_WAITING:
             raise BusUnavailable("too much waits to be sent")
         if headers:

@@ -47,13 +47,18 @@ class BusFull(BusUnavailable):
     Nothing was stored. `Bus.healthy()` says what a person has to do."""
 
 
+class TooLarge(BusUnavailable):
+    """The bus takes no message of this size. Nothing was sent."""
+
+
 class Fenced(BusError):
     """Somebody else wrote to the journal after us: this owner is stale and must stop."""
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One message as it came. `reply`: answers the asker, if there is one; the first answer counts. `reply_to`: the
-    subject that the asker wants the answer on, as they wrote it."""
+    """One message as it came. `reply`: answers the asker, if there is one; the first answer counts. Raises TooLarge;
+    what else keeps it from getting there is in the log. `reply_to`: the subject that the asker wants the answer on, as
+    they wrote it."""
 
     subject: str
     data: bytes

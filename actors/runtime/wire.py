@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.bus import Bus, BusUnavailable, Message, NoAnswer, NobodyThere
+from actors.runtime.bus import Bus, BusUnavailable, Message, NoAnswer, NobodyThere, TooLarge
 from actors.runtime.context import FRESH_HEADER, Context
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
@@ -21,6 +21,8 @@ Reply = TypeVar("Reply")
 ERROR_HEADER = "Ottb-Error"
 CURSOR_HEADER = "Ottb-Next-Cursor"
 SEQ_HEADER = "Ottb-Seq"  # the journal's sequence that the answer includes; see Context.after
+
+TOO_LARGE = Refusal(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
 
 RETRY_FIRST, RETRY_LAST = 0.05, 0.5
 
@@ -112,8 +114,13 @@ async def send_reply(message: Message, reply: Any, *, seq: int = 0) -> None:
         reply = reply.body
     if seq:
         headers[SEQ_HEADER] = str(seq)
-    if message.reply is not None:
+    if message.reply is None:
+        return
+    try:
         await message.reply(_encode(reply), headers)
+    except TooLarge as error:
+        log.error("answer not sent", subject=message.subject, error=str(error))
+        await send_refusal(message, TOO_LARGE)
 
 
 async def send_refusal(message: Message, refusal: Refusal) -> None:

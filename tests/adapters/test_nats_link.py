@@ -17,6 +17,7 @@ from actors.adapters import nats_link, nats_writer
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_link import Link, Refused, decode_headers, encode_headers, nobody_heard
 from actors.runtime.bus import ID, BusUnavailable, Message, NoAnswer
+from actors.runtime.wire import ERROR_HEADER, send_reply
 from tests.runtime.test_buses import server
 
 
@@ -322,6 +323,19 @@ async def test_the_real_server_passes_odd_names_on_and_nobody_is_cut_off(tmp_pat
         await until(lambda: ear.heard)
         assert [message.data for message in ear.heard] == [b"3"] and bus._link._wire is wire
         raw.close()
+        await bus.close()
+
+
+async def test_who_asks_for_more_than_a_message_holds_is_told_at_once(tmp_path: Path) -> None:
+    async with server(tmp_path, PLAIN) as port:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="t")
+
+        async def answer(message: Message) -> None:
+            await send_reply(message, "x" * 2_000_000)
+
+        await bus.subscribe("big", answer)
+        answered = await bus.request("big", b"", {}, timeout=3.0)
+        assert answered.headers[ERROR_HEADER] == "INTERNAL" and b"Ask for less" in answered.data
         await bus.close()
 
 

@@ -53,30 +53,30 @@ class Mishaps:
             victim = random.choice([one for one in VICTIMS if one not in self._busy])
             self._busy.add(victim)
             try:
-                await self._one(victim)
+                if not await self._one(victim):  # it was not there: another fault for this one
+                    self._left += 1
             finally:
                 self._busy.discard(victim)
             if random.random() < 0.6:
                 await self._recover()
             await asyncio.sleep(random.uniform(0.2, 3.0))
 
-    async def _one(self, victim: str) -> None:
+    async def _one(self, victim: str) -> bool:
         chance = random.random()
         if victim == "actors-b" and self.site.net is not None and chance < 0.3:
-            await self._outage()
-        elif chance < 0.65:
-            await self._pause(victim, then_kill=chance < 0.12)
-        else:
-            await self._kill(victim)
+            return await self._outage()
+        if chance < 0.65:
+            return await self._pause(victim, then_kill=chance < 0.12)
+        return await self._kill(victim)
 
     # --- the faults
 
-    async def _pause(self, victim: str, *, then_kill: bool) -> None:
+    async def _pause(self, victim: str, *, then_kill: bool) -> bool:
         low, high = self.pause
         seconds = low * (high / low) ** random.random()
         pid = self.site.signal(victim, signal.SIGSTOP)
         if pid is None:
-            return
+            return False
         faults = self._write_down(victim, "pause", seconds)
         try:
             await asyncio.sleep(seconds)
@@ -85,13 +85,16 @@ class Mishaps:
                 self.site.signal(victim, signal.SIGKILL if then_kill else signal.SIGCONT)
         self.done[f"{victim} stopped{', then killed' if then_kill else ''}"] += 1
         await self._aftermath(faults)
+        return True
 
-    async def _kill(self, victim: str) -> None:
-        if self.site.signal(victim, signal.SIGKILL) is not None:
-            self.done[f"{victim} killed"] += 1
-            await self._aftermath(self._write_down(victim, "crash", 0.0))
+    async def _kill(self, victim: str) -> bool:
+        if self.site.signal(victim, signal.SIGKILL) is None:
+            return False
+        self.done[f"{victim} killed"] += 1
+        await self._aftermath(self._write_down(victim, "crash", 0.0))
+        return True
 
-    async def _outage(self) -> None:
+    async def _outage(self) -> bool:
         assert self.site.net is not None
         port, world = self.site.site.nats_port, self.world
         world.book.fault("outage", "host b", world.now, world.now + OUTAGE)
@@ -101,6 +104,7 @@ class Mishaps:
         finally:
             self.site.net.unblock(port)
         self.done["bus blocked for a host"] += 1
+        return True
 
     def _write_down(self, victim: str, kind: str, seconds: float) -> list[Fault]:
         """Put a fault into the book. Those that last until all is well again."""
