@@ -70,8 +70,13 @@ class Attempts:
         call_id = call_id_of(context)
         if (under_way := self._starting.get(call_id)) is None:
             under_way = self._starting[call_id] = self._host.spawn(self._run(call_id, context, answer, start))
-            under_way.add_done_callback(lambda _: self._starting.pop(call_id, None))
+            under_way.add_done_callback(lambda task: self._ran(call_id, task))
         return await asyncio.shield(under_way)
+
+    def _ran(self, call_id: str, task: "asyncio.Task[Page]") -> None:
+        del self._starting[call_id]
+        if not task.cancelled():
+            task.exception()  # who waited for it has it; when the host dies, nobody does
 
     async def _run(
         self,
