@@ -122,10 +122,23 @@ class CallActor(Actor[Call]):
 
     def may_be_owned(self) -> None:
         """A call is its line's: it lives where that does."""
-        line = self.state.line if self.state is not None else self._line
-        kind, id = line.split("-", 1) if line is not None else ("", "")
-        if line is not None and self._host.get(kind, id) is None:
-            raise NotOurs(f"the call {self.id} is on {line}, which is not here")
+        if self._line_here() is None and self._on_line is not None:
+            raise NotOurs(f"the call {self.id} is on {self._on_line}, which is not here")
+
+    async def make_sure(self) -> None:
+        """Where its line was given to another host meanwhile, that host has the call, and nobody takes it from it."""
+        line = self._line_here()
+        if line is not None:
+            await line.verify()
+            if not line.alive:
+                raise NotOurs(f"the call {self.id} is on {self._on_line}, which somebody else owns by now")
+
+    @property
+    def _on_line(self) -> str | None:
+        return self.state.line if self.state is not None else self._line
+
+    def _line_here(self) -> Actor[Any] | None:
+        return self._host.get(*self._on_line.split("-", 1)) if self._on_line is not None else None
 
     def recorded(self, event: Any) -> None:
         """Tell the line what is on record of it."""
@@ -154,8 +167,8 @@ class CallActor(Actor[Call]):
             self._tell_line(Began(holder=holder, at=self.state.started, seq=self._began))
 
     def _tell_line(self, report: Any) -> None:
-        if (line := self.state.line if self.state is not None else self._line) is not None:
-            kind, id = line.split("-", 1)
+        if self._on_line is not None:
+            kind, id = self._on_line.split("-", 1)
             self._host.tell(kind, id, report)
 
     def evolve(self, state: Call | None, event: Any) -> Call | None:

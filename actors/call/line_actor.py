@@ -211,7 +211,7 @@ class LineActor(Actor[State], Generic[State]):
     async def _hindrance(self, order: Dial) -> DialFailed | None:
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
         caller."""
-        if not self._host.may_act:
+        if not await self._host.surely_may_act():
             return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
         try:
             stands = await asyncio.gather(*(self._stands(*fence) for fence in order.fences))

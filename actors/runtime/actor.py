@@ -172,6 +172,9 @@ class Actor(Generic[State]):
     def may_be_owned(self) -> None:
         """Raise NotOurs where the record, which has just been read, gives this actor to another host."""
 
+    async def make_sure(self) -> None:
+        """Make sure that this host still owns what this actor is part of. Raises NotOurs, BusError."""
+
     async def take_over(self) -> None:
         """Read what a new owner must know besides, now that the barrier is written."""
 
@@ -261,6 +264,7 @@ class Actor(Generic[State]):
         """Become the owner: fold what is on record, then write the barrier. Raises Unreadable, NotOurs, BusError."""
         await self._fold()
         self.may_be_owned()
+        await self.make_sure()
         if not self._host.held:  # it may have run out while the record was read
             raise BusUnavailable("the lease has run out")
         now = moment(self._host.clock)
@@ -293,6 +297,11 @@ class Actor(Generic[State]):
         if tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
         self._refuse_waiting()
+
+    @property
+    def alive(self) -> bool:
+        """It has not ended, by an error or otherwise."""
+        return self._live
 
     @property
     def idle(self) -> bool:

@@ -33,6 +33,7 @@ ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
+VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a verified lease, and between two looks
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
 SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
@@ -102,6 +103,13 @@ class Host:
     def may_act(self) -> bool:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
         return self._ownership.held and not self._stopping and not self._verifying
+
+    async def surely_may_act(self) -> bool:
+        """The same, once a lease that was regained has been verified: what can wait for that is not left undone."""
+        give_up = self.clock.monotonic() + VERIFY_PATIENCE
+        while self._verifying and not self._stopping and self.clock.monotonic() < give_up:
+            await self.pause(VERIFY_LOOK)
+        return self.may_act
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         """Write to the journal, again and again with the same id while the bus is away. Raises Fenced, BusError."""
