@@ -195,6 +195,8 @@ class LineActor(Actor[State], Generic[State]):
         except Fenced:  # it is on record for another line, or has another owner
             self.tell(Drop(call_id=call_id))
         except (Unreadable, NotOurs) as error:
+            if not self.alive:  # the line is somebody else's, and the call with it
+                return
             self._host.quarantine("call", call_id, str(error))
             self.tell(Drop(call_id=call_id))
             if isinstance(error, Unreadable):  # nobody can end it on record, and it shall not hold the line for ever
