@@ -52,7 +52,9 @@ async def host(port: int, ami_port: int) -> None:
         await link.request(f"bench.call.{call_id}.ended", b"{}", b"", PATIENCE)
 
     def on_event(event: AmiMessage) -> None:
-        if event["Event"] == "Hangup" and event["Uniqueid"].startswith("c_steps"):
+        """A call is over with its channel, or when there never was one (`Reason: 0`)."""
+        never = event["Event"] == "OriginateResponse" and event.get("Reason") == "0"
+        if (event["Event"] == "Hangup" or never) and event["Uniqueid"].startswith("c_steps"):
             spawn(end(event["Uniqueid"]))
 
     ami: AmiClient = await bare_client(ami_port, "steps", on_event)
