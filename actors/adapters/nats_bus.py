@@ -131,7 +131,8 @@ class NatsBus:
                 raise Refused(repr(client.last_error))
         except (OSError, NatsError, TimeoutError, Refused) as problem:
             await link.close()
-            await client.close()
+            if client.is_connected:  # one that never was cannot be closed
+                await client.close()
             raise BusUnavailable(f"cannot connect to {where}: {problem!r}") from None
         bus = cls(client, link)
         return bus

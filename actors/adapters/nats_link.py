@@ -35,7 +35,7 @@ MOST_BYTES = 64 * 1024 * 1024  # bytes that may wait for one handler
 TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
 PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
 LONGEST_LINE = 64 * 1024
-LONGEST_SUBJECT = 2048  # characters; with the subject for the answer it must fit into a line of 4 kB
+LONGEST_SUBJECT = 900  # characters; with the subject for the answer it must fit into a line of 4 kB
 
 VERSION = b"NATS/1.0"
 STATUS = "Status"

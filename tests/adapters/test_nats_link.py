@@ -415,6 +415,8 @@ async def test_tls_and_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             with pytest.raises(Refused):
                 await link.start()
             await link.close()
+        with pytest.raises(BusUnavailable, match=f"cannot connect to 127.0.0.1:{port}"):
+            await NatsBus.connect(f"tls://who:wrong@127.0.0.1:{port}", name="t")
         monkeypatch.delenv("SSL_CERT_FILE")
         link = Link(f"tls://127.0.0.1:{port}", name="t", user="who", password="p:w")
         with pytest.raises(OSError):  # a certificate that nobody has vouched for
