@@ -23,6 +23,7 @@ from actors.adapters.nats_bus import EXPECT, EXPECT_SCOPE
 from actors.adapters.nats_link import Link, encode_headers
 from actors.runtime.bus import Message
 from bench.ami import bare_client, originate
+from bench.floor import serve
 
 ASKED = "bench.originate"
 ENDED = "bench.call.*.ended"
@@ -86,10 +87,7 @@ async def http(port: int, http_port: int) -> None:
 
     app = web.Application()
     app.router.add_post("/api/pbx/dial", dial)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", http_port).start()
-    await asyncio.Event().wait()
+    await serve(app, http_port)
 
 
 def main() -> None:

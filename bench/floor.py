@@ -23,6 +23,14 @@ async def echo(port: int) -> None:
     await asyncio.Event().wait()
 
 
+async def serve(app: web.Application, http_port: int) -> None:
+    """Serve on this machine, with nothing in between, until the process is ended."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", http_port).start()
+    await asyncio.Event().wait()
+
+
 async def http(port: int, http_port: int) -> None:
     client = await nats.connect(f"nats://127.0.0.1:{port}")
 
@@ -32,10 +40,7 @@ async def http(port: int, http_port: int) -> None:
 
     app = web.Application()
     app.router.add_get("/api/slots/{slot}", get)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", http_port).start()
-    await asyncio.Event().wait()
+    await serve(app, http_port)
 
 
 def main() -> None:

@@ -85,11 +85,8 @@ class NatsBus:
     ) -> "NatsBus":
         """Connect, or raise BusUnavailable. After that the connection is kept up for ever."""
 
-        if "://" not in url:
-            url = f"nats://{url}"
+        url, user, password = _address(url, user, password)
         parts = urlsplit(url)
-        if not user and parts.username:
-            user, password = unquote(parts.username), unquote(parts.password or "")
         where = f"{parts.hostname}:{parts.port or PORT}"  # without a password
         bus: NatsBus | None = None
 
@@ -309,6 +306,16 @@ class NatsBus:
         subject = f"$KV.{bucket}.{key}"
         headers = {ID: new_id(), **more} | ({} if expect is None else {EXPECT: str(expect)})
         return await self._writer.write(f"KV_{bucket}", subject, data, headers, {"last_by_subj": subject}, ttl)
+
+
+def _address(url: str, user: str | None, password: str | None) -> tuple[str, str | None, str | None]:
+    """An address with its scheme, and who to be there: what is given, or else what the address itself says."""
+    if "://" not in url:
+        url = f"nats://{url}"
+    parts = urlsplit(url)
+    if not user and parts.username:
+        return url, unquote(parts.username), unquote(parts.password or "")
+    return url, user, password
 
 
 async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None]) -> NatsBus:
