@@ -68,15 +68,9 @@ class Attempts:
     ) -> Page:
         """Start a call, or give the answer that this command had the first time. Under way twice, it is one start."""
         call_id = call_id_of(context)
-        if (under_way := self._starting.get(call_id)) is None:
-            under_way = self._starting[call_id] = self._host.spawn(self._run(call_id, context, answer, start))
-            under_way.add_done_callback(lambda task: self._ran(call_id, task))
-        return await asyncio.shield(under_way)
-
-    def _ran(self, call_id: str, task: "asyncio.Task[Page]") -> None:
-        del self._starting[call_id]
-        if not task.cancelled():
-            task.exception()  # who waited for it has it; when the host dies, nobody does
+        return await self._host.share(
+            self._starting, call_id, lambda: self._run(call_id, context, answer, start)
+        )
 
     async def _run(
         self,

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -41,6 +41,8 @@ NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns th
 STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
+K = TypeVar("K")
+Result = TypeVar("Result")
 
 
 class Ownership(Protocol):
@@ -173,12 +175,30 @@ class Host:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.")
         return await actor.order(order, context)
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+    def spawn(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
         """Run something in a task that ends with this host."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def share(
+        self,
+        under_way: "dict[K, asyncio.Task[Result]]",
+        key: K,
+        work: Callable[[], Coroutine[Any, Any, Result]],
+    ) -> Result:
+        """The result of the work that is under way under a key; nobody's cancellation ends it for the others."""
+        if (task := under_way.get(key)) is None:
+            task = under_way[key] = self.spawn(work())
+
+            def over(task: "asyncio.Task[Result]") -> None:
+                del under_way[key]
+                if not task.cancelled():
+                    task.exception()  # who waited for it has it; when the host dies, nobody does
+
+            task.add_done_callback(over)
+        return await asyncio.shield(task)
 
     def crashed(self, actor: Actor[Any], error: BaseException) -> None:
         """An actor has ended by an error: start it again from what is on record, unless it does so too often."""
@@ -244,15 +264,7 @@ class Host:
         key = (kind, id)
         if (actor := self._actors.get(key)) is not None:
             return actor
-        if (under_way := self._activating.get(key)) is None:
-            under_way = self._activating[key] = self.spawn(self._activate(key, prepare))
-            under_way.add_done_callback(lambda task: self._activated(key, task))
-        return await asyncio.shield(under_way)
-
-    def _activated(self, key: Key, task: "asyncio.Task[Actor[Any]]") -> None:
-        del self._activating[key]
-        if not task.cancelled():
-            task.exception()  # who waited for it has it; when the host dies, nobody does
+        return await self.share(self._activating, key, lambda: self._activate(key, prepare))
 
     async def activate_all(
         self, kind: str, ids: Iterable[str], prepare: Callable[[Actor[Any]], None] = lambda actor: None
