@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from actors.adapters.phone_clock import DAY, Aged, Clock, Memory, ages_of
 from actors.slot.phone import (
     CallPhase,
@@ -40,6 +42,7 @@ Answer = TypeVar("Answer")
 
 BOOT = "pocket"
 REBOOT = 8.0  # seconds until a phone is back
+LINE = 0.001  # seconds between two lines of a log that come late
 UP_BEFORE = 100_000.0  # seconds that a phone was up before the world began
 
 PHASE = {
@@ -102,7 +105,8 @@ class Handset:
 
     def look(self, memory: Memory | None) -> tuple[Look, Memory]:
         """What its calls are, told by its own clock, and what to remember for the next look."""
-        clock = Clock(time_of_day=self._its_time(self.now()), uptime=self.now() + UP_BEFORE)
+        now = self.now()
+        clock = Clock(time_of_day=self._its_time(now), epoch=now + self._wrong[-1][1], uptime=now + UP_BEFORE)
         history = list(self.telephony.history)
         aged = {call.id: self._aged(call, clock, memory) for call in history}
         past = [call for call in history if call.state is State.DISCONNECTED]
@@ -278,6 +282,7 @@ class PocketPhone:
         self._step = step
         self._home = here()
         self._memory: Memory | None = None
+        self._lines_until = -1.0  # when the last line that is under way arrives: they keep their order
         self._report: Callable[[Report], None] = lambda report: None
 
     def start(self, report: Callable[[Report], None]) -> None:
@@ -325,12 +330,23 @@ class PocketPhone:
     def hear(self, happened: Happened) -> None:
         if not self._handset.plugged or happened.event in ("CREATED", "DESTROYED", "REQUEST_DISCONNECT"):
             return
-        call = happened.call
+        call, now = happened.call, self._handset.now()
         reason, cause = _why(call.cause) if call.state is State.DISCONNECTED else (None, "")
         phase = CallPhase.ALERTING if happened.event == "ALERTING" else PHASE[call.state]
-        self._say(
-            CallSeen(ref=self._handset.ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming)
-        )
+        seen = CallSeen(ref=self._handset.ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming)
+        lateness = self._handset.wire.lateness()
+        if not lateness and self._lines_until < now:
+            self._say(seen)
+            return
+        self._lines_until = max(self._lines_until + LINE, now + lateness)
+        self._handset.book.fault("late line", self._handset.name, now, self._lines_until)
+        asyncio.get_running_loop().call_at(self._lines_until, self._say_late, seen, now, context=Context())
+
+    def _say_late(self, seen: CallSeen, happened: float) -> None:
+        """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more."""
+        timed = seen.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED)
+        if self._handset.plugged:
+            self._say(replace(seen, age=self._handset.now() - happened) if timed else seen)
 
     def link(self, link: Link) -> None:
         self._say(LinkChanged(link=link))

@@ -72,6 +72,7 @@ async def _play(seed: int, folder: Path) -> Verdict:
         user_calls=loop.random.choice((2, 200, 200)),
         slow=0.1 if Trouble.SLOW in kinds else 0.0,
         deaf=0.08 if Trouble.DEAF in kinds else 0.0,
+        late=0.2 if Trouble.LATE in kinds else 0.0,
     )
     callers, troubles = Callers(world, repeats=Trouble.REPEAT in kinds), Troubles(world, kinds)
     quiet = Quiet()

@@ -30,6 +30,7 @@ class Trouble(StrEnum):
     ECHO = "echo"  # replies come twice, or late
     SLOW = "slow"  # what is asked of phones and the PBX takes up to 10 s
     DEAF = "deaf"  # it is done, and no answer comes
+    LATE = "late"  # what phones say by themselves comes up to 5 s later
     FOREIGN = "foreign"  # people use the phones: calls come in, calls are made by hand
     FAR_END = "far_end"  # the called side hangs up at any moment
     UNPLUG = "unplug"
@@ -108,7 +109,7 @@ class Troubles:
         world.calm = True
         for task in self._tasks:
             task.cancel()
-        world.weather.slow = world.weather.deaf = 0.0
+        world.weather.slow = world.weather.deaf = world.weather.late = 0.0
         world.broker.full = False
         for client in [*world.gateways, *(life.bus for life in world.lives if life.bus.alive)]:
             world.broker.mend(client)

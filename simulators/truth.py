@@ -86,8 +86,12 @@ class Case:
     def slack(self, start: float, end: float) -> float:
         """Seconds by which the record may be off, by what happened until `end`."""
         late = self.faults(start, end, "pause", "look: slow")
-        steps = [fault for fault in self.faults(start, end, "phone clock") if abs(_step(fault)) <= SMALL_STEP]
-        return CLOSE + sum((fault.end or end) - fault.start for fault in late) + sum(abs(_step(one)) for one in steps)
+        late_by = sum((fault.end or end) - fault.start for fault in late)
+        return CLOSE + late_by + sum(abs(_step(one)) for one in self.small_steps(start, end))
+
+    def small_steps(self, start: float, end: float) -> list[Fault]:
+        """The steps of the phone's clock between two moments that pass for slow answers."""
+        return [fault for fault in self.faults(start, end, "phone clock") if abs(_step(fault)) <= SMALL_STEP]
 
 
 def _step(fault: Fault) -> float:
@@ -189,7 +193,8 @@ def _seconds(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding
     slack = case.slack(device.created, stored.at)
     off = abs(ended.duration - talk) > slack or not least - slack <= ended.ring_seconds <= most + slack
     if ended.clock_suspect:
-        if not case.faults(case.attempt.at - 1.0, stored.at, "phone clock", "wall clock", "crash", "away", "pause"):
+        meanwhile = case.faults(case.attempt.at - 1.0, stored.at, "phone clock", "wall clock", "crash", "away", "pause")
+        if not meanwhile and not case.small_steps(0.0, stored.at):  # one before a call shows at the first look after it
             yield "suspect without a reason", "nobody set a clock"
         most_talk = stored.at - case.begun + CLOSE
         set_back = case.faults(0.0, stored.at, "wall clock")  # two machines' clocks may differ ever after

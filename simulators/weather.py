@@ -29,11 +29,16 @@ class Way:
 
 @dataclass
 class Weather:
-    """`slow`, `deaf`: the chances that an order takes long, and that its answer is lost."""
+    """`slow`, `deaf`, `late`: the chances that an order takes long, that its answer is lost, and that what a phone says
+    by itself waits somewhere."""
 
     random: random.Random
     slow: float = 0.0
     deaf: float = 0.0
+    late: float = 0.0
+
+    def lateness(self) -> float:
+        return self.random.choice((0.2, 1.0, 5.0)) if self.late and self.random.random() < self.late else 0.0
 
     def way(self) -> Way:
         way = Way(self.random.expovariate(500.0), self.random.expovariate(500.0))
@@ -52,6 +57,10 @@ class Wire:
         self.weather = weather
         self._waiting: list[asyncio.Future[Any]] = []
         self._cuts = self._deaths = 0
+
+    def lateness(self) -> float:
+        """Seconds that what the device says by itself waits."""
+        return self.weather.lateness() if self.weather is not None else 0.0
 
     def cut(self, *, dead: bool = False) -> None:
         """The way breaks: who waits for an answer hears that none will come. `dead`: so does the device, and what was

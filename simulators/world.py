@@ -96,14 +96,16 @@ class HomeBus(MemoryBus):
 class World:
     """Everything of one seed."""
 
-    def __init__(self, loop: SimLoop, folder: Path, *, user_calls: int, slow: float, deaf: float) -> None:
+    def __init__(
+        self, loop: SimLoop, folder: Path, *, user_calls: int, slow: float, deaf: float, late: float = 0.0
+    ) -> None:
         self.loop = loop
         self.random = loop.random
         self.folder = folder
         self.book = Chronicle()
         self.clock = SimClock(loop)
         self.broker = MemoryBroker(clock=self.clock)
-        self.weather = Weather(loop.random, slow, deaf)
+        self.weather = Weather(loop.random, slow, deaf, late)
         self.handsets = {
             f"pocket{slot}": Handset(f"slot-{slot}", book=self.book, weather=self.weather)
             for slots in SLOTS_OF.values()

@@ -117,10 +117,11 @@ def _age(time_of_day: float, days: int | None, clock: Clock, memory: Memory | No
 
 
 def _age_of_news(age: float, by: float, at_most: float) -> tuple[float, bool]:
-    """The age of what the look before did not show yet. `by`: the clock was set since."""
-    if age <= at_most:
-        return age, by != 0
+    """The age of what the look before did not show yet. `by`: the clock was set since; what cannot have been before
+    that is certain."""
     before_it_was_set = (age - by) % DAY
+    if age <= at_most:
+        return age, abs(before_it_was_set - age) > JITTER and before_it_was_set <= at_most
     return (before_it_was_set, True) if by and before_it_was_set <= at_most else (0.0, True)
 
 

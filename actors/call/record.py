@@ -160,6 +160,11 @@ def not_before(moment: Moment, floor: Moment) -> tuple[Moment, bool]:
     return (moment, False) if behind <= 0 else (replace(floor), behind > CLOCK_SLACK)
 
 
+def _earlier(heard: Moment, told: Moment) -> Moment:
+    """The earlier of the two: what was heard has been before that, not after what followed it."""
+    return told if not_before(told, heard)[0] is not told else heard
+
+
 def alerting(call: Call, now: Moment) -> CallAlerting:
     """It rings at the far end."""
     now, _ = not_before(now, call.started)
@@ -171,7 +176,7 @@ def alerting(call: Call, now: Moment) -> CallAlerting:
 
 def connected(call: Call, now: Moment, *, suspect: bool) -> CallConnected:
     """The far end answered."""
-    now, wrong = not_before(now, call.rung or call.started)
+    now, wrong = not_before(now, call.started)  # that it rang may have been heard late, so is no floor
     return CallConnected(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
         ref=call.ref or "", clock_suspect=suspect or wrong,
@@ -224,7 +229,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         duration=round(talked),
         ring_seconds=round(waited),
         start_time=call.started.at,
-        ring_time=call.rung.at if call.rung else None,
+        ring_time=_earlier(call.rung, answered or now).at if call.rung else None,
         answer_time=answered.at if answered else None,
         ended_by=ended_by,
         clock_suspect=suspect or call.suspect,

@@ -37,6 +37,7 @@ from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
 from actors.slot.phone import (
     NOTE_SLACK,
+    ORDER_LASTS,
     CallPhase,
     CallSeen,
     Health,
@@ -465,7 +466,7 @@ def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
     order = look.order
     if order is None or nameless(order.call_id) not in slot.calls.doubtful:
         return False
-    if seen.suspect or seen.created_age > order.age + NOTE_SLACK:  # when it began nobody can tell: let it be
+    if not -NOTE_SLACK <= order.age - seen.created_age <= ORDER_LASTS:  # when it began nobody can tell: let it be
         return False
     known: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
     came = [one.ref for one in known if came_of(order, one)]

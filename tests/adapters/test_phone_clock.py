@@ -77,7 +77,15 @@ def test_an_end_between_two_looks_is_placed_between_them(
     assert isinstance(past, PastCall) and past.answered_age is not None
     assert past.ended_age == pytest.approx(25 if stepped_after_the_end else 15, abs=0.1)
     assert past.created_age == pytest.approx(50, abs=0.1) and past.answered_age == pytest.approx(49.9, abs=0.1)
-    assert past.suspect is (by != 0)
+    assert past.suspect is (stepped_after_the_end and by % 86_400 != 0)
+
+
+def test_an_end_that_may_have_been_before_a_step_or_after_it_is_suspect() -> None:
+    telephony, wall = one_call(), Wall(STARTS[0], -20.0)
+    before = look(telephony, wall, STEPPED - 20)
+    telephony.end(telephony.live[0], REMOTE, STEPPED + 5)  # 15 s ago by the clock as it is, 35 s as it was
+    past = the_call(look(telephony, wall, STEPPED + 20, before))
+    assert isinstance(past, PastCall) and past.suspect and past.ended_age == pytest.approx(15, abs=0.1)
 
 
 @pytest.mark.parametrize("start", STARTS)

@@ -368,6 +368,18 @@ def test_a_phone_whose_clock_was_set_back_is_clamped_and_marked() -> None:
     assert ended.clock_suspect and ended.duration <= 9 and (ended.answer_time or "") >= ended.start_time
 
 
+def test_a_ringing_that_was_heard_late_makes_no_answer_suspect() -> None:
+    rings = _after((5.0, _seen(CallPhase.ALERTING)))  # since 1.0: the log came late
+    answer = CallSeen(ref=REF, phase=CallPhase.ACTIVE, age=4.0)
+    call, decision = _then(rings, answer, 5.5)
+    (connected,) = decision.events
+    assert isinstance(connected, CallConnected) and (connected.mono, connected.clock_suspect) == (1.5, False)
+    _, decision = _then(call, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), 9.5)
+    (ended,) = decision.events
+    assert isinstance(ended, CallEnded) and (ended.duration, ended.clock_suspect) == (8, False)
+    assert ended.ring_time == ended.answer_time == connected.at
+
+
 def test_a_look_from_before_the_news_is_not_one_of_the_two() -> None:
     call = _after((0.5, _seen(CallPhase.ALERTING)), (9.0, _seen(CallPhase.ACTIVE)))
     for asked in (8.0, 8.5):

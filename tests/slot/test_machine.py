@@ -39,6 +39,15 @@ def test_a_call_that_did_not_come_of_the_noted_order_is_left_alone() -> None:
     assert not _ended(replace(UP, incoming=True), Noted("c_9", 600.5))
 
 
+def test_where_the_clock_was_set_only_an_age_that_fits_the_note_names_a_call() -> None:
+    set_back = replace(UP, suspect=True)
+    assert _ended(set_back, Noted("c_9", 605.0))
+    assert not _ended(set_back, Noted("c_9", 620.0))
+    assert not _ended(set_back, Noted("c_9", 590.0))
+    unknown = replace(set_back, created_age=0.0)  # it went out between the note and the look
+    assert _ended(unknown, Noted("c_9", 5.0)) and not _ended(unknown, Noted("c_9", 20.0))
+
+
 def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() -> None:
     first, second = (Take(call_id=id, user="op12", any_slot=False) for id in ("c_1", "c_2"))
     live = machine.take(SLOT, Live(link=Link.ONLINE), first).state
