@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from bus_schemas.host import HostName
-from bus_schemas.slot import Region, SlotConfig
+from bus_schemas.fields import HostName, Region
+from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
 PREFIX = "OTTB_"

@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 
 from bus_schemas.permissions import BUILT_IN_ROLES, Access, resolve
-from gateway.routes import ROUTES, Part, Route
+from gateway.routes import Part, Route
+from gateway.surface import ROUTES
 from tests.stories.test_auth import forgeries
 from tests.stories.test_point import made
 from tests.support.site import Client, Site, until
