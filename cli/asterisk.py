@@ -16,7 +16,7 @@ from string import Template
 
 import psutil
 
-from simulators.dialplan import carrier_dialplan
+from simulators.carrier.dialplan import carrier_dialplan
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "config" / "asterisk"

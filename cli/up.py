@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 AMI_SECRET = "ami"
 USERS = ("core", "gateway", "watch", "auth", "sys")
 ISSUER_SEED = "issuer_seed"
-MODULES = ("simulators.fleet", "simulators.virtual_pbx", "actors.main", "gateway.main")
+MODULES = ("simulators.phone.main", "simulators.pbx.main", "actors.main", "gateway.main")
 PROBE_SECONDS = 1.0
 ASTERISK_STOP = 0.0  # it can take a minute over its own end, and keeps nothing that we need
 GATEWAY_PATIENCE = 40.0
@@ -98,7 +98,7 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
         found.append(_nats(settings, state, keys))
     found.append(_adb(settings, state))
     if settings.sandbox.enabled:
-        found.append(_python("phones", ["simulators.fleet", *arguments, "--die-with-parent"], common))
+        found.append(_python("phones", ["simulators.phone.main", *arguments], common))
     if has_sandbox_pbx(settings):
         children, ami = _sandbox_pbx(settings, state, keys[AMI_SECRET], arguments, common)
         found += children
@@ -142,7 +142,7 @@ def _sandbox_pbx(
         "OTTB_AMI__MAIN__RECORDINGS": str(state / "recordings"),
     }
     if root is None:
-        virtual = _python("pbx", ["simulators.virtual_pbx", *arguments, "--die-with-parent"], {**common, **ami})
+        virtual = _python("pbx", ["simulators.pbx.main", *arguments], {**common, **ami})
         return [virtual], ami
     sip = settings.sandbox.sip_port
     far = asterisk.carrier(root, state, sip_port=sip + 1, scale=settings.sandbox.time_scale)

@@ -16,8 +16,8 @@ from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, Report
 from bench.parts import free_port, process
 from cli.up import adb_answers, adb_binary
-from simulators.android import Identity
-from simulators.virtual_phone import VirtualPhone
+from simulators.phone.android import Identity
+from simulators.phone.virtual_phone import VirtualPhone
 
 FAST = 0.2  # the carrier at five times its speed
 

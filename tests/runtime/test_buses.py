@@ -17,7 +17,8 @@ from actors.runtime.bus import ID, Fenced, Recorded
 from actors.runtime.ownership import Lease
 from bench.parts import free_port, process
 from cli.up import nats_answers
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.runtime.bus_contract import BusContract, _append
 from tests.support.tcp_proxy import Wire, wire
 

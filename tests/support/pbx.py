@@ -17,7 +17,8 @@ from bench.parts import free_port, process
 from bus_schemas.trunk import TrunkConfig
 from cli import asterisk as real
 from cli.up import ami_answers
-from simulators.virtual_pbx import Trunk, VirtualPbx
+from simulators.pbx.channel import Trunk
+from simulators.pbx.virtual_pbx import VirtualPbx
 
 SECRET = "test-secret"
 ENDPOINTS = ("trunk-1", "trunk-2")

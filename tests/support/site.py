@@ -21,8 +21,8 @@ START_SECONDS = 40.0
 MODULES = {
     "actors": "actors.main",
     "gateway": "gateway.main",
-    "phones": "simulators.fleet",
-    "pbx": "simulators.virtual_pbx",
+    "phones": "simulators.phone.main",
+    "pbx": "simulators.pbx.main",
 }
 
 
