@@ -11,7 +11,7 @@ import pytest
 
 from actors.settings import Adb, Http, Nats, Sandbox, Settings, load
 from cli.doctor import Finding, examine
-from cli.up import CannotStart, check_ports, holder_of, ports
+from cli.site.ports import CannotStart, check_ports, holder_of, ports
 from tests.support.site import ROOT, free_ports
 
 

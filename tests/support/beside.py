@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from actors.settings import load
-from cli.processes import Child, Supervisor
-from cli.up import children, http_is
+from cli.site.children import children
+from cli.site.probes import http_is
+from cli.site.supervisor import Child, Supervisor
 from tests.support.namespace import Namespace
 from tests.support.site import Site, free_ports, until
 

@@ -9,9 +9,9 @@ import pytest
 from actors.adapters.nats_bus import NatsBus
 from actors.runtime.bus import ID, STUCK, BusError, NoAnswer
 from bench.parts import free_port, process
-from cli import bus_care
-from cli.bus_care import free_bytes, look_after
-from cli.up import nats_answers
+from cli.site import bus_care
+from cli.site.bus_care import free_bytes, look_after
+from cli.site.probes import nats_answers
 from tests.runtime.test_buses import NATS_SERVER
 from tests.support.small_disk import small_disk
 

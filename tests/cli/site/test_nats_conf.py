@@ -13,7 +13,9 @@ from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_follower import UNACKED
 from actors.runtime.bus import BusError, Recorded
 from actors.settings import Nats, Sandbox, Settings
-from cli.up import children, nats_answers, passwords
+from cli.site.children import children
+from cli.site.probes import nats_answers
+from cli.site.secrets import secrets_of
 from tests.support.site import free_ports, until
 
 Connect = Callable[[str], Awaitable[NatsBus]]
@@ -42,7 +44,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @asynccontextmanager
 async def logged_in(settings: Settings, user: str) -> AsyncIterator[NatsBus]:
-    secret = passwords(settings.state)[user]
+    secret = secrets_of(settings.state)[user]
     bus = await NatsBus.connect(f"nats://127.0.0.1:{settings.nats.port}", name="test", user=user, password=secret)
     try:
         yield bus

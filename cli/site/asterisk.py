@@ -18,7 +18,7 @@ import psutil
 
 from simulators.carrier.dialplan import carrier_dialplan
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "config" / "asterisk"
 CACHED = Path(os.environ.get("OTTB_ASTERISK", ROOT / ".tools" / "asterisk"))
 PACKAGES = "asterisk,asterisk-modules,sip-tester"

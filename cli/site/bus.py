@@ -2,7 +2,7 @@
 
 from actors.adapters.nats_bus import NatsBus
 from actors.settings import Settings
-from cli.up import passwords
+from cli.site.secrets import secrets_of
 
 
 async def connect(settings: Settings, user: str, *, name: str) -> NatsBus:
@@ -13,5 +13,5 @@ async def connect(settings: Settings, user: str, *, name: str) -> NatsBus:
         settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}",
         name=name,
         user=user if own else settings.nats.user,
-        password=passwords(settings.state)[user] if own else settings.nats.password,
+        password=secrets_of(settings.state)[user] if own else settings.nats.password,
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli import processes
-from cli.processes import Child, GaveUp, Supervisor
+from cli.site import supervisor as module
+from cli.site.supervisor import Child, GaveUp, Supervisor
 from tests.support.site import ROOT
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -80,7 +80,7 @@ async def test_a_killed_child_comes_back_and_its_sibling_is_left_alone(superviso
 async def test_a_child_that_never_stays_up_is_given_up_with_the_end_of_its_log(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
-    monkeypatch.setattr(processes, "INTENSITY", 3)
+    monkeypatch.setattr(module, "INTENSITY", 3)
     await supervisor.start(Child(name="bad", argv=[sys.executable, "-c", "import sys; sys.exit('no such luck')"]))
     with pytest.raises(GaveUp, match=r"bad ended too often(?s:.*)no such luck"):
         async with asyncio.timeout(20):
@@ -119,7 +119,7 @@ async def test_the_last_started_is_stopped_first(supervisor: Supervisor, tmp_pat
 async def test_a_child_that_will_not_stop_is_killed(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
-    monkeypatch.setattr(processes, "STOP_SECONDS", 0.3)
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.3)
     up = tmp_path / "up"
     deaf = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(up)!r}, 'w'); time.sleep(60)"
     await supervisor.start(Child(name="deaf", argv=[sys.executable, "-c", deaf]))
@@ -145,8 +145,8 @@ async def test_waiting_can_be_left_without_ending_the_children(supervisor: Super
 async def test_a_log_that_grew_too_long_is_put_aside(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "LOG_LIMIT", 1000)
-    monkeypatch.setattr(processes, "LOG_CHECK", 0.02)
+    monkeypatch.setattr(module, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(module, "LOG_CHECK", 0.02)
     wordy = "import time\nwhile True: print('x' * 99, flush=True); time.sleep(.001)"
     await supervisor.start(Child(name="wordy", argv=[sys.executable, "-c", wordy]))
     await wait_until((tmp_path / "log" / "wordy.log.1").exists)
@@ -155,7 +155,7 @@ async def test_a_log_that_grew_too_long_is_put_aside(
 def test_all_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     parent = (
         "import asyncio, pathlib, sys\n"
-        "from cli.processes import Child, Supervisor\n"
+        "from cli.site.supervisor import Child, Supervisor\n"
         "async def main():\n"
         f"    s = Supervisor(folder=pathlib.Path({str(tmp_path)!r}), say=print)\n"
         "    for name in 'ab':\n"

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,11 @@ class Child:
     ready: Ready = at_once
     patience: float = 30.0
     stop_seconds: float | None = None
+
+
+def python(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> Child:
+    """A Python module as a child: `arguments` are its name and what it is given."""
+    return Child(name=name, argv=[sys.executable, "-m", *arguments], env=env)
 
 
 class GaveUp(Exception):
