@@ -24,9 +24,9 @@ PURE = [
     *(ROOT / name for name in (
         "actors/call/gate.py", "actors/call/caps.py", "actors/slot/pool.py", "actors/call/line.py",
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
-        "actors/runtime/decision.py", "gateway/openapi.py", "gateway/routes.py", "simulators/carrier/dialplan.py",
-        "simulators/carrier/rules.py", "simulators/phone/dumps.py", "simulators/phone/shell.py",
-        "simulators/phone/telephony.py",
+        "actors/runtime/decision.py", "actors/sandbox.py", "gateway/openapi.py", "gateway/routes.py",
+        "simulators/carrier/dialplan.py", "simulators/carrier/rules.py", "simulators/phone/dumps.py",
+        "simulators/phone/shell.py", "simulators/phone/telephony.py",
     )),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip

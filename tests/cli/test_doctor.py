@@ -23,7 +23,7 @@ def settings(tmp_path: Path) -> Settings:
         nats=Nats(port=nats),
         adb=Adb(port=adb),
         http=Http(point_port=point, dci_port=dci, ottb_port=ottb, workspace_port=workspace),
-        sandbox=Sandbox(control_port=control, base_port=control),
+        sandbox=Sandbox(control_port=control),
     )
 
 
