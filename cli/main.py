@@ -155,9 +155,9 @@ def passwd(config: Path | None, name: str, admin: str, password: str | None, new
 @main.command()
 def version() -> None:
     """Print the version."""
-    from gateway.openapi import VERSION
+    from actors.runtime.version import version as of_package
 
-    click.echo(VERSION)
+    click.echo(of_package())
 
 
 if __name__ == "__main__":

@@ -84,7 +84,6 @@ class Calls:
             endpoint=endpoint,
             number=number,
             exten=values.get("exten", ""),
-            context=values.get("context", ""),
             plan=plan_for(number if not self._refused() else NETWORK_FAILS),
             created=now,
             rings_until=now + int(values.get("timeout", "30000")) / 1000,

@@ -20,7 +20,6 @@ class Channel:
     endpoint: str
     number: str
     exten: str
-    context: str
     plan: Plan
     created: float
     rings_until: float

@@ -15,7 +15,7 @@ CNXN, AUTH, OPEN, OKAY, CLSE, WRTE = 0x4E584E43, 0x48545541, 0x4E45504F, 0x59414
 VERSION = 0x01000001
 MAX_PAYLOAD = 1024 * 1024
 FEATURES = "shell_v2,cmd,stat_v2,ls_v2"
-AUTH_TOKEN, AUTH_SIGNATURE, AUTH_PUBLIC_KEY = 1, 2, 3
+AUTH_TOKEN, AUTH_SIGNATURE = 1, 2
 STREAM_BACKLOG = 64  # unread payloads of one stream; the host may have one under way, so more is a broken host
 
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = 0, 1, 2, 3, 4

@@ -115,12 +115,12 @@ async def _look_around(world: World, callers: Callers, quiet: Quiet) -> None:
     for command in [command for command in callers.commands if command.starts and command.first is not None]:
         await callers.ask(command)
     await asyncio.sleep(3.0)
-    await _probe(world, callers, quiet)
+    await _probe(callers, quiet)
     await asyncio.sleep(30.0)  # a line that finds itself taken away waits until no order to dial can be under way
     await _ask_who_is_busy(world, quiet)
 
 
-async def _probe(world: World, callers: Callers, quiet: Quiet) -> None:
+async def _probe(callers: Callers, quiet: Quiet) -> None:
     """A call on every slot, and as many through each trunk as it has channels."""
     slots = [slot for slots in SLOTS_OF.values() for slot in slots]
     probes: list[tuple[str, Any, Any, str]] = []

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -18,7 +18,6 @@ from cli.site.probes import nats_answers
 from cli.site.secrets import secrets_of
 from tests.support.site import free_ports, until
 
-Connect = Callable[[str], Awaitable[NatsBus]]
 REFUSED = pytest.raises((BusError, TimeoutError))
 
 
