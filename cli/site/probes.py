@@ -17,9 +17,10 @@ async def ami_answers(port: int, host: str = "127.0.0.1") -> bool:
     return (await _first_bytes(port, b"", 21, host)) == b"Asterisk Call Manager"
 
 
-async def http_is(port: int, path: str, host: str, status: bytes = b" 200 ") -> bool:
+async def http_answers(port: int, path: str, host: str) -> bool:
+    """Whether a path is answered with 200."""
     request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-    return status in (await _first_bytes(port, request, 64, host))[:16]
+    return b" 200 " in (await _first_bytes(port, request, 64, host))[:16]
 
 
 async def _first_bytes(port: int, request: bytes, count: int, host: str = "127.0.0.1") -> bytes:

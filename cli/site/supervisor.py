@@ -29,14 +29,14 @@ async def at_once() -> bool:
 
 @dataclass(frozen=True)
 class Child:
-    """One process. `ready` is asked until it says yes, or `patience` seconds are over. It gets `stop_seconds`
+    """One process. `ready` is asked until it says yes, or `ready_timeout` seconds are over. It gets `stop_seconds`
     to stop, None: as long as most; 0: it is killed."""
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Ready = at_once
-    patience: float = 30.0
+    ready_timeout: float = 30.0
     stop_seconds: float | None = None
 
 
@@ -104,12 +104,12 @@ class Supervisor:
         return process
 
     async def _until_ready(self, child: Child, process: asyncio.subprocess.Process) -> None:
-        give_up = asyncio.get_running_loop().time() + child.patience
+        give_up = asyncio.get_running_loop().time() + child.ready_timeout
         while not await child.ready():
             if process.returncode is not None:
                 raise GaveUp(f"{child.name} ended with code {process.returncode}. {self._tail(child.name)}")
             if asyncio.get_running_loop().time() >= give_up:
-                raise GaveUp(f"{child.name} is not ready after {child.patience:g} s. {self._tail(child.name)}")
+                raise GaveUp(f"{child.name} is not ready after {child.ready_timeout:g} s. {self._tail(child.name)}")
             await asyncio.sleep(READY_POLL)
 
     async def _keep(self, child: Child, process: asyncio.subprocess.Process) -> None:

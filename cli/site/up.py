@@ -11,14 +11,14 @@ from typing import Any
 from actors.settings import Settings
 from cli.site import asterisk
 from cli.site.banner import banner
-from cli.site.bus_care import care_for
+from cli.site.bus_watchdog import watch_server
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports
-from cli.site.probes import http_is
+from cli.site.probes import http_answers
 from cli.site.secrets import is_first_start, secrets_of
 from cli.site.supervisor import GaveUp, Supervisor
 
-GATEWAY_PATIENCE = 40.0
+READY_TIMEOUT = 40.0
 
 
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
@@ -31,7 +31,7 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    care = asyncio.ensure_future(_care_for_bus(settings, supervisor, say))
+    watchdog = asyncio.ensure_future(_watch_bus(settings, supervisor, say))
     try:
         for child in children(settings, config):
             say(f"starting {child.name}")
@@ -43,15 +43,15 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
             await _before_the_end(asyncio.Event().wait(), supervisor, stopped)
         say("stopping; calls in progress go on and are taken over at the next start")
     finally:
-        care.cancel()
-        await asyncio.gather(care, return_exceptions=True)
+        watchdog.cancel()
+        await asyncio.gather(watchdog, return_exceptions=True)
         await supervisor.stop()
 
 
-async def _care_for_bus(settings: Settings, supervisor: Supervisor, say: Callable[[str], None]) -> None:
+async def _watch_bus(settings: Settings, supervisor: Supervisor, say: Callable[[str], None]) -> None:
     if settings.nats.url is None:  # otherwise it is somebody else's
         password = secrets_of(settings.state)["sys"]
-        await care_for(settings, password, pid=lambda: supervisor.pid("nats-server"), say=say)
+        await watch_server(settings, password, pid=lambda: supervisor.pid("nats-server"), say=say)
 
 
 async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervisor, stopped: asyncio.Event) -> bool:
@@ -71,11 +71,11 @@ async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervi
 async def _until_ready(settings: Settings) -> None:
     http = settings.http
     waiting = [http.point_port, http.dci_port, http.ottb_port, http.workspace_port]
-    give_up = asyncio.get_running_loop().time() + GATEWAY_PATIENCE
+    give_up = asyncio.get_running_loop().time() + READY_TIMEOUT
     while waiting:
-        waiting = [port for port in waiting if not await http_is(port, "/readyz", http.host)]
+        waiting = [port for port in waiting if not await http_answers(port, "/readyz", http.host)]
         if asyncio.get_running_loop().time() >= give_up:
-            raise GaveUp(f"not ready after {GATEWAY_PATIENCE:g} s; see {settings.state / 'log'} and `ottb doctor`")
+            raise GaveUp(f"not ready after {READY_TIMEOUT:g} s; see {settings.state / 'log'} and `ottb doctor`")
         await asyncio.sleep(0.05)
 
 

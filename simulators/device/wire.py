@@ -19,7 +19,7 @@ class Unanswered(Exception):
 
 
 @dataclass
-class Way:
+class Trip:
     """How one order goes: seconds there and back. `deaf`: no answer comes; whoever waits knows after `deaf` seconds."""
 
     there: float
@@ -28,7 +28,7 @@ class Way:
 
 
 @dataclass
-class Weather:
+class Impairments:
     """`slow`, `deaf`, `late`: the chances that an order takes long, that its answer is lost, and that what a phone says
     by itself waits somewhere."""
 
@@ -40,27 +40,27 @@ class Weather:
     def lateness(self) -> float:
         return self.random.choice((0.2, 1.0, 5.0)) if self.late and self.random.random() < self.late else 0.0
 
-    def way(self) -> Way:
-        way = Way(self.random.expovariate(500.0), self.random.expovariate(500.0))
+    def trip(self) -> Trip:
+        trip = Trip(self.random.expovariate(500.0), self.random.expovariate(500.0))
         if self.random.random() < self.slow:
             long = self.random.choice((0.5, 2.0, 6.0, LATEST))
-            way = Way(long, way.back) if self.random.random() < 0.7 else Way(way.there, long)
+            trip = Trip(long, trip.back) if self.random.random() < 0.7 else Trip(trip.there, long)
         if self.random.random() < self.deaf:
-            way.deaf = self.random.choice((0.05, DEADLINE))
-        return way
+            trip.deaf = self.random.choice((0.05, DEADLINE))
+        return trip
 
 
 class Wire:
     """The way to one device. What was sent arrives, whatever became of the sender; a cut fails what is under way."""
 
-    def __init__(self, weather: Weather | None = None) -> None:
-        self.weather = weather
+    def __init__(self, impairments: Impairments | None = None) -> None:
+        self.impairments = impairments
         self._waiting: list[asyncio.Future[Any]] = []
         self._cuts = self._deaths = 0
 
     def lateness(self) -> float:
         """Seconds that what the device says by itself waits."""
-        return self.weather.lateness() if self.weather is not None else 0.0
+        return self.impairments.lateness() if self.impairments is not None else 0.0
 
     def cut(self, *, dead: bool = False) -> None:
         """The way breaks: who waits for an answer hears that none will come. `dead`: so does the device, and what was
@@ -72,7 +72,7 @@ class Wire:
 
     async def queue(self) -> float:
         """Wait for others who use the way. Returns the seconds that this took, which are part of the deadline."""
-        waited = 0.0 if self.weather is None else self.weather.way().there
+        waited = 0.0 if self.impairments is None else self.impairments.trip().there
         await asyncio.sleep(waited)
         return waited
 
@@ -90,17 +90,29 @@ class Wire:
         `unusual` hears what was unusual about the way, and for how many seconds. Raises Unanswered, and what the
         effect raises.
         """
-        if self.weather is None:
+        if self.impairments is None:
             return effect()
+        trip = self.impairments.trip()
+        trip.there = min(trip.there, LATEST - waited)
+        if trip.there + trip.back > UNUSUAL:
+            unusual("slow", trip.there + trip.back)
+        if trip.deaf is not None:
+            unusual("no answer", max(trip.deaf, trip.there))
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._set_out(trip, effect, answer, goes_on=survives and self.impairments.random.random() < 0.5)
+        _give_up(trip, answer, DEADLINE - waited)
+        self._waiting.append(answer)
+        try:
+            return await answer
+        finally:
+            self._waiting.remove(answer)
+
+    def _set_out(
+        self, trip: Trip, effect: Callable[[], Answer], answer: "asyncio.Future[Answer]", *, goes_on: bool
+    ) -> None:
+        """Send an order on its way. `goes_on`: it arrives in spite of a cut."""
         loop = asyncio.get_running_loop()
-        way = self.weather.way()
-        way.there = min(way.there, LATEST - waited)
-        if way.there + way.back > UNUSUAL:
-            unusual("slow", way.there + way.back)
-        if way.deaf is not None:
-            unusual("no answer", max(way.deaf, way.there))
-        answer: asyncio.Future[Answer] = loop.create_future()
-        cuts, deaths, goes_on = self._cuts, self._deaths, survives and self.weather.random.random() < 0.5
+        cuts, deaths = self._cuts, self._deaths
 
         def arrive() -> None:
             if self._deaths != deaths or (self._cuts != cuts and not goes_on):
@@ -108,22 +120,19 @@ class Wire:
             try:
                 done = effect()
             except Exception as error:  # noqa: BLE001  the device's own refusal travels back
-                if way.deaf is None:
-                    loop.call_later(way.back, _fail, answer, error)
+                if trip.deaf is None:
+                    loop.call_later(trip.back, _fail, answer, error)
             else:
-                if way.deaf is None:
-                    loop.call_later(way.back, _set, answer, done)
+                if trip.deaf is None:
+                    loop.call_later(trip.back, _set, answer, done)
 
-        loop.call_later(way.there, arrive, context=Context())
-        deadline = DEADLINE - waited
-        loop.call_later(
-            deadline if way.deaf is None else min(way.deaf, deadline), _fail, answer, Unanswered(), context=Context()
-        )
-        self._waiting.append(answer)
-        try:
-            return await answer
-        finally:
-            self._waiting.remove(answer)
+        loop.call_later(trip.there, arrive, context=Context())
+
+
+def _give_up(trip: Trip, answer: "asyncio.Future[Any]", deadline: float) -> None:
+    """Whoever waits knows after a while that no answer comes."""
+    seconds = deadline if trip.deaf is None else min(trip.deaf, deadline)
+    asyncio.get_running_loop().call_later(seconds, _fail, answer, Unanswered(), context=Context())
 
 
 def _set(answer: "asyncio.Future[Any]", value: Any) -> None:

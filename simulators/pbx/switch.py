@@ -14,7 +14,7 @@ from actors.trunk.pbx import CdrSeen, Originate, PbxLink, PbxRefused, PbxReport
 from bus_schemas.call import EndReason
 from simulators.carrier.rules import BUSY, INVALID, REJECTED, REMOTE, Cause, Plan, Step, plan_for
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
-from simulators.device.wire import Weather, Wire
+from simulators.device.wire import Impairments, Wire
 
 REASON = {
     BUSY: EndReason.BUSY,
@@ -47,12 +47,12 @@ class SwitchCall:
 class Switch:
     """The PBX itself. `dials`: how often each number went out. `book`: where its calls are written down."""
 
-    def __init__(self, *, book: Chronicle | None = None, weather: Weather | None = None) -> None:
+    def __init__(self, *, book: Chronicle | None = None, impairments: Impairments | None = None) -> None:
         self.calls: dict[str, SwitchCall] = {}
         self.dials: Counter[str] = Counter()
         self.connected = True
         self.book = book if book is not None else Chronicle()
-        self.wire = Wire(weather)
+        self.wire = Wire(impairments)
         self._watchers: list[Watcher] = []
 
     # --- what hosts do to it

@@ -12,7 +12,7 @@ from actors.slot.phone import CallPhase, Link, LiveCall, Look, Noted, PastCall, 
 from bus_schemas.call import EndReason
 from simulators.carrier.rules import Cause
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
-from simulators.device.wire import Weather, Wire
+from simulators.device.wire import Impairments, Wire
 from simulators.phone.telephony import Happened, PhoneCall, State, Telephony
 
 BOOT = "boot"
@@ -49,7 +49,9 @@ class Handset:
     """The phone itself. `dials`: every number it was ever told to call, in order. `book`: where its calls are written
     down, with the line `name`."""
 
-    def __init__(self, name: str = "slot-0", *, book: Chronicle | None = None, weather: Weather | None = None) -> None:
+    def __init__(
+        self, name: str = "slot-0", *, book: Chronicle | None = None, impairments: Impairments | None = None
+    ) -> None:
         self.name = name
         self.telephony = Telephony()
         self.dials: list[str] = []
@@ -58,7 +60,7 @@ class Handset:
         self._boots = 0
         self._noted: tuple[str, float] | None = None
         self.book = book if book is not None else Chronicle()
-        self.wire = Wire(weather)
+        self.wire = Wire(impairments)
         self._wrong = [(0.0, 0.0)]  # from when on the phone's clock was ahead by how much
         self._records: dict[str, DeviceCall] = {}
         self._watchers: list[Watcher] = []

@@ -109,7 +109,7 @@ class Troubles:
         world.calm = True
         for task in self._tasks:
             task.cancel()
-        world.weather.slow = world.weather.deaf = world.weather.late = 0.0
+        world.impairments.slow = world.impairments.deaf = world.impairments.late = 0.0
         world.broker.full = False
         for client in [*world.gateways, *(life.bus for life in world.lives if life.bus.alive)]:
             world.broker.mend(client)

@@ -27,7 +27,7 @@ from bus_schemas.trunk import TrunkConfig
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.device.chronicle import Chronicle
-from simulators.device.wire import Weather
+from simulators.device.wire import Impairments
 from simulators.pbx.simulated_pbx import SimulatedPbx
 from simulators.pbx.switch import Switch
 from simulators.phone.handset import Handset
@@ -111,13 +111,13 @@ class World:
         self.book = Chronicle()
         self.clock = SimClock(loop)
         self.broker = MemoryBroker(clock=self.clock)
-        self.weather = Weather(loop.random, slow, deaf, late)
+        self.impairments = Impairments(loop.random, slow, deaf, late)
         self.handsets = {
-            f"phone{slot}": Handset(f"slot-{slot}", book=self.book, weather=self.weather)
+            f"phone{slot}": Handset(f"slot-{slot}", book=self.book, impairments=self.impairments)
             for slots in SLOTS_OF.values()
             for slot in slots
         }
-        self.switch = Switch(book=self.book, weather=self.weather)
+        self.switch = Switch(book=self.book, impairments=self.impairments)
         self.machines = [self._machine(host, host, user_calls) for host in SLOTS_OF]
         self.gateways = [MemoryBus(self.broker, step=self._pass_time) for _ in range(2)]
         self.lives: list[Life] = []

@@ -99,12 +99,12 @@ async def test_a_child_that_ends_before_it_is_ready_is_not_waited_for(supervisor
     assert time.monotonic() - began < 10
 
 
-async def test_a_child_that_is_never_ready_is_given_up_after_its_patience(supervisor: Supervisor) -> None:
+async def test_a_child_that_is_never_ready_is_given_up_after_a_while(supervisor: Supervisor) -> None:
     async def never() -> bool:
         return False
 
     with pytest.raises(GaveUp, match=r"not ready after 0\.2 s"):
-        await supervisor.start(Child(name="mute", argv=SLEEPER, ready=never, patience=0.2))
+        await supervisor.start(Child(name="mute", argv=SLEEPER, ready=never, ready_timeout=0.2))
 
 
 async def test_the_last_started_is_stopped_first(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ async def complaint(sys: Bus) -> str | None:
     return str(found) if NO_SPACE in found else None
 
 
-async def look_after(
+async def watch_streams(
     sys: Bus, *, free: Callable[[], int], restart: Callable[[], None], say: Callable[[str], None], pause: float = LOOK
 ) -> None:
     """Restart the server whenever a stream of it is stuck on a disk that has space again. Ends never."""
@@ -51,7 +51,7 @@ async def look_after(
             say("the disk is full: nothing is stored. Free some space; then nats-server is restarted by itself")
 
 
-async def care_for(
+async def watch_server(
     settings: Settings, password: str, *, pid: Callable[[], int | None], say: Callable[[str], None]
 ) -> None:
     """Look after this site's own server, whose process id `pid` tells. Ends never."""
@@ -64,12 +64,12 @@ async def care_for(
     url, store = f"nats://127.0.0.1:{settings.nats.port}", str(settings.state / "nats")
     while True:
         try:
-            sys = await NatsBus.connect(url, name="care", user="sys", password=password)
+            sys = await NatsBus.connect(url, name="watchdog", user="sys", password=password)
             break
         except BusUnavailable:
             await asyncio.sleep(LOOK)
     try:
-        await look_after(sys, free=lambda: free_bytes(store), restart=restart, say=say)
+        await watch_streams(sys, free=lambda: free_bytes(store), restart=restart, say=say)
     finally:
         await sys.close()
 

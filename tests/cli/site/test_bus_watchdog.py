@@ -9,8 +9,8 @@ import pytest
 from actors.adapters.nats_bus import NatsBus
 from actors.runtime.bus import ID, STUCK, BusError, NoAnswer
 from bench.parts import free_port, process
-from cli.site import bus_care
-from cli.site.bus_care import free_bytes, look_after
+from cli.site import bus_watchdog
+from cli.site.bus_watchdog import free_bytes, watch_streams
 from cli.site.probes import nats_answers
 from tests.runtime.test_buses import NATS_SERVER
 from tests.support.small_disk import small_disk
@@ -31,7 +31,7 @@ async def test_a_stuck_server_is_restarted_once_there_is_space(
 ) -> None:
     monkeypatch.setattr("actors.adapters.nats_writer.APPEND_DEADLINE", 1.0)
     monkeypatch.setattr("actors.adapters.nats_writer.TRY_TIMEOUT", 0.5)
-    monkeypatch.setattr(bus_care, "ENOUGH", 1024 * 1024)
+    monkeypatch.setattr(bus_watchdog, "ENOUGH", 1024 * 1024)
     said: list[str] = []
     async with small_disk(tmp_path / "disk", megabytes=16) as disk:
         if disk is None:
@@ -57,8 +57,8 @@ async def test_a_stuck_server_is_restarted_once_there_is_space(
         sys = await NatsBus.connect(url, name="sys", user="sys", password="s")
         await core.ensure_streams()
         seen = str(disk.seen)
-        care = asyncio.ensure_future(
-            look_after(
+        watchdog = asyncio.ensure_future(
+            watch_streams(
                 sys,
                 free=lambda: free_bytes(seen),
                 restart=lambda: running[-1].terminate(),
@@ -79,8 +79,8 @@ async def test_a_stuck_server_is_restarted_once_there_is_space(
                     await core.append(SUBJECT, b"x" * 100_000, {ID: "a"}, scope=SUBJECT, expect=0)
                 await asyncio.sleep(0.1)
         assert len(running) == 2 and len(said) == 2
-        for task in (care, keeper):
+        for task in (watchdog, keeper):
             task.cancel()
-        await asyncio.gather(care, keeper, return_exceptions=True)
+        await asyncio.gather(watchdog, keeper, return_exceptions=True)
         await core.close()
         await sys.close()
