@@ -17,7 +17,7 @@ test: setup-test ## Set everything up and run the tests
 	@$(BIN)/python -m pytest $(TESTS) -m "not faults and not live"
 
 asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
-	@$(BIN)/python -m cli.asterisk
+	@$(BIN)/python -m cli.site.asterisk
 
 check: setup-test ## Lint and types
 	@$(BIN)/ruff check .

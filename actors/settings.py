@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from actors.sandbox import with_phones
 from bus_schemas.fields import HostName, Region
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
@@ -99,13 +101,13 @@ class Ami(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Virtual phones and a virtual PBX instead of real ones. `asterisk`: a real Asterisk is used where `make asterisk`
-    has put one. `time_scale` 0.1 makes the carrier ten times as fast."""
+    """Virtual phones and a virtual PBX instead of real ones. `phones`: so many slots are made (`sandbox.py`), besides
+    those that are given; the phone of slot 44 listens on `control_port` + 44. `asterisk`: a real Asterisk is used where
+    `make asterisk` has put one. `time_scale` 0.1 makes the carrier ten times as fast."""
 
     enabled: bool = True
-    control_port: Port = 17000
-    base_port: Port = 17000
-    phones: Annotated[int, Meta(ge=1, le=500)] = 40
+    control_port: Annotated[int, Meta(ge=0, le=65000)] = 17000
+    phones: Annotated[int, Meta(ge=0, le=500)] = 0
     pbx_port: Port = 16038
     pbx_control_port: Port = 16039
     sip_port: Port = 16060
@@ -184,6 +186,7 @@ def load(
 ) -> Settings:
     """The settings of this run. `arguments` by dotted name (`"http.ottb_port": 9083`). Raises SettingsError."""
     values = _from_file(config) if config else {}
+    host = values.get("host", LOCAL)
     for name, value in sorted(environment.items()):
         if name.startswith(PREFIX) and "__" in name:
             _set(values, _path_of(name), _read_if_file(name, value))
@@ -193,9 +196,14 @@ def load(
         if value is not None:
             _set(values, dotted.split("."), value)
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from None
+    sandbox = settings.sandbox
+    if not sandbox.enabled:
+        return settings
+    slots = with_phones(settings.slots, sandbox.phones, control_port=sandbox.control_port, host=host)
+    return replace(settings, slots=slots)
 
 
 def _from_file(config: Path) -> dict[str, Any]:

@@ -25,16 +25,20 @@ from bench.parts import nats_server
 from bench.table import Row
 from bus_schemas.call import CALL_ENDED, END_CALL, START_CALL, EndCall, StartCall
 from bus_schemas.slot import SlotConfig
-from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
-from simulators.memory_bus import MemoryBroker, MemoryBus
-from simulators.pocket_phone import Handset, PocketPhone
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
 
 IDLE = 10_000
 CALLS = 20
 MOST_MESSAGES = 12  # bus messages of one call
 MAY = frozenset({"call.start", "call.end"})
 LONGEST = 100.0  # seconds in which a call of any kind is over
-# How a call goes: the number's ending (`simulators/carrier.py`), and after how many seconds the user ends it.
+# How a call goes: the number's ending (`simulators/carrier/rules.py`), and after how many seconds the user ends it.
 KINDS: Mapping[str, tuple[str, float | None]] = {
     "busy": ("3005", None),
     "rung out": ("1099", None),
@@ -117,7 +121,7 @@ async def _count(slots: int) -> dict[str, float]:
         bus=bus,
         clock=clock,
         ids=CountedIds("b"),
-        make_phone=lambda config: PocketPhone(Handset(), alive=lambda: True, buried=bus.buried),
+        make_phone=lambda config: SimulatedPhone(Handset(), alive=lambda: True, buried=bus.buried),
         devices=lambda: (),
         pbxs={},
         lost=asyncio.Event(),

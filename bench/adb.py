@@ -36,7 +36,7 @@ async def measure(folder: Path) -> list[Row]:
     phone_port, control = free_port(), free_port()
     config = folder / "phone.toml"
     config.write_text(PHONE.format(port=phone_port))
-    fleet = python("-m", "simulators.fleet", "--config", str(config))
+    fleet = python("-m", "simulators.phone.main", "--config", str(config))
     async with adb_server(folder) as port, process(*fleet, OTTB_SANDBOX__CONTROL_PORT=str(control)):
         client = AdbClient(host="127.0.0.1", port=port)
         serial = f"127.0.0.1:{phone_port}"

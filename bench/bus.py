@@ -21,7 +21,8 @@ from actors.slot.pool import Pool
 from bench.parts import nats_server
 from bench.table import Row, compared, rate
 from bus_schemas.slot import SlotConfig, SlotConfigured
-from simulators.pocket_phone import Handset, PocketPhone
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
 
 AT_ONCE = 64
 COUNT = 2000
@@ -58,8 +59,8 @@ async def measure(folder: Path) -> list[Row]:
         return [await _durable(host, bare, ids)]
 
 
-def _phone(config: SlotConfig) -> PocketPhone:
-    return PocketPhone(Handset(), alive=lambda: True, buried=asyncio.Event())
+def _phone(config: SlotConfig) -> SimulatedPhone:
+    return SimulatedPhone(Handset(), alive=lambda: True, buried=asyncio.Event())
 
 
 async def _durable(host: Host, bare: Client, ids: list[str]) -> Row:

@@ -16,7 +16,8 @@ from actors.settings import Auth
 from bench.table import Row
 from bus_schemas.errors import Refusal
 from bus_schemas.user import Login
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 LOGINS = 500  # of each kind
 USERS = 20  # so that no account is slowed down for its failures

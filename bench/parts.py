@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cli.up import adb_answers, adb_binary, nats_answers
+from cli.site.children import adb_binary
+from cli.site.probes import adb_answers, nats_answers
 
 CONFIG = """
 listen: "127.0.0.1:{port}"

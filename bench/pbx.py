@@ -24,7 +24,7 @@ from bench.ami import bare_client, originate
 from bench.gateway import _ready, _token
 from bench.parts import free_port, nats_server, process, python
 from bench.table import Row, rate
-from cli.asterisk import NoAsterisk, ensure
+from cli.site.asterisk import NoAsterisk, ensure
 from tests.support.pbx import SECRET, real_pbx
 from tests.support.sipp import far_end
 

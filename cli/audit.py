@@ -6,7 +6,6 @@ import click
 import msgspec
 from msgspec import Struct
 
-from actors.adapters.nats_bus import NatsBus
 from actors.adapters.random_ids import RandomIds
 from actors.audit.chain import Checker, Verdict, holds
 from actors.runtime.bus import Bus
@@ -16,7 +15,7 @@ from actors.settings import Settings
 from bus_schemas.audit import LIST_AUDIT, AuditRecorded, ListAudit
 from bus_schemas.errors import Refusal
 from bus_schemas.permissions import Action
-from cli.up import passwords
+from cli.site.bus import connect
 
 SCOPE = "ottb.v1.evt.audit.>"
 
@@ -52,7 +51,7 @@ class Head(click.ParamType[Known]):
 
 async def verify(settings: Settings, head: Known | None, say: Callable[[str], None]) -> bool:
     """Check the site's audit and print what was found. Returns whether it is whole. Raises BusError."""
-    bus = await _connect(settings)
+    bus = await connect(settings, "gateway", name="ottb audit")
     try:
         report = await examine(bus, head)
     finally:
@@ -105,13 +104,3 @@ def _lines(report: Report) -> list[str]:
     lines += [f"note     {note}" for note in report.notes]
     lines += [f"PROBLEM  {problem}" for problem in report.problems]
     return [*lines, "The audit is broken." if report.problems else "The audit is whole."]
-
-
-async def _connect(settings: Settings) -> NatsBus:
-    own = settings.nats.url is None
-    return await NatsBus.connect(
-        settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}",
-        name="ottb audit",
-        user="gateway" if own else settings.nats.user,
-        password=passwords(settings.state)["gateway"] if own else settings.nats.password,
-    )

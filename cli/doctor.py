@@ -12,16 +12,10 @@ from pathlib import Path
 
 from actors.adapters.adb import AdbServerGone, parse_devices
 from actors.settings import Settings
-from cli.up import (
-    adb_answers,
-    adb_binary,
-    ami_answers,
-    has_sandbox_pbx,
-    holder_of,
-    nats_answers,
-    ports,
-    real_asterisk,
-)
+from cli.site.children import adb_binary
+from cli.site.ports import holder_of, ports, variable_of
+from cli.site.probes import adb_answers, ami_answers, nats_answers
+from cli.site.sandbox_pbx import has_sandbox_pbx, real_asterisk
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
@@ -65,10 +59,9 @@ def _port_checks(settings: Settings) -> list[Finding]:
     findings = []
     for setting, port in ports(settings).items():
         holder = holder_of(port)
-        variable = "OTTB_" + setting.upper().replace(".", "__")
         foreign = holder is not None and not holder.startswith(OURS)
         said = f"{port} is free" if holder is None else f"{port} is held by {holder}"
-        todo = f"Stop it, or set {variable} to another port." if foreign else ""
+        todo = f"Stop it, or set {variable_of(setting)} to another port." if foreign else ""
         findings.append(Finding(f"port {setting}", not foreign, said, todo))
     return findings
 

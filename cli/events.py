@@ -8,7 +8,7 @@ import msgspec
 
 from actors.runtime.bus import Message
 from actors.settings import Settings
-from cli.site_bus import connect
+from cli.site.bus import connect
 
 
 async def watch(settings: Settings, subject: str, say: Callable[[str], None]) -> None:

@@ -33,7 +33,7 @@ def main() -> None:
 @CONFIG
 def up(config: Path | None) -> None:
     """Start the whole site on this machine, in the foreground."""
-    from cli.up import start
+    from cli.site.up import start
 
     sys.exit(start(_settings(config), config))
 
@@ -141,7 +141,7 @@ def user() -> None:
 @click.option("--new-password", help="The new password; asked for when not given.")
 def passwd(config: Path | None, name: str, admin: str, password: str | None, new_password: str | None) -> None:
     """Set a user's password. All sessions of the user end."""
-    from cli.people import NotDone, set_password
+    from cli.user import NotDone, set_password
 
     given = password or click.prompt(f"Password of {admin}", hide_input=True)
     new = new_password or click.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True)
@@ -155,9 +155,9 @@ def passwd(config: Path | None, name: str, admin: str, password: str | None, new
 @main.command()
 def version() -> None:
     """Print the version."""
-    from gateway.openapi import VERSION
+    from actors.runtime.version import version as of_package
 
-    click.echo(VERSION)
+    click.echo(of_package())
 
 
 if __name__ == "__main__":

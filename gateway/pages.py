@@ -1,11 +1,11 @@
 """What every port serves beside the documented routes: health, figures, documents and a page to read them."""
 
 from collections.abc import Awaitable, Callable
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 from aiohttp import web
 
+from actors.runtime.version import version
 from gateway.health import CHECKS, Health
 from gateway.metrics import Metrics
 from gateway.openapi import asyncapi, openapi
@@ -40,7 +40,7 @@ def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metr
         return web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
 
     async def about(request: web.Request) -> web.Response:
-        return _json({"name": "OTTB", "version": _version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})
+        return _json({"name": "OTTB", "version": version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})
 
     def document(path: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def serve(request: web.Request) -> web.Response:
@@ -64,13 +64,6 @@ def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metr
         app.router.add_get(path, document(path))
     app.router.add_get("/docs", docs)
     app.router.add_get("/docs.js", docs_script)
-
-
-def _version() -> str:
-    try:
-        return version("ottb")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -24,8 +24,9 @@ PURE = [
     *(ROOT / name for name in (
         "actors/call/gate.py", "actors/call/caps.py", "actors/slot/pool.py", "actors/call/line.py",
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
-        "actors/runtime/decision.py", "simulators/telephony.py", "simulators/carrier.py", "simulators/shell.py",
-        "simulators/android_dumps.py", "gateway/openapi.py", "gateway/routes.py",
+        "actors/runtime/decision.py", "actors/sandbox.py", "gateway/openapi.py", "gateway/routes.py",
+        "simulators/carrier/dialplan.py", "simulators/carrier/rules.py", "simulators/phone/dumps.py",
+        "simulators/phone/shell.py", "simulators/phone/telephony.py",
     )),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip
@@ -73,9 +74,7 @@ def test_only_settings_and_the_command_line_read_the_environment() -> None:
     for package in ("actors", "gateway", "simulators"):
         for path in (ROOT / package).rglob("*.py"):
             if "os.environ" in path.read_text():
-                assert path.name in ("main.py", "fleet.py", "virtual_pbx.py"), (
-                    path
-                )  # where `load` is given the environment
+                assert path.name in ("main.py", "serving.py"), path  # where `load` is given the environment
 
 
 def test_no_file_is_longer_than_a_newcomer_reads() -> None:

@@ -1,6 +1,6 @@
 """The port to the bus: requests, telemetry, the journal stream and leased keys.
 
-`actors/adapters/nats_bus.py` is the real one, `simulators/memory_bus.py` the one for simulated time; both pass
+`actors/adapters/nats_bus.py` is the real one, `simulators/bus/memory_bus.py` the one for simulated time; both pass
 the same contract tests (`tests/runtime/bus_contract.py`).
 """
 

@@ -15,9 +15,10 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, Report
 from bench.parts import free_port, process
-from cli.up import adb_answers, adb_binary
-from simulators.android import Identity
-from simulators.virtual_phone import VirtualPhone
+from cli.site.children import adb_binary
+from cli.site.probes import adb_answers
+from simulators.phone.android import Identity
+from simulators.phone.virtual_phone import VirtualPhone
 
 FAST = 0.2  # the carrier at five times its speed
 

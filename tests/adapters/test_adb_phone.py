@@ -7,7 +7,7 @@ import pytest
 from actors.adapters.adb_phone import AdbPhone
 from actors.slot.phone import CallPhase, HealthRead, Link, LinkChanged, PhoneError, Report
 from bus_schemas.call import EndReason
-from simulators.virtual_phone import VirtualPhone
+from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, dial
 
 

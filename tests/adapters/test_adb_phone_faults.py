@@ -9,8 +9,8 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneError
 from bus_schemas.call import EndReason
-from simulators.adb_device import Auth
-from simulators.virtual_phone import VirtualPhone
+from simulators.phone.adb_device import Auth
+from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, Server, dial
 from tests.support.site import until
 

@@ -16,9 +16,9 @@ from actors.slot.phone import (
     Report,
 )
 from bus_schemas.call import EndReason
-from simulators.android import AmFault
-from simulators.telephony import State
-from simulators.virtual_phone import VirtualPhone
+from simulators.phone.android import AmFault
+from simulators.phone.telephony import State
+from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, dial
 
 OURS, SLOW, THEIRS = "+380991230007", "+380991231009", "+380441112233"  # answered at once; after 9 s

@@ -10,7 +10,7 @@ from actors.adapters.adb import AdbClient, AdbServerGone, parse_devices
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker, Sight
 from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneUnreachable, Report
-from simulators.virtual_phone import VirtualPhone
+from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, Server, dial
 
 P1 = "P1                     device usb:1-2.3 product:a52 model:A52 device:a52 transport_id:{}\n"

@@ -196,7 +196,7 @@ async def test_a_wrong_secret_is_tried_a_few_times_and_ever_more_rarely(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fault 12
     monkeypatch.setattr(ami, "REFUSED_PAUSE", 0.01)
-    monkeypatch.setattr("simulators.virtual_pbx.AUTH_PAUSE", 0.0)
+    monkeypatch.setattr("simulators.pbx.virtual_pbx.AUTH_PAUSE", 0.0)
     client = await make(secret="wrong")
     await until(lambda: _later(lambda: client.downs), lambda downs: any("too often" in down for down in downs))
     assert bytes(client.wire.sent).count(b"Action: Login") == ami.LOGINS
@@ -206,7 +206,7 @@ async def test_a_wrong_secret_is_tried_a_few_times_and_ever_more_rarely(
 
 async def test_passwords_that_the_pbx_tells_are_dropped(make: Make, address: Address) -> None:
     assert address.virtual is not None
-    address.virtual.trunks["trunk-1"].registration = "Registered"
+    address.virtual.calls.trunks["trunk-1"].registration = "Registered"
     client = await make()
     await client.up()
     rows = await client.ami.ask_list("PJSIPShowRegistrationsOutbound")

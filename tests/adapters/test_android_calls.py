@@ -8,9 +8,9 @@ import pytest
 
 from actors.adapters import android
 from actors.slot.phone import CallPhase, Look, Noted
-from simulators import android_dumps as dumps
-from simulators.carrier import MISSED, REMOTE
-from simulators.telephony import Telephony
+from simulators.carrier.rules import MISSED, REMOTE
+from simulators.phone import dumps
+from simulators.phone.telephony import Telephony
 
 RELEASES = [9, 10, 11, 12, 13, 14]
 OURS, OTHERS = "+380991231005", "+380441112233"  # ours rings after 0.5 s and answers after 5

@@ -21,9 +21,9 @@ from actors.adapters.android_orders import (
     read_hang_up,
 )
 from actors.slot.phone import CallPhase, LiveCall, Look
-from simulators import android_dumps as dumps
-from simulators.carrier import REMOTE
-from simulators.telephony import Telephony
+from simulators.carrier.rules import REMOTE
+from simulators.phone import dumps
+from simulators.phone.telephony import Telephony
 
 SHELL = os.environ.get("OTTB_TEST_SH") or shutil.which("mksh") or "sh"  # Android's own is mksh
 NUMBER = "+380991230007"

@@ -5,8 +5,8 @@ import pytest
 
 from actors.adapters.adb import AdbClient
 from bench.parts import adb_server
-from simulators.android import Identity
-from simulators.virtual_phone import VirtualPhone
+from simulators.phone.android import Identity
+from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.host_client_contract import HostClientContract
 from tests.support.site import until
 

@@ -7,9 +7,9 @@ import pytest
 from actors.adapters.android import SECTION, Read, parse_look
 from actors.adapters.phone_clock import Aged, Clock, ages_of, clock_of, set_by
 from actors.slot.phone import LiveCall, PastCall
-from simulators import android_dumps as dumps
-from simulators.carrier import REMOTE
-from simulators.telephony import Telephony
+from simulators.carrier.rules import REMOTE
+from simulators.phone import dumps
+from simulators.phone.telephony import Telephony
 
 UP = 900_000.0  # ten days: no age of these tests is longer than the phone is up
 ANSWERED, STEPPED, LOOKED = 0.1, 30.0, 100.0

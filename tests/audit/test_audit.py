@@ -16,7 +16,8 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.audit import RECORD_AUDIT, UNKNOWN, AuditEntry, AuditRecorded, RecordAudit
 from bus_schemas.errors import ErrorCode, Refusal
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 ASKER = Context(command_id="q", user="admin")
 

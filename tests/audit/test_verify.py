@@ -15,7 +15,8 @@ from actors.ledger.ledger import Ledger
 from actors.runtime.bus import Recorded
 from bus_schemas.audit import LIST_AUDIT, AuditRecorded
 from cli.audit import Head, Known, examine
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.audit.test_audit import entry
 
 

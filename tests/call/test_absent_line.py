@@ -19,9 +19,9 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotConfigured
 from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
-from simulators.callers import EVERYTHING
-from simulators.clock_loop import SimLoop, run
-from simulators.world import World
+from simulators.time.loop import SimLoop, run
+from simulators.world.callers import EVERYTHING
+from simulators.world.world import World
 
 NUMBER = "+380501230007"
 THEIRS = 3  # the slot of host b

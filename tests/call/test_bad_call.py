@@ -16,9 +16,13 @@ from actors.settings import Dial, Settings
 from bus_schemas.call import START_CALL, CallDialing, StartCall
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotConfig
-from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
-from simulators.memory_bus import MemoryBroker, MemoryBus
-from simulators.pocket_phone import Handset, PocketPhone
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
 
 PLACE = "ottb.v1.evt.call.slot-1.c_aaaaaaaaaaaaaaaa"
 DIALING = CallDialing(
@@ -41,7 +45,7 @@ async def _story(bad: str, data: bytes) -> None:
     def host() -> AbstractAsyncContextManager[Host]:
         return running(
             settings, bus=bus, clock=clock, ids=ids, devices=lambda: (), pbxs={}, lost=asyncio.Event(),
-            make_phone=lambda config: PocketPhone(handset, alive=lambda: True, buried=bus.buried),
+            make_phone=lambda config: SimulatedPhone(handset, alive=lambda: True, buried=bus.buried),
         )  # fmt: skip
 
     async with host():

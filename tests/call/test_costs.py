@@ -16,11 +16,16 @@ from bus_schemas.call import END_CALL, START_CALL, EndCall, StartCall
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import DIAL_PBX, DialPbx, TrunkConfig
-from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
-from simulators.memory_bus import MemoryBroker, MemoryBus
-from simulators.pocket_pbx import PocketPbx, Switch
-from simulators.pocket_phone import Handset, PocketPhone
-from simulators.world import ledger_of
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.pbx.simulated_pbx import SimulatedPbx
+from simulators.pbx.switch import Switch
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
+from simulators.world.world import ledger_of
 
 MAY = frozenset({Action.CALL_START.value, Action.CALL_END.value})
 PHONE, TRUNK = "phone", "trunk"
@@ -71,7 +76,7 @@ class Counted:
         return [name for name in self.steps if name.split(" ")[0] in (*JOURNAL, "request", "publish", "subscribe")]
 
 
-class CountedPbx(PocketPbx):
+class CountedPbx(SimulatedPbx):
     """One whose orders to dial are counted as the phone's are."""
 
     async def originate(self, trunk: TrunkConfig, order: object) -> None:
@@ -98,7 +103,7 @@ async def counted(folder: Path) -> AsyncIterator[Counted]:
         bus=site.bus,
         clock=clock,
         ids=CountedIds("t"),
-        make_phone=lambda config: PocketPhone(handset, alive=lambda: True, buried=site.bus.buried, step=site.step),
+        make_phone=lambda config: SimulatedPhone(handset, alive=lambda: True, buried=site.bus.buried, step=site.step),
         devices=lambda: (),
         pbxs={"main": CountedPbx(switch, alive=lambda: True, buried=site.bus.buried, step=site.step)},
         lost=asyncio.Event(),

@@ -12,8 +12,8 @@ from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
 from bus_schemas.call import END_CALL, CallAdopted, CallStarted, EndCall
 from bus_schemas.slot import SlotActivated, SlotConfigured
-from simulators.callers import EVERYTHING
-from simulators.world import World
+from simulators.world.callers import EVERYTHING
+from simulators.world.world import World
 from tests.call.test_absent_line import OURS, THEIRS, play, start
 
 

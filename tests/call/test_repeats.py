@@ -16,9 +16,13 @@ from bus_schemas.call import START_CALL, CallDialing, CallEnded, CallStarted, Ca
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotConfig
-from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
-from simulators.memory_bus import MemoryBroker, MemoryBus
-from simulators.pocket_phone import Handset, PocketPhone
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
 
 AT = "2026-01-01T00:00:00.000Z"
 NUMBER = "+380501230001"
@@ -57,7 +61,7 @@ async def _repeat(reason: EndReason, broken: bool) -> tuple[Any, list[str]]:
     async with running(
         Settings(slots=(SlotConfig(id=1, serial="p1", region="UA"),)),
         bus=bus, clock=clock, ids=CountedIds("t"), devices=lambda: (), pbxs={}, lost=asyncio.Event(),
-        make_phone=lambda config: PocketPhone(handset, alive=lambda: True, buried=bus.buried),
+        make_phone=lambda config: SimulatedPhone(handset, alive=lambda: True, buried=bus.buried),
     ):  # fmt: skip
         await asyncio.sleep(5.0)
         try:

@@ -11,7 +11,7 @@ import pytest
 
 from actors.settings import Adb, Http, Nats, Sandbox, Settings, load
 from cli.doctor import Finding, examine
-from cli.up import CannotStart, check_ports, holder_of, ports
+from cli.site.ports import CannotStart, check_ports, holder_of, ports
 from tests.support.site import ROOT, free_ports
 
 
@@ -23,7 +23,7 @@ def settings(tmp_path: Path) -> Settings:
         nats=Nats(port=nats),
         adb=Adb(port=adb),
         http=Http(point_port=point, dci_port=dci, ottb_port=ottb, workspace_port=workspace),
-        sandbox=Sandbox(control_port=control, base_port=control),
+        sandbox=Sandbox(control_port=control),
     )
 
 

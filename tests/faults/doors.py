@@ -17,7 +17,7 @@ from bus_schemas.call import END_CALL, START_CALL, CallStarted, CallView, EndCal
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
 from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
-from simulators.callers import Answer, Command
+from simulators.world.callers import Answer, Command
 from tests.faults.witness import RealWorld
 
 USER = "admin"

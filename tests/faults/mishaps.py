@@ -13,7 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
-from simulators.chronicle import Fault
+from simulators.device.chronicle import Fault
 from tests.faults.witness import RealWorld
 from tests.support.beside import Beside
 from tests.support.site import Client

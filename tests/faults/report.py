@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import msgspec
 
-from simulators.judge import Judge, Violation
-from simulators.records import calls_of
+from simulators.world.judge import Judge, Violation
+from simulators.world.records import calls_of
 from tests.faults.doors import Doors
 from tests.faults.mishaps import Lives, Mishaps
 from tests.faults.witness import RealWorld

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cli.asterisk import ensure
+from cli.site.asterisk import ensure
 from tests.faults.pbx_load import LIMITS, SLOTS, TRUNK, dial, live, records, terminal_events, usable
 from tests.support.site import Client, running_site, until
 

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from actors.settings import load
-from cli.processes import Supervisor
-from cli.up import children
+from cli.site.children import children
+from cli.site.supervisor import Supervisor
 from tests.support.site import Client, Site, running_site, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]

@@ -23,7 +23,7 @@ from actors.adapters.nats_bus import NatsBus
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import Refusal
 from bus_schemas.trunk import DIAL_PBX, DialPbx
-from simulators.judge import Judge, Quiet, Violation
+from simulators.world.judge import Judge, Quiet, Violation
 from tests.faults.doors import Callers, Doors
 from tests.faults.mishaps import Lives, Mishaps, hang_up_foreign, people
 from tests.faults.report import report

@@ -3,11 +3,14 @@
 import asyncio
 
 from bus_schemas.call import EndReason
-from simulators.android import Identity
-from simulators.chronicle import DeviceCall, Ender, Source
-from simulators.fleet import identity_of
-from simulators.virtual_pbx import LOGGED, Trunk, VirtualPbx
-from simulators.virtual_phone import VirtualPhone
+from simulators.device.chronicle import DeviceCall, Ender, Source
+from simulators.pbx import actions
+from simulators.pbx.channel import Trunk
+from simulators.pbx.control import LOGGED
+from simulators.pbx.virtual_pbx import VirtualPbx
+from simulators.phone.android import Identity
+from simulators.phone.fleet import identity_of
+from simulators.phone.virtual_phone import VirtualPhone
 from tests.faults.witness import calls_of_pbx, calls_of_phone
 
 SLOW, FAST = 1.0, 0.02
@@ -64,10 +67,10 @@ async def test_a_pbx_tells_of_every_call() -> None:
 
     for number in ("+380501230001", "+380501230006", "+380501234567"):
         fields = {"channel": f"PJSIP/{number}@trunk-1", "channelid": f"c_{number[-4:]}", "exten": "11"}
-        pbx._originate(Deaf(), fields, {})  # type: ignore[arg-type]
+        actions.originate(pbx.calls, Deaf(), fields, {})  # type: ignore[arg-type]
     await asyncio.sleep(0.3)
-    pbx._hang_up(Deaf(), {"channel": "c_4567"}, {})  # type: ignore[arg-type]
-    log = [{name: getattr(channel, name) for name in LOGGED} for channel in pbx.log]
+    actions.hang_up(pbx.calls, Deaf(), {"channel": "c_4567"}, {})  # type: ignore[arg-type]
+    log = [{name: getattr(channel, name) for name in LOGGED} for channel in pbx.calls.log]
     busy, remote, ours = calls_of_pbx(log, {"trunk-1": "main"}, 0.0)
     assert {call.line for call in (busy, remote, ours)} == {"trunk-main"} and busy.slot == 11
     assert (busy.ender, busy.reason, busy.answered) == (Ender.REMOTE, EndReason.BUSY, None)

@@ -9,9 +9,9 @@ from typing import Any
 from actors.adapters.android import end_of
 from actors.runtime.bus import Recorded
 from bus_schemas.call import EndReason
-from simulators.carrier import BUSY, CLEARING, INVALID, NO_ANSWER, REJECTED, REMOTE
-from simulators.chronicle import Chronicle, DeviceCall, Ender, Source
-from simulators.records import Stored, read
+from simulators.carrier.rules import BUSY, CLEARING, INVALID, NO_ANSWER, REJECTED, REMOTE
+from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
+from simulators.world.records import Stored, read
 
 REASON_OF_TEXT = {
     CLEARING[BUSY].text: EndReason.BUSY,

@@ -19,7 +19,8 @@ from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded
 from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import auditor as auditor_module
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import USER, bus_door_on, gateway_on, serving
 from tests.support.site import until
 

@@ -16,7 +16,8 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import CREATE_TOKEN, CreateToken, LoginKind, TokenCreatedReply
 from gateway.bus_api import BusApi
 from gateway.idempotency import BUCKET
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import EVERYTHING, USER, bus_door_on, serving
 
 OTHER = "op13"

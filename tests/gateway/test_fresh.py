@@ -12,7 +12,8 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, START_CALL, CallStarted, CallState, CallView, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import USER, InProcess, bus_door_on, gateway_on, serving
 
 HEADER = "Ottb-Fresh"

@@ -17,7 +17,8 @@ from bus_schemas.audit import RECORD_AUDIT
 from bus_schemas.call import GET_CDR
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
 from gateway import health
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, gateway_on, serving
 from tests.support.site import until
 

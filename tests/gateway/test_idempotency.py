@@ -12,7 +12,8 @@ from actors.runtime.bus import BusUnavailable, NoAnswer
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import idempotency
 from gateway.idempotency import Idempotency
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 KEY = Idempotency.command_id("op12", "POST /api/call/start", "once")
 BODY = b'{"number": "+380991234567"}'

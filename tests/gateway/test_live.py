@@ -41,7 +41,8 @@ from bus_schemas.trunk import TRUNK_CONFIGURED, TrunkConfig, TrunkConfigured
 from bus_schemas.user import SESSION_CLOSED
 from gateway import server
 from gateway.live import feed, transports
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, LiveClient, Point, gateway_on, serving
 from tests.support.site import until
 

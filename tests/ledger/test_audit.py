@@ -18,7 +18,8 @@ from actors.runtime.wire import CURSOR_HEADER, ask, ask_raw
 from bus_schemas.audit import LIST_AUDIT, AuditEntry, AuditRecord, AuditRecorded, ListAudit
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 RIGHTS = frozenset({str(Action.AUDIT_VIEW)})
 

@@ -25,8 +25,10 @@ from bus_schemas.audit import LIST_AUDIT, AuditEntry, AuditRecorded, ListAudit
 from bus_schemas.call import CALLS_FEED, GET_CDR, PAST_CALL, CallDialing, CallsFeed, GetCall, GetCdr
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import PBX_STATUS, GetPbxStatus
-from simulators import clock_loop
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.time.clock import SimClock
+from simulators.time.loop import SimLoop, run
 from tests.ledger.journals import ASKER, AT, call, put, seen, write
 
 BUSY = 0.05  # seconds
@@ -410,8 +412,8 @@ async def test_records_of_another_journal_are_put_aside(tmp_path: Path) -> None:
 def test_a_ledger_without_threads_runs_in_simulated_time(tmp_path: Path) -> None:
     async def main() -> tuple[int, list[Any]]:
         loop = asyncio.get_running_loop()
-        assert isinstance(loop, clock_loop.SimLoop)
-        bus = MemoryBus(MemoryBroker(clock=clock_loop.SimClock(loop)))
+        assert isinstance(loop, SimLoop)
+        bus = MemoryBus(MemoryBroker(clock=SimClock(loop)))
         async with _ledger(bus, tmp_path / "l", threads=False) as ledger:
             for number in range(20):
                 await call(bus, number)
@@ -420,4 +422,4 @@ def test_a_ledger_without_threads_runs_in_simulated_time(tmp_path: Path) -> None
             await asyncio.sleep(3600)
             return ledger.folded, ledger.problems()
 
-    assert clock_loop.run(main, seed=1) == (80, [])
+    assert run(main, seed=1) == (80, [])

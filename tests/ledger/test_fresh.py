@@ -41,7 +41,8 @@ from bus_schemas.slot import (
     SlotStatus,
 )
 from bus_schemas.trunk import TrunkActivated, TrunkChanged, TrunkConfig, TrunkConfigured, TrunkRemoved, TrunkState
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import call, put
 
 CALLS, SLOTS, TRUNKS = ("c_1", "c_2", "c_3"), (1, 2), ("a", "b")

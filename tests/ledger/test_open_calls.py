@@ -26,7 +26,8 @@ from bus_schemas.call import (
 )
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotConfig, SlotConfigured, SlotRemoved, SlotSummary
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import seen, write
 
 NUMBER = "+380991234567"

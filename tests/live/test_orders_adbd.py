@@ -11,8 +11,8 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import CallPhase, Link, PhoneBusy, PhoneRefused
 from bench.parts import adb_server
-from simulators import android_dumps as dumps
-from simulators.telephony import Telephony
+from simulators.phone import dumps
+from simulators.phone.telephony import Telephony
 from tests.adapters.conftest import Ear, dial
 from tests.live.adbd import real_adbd
 

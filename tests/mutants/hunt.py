@@ -3,7 +3,7 @@
 import json
 import sys
 
-from simulators.schedule import play
+from simulators.world.schedule import play
 
 
 def main(first: int, last: int) -> int:

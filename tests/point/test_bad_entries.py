@@ -26,7 +26,8 @@ from bus_schemas.user import (
     TokenCreated,
     UserStatus,
 )
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 PASSWORDS = {"admin": "secret-of-admin", "op12": "secret-of-op12", "op13": "secret-of-op13"}
 DIRECTORY = "ottb.v1.evt.point.directory"

@@ -13,7 +13,8 @@ from actors.runtime.wire import ask
 from actors.settings import Auth
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import IDENTIFY, LOGIN, LOGOUT, REFRESH, Identify, Login, LoginKind, Logout, Refresh
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 KEYS = {"0001": b"k" * 48}
 

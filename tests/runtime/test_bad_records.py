@@ -23,9 +23,13 @@ from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotConfig, SlotConfigured
-from simulators.clock_loop import CountedIds, SimClock, SimLoop, run
-from simulators.memory_bus import MemoryBroker, MemoryBus
-from simulators.pocket_phone import Handset, PocketPhone
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
 
 CONFIGS = tuple(SlotConfig(id=id, serial=f"p{id}", region="UA") for id in (1, 2))
 DEEP = b'{"x":' + b"[" * 100_000
@@ -65,7 +69,7 @@ def _started_again(spoil: Callable[[FencedBus], Awaitable[object]]) -> tuple[Qua
         def host() -> AbstractAsyncContextManager[Host]:
             return running(
                 Settings(slots=CONFIGS), bus=bus, clock=clock, ids=ids, devices=lambda: (), pbxs={},
-                make_phone=lambda config: PocketPhone(handsets[config.serial], alive=lambda: True, buried=bus.buried),
+                make_phone=lambda one: SimulatedPhone(handsets[one.serial], alive=lambda: True, buried=bus.buried),
                 lost=asyncio.Event(),
             )  # fmt: skip
 

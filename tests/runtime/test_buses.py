@@ -16,8 +16,9 @@ from actors.adapters.system_clock import SystemClock
 from actors.runtime.bus import ID, Fenced, Recorded
 from actors.runtime.ownership import Lease
 from bench.parts import free_port, process
-from cli.up import nats_answers
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from cli.site.probes import nats_answers
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.runtime.bus_contract import BusContract, _append
 from tests.support.tcp_proxy import Wire, wire
 

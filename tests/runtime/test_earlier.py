@@ -12,7 +12,8 @@ from actors.adapters.system_clock import SystemClock
 from actors.runtime.bus import ID
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from bench.parts import nats_server
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 OF_NOW = (
     "ottb.v1.evt.call.slot-44.c_1.dialing",

@@ -10,7 +10,7 @@ import pytest
 from actors.adapters.nats_bus import NatsBus
 from actors.runtime.bus import FULL, ID, STUCK, BusFull, NoAnswer
 from bench.parts import free_port, process
-from cli.up import nats_answers
+from cli.site.probes import nats_answers
 from tests.runtime.test_buses import NATS_SERVER
 from tests.support.small_disk import small_disk
 

@@ -10,8 +10,10 @@ import pytest
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.bus import BusError, NoAnswer
 from actors.runtime.ownership import MARGIN, Lease, LeaseKeeper
-from simulators.clock_loop import SimClock, SimLoop, run
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.time.clock import SimClock
+from simulators.time.loop import SimLoop, run
 
 TTL = 3.0
 

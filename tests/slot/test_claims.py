@@ -13,11 +13,11 @@ from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import CONFIGURE_SLOT, REMOVE_SLOT, ConfigureSlot, RemoveSlot, SlotConfig
-from simulators.callers import EVERYTHING
-from simulators.clock_loop import SimLoop, run
-from simulators.world import World, with_slot
+from simulators.time.loop import SimLoop, run
+from simulators.world.callers import EVERYTHING
+from simulators.world.world import World, with_slot
 
-SERIAL = "pocket1"  # the phone of slot 1, at host `a`
+SERIAL = "phone1"  # the phone of slot 1, at host `a`
 
 
 def in_world(folder: Path, story: Callable[[World], Awaitable[None]], *extra: SlotConfig) -> None:
@@ -61,7 +61,7 @@ def test_a_slot_is_not_given_the_phone_of_another_hosts_slot(tmp_path: Path) -> 
         await configure(world, 3, SERIAL, "k3")
         with pytest.raises(Refusal):
             await configure(world, 2, SERIAL, "k4")
-        await configure(world, 3, "pocket3", "k5")
+        await configure(world, 3, "phone3", "k5")
         await configure(world, 2, SERIAL, "k6")
 
     in_world(tmp_path, story)

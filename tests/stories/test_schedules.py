@@ -1,6 +1,6 @@
 """Random schedules of slots, trunks and calls on two hosts, with everything that can go wrong, in simulated time.
 
-Each seed is one small world (`simulators/world.py`), whose troubles are drawn (`troubles.py`) and whose callers repeat
+Each seed is one small world (`simulators/world/`), whose troubles are drawn (`troubles.py`) and whose callers repeat
 what they ask at any time (`callers.py`). Whatever happens, the judge (`judge.py`) finds every promise kept: what is on
 record is what phones and PBX saw, no number was dialled twice, and in the end nothing is held.
 """
@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from simulators.schedule import play
+from simulators.world.schedule import play
 
 SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", "300"))
 FIRST = int(os.environ.get("OTTB_TEST_FIRST_SEED", "0"))

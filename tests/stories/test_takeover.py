@@ -18,10 +18,10 @@ from bus_schemas.call import END_CALL, START_CALL, EndCall, EndReason, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import ADB_COMMAND, GET_SLOT, AdbCommand, GetSlot, SlotActivated
 from bus_schemas.trunk import DIAL_PBX, DialPbx
-from simulators.callers import EVERYTHING
-from simulators.clock_loop import SimLoop, run
-from simulators.judge import Judge, Quiet
-from simulators.world import Life, World
+from simulators.time.loop import SimLoop, run
+from simulators.world.callers import EVERYTHING
+from simulators.world.judge import Judge, Quiet
+from simulators.world.world import Life, World
 
 NUMBER, OTHER = "+380501230007", "+380501230008"
 

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from actors.settings import load
-from cli.processes import Child, Supervisor
-from cli.up import children, http_is
+from cli.site.children import children
+from cli.site.probes import http_answers
+from cli.site.supervisor import Child, Supervisor
 from tests.support.namespace import Namespace
 from tests.support.site import Site, free_ports, until
 
@@ -52,7 +53,7 @@ def second(site: Site, name: str, ports: dict[str, int], net: Namespace | None =
         there["OTTB_ADB__HOST"] = there["OTTB_AMI__MAIN__HOST"] = net.outside
 
     async def ready() -> bool:
-        return all([await http_is(port, "/readyz", "127.0.0.1") for port in ports.values()])
+        return all([await http_answers(port, "/readyz", "127.0.0.1") for port in ports.values()])
 
     argv = [*(net.prefix if net is not None else []), *host.argv]
     return [

@@ -28,7 +28,8 @@ from gateway.metrics import Metrics
 from gateway.recordings import Recordings
 from gateway.routes import Part
 from gateway.server import Connections, Listener
-from simulators.memory_bus import MemoryBroker, MemoryBus
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 
 USER = "op12"
 EVERYTHING = frozenset(Action)

@@ -15,9 +15,10 @@ from actors.slot.phone import CallSeen
 from actors.trunk.pbx import Originate, PbxLink
 from bench.parts import free_port, process
 from bus_schemas.trunk import TrunkConfig
-from cli import asterisk as real
-from cli.up import ami_answers
-from simulators.virtual_pbx import Trunk, VirtualPbx
+from cli.site import asterisk as real
+from cli.site.probes import ami_answers
+from simulators.pbx.channel import Trunk
+from simulators.pbx.virtual_pbx import VirtualPbx
 
 SECRET = "test-secret"
 ENDPOINTS = ("trunk-1", "trunk-2")

@@ -4,7 +4,7 @@ import sys
 import time
 from collections import Counter
 
-from simulators.schedule import play
+from simulators.world.schedule import play
 
 
 def main(first: int, last: int, only: str = "") -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.parts import free_port, process
-from cli import asterisk as real
+from cli.site import asterisk as real
 
 # The called number's last four digits: 0001 busy, 0004 no such number, 0005 fails, else it is answered after `ring`
 # milliseconds and hung up after `talk`.

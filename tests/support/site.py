@@ -21,8 +21,8 @@ START_SECONDS = 40.0
 MODULES = {
     "actors": "actors.main",
     "gateway": "gateway.main",
-    "phones": "simulators.fleet",
-    "pbx": "simulators.virtual_pbx",
+    "phones": "simulators.phone.main",
+    "pbx": "simulators.pbx.main",
 }
 
 
@@ -65,7 +65,7 @@ class Site:
             10 + len(slots)
         )
         self.ports = {"point": point, "dci": dci, "ottb": ottb, "workspace": workspace}
-        self.nats_port, self.adb_port, self.websocket_port = nats, adb, websocket
+        self.nats_port, self.websocket_port = nats, websocket
         self.folder = folder
         self.state = folder / "state"
         self.config = config = folder / "site.toml"

@@ -13,9 +13,9 @@ from actors.trunk.exchange import Exchange
 from bus_schemas.call import GET_CALL, CallState, EndReason, GetCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import DIAL_PBX, DialPbx
-from simulators.callers import EVERYTHING
-from simulators.clock_loop import SimLoop, run
-from simulators.world import World
+from simulators.time.loop import SimLoop, run
+from simulators.world.callers import EVERYTHING
+from simulators.world.world import World
 
 
 def _context(id: str) -> Context:

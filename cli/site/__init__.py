@@ -1,0 +1,1 @@
+"""The site on this machine: the processes that `ottb up` starts, and what commands beside it know of them."""

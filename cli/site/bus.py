@@ -1,0 +1,17 @@
+"""The site's bus, for commands that run on its machine."""
+
+from actors.adapters.nats_bus import NatsBus
+from actors.settings import Settings
+from cli.site.secrets import secrets_of
+
+
+async def connect(settings: Settings, user: str, *, name: str) -> NatsBus:
+    """Connect as one of the site's own users, or with the settings' user to a server of somebody else. Raises
+    BusUnavailable."""
+    own = settings.nats.url is None
+    return await NatsBus.connect(
+        settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}",
+        name=name,
+        user=user if own else settings.nats.user,
+        password=secrets_of(settings.state)[user] if own else settings.nats.password,
+    )

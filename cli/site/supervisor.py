@@ -1,0 +1,169 @@
+"""The site's processes under one supervisor: started in order, restarted one for one, stopped in reverse."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from actors.runtime.supervisor import RestartBudget
+
+INTENSITY, PERIOD = 15, 30.0
+PAUSE_FIRST, PAUSE_LAST = 0.05, 2.0
+QUICK_DEATH = 5.0  # a process that lived shorter waits longer for its next start
+STOP_SECONDS = 12.0
+READY_POLL = 0.05
+LOG_LIMIT = 20 * 1024 * 1024
+LOG_CHECK = 30.0
+
+Ready = Callable[[], Awaitable[bool]]
+
+
+async def at_once() -> bool:
+    """For a process that others wait for by themselves."""
+    return True
+
+
+@dataclass(frozen=True)
+class Child:
+    """One process. `ready` is asked until it says yes, or `ready_timeout` seconds are over. It gets `stop_seconds`
+    to stop, None: as long as most; 0: it is killed."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: Ready = at_once
+    ready_timeout: float = 30.0
+    stop_seconds: float | None = None
+
+
+def python(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> Child:
+    """A Python module as a child: `arguments` are its name and what it is given."""
+    return Child(name=name, argv=[sys.executable, "-m", *arguments], env=env)
+
+
+class GaveUp(Exception):
+    """A process does not come up, or ends too often. The message says which, and where its log is."""
+
+
+class Supervisor:
+    """Keeps children running. `say` gets one line for each change; logs go to `folder`/NAME.log."""
+
+    def __init__(self, *, folder: Path, say: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._say = say
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._keepers: list[tuple[Child, asyncio.Task[None]]] = []
+        self._rotation: asyncio.Task[None] | None = None
+
+    async def start(self, child: Child) -> None:
+        """Start a child and wait until it is ready. Raises GaveUp."""
+        if self._rotation is None:
+            self._rotation = asyncio.get_running_loop().create_task(self._rotate())
+        process = await self._launch(child)
+        await self._until_ready(child, process)
+        self._keepers.append((child, asyncio.get_running_loop().create_task(self._keep(child, process))))
+
+    async def wait(self) -> None:
+        """Until a child is given up. Raises GaveUp."""
+        await asyncio.gather(*(asyncio.shield(keeper) for _, keeper in self._keepers))  # cancelling ends no keeper
+
+    async def stop(self) -> None:
+        """End every child, the last started first: asked first, then made to."""
+        for child, keeper in reversed(self._keepers):
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await self._end(child.name, child.stop_seconds)
+        for name in list(self._running):
+            await self._end(name)
+        if self._rotation is not None:
+            self._rotation.cancel()
+
+    def pid(self, name: str) -> int | None:
+        """A child's process id, if it runs."""
+        process = self._running.get(name)
+        return process.pid if process is not None and process.returncode is None else None
+
+    # --- one child
+
+    async def _launch(self, child: Child) -> asyncio.subprocess.Process:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self.log_of(child.name).open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *_dying_with_parent(child.argv),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **child.env},
+                start_new_session=True,  # a Ctrl-C at the console is for the supervisor alone
+            )
+        self._running[child.name] = process
+        return process
+
+    async def _until_ready(self, child: Child, process: asyncio.subprocess.Process) -> None:
+        give_up = asyncio.get_running_loop().time() + child.ready_timeout
+        while not await child.ready():
+            if process.returncode is not None:
+                raise GaveUp(f"{child.name} ended with code {process.returncode}. {self._tail(child.name)}")
+            if asyncio.get_running_loop().time() >= give_up:
+                raise GaveUp(f"{child.name} is not ready after {child.ready_timeout:g} s. {self._tail(child.name)}")
+            await asyncio.sleep(READY_POLL)
+
+    async def _keep(self, child: Child, process: asyncio.subprocess.Process) -> None:
+        loop = asyncio.get_running_loop()
+        budget, pause = RestartBudget(intensity=INTENSITY, period=PERIOD), PAUSE_FIRST
+        while True:
+            started = loop.time()
+            code = await process.wait()
+            if not budget.spend(loop.time()):
+                raise GaveUp(f"{child.name} ended too often (code {code}). {self._tail(child.name)}")
+            pause = min(2 * pause, PAUSE_LAST) if loop.time() - started < QUICK_DEATH else PAUSE_FIRST
+            self._say(f"{child.name} ended ({_how(code)}), starting it again")
+            await asyncio.sleep(pause)
+            process = await self._launch(child)
+
+    async def _end(self, name: str, seconds: float | None = None) -> None:
+        seconds = STOP_SECONDS if seconds is None else seconds
+        process = self._running.pop(name, None)
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM if seconds else signal.SIGKILL)
+        try:
+            async with asyncio.timeout(seconds or STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            self._say(f"{name} did not stop in {seconds:g} s and is killed")
+            process.kill()
+            await process.wait()
+
+    # --- logs
+
+    def log_of(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _tail(self, name: str) -> str:
+        lines = self.log_of(name).read_text(errors="replace").splitlines()[-3:]
+        return f"Its log {self.log_of(name)} ends with:\n  " + "\n  ".join(line[:400] for line in lines)
+
+    async def _rotate(self) -> None:
+        """Bound the logs. The children append, so a file can be emptied under them."""
+        while True:
+            for path in self._folder.glob("*.log"):
+                if path.stat().st_size > LOG_LIMIT:
+                    shutil.copyfile(path, path.with_suffix(".log.1"))
+                    os.truncate(path, 0)
+            await asyncio.sleep(LOG_CHECK)
+
+
+def _dying_with_parent(argv: Sequence[str]) -> list[str]:
+    """The command so that the kernel ends it when the supervisor dies, however that happens (prctl(2),
+    PR_SET_PDEATHSIG). `setpriv` is part of util-linux."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--", *argv] if setpriv else list(argv)
+
+
+def _how(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"

@@ -1,0 +1,95 @@
+"""`ottb up`: the whole site on this machine, in the foreground."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from actors.settings import Settings
+from cli.site import asterisk
+from cli.site.banner import banner
+from cli.site.bus_watchdog import watch_server
+from cli.site.children import children
+from cli.site.ports import CannotStart, check_ports
+from cli.site.probes import http_answers
+from cli.site.secrets import is_first_start, secrets_of
+from cli.site.supervisor import GaveUp, Supervisor
+
+READY_TIMEOUT = 40.0
+
+
+async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
+    """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM."""
+    began = time.monotonic()
+    asterisk.end_stale(settings.state)
+    check_ports(settings)
+    first_start = is_first_start(settings.state)
+    supervisor = Supervisor(folder=settings.state / "log", say=say)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    watchdog = asyncio.ensure_future(_watch_bus(settings, supervisor, say))
+    try:
+        for child in children(settings, config):
+            say(f"starting {child.name}")
+            await supervisor.start(child)
+        ready = _until_ready(settings)
+        if await _before_the_end(ready, supervisor, stopped):
+            for line in banner(settings, time.monotonic() - began, first_start=first_start):
+                say(line)
+            await _before_the_end(asyncio.Event().wait(), supervisor, stopped)
+        say("stopping; calls in progress go on and are taken over at the next start")
+    finally:
+        watchdog.cancel()
+        await asyncio.gather(watchdog, return_exceptions=True)
+        await supervisor.stop()
+
+
+async def _watch_bus(settings: Settings, supervisor: Supervisor, say: Callable[[str], None]) -> None:
+    if settings.nats.url is None:  # otherwise it is somebody else's
+        password = secrets_of(settings.state)["sys"]
+        await watch_server(settings, password, pid=lambda: supervisor.pid("nats-server"), say=say)
+
+
+async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervisor, stopped: asyncio.Event) -> bool:
+    """Whether the work was done before somebody stopped the site. Raises GaveUp, the work's or the supervisor's."""
+    tasks = [asyncio.ensure_future(each) for each in (work, stopped.wait(), supervisor.wait())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        return not stopped.is_set()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_ready(settings: Settings) -> None:
+    http = settings.http
+    waiting = [http.point_port, http.dci_port, http.ottb_port, http.workspace_port]
+    give_up = asyncio.get_running_loop().time() + READY_TIMEOUT
+    while waiting:
+        waiting = [port for port in waiting if not await http_answers(port, "/readyz", http.host)]
+        if asyncio.get_running_loop().time() >= give_up:
+            raise GaveUp(f"not ready after {READY_TIMEOUT:g} s; see {settings.state / 'log'} and `ottb doctor`")
+        await asyncio.sleep(0.05)
+
+
+def start(settings: Settings, config: Path | None) -> int:
+    """Run in the foreground. Returns the exit code."""
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        asyncio.run(run(settings, config, say))
+    except (CannotStart, GaveUp) as error:
+        print(f"ottb: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,107 @@
+"""What a virtual PBX does with each AMI action of somebody who has logged in."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from simulators.pbx.calls import Calls
+from simulators.pbx.channel import Event, channel_fields
+from simulators.pbx.session import Session
+
+Values = Mapping[str, str]
+Action = Callable[[Calls, Session, Values, Event], None]  # the last: the action's id, for every answer to it
+
+
+def ping(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    session.send({"Response": "Success", **id, "Ping": "Pong", "Timestamp": f"{time.time():.6f}"})
+
+
+def originate(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    if not values.get("channel", "").partition("/")[2]:
+        session.send({"Response": "Error", **id, "Message": "Channel not specified"})
+        return
+    session.send({"Response": "Success", **id, "Message": "Originate successfully queued"})
+    calls.place(values, id)
+
+
+def hang_up(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    channel = calls.find(values.get("channel", ""))
+    if channel is None:
+        _no_such_channel(session, id)
+        return
+    session.send({"Response": "Success", **id, "Message": "Channel Hungup"})
+    calls.hang_up(channel)
+
+
+def status(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    channel = calls.find(values.get("channel", ""))
+    if channel is None:
+        _no_such_channel(session, id)
+        return
+    session.send({"Response": "Success", **id, "EventList": "start", "Message": "Channel status will follow"})
+    seconds = str(int(time.monotonic() - channel.created))
+    session.send({"Event": "Status", **id, **channel_fields(channel), "Seconds": seconds})
+    session.send({"Event": "StatusComplete", **id, "EventList": "Complete", "ListItems": "1", "Items": "1"})
+
+
+def core_show_channels(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    session.send({"Response": "Success", **id, "EventList": "start", "Message": "Channels will follow"})
+    for channel in calls.channels.values():
+        spent = int(time.monotonic() - channel.created)
+        duration = f"{spent // 3600:02}:{spent // 60 % 60:02}:{spent % 60:02}"
+        session.send({"Event": "CoreShowChannel", **id, **channel_fields(channel), "Duration": duration})
+    count = str(len(calls.channels))
+    session.send({"Event": "CoreShowChannelsComplete", **id, "EventList": "Complete", "ListItems": count})
+
+
+def getvar(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    name = values.get("variable", "")
+    if "channel" not in values:
+        value = _trunk_variable(calls, name)
+    elif (channel := calls.find(values["channel"])) is None:
+        _no_such_channel(session, id)
+        return
+    else:
+        answered = channel.answered_at if name == "CDR(answer,u)" else None
+        value = f"{answered:.6f}" if answered is not None else ""
+    session.send({"Response": "Success", **id, "Variable": name, "Value": value})
+
+
+def _trunk_variable(calls: Calls, name: str) -> str:
+    """`PJSIP_AOR(<endpoint>,contact)`, and `PJSIP_CONTACT(<what that says>,status)` or `rtt`."""
+    if name.startswith("PJSIP_AOR(") and name.endswith(",contact)"):
+        endpoint = name.removeprefix("PJSIP_AOR(").removesuffix(",contact)")
+        return f"{endpoint}@@0ae4e2f4" if endpoint in calls.trunks else ""
+    if name.startswith("PJSIP_CONTACT("):
+        contact, _, what = name.removeprefix("PJSIP_CONTACT(").removesuffix(")").partition(",")
+        trunk = calls.trunks.get(contact.partition("@@")[0])
+        if trunk is not None:
+            return {"status": trunk.contact, "rtt": str(trunk.rtt)}.get(what, "")
+    return ""
+
+
+def registrations(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    known = {name: trunk.registration for name, trunk in calls.trunks.items() if trunk.registration}
+    if not known:
+        session.send({"Response": "Error", **id, "Message": "Unable to retrieve outbound registrations"})
+        return
+    session.send({"Response": "Success", **id, "EventList": "start", "Message": "Following are Events"})
+    for name, registered in known.items():
+        session.send({"Event": "OutboundRegistrationDetail", **id, "ObjectName": name, "Status": registered})
+        session.send({"Event": "AuthDetail", **id, "ObjectName": name, "Password": "never to be kept"})
+    done = {"Event": "OutboundRegistrationDetailComplete", **id, "EventList": "Complete"}
+    session.send(done | {"Registered": str(len(known)), "NotRegistered": "0"})
+
+
+def _no_such_channel(session: Session, id: Event) -> None:
+    session.send({"Response": "Error", **id, "Message": "No such channel"})
+
+
+ACTIONS: Mapping[str, Action] = {
+    "ping": ping,
+    "originate": originate,
+    "hangup": hang_up,
+    "status": status,
+    "coreshowchannels": core_show_channels,
+    "getvar": getvar,
+    "pjsipshowregistrationsoutbound": registrations,
+}

@@ -1,0 +1,210 @@
+"""The calls of a virtual PBX: what the network, the limits of the order and people make of each, told as AMI events."""
+
+import asyncio
+import itertools
+import random
+import time
+import wave
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from simulators.carrier.rules import CLEARING, Planned, Step, plan_for
+from simulators.pbx.channel import RINGING, UP, Channel, Event, Trunk, channel_fields
+
+NORMAL, NO_ANSWER = (16, "Normal Clearing"), (19, "User alerting, no answer")
+NETWORK_FAILS = "0005"  # a number that ends like this
+NEVER = 1e9
+RATE, LONGEST = 8000, 60.0  # recordings: samples a second, seconds
+
+
+class Calls:
+    """The calls and the trunks they go through. `say` hears each event; `recordings`: where files go, None for
+    nowhere."""
+
+    def __init__(
+        self, *, trunks: Mapping[str, Trunk], scale: float, recordings: Path | None, say: Callable[[Event], None]
+    ) -> None:
+        self.trunks = dict(trunks)
+        self.scale = scale
+        self.refuse = 0  # so many originates fail in the network
+        self.channels: dict[str, Channel] = {}
+        self.dials: Counter[str] = Counter()
+        self.log: list[Channel] = []  # every call there ever was: the judge's
+        self._recordings = recordings
+        self._say = say
+        self._names = itertools.count()
+
+    def find(self, wanted: str) -> Channel | None:
+        """A channel by its id or its name."""
+        if wanted in self.channels:
+            return self.channels[wanted]
+        return next((channel for channel in self.channels.values() if channel.name == wanted), None)
+
+    def stop(self) -> None:
+        """Nothing happens to the calls any more."""
+        for channel in self.channels.values():
+            channel.stop()
+
+    def lose(self) -> None:
+        """The PBX was killed: the calls are gone, and nobody says so."""
+        self.stop()
+        for channel in self.channels.values():
+            channel.ended, channel.ender = time.monotonic(), "lost"
+        self.channels.clear()
+
+    # --- what is ordered
+
+    def place(self, values: Mapping[str, str], id: Event) -> None:
+        """Carry out an `Originate`, of which so far nothing but its form was looked at."""
+        technology, _, dialled = values["channel"].partition("/")
+        number, _, endpoint = dialled.partition("@")
+        channel_id = values.get("channelid") or f"{time.time():.0f}.{next(self._names)}"
+        impossible = technology != "PJSIP" or endpoint not in self.trunks or channel_id in self.channels
+        if impossible or self.trunks[endpoint].contact == "Unreachable":
+            self._originate_response(values, channel_id, "0", id)
+            return
+        channel = self.channels[channel_id] = self._channel(values, channel_id, number, endpoint)
+        self.log.append(channel)
+        self.dials[number if number.startswith("+") else f"+{number}"] += 1
+        channel.task = asyncio.get_running_loop().create_task(self._live(channel, values, id))
+
+    def hang_up(self, channel: Channel) -> None:
+        """End a call because AMI asks for it."""
+        channel.stop()
+        self._end(channel, NORMAL, sip=None, far=False, reason="0")
+
+    def _channel(self, values: Mapping[str, str], id: str, number: str, endpoint: str) -> Channel:
+        now = time.monotonic()
+        variables = dict(pair.partition("=")[::2] for pair in values.get("variable", "").split(","))
+        limit = variables.get("TIMEOUT(absolute)", "")
+        return Channel(
+            id=id,
+            name=f"PJSIP/{endpoint}-{next(self._names):08x}",
+            endpoint=endpoint,
+            number=number,
+            exten=values.get("exten", ""),
+            plan=plan_for(number if not self._refused() else NETWORK_FAILS),
+            created=now,
+            rings_until=now + int(values.get("timeout", "30000")) / 1000,
+            lives_until=now + (float(limit) if limit else NEVER),
+            recording=variables.get("OTTB_RECORDING"),
+        )
+
+    def _refused(self) -> bool:
+        self.refuse = max(self.refuse - 1, -1) if self.refuse >= 0 else -1
+        return self.refuse >= 0
+
+    # --- a call's life
+
+    async def _live(self, channel: Channel, values: Mapping[str, str], id: Event) -> None:
+        while True:
+            now = time.monotonic()
+            step = channel.created + channel.plan[0].after * self.scale if channel.plan else float("inf")
+            limit = channel.lives_until if channel.answered else min(channel.rings_until, channel.lives_until)
+            await asyncio.sleep(max(min(step, limit) - now, 0.0))
+            if limit <= step:
+                cause = NORMAL if channel.answered else NO_ANSWER
+                self._end(channel, cause, sip=None, far=False, reason="3", id=id)
+                return
+            planned, channel.plan = channel.plan[0], channel.plan[1:]
+            if self._take(channel, planned, values, id):
+                return
+
+    def _take(self, channel: Channel, planned: Planned, values: Mapping[str, str], id: Event) -> bool:
+        """Have the network's next step happen to a call. Returns whether it is over."""
+        match planned.step:
+            case Step.ALERT:
+                channel.rung = time.monotonic()
+                self._move(channel, RINGING)
+            case Step.ANSWER:
+                channel.answered, channel.answered_at = time.monotonic(), time.time()
+                _in_any_order([
+                    lambda: self._move(channel, UP),
+                    lambda: self._originate_response(values, channel.id, "4", id, channel.name),
+                ])  # fmt: skip
+            case Step.END:
+                assert planned.cause is not None
+                cleared = CLEARING[planned.cause]
+                sip = None if channel.answered else cleared.sip
+                self._end(channel, (cleared.q850, cleared.text), sip=sip, far=True, reason="0", id=id)
+                return True
+        return False
+
+    def _move(self, channel: Channel, state: int) -> None:
+        channel.state = state
+        self._say({"Event": "Newstate", "Privilege": "call,all", **channel_fields(channel)})
+
+    def _end(
+        self,
+        channel: Channel,
+        cause: tuple[int, str],
+        *,
+        sip: int | None,
+        far: bool,
+        reason: str,
+        id: Event | None = None,
+    ) -> None:
+        self.channels.pop(channel.id, None)
+        channel.ended, channel.cause = time.monotonic(), cause[1]
+        channel.ender = "far" if far else "limit" if reason == "3" else "us"
+        tech = {"TechCause": str(sip)} if sip is not None else {}
+        self._say_who_ends(channel, cause[0], tech, far=far)
+        hangup = {"Event": "Hangup", "Privilege": "call,all", **channel_fields(channel)}
+        hangup |= {"Cause": str(cause[0]), "Cause-txt": cause[1], **tech}
+        last: list[Callable[[], None]] = [lambda: self._say(hangup), lambda: self._say(_cdr(channel, cause[0]))]
+        if channel.answered is None:
+            answered = {"channel": f"PJSIP/{channel.number}@{channel.endpoint}", "exten": channel.exten}
+            last.append(lambda: self._originate_response(answered, channel.id, reason, id or {}))
+        _in_any_order(last)
+        self._record(channel)
+
+    def _say_who_ends(self, channel: Channel, cause: int, tech: Event, *, far: bool) -> None:
+        if far:
+            request = {"Event": "HangupRequest", "Privilege": "call,all", **channel_fields(channel)}
+            self._say(request | {"Cause": str(cause)} | tech)
+        elif channel.answered:
+            request = {"Event": "SoftHangupRequest", "Privilege": "call,all", **channel_fields(channel)}
+            self._say(request | {"Cause": "16"})
+
+    def _originate_response(
+        self, values: Mapping[str, str], channel_id: str, reason: str, id: Event, channel: str | None = None
+    ) -> None:
+        response = "Success" if reason == "4" else "Failure"
+        self._say({
+            "Event": "OriginateResponse", "Privilege": "call,all", **id, "Response": response,
+            "Channel": channel or values.get("channel", ""), "Context": values.get("context", ""),
+            "Exten": values.get("exten", ""), "Reason": reason, "Uniqueid": channel_id,
+        })  # fmt: skip
+
+    def _record(self, channel: Channel) -> None:
+        """A recording of the right length in which nobody says anything."""
+        if self._recordings is None or channel.recording is None or channel.answered is None:
+            return
+        if "/" in channel.recording or channel.recording.startswith("."):
+            return
+        self._recordings.mkdir(parents=True, exist_ok=True)
+        frames = int(RATE * min(time.monotonic() - channel.answered, LONGEST))
+        with wave.open(str(self._recordings / channel.recording), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(bytes(2 * frames))
+
+
+def _cdr(channel: Channel, cause: int) -> Event:
+    now = time.monotonic()
+    billed = int(now - channel.answered) if channel.answered else 0
+    disposition = "ANSWERED" if channel.answered else "BUSY" if cause == 17 else "NO ANSWER"
+    return {
+        "Event": "Cdr", "Privilege": "cdr,all", "Channel": channel.name, "Destination": channel.exten,
+        "Duration": str(int(now - channel.created)), "BillableSeconds": str(billed),
+        "Disposition": disposition, "UniqueID": channel.id,
+    }  # fmt: skip
+
+
+def _in_any_order(work: list[Callable[[], None]]) -> None:
+    """Asterisk's threads race: nobody may count on an order here."""
+    random.shuffle(work)
+    for one in work:
+        one()

@@ -1,0 +1,62 @@
+"""What a virtual PBX knows of one call, and of one trunk."""
+
+import asyncio
+from dataclasses import dataclass
+
+from simulators.carrier.rules import Plan
+
+Event = dict[str, str]
+
+DOWN, RINGING, UP = 0, 5, 6
+STATES = {DOWN: "Down", RINGING: "Ringing", UP: "Up"}
+
+
+@dataclass
+class Channel:
+    """One call on the PBX. Moments are of the monotonic clock, `answered_at` of the wall clock."""
+
+    id: str
+    name: str
+    endpoint: str
+    number: str
+    exten: str
+    plan: Plan
+    created: float
+    rings_until: float
+    lives_until: float
+    recording: str | None = None
+    state: int = DOWN
+    answered: float | None = None
+    answered_at: float | None = None
+    rung: float | None = None
+    ended: float | None = None
+    ender: str = ""  # `us` asked by AMI, `far` end, `limit` of the order, `lost` with the PBX
+    cause: str = ""
+    task: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Whatever the network had planned for it does not happen any more."""
+        if self.task is not None:
+            self.task.cancel()
+
+
+@dataclass
+class Trunk:
+    """What the PBX knows of one endpoint."""
+
+    contact: str = "Reachable"
+    rtt_usec: int = 600
+    registration: str | None = None
+
+    @property
+    def rtt(self) -> int:
+        """Microseconds to its provider and back; 0: it does not answer."""
+        return self.rtt_usec if self.contact == "Reachable" else 0
+
+
+def channel_fields(channel: Channel) -> Event:
+    """The fields that every event about a channel begins with."""
+    return {
+        "Channel": channel.name, "ChannelState": str(channel.state), "ChannelStateDesc": STATES[channel.state],
+        "Exten": channel.exten, "Uniqueid": channel.id, "Linkedid": channel.id,
+    }  # fmt: skip

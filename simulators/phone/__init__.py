@@ -1,0 +1,1 @@
+"""Phones: virtual ones, reached through the real adb server, and simulated ones, in simulated time."""

@@ -1,0 +1,333 @@
+"""The userland of a virtual phone: the commands that the system, adb and adbutils use. No sockets here."""
+
+import base64
+import fnmatch
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from uuid import UUID, uuid5
+
+from simulators.phone import dumps
+from simulators.phone.telephony import Happened, PhoneCall, Telephony
+
+SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
+NOT_FOUND = 127
+KILLED = 128 + 9
+KEY_CALL, KEY_ENDCALL, KEY_HEADSET = "5", "6", "79"
+FILES_LIMIT = 64 * 1024 * 1024
+
+# A valid 1x1 PNG, for screenshots.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+UI = b"<?xml version='1.0' encoding='UTF-8' ?><hierarchy rotation=\"0\"><node index=\"0\" /></hierarchy>"
+
+
+class AmFault(Enum):
+    """What goes wrong with `am start`, the command that dials."""
+
+    REFUSED = "refused"  # in so many words
+    KILLED_BEFORE = "killed_before"  # by a signal, before the order went out
+    KILLED_AFTER = "killed_after"
+    SILENT = "silent"  # it ends well, dials and says nothing
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed and how it ended, `delay` seconds after it began."""
+
+    out: bytes = b""
+    err: bytes = b""
+    code: int = 0
+    delay: float = 0.0
+
+
+@dataclass
+class Identity:
+    """What a phone is. `release` is the Android version, `serial` its own number, not its adb address."""
+
+    serial: str
+    model: str = "A52"
+    product: str = "a52qnsxx"
+    brand: str = "samsung"
+    release: int = 14
+    region: str = "UA"
+    operator: str = "Sandbox Mobile"
+    sims: int = 1
+
+
+@dataclass
+class Android:
+    """One phone's system. `clock` is monotonic seconds, `wall_at` the phone's date at such a moment; both are given."""
+
+    identity: Identity
+    telephony: Telephony
+    clock: Callable[[], float]
+    wall_at: Callable[[float], datetime]
+    happened: Callable[[list[Happened]], None]
+    fork_delay: float = 0.0  # `am` and `input` start a virtual machine on a real phone
+    level: int = 82
+    tenths: int = 380
+    sim: str = "READY"
+    boots: int = 1
+    booted_at: float = 0.0
+    files: dict[str, bytes] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    am_fault: AmFault | None = None
+    appears_after: float = 0.0  # seconds from the end of `am`, which waits for nothing, to the call
+    later: Callable[[float, Callable[[], None]], None] = lambda delay, act: act()
+    dialled: Callable[[str], None] = lambda _: None
+    hung_up: Callable[[PhoneCall], None] = lambda _: None
+
+    # --- running a command
+
+    def run(self, argv: list[str], stdin: bytes = b"") -> Result:
+        """Run one simple command to its end."""
+        if not argv:
+            return Result()
+        name = argv[0].rsplit("/", 1)[-1]
+        command = COMMANDS.get(name)
+        if command is None:
+            return Result(err=f"/system/bin/sh: {argv[0]}: inaccessible or not found\n".encode(), code=NOT_FOUND)
+        return command(self, argv[1:], stdin)
+
+    @property
+    def boot_id(self) -> str:
+        return str(uuid5(UUID(int=0), f"{self.identity.serial}/{self.boots}"))
+
+    @property
+    def uptime(self) -> float:
+        return self.clock() - self.booted_at
+
+    def restart(self) -> None:
+        """The phone restarts: its calls are gone."""
+        self.telephony.reset()
+        self.boots += 1
+        self.booted_at = self.clock()
+
+    def properties(self) -> Mapping[str, str]:
+        who = self.identity
+        return {
+            "gsm.operator.alpha": who.operator,
+            "gsm.sim.state": ",".join([self.sim] + ["ABSENT"] * (who.sims - 1)),
+            "gsm.sim.operator.iso-country": who.region.lower(),
+            "gsm.network.type": "LTE",
+            "ro.boot.serialno": who.serial,
+            "ro.build.version.release": str(who.release),
+            "ro.build.version.sdk": str(SDK[who.release]),
+            "ro.product.brand": who.brand,
+            "ro.product.device": who.product,
+            "ro.product.manufacturer": who.brand,
+            "ro.product.model": who.model,
+            "ro.product.name": who.product,
+            "ro.serialno": who.serial,
+            "sys.boot_completed": "1",
+        }
+
+    # --- commands
+
+    def getprop(self, args: list[str], stdin: bytes) -> Result:
+        properties = self.properties()
+        if args:
+            return Result(f"{properties.get(args[0], args[1] if len(args) > 1 else '')}\n".encode())
+        return Result("".join(f"[{name}]: [{value}]\n" for name, value in properties.items()).encode())
+
+    def am(self, args: list[str], stdin: bytes) -> Result:
+        if args[:1] != ["start"]:
+            return Result(delay=self.fork_delay)
+        options = dict(itertools.pairwise(args[1:]))
+        action, uri = options.get("-a", ""), options.get("-d", "")
+        if self.am_fault is AmFault.REFUSED:
+            return Result(err=b"Error: Activity not started, unable to resolve Intent\n", code=1, delay=self.fork_delay)
+        if self.am_fault is AmFault.KILLED_BEFORE:
+            return Result(code=KILLED, delay=self.fork_delay)
+        shown = f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n"
+        if action == "android.intent.action.CALL" and uri.startswith("tel:"):
+            number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
+            self.dialled(number)
+            self.later(self.appears_after, lambda: self.happened(self.telephony.dial(number, self.clock())))
+        if self.am_fault is AmFault.KILLED_AFTER:
+            return Result(code=KILLED, delay=self.fork_delay)
+        if self.am_fault is AmFault.SILENT:
+            return Result(delay=self.fork_delay)
+        return Result(shown.encode(), delay=self.fork_delay)
+
+    def input(self, args: list[str], stdin: bytes) -> Result:
+        if args[:1] == ["keyevent"]:
+            for key in args[1:]:
+                self._press(key.removeprefix("KEYCODE_"))
+        elif args[:1] not in (["tap"], ["swipe"], ["text"]):
+            return Result(err=b"Error: Unknown command\n", code=255, delay=self.fork_delay)
+        return Result(delay=self.fork_delay)
+
+    def _press(self, key: str) -> None:
+        call = self.telephony.current
+        if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK") and call is not None:
+            self.hung_up(call)
+            self.happened(self.telephony.hang_up(self.clock()))
+        elif key in (KEY_CALL, "CALL"):
+            self.happened(self.telephony.answer(self.clock()))
+
+    def dumpsys(self, args: list[str], stdin: bytes) -> Result:
+        who = self.identity
+        match args[:1]:
+            case ["telephony.registry"]:
+                text = dumps.registry(
+                    self.telephony, who.release, sims=who.sims, in_service=self.telephony.in_service,
+                    operator=who.operator,
+                )  # fmt: skip
+            case ["telecom"]:
+                text = dumps.telecom(self.telephony, who.release, self.wall_at)
+            case ["battery"]:
+                text = dumps.battery(self.level, self.tenths, samsung=who.brand == "samsung")
+            case ["power"]:
+                text = "  mWakefulness=Awake\n"
+            case ["thermalservice"] if who.release >= 10:
+                text = (
+                    f"Thermal Status: 0\nTemperature{{mValue={self.tenths / 10}, mType=2, mName=battery, mStatus=0}}\n"
+                )
+            case _:
+                return Result(f"Can't find service: {' '.join(args)}\n".encode())
+        return Result(text.encode())
+
+    def cat(self, args: list[str], stdin: bytes) -> Result:
+        if not args:
+            return Result(stdin)
+        out, err, code = b"", b"", 0
+        for path in args:
+            content = self._read(path)
+            if content is None:
+                err, code = err + f"cat: {path}: No such file or directory\n".encode(), 1
+            else:
+                out += content
+        return Result(out, err, code)
+
+    def _read(self, path: str) -> bytes | None:
+        ticks = int(self.uptime * 100)
+        match path:
+            case "/proc/stat":
+                return f"cpu  {ticks // 6} 0 {ticks // 12} {ticks * 3 // 4} 0 0 0 0 0 0\n".encode()
+            case "/proc/meminfo":
+                return b"MemTotal:        5841016 kB\nMemFree:          355460 kB\nMemAvailable:    3215460 kB\n"
+            case "/proc/uptime":
+                return f"{self.uptime:.2f} {self.uptime * 3:.2f}\n".encode()
+            case "/proc/sys/kernel/random/boot_id":
+                return f"{self.boot_id}\n".encode()
+        return self.files.get(path)
+
+    def write_file(self, path: str, content: bytes) -> bool:
+        """Store a file; False: the phone is full."""
+        if sum(map(len, self.files.values())) + len(content) > FILES_LIMIT:
+            return False
+        self.files[path] = content
+        return True
+
+    def date(self, args: list[str], stdin: bytes) -> Result:
+        layout = args[0].removeprefix("+") if args else "%a %b %d %H:%M:%S %Z %Y"
+        wall = self.wall_at(self.clock())
+        layout = layout.replace("%N", f"{wall.microsecond:06d}000").replace("%s", str(int(wall.timestamp())))
+        return Result(f"{wall.strftime(layout)}\n".encode())
+
+    def echo(self, args: list[str], stdin: bytes) -> Result:
+        newline = b"" if args[:1] == ["-n"] else b"\n"
+        return Result(" ".join(args[1:] if not newline else args).encode() + newline)
+
+    def printf(self, args: list[str], stdin: bytes) -> Result:
+        text = args[0] if args else ""
+        for value in args[1:]:
+            text = re.sub("%[sd]", value, text, count=1)
+        return Result(text.encode().decode("unicode_escape").encode("latin-1"))
+
+    def grep(self, args: list[str], stdin: bytes) -> Result:
+        options = "".join(argument[1:] for argument in args if argument.startswith("-"))
+        patterns = [argument for argument in args if not argument.startswith("-")]
+        if not patterns:
+            return Result(err=b"grep: no pattern\n", code=2)
+        lines = stdin.decode(errors="replace").splitlines()
+        found = [line for line in lines if (re.search(patterns[0], line) is None) is ("v" in options)]
+        if "o" in options:
+            found = [match[0] for line in found for match in re.finditer(patterns[0], line)]
+        shown = "" if "q" in options else "".join(f"{line}\n" for line in found)
+        return Result(f"{len(found)}\n".encode() if "c" in options else shown.encode(), code=0 if found else 1)
+
+    def ls(self, args: list[str], stdin: bytes) -> Result:
+        names = sorted(path for path in self.files if not args or path.startswith(args[-1]))
+        return Result("".join(f"{name}\n" for name in names).encode())
+
+    def rm(self, args: list[str], stdin: bytes) -> Result:
+        for pattern in args:
+            for path in fnmatch.filter(list(self.files), pattern):
+                del self.files[path]
+        return Result()
+
+    def settings_command(self, args: list[str], stdin: bytes) -> Result:
+        if args[:1] == ["put"] and len(args) >= 4:
+            self.settings[f"{args[1]}/{args[2]}"] = args[3]
+            return Result()
+        return Result(f"{self.settings.get('/'.join(args[1:3]), 'null')}\n".encode())
+
+    def uiautomator(self, args: list[str], stdin: bytes) -> Result:
+        path = args[-1] if len(args) > 1 else "/sdcard/window_dump.xml"
+        if self.telephony.current is not None:  # a screen whose timer runs never idles
+            return Result(b"ERROR: could not get idle state.\n", delay=1.0)
+        self.files[path] = UI
+        return Result(f"UI hierchary dumped to: {path}\n".encode())
+
+    def ping(self, args: list[str], stdin: bytes) -> Result:
+        host = args[-1] if args else "localhost"
+        return Result(f"--- {host} ping statistics ---\nround-trip min/avg/max = 11.2/12.4/13.9 ms\n".encode())
+
+    def telecom(self, args: list[str], stdin: bytes) -> Result:
+        if args[:1] == ["set-user-selected-outgoing-phone-account"] and len(args) >= 3:
+            return Result(
+                f"Success - ComponentInfo{{{args[1]}}}, {args[2]} set as default outgoing account.\n".encode()
+            )
+        return Result(b"usage: telecom [subcommand] [options]\n", code=1)
+
+    def sleep(self, args: list[str], stdin: bytes) -> Result:
+        try:
+            return Result(delay=float(args[0]))
+        except (ValueError, IndexError):
+            return Result(err=b"sleep: bad number\n", code=1)
+
+
+def _fixed(out: bytes = b"", code: int = 0) -> Callable[[Android, list[str], bytes], Result]:
+    return lambda android, args, stdin: Result(out, code=code)
+
+
+def _tee(android: Android, args: list[str], stdin: bytes) -> Result:
+    if not args or not android.write_file(args[-1], stdin):
+        return Result(out=stdin, err=f"tee: {args[-1] if args else ''}: No space left on device\n".encode(), code=1)
+    return Result(stdin)
+
+
+COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
+    "am": Android.am,
+    "cat": Android.cat,
+    "date": Android.date,
+    "dumpsys": Android.dumpsys,
+    "echo": Android.echo,
+    "exec": _fixed(),
+    "false": _fixed(code=1),
+    "getprop": Android.getprop,
+    "grep": Android.grep,
+    "id": _fixed(b"uid=2000(shell) gid=2000(shell) groups=2000(shell)\n"),
+    "input": Android.input,
+    "ls": Android.ls,
+    "ping": Android.ping,
+    "pm": _fixed(b"package:com.android.phone\n"),
+    "printf": Android.printf,
+    "rm": Android.rm,
+    "screencap": _fixed(PNG),
+    "settings": Android.settings_command,
+    "sleep": Android.sleep,
+    "svc": _fixed(),
+    "tee": _tee,
+    "telecom": Android.telecom,
+    "true": _fixed(),
+    "uiautomator": Android.uiautomator,
+    "wm": _fixed(b"Physical size: 1080x2400\n"),
+}

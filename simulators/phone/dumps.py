@@ -1,0 +1,159 @@
+"""What `dumpsys` and `logcat` of Android 9 to 14 print about calls, battery and network. Pure text.
+
+Layouts: `TelephonyRegistry.dump`, `CallsManager.dump`, Telecom's `EventManager.dump` and `BatteryService.dump` of
+those releases. What differs: the registry's foreground state is global before Android 11 and per SIM from 11 on;
+a live call is written as a bare list up to 10, as `Call id=` from 11 on, with `voip=false` from 13 on.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from simulators.phone.telephony import BEING_DIALLED, Happened, PhoneCall, State, Telephony
+
+CONNECTION_SERVICE = "com.android.phone/com.android.services.telephony.TelephonyConnectionService"
+
+# PreciseCallState.
+IDLE, HOLDING, INCOMING, WAITING = 0, 2, 5, 6
+FOREGROUND = {State.ACTIVE: 1, State.CONNECTING: 3, State.DIALING: 3, State.ALERTING: 4}
+OFFHOOK, RINGING = 2, 1
+
+
+def registry(telephony: Telephony, release: int, *, sims: int, in_service: bool, operator: str) -> str:
+    """`dumpsys telephony.registry`. All calls are on the first SIM."""
+    lines = ["last known state:"] if release >= 10 else []
+    for phone in range(sims):
+        mine = telephony if phone == 0 else None
+        incoming = mine.in_state(State.RINGING) if mine is not None else []
+        lines.append(f"  Phone Id={phone}")
+        lines.append(f"    mCallState={_call_state(mine)}")
+        if release >= 11:
+            lines += [f"    {line}" for line in _precise(mine, telephony)]
+        lines.append(f"    mCallIncomingNumber={incoming[0].number if incoming else ''}")
+        lines.append(f"    mServiceState={_service_state(release, in_service, operator)}")
+        lines.append(f"    mSignalStrength={_signal(release)}")
+    if release < 11:
+        lines += [f"  {line}" for line in _precise(telephony, telephony)]
+    else:
+        lines += ["  mDefaultPhoneId=0", "  mDefaultSubId=1", "local logs:", "listen logs:", "registrations: count=12"]
+    return "\n".join(lines) + "\n"
+
+
+def _call_state(telephony: Telephony | None) -> int:
+    """One state for all calls of a SIM; one that rings comes first."""
+    if telephony is None or not telephony.live:
+        return IDLE
+    return RINGING if telephony.in_state(State.RINGING) else OFFHOOK
+
+
+def _precise(mine: Telephony | None, telephony: Telephony) -> list[str]:
+    ringing = foreground = background = IDLE
+    if mine is not None:
+        if mine.in_state(State.RINGING):
+            ringing = WAITING if len(mine.live) > 1 else INCOMING
+        foreground = max((FOREGROUND[call.state] for call in mine.in_state(*FOREGROUND)), default=IDLE)
+        background = HOLDING if mine.in_state(State.ON_HOLD) else IDLE
+    return [
+        f"mRingingCallState={ringing}",
+        f"mForegroundCallState={foreground}",
+        f"mBackgroundCallState={background}",
+        f"mPreciseCallState=Ringing call state: {ringing}, Foreground call state: {foreground},"
+        f" Background call state: {background}",
+        f"mCallDisconnectCause={telephony.last_cause}",
+    ]
+
+
+def _service_state(release: int, in_service: bool, operator: str) -> str:
+    state = "0(IN_SERVICE)" if in_service else "1(OUT_OF_SERVICE)"
+    if release < 10:
+        return f"{0 if in_service else 1} {0 if in_service else 1} voice home data home {operator} {operator} 25501 LTE"
+    return (
+        f"{{mVoiceRegState={state}, mDataRegState={state}, mOperatorAlphaLong={operator},"
+        f" mOperatorAlphaShort={operator}, getRilVoiceRadioTechnology=14(LTE)}}"
+    )
+
+
+def _signal(release: int) -> str:
+    if release < 10:
+        return "SignalStrength: 99 0 -120 -160 -120 -160 -1 23 -98 -11 80 2147483647 2147483647 3 gsm|lte 3"
+    return (
+        "SignalStrength:{mCdma=Invalid,mLte=CellSignalStrengthLte: rssi=-71 rsrp=-105 rsrq=-13 rssnr=15"
+        " cqi=2147483647 ta=2147483647 level=3,primary=CellSignalStrengthLte}"
+    )
+
+
+def telecom(telephony: Telephony, release: int, wall_at: Callable[[float], datetime]) -> str:
+    """`dumpsys telecom`. `wall_at`: what the phone's clock said at a monotonic moment."""
+    lines = ["CallsManager: ", "  mCalls: "]
+    lines += [f"    {_live(call, release)}" for call in telephony.live]
+    lines += ["  mCallAudioManager:", *_audio(telephony, release), "  mTtyManager:", "    mCurrentTtyMode: 0"]
+    lines += ["PhoneAccountRegistrar: ", f"  defaultOutgoing: ComponentInfo{{{CONNECTION_SERVICE}}}, 1", "Analytics:"]
+    lines.append("Historical Events:")
+    for call in telephony.history:
+        lines += _history(call, release, wall_at)
+    return "\n".join(lines) + "\n"
+
+
+def _audio(telephony: Telephony, release: int) -> list[str]:
+    """`CallAudioManager.dump`: who is heard, and whole once more the call in the foreground."""
+    lines = []
+    for title, states in (
+        ("All calls:", tuple(State)),
+        ("Active dialing, or connecting calls:", (*BEING_DIALLED, State.ACTIVE)),
+        ("Ringing calls:", (State.RINGING,)),
+        ("Holding calls:", (State.ON_HOLD,)),
+    ):
+        lines += [f"    {title}", *(f"      {call.id}" for call in telephony.in_state(*states))]
+    foreground = telephony.foreground
+    return [*lines, "    Foreground call:", f"    {'null' if foreground is None else _live(foreground, release)}"]
+
+
+def _live(call: PhoneCall, release: int) -> str:
+    state = State.DIALING if call.state is State.ALERTING else call.state
+    handle = f"tel:{'*' * max(len(call.number) - 2, 0)}{call.number[-2:]}"
+    if release < 11:
+        return f"[{call.id}, {state}, {CONNECTION_SERVICE}, {handle}, A, childs(0), has_parent(false), [caps], [props]]"
+    account = f"ComponentInfo{{{CONNECTION_SERVICE}}}, 1, UserHandle{{0}}"
+    tail = ", voip=false" if release >= 13 else ""
+    return (
+        f"[Call id={call.id}, state={state}, tpac={account}, cmgr={account}, handle={handle}, vidst=A, childs(0),"
+        f" has_parent(false), cap=[ sup_hld mut ], prop=[]]{tail}"
+    )
+
+
+def _history(call: PhoneCall, release: int, wall_at: Callable[[float], datetime]) -> list[str]:
+    def stamp(at: float) -> str:
+        return wall_at(at).strftime("%H:%M:%S.%f")[:-3]
+
+    began = wall_at(call.created)
+    direction = "MT - incoming" if call.incoming else "MO - outgoing"
+    user = "(User=UserHandle{0})" if release >= 14 else ""
+    account = "Via PhoneAccount" if release < 11 else ">>>Target PhoneAccount"
+    title = f"  Call{call.id}/{1000 + call.tc} [{began:%b} {began.day}, {began:%Y %H:%M:%S}]({direction}){user}"
+    lines = [title, f"  \t{account}: ComponentInfo{{{CONNECTION_SERVICE}}}, 1, UserHandle{{0}}"]
+    lines.append(f"  \tTo address: tel:***********{call.number[-2:]} Presentation: Allowed")
+    for at, event, data in call.events:
+        lines.append(f"    {stamp(at)} - {event}{f' ({data})' if data else ''}:CSW.{event[:3].lower()}(cap)@A{call.tc}")
+    lines.append("  Timings (average for this call, milliseconds):")
+    return lines
+
+
+def log_lines(happened: Happened, wall: datetime) -> list[tuple[str, str]]:
+    """The buffer and the `logcat -v epoch` line of what happened to a call."""
+    stamp = f"{wall.timestamp():.3f}"
+    if happened.event == "ALERTING":
+        calls = "[id=1,ALERTING,toa=129,norm,mo,0,voc,noevp,,cli=1,,1,audioQuality=1] "
+        return [("radio", f"{stamp}  1401  1590 D RILJ    : [4611]< GET_CURRENT_CALLS {{{calls}}} [PHONE0]")]
+    data = happened.data or ""
+    line = f"{stamp}  1234  1300 I Telecom : Event: RecordEntry {happened.call.id}: {happened.event}, {data}: CSW@A"
+    return [("system", line)]
+
+
+def battery(level: int, tenths: int, *, samsung: bool) -> str:
+    """`dumpsys battery`; temperature in tenths of a degree. Samsung appends a block of its own with old values."""
+    text = (
+        "Current Battery Service state:\n  AC powered: false\n  USB powered: true\n  Wireless powered: false\n"
+        "  Max charging current: 500000\n  Max charging voltage: 5000000\n  Charge counter: 3270000\n"
+        f"  status: {5 if level == 100 else 2}\n  health: 2\n  present: true\n  level: {level}\n  scale: 100\n"
+        f"  voltage: 4352\n  temperature: {tenths}\n  technology: Li-ion\n"
+    )
+    return text + ("  [EventLogBuffer]\n    level:72, temperature:345\n" if samsung else "")

@@ -1,0 +1,57 @@
+"""The virtual phones of a sandbox, in one process."""
+
+from collections.abc import Mapping
+
+from actors.settings import Settings
+from simulators.phone.android import Identity
+from simulators.phone.virtual_phone import VirtualPhone
+
+# Models of the sandbox, by slot number. Slot 44 is the documented A52.
+MODELS = (
+    Identity(serial="", model="A14", product="a14nsxx", release=14),
+    Identity(serial="", model="Redmi 9", product="lancelot", brand="Xiaomi", release=11, sims=2),
+    Identity(serial="", model="Pixel 6", product="oriole", brand="google", release=14),
+    Identity(serial="", model="J7", product="j7velte", release=9),
+)
+A52 = Identity(serial="", model="A52", product="a52qnsxx", release=14)
+
+
+def identity_of(slot: int, region: str | None) -> Identity:
+    """What the sandbox's phone in a slot is: always the same."""
+    model = A52 if slot == 44 else MODELS[slot % len(MODELS)]
+    return Identity(
+        serial=f"OTTBSIM{slot:04d}",
+        model=model.model,
+        product=model.product,
+        brand=model.brand,
+        release=model.release,
+        region=region or "UA",
+        sims=model.sims,
+    )
+
+
+class Fleet:
+    """The phones of one process, by slot number."""
+
+    def __init__(self, phones: Mapping[int, VirtualPhone]) -> None:
+        self.phones = phones
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Fleet":
+        """One phone for each slot on this machine's loopback address."""
+        phones = {}
+        for slot in settings.slots:
+            address, colon, port = (slot.serial or "").partition(":")
+            if colon and address == "127.0.0.1":
+                phones[slot.id] = VirtualPhone(
+                    identity=identity_of(slot.id, slot.region), port=int(port), scale=settings.sandbox.time_scale
+                )
+        return cls(phones)
+
+    async def start(self) -> None:
+        for phone in self.phones.values():
+            await phone.plug()
+
+    async def stop(self) -> None:
+        for phone in self.phones.values():
+            await phone.__aexit__()

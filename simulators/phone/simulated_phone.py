@@ -1,0 +1,150 @@
+"""A phone in simulated time: the `Phone` port straight over a handset (`handset.py`), without sockets."""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from actors.adapters.phone_clock import Memory
+from actors.slot.phone import (
+    CallPhase,
+    CallSeen,
+    Health,
+    HealthRead,
+    Link,
+    LinkChanged,
+    Look,
+    PhoneUncertain,
+    PhoneUnreachable,
+    Report,
+    ShellResult,
+)
+from simulators.device.wire import Unanswered
+from simulators.phone.handset import PHASE, Handset, why
+from simulators.phone.telephony import Happened, State
+from simulators.time.process import Step, here, no_step
+
+Answer = TypeVar("Answer")
+
+REBOOT = 8.0  # seconds until a phone is back
+LINE = 0.001  # seconds between two lines of a log that come late
+
+
+class SimulatedPhone:
+    """One host's connection to a handset. `alive` says whether the host's process still exists; one that does not
+    waits for `buried`. Where the host is a `Process`, it hears nothing while that is frozen."""
+
+    def __init__(
+        self, handset: Handset, *, alive: Callable[[], bool], buried: asyncio.Event, step: Step = no_step
+    ) -> None:
+        self._handset = handset
+        self._alive = alive
+        self._buried = buried
+        self._step = step
+        self._home = here()
+        self._memory: Memory | None = None
+        self._lines_until = -1.0  # when the last line that is under way arrives: they keep their order
+        self._report: Callable[[Report], None] = lambda report: None
+
+    def start(self, report: Callable[[Report], None]) -> None:
+        self._report = report
+        self._handset.attach(self)
+        self.link(Link.ONLINE if self._handset.plugged else Link.ABSENT)
+        self._say(HealthRead(health=Health(model="simulated", sim="READY", in_service=True)))
+
+    async def close(self) -> None:
+        self._handset.detach(self)
+        self._report = lambda report: None
+
+    async def dial(self, number: str, call_id: str = "c_1", wanted: Callable[[], bool] = lambda: True) -> None:
+        await self._pass("before dial")
+        waited = await self._handset.wire.queue()
+        if not wanted():  # from here to the sending nothing can come between
+            raise PhoneUnreachable("simulated: the order was withdrawn")
+        await self._order("dial", lambda: self._handset.order(number, call_id), survives=True, waited=waited)
+
+    async def hang_up(self, ref: str | None) -> None:
+        await self._pass("before hang-up")
+        await self._order("hang-up", lambda: self._handset.press_end(ref), survives=True)
+
+    async def look(self) -> Look:
+        await self._pass("before look")
+        try:
+            look, memory = await self._order("look", lambda: self._handset.look(self._memory))
+        except PhoneUncertain as error:
+            raise PhoneUnreachable(str(error)) from None
+        if self._memory is None or (memory.clock.uptime or 0.0) >= (self._memory.clock.uptime or 0.0):
+            self._memory = memory
+        return look
+
+    async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
+        return await self._order("shell", lambda: self._handset.run(command), survives=True)
+
+    async def reboot(self) -> None:
+        await self._order("reboot", lambda: self._handset.restart(REBOOT), survives=True)
+
+    async def reconnect(self) -> None:
+        await self._pass("before reconnect")
+
+    # --- from the handset
+
+    def hear(self, happened: Happened) -> None:
+        if not self._handset.plugged or happened.event in ("CREATED", "DESTROYED", "REQUEST_DISCONNECT"):
+            return
+        call, now = happened.call, self._handset.now()
+        reason, cause = why(call.cause) if call.state is State.DISCONNECTED else (None, "")
+        phase = CallPhase.ALERTING if happened.event == "ALERTING" else PHASE[call.state]
+        seen = CallSeen(ref=self._handset.ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming)
+        lateness = self._handset.wire.lateness()
+        if not lateness and self._lines_until < now:
+            self._say(seen)
+            return
+        self._lines_until = max(self._lines_until + LINE, now + lateness)
+        self._handset.book.fault("late line", self._handset.name, now, self._lines_until)
+        loop, stream = asyncio.get_running_loop(), self._handset.unplugged
+        loop.call_at(self._lines_until, self._say_late, seen, now, stream, context=Context())
+
+    def _say_late(self, seen: CallSeen, happened: float, stream: int) -> None:
+        """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more. What
+        was under way when the stream broke is lost."""
+        timed = seen.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED)
+        if self._handset.unplugged == stream:
+            self._say(replace(seen, age=self._handset.now() - happened) if timed else seen)
+
+    def link(self, link: Link) -> None:
+        self._say(LinkChanged(link=link))
+
+    # --- inside
+
+    def _say(self, report: Report) -> None:
+        if not self._alive():
+            return
+        if self._home is None or self._home is here():
+            self._report(report)
+        else:
+            self._home.call(lambda: self._report(report))
+
+    async def _order(
+        self, name: str, effect: Callable[[], Answer], *, survives: bool = False, waited: float = 0.0
+    ) -> Answer:
+        if not self._handset.plugged:
+            raise PhoneUnreachable("simulated: unplugged")
+
+        def unusual(kind: str, seconds: float) -> None:
+            now = self._handset.now()
+            self._handset.book.fault(f"{name}: {kind}", self._handset.name, now, now + seconds)
+
+        try:
+            answer = await self._handset.wire.send(effect, unusual=unusual, survives=survives, waited=waited)
+        except Unanswered:
+            raise PhoneUncertain("simulated: no answer") from None
+        await self._pass(f"after {name}")
+        return answer
+
+    async def _pass(self, name: str) -> None:
+        await self._step(name)
+        if not self._alive():
+            await self._buried.wait()
+            raise PhoneUnreachable("simulated: the process was killed")

@@ -1,0 +1,67 @@
+"""The journal of a simulated world as the judge reads it: each call with its events and the moment each was stored."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from actors.runtime.bus import Recorded
+from bus_schemas.call import CallDialing, CallEnded, CallEnding
+from bus_schemas.catalogue import topic_of
+from simulators.time.clock import STARTED_AT
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One event. `at`: seconds of the world's clock when it was stored."""
+
+    at: float
+    seq: int
+    subject: str
+    event: Any
+
+
+@dataclass
+class CallOnRecord:
+    """One call as the journal has it."""
+
+    call_id: str
+    events: list[Stored] = field(default_factory=list)
+
+    @property
+    def dialing(self) -> Stored | None:
+        return next((one for one in self.events if isinstance(one.event, CallDialing)), None)
+
+    @property
+    def ended(self) -> list[Stored]:
+        return [one for one in self.events if isinstance(one.event, CallEnded)]
+
+    @property
+    def endings(self) -> list[str]:
+        """Who asked for its end: a person may do so after a ring time-out has."""
+        return [one.event.by for one in self.events if isinstance(one.event, CallEnding)]
+
+    @property
+    def open(self) -> bool:
+        return self.dialing is not None and not self.ended
+
+
+def read(journal: list[Recorded], began: float = STARTED_AT.timestamp()) -> list[Stored]:
+    """The entries that are understood. `began`: the beginning of the world, in epoch seconds."""
+    found = []
+    for entry in journal:
+        topic = topic_of(entry.subject)
+        if topic is not None:
+            event = msgspec.json.decode(entry.data, type=topic.event)
+            found.append(Stored(entry.at - began, entry.seq, entry.subject, event))
+    return found
+
+
+def calls_of(stored: list[Stored]) -> dict[str, CallOnRecord]:
+    """The calls, oldest first."""
+    calls: dict[str, CallOnRecord] = {}
+    for one in stored:
+        if one.subject.startswith("ottb.v1.evt.call."):
+            call_id = one.event.call_id
+            calls.setdefault(call_id, CallOnRecord(call_id)).events.append(one)
+    return calls

@@ -1,0 +1,179 @@
+"""The supervisor with real, small processes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.site import supervisor as module
+from cli.site.supervisor import Child, GaveUp, Supervisor
+from tests.support.site import ROOT
+
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path, said: list[str]) -> AsyncIterator[Supervisor]:
+    made = Supervisor(folder=tmp_path / "log", say=said.append)
+    yield made
+    await made.stop()
+
+
+async def wait_until(accept: Callable[[], bool], seconds: float = 10.0) -> None:
+    give_up = time.monotonic() + seconds
+    while not accept():
+        assert time.monotonic() < give_up, f"not so after {seconds} s"
+        await asyncio.sleep(0.01)
+
+
+def on_term(file: Path, word: str) -> list[str]:
+    """A process that writes a word when it is asked to end. `.up` says that it can be asked."""
+    return [
+        sys.executable,
+        "-c",
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        f"    with open({str(file)!r}, 'a') as out: out.write({word!r} + ' ')\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        f"pathlib.Path({str(file) + '.' + word!r}).touch()\n"
+        "time.sleep(60)",
+    ]
+
+
+async def test_a_child_starts_only_when_the_one_before_is_ready(supervisor: Supervisor, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    slow = [sys.executable, "-c", f"import time; time.sleep(.3); open({str(flag)!r}, 'w'); time.sleep(60)"]
+
+    async def there() -> bool:
+        return flag.exists()
+
+    await supervisor.start(Child(name="first", argv=slow, ready=there))
+    assert flag.exists()
+    await supervisor.start(Child(name="second", argv=SLEEPER))
+    assert supervisor.pid("first") != supervisor.pid("second") is not None
+
+
+async def test_a_killed_child_comes_back_and_its_sibling_is_left_alone(supervisor: Supervisor, said: list[str]) -> None:
+    await supervisor.start(Child(name="one", argv=SLEEPER))
+    await supervisor.start(Child(name="two", argv=SLEEPER))
+    killed, sibling = supervisor.pid("one"), supervisor.pid("two")
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    await wait_until(lambda: supervisor.pid("one") not in (None, killed))
+    assert supervisor.pid("two") == sibling
+    assert said == ["one ended (signal SIGKILL), starting it again"]
+
+
+async def test_a_child_that_never_stays_up_is_given_up_with_the_end_of_its_log(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setattr(module, "INTENSITY", 3)
+    await supervisor.start(Child(name="bad", argv=[sys.executable, "-c", "import sys; sys.exit('no such luck')"]))
+    with pytest.raises(GaveUp, match=r"bad ended too often(?s:.*)no such luck"):
+        async with asyncio.timeout(20):
+            await supervisor.wait()
+    assert len(said) == 3
+
+
+async def test_a_child_that_ends_before_it_is_ready_is_not_waited_for(supervisor: Supervisor) -> None:
+    async def never() -> bool:
+        return False
+
+    began = time.monotonic()
+    with pytest.raises(GaveUp, match=r"early ended with code 3(?s:.*)reason in the log"):
+        argv = [sys.executable, "-c", "import sys; print('reason in the log', flush=True); sys.exit(3)"]
+        await supervisor.start(Child(name="early", argv=argv, ready=never))
+    assert time.monotonic() - began < 10
+
+
+async def test_a_child_that_is_never_ready_is_given_up_after_a_while(supervisor: Supervisor) -> None:
+    async def never() -> bool:
+        return False
+
+    with pytest.raises(GaveUp, match=r"not ready after 0\.2 s"):
+        await supervisor.start(Child(name="mute", argv=SLEEPER, ready=never, ready_timeout=0.2))
+
+
+async def test_the_last_started_is_stopped_first(supervisor: Supervisor, tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    for word in ("a", "b", "c"):
+        await supervisor.start(Child(name=word, argv=on_term(order, word)))
+    await wait_until(lambda: len(list(tmp_path.glob("order.*"))) == 3)
+    await supervisor.stop()
+    assert order.read_text().split() == ["c", "b", "a"]
+
+
+async def test_a_child_that_will_not_stop_is_killed(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.3)
+    up = tmp_path / "up"
+    deaf = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(up)!r}, 'w'); time.sleep(60)"
+    await supervisor.start(Child(name="deaf", argv=[sys.executable, "-c", deaf]))
+    await wait_until(up.exists)
+    pid = supervisor.pid("deaf")
+    assert pid is not None
+    await supervisor.stop()
+    assert said == ["deaf did not stop in 0.3 s and is killed"]
+    assert not psutil.pid_exists(pid)
+
+
+async def test_waiting_can_be_left_without_ending_the_children(supervisor: Supervisor) -> None:
+    await supervisor.start(Child(name="one", argv=SLEEPER))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await supervisor.wait()
+    killed = supervisor.pid("one")
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    await wait_until(lambda: supervisor.pid("one") not in (None, killed))
+
+
+async def test_a_log_that_grew_too_long_is_put_aside(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(module, "LOG_CHECK", 0.02)
+    wordy = "import time\nwhile True: print('x' * 99, flush=True); time.sleep(.001)"
+    await supervisor.start(Child(name="wordy", argv=[sys.executable, "-c", wordy]))
+    await wait_until((tmp_path / "log" / "wordy.log.1").exists)
+
+
+def test_all_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    parent = (
+        "import asyncio, pathlib, sys\n"
+        "from cli.site.supervisor import Child, Supervisor\n"
+        "async def main():\n"
+        f"    s = Supervisor(folder=pathlib.Path({str(tmp_path)!r}), say=print)\n"
+        "    for name in 'ab':\n"
+        f"        await s.start(Child(name=name, argv={SLEEPER!r}))\n"
+        "    print(s.pid('a'), s.pid('b'), flush=True)\n"
+        "    await s.wait()\n"
+        "asyncio.run(main())"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    children = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+    assert len(children) == 2
+    give_up = time.monotonic() + 10
+    while not all("time.sleep(60)" in child.cmdline()[-1] and "setpriv" not in child.name() for child in children):
+        assert time.monotonic() < give_up  # until each has become the program, with its death signal set
+        time.sleep(0.01)
+    process.kill()
+    process.wait(timeout=10)
+    process.stdout.close()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
