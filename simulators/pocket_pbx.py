@@ -10,16 +10,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import TypeVar
 
-from actors.slot.phone import CallPhase, CallSeen, LiveCall, Look
-from actors.trunk.pbx import (
-    CdrSeen,
-    Originate,
-    PbxLink,
-    PbxRefused,
-    PbxReport,
-    PbxUncertain,
-    PbxUnreachable,
-)
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look
+from actors.trunk.pbx import Originate, PbxLink, PbxRefused, PbxReport, PbxUncertain, PbxUnreachable
 from bus_schemas.call import EndReason
 from bus_schemas.trunk import TrunkConfig
 from simulators.carrier import BUSY, INVALID, REJECTED, REMOTE, Cause, Plan, Step, plan_for

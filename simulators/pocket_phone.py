@@ -12,16 +12,8 @@ from msgspec.structs import replace
 
 from actors.adapters.phone_clock import DAY, Aged, Clock, Memory, ages_of
 from actors.slot.phone import (
-    CallPhase,
-    CallSeen,
     Health,
     HealthRead,
-    Link,
-    LinkChanged,
-    LiveCall,
-    Look,
-    Noted,
-    PastCall,
     PhoneBusy,
     PhoneRefused,
     PhoneUncertain,
@@ -29,6 +21,7 @@ from actors.slot.phone import (
     Report,
     ShellResult,
 )
+from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, Noted, PastCall
 from bus_schemas.call import EndReason
 from simulators.carrier import Cause
 from simulators.chronicle import Chronicle, DeviceCall, Ender, Source

@@ -22,12 +22,7 @@ from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, Device
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
 from actors.slot.phone import (
-    CallPhase,
-    CallSeen,
     HealthRead,
-    Link,
-    LinkChanged,
-    Look,
     PhoneBusy,
     PhoneError,
     PhoneRefused,
@@ -35,8 +30,8 @@ from actors.slot.phone import (
     PhoneUnreachable,
     Report,
     ShellResult,
-    newer,
 )
+from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look, newer
 from bus_schemas.call import EndReason
 
 log = structlog.get_logger()

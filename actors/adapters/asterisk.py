@@ -16,9 +16,8 @@ from msgspec import Struct
 
 from actors.adapters.ami import AmiClient, AmiError, AmiMessage, AmiRefused, AmiUncertain, Unsendable
 from actors.settings import Ami
-from actors.slot.phone import CallPhase, CallSeen, LiveCall, Look
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look
 from actors.trunk.pbx import (
-    CdrSeen,
     Contact,
     ContactSeen,
     Originate,

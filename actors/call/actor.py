@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from actors.call import machine
-from actors.call.line import Began, Drop, Holder, over_of
 from actors.call.machine import Attempt, Call, Patience
 from actors.runtime.actor import Actor, NotOurs, Outcome
 from actors.runtime.bus import Fenced, Recorded
@@ -11,6 +10,8 @@ from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision
 from actors.runtime.host import Host
+from actors.telephony.line import Began, Holder, over_of
+from actors.telephony.orders import Drop
 from bus_schemas.call import (
     CALL_DIALING,
     END_CALL,

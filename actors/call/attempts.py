@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
-from actors.call.line import Drop, Settle
 from actors.call.machine import Attempt, line_of
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
@@ -22,6 +21,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
+from actors.telephony.orders import Drop, Settle
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal

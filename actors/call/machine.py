@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
 from actors.call.record import (
     RING_TIMEOUT,
     Call,
@@ -39,20 +38,25 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import (
+from actors.telephony.orders import Dial, HangUp, LookAt, Named, Release
+from actors.telephony.reports import (
     ORDER_LASTS,
     CallPhase,
     CallSeen,
+    CdrSeen,
+    DialFailed,
+    DialUncertain,
     Link,
     LinkChanged,
     LiveCall,
     Look,
+    Looked,
     PastCall,
+    Placed,
     after,
     came_of,
     newer,
 )
-from actors.trunk.pbx import CdrSeen
 from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase, line_name
 
 __all__ = ["Attempt", "Call", "Patience", "attempt", "end", "evolve", "line_of", "observe", "resume", "view"]
@@ -98,19 +102,6 @@ class Attempt(Struct, frozen=True, kw_only=True):
     after_ref: str | None = None
     trunk: str | None = None
     recording: str | None = None
-
-
-class DialFailed(Struct, frozen=True, kw_only=True):
-    """The order to dial was certainly not carried out."""
-
-    cause: str
-    reason: EndReason
-
-
-class DialUncertain(Struct, frozen=True, kw_only=True):
-    """The order was sent and no answer came. The look at the phone decides; it is not sent again."""
-
-    cause: str
 
 
 CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | Placed | CdrSeen

@@ -9,8 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment, elapsed, parse_utc
-from actors.slot.phone import CallSeen
-from actors.trunk.pbx import CdrSeen
+from actors.telephony.reports import CallSeen, CdrSeen
 from bus_schemas.call import (
     CallAdopted,
     CallAlerting,

@@ -5,12 +5,12 @@ ends.
 
 import structlog
 
-from actors.call.line import Settle
-from actors.call.line_actor import LineActor
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
+from actors.telephony.line_actor import LineActor
+from actors.telephony.orders import Settle
 from bus_schemas.call import OPEN_CALLS, OpenCalls
 from bus_schemas.errors import Refusal
 

@@ -9,7 +9,6 @@ from actors.call import gate
 from actors.call.attempts import COME_BACK, Attempts, Started, Unowned
 from actors.call.caps import HOUR
 from actors.call.gate import Number, Rules
-from actors.call.line import Drop
 from actors.call.machine import Attempt
 from actors.runtime.actor import STOPPED
 from actors.runtime.clock import moment
@@ -19,6 +18,7 @@ from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, forward
 from actors.slot.machine import Take, Taken
 from actors.slot.pool import Pool
+from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import START_ON_HOST, StartOnHost

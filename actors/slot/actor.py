@@ -8,9 +8,6 @@ import msgspec
 import structlog
 
 from actors.call.caps import Caps
-from actors.call.line import Dial, Looked, Placed
-from actors.call.line_actor import LineActor
-from actors.call.machine import DialFailed, DialUncertain
 from actors.runtime.actor import Outcome
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
@@ -34,16 +31,11 @@ from actors.slot.machine import (
     Taken,
     UsePhone,
 )
-from actors.slot.phone import (
-    Look,
-    Phone,
-    PhoneBusy,
-    PhoneError,
-    PhoneRefused,
-    PhoneUncertain,
-    PhoneUnreachable,
-)
+from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import Place, Pool
+from actors.telephony.line_actor import LineActor
+from actors.telephony.orders import Dial
+from actors.telephony.reports import DialFailed, DialUncertain, Look, Looked, Placed
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (

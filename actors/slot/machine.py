@@ -11,41 +11,34 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import (
+from actors.runtime.clock import Moment
+from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
+from actors.slot.phone import Health, HealthRead
+from actors.telephony.line import (
     AdoptCall,
     Began,
-    Dial,
-    Drop,
-    HangUp,
     Held,
     Holder,
-    LookAt,
-    Looked,
-    Named,
+    LineState,
     OnRecord,
     Over,
-    Release,
-    Settle,
     hold,
     holders,
     let_go,
     nameless,
 )
-from actors.call.line_state import LineState
-from actors.call.machine import DialFailed
-from actors.runtime.clock import Moment
-from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import (
+from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
+from actors.telephony.reports import (
     NOTE_SLACK,
     ORDER_LASTS,
     CallPhase,
     CallSeen,
-    Health,
-    HealthRead,
+    DialFailed,
     Link,
     LinkChanged,
     LiveCall,
     Look,
+    Looked,
     PastCall,
     came_of,
     newer,

@@ -9,16 +9,16 @@ import structlog
 
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
-from actors.call.line import Began, Dial, Looked, Over, Placed
-from actors.call.line_actor import LineActor
-from actors.call.machine import DialFailed, DialUncertain
 from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from actors.slot.phone import Look
+from actors.telephony.line import Began, Over
+from actors.telephony.line_actor import LineActor
+from actors.telephony.orders import Dial
+from actors.telephony.reports import DialFailed, DialUncertain, Look, Looked, Placed
 from actors.trunk import machine
 from actors.trunk.machine import (
     ChannelTaken,

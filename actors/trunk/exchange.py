@@ -11,7 +11,6 @@ import structlog
 from actors.call import gate
 from actors.call.attempts import COME_BACK, Attempts, Started, Unowned
 from actors.call.gate import Number, Rules
-from actors.call.line import Drop
 from actors.call.machine import Attempt
 from actors.call.switchboard import Limits, out_of_service
 from actors.runtime.actor import Actor
@@ -20,6 +19,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
+from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
 from actors.trunk.extensions import Extensions
 from actors.trunk.machine import ChannelTaken, ConfigureTrunk, RemoveTrunk, TakeChannel

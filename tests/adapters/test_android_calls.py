@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from actors.adapters import android
-from actors.slot.phone import CallPhase, Look, Noted
+from actors.telephony.reports import CallPhase, Look, Noted
 from simulators import android_dumps as dumps
 from simulators.carrier import MISSED, REMOTE
 from simulators.telephony import Telephony

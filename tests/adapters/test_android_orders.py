@@ -20,7 +20,7 @@ from actors.adapters.android_orders import (
     read_dial,
     read_hang_up,
 )
-from actors.slot.phone import CallPhase, LiveCall, Look
+from actors.telephony.reports import CallPhase, LiveCall, Look
 from simulators import android_dumps as dumps
 from simulators.carrier import REMOTE
 from simulators.telephony import Telephony

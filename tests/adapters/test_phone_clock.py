@@ -6,7 +6,7 @@ import pytest
 
 from actors.adapters.android import SECTION, Read, parse_look
 from actors.adapters.phone_clock import Aged, Clock, ages_of, clock_of, set_by
-from actors.slot.phone import LiveCall, PastCall
+from actors.telephony.reports import LiveCall, PastCall
 from simulators import android_dumps as dumps
 from simulators.carrier import REMOTE
 from simulators.telephony import Telephony

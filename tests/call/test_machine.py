@@ -6,11 +6,24 @@ import pytest
 from msgspec.structs import replace
 
 from actors.call import machine
-from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
-from actors.call.machine import Attempt, Call, DialFailed, DialUncertain, Patience
+from actors.call.machine import Attempt, Call, Patience
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, Noted, PastCall
+from actors.telephony.orders import Dial, HangUp, LookAt, Named, Release
+from actors.telephony.reports import (
+    CallPhase,
+    CallSeen,
+    DialFailed,
+    DialUncertain,
+    Link,
+    LinkChanged,
+    LiveCall,
+    Look,
+    Looked,
+    Noted,
+    PastCall,
+    Placed,
+)
 from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallState, EndReason, Phase
 
 PATIENCE = Patience(created=15, hangup=5, lost=30)

@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.adapters.asterisk import Asterisk
 from actors.settings import Ami
-from actors.slot.phone import CallSeen
+from actors.telephony.reports import CallSeen
 from actors.trunk.pbx import Originate, PbxLink
 from bench.parts import free_port, process
 from bus_schemas.trunk import TrunkConfig

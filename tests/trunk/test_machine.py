@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.call.line import Began, Dial, Drop, HangUp, Holder, LookAt, Over, Release
-from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Tell
-from actors.slot.phone import CallPhase, CallSeen, LinkChanged, LiveCall
+from actors.telephony.line import Began, Holder, Over
+from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Release
+from actors.telephony.reports import CallPhase, CallSeen, DialFailed, LinkChanged, LiveCall
 from actors.trunk import machine
 from actors.trunk.machine import EndedOnPbx, EndOnPbx, Live, LookOnPbx, PlaceOnPbx, Strays, TakeChannel, Trunk, carried
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from actors.call.actor import CallActor
 from actors.call.caps import Caps
-from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, OnRecord, Over, Placed, over_of
-from actors.call.line_state import LineState, Start
-from actors.call.machine import DialFailed, DialUncertain
 from actors.call.record import Call
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
+from actors.telephony.line import AdoptCall, Began, Holder, LineState, OnRecord, Over, Start, over_of
+from actors.telephony.orders import Dial, Drop
+from actors.telephony.reports import DialFailed, DialUncertain, Placed
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 

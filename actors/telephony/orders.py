@@ -1,0 +1,53 @@
+"""What a call asks of its line, and who starts a call of the line that is to carry it."""
+
+from msgspec import Struct
+
+
+class Dial(Struct, frozen=True, kw_only=True):
+    """Place the call whose attempt is on record. `fences`: the subjects whose last event must still be the one of this
+    sequence, else somebody else owns the line by now."""
+
+    call_id: str
+    number: str
+    fences: tuple[tuple[str, int], ...] = ()
+    trace_id: str | None = None
+
+
+class HangUp(Struct, frozen=True, kw_only=True):
+    """End the call. `ref`: its name outside, where that is known."""
+
+    call_id: str
+    ref: str | None = None
+
+
+class LookAt(Struct, frozen=True, kw_only=True):
+    """Ask the outside about the call; `Looked` with the same `why` comes back."""
+
+    call_id: str
+    why: str
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """The call is the one that the outside calls `ref`."""
+
+    call_id: str
+    ref: str
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    """The call is over and on record. `look`: the outside may still be in it, so ask before the line is free."""
+
+    call_id: str
+    look: bool = False
+
+
+class Settle(Struct, frozen=True, kw_only=True):
+    """Nobody knows whether a call that is to hold this line got on record, or nobody owns it: find out."""
+
+    call_id: str
+
+
+class Drop(Struct, frozen=True, kw_only=True):
+    """The start came to nothing: the attempt is not on record and can no longer get there."""
+
+    call_id: str
