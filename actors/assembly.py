@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from actors.call import gate
 from actors.call.actor import CallActor
-from actors.call.attempts import Attempts
-from actors.call.caps import Caps
-from actors.call.gate import Rules
 from actors.call.machine import Patience
 from actors.call.strays import Strays
-from actors.call.switchboard import Limits, Switchboard
+from actors.dialing import rules
+from actors.dialing.attempts import Attempts
+from actors.dialing.extensions import Extensions
+from actors.dialing.limits import Caps
+from actors.dialing.rules import Rules
+from actors.dialing.slot_dialer import Limits, Switchboard
+from actors.dialing.trunk_dialer import Exchange
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
@@ -26,8 +28,6 @@ from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.pool import Pool
 from actors.slot.registry import Device, SlotRegistry
 from actors.trunk.actor import TrunkActor
-from actors.trunk.exchange import Exchange
-from actors.trunk.extensions import Extensions
 from actors.trunk.pbx import Pbx
 from bus_schemas.call import START_CALL, START_ON_SLOT
 from bus_schemas.host import CONFIGURE_ON_HOST, DIAL_ON_HOST, REMOVE_ON_HOST, START_ON_HOST, UNASSIGNED_ON_HOST
@@ -38,12 +38,12 @@ SETTINGS_EVERY = 5.0  # seconds
 
 
 def rules_of(dial: Dial) -> Rules:
-    """The dial gate's rules. Raises SettingsError."""
+    """The dial rules's rules. Raises SettingsError."""
     numbers = set(dial.do_not_call)
     try:
         if dial.do_not_call_file:
             numbers |= {line.strip() for line in Path(dial.do_not_call_file).read_text().splitlines() if line.strip()}
-        window = gate.parse_window(dial.hours)
+        window = rules.parse_window(dial.hours)
     except (OSError, ValueError) as error:
         raise SettingsError(f"dial: {error}") from None
     return Rules(

@@ -13,7 +13,7 @@ from actors.adapters.nats_bus import NatsBus
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
-from actors.call.caps import Caps
+from actors.dialing.limits import Caps
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask

@@ -22,7 +22,7 @@ GATEWAY_USES = ("actors.runtime", "actors.adapters", "actors.point.tokens", "act
 PURE = [
     *ROOT.glob("actors/*/machine.py"),
     *(ROOT / name for name in (
-        "actors/call/gate.py", "actors/call/caps.py", "actors/slot/pool.py",
+        "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py",
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
         "actors/runtime/decision.py", "simulators/telephony.py", "simulators/carrier.py", "simulators/shell.py",
         "simulators/android_dumps.py", "gateway/openapi.py", "gateway/routes.py",

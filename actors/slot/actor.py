@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 import structlog
 
-from actors.call.caps import Caps
+from actors.dialing.limits import Caps
 from actors.runtime.actor import Outcome
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context

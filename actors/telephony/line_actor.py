@@ -11,8 +11,8 @@ import structlog
 from msgspec.structs import replace
 
 from actors.call.actor import CallActor
-from actors.call.caps import Caps
 from actors.call.record import Call
+from actors.dialing.limits import Caps
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc

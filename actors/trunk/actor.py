@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from actors.call.actor import CallActor
-from actors.call.caps import Caps
+from actors.dialing.limits import Caps
 from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment

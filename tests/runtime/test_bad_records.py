@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors.assembly import running
-from actors.call.attempts import call_id_of
+from actors.dialing.attempts import call_id_of
 from actors.runtime.actor import SNAPSHOTS, Snapshot
 from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded
 from actors.runtime.clock import Moment

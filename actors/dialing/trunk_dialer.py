@@ -1,4 +1,4 @@
-"""Where calls through trunks begin on this host: the gate, the slot's extension, a trunk, the attempt. Serves
+"""Where calls through trunks begin on this host: the rules, the slot's extension, a trunk, the attempt. Serves
 `DIAL_PBX` and its kin, and keeps the trunks of the settings."""
 
 import contextlib
@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import structlog
 
-from actors.call import gate
-from actors.call.attempts import COME_BACK, Attempts, Started, Unowned
-from actors.call.gate import Number, Rules
 from actors.call.machine import Attempt
-from actors.call.switchboard import Limits, out_of_service
+from actors.dialing import rules
+from actors.dialing.attempts import COME_BACK, Attempts, Started, Unowned
+from actors.dialing.extensions import Extensions
+from actors.dialing.rules import Number, Rules
+from actors.dialing.slot_dialer import Limits, out_of_service
 from actors.runtime.actor import Actor
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -21,7 +22,6 @@ from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
-from actors.trunk.extensions import Extensions
 from actors.trunk.machine import ChannelTaken, ConfigureTrunk, RemoveTrunk, TakeChannel
 from bus_schemas.call import Phase, state_of
 from bus_schemas.contract import UNDECODABLE, id_of
@@ -154,7 +154,7 @@ class Exchange:
 
         async def start(call_id: str) -> Started:
             regions = {country for trunk in self._trunks() if trunk.state for country in trunk.state.config.countries}
-            number = gate.canonical(request.to, self._rules, regions)
+            number = rules.canonical(request.to, self._rules, regions)
             held = await self._hold_extension(request.slot, call_id, context)
             started: Started | None = None
             try:
@@ -199,8 +199,8 @@ class Exchange:
         refusal = NO_TRUNKS
         for trunk in self._candidates(request.trunk):
             try:
-                countries = gate.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
-                gate.check(number, countries, self._rules, self._host.clock.now())
+                countries = rules.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
+                rules.check(number, countries, self._rules, self._host.clock.now())
                 order = TakeChannel(call_id=call_id, slot=request.slot, user=context.user)
                 taken: ChannelTaken = await self._host.order("trunk", trunk.id, order, context)
                 self._count(trunk, call_id, context)

@@ -1,15 +1,15 @@
-"""Where calls on phones begin on this host: the gate, a slot, the attempt. Serves `START_CALL` and its kin."""
+"""Where calls on phones begin on this host: the rules, a slot, the attempt. Serves `START_CALL` and its kin."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import Struct
 
-from actors.call import gate
-from actors.call.attempts import COME_BACK, Attempts, Started, Unowned
-from actors.call.caps import HOUR
-from actors.call.gate import Number, Rules
 from actors.call.machine import Attempt
+from actors.dialing import rules
+from actors.dialing.attempts import COME_BACK, Attempts, Started, Unowned
+from actors.dialing.limits import HOUR
+from actors.dialing.rules import Number, Rules
 from actors.runtime.actor import STOPPED
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -104,7 +104,7 @@ class Switchboard:
         """Start a call on a slot of this host. The same command under way twice is one start."""
 
         async def start(call_id: str) -> Started:
-            number = gate.canonical(request.number, self._rules, self._regions())
+            number = rules.canonical(request.number, self._rules, self._regions())
             taken = await self._take(request, number, call_id, context)
             return await self._attempts.place(self._attempt(call_id, number, taken, context), context)
 
@@ -117,7 +117,7 @@ class Switchboard:
             self._check(number, self._region_of(request.slot))
             return await self._take_slot(request.slot, call_id, context)
         self._check(number, number.country)  # a SIM of that country is looked for below
-        regions = gate.sim_regions_for(number, self._rules)
+        regions = rules.sim_regions_for(number, self._rules)
         last_refusal = NO_IDLE_SLOT
         while (place := self._pool.take(context.user, regions)) is not None:
             try:
@@ -151,7 +151,7 @@ class Switchboard:
         return actor.state.config.region if actor is not None and actor.state is not None else None
 
     def _check(self, number: Number, region: str | None) -> None:
-        gate.check(number, gate.countries_of(region, self._rules), self._rules, self._now())
+        rules.check(number, rules.countries_of(region, self._rules), self._rules, self._now())
 
     def _now(self) -> datetime:
         return self._host.clock.now()

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from actors.dialing.trunk_dialer import Exchange
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
-from actors.trunk.exchange import Exchange
 from bus_schemas.call import GET_CALL, CallState, EndReason, GetCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import DIAL_PBX, DialPbx

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from actors.call.actor import CallActor
-from actors.call.caps import Caps
 from actors.call.machine import Attempt, line_of
+from actors.dialing.limits import Caps
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
 from actors.runtime.context import Context

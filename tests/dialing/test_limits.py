@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.call.caps import Caps
+from actors.dialing.limits import Caps
 from actors.runtime.clock import Moment
 from bus_schemas.errors import Refusal
 
