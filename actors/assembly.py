@@ -6,15 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from actors.call.actor import CallActor
-from actors.call.machine import Patience
+from actors.call.machine import CallTimeouts
 from actors.call.strays import Strays
 from actors.dialing import rules
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
-from actors.dialing.limits import Caps
-from actors.dialing.rules import Rules
-from actors.dialing.slot_dialer import Limits, Switchboard
-from actors.dialing.trunk_dialer import Exchange
+from actors.dialing.limits import CallLimits
+from actors.dialing.rules import DialRules
+from actors.dialing.slot_dialer import CallTerms, SlotDialer
+from actors.dialing.trunk_dialer import TrunkDialer
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
@@ -37,7 +37,7 @@ from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
 SETTINGS_EVERY = 5.0  # seconds
 
 
-def rules_of(dial: Dial) -> Rules:
+def rules_of(dial: Dial) -> DialRules:
     """The dial rules's rules. Raises SettingsError."""
     numbers = set(dial.do_not_call)
     try:
@@ -46,7 +46,7 @@ def rules_of(dial: Dial) -> Rules:
         window = rules.parse_window(dial.hours)
     except (OSError, ValueError) as error:
         raise SettingsError(f"dial: {error}") from None
-    return Rules(
+    return DialRules(
         site_region=dial.site_region,
         countries=frozenset(dial.countries),
         do_not_call=frozenset(numbers),
@@ -71,9 +71,9 @@ async def running(
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors."""
     pool = Pool()
-    caps = Caps(per_minute=settings.dial.user_calls_per_minute, at_once=settings.dial.user_concurrent_calls)
+    limits = CallLimits(per_minute=settings.dial.user_calls_per_minute, at_once=settings.dial.user_concurrent_calls)
     calls = settings.calls
-    patience = Patience(created=calls.created_timeout, hangup=calls.hangup_timeout, lost=calls.lost_timeout)
+    timeouts = CallTimeouts(created=calls.created_timeout, hangup=calls.hangup_timeout, lost=calls.lost_timeout)
     async with AsyncExitStack() as stack:
         lease = Lease(bus=bus, clock=clock, key=f"host.{settings.host}", holder=ids.new())
         keeper = LeaseKeeper(lease=lease, on_lost=lost.set, on_regained=lambda: host.verify())
@@ -85,12 +85,12 @@ async def running(
             ownership=keeper,
             make={
                 "slot": lambda id, host: SlotActor(
-                    id=id, host=host, caps=caps, make_phone=make_phone, pool=pool
+                    id=id, host=host, limits=limits, make_phone=make_phone, pool=pool
                 ),
                 "trunk": lambda id, host: TrunkActor(
-                    id=id, host=host, caps=caps, pbxs=pbxs, over=lambda *call: extensions.release(*call)
+                    id=id, host=host, limits=limits, pbxs=pbxs, over=lambda *call: extensions.release(*call)
                 ),
-                "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
+                "call": lambda id, host: CallActor(id=id, host=host, timeouts=timeouts),
             },
         )
         await keeper.start()
@@ -103,40 +103,40 @@ async def running(
             host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers
         )
         rules = rules_of(settings.dial)
-        attempts = Attempts(host=host, caps=caps)
-        limits = Limits(
+        attempts = Attempts(host=host, limits=limits)
+        terms = CallTerms(
             ring_timeout=calls.ring_timeout,
             max_duration=calls.max_duration,
             slot_calls_per_hour=settings.dial.slot_calls_per_hour,
         )
-        switchboard = Switchboard(
-            host=host, pool=pool, rules=rules, attempts=attempts, limits=limits, regions=lambda: registry.regions,
+        slot_dialer = SlotDialer(
+            host=host, pool=pool, rules=rules, attempts=attempts, terms=terms, regions=lambda: registry.regions,
             peers=peers,
         )  # fmt: skip
         extensions = Extensions(host=host, calls_at_once=settings.dial.extension_calls)
-        exchange = Exchange(
+        trunk_dialer = TrunkDialer(
             host=host,
             from_file=settings.trunks,
             rules=rules,
             attempts=attempts,
-            limits=limits,
+            terms=terms,
             extensions=extensions,
             recording=frozenset(name for name, ami in settings.ami.items() if ami.recordings),
             peers=peers,
         )
-        host.serve_beside(START_ON_SLOT, switchboard.start_here)
-        host.serve_beside(DIAL_ON_TRUNK, exchange.dial_here)
+        host.serve_beside(START_ON_SLOT, slot_dialer.start_here)
+        host.serve_beside(DIAL_ON_TRUNK, trunk_dialer.dial_here)
         host.serve_beside(HOLD_EXTENSION, extensions.hold)
         stack.push_async_callback(registry.stop)
         await registry.start()
-        await exchange.start()
+        await trunk_dialer.start()
         host.serving = True
         service = Service(
             bus=bus,
             queue="host",
             handlers={
-                START_CALL: switchboard.start_call,
-                DIAL_PBX: exchange.dial,
+                START_CALL: slot_dialer.start_call,
+                DIAL_PBX: trunk_dialer.dial,
                 CONFIGURE_SLOT: registry.configure,
                 REMOVE_SLOT: registry.remove,
                 LIST_UNASSIGNED: registry.unassigned,
@@ -146,8 +146,8 @@ async def running(
             bus=bus,
             queue="",
             handlers={
-                START_ON_HOST: switchboard.start_on_host,
-                DIAL_ON_HOST: exchange.dial_on_host,
+                START_ON_HOST: slot_dialer.start_on_host,
+                DIAL_ON_HOST: trunk_dialer.dial_on_host,
                 CONFIGURE_ON_HOST: registry.configure_on_host,
                 REMOVE_ON_HOST: registry.remove_on_host,
                 UNASSIGNED_ON_HOST: registry.unassigned_on_host,
@@ -158,13 +158,13 @@ async def running(
             await each.start()
             stack.push_async_callback(each.stop)
         Strays(host=host).start()
-        host.spawn(_bring_up_to_date(host, registry, exchange))
+        host.spawn(_bring_up_to_date(host, registry, trunk_dialer))
         yield host
 
 
-async def _bring_up_to_date(host: Host, registry: SlotRegistry, exchange: Exchange) -> None:
+async def _bring_up_to_date(host: Host, registry: SlotRegistry, trunk_dialer: TrunkDialer) -> None:
     """Apply changed settings that had to wait for a call to end."""
     while True:
         await host.pause(SETTINGS_EVERY)
         await registry.bring_up_to_date()
-        await exchange.bring_up_to_date()
+        await trunk_dialer.bring_up_to_date()

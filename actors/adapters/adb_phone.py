@@ -125,7 +125,7 @@ class AdbPhone:
 
     async def dial(self, number: str, call_id: str, wanted: Callable[[], bool]) -> None:
         if not NUMBER.match(number):
-            raise ValueError("only an E.164 number that passed the gate may reach a phone")
+            raise ValueError("only an E.164 number that passed the dial rules may reach a phone")
         if not CALL_ID.match(call_id):
             raise ValueError("only a token may reach a phone as a call's id")
         if not self._claimed:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from actors.call import machine
-from actors.call.machine import Attempt, Call, Patience
+from actors.call.machine import Attempt, Call, CallTimeouts
 from actors.runtime.actor import Actor, NotOurs, Outcome
 from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.clock import Moment, moment
@@ -43,11 +43,11 @@ class CallActor(Actor[Call]):
     topics: ClassVar[Any] = TOPICS
     commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
 
-    __slots__ = ("_began", "_begun", "_line", "_patience", "_retiring")
+    __slots__ = ("_began", "_begun", "_line", "_retiring", "_timeouts")
 
-    def __init__(self, *, id: str, host: Host, patience: Patience) -> None:
+    def __init__(self, *, id: str, host: Host, timeouts: CallTimeouts) -> None:
         super().__init__(id=id, host=host)
-        self._patience = patience
+        self._timeouts = timeouts
         self._retiring = False
         self._line: str | None = None
         self._began = 0  # the sequence of its attempt
@@ -62,7 +62,7 @@ class CallActor(Actor[Call]):
         call = self._seen_by(context)
         if context.user != call.user and not context.may(Action.CALL_END_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The call was started by somebody else.")
-        decision = machine.end(call, context.user, context.command_id, self._now(), self._patience)
+        decision = machine.end(call, context.user, context.command_id, self._now(), self._timeouts)
         return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
 
     def _seen_by(self, context: Context) -> Call:
@@ -85,7 +85,7 @@ class CallActor(Actor[Call]):
         """Write the attempt: the one write that begins a call. It claims the command's id over all lines and hosts,
         and its line. Raises Fenced when the id is taken, BusError when nobody knows whether it was written."""
         self._line = line_name(order.slot, order.trunk)
-        decision = machine.attempt(order, self._now(), self._patience)
+        decision = machine.attempt(order, self._now(), self._timeouts)
         (event,) = decision.events
         await self._record(event, {}, context)
         self._begun = decision
@@ -176,7 +176,7 @@ class CallActor(Actor[Call]):
         return machine.evolve(state, event)
 
     def observe(self, report: Any, now: Moment) -> Decision[Any]:
-        return machine.observe(self.state, report, now, self._patience)
+        return machine.observe(self.state, report, now, self._timeouts)
 
     def barrier(self, now: Moment, epoch: int) -> CallAdopted:
         """Also for a call of which nothing is on record: its attempt, should it still be under way, is then void."""
@@ -188,7 +188,7 @@ class CallActor(Actor[Call]):
 
     def resume(self, now: Moment) -> Decision[Any]:
         self._tell_line_what_is_on_record()
-        return machine.resume(self.state, now, self._patience)
+        return machine.resume(self.state, now, self._timeouts)
 
     def timers_kept(self) -> frozenset[str]:
         return machine.TIMERS[self.state.phase] if self.state is not None else frozenset()

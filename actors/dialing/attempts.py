@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from actors.call.actor import CallActor
 from actors.call.machine import Attempt, line_of
-from actors.dialing.limits import Caps
+from actors.dialing.limits import CallLimits
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -41,13 +41,17 @@ class Unowned(Exception):
         self.host = host
 
 
-class Started(Struct, frozen=True, kw_only=True):
+class StartedCall(Struct, frozen=True, kw_only=True):
     """The attempt that is on record: this command's first. `seq`: its place in the journal."""
 
     call_id: str
     slot: int
     trunk: str | None
     seq: int = 0
+
+
+Answer = Callable[[StartedCall], Any]  # what a start is answered with
+Begin = Callable[[str], Coroutine[Any, Any, StartedCall]]  # begins the call of this id
 
 
 def call_id_of(context: Context) -> str:
@@ -58,43 +62,35 @@ def call_id_of(context: Context) -> str:
 class Attempts:
     """The attempts of one host."""
 
-    def __init__(self, *, host: Host, caps: Caps) -> None:
+    def __init__(self, *, host: Host, limits: CallLimits) -> None:
         self._host = host
-        self.caps = caps
+        self.limits = limits
         self._starting: dict[str, asyncio.Task[Page]] = {}
 
-    async def once(
-        self, context: Context, answer: Callable[[Started], Any], start: Callable[[str], Coroutine[Any, Any, Started]]
-    ) -> Page:
+    async def once(self, context: Context, answer: Answer, start: Begin) -> Page:
         """Start a call, or give the answer that this command had the first time. Under way twice, it is one start."""
         call_id = call_id_of(context)
         return await self._host.share(
             self._starting, call_id, lambda: self._run(call_id, context, answer, start)
         )
 
-    async def _run(
-        self,
-        call_id: str,
-        context: Context,
-        answer: Callable[[Started], Any],
-        start: Callable[[str], Coroutine[Any, Any, Started]],
-    ) -> Page:
+    async def _run(self, call_id: str, context: Context, answer: Answer, start: Begin) -> Page:
         first = None if context.fresh else await self.first(call_id)
         if first is not None:
             return Page(body=answer(first), seq=first.seq)
         if not self._host.may_act:
             raise NOT_OURS_NOW
-        self.caps.let_in(call_id, context.user, moment(self._host.clock))
-        started: Started | None = None
+        self.limits.let_in(call_id, context.user, moment(self._host.clock))
+        started: StartedCall | None = None
         try:
             started = await start(call_id)
         finally:
             if started is None:
-                self.caps.withdraw(call_id, context.user)
+                self.limits.withdraw(call_id, context.user)
         return Page(body=answer(started), seq=started.seq)
 
     async def at_its_owner(
-        self, rpc: Rpc[Any, Any], request: Any, context: Context, answer: Callable[[Started], Any], *, retry: bool
+        self, rpc: Rpc[Any, Any], request: Any, context: Context, answer: Answer, *, retry: bool
     ) -> Page:
         """Have the owner of a line start a call. Where there is none, a repeat of what was done gets its answer all the
         same; else raises Unowned. `retry`: there may be one in a moment."""
@@ -112,7 +108,7 @@ class Attempts:
                 raise
             raise Unowned(host) from None
 
-    async def first(self, call_id: str) -> Started | None:
+    async def first(self, call_id: str) -> StartedCall | None:
         """The attempt that is on record for a call, by the word of the journal's leader. Raises Refusal, also for an
         attempt that ended without a dial: it would be no answer that the call has started."""
         recorded = await self._on_record(call_id, CALL_DIALING)
@@ -124,7 +120,7 @@ class Attempts:
             raise NOT_READABLE from None
         if (ended := await self._on_record(call_id, CALL_ENDED)) is not None:
             _must_have_dialled(call_id, ended)
-        return Started(call_id=call_id, slot=event.slot, trunk=event.trunk, seq=recorded.seq)
+        return StartedCall(call_id=call_id, slot=event.slot, trunk=event.trunk, seq=recorded.seq)
 
     async def _on_record(self, call_id: str, topic: Topic[Any]) -> Recorded | None:
         try:
@@ -132,7 +128,7 @@ class Attempts:
         except BusError:
             raise NOT_READABLE from None
 
-    async def place(self, attempt: Attempt, context: Context) -> Started:
+    async def place(self, attempt: Attempt, context: Context) -> StartedCall:
         """Put the attempt on record; its line, which is held for it, then dials. Raises Refusal."""
         call = self._host.make("call", attempt.call_id)
         assert isinstance(call, CallActor)
@@ -144,8 +140,8 @@ class Attempts:
             await self._host.install(call)
         except Fenced:  # the command is on record already: here, on another line, or as given up
             self._host.tell(*line, Drop(call_id=attempt.call_id))
-            self.caps.withdraw(attempt.call_id, attempt.user)
-            self.caps.withdraw_line(line_name(attempt.slot, attempt.trunk), attempt.call_id)
+            self.limits.withdraw(attempt.call_id, attempt.user)
+            self.limits.withdraw_line(line_name(attempt.slot, attempt.trunk), attempt.call_id)
             first = await self.first(attempt.call_id)
             if first is None:
                 raise GIVEN_UP from None
@@ -156,7 +152,7 @@ class Attempts:
                 raise NOT_KNOWN from None
             raise
         call.go_on()
-        return Started(call_id=attempt.call_id, slot=attempt.slot, trunk=attempt.trunk, seq=call.seq)
+        return StartedCall(call_id=attempt.call_id, slot=attempt.slot, trunk=attempt.trunk, seq=call.seq)
 
 
 def _must_have_dialled(call_id: str, recorded: Recorded) -> None:

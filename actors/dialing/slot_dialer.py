@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from actors.call.machine import Attempt
 from actors.dialing import rules
-from actors.dialing.attempts import COME_BACK, Attempts, Started, Unowned
+from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.limits import HOUR
-from actors.dialing.rules import Number, Rules
+from actors.dialing.rules import DialRules, Number
 from actors.runtime.actor import STOPPED
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -34,7 +34,7 @@ TOO_MANY_ON_SLOT = Refusal(
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class CallTerms(Struct, frozen=True, kw_only=True):
     """What every call gets: seconds to ring and to talk, and calls an hour on one slot."""
 
     ring_timeout: float
@@ -42,7 +42,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     slot_calls_per_hour: int
 
 
-class Switchboard:
+class SlotDialer:
     """Starts calls on the slots of one host."""
 
     def __init__(
@@ -50,9 +50,9 @@ class Switchboard:
         *,
         host: Host,
         pool: Pool,
-        rules: Rules,
+        rules: DialRules,
         attempts: Attempts,
-        limits: Limits,
+        terms: CallTerms,
         regions: Callable[[], frozenset[str]],
         peers: Peers,
     ) -> None:
@@ -61,7 +61,7 @@ class Switchboard:
         self._pool = pool
         self._rules = rules
         self._attempts = attempts
-        self._limits = limits
+        self._terms = terms
         self._regions = regions
 
     async def start_call(self, request: StartCall, context: Context) -> Page:
@@ -103,7 +103,7 @@ class Switchboard:
     async def start_here(self, request: StartCall, context: Context) -> Page:
         """Start a call on a slot of this host. The same command under way twice is one start."""
 
-        async def start(call_id: str) -> Started:
+        async def start(call_id: str) -> StartedCall:
             number = rules.canonical(request.number, self._rules, self._regions())
             taken = await self._take(request, number, call_id, context)
             return await self._attempts.place(self._attempt(call_id, number, taken, context), context)
@@ -132,7 +132,7 @@ class Switchboard:
 
     async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
         now, line = moment(self._host.clock), f"slot-{slot}"
-        caps = self._attempts.caps
+        limits = self._attempts.limits
         order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
         try:
             taken: Taken = await self._host.order("slot", str(slot), order, context)
@@ -140,10 +140,10 @@ class Switchboard:
             if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
-        if caps.starts(line, HOUR, now) >= self._limits.slot_calls_per_hour:
+        if limits.starts(line, HOUR, now) >= self._terms.slot_calls_per_hour:
             self._host.tell("slot", str(slot), Drop(call_id=call_id))
             raise TOO_MANY_ON_SLOT
-        caps.count(line, call_id, context.user, now)
+        limits.count(line, call_id, context.user, now)
         return taken
 
     def _region_of(self, slot: int) -> str | None:
@@ -165,8 +165,8 @@ class Switchboard:
             user=context.user,
             number=number.e164,
             command_id=context.command_id,
-            ring_timeout=self._limits.ring_timeout,
-            max_duration=self._limits.max_duration,
+            ring_timeout=self._terms.ring_timeout,
+            max_duration=self._terms.max_duration,
             trace_id=context.trace_id,
             after_ref=taken.after_ref,
             fences=(taken.fence,),
@@ -185,8 +185,8 @@ def out_of_service(slot: int, host: str, reason: str) -> Refusal:
     )
 
 
-def _answer(placed: Started) -> CallStarted:
-    return CallStarted(call_id=placed.call_id, slot=placed.slot, state=state_of(Phase.DIALING))
+def _answer(started: StartedCall) -> CallStarted:
+    return CallStarted(call_id=started.call_id, slot=started.slot, state=state_of(Phase.DIALING))
 
 
 def _not_here(refusal: Refusal) -> bool:

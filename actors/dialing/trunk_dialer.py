@@ -10,10 +10,10 @@ import structlog
 
 from actors.call.machine import Attempt
 from actors.dialing import rules
-from actors.dialing.attempts import COME_BACK, Attempts, Started, Unowned
+from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.extensions import Extensions
-from actors.dialing.rules import Number, Rules
-from actors.dialing.slot_dialer import Limits, out_of_service
+from actors.dialing.rules import DialRules, Number
+from actors.dialing.slot_dialer import CallTerms, out_of_service
 from actors.runtime.actor import Actor
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -50,7 +50,7 @@ BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 Fences = tuple[tuple[str, int], ...]
 
 
-class Exchange:
+class TrunkDialer:
     """The trunks of one host. `recording`: the PBXs that have a place for recordings."""
 
     def __init__(
@@ -58,9 +58,9 @@ class Exchange:
         *,
         host: Host,
         from_file: Iterable[TrunkConfig],
-        rules: Rules,
+        rules: DialRules,
         attempts: Attempts,
-        limits: Limits,
+        terms: CallTerms,
         extensions: Extensions,
         recording: frozenset[str],
         peers: Peers,
@@ -70,7 +70,7 @@ class Exchange:
         self._from_file = tuple(config for config in from_file if config.host == host.name)
         self._rules = rules
         self._attempts = attempts
-        self._limits = limits
+        self._terms = terms
         self._extensions = extensions
         self._recording = recording
         self._names: tuple[str, ...] = ()  # of all trunks here
@@ -152,11 +152,11 @@ class Exchange:
     async def dial_here(self, request: DialPbx, context: Context) -> Page:
         """Start a call through a trunk of this host. The same command under way twice is one start."""
 
-        async def start(call_id: str) -> Started:
+        async def start(call_id: str) -> StartedCall:
             regions = {country for trunk in self._trunks() if trunk.state for country in trunk.state.config.countries}
             number = rules.canonical(request.to, self._rules, regions)
             held = await self._hold_extension(request.slot, call_id, context)
-            started: Started | None = None
+            started: StartedCall | None = None
             try:
                 trunk, taken = await self._take(request, number, call_id, context)
                 fences = (taken.fence, (held.fence, held.seq))
@@ -214,18 +214,18 @@ class Exchange:
 
     def _count(self, trunk: TrunkActor, call_id: str, context: Context) -> None:
         """Count the start against the trunk's calls per second, or let the channel go and raise Refusal."""
-        rate, caps, now = trunk.config.calls_per_second, self._attempts.caps, moment(self._host.clock)
+        rate, limits, now = trunk.config.calls_per_second, self._attempts.limits, moment(self._host.clock)
         window = max(1.0, 1.0 / rate)
-        if caps.starts(trunk.line, window, now) >= max(1, int(rate * window)):
+        if limits.starts(trunk.line, window, now) >= max(1, int(rate * window)):
             trunk.tell(Drop(call_id=call_id))
             raise Refusal(
                 ErrorCode.RATE_LIMITED,
                 "The trunk may not dial faster.",
                 rule="trunk_calls_per_second",
                 trunk=trunk.id,
-                retry_after=caps.first_in(trunk.line, window, now),
+                retry_after=limits.first_in(trunk.line, window, now),
             )
-        caps.count(trunk.line, call_id, context.user, now)
+        limits.count(trunk.line, call_id, context.user, now)
 
     def _candidates(self, wanted: str) -> list[TrunkActor]:
         """The wanted trunk; for AUTO all, the healthiest first and among those the least loaded."""
@@ -251,8 +251,8 @@ class Exchange:
             user=context.user,
             number=number.e164,
             command_id=context.command_id,
-            ring_timeout=self._limits.ring_timeout,
-            max_duration=self._limits.max_duration,
+            ring_timeout=self._terms.ring_timeout,
+            max_duration=self._terms.max_duration,
             trace_id=context.trace_id,
             fences=fences,
             trunk=config.name,
@@ -292,7 +292,7 @@ def _about_trunks(refusal: Refusal) -> bool:
     return (refusal.details or {}).get("rule") != "do_not_call" and refusal.code is not ErrorCode.SLOT_BUSY
 
 
-def _answer(started: Started) -> PbxCallStarted:
+def _answer(started: StartedCall) -> PbxCallStarted:
     return PbxCallStarted(
         call_id=started.call_id, slot=started.slot, trunk=started.trunk or "", state=state_of(Phase.DIALING)
     )

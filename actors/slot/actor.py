@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 import structlog
 
-from actors.dialing.limits import Caps
+from actors.dialing.limits import CallLimits
 from actors.runtime.actor import Outcome
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
@@ -32,10 +32,10 @@ from actors.slot.machine import (
     UsePhone,
 )
 from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
-from actors.slot.pool import Place, Pool
+from actors.slot.pool import IdleSlot, Pool
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
-from actors.telephony.reports import DialFailed, DialUncertain, Look, Looked, Placed
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (
@@ -90,8 +90,8 @@ class SlotActor(LineActor[Slot]):
 
     __slots__ = ("_make_phone", "_phone", "_pool", "live")
 
-    def __init__(self, *, id: str, host: Host, caps: Caps, make_phone: MakePhone, pool: Pool) -> None:
-        super().__init__(id=id, host=host, caps=caps)
+    def __init__(self, *, id: str, host: Host, limits: CallLimits, make_phone: MakePhone, pool: Pool) -> None:
+        super().__init__(id=id, host=host, limits=limits)
         self.live = NOTHING_YET
         self._make_phone = make_phone
         self._phone: Phone | None = None
@@ -181,7 +181,7 @@ class SlotActor(LineActor[Slot]):
         slot = self.state
         if slot is not None and self._live and not self.stands_in and machine.may_be_used(slot, self.live):
             config = slot.config
-            place = Place(slot=config.id, user=config.user, region=config.region, last_used=slot.last_used)
+            place = IdleSlot(slot=config.id, user=config.user, region=config.region, last_used=slot.last_used)
             self._pool.put(place)
         else:
             self._pool.drop(int(self.id))
@@ -226,7 +226,7 @@ class SlotActor(LineActor[Slot]):
             await self._host.publish(SLOT_TELEMETRY, event)
             self._host.show(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
 
-    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+    async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         before = self.live.ref
 
         def leaves() -> bool:
@@ -250,7 +250,7 @@ class SlotActor(LineActor[Slot]):
         except (PhoneUncertain, TimeoutError) as error:
             return DialUncertain(cause=str(error) or "no answer in time")
         log.info("dialled", slot=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
-        return Placed(after_ref=before)
+        return DialAccepted(after_ref=before)
 
     async def _hang_up(self, order: EndCallOnPhone) -> None:
         try:

@@ -84,7 +84,7 @@ EVENT_NAMES: Mapping[type, str] = {
     SlotCommandDone: "adb.done",
 }
 
-# A shell command must not be a way around the dial gate. Whoever holds the shell can hide one from any pattern;
+# A shell command must not be a way around the dial rules. Whoever holds the shell can hide one from any pattern;
 # this stops what is sent by habit and says where calls are placed.
 _DIALS = re.compile(
     r"tel:|voicemail:|intent\.action\.(?:call|dial)|service\s+call\s+(?:phone|telecom|isms)"

@@ -112,8 +112,8 @@ def let_go(held: Held, id: str) -> Held:
 # --- what every line's record has ---------------------------------------------------------------------------------
 
 
-class Start(Struct, frozen=True, kw_only=True):
-    """That a call began, for the caps."""
+class CallStart(Struct, frozen=True, kw_only=True):
+    """That a call began, for the limits."""
 
     call_id: str
     user: str
@@ -124,4 +124,4 @@ class LineState(Struct, frozen=True, kw_only=True):
     """What every line's record has. `starts`: of the calls of the last hour, in snapshots only."""
 
     calls: OnRecord = OnRecord()
-    starts: tuple[Start, ...] = ()
+    starts: tuple[CallStart, ...] = ()

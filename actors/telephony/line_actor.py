@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from actors.call.actor import CallActor
 from actors.call.record import Call
-from actors.dialing.limits import Caps
+from actors.dialing.limits import CallLimits
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from actors.telephony.line import AdoptCall, Began, Holder, LineState, OnRecord, Over, Start, over_of
+from actors.telephony.line import AdoptCall, Began, CallStart, Holder, LineState, OnRecord, Over, over_of
 from actors.telephony.orders import Dial, Drop
-from actors.telephony.reports import DialFailed, DialUncertain, Placed
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 
@@ -41,11 +41,11 @@ class LineActor(Actor[State], Generic[State]):
 
     barrier_past: ClassVar[str] = "activated"
 
-    __slots__ = ("_barrier", "_caps", "_moving_here")
+    __slots__ = ("_barrier", "_limits", "_moving_here")
 
-    def __init__(self, *, id: str, host: Host, caps: Caps) -> None:
+    def __init__(self, *, id: str, host: Host, limits: CallLimits) -> None:
         super().__init__(id=id, host=host)
-        self._caps = caps
+        self._limits = limits
         self._barrier = 0
         self._moving_here = False
 
@@ -63,7 +63,7 @@ class LineActor(Actor[State], Generic[State]):
         """What follows from a report."""
         raise NotImplementedError
 
-    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+    async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         """Give the order to the outside, and say what became of it."""
         raise NotImplementedError
 
@@ -91,7 +91,7 @@ class LineActor(Actor[State], Generic[State]):
         if self.state.calls.seq > self._barrier:  # of a snapshot that is ahead of the journal
             self.state = replace(self.state, calls=OnRecord())
         for start in self.state.starts:
-            self._caps.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
+            self._limits.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
         await self._read_calls()
 
     async def _read_calls(self) -> None:
@@ -99,7 +99,7 @@ class LineActor(Actor[State], Generic[State]):
         async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
             self._read(recorded)
         for began in self.state.calls.open.values():
-            self._caps.is_open(began.holder.id, began.holder.user)
+            self._limits.is_open(began.holder.id, began.holder.user)
 
     async def stand_in_for(self, former: Actor[Any]) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""
@@ -149,9 +149,9 @@ class LineActor(Actor[State], Generic[State]):
         assert self.state is not None
         if isinstance(event, Began):
             holder = event.holder
-            self._caps.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
+            self._limits.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
         elif (began := self.state.calls.open.get(event.call_id)) is not None:
-            self._caps.over(event.call_id, began.holder.user)
+            self._limits.over(event.call_id, began.holder.user)
         self.state = self.evolve(self.state, event)
 
     def kept_state(self) -> State | None:
@@ -159,7 +159,7 @@ class LineActor(Actor[State], Generic[State]):
         if self.state is None or self.under_way:
             return None
         calls = replace(self.state.calls, seq=self.state.calls.safe_seq)
-        starts = tuple(Start(call_id=id, user=user, at=at) for id, user, at in self._caps.of(self.line))
+        starts = tuple(CallStart(call_id=id, user=user, at=at) for id, user, at in self._limits.of(self.line))
         return replace(self.state, calls=calls, starts=starts)
 
     @property
@@ -208,7 +208,7 @@ class LineActor(Actor[State], Generic[State]):
 
     async def place(self, order: Dial) -> None:
         """The one effect that cannot be undone: asked of the outside once, by an owner, never again."""
-        self._tell_placed(order, await self._hindrance(order) or await self._dial(order))
+        self._tell_outcome(order, await self._hindrance(order) or await self._dial(order))
 
     async def _hindrance(self, order: Dial) -> DialFailed | None:
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
@@ -241,10 +241,10 @@ class LineActor(Actor[State], Generic[State]):
             and self._host.may_act
         )
 
-    def _tell_placed(self, order: Dial, report: Placed | DialFailed | DialUncertain) -> None:
+    def _tell_outcome(self, order: Dial, report: DialAccepted | DialFailed | DialUncertain) -> None:
         """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
         from the record, with a barrier of one's own."""
-        if not isinstance(report, Placed):
+        if not isinstance(report, DialAccepted):
             log.warning("dial did not go through", line=self.line, call_id=order.call_id, cause=report.cause)
         self._host.tell("call", order.call_id, report)
         if isinstance(report, DialFailed) and report.cause == STOLEN:

@@ -153,7 +153,7 @@ class Looked(Struct, frozen=True, kw_only=True):
     call_id: str | None = None
 
 
-class Placed(Struct, frozen=True, kw_only=True):
+class DialAccepted(Struct, frozen=True, kw_only=True):
     """The outside took the order to dial. `after_ref`: the newest call that was known there before."""
 
     after_ref: str | None = None

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from actors.call.actor import CallActor
-from actors.dialing.limits import Caps
+from actors.dialing.limits import CallLimits
 from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
@@ -18,7 +18,7 @@ from actors.runtime.host import Host
 from actors.telephony.line import Began, Over
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
-from actors.telephony.reports import DialFailed, DialUncertain, Look, Looked, Placed
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
 from actors.trunk import machine
 from actors.trunk.machine import (
     ChannelTaken,
@@ -68,9 +68,9 @@ class TrunkActor(LineActor[Trunk]):
     __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
 
     def __init__(
-        self, *, id: str, host: Host, caps: Caps, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
+        self, *, id: str, host: Host, limits: CallLimits, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
     ) -> None:
-        super().__init__(id=id, host=host, caps=caps)
+        super().__init__(id=id, host=host, limits=limits)
         self._over_on_slot = over
         self.live = Live()
         self._pbxs = pbxs
@@ -169,7 +169,7 @@ class TrunkActor(LineActor[Trunk]):
             case _:
                 super().perform(effect)
 
-    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+    async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         call = self._host.get("call", order.call_id)
         assert isinstance(call, CallActor) and call.state is not None  # it was wanted a moment ago
         wanted = Originate(
@@ -191,7 +191,7 @@ class TrunkActor(LineActor[Trunk]):
         except (PbxUncertain, TimeoutError) as error:
             return DialUncertain(cause=str(error) or "no answer in time")
         log.info("dialled", trunk=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
-        return Placed()
+        return DialAccepted()
 
     async def _end_strays(self, call_ids: tuple[str, ...]) -> None:
         """Calls with a name of ours that are up on the PBX, and not known here. One that is over on record is ended:
