@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 from actors.call.actor import CallActor
 from actors.call.machine import CallTimeouts
 from actors.call.strays import Strays
-from actors.dialing import rules
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.limits import CallLimits
-from actors.dialing.rules import DialRules
 from actors.dialing.slot_dialer import CallTerms, SlotDialer
+from actors.dialing.start import rules_of
 from actors.dialing.trunk_dialer import TrunkDialer
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
@@ -23,7 +21,7 @@ from actors.runtime.ownership import Lease, LeaseKeeper
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
-from actors.settings import Dial, Settings, SettingsError
+from actors.settings import Settings
 from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.pool import Pool
 from actors.slot.registry import Device, SlotRegistry
@@ -35,24 +33,6 @@ from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT
 from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
 
 SETTINGS_EVERY = 5.0  # seconds
-
-
-def rules_of(dial: Dial) -> DialRules:
-    """The dial rules's rules. Raises SettingsError."""
-    numbers = set(dial.do_not_call)
-    try:
-        if dial.do_not_call_file:
-            numbers |= {line.strip() for line in Path(dial.do_not_call_file).read_text().splitlines() if line.strip()}
-        window = rules.parse_window(dial.hours)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"dial: {error}") from None
-    return DialRules(
-        site_region=dial.site_region,
-        countries=frozenset(dial.countries),
-        do_not_call=frozenset(numbers),
-        window=window,
-        timezone=dial.timezone,
-    )
 
 
 @asynccontextmanager

@@ -39,7 +39,8 @@ from actors.runtime import memory
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.logging import configure
-from actors.settings import Settings, SettingsError, load
+from actors.runtime.settings import SettingsError
+from actors.settings import Settings, load
 from actors.slot.registry import adb_name
 from bus_schemas.slot import SlotConfig
 

@@ -14,10 +14,11 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
 from actors.dialing.limits import CallLimits
+from actors.dialing.settings import Dial
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
-from actors.settings import Dial, Settings
+from actors.settings import Settings
 from actors.slot.actor import SlotActor
 from actors.slot.pool import Pool
 from bench.bus import Owned, _phone

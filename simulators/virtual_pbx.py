@@ -29,7 +29,8 @@ import structlog
 from aiohttp import web
 
 from actors.runtime.logging import configure
-from actors.settings import Ami, Settings, load
+from actors.settings import Settings, load
+from actors.trunk.settings import Ami
 from simulators.carrier import CLEARING, Plan, Step, plan_for
 
 log = structlog.get_logger()
