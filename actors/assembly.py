@@ -10,7 +10,7 @@ from actors.call.strays import Strays
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.limits import CallLimits
-from actors.dialing.slot_dialer import CallTerms, SlotDialer
+from actors.dialing.slot_dialer import SlotDialer
 from actors.dialing.start import rules_of
 from actors.dialing.trunk_dialer import TrunkDialer
 from actors.runtime.bus import Bus
@@ -83,15 +83,10 @@ async def running(
             host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers
         )
         rules = rules_of(settings.dial)
-        attempts = Attempts(host=host, limits=limits)
-        terms = CallTerms(
-            ring_timeout=calls.ring_timeout,
-            max_duration=calls.max_duration,
-            slot_calls_per_hour=settings.dial.slot_calls_per_hour,
-        )
+        attempts = Attempts(host=host, limits=limits, calls=calls)
         slot_dialer = SlotDialer(
-            host=host, pool=pool, rules=rules, attempts=attempts, terms=terms, regions=lambda: registry.regions,
-            peers=peers,
+            host=host, pool=pool, rules=rules, attempts=attempts, regions=lambda: registry.regions, peers=peers,
+            calls_per_hour=settings.dial.slot_calls_per_hour,
         )  # fmt: skip
         extensions = Extensions(host=host, calls_at_once=settings.dial.extension_calls)
         trunk_dialer = TrunkDialer(
@@ -99,7 +94,6 @@ async def running(
             from_file=settings.trunks,
             rules=rules,
             attempts=attempts,
-            terms=terms,
             extensions=extensions,
             recording=frozenset(name for name, ami in settings.ami.items() if ami.recordings),
             peers=peers,

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from actors.call import machine
-from actors.call.machine import Attempt, Call, CallTimeouts
+from actors.call.machine import Call, CallTimeouts
 from actors.runtime.actor import Actor, NotOurs, Outcome
 from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.clock import Moment, moment
@@ -11,7 +11,7 @@ from actors.runtime.context import Context
 from actors.runtime.decision import Decision
 from actors.runtime.host import Host
 from actors.telephony.line import Began, Holder, over_of
-from actors.telephony.orders import Drop
+from actors.telephony.orders import Drop, Fences
 from bus_schemas.call import (
     CALL_DIALING,
     END_CALL,
@@ -23,7 +23,6 @@ from bus_schemas.call import (
     EndCall,
     GetCall,
     Phase,
-    line_name,
 )
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
@@ -81,14 +80,12 @@ class CallActor(Actor[Call]):
 
     # --- the attempt
 
-    async def claim(self, order: Attempt, context: Context) -> None:
+    async def claim(self, attempt: CallDialing, fences: Fences, context: Context) -> None:
         """Write the attempt: the one write that begins a call. It claims the command's id over all lines and hosts,
         and its line. Raises Fenced when the id is taken, BusError when nobody knows whether it was written."""
-        self._line = line_name(order.slot, order.trunk)
-        decision = machine.attempt(order, self._now(), self._timeouts)
-        (event,) = decision.events
-        await self._record(event, {}, context)
-        self._begun = decision
+        self._line = attempt.line
+        await self._record(attempt, {}, context)
+        self._begun = machine.begin(attempt, fences, self._timeouts)
 
     def go_on(self) -> None:
         """Now that commands for it are heard: have the line dial."""

@@ -3,7 +3,7 @@
     dialing --> alerting --> connected --> ended
        \\____________\\____________________/
 
-Theory of operation. The attempt is on record before the phone is told (`Attempt` -> CallDialing -> Dial). From then
+Theory of operation. The attempt is on record before the phone is told (CallDialing, then `Dial`). From then
 on only the phone, or the PBX, knows the truth, so every doubt (no report in time, a lost link, a new owner after a
 crash) is settled by a look: a call that is up is adopted, one in the phone's history ends with what the phone says,
 and where the phone knows nothing the call ends `unknown`. Nothing here ever dials twice.
@@ -38,7 +38,7 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.telephony.orders import Dial, HangUp, LookAt, Named, Release
+from actors.telephony.orders import Dial, Fences, HangUp, LookAt, Named, Release
 from actors.telephony.reports import (
     ORDER_LASTS,
     CallPhase,
@@ -57,9 +57,9 @@ from actors.telephony.reports import (
     came_of,
     newer,
 )
-from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase, line_name
+from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase
 
-__all__ = ["Attempt", "Call", "CallTimeouts", "attempt", "end", "evolve", "line_of", "observe", "resume", "view"]
+__all__ = ["Call", "CallTimeouts", "begin", "end", "evolve", "line_of", "observe", "resume", "view"]
 
 # Timers, by name. A timer that is not in its phase's row is called off when the phase is entered. Looks are asked for
 # by the same names: the answer of a look that could not be had is asked for again by its timer.
@@ -87,27 +87,10 @@ class CallTimeouts(Struct, frozen=True, kw_only=True):
     lost: float
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
-    """Place this call. The number has passed the dial rules and the line is held for it. `fences`: see `Dial`."""
-
-    call_id: str
-    slot: int
-    user: str
-    number: str
-    command_id: str
-    ring_timeout: float
-    max_duration: float
-    trace_id: str | None
-    fences: tuple[tuple[str, int], ...] = ()
-    after_ref: str | None = None
-    trunk: str | None = None
-    recording: str | None = None
-
-
 CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | DialAccepted | CdrSeen
 
 
-def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
+def line_of(call: Call | CallDialing) -> tuple[str, str]:
     """Kind and id of the actor that works with the outside for this call: its trunk, else its slot."""
     return ("slot", str(call.slot)) if call.trunk is None else ("trunk", call.trunk)
 
@@ -115,33 +98,16 @@ def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
 # --- decide ---------------------------------------------------------------------------------------------------
 
 
-def attempt(order: Attempt, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
-    """Record the attempt; the dial order goes out once that is safe."""
-    event = CallDialing(
-        line=line_name(order.slot, order.trunk),
-        call_id=order.call_id,
-        slot=order.slot,
-        user=order.user,
-        number=order.number,
-        at=now.at,
-        mono=now.mono,
-        boot=now.boot,
-        command_id=order.command_id,
-        ring_timeout=order.ring_timeout,
-        max_duration=order.max_duration,
-        trace_id=order.trace_id,
-        after_ref=order.after_ref,
-        trunk=order.trunk,
-        recording=order.recording,
-    )
-    dial = Dial(call_id=order.call_id, number=order.number, fences=order.fences, trace_id=order.trace_id)
-    kind, id = line_of(order)
+def begin(attempt: CallDialing, fences: Fences, timeouts: CallTimeouts) -> Decision[CallEvent]:
+    """Record the attempt, whose number has passed the dial rules and whose line is held for it; the order to dial goes
+    out once that is safe. `fences`: see `Dial`."""
+    kind, id = line_of(attempt)
     return Decision(
-        events=(event,),
+        events=(attempt,),
         effects=(
             SetTimer(name=CREATED, seconds=timeouts.created),
-            SetTimer(name=RING, seconds=order.ring_timeout),
-            Tell(kind=kind, id=id, report=dial),
+            SetTimer(name=RING, seconds=attempt.ring_timeout),
+            Tell(kind=kind, id=id, report=Dial(attempt=attempt, fences=fences)),
         ),
     )
 
@@ -169,9 +135,9 @@ def resume(call: Call | None, now: Moment, timeouts: CallTimeouts) -> Decision[C
     effects: list[Effect] = [_look(call, HANGUP if call.ending_by is not None else ASK)]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
-        effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
+        effects.append(SetTimer(name=DURATION, seconds=max(call.attempt.max_duration - talked, 1.0)))
     else:
-        effects.append(SetTimer(name=RING, seconds=max(call.ring_timeout - age, 1.0)))
+        effects.append(SetTimer(name=RING, seconds=max(call.attempt.ring_timeout - age, 1.0)))
     if call.phase is Phase.DIALING:
         effects.append(SetTimer(name=CREATED, seconds=max(timeouts.created - age, 1.0)))
     if call.ref is not None:
@@ -286,7 +252,7 @@ def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> De
         events = (alerting(call, happened),)
     elif seen.phase is CallPhase.ACTIVE and call.phase in (Phase.DIALING, Phase.ALERTING):
         events = (connected(call, happened, suspect=seen.suspect),)
-        effects = (*effects, SetTimer(name=DURATION, seconds=call.max_duration))
+        effects = (*effects, SetTimer(name=DURATION, seconds=call.attempt.max_duration))
         if call.ending_by == RING_TIMEOUT:  # the answer wins
             effects = (*effects, CancelTimer(name=HANGUP))
     if first and call.ending_by is not None:  # it was to be ended before it came up

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from actors.call.actor import CallActor
-from actors.call.machine import Attempt, line_of
+from actors.call.machine import line_of
+from actors.call.settings import Calls
 from actors.dialing.limits import CallLimits
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
@@ -21,7 +22,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
-from actors.telephony.orders import Drop, Settle
+from actors.telephony.orders import Drop, Fences, Settle
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
@@ -44,10 +45,8 @@ class Unowned(Exception):
 class StartedCall(Struct, frozen=True, kw_only=True):
     """The attempt that is on record: this command's first. `seq`: its place in the journal."""
 
-    call_id: str
-    slot: int
-    trunk: str | None
-    seq: int = 0
+    attempt: CallDialing
+    seq: int
 
 
 Answer = Callable[[StartedCall], Any]  # what a start is answered with
@@ -62,9 +61,10 @@ def call_id_of(context: Context) -> str:
 class Attempts:
     """The attempts of one host."""
 
-    def __init__(self, *, host: Host, limits: CallLimits) -> None:
+    def __init__(self, *, host: Host, limits: CallLimits, calls: Calls) -> None:
         self._host = host
         self.limits = limits
+        self._calls = calls
         self._starting: dict[str, asyncio.Task[Page]] = {}
 
     async def once(self, context: Context, answer: Answer, start: Begin) -> Page:
@@ -120,7 +120,7 @@ class Attempts:
             raise NOT_READABLE from None
         if (ended := await self._on_record(call_id, CALL_ENDED)) is not None:
             _must_have_dialled(call_id, ended)
-        return StartedCall(call_id=call_id, slot=event.slot, trunk=event.trunk, seq=recorded.seq)
+        return StartedCall(attempt=event, seq=recorded.seq)
 
     async def _on_record(self, call_id: str, topic: Topic[Any]) -> Recorded | None:
         try:
@@ -128,20 +128,51 @@ class Attempts:
         except BusError:
             raise NOT_READABLE from None
 
-    async def place(self, attempt: Attempt, context: Context) -> StartedCall:
-        """Put the attempt on record; its line, which is held for it, then dials. Raises Refusal."""
+    def attempt(
+        self,
+        call_id: str,
+        context: Context,
+        *,
+        slot: int,
+        number: str,
+        trunk: str | None = None,
+        after_ref: str | None = None,
+        recording: str | None = None,
+    ) -> CallDialing:
+        """What is known of a call from its beginning, as it is put on record: said here and nowhere else."""
+        now = moment(self._host.clock)
+        return CallDialing(
+            line=line_name(slot, trunk),
+            call_id=call_id,
+            slot=slot,
+            user=context.user,
+            number=number,
+            at=now.at,
+            mono=now.mono,
+            boot=now.boot,
+            command_id=context.command_id,
+            ring_timeout=self._calls.ring_timeout,
+            max_duration=self._calls.max_duration,
+            after_ref=after_ref,
+            trace_id=context.trace_id,
+            trunk=trunk,
+            recording=recording,
+        )
+
+    async def place(self, attempt: CallDialing, fences: Fences, context: Context) -> StartedCall:
+        """Put an attempt of now on record; its line, which is held for it, then dials. Raises Refusal."""
         call = self._host.make("call", attempt.call_id)
         assert isinstance(call, CallActor)
         line = line_of(attempt)
         written = False
         try:
-            await call.claim(attempt, context)
+            await call.claim(attempt, fences, context)
             written = True
             await self._host.install(call)
         except Fenced:  # the command is on record already: here, on another line, or as given up
             self._host.tell(*line, Drop(call_id=attempt.call_id))
             self.limits.withdraw(attempt.call_id, attempt.user)
-            self.limits.withdraw_line(line_name(attempt.slot, attempt.trunk), attempt.call_id)
+            self.limits.withdraw_line(attempt.line, attempt.call_id)
             first = await self.first(attempt.call_id)
             if first is None:
                 raise GIVEN_UP from None
@@ -152,7 +183,7 @@ class Attempts:
                 raise NOT_KNOWN from None
             raise
         call.go_on()
-        return StartedCall(call_id=attempt.call_id, slot=attempt.slot, trunk=attempt.trunk, seq=call.seq)
+        return StartedCall(attempt=attempt, seq=call.seq)
 
 
 def _must_have_dialled(call_id: str, recorded: Recorded) -> None:

@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from msgspec import Struct
-
-from actors.call.machine import Attempt
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.limits import HOUR
@@ -34,16 +31,8 @@ TOO_MANY_ON_SLOT = Refusal(
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
-class CallTerms(Struct, frozen=True, kw_only=True):
-    """What every call gets: seconds to ring and to talk, and calls an hour on one slot."""
-
-    ring_timeout: float
-    max_duration: float
-    slot_calls_per_hour: int
-
-
 class SlotDialer:
-    """Starts calls on the slots of one host."""
+    """Starts calls on the slots of one host, on one of them at most `calls_per_hour`."""
 
     def __init__(
         self,
@@ -52,7 +41,7 @@ class SlotDialer:
         pool: Pool,
         rules: DialRules,
         attempts: Attempts,
-        terms: CallTerms,
+        calls_per_hour: int,
         regions: Callable[[], frozenset[str]],
         peers: Peers,
     ) -> None:
@@ -61,7 +50,7 @@ class SlotDialer:
         self._pool = pool
         self._rules = rules
         self._attempts = attempts
-        self._terms = terms
+        self._calls_per_hour = calls_per_hour
         self._regions = regions
 
     async def start_call(self, request: StartCall, context: Context) -> Page:
@@ -106,7 +95,10 @@ class SlotDialer:
         async def start(call_id: str) -> StartedCall:
             number = rules.canonical(request.number, self._rules, self._regions())
             taken = await self._take(request, number, call_id, context)
-            return await self._attempts.place(self._attempt(call_id, number, taken, context), context)
+            attempt = self._attempts.attempt(
+                call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref
+            )
+            return await self._attempts.place(attempt, (taken.fence,), context)
 
         return await self._attempts.once(context, _answer, start)
 
@@ -140,7 +132,7 @@ class SlotDialer:
             if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
-        if limits.starts(line, HOUR, now) >= self._terms.slot_calls_per_hour:
+        if limits.starts(line, HOUR, now) >= self._calls_per_hour:
             self._host.tell("slot", str(slot), Drop(call_id=call_id))
             raise TOO_MANY_ON_SLOT
         limits.count(line, call_id, context.user, now)
@@ -156,22 +148,6 @@ class SlotDialer:
     def _now(self) -> datetime:
         return self._host.clock.now()
 
-    # --- the attempt
-
-    def _attempt(self, call_id: str, number: Number, taken: Taken, context: Context) -> Attempt:
-        return Attempt(
-            call_id=call_id,
-            slot=taken.slot,
-            user=context.user,
-            number=number.e164,
-            command_id=context.command_id,
-            ring_timeout=self._terms.ring_timeout,
-            max_duration=self._terms.max_duration,
-            trace_id=context.trace_id,
-            after_ref=taken.after_ref,
-            fences=(taken.fence,),
-        )
-
 
 def out_of_service(slot: int, host: str, reason: str) -> Refusal:
     """Nobody serves a slot. Who comes back later may do so with the same command."""
@@ -186,7 +162,8 @@ def out_of_service(slot: int, host: str, reason: str) -> Refusal:
 
 
 def _answer(started: StartedCall) -> CallStarted:
-    return CallStarted(call_id=started.call_id, slot=started.slot, state=state_of(Phase.DIALING))
+    attempt = started.attempt
+    return CallStarted(call_id=attempt.call_id, slot=attempt.slot, state=state_of(Phase.DIALING))
 
 
 def _not_here(refusal: Refusal) -> bool:

@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 import structlog
 
-from actors.call.machine import Attempt
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.extensions import Extensions
 from actors.dialing.rules import DialRules, Number
-from actors.dialing.slot_dialer import CallTerms, out_of_service
+from actors.dialing.slot_dialer import out_of_service
 from actors.runtime.actor import Actor
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -47,9 +46,6 @@ NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVA
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
 
-Fences = tuple[tuple[str, int], ...]
-
-
 class TrunkDialer:
     """The trunks of one host. `recording`: the PBXs that have a place for recordings."""
 
@@ -60,7 +56,6 @@ class TrunkDialer:
         from_file: Iterable[TrunkConfig],
         rules: DialRules,
         attempts: Attempts,
-        terms: CallTerms,
         extensions: Extensions,
         recording: frozenset[str],
         peers: Peers,
@@ -70,7 +65,6 @@ class TrunkDialer:
         self._from_file = tuple(config for config in from_file if config.host == host.name)
         self._rules = rules
         self._attempts = attempts
-        self._terms = terms
         self._extensions = extensions
         self._recording = recording
         self._names: tuple[str, ...] = ()  # of all trunks here
@@ -160,8 +154,15 @@ class TrunkDialer:
             try:
                 trunk, taken = await self._take(request, number, call_id, context)
                 fences = (taken.fence, (held.fence, held.seq))
-                attempt = self._attempt(call_id, request.slot, number, trunk, fences, context)
-                started = await self._attempts.place(attempt, context)
+                attempt = self._attempts.attempt(
+                    call_id,
+                    context,
+                    slot=request.slot,
+                    number=number.e164,
+                    trunk=trunk.id,
+                    recording=self._recording_of(trunk, call_id),
+                )
+                started = await self._attempts.place(attempt, fences, context)
             finally:
                 if started is None:
                     await self._release_extension(held, call_id, context)
@@ -240,24 +241,10 @@ class TrunkDialer:
         usable = (trunk for trunk in self._trunks() if trunk.state and not trunk.state.removed and not trunk.stands_in)
         return sorted(usable, key=order)
 
-    def _attempt(
-        self, call_id: str, slot: int, number: Number, trunk: TrunkActor, fences: Fences, context: Context
-    ) -> Attempt:
+    def _recording_of(self, trunk: TrunkActor, call_id: str) -> str | None:
+        """Where the recording of a call goes, if it is to have one: PBX and file."""
         config = trunk.config
-        recorded = config.record and config.pbx in self._recording
-        return Attempt(
-            call_id=call_id,
-            slot=slot,
-            user=context.user,
-            number=number.e164,
-            command_id=context.command_id,
-            ring_timeout=self._terms.ring_timeout,
-            max_duration=self._terms.max_duration,
-            trace_id=context.trace_id,
-            fences=fences,
-            trunk=config.name,
-            recording=f"{config.pbx}/{call_id}.wav" if recorded else None,
-        )
+        return f"{config.pbx}/{call_id}.wav" if config.record and config.pbx in self._recording else None
 
     # --- inside
 
@@ -293,6 +280,7 @@ def _about_trunks(refusal: Refusal) -> bool:
 
 
 def _answer(started: StartedCall) -> PbxCallStarted:
+    attempt = started.attempt
     return PbxCallStarted(
-        call_id=started.call_id, slot=started.slot, trunk=started.trunk or "", state=state_of(Phase.DIALING)
+        call_id=attempt.call_id, slot=attempt.slot, trunk=attempt.trunk or "", state=state_of(Phase.DIALING)
     )

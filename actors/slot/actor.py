@@ -237,7 +237,7 @@ class SlotActor(LineActor[Slot]):
 
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
-                await self._the_phone().dial(order.number, order.call_id, leaves)
+                await self._the_phone().dial(order.attempt.number, order.call_id, leaves)
         except PhoneUnreachable as error:
             if not self.wanted(order.call_id):
                 return self.withdrawn(order.call_id)
@@ -249,7 +249,8 @@ class SlotActor(LineActor[Slot]):
             return DialFailed(cause=str(error), reason=EndReason.UNKNOWN)
         except (PhoneUncertain, TimeoutError) as error:
             return DialUncertain(cause=str(error) or "no answer in time")
-        log.info("dialled", slot=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
+        attempt = order.attempt
+        log.info("dialled", slot=self.id, call_id=attempt.call_id, number=attempt.number, trace_id=attempt.trace_id)
         return DialAccepted(after_ref=before)
 
     async def _hang_up(self, order: EndCallOnPhone) -> None:

@@ -2,15 +2,21 @@
 
 from msgspec import Struct
 
+from bus_schemas.call import CallDialing
+
+Fences = tuple[tuple[str, int], ...]  # subjects, and the sequence of the last event that each must still have
+
 
 class Dial(Struct, frozen=True, kw_only=True):
-    """Place the call whose attempt is on record. `fences`: the subjects whose last event must still be the one of this
-    sequence, else somebody else owns the line by now."""
+    """Place the call of this attempt, which is on record. `fences`: where one no longer holds, somebody else owns the
+    line by now."""
 
-    call_id: str
-    number: str
-    fences: tuple[tuple[str, int], ...] = ()
-    trace_id: str | None = None
+    attempt: CallDialing
+    fences: Fences = ()
+
+    @property
+    def call_id(self) -> str:
+        return self.attempt.call_id
 
 
 class HangUp(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import msgspec
 import structlog
 
-from actors.call.actor import CallActor
 from actors.dialing.limits import CallLimits
 from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
@@ -170,15 +169,14 @@ class TrunkActor(LineActor[Trunk]):
                 super().perform(effect)
 
     async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
-        call = self._host.get("call", order.call_id)
-        assert isinstance(call, CallActor) and call.state is not None  # it was wanted a moment ago
+        attempt = order.attempt
         wanted = Originate(
-            call_id=order.call_id,
-            number=order.number,
-            slot=call.state.slot,
-            ring_timeout=call.state.ring_timeout,
-            max_duration=call.state.max_duration,
-            recording=call.state.recording.rpartition("/")[2] if call.state.recording else None,
+            call_id=attempt.call_id,
+            number=attempt.number,
+            slot=attempt.slot,
+            ring_timeout=attempt.ring_timeout,
+            max_duration=attempt.max_duration,
+            recording=attempt.recording.rpartition("/")[2] if attempt.recording else None,
         )
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
@@ -190,7 +188,7 @@ class TrunkActor(LineActor[Trunk]):
             return DialFailed(cause=str(error), reason=EndReason.NETWORK)
         except (PbxUncertain, TimeoutError) as error:
             return DialUncertain(cause=str(error) or "no answer in time")
-        log.info("dialled", trunk=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
+        log.info("dialled", trunk=self.id, call_id=order.call_id, number=attempt.number, trace_id=attempt.trace_id)
         return DialAccepted()
 
     async def _end_strays(self, call_ids: tuple[str, ...]) -> None:

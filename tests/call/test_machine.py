@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.call import machine
-from actors.call.machine import Attempt, Call, CallTimeouts
+from actors.call.machine import Call, CallTimeouts
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
 from actors.telephony.orders import Dial, HangUp, LookAt, Named, Release
@@ -24,12 +24,12 @@ from actors.telephony.reports import (
     Noted,
     PastCall,
 )
-from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallState, EndReason, Phase
+from bus_schemas.call import CallConnected, CallDialing, CallEnded, CallEnding, CallState, EndReason, Phase
 
 TIMEOUTS = CallTimeouts(created=15, hangup=5, lost=30)
-ORDER = Attempt(
-    call_id="c_1", slot=44, user="op12", number="+380991234567", command_id="k", ring_timeout=60, max_duration=3600,
-    trace_id=None, after_ref="b/TC@3",
+ATTEMPT = CallDialing(
+    line="slot-44", call_id="c_1", slot=44, user="op12", number="+380991234567", at="2026-01-01T00:00:00.000Z",
+    mono=0.0, boot="boot", command_id="k", ring_timeout=60, max_duration=3600, after_ref="b/TC@3",
 )  # fmt: skip
 REF = "b/TC@4"
 TOOK = DialAccepted(after_ref="b/TC@3")
@@ -41,7 +41,7 @@ def _now(seconds: float) -> Moment:
 
 def _after(*reports: tuple[float, object], accepted: bool = True) -> Call:
     """A call that was attempted at 0 and heard these reports; the phone took the order at once."""
-    decision = machine.attempt(ORDER, _now(0), TIMEOUTS)
+    decision = machine.begin(ATTEMPT, (), TIMEOUTS)
     call = machine.evolve(None, decision.events[0])
     for at, report in ((0.05, TOOK), *reports) if accepted else reports:
         call, _ = _then(call, report, at)
@@ -100,9 +100,9 @@ REPORTS = [
 
 
 def test_the_attempt_is_recorded_before_the_order_to_dial() -> None:
-    decision = machine.attempt(replace(ORDER, fences=(("s", 7),)), _now(0), TIMEOUTS)
+    decision = machine.begin(ATTEMPT, (("s", 7),), TIMEOUTS)
     assert [type(event).__name__ for event in decision.events] == ["CallDialing"]
-    assert _orders(decision) == [Dial(call_id="c_1", number="+380991234567", fences=(("s", 7),))]
+    assert _orders(decision) == [Dial(attempt=ATTEMPT, fences=(("s", 7),))]
 
 
 @pytest.mark.parametrize(("phase", "report"), list(itertools.product(PHASES, REPORTS)), ids=str)
