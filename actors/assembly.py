@@ -65,10 +65,10 @@ async def running(
             ownership=keeper,
             make={
                 "slot": lambda id, host: SlotActor(
-                    id=id, host=host, limits=limits, make_phone=make_phone, pool=pool
+                    id=id, host=host, counts=limits, make_phone=make_phone, pool=pool
                 ),
                 "trunk": lambda id, host: TrunkActor(
-                    id=id, host=host, limits=limits, pbxs=pbxs, over=lambda *call: extensions.release(*call)
+                    id=id, host=host, counts=limits, pbxs=pbxs, over=lambda *call: extensions.release(*call)
                 ),
                 "call": lambda id, host: CallActor(id=id, host=host, timeouts=timeouts),
             },

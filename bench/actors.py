@@ -80,7 +80,7 @@ async def _idle(folder: Path) -> Row:
             clock=SystemClock(),
             ids=RandomIds(),
             ownership=Owned(),
-            make={"slot": lambda id, host: SlotActor(id=id, host=host, limits=limits, make_phone=_phone, pool=pool)},
+            make={"slot": lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=pool)},
         )
         await host.activate_all("slot", [str(number) for number in range(90_000, 90_200)])  # warm what is shared
         gc.collect()

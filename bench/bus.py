@@ -48,7 +48,7 @@ async def measure(folder: Path) -> list[Row]:
             clock=SystemClock(),
             ids=RandomIds(),
             ownership=Owned(),
-            make={"slot": lambda id, host: SlotActor(id=id, host=host, limits=limits, make_phone=_phone, pool=Pool())},
+            make={"slot": lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=Pool())},
         )
         ids = [str(number) for number in range(1, AT_ONCE + 1)]
         await host.activate_all("slot", ids)

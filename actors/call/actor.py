@@ -11,6 +11,7 @@ from actors.runtime.context import Context
 from actors.runtime.decision import Decision
 from actors.runtime.host import Host
 from actors.telephony.line import Began, Holder, over_of
+from actors.telephony.line_call import LineCall
 from actors.telephony.orders import Drop, Fences
 from bus_schemas.call import (
     CALL_DIALING,
@@ -34,10 +35,9 @@ NO_LINE = "slot-0"  # of a call of which nothing is on record
 KEEP_ENDED = 5.0  # seconds an ended call still answers for itself, until the records surely have it
 
 
-class CallActor(Actor[Call]):
+class CallActor(LineCall[Call]):
     """One call, beside its slot."""
 
-    kind: ClassVar[str] = "call"
     state_type: ClassVar[Any] = Call
     topics: ClassVar[Any] = TOPICS
     commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
@@ -94,8 +94,16 @@ class CallActor(Actor[Call]):
             self._perform_all(begun)
 
     def on(self, line: str) -> None:
-        """The line that this call must be on."""
         self._line = line
+
+    @property
+    def to_be_dialled(self) -> bool:
+        call = self.state
+        return call is not None and call.placing and call.phase is Phase.DIALING and call.ending_by is None
+
+    @property
+    def is_ending(self) -> bool:
+        return self.state is not None and self.state.ending_by is not None
 
     def follow_after(self, former: Actor[Any]) -> None:
         if isinstance(former, CallActor):

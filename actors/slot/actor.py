@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import msgspec
 import structlog
 
-from actors.dialing.limits import CallLimits
 from actors.runtime.actor import Outcome
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
@@ -33,6 +32,7 @@ from actors.slot.machine import (
 )
 from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
+from actors.telephony.line import CallCounts
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
@@ -90,8 +90,8 @@ class SlotActor(LineActor[Slot]):
 
     __slots__ = ("_make_phone", "_phone", "_pool", "live")
 
-    def __init__(self, *, id: str, host: Host, limits: CallLimits, make_phone: MakePhone, pool: Pool) -> None:
-        super().__init__(id=id, host=host, limits=limits)
+    def __init__(self, *, id: str, host: Host, counts: CallCounts, make_phone: MakePhone, pool: Pool) -> None:
+        super().__init__(id=id, host=host, counts=counts)
         self.live = NOTHING_YET
         self._make_phone = make_phone
         self._phone: Phone | None = None

@@ -6,7 +6,8 @@ from the journal (`OnRecord`), the second are this owner's memory (`Held`); noth
 be left behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -107,6 +108,22 @@ def hold(held: Held, holder: Holder) -> Held:
 
 def let_go(held: Held, id: str) -> Held:
     return {other: holder for other, holder in held.items() if other != id}
+
+
+class CallCounts(Protocol):
+    """Counts the calls on record of this host's lines, each by its line and its user."""
+
+    def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment) -> None:
+        """A call began at `at`. It counts once, however often it is told."""
+
+    def is_open(self, call_id: str, user: str) -> None:
+        """A call is not over."""
+
+    def over(self, call_id: str, user: str) -> None:
+        """A call is over."""
+
+    def of(self, line: str) -> Iterator[tuple[str, str, Moment]]:
+        """The calls that began on a line lately: id, user, moment."""
 
 
 # --- what every line's record has ---------------------------------------------------------------------------------

@@ -10,18 +10,16 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from actors.call.actor import CallActor
-from actors.call.record import Call
-from actors.dialing.limits import CallLimits
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from actors.telephony.line import AdoptCall, Began, CallStart, Holder, LineState, OnRecord, Over, over_of
+from actors.telephony.line import AdoptCall, Began, CallCounts, CallStart, Holder, LineState, OnRecord, Over, over_of
+from actors.telephony.line_call import LineCall
 from actors.telephony.orders import Dial, Drop
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 
 log = structlog.get_logger()
@@ -41,11 +39,11 @@ class LineActor(Actor[State], Generic[State]):
 
     barrier_past: ClassVar[str] = "activated"
 
-    __slots__ = ("_barrier", "_limits", "_moving_here")
+    __slots__ = ("_barrier", "_counts", "_moving_here")
 
-    def __init__(self, *, id: str, host: Host, limits: CallLimits) -> None:
+    def __init__(self, *, id: str, host: Host, counts: CallCounts) -> None:
         super().__init__(id=id, host=host)
-        self._limits = limits
+        self._counts = counts
         self._barrier = 0
         self._moving_here = False
 
@@ -91,7 +89,7 @@ class LineActor(Actor[State], Generic[State]):
         if self.state.calls.seq > self._barrier:  # of a snapshot that is ahead of the journal
             self.state = replace(self.state, calls=OnRecord())
         for start in self.state.starts:
-            self._limits.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
+            self._counts.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
         await self._read_calls()
 
     async def _read_calls(self) -> None:
@@ -99,7 +97,7 @@ class LineActor(Actor[State], Generic[State]):
         async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
             self._read(recorded)
         for began in self.state.calls.open.values():
-            self._limits.is_open(began.holder.id, began.holder.user)
+            self._counts.is_open(began.holder.id, began.holder.user)
 
     async def stand_in_for(self, former: Actor[Any]) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""
@@ -149,9 +147,9 @@ class LineActor(Actor[State], Generic[State]):
         assert self.state is not None
         if isinstance(event, Began):
             holder = event.holder
-            self._limits.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
+            self._counts.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
         elif (began := self.state.calls.open.get(event.call_id)) is not None:
-            self._limits.over(event.call_id, began.holder.user)
+            self._counts.over(event.call_id, began.holder.user)
         self.state = self.evolve(self.state, event)
 
     def kept_state(self) -> State | None:
@@ -159,7 +157,7 @@ class LineActor(Actor[State], Generic[State]):
         if self.state is None or self.under_way:
             return None
         calls = replace(self.state.calls, seq=self.state.calls.safe_seq)
-        starts = tuple(CallStart(call_id=id, user=user, at=at) for id, user, at in self._limits.of(self.line))
+        starts = tuple(CallStart(call_id=id, user=user, at=at) for id, user, at in self._counts.of(self.line))
         return replace(self.state, calls=calls, starts=starts)
 
     @property
@@ -203,7 +201,7 @@ class LineActor(Actor[State], Generic[State]):
                 self.tell(Over(call_id=call_id, at=moment(self._host.clock).at, seq=0))
 
     def _prepare(self, call: Actor[Any]) -> None:
-        assert isinstance(call, CallActor)
+        assert isinstance(call, LineCall)
         call.on(self.line)
 
     async def place(self, order: Dial) -> None:
@@ -232,14 +230,8 @@ class LineActor(Actor[State], Generic[State]):
 
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""
-        state = self._call(call_id)
-        return (
-            state is not None
-            and state.placing
-            and state.phase is Phase.DIALING
-            and state.ending_by is None
-            and self._host.may_act
-        )
+        call = self._host.get("call", call_id)
+        return isinstance(call, LineCall) and call.to_be_dialled and self._host.may_act
 
     def _tell_outcome(self, order: Dial, report: DialAccepted | DialFailed | DialUncertain) -> None:
         """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
@@ -252,11 +244,7 @@ class LineActor(Actor[State], Generic[State]):
 
     def withdrawn(self, call_id: str) -> DialFailed:
         """Why a call that is no longer wanted was not placed."""
-        state = self._call(call_id)
-        if state is not None and state.ending_by is not None:
+        call = self._host.get("call", call_id)
+        if isinstance(call, LineCall) and call.is_ending:
             return DialFailed(cause=ENDED_BEFORE, reason=EndReason.HANGUP_LOCAL)
         return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
-
-    def _call(self, call_id: str) -> Call | None:
-        call = self._host.get("call", call_id)
-        return call.state if isinstance(call, CallActor) else None

@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 import msgspec
 import structlog
 
-from actors.dialing.limits import CallLimits
 from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from actors.telephony.line import Began, Over
+from actors.telephony.line import Began, CallCounts, Over
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
@@ -67,9 +66,9 @@ class TrunkActor(LineActor[Trunk]):
     __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
 
     def __init__(
-        self, *, id: str, host: Host, limits: CallLimits, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
+        self, *, id: str, host: Host, counts: CallCounts, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
     ) -> None:
-        super().__init__(id=id, host=host, limits=limits)
+        super().__init__(id=id, host=host, counts=counts)
         self._over_on_slot = over
         self.live = Live()
         self._pbxs = pbxs
