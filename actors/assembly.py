@@ -27,6 +27,7 @@ from actors.slot.pool import Pool
 from actors.slot.registry import Device, SlotRegistry
 from actors.trunk.actor import TrunkActor
 from actors.trunk.pbx import Pbx
+from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import START_CALL, START_ON_SLOT
 from bus_schemas.host import CONFIGURE_ON_HOST, DIAL_ON_HOST, REMOVE_ON_HOST, START_ON_HOST, UNASSIGNED_ON_HOST
 from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT
@@ -89,13 +90,14 @@ async def running(
             calls_per_hour=settings.dial.slot_calls_per_hour,
         )  # fmt: skip
         extensions = Extensions(host=host, calls_at_once=settings.dial.extension_calls)
+        recording = frozenset(name for name, ami in settings.ami.items() if ami.recordings)
+        trunks = TrunkRegistry(host=host, from_file=settings.trunks, recording=recording)
         trunk_dialer = TrunkDialer(
             host=host,
-            from_file=settings.trunks,
+            trunks=trunks,
             rules=rules,
             attempts=attempts,
             extensions=extensions,
-            recording=frozenset(name for name, ami in settings.ami.items() if ami.recordings),
             peers=peers,
         )
         host.serve_beside(START_ON_SLOT, slot_dialer.start_here)
@@ -103,7 +105,7 @@ async def running(
         host.serve_beside(HOLD_EXTENSION, extensions.hold)
         stack.push_async_callback(registry.stop)
         await registry.start()
-        await trunk_dialer.start()
+        await trunks.start()
         host.serving = True
         service = Service(
             bus=bus,
@@ -132,13 +134,13 @@ async def running(
             await each.start()
             stack.push_async_callback(each.stop)
         Strays(host=host).start()
-        host.spawn(_bring_up_to_date(host, registry, trunk_dialer))
+        host.spawn(_bring_up_to_date(host, registry, trunks))
         yield host
 
 
-async def _bring_up_to_date(host: Host, registry: SlotRegistry, trunk_dialer: TrunkDialer) -> None:
+async def _bring_up_to_date(host: Host, registry: SlotRegistry, trunks: TrunkRegistry) -> None:
     """Apply changed settings that had to wait for a call to end."""
     while True:
         await host.pause(SETTINGS_EVERY)
         await registry.bring_up_to_date()
-        await trunk_dialer.bring_up_to_date()
+        await trunks.bring_up_to_date()

@@ -1,11 +1,8 @@
 """Where calls through trunks begin on this host: the rules, the slot's extension, a trunk, the attempt. Serves
-`DIAL_PBX` and its kin, and keeps the trunks of the settings."""
+`DIAL_PBX` and its kin."""
 
 import contextlib
-from collections.abc import Iterable
-from typing import Any
 
-import msgspec
 import structlog
 
 from actors.dialing import rules
@@ -13,7 +10,6 @@ from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.extensions import Extensions
 from actors.dialing.rules import DialRules, Number
 from actors.dialing.slot_dialer import out_of_service
-from actors.runtime.actor import Actor
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -21,21 +17,18 @@ from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
-from actors.trunk.machine import ChannelTaken, ConfigureTrunk, RemoveTrunk, TakeChannel
+from actors.trunk.machine import ChannelTaken, TakeChannel
+from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import Phase, state_of
-from bus_schemas.contract import UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import DIAL_ON_HOST, DialOnHost
 from bus_schemas.trunk import (
     DIAL_ON_TRUNK,
     HOLD_EXTENSION,
-    TRUNK_CONFIGURED,
     DialPbx,
     ExtensionHeld,
     HoldExtension,
     PbxCallStarted,
-    TrunkConfig,
-    TrunkConfigured,
     TrunkState,
 )
 
@@ -47,56 +40,24 @@ BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
 
 class TrunkDialer:
-    """The trunks of one host. `recording`: the PBXs that have a place for recordings."""
+    """Starts calls through the trunks of one host."""
 
     def __init__(
         self,
         *,
         host: Host,
-        from_file: Iterable[TrunkConfig],
+        trunks: TrunkRegistry,
         rules: DialRules,
         attempts: Attempts,
         extensions: Extensions,
-        recording: frozenset[str],
         peers: Peers,
     ) -> None:
         self._peers = peers
         self._host = host
-        self._from_file = tuple(config for config in from_file if config.host == host.name)
+        self._trunks = trunks
         self._rules = rules
         self._attempts = attempts
         self._extensions = extensions
-        self._recording = recording
-        self._names: tuple[str, ...] = ()  # of all trunks here
-        self._unset: dict[str, TrunkConfig | None] = {}  # settings that wait for a trunk's calls to end; None: remove
-
-    async def start(self) -> None:
-        """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
-        wanted = {config.name: config for config in self._from_file}
-        await self._host.activate_all("trunk", sorted(wanted), _move_here)
-        await self._host.activate_all("trunk", sorted(await self._on_record() - wanted.keys()))
-        self._names = tuple(sorted(trunk.id for trunk in self._host.all("trunk")))
-        self._unset = {trunk.id: wanted.get(trunk.id) for trunk in self._trunks() if self._differs(trunk, wanted)}
-        await self.bring_up_to_date()
-
-    async def bring_up_to_date(self) -> None:
-        """Apply settings that have not been yet. A trunk that carries calls is changed when they are over."""
-        for name, config in list(self._unset.items()):
-            trunk = self._host.get("trunk", name)
-            if not isinstance(trunk, TrunkActor):
-                continue
-            order = RemoveTrunk() if config is None else ConfigureTrunk(config=config)
-            try:
-                await self._host.order("trunk", name, order, Context(command_id=self._host.ids.new(), user="config"))
-            except Refusal as refusal:
-                log.info("settings of a trunk wait", trunk=name, why=refusal.message)
-                continue
-            del self._unset[name]
-
-    def _differs(self, trunk: TrunkActor, wanted: dict[str, TrunkConfig]) -> bool:
-        if trunk.state is None or trunk.state.removed:
-            return trunk.id in wanted
-        return trunk.state.config != wanted.get(trunk.id)
 
     # --- contract lines
 
@@ -147,8 +108,7 @@ class TrunkDialer:
         """Start a call through a trunk of this host. The same command under way twice is one start."""
 
         async def start(call_id: str) -> StartedCall:
-            regions = {country for trunk in self._trunks() if trunk.state for country in trunk.state.config.countries}
-            number = rules.canonical(request.to, self._rules, regions)
+            number = rules.canonical(request.to, self._rules, self._trunks.countries)
             held = await self._hold_extension(request.slot, call_id, context)
             started: StartedCall | None = None
             try:
@@ -160,7 +120,7 @@ class TrunkDialer:
                     slot=request.slot,
                     number=number.e164,
                     trunk=trunk.id,
-                    recording=self._recording_of(trunk, call_id),
+                    recording=self._trunks.recording_of(trunk, call_id),
                 )
                 started = await self._attempts.place(attempt, fences, context)
             finally:
@@ -238,40 +198,9 @@ class TrunkDialer:
             view = trunk.view
             return BY_HEALTH[view.state], view.calls / view.channels, view.name
 
-        usable = (trunk for trunk in self._trunks() if trunk.state and not trunk.state.removed and not trunk.stands_in)
+        here = self._trunks.all()
+        usable = (trunk for trunk in here if trunk.state and not trunk.state.removed and not trunk.stands_in)
         return sorted(usable, key=order)
-
-    def _recording_of(self, trunk: TrunkActor, call_id: str) -> str | None:
-        """Where the recording of a call goes, if it is to have one: PBX and file."""
-        config = trunk.config
-        return f"{config.pbx}/{call_id}.wav" if config.record and config.pbx in self._recording else None
-
-    # --- inside
-
-    def _trunks(self) -> list[TrunkActor]:
-        actors = (self._host.get("trunk", name) for name in self._names)
-        return [actor for actor in actors if isinstance(actor, TrunkActor)]
-
-    async def _on_record(self) -> set[str]:
-        """The trunks that the record gives to this host. One whose record cannot be read is named, and left alone."""
-        names: set[str] = set()
-        for subject in await self._host.bus.ids(TRUNK_CONFIGURED.pattern):
-            newest = await self._host.bus.last(subject)
-            if newest is None:
-                continue
-            try:
-                config = msgspec.json.decode(newest.data, type=TrunkConfigured).config
-            except UNDECODABLE as error:
-                self._host.quarantine("trunk", id_of(subject), f"its record cannot be read: {error}")
-                continue
-            if config.host == self._host.name:
-                names.add(id_of(subject))
-        return names
-
-
-def _move_here(trunk: Actor[Any]) -> None:
-    assert isinstance(trunk, TrunkActor)
-    trunk.move_here()
 
 
 def _about_trunks(refusal: Refusal) -> bool:
