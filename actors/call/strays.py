@@ -26,10 +26,8 @@ class Strays:
         self._host = host
         self._missed: set[str] = set()  # calls that had no owner at the last look
 
-    def start(self) -> None:
-        self._host.spawn(self._run())
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Look until somebody cancels."""
         while True:
             await self._host.pause(LOOK_EVERY)
             try:

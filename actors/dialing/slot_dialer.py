@@ -1,6 +1,5 @@
 """Where calls on phones begin on this host: the rules, a slot, the attempt. Serves `START_CALL` and its kin."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from actors.dialing import rules
@@ -14,7 +13,7 @@ from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, forward
 from actors.slot.machine import Take, Taken
-from actors.slot.pool import Pool
+from actors.slot.registry import SlotRegistry
 from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal
@@ -38,20 +37,18 @@ class SlotDialer:
         self,
         *,
         host: Host,
-        pool: Pool,
+        slots: SlotRegistry,
         rules: DialRules,
         attempts: Attempts,
         calls_per_hour: int,
-        regions: Callable[[], frozenset[str]],
         peers: Peers,
     ) -> None:
         self._peers = peers
         self._host = host
-        self._pool = pool
+        self._slots = slots
         self._rules = rules
         self._attempts = attempts
         self._calls_per_hour = calls_per_hour
-        self._regions = regions
 
     async def start_call(self, request: StartCall, context: Context) -> Page:
         """Any host may be asked. A wanted slot of another host is asked there; AUTO goes on to the others where this
@@ -93,7 +90,7 @@ class SlotDialer:
         """Start a call on a slot of this host. The same command under way twice is one start."""
 
         async def start(call_id: str) -> StartedCall:
-            number = rules.canonical(request.number, self._rules, self._regions())
+            number = rules.canonical(request.number, self._rules, self._slots.regions)
             taken = await self._take(request, number, call_id, context)
             attempt = self._attempts.attempt(
                 call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref
@@ -111,14 +108,14 @@ class SlotDialer:
         self._check(number, number.country)  # a SIM of that country is looked for below
         regions = rules.sim_regions_for(number, self._rules)
         last_refusal = NO_IDLE_SLOT
-        while (place := self._pool.take(context.user, regions)) is not None:
+        while (place := self._slots.idle.take(context.user, regions)) is not None:
             try:
                 return await self._take_slot(place.slot, call_id, context)
             except Refusal as refusal:
                 if refusal.code not in PASSING and refusal.code is not ErrorCode.RATE_LIMITED:
                     raise
                 last_refusal = refusal if refusal.code is ErrorCode.RATE_LIMITED else last_refusal
-        if regions is not None and not (regions & self._regions()):
+        if regions is not None and not (regions & self._slots.regions):
             raise NOT_FROM_HERE
         raise last_refusal
 

@@ -1,6 +1,6 @@
 """Which trunks this host owns: those of its settings, each with one actor."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ class TrunkRegistry:
         self._recording = recording
         self._names: tuple[str, ...] = ()  # of all trunks here
         self._unset: dict[str, TrunkConfig | None] = {}  # settings that wait for a trunk's calls to end; None: remove
+        self._listeners: list[Callable[[int, str], None]] = []
 
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
@@ -60,6 +61,16 @@ class TrunkRegistry:
         """The trunks that are here, by name."""
         actors = (self._host.get("trunk", name) for name in self._names)
         return [actor for actor in actors if isinstance(actor, TrunkActor)]
+
+    def on_call_over(self, listener: Callable[[int, str], None]) -> Callable[[], None]:
+        """Tell the slot and the id of every call through a trunk here that is over on record. Returns the end of it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def call_over(self, slot: int, call_id: str) -> None:
+        """Say that such a call is over."""
+        for listener in self._listeners:
+            listener(slot, call_id)
 
     @property
     def countries(self) -> frozenset[str]:
