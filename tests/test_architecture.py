@@ -34,8 +34,9 @@ FOLDERS = {
 
 PURE = [
     *ROOT.glob("actors/*/machine.py"),
+    *ROOT.glob("actors/*/record.py"),
     *(ROOT / name for name in (
-        "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py", "actors/call/record.py",
+        "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py",
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
         "actors/runtime/decision.py", "simulators/telephony.py", "simulators/carrier.py", "simulators/shell.py",
         "simulators/android_dumps.py", "gateway/openapi.py", "gateway/routes.py",

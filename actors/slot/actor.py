@@ -13,25 +13,24 @@ from actors.runtime.context import Context
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
-from actors.slot import machine, views
+from actors.slot import machine, record, views
 from actors.slot.machine import (
     CommandDone,
     Configure,
     EndCallOnPhone,
-    Live,
     LookAtPhone,
     PlaceCall,
     RebootPhone,
     Reconnect,
     Remove,
     RunCommand,
-    Slot,
     Take,
     Taken,
     UsePhone,
 )
 from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
+from actors.slot.record import Live, Slot
 from actors.telephony.line import CallCounts
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
@@ -151,7 +150,7 @@ class SlotActor(LineActor[Slot]):
     # --- the machine's place
 
     def evolve(self, state: Slot | None, event: Any) -> Slot | None:
-        return machine.evolve(state, event)
+        return record.evolve(state, event)
 
     def owner_on_record(self) -> str | None:
         return self.state.config.host if self.state is not None and not self.state.removed else None
@@ -171,7 +170,7 @@ class SlotActor(LineActor[Slot]):
 
     def remember(self, memory: Live) -> None:
         slot, before = self.state, self.live
-        foreign = slot is not None and machine.external(slot, memory) != machine.external(slot, before)
+        foreign = slot is not None and record.external(slot, memory) != record.external(slot, before)
         news = memory.health is not before.health or foreign
         self.live = memory
         if news:

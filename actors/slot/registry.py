@@ -18,8 +18,9 @@ from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
 from actors.slot.claims import Claims
-from actors.slot.machine import FROM_FILE, Configure, Remove, Slot
+from actors.slot.machine import Configure, Remove
 from actors.slot.pool import Pool
+from actors.slot.record import FROM_FILE, Slot
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import (

@@ -17,7 +17,7 @@ from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.settings import Settings
 from actors.slot.actor import SlotActor
-from actors.slot.machine import Slot
+from actors.slot.record import Slot
 from actors.telephony.line import Began, Holder, OnRecord
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import ErrorCode, Refusal

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from actors.runtime.clock import Moment
 from actors.slot import machine
-from actors.slot.machine import EndCallOnPhone, Live, Slot, Take
+from actors.slot.machine import EndCallOnPhone, Take
+from actors.slot.record import Live, Slot
 from actors.telephony.line import OnRecord, nameless
 from actors.telephony.orders import Drop
 from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Looked, Noted
