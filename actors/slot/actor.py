@@ -19,7 +19,6 @@ from actors.slot.machine import (
     Configure,
     EndCallOnPhone,
     LookAtPhone,
-    PlaceCall,
     RebootPhone,
     Reconnect,
     Remove,
@@ -198,8 +197,6 @@ class SlotActor(LineActor[Slot]):
         match effect:
             case UsePhone(config=config):
                 self.spawn(self._use_phone(config))
-            case PlaceCall(order=order):
-                self.spawn(self.place(order))
             case EndCallOnPhone():
                 self.spawn(self._hang_up(effect))
             case LookAtPhone():

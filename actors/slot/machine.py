@@ -96,12 +96,6 @@ class LookAtPhone(Effect, frozen=True, kw_only=True):
     call_id: str | None = None
 
 
-class PlaceCall(Effect, frozen=True, kw_only=True):
-    """Dial, if this owner still may."""
-
-    order: Dial
-
-
 class EndCallOnPhone(Effect, frozen=True, kw_only=True):
     """End one call of the phone, never another."""
 
@@ -317,7 +311,7 @@ def _ordered(slot: Slot, live: Live, order: Order, now: Moment) -> Decision[Slot
     holding = order.call_id in holders(slot.calls, live.held)
     match order:
         case Dial() if holding:
-            return Decision(effects=(PlaceCall(order=order),))
+            return Decision(effects=(order,))
         case Dial():
             lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
             return Decision(effects=(Tell(kind="call", id=order.call_id, report=lost),))

@@ -178,8 +178,11 @@ class LineActor(Actor[State], Generic[State]):
         return self.observed(report, now)
 
     def perform(self, effect: Effect) -> None:
-        if isinstance(effect, AdoptCall):
-            self.spawn(self._adopt(effect.call_id))
+        match effect:
+            case Dial():
+                self.spawn(self.place(effect))
+            case AdoptCall(call_id=call_id):
+                self.spawn(self._adopt(call_id))
 
     async def _adopt(self, call_id: str) -> None:
         """Take the call over with the line. A call whose attempt never got on record was never dialled: its own

@@ -2,14 +2,15 @@
 
 from msgspec import Struct
 
+from actors.runtime.decision import Effect
 from bus_schemas.call import CallDialing
 
 Fences = tuple[tuple[str, int], ...]  # subjects, and the sequence of the last event that each must still have
 
 
-class Dial(Struct, frozen=True, kw_only=True):
-    """Place the call of this attempt, which is on record. `fences`: where one no longer holds, somebody else owns the
-    line by now."""
+class Dial(Effect, frozen=True, kw_only=True):
+    """Place the call of this attempt, which is on record: for the line an order, and the effect that it leads to if
+    the call still holds the line. `fences`: where one no longer holds, somebody else owns the line by now."""
 
     attempt: CallDialing
     fences: Fences = ()

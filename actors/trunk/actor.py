@@ -26,7 +26,6 @@ from actors.trunk.machine import (
     Live,
     LookOnPbx,
     NotPlaced,
-    PlaceOnPbx,
     RemoveTrunk,
     Strays,
     TakeChannel,
@@ -156,8 +155,6 @@ class TrunkActor(LineActor[Trunk]):
                 if not self._telling:
                     self._telling = True
                     self.spawn(self._tell_how_it_is())
-            case PlaceOnPbx(order=order):
-                self.spawn(self.place(order))
             case EndOnPbx(call_id=call_id):
                 self.spawn(self._end(call_id))
             case LookOnPbx():

@@ -93,12 +93,6 @@ class UsePbx(Effect, frozen=True, kw_only=True):
     """Have the PBX report about the trunk."""
 
 
-class PlaceOnPbx(Effect, frozen=True, kw_only=True):
-    """Place a call, if this owner still may. Asked of the PBX once."""
-
-    order: Dial
-
-
 class EndOnPbx(Effect, frozen=True, kw_only=True):
     """End a call on the PBX, if it is there."""
 
@@ -342,7 +336,7 @@ def _ordered(trunk: Trunk, live: Live, order: Order, now: Moment) -> Observed:
     holding = call_id in carried(trunk, live)
     match order:
         case Dial() if holding:
-            return live, (), (PlaceOnPbx(order=order),)
+            return live, (), (order,)
         case Dial():
             lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
             return live, (), (_to_call(call_id, lost),)

@@ -9,7 +9,7 @@ from actors.telephony.line import Began, Holder, Over
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Release
 from actors.telephony.reports import CallPhase, CallSeen, DialFailed, LinkChanged, LiveCall
 from actors.trunk import machine
-from actors.trunk.machine import EndedOnPbx, EndOnPbx, Live, LookOnPbx, PlaceOnPbx, Strays, TakeChannel, Trunk, carried
+from actors.trunk.machine import EndedOnPbx, EndOnPbx, Live, LookOnPbx, Strays, TakeChannel, Trunk, carried
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
 from bus_schemas.call import CallDialing, EndReason
 from bus_schemas.errors import Refusal
@@ -145,7 +145,7 @@ def test_only_a_held_call_is_placed_and_any_can_be_ended_and_looked_at() -> None
     world = World()
     world.book("c_1")
     dial = Dial(attempt=attempt("c_1"))
-    assert world.tell(dial)[1] == (PlaceOnPbx(order=dial),)
+    assert world.tell(dial)[1] == (dial,)
     assert world.tell(HangUp(call_id="c_1"))[1] == (EndOnPbx(call_id="c_1"),)
     assert world.tell(LookAt(call_id="c_1", why="gone"))[1] == (LookOnPbx(call_id="c_1", why="gone"),)
     (told,) = world.tell(Dial(attempt=attempt("c_9")))[1]
