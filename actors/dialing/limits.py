@@ -1,7 +1,7 @@
 """How many calls may start: of one user per minute and at once, on one line in its window. Pure: the moment comes in.
 
 What is counted are the calls on record and the starts under way, so a start counts from the moment it is let in, and
-what a former process of this host began counts on. What has run out is forgotten: memory is bounded by the caps.
+what a former process of this host began counts on. What has run out is forgotten: memory is bounded by them.
 """
 
 from collections import deque
