@@ -5,7 +5,7 @@ CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk help run test check test-all mutants soak bench fix clean setup setup-test
+.PHONY: asterisk help run test check test-all mutants soak types bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -33,6 +33,9 @@ soak: setup-test ## Stop, kill and cut off real processes 200 times and judge th
 mutants: setup-test ## Plant bugs one at a time and see that each is caught (OTTB_MUTANTS=quick: some of them)
 	@$(BIN)/python -m tests.mutants.run
 
+types: setup-test ## Write the TypeScript types of the contract (console/contract)
+	@$(BIN)/python -m gateway.openapi | console/contract/node_modules/.bin/openapi-typescript --output console/contract/generated.d.ts
+
 bench: setup-test ## Measure against floors and peers, in one table
 	@$(BIN)/python -m bench
 
@@ -40,7 +43,7 @@ fix: setup-test ## Mend what the linter can mend
 	@$(BIN)/ruff check --fix .
 
 clean: ## Remove what was made here: environment, state, caches
-	rm -rf .venv .tools var tests/js/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools var tests/js/node_modules console/contract/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

@@ -19,7 +19,7 @@ from actors.point.settings import Auth, BusLogin
 from actors.runtime.settings import Log, Nats, Port, SettingsError
 from actors.slot.settings import Adb
 from actors.trunk.settings import Ami
-from bus_schemas.host import HostName
+from bus_schemas.fields import HostName
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from bus_schemas.call import Utc
 from bus_schemas.contract import Rpc, Topic
+from bus_schemas.fields import Utc
 from bus_schemas.permissions import Action
 
 UNKNOWN = "UNKNOWN"  # the result of a deed whose door did not live to say it
@@ -97,14 +97,11 @@ class AuditRecorded(Struct, frozen=True, kw_only=True):
 
 # fmt: off
 RECORD_AUDIT = Rpc("ottb.v1.cmd.audit.record", RecordAudit, Audited,           frozenset(),
-                   summary="Put a deed on the audit", queue=True)
+                   summary="Put a deed on the audit")
 INTEND_AUDIT = Rpc("ottb.v1.cmd.audit.intend", IntendAudit, Intended,          frozenset(),
                    summary="Announce a deed; every host hears it, and nobody waits for the answer")
 LIST_AUDIT   = Rpc("ottb.v1.qry.audit.list",   ListAudit,   list[AuditRecord], frozenset(),
-                   summary="Who did what", queue=True, permission=Action.AUDIT_VIEW)
+                   summary="Who did what", permission=Action.AUDIT_VIEW)
 
 AUDIT_RECORDED = Topic("ottb.v1.evt.audit.chain.recorded", AuditRecorded, "Deeds were put on the audit")
 # fmt: on
-
-COMMANDS = (RECORD_AUDIT, INTEND_AUDIT, LIST_AUDIT)
-TOPICS = (AUDIT_RECORDED,)

@@ -7,15 +7,15 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import CallId, LineName, SlotId, Utc
+from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
 E = ErrorCode
 A = Action
 
-CallId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["c_882"])]
-SlotId = Annotated[int, Meta(ge=1, le=99999, examples=[44])]
-Utc = Annotated[str, Meta(description="UTC, ISO 8601.", examples=["2025-11-15T10:30:00Z"])]
-LineName = Annotated[str, Meta(pattern=r"^(slot|trunk)-[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["slot-44", "trunk-main"])]
+CALL = Kind("call", view=A.CALL_VIEW, view_any=A.CALL_VIEW_ANY, room="calls")
+
 
 
 def line_name(slot: int, trunk: str | None) -> str:
@@ -248,13 +248,13 @@ USES = frozenset({A.SLOT_USE_ANY, A.SLOT_VIEW_ANY})
 # fmt: off
 #                 subject                                request    reply           may be refused with
 PAST_CALL  = Rpc("ottb.v1.qry.call.get",                 GetCall,   CallView,       frozenset({E.NOT_FOUND}),
-                 summary="One call from the records", queue=True)
+                 summary="One call from the records")
 END_ABSENT = Rpc("ottb.v1.qry.call.end_absent",          EndCall,   CallView,       frozenset({E.NOT_FOUND}),
-                 summary="How a call ended that nobody owns any more", queue=True)
+                 summary="How a call ended that nobody owns any more")
 START_ABSENT = Rpc("ottb.v1.qry.call.start_absent",      StartCall, CallStarted,    START_REFUSALS,
-                   summary="Why nobody owns the slot that a call was wanted on", queue=True)
+                   summary="Why nobody owns the slot that a call was wanted on")
 START_CALL = Rpc("ottb.v1.cmd.call.start",               StartCall, CallStarted,    START_REFUSALS,
-                 summary="Start a call", queue=True, timeout=10.0,
+                 summary="Start a call", timeout=10.0,
                  permission=A.CALL_START, asks=USES, about=("call_id", "slot"))
 START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call", StartCall, CallStarted,   START_REFUSALS,
                     summary="Start a call on one slot, wherever its host is", timeout=INSIDE_START, absent=START_ABSENT)
@@ -264,15 +264,15 @@ END_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.end",       EndCall,   CallView,
 GET_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.get",       GetCall,   CallView,       frozenset({E.NOT_FOUND}),
                  summary="One call", absent=PAST_CALL, permission=A.CALL_VIEW, asks=SEES)
 CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallView], frozenset(),
-                 summary="Live feed of all calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
+                 summary="Live feed of all calls", permission=A.CALL_VIEW, asks=SEES)
 GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
-                 summary="The record of one ended call", queue=True, permission=A.CALL_VIEW, asks=SEES)
+                 summary="The record of one ended call", permission=A.CALL_VIEW, asks=SEES)
 LIST_CDRS  = Rpc("ottb.v1.qry.call.cdrs",                ListCdrs,  list[Cdr],      frozenset(),
-                 summary="Records of ended calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
+                 summary="Records of ended calls", permission=A.CALL_VIEW, asks=SEES)
 OPEN_CALLS = Rpc("ottb.v1.qry.call.open",                OpenCalls, list[OpenCall], frozenset(),
-                 summary="Calls on record that are not over", queue=True)
+                 summary="Calls on record that are not over")
 GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording,   frozenset({E.NOT_FOUND}),
-                    summary="The recording of one call", queue=True,
+                    summary="The recording of one call",
                     permission=A.CALL_RECORDING, asks=SEES, about=("call_id",))
 # fmt: on
 
@@ -401,19 +401,3 @@ CALL_ENDING    = Topic("ottb.v1.evt.call.{line}.{call_id}.ending",    CallEnding
 CALL_ENDED     = Topic("ottb.v1.evt.call.{line}.{call_id}.ended",     CallEnded,     "The call is over")
 CALL_ENRICHED  = Topic("ottb.v1.evt.call.{line}.{call_id}.enriched",  CallEnriched,  "What the PBX counted")
 # fmt: on
-
-COMMANDS = (
-    START_CALL,
-    START_ON_SLOT,
-    START_ABSENT,
-    END_CALL,
-    END_ABSENT,
-    GET_CALL,
-    PAST_CALL,
-    CALLS_FEED,
-    GET_CDR,
-    LIST_CDRS,
-    OPEN_CALLS,
-    GET_RECORDING,
-)
-TOPICS = (CALL_DIALING, CALL_ADOPTED, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED, CALL_ENRICHED)

@@ -61,8 +61,8 @@ class Rpc(Generic[Request, Reply]):
     `permission`: what the asker needs; the doors ask for it and whoever answers asks again. None: a line between
     parts of the platform, which no door offers. `asks`: further actions that the answerer looks at. `about`: the
     fields that name the thing concerned, in the request or in the reply, for the audit.
-    `queue`: any host may answer. `absent`: who is asked, with the same body, when nobody owns the thing: the
-    records know whether it never was, is over, or has lost its owner for a moment.
+    `absent`: who is asked, with the same body, when nobody owns the thing: the records know whether it never was, is
+    over, or has lost its owner for a moment. A line without a field in its subject is for any host.
     """
 
     subject: str
@@ -70,7 +70,6 @@ class Rpc(Generic[Request, Reply]):
     reply: type[Reply]
     refusals: frozenset[ErrorCode] = field(default_factory=frozenset)
     summary: str = ""
-    queue: bool = False
     timeout: float = 5.0
     absent: "Rpc[Any, Any] | None" = None
     permission: Action | Access | None = None
@@ -106,8 +105,20 @@ class Topic(Generic[Event]):
 
     @property
     def past(self) -> str:
-        """The last token: what has happened, in the past tense."""
-        return self.subject.rsplit(".", 1)[1]
+        """The last token: what has happened, in the past tense. Empty: it is telemetry."""
+        last = self.subject.rsplit(".", 1)[1]
+        return "" if _FIELD.match(last) else last
+
+    @property
+    def kind(self) -> str:
+        """The token that says what kind of thing it is about."""
+        return self.subject.split(".")[3]
+
+    @property
+    def shape(self) -> tuple[str, str, int, str]:
+        """What its subjects have in common, and no other topic's: family, kind, number of tokens and what happened."""
+        tokens = self.subject.split(".")
+        return tokens[2], tokens[3], len(tokens), self.past
 
     @property
     def pattern(self) -> str:

@@ -23,5 +23,3 @@ class Running(Struct, frozen=True, kw_only=True):
 IS_RUNNING = Rpc("ottb.v1.cmd.gateway.{gateway}.is_running", IsRunning, Running, frozenset(),
                  summary="Whether a gateway still works on a request", timeout=1.0)
 # fmt: on
-
-COMMANDS = (IS_RUNNING,)

@@ -1,18 +1,15 @@
 """Actor hosts: how each is, and what only one of them can be asked."""
 
-from typing import Annotated
+from msgspec import Struct
 
-from msgspec import Meta, Struct
-
-from bus_schemas.call import START_REFUSALS, CallStarted, StartCall, Utc
+from bus_schemas.call import START_REFUSALS, CallStarted, StartCall
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import HostName, Utc
 from bus_schemas.slot import ConfigureSlot, ListUnassigned, RemoveSlot, SlotDetails, SlotRemovedReply, UnassignedPhone
 from bus_schemas.trunk import DialPbx, PbxCallStarted
 
 E = ErrorCode
-
-HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["local"])]
 
 
 class Quarantined(Struct, frozen=True, kw_only=True):
@@ -85,6 +82,3 @@ UNASSIGNED_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.unassigned", UnassignedOnHost,
 
 HOST_TELEMETRY = Topic("ottb.v1.tel.host.{host}", HostTelemetry, "A host is alive, and what it cannot use", kept=False)
 # fmt: on
-
-COMMANDS = (START_ON_HOST, DIAL_ON_HOST, CONFIGURE_ON_HOST, REMOVE_ON_HOST, UNASSIGNED_ON_HOST)
-TOPICS = (HOST_TELEMETRY,)

@@ -5,18 +5,20 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bus_schemas.call import SlotId, Utc
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import Region, SlotId, Utc
+from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
 E = ErrorCode
 A = Action
 
+SLOT = Kind("slot", view=A.SLOT_VIEW, view_any=A.SLOT_VIEW_ANY, room="slots")
+
 CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["k_7f3a"])]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
 Serial = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", examples=["127.0.0.1:17044"])]
-Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)", examples=["UA"])]
 
 
 class SlotStatus(StrEnum):
@@ -233,9 +235,9 @@ SEES = frozenset({A.SLOT_VIEW_ANY})
 # fmt: off
 #                   subject                                request        reply              may be refused with
 SLOT_ABSENT  = Rpc("ottb.v1.qry.slot.absent",              AbsentSlot,    SlotDetails,       frozenset({E.NOT_FOUND}),
-                   summary="Why nobody owns a slot", queue=True)
+                   summary="Why nobody owns a slot")
 LIST_SLOTS   = Rpc("ottb.v1.qry.slot.list",                ListSlots,     list[SlotSummary], frozenset(),
-                   summary="All slots", queue=True, permission=A.SLOT_VIEW, asks=SEES)
+                   summary="All slots", permission=A.SLOT_VIEW, asks=SEES)
 GET_SLOT     = Rpc("ottb.v1.cmd.slot.{slot}.get",          GetSlot,       SlotDetails,       frozenset({E.NOT_FOUND}),
                    summary="One slot", absent=SLOT_ABSENT, permission=A.SLOT_VIEW, asks=SEES)
 RESTART_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.restart",      RestartSlot,   SlotRestartingReply,
@@ -248,15 +250,15 @@ ADB_COMMAND  = Rpc("ottb.v1.cmd.slot.{slot}.adb_command",  AdbCommand,    AdbCom
                    frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.RATE_LIMITED}), summary="Run a shell command on the phone",
                    absent=SLOT_ABSENT, permission=A.SLOT_SHELL, asks=SEES, about=("slot", "command_id"))
 GET_ADB_COMMAND = Rpc("ottb.v1.qry.slot.adb_command",      GetAdbCommand, AdbCommandResult,  frozenset({E.NOT_FOUND}),
-                      summary="How a shell command went", queue=True, permission=A.SLOT_SHELL, asks=SEES)
+                      summary="How a shell command went", permission=A.SLOT_SHELL, asks=SEES)
 CONFIGURE_SLOT = Rpc("ottb.v1.cmd.slots.configure",        ConfigureSlot, SlotDetails,
-                     frozenset({E.SLOT_BUSY, E.CONFLICT}), summary="Create or change a slot", queue=True,
+                     frozenset({E.SLOT_BUSY, E.CONFLICT}), summary="Create or change a slot",
                      permission=A.SLOT_CONFIGURE, about=("slot",))
 REMOVE_SLOT  = Rpc("ottb.v1.cmd.slots.remove",             RemoveSlot,    SlotRemovedReply,
-                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot", queue=True,
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot",
                    permission=A.SLOT_CONFIGURE, about=("slot",))
 LIST_UNASSIGNED = Rpc("ottb.v1.cmd.slots.unassigned",      ListUnassigned, list[UnassignedPhone], frozenset(),
-                      summary="Phones that no slot claims", queue=True, permission=A.SLOT_CONFIGURE)
+                      summary="Phones that no slot claims", permission=A.SLOT_CONFIGURE)
 # fmt: on
 
 
@@ -353,26 +355,3 @@ SLOT_COMMAND_STARTED = Topic("ottb.v1.evt.slot.{slot}.command_started", SlotComm
 SLOT_COMMAND_DONE = Topic("ottb.v1.evt.slot.{slot}.command_done",  SlotCommandDone,    "A shell command ended")
 SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry,      "A phone's figures", kept=False)
 # fmt: on
-
-COMMANDS = (
-    LIST_SLOTS,
-    GET_SLOT,
-    SLOT_ABSENT,
-    RESTART_SLOT,
-    REBOOT_DEVICE,
-    ADB_COMMAND,
-    GET_ADB_COMMAND,
-    CONFIGURE_SLOT,
-    REMOVE_SLOT,
-    LIST_UNASSIGNED,
-)
-TOPICS = (
-    SLOT_CONFIGURED,
-    SLOT_REMOVED,
-    SLOT_ACTIVATED,
-    SLOT_LINKED,
-    SLOT_RESTARTING,
-    SLOT_COMMAND_STARTED,
-    SLOT_COMMAND_DONE,
-    SLOT_TELEMETRY,
-)

@@ -5,16 +5,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from bus_schemas.call import INSIDE_START, START_REFUSALS, USES, CallId, CallState, SlotId, Utc
+from bus_schemas.call import INSIDE_START, START_REFUSALS, USES, CallState
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import CallId, HostName, Region, SlotId, TrunkName, Utc
+from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
-from bus_schemas.slot import SLOT_ABSENT, Region
+from bus_schemas.slot import SLOT_ABSENT
 
 E = ErrorCode
 A = Action
 
-TrunkName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["trunk-1"])]
+TRUNK = Kind("trunk", view=A.TRUNK_VIEW, view_any=A.TRUNK_VIEW, room="trunks")  # they belong to nobody
+
 PbxName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$(?!\n)", examples=["main"])]
 
 
@@ -41,7 +44,7 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     registration: TrunkName | None = None
     plus: bool = True
     record: bool = False
-    host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")] = "local"
+    host: HostName = "local"
 
 
 # --- commands and queries -------------------------------------------------------------------------------------
@@ -117,9 +120,9 @@ class PbxStatus(Struct, frozen=True, kw_only=True):
 # fmt: off
 #                     subject                              request       reply           may be refused with
 DIAL_ABSENT   = Rpc("ottb.v1.qry.trunk.dial_absent",      DialPbx,      PbxCallStarted, START_REFUSALS,
-                    summary="Why nobody owns the trunk that a call was wanted through", queue=True)
+                    summary="Why nobody owns the trunk that a call was wanted through")
 DIAL_PBX      = Rpc("ottb.v1.cmd.pbx.dial",               DialPbx,      PbxCallStarted, START_REFUSALS,
-                    summary="Start a call through a SIP trunk", queue=True, timeout=10.0,
+                    summary="Start a call through a SIP trunk", timeout=10.0,
                     permission=A.CALL_START, asks=USES, about=("call_id", "slot", "trunk"))
 DIAL_ON_TRUNK = Rpc("ottb.v1.cmd.trunk.{trunk}.dial",     DialPbx,      PbxCallStarted, START_REFUSALS,
                     summary="Start a call through one trunk, wherever its host is",
@@ -127,7 +130,7 @@ DIAL_ON_TRUNK = Rpc("ottb.v1.cmd.trunk.{trunk}.dial",     DialPbx,      PbxCallS
 HOLD_EXTENSION = Rpc("ottb.v1.cmd.slot.{slot}.hold_extension", HoldExtension, ExtensionHeld, START_REFUSALS,
                      summary="Keep a slot's extension for a call through a trunk", absent=SLOT_ABSENT)
 PBX_STATUS    = Rpc("ottb.v1.qry.trunk.status",           GetPbxStatus, PbxStatus,      frozenset(),
-                    summary="The state of all trunks", queue=True, permission=A.TRUNK_VIEW)
+                    summary="The state of all trunks", permission=A.TRUNK_VIEW)
 # fmt: on
 
 
@@ -185,12 +188,3 @@ TRUNK_ACTIVATED  = Topic("ottb.v1.evt.trunk.{trunk}.activated",  TrunkActivated,
 TRUNK_CHANGED    = Topic("ottb.v1.evt.trunk.{trunk}.changed",    TrunkChanged,    "A trunk's state has changed")
 TRUNK_TELEMETRY  = Topic("ottb.v1.tel.trunk.{trunk}",            TrunkTelemetry,  "A trunk's figures", kept=False)
 # fmt: on
-
-COMMANDS = (DIAL_PBX, DIAL_ON_TRUNK, DIAL_ABSENT, HOLD_EXTENSION, PBX_STATUS)
-TOPICS = (
-    TRUNK_CONFIGURED,
-    TRUNK_REMOVED,
-    TRUNK_ACTIVATED,
-    TRUNK_CHANGED,
-    TRUNK_TELEMETRY,
-)

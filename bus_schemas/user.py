@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bus_schemas.call import Utc
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import Utc
 from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
@@ -105,7 +105,7 @@ class RoleCheckReply(Struct, frozen=True, kw_only=True):
     permissions: list[Action]
 
 
-class Kind(StrEnum):
+class LoginKind(StrEnum):
     """How somebody has shown who they are."""
 
     SESSION = "session"  # an access token of a session
@@ -116,7 +116,7 @@ class Kind(StrEnum):
 class Identity(Struct, frozen=True, kw_only=True):
     """What a door needs to know of one caller. `id`: of the session or service token, or the user's name."""
 
-    kind: Kind
+    kind: LoginKind
     id: str
     user: str
     role: str
@@ -128,7 +128,7 @@ class Identify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose session or service token this is and what they may do now. `proof`: SHA-256 of a service token's secret,
     hexadecimal. Refused with AUTH_FAIL when it has ended."""
 
-    kind: Kind
+    kind: LoginKind
     id: Id
     proof: str = ""
 
@@ -291,47 +291,47 @@ GRANT = frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED})
 # fmt: off
 #                subject                          request     reply           may be refused with
 LOGIN      = Rpc("ottb.v1.cmd.user.login",        Login,      Token,          frozenset({E.AUTH_FAIL, E.RATE_LIMITED}),
-                 summary="Log in", queue=True, timeout=10.0, permission=Access.PUBLIC, about=("username",))
+                 summary="Log in", timeout=10.0, permission=Access.PUBLIC, about=("username",))
 REFRESH    = Rpc("ottb.v1.cmd.user.refresh",      Refresh,    RefreshedToken, frozenset({E.AUTH_FAIL}),
-                 summary="Refresh the token", queue=True, permission=Access.OPTIONAL)
+                 summary="Refresh the token", permission=Access.OPTIONAL)
 LOGOUT     = Rpc("ottb.v1.cmd.user.logout",       Logout,     LoggedOut,      frozenset({E.AUTH_FAIL, E.CONFLICT}),
-                 summary="Log out", queue=True, permission=Access.LOGGED_IN)
+                 summary="Log out", permission=Access.LOGGED_IN)
 CHANGE_PASSWORD = Rpc("ottb.v1.cmd.user.password", ChangePassword, PasswordChanged,
                       frozenset({E.AUTH_FAIL, E.RATE_LIMITED, E.CONFLICT, E.PERMISSION_DENIED}),
-                      summary="Change the own password", queue=True, timeout=10.0, permission=Access.LOGGED_IN)
+                      summary="Change the own password", timeout=10.0, permission=Access.LOGGED_IN)
 ROLE_CHECK = Rpc("ottb.v1.qry.user.rolecheck",    RoleCheck,  RoleCheckReply, frozenset({E.AUTH_FAIL}),
-                 summary="May I?", queue=True, permission=Access.LOGGED_IN)
+                 summary="May I?", permission=Access.LOGGED_IN)
 IDENTIFY   = Rpc("ottb.v1.qry.user.identify",     Identify,   Identity,       frozenset({E.AUTH_FAIL}),
-                 summary="Who is behind a token", queue=True)
+                 summary="Who is behind a token")
 TOKEN_USED = Rpc("ottb.v1.cmd.user.token_used",   TokenUsed,  Noted,          frozenset(),
-                 summary="A service token was used", queue=True)
+                 summary="A service token was used")
 
 LIST_USERS   = Rpc("ottb.v1.qry.user.list",       ListUsers,  list[UserView], frozenset(),
-                   summary="All users", queue=True, permission=A.USER_VIEW)
+                   summary="All users", permission=A.USER_VIEW)
 CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GRANT,
-                   summary="Create a user", queue=True, timeout=10.0,
+                   summary="Create a user", timeout=10.0,
                    permission=A.USER_EDIT, about=("username", "role"))
 CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
-                   summary="Change a user", queue=True, timeout=10.0,
+                   summary="Change a user", timeout=10.0,
                    permission=A.USER_EDIT, about=("user", "role", "status"))
 DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
-                   summary="Delete a user", queue=True, permission=A.USER_EDIT, about=("user",))
+                   summary="Delete a user", permission=A.USER_EDIT, about=("user",))
 END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,
-                   summary="End all sessions of a user", queue=True, permission=A.USER_EDIT, about=("user",))
+                   summary="End all sessions of a user", permission=A.USER_EDIT, about=("user",))
 
 LIST_ROLES   = Rpc("ottb.v1.qry.role.list",       ListRoles,  list[RoleView], frozenset(),
-                   summary="All roles", queue=True, permission=A.ROLE_VIEW)
+                   summary="All roles", permission=A.ROLE_VIEW)
 SET_ROLE     = Rpc("ottb.v1.cmd.role.set",        SetRole,    RoleView,       GRANT,
-                   summary="Create or change a role", queue=True, permission=A.ROLE_EDIT, about=("role",))
+                   summary="Create or change a role", permission=A.ROLE_EDIT, about=("role",))
 DELETE_ROLE  = Rpc("ottb.v1.cmd.role.delete",     DeleteRole, Deleted,        GRANT,
-                   summary="Delete a role", queue=True, permission=A.ROLE_EDIT, about=("role",))
+                   summary="Delete a role", permission=A.ROLE_EDIT, about=("role",))
 
 LIST_TOKENS  = Rpc("ottb.v1.qry.token.list",      ListTokens, list[TokenView], frozenset({E.PERMISSION_DENIED}),
-                   summary="Service tokens", queue=True, permission=Access.LOGGED_IN, asks=frozenset({A.USER_VIEW}))
+                   summary="Service tokens", permission=Access.LOGGED_IN, asks=frozenset({A.USER_VIEW}))
 CREATE_TOKEN = Rpc("ottb.v1.cmd.token.create",    CreateToken, TokenCreatedReply, GRANT,
-                   summary="Create a service token", queue=True, permission=A.TOKEN_CREATE, about=("id", "name"))
+                   summary="Create a service token", permission=A.TOKEN_CREATE, about=("id", "name"))
 REVOKE_TOKEN = Rpc("ottb.v1.cmd.token.revoke",    RevokeToken, Deleted,       GRANT,
-                   summary="Revoke a service token", queue=True, permission=Access.LOGGED_IN,
+                   summary="Revoke a service token", permission=Access.LOGGED_IN,
                    asks=frozenset({A.USER_EDIT}), about=("token_id",))
 # fmt: on
 
@@ -460,15 +460,3 @@ SESSION_OPENED = Topic("ottb.v1.evt.point.{session}.session_opened",  SessionOpe
 SESSION_REFRESHED = Topic("ottb.v1.evt.point.{session}.session_refreshed", SessionRefreshed, "A session goes on")
 SESSION_CLOSED = Topic("ottb.v1.evt.point.{session}.session_closed",  SessionClosed, "A session ended before its time")
 # fmt: on
-
-COMMANDS = (
-    LOGIN, REFRESH, LOGOUT, CHANGE_PASSWORD, ROLE_CHECK, IDENTIFY, TOKEN_USED,
-    LIST_USERS, CREATE_USER, CHANGE_USER, DELETE_USER, END_SESSIONS,
-    LIST_ROLES, SET_ROLE, DELETE_ROLE,
-    LIST_TOKENS, CREATE_TOKEN, REVOKE_TOKEN,
-)  # fmt: skip
-DIRECTORY_TOPICS = (
-    USER_CREATED, USER_CHANGED, USER_DELETED, ROLE_SET, ROLE_DELETED, TOKEN_CREATED, TOKEN_REVOKED, SESSIONS_ENDED,
-)  # fmt: skip
-SESSION_TOPICS = (SESSION_OPENED, SESSION_REFRESHED, SESSION_CLOSED)
-TOPICS = DIRECTORY_TOPICS + SESSION_TOPICS

@@ -19,7 +19,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".ottb-stamp"
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-dev.lock"}
-JS = ROOT / "tests" / "js"
+JAVASCRIPT = (ROOT / "tests" / "js", ROOT / "console" / "contract")
 NODE_OLDEST = 18
 # A shell line first: a `#!` line could not name a Python in a folder with a space.
 SHIM = """#!/bin/sh
@@ -110,14 +110,15 @@ def node() -> str:
 
 
 def install_javascript() -> None:
-    if (JS / "node_modules" / "socket.io-client").exists():
-        return
-    node()
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SetupError("npm is needed for the Socket.IO tests: apt install npm")
-    say("installing socket.io-client for the tests")
-    run(npm, "ci", "--prefix", JS, "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+    for folder in JAVASCRIPT:
+        if (folder / "node_modules").exists():
+            continue
+        node()
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SetupError("npm is needed for the tests of JavaScript clients: apt install npm")
+        say(f"installing the packages of {folder.relative_to(ROOT)}")
+        run(npm, "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
 
 
 def set_up(kind: str) -> None:

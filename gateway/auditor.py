@@ -34,7 +34,7 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 INTENT: web.RequestKey[str] = web.RequestKey("intent", str)
-WANTED: web.RequestKey[Struct] = web.RequestKey("wanted", Struct)
+RPC_REQUEST: web.RequestKey[Struct] = web.RequestKey("rpc_request", Struct)
 
 STRANGERS = frozenset({"RATE_LIMITED", "INVALID_PARAMS", "UNSUPPORTED_MEDIA_TYPE", "PAYLOAD_TOO_LARGE"})
 LATE = 10_000  # entries that are kept in memory while the audit is away
@@ -96,14 +96,14 @@ class Auditor:
 
     def _entry(self, route: Route, request: web.Request, result: str, reply: bytes) -> AuditEntry:
         caller = request.get(CALLER)
-        logged_in = getattr(request.get(WANTED), "username", "") if result == "OK" else ""
+        logged_in = getattr(request.get(RPC_REQUEST), "username", "") if result == "OK" else ""
         return AuditEntry(
             at=utc(self._clock.now()),
             user=caller.user if caller else logged_in,
             door="http",
             action=f"{route.method} {route.path}",
             result=result,
-            subject=subject_of(route.rpc, request.get(WANTED), reply if result == "OK" else b""),
+            subject=subject_of(route.rpc, request.get(RPC_REQUEST), reply if result == "OK" else b""),
             credential=(caller.credential or None) if caller else None,
             address=request.remote or "",
             request_id=request[REQUEST_ID],
@@ -112,31 +112,31 @@ class Auditor:
 
     async def record(self, entry: AuditEntry, intent: str = "") -> None:
         """Put one entry on record. Raises Refusal(UNAVAILABLE) when that is not possible now: it is done later."""
-        wanted = RecordAudit(entry=entry, intent=intent)
+        request = RecordAudit(entry=entry, intent=intent)
         try:
-            await self._write(wanted)
+            await self._write(request)
         except Refusal as refusal:
             log.error("audit not written", refusal=refusal.message, entry=msgspec.to_builtins(entry))
-            self._late.append(wanted)
+            self._late.append(request)
             if self._catching_up is None or self._catching_up.done():
                 self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
             raise NOT_WRITTEN from None
 
-    async def _write(self, wanted: RecordAudit) -> None:
-        await ask(self._bus, RECORD_AUDIT, wanted, Context(command_id=self._ids.new()))
+    async def _write(self, request: RecordAudit) -> None:
+        await ask(self._bus, RECORD_AUDIT, request, Context(command_id=self._ids.new()))
 
     async def _catch_up(self) -> None:
         """Write what could not be written, oldest first, until all of it is there."""
         while self._late:
-            wanted = self._late[0]
+            request = self._late[0]
             try:
-                await self._write(wanted)
+                await self._write(request)
             except Refusal as refusal:
                 if refusal.code is not ErrorCode.INVALID_PARAMS:
                     await asyncio.sleep(LATE_PAUSE)
                     continue
                 log.error("audit entry is given up", refusal=refusal.message)
-            if self._late and self._late[0] is wanted:  # it may have been pushed out meanwhile
+            if self._late and self._late[0] is request:  # it may have been pushed out meanwhile
                 self._late.popleft()
 
     async def stop(self) -> None:
@@ -146,7 +146,7 @@ class Auditor:
             await asyncio.gather(self._catching_up, return_exceptions=True)
 
 
-def subject_of(rpc: Rpc[Any, Any], wanted: Any, reply: bytes) -> dict[str, str | int]:
+def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str | int]:
     """What a deed was about: the fields that the contract line names, of the reply or of the request."""
     if not rpc.about:
         return {}
@@ -156,7 +156,7 @@ def subject_of(rpc: Rpc[Any, Any], wanted: Any, reply: bytes) -> dict[str, str |
         answered = decoded if isinstance(decoded, dict) else {}
     found: dict[str, str | int] = {}
     for name in rpc.about:
-        value = answered.get(name, getattr(wanted, name, None))
+        value = answered.get(name, getattr(request, name, None))
         if isinstance(value, int | str):
             found[name] = value[:LONGEST] if isinstance(value, str) else value
     return found

@@ -20,7 +20,16 @@ from actors.runtime.wire import ask
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access, Action
-from bus_schemas.user import IDENTIFY, SESSION_CLOSED, TOKEN_USED, Identify, Identity, Kind, SessionClosed, TokenUsed
+from bus_schemas.user import (
+    IDENTIFY,
+    SESSION_CLOSED,
+    TOKEN_USED,
+    Identify,
+    Identity,
+    LoginKind,
+    SessionClosed,
+    TokenUsed,
+)
 from gateway.metrics import Metrics
 
 REMEMBERED = 10_000
@@ -50,7 +59,7 @@ class Caller(Struct, frozen=True, kw_only=True):
             )
 
 
-class Doorkeeper:
+class Authenticator:
     """Checks tokens for one gateway. `keys` are POINT's."""
 
     def __init__(
@@ -79,19 +88,19 @@ class Doorkeeper:
         for task in self._tasks:
             task.cancel()
 
-    async def admit_header(self, header: str | None) -> Caller:
+    async def authenticate_header(self, header: str | None) -> Caller:
         """The caller of an `Authorization` header. Raises Refusal(AUTH_FAIL)."""
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NO_TOKEN
-        return await self.admit(token.strip())
+        return await self.authenticate(token.strip())
 
-    async def admit(self, token: str) -> Caller:
+    async def authenticate(self, token: str) -> Caller:
         """The caller of an access token or service token. Raises Refusal(AUTH_FAIL)."""
         if token.startswith(SERVICE):
             return await self._admit_program(token)
         claims = self._verify(token)
-        caller = await self.identify(Kind.SESSION, claims.session)
+        caller = await self.identify(LoginKind.SESSION, claims.session)
         if caller.user != claims.user:
             raise BAD_TOKEN
         return msgspec.structs.replace(caller, expires=claims.expires) if caller.expires > claims.expires else caller
@@ -99,9 +108,9 @@ class Doorkeeper:
     async def again(self, caller: Caller) -> Caller:
         """The same caller with what they may do now. Raises Refusal(AUTH_FAIL)."""
         kind, _, id = caller.credential.partition(":")
-        return msgspec.structs.replace(await self.identify(Kind(kind), id), expires=caller.expires)
+        return msgspec.structs.replace(await self.identify(LoginKind(kind), id), expires=caller.expires)
 
-    async def identify(self, kind: Kind, id: str, proof: str = "") -> Caller:
+    async def identify(self, kind: LoginKind, id: str, proof: str = "") -> Caller:
         """Who is behind a session, a service token or a user's bus connection. Raises Refusal(AUTH_FAIL)."""
         known = self._callers.get((f"{kind}:{id}", proof))
         if known is None:
@@ -115,7 +124,7 @@ class Doorkeeper:
             id, proof = read_service_token(token)
         except TokenRefused:
             raise BAD_TOKEN from None
-        caller = await self.identify(Kind.TOKEN, id, proof)
+        caller = await self.identify(LoginKind.TOKEN, id, proof)
         now = self._clock.monotonic()
         if now - self._used.get(id, float("-inf")) >= USE_NOTED:
             self._used[id] = now
@@ -176,7 +185,7 @@ class Doorkeeper:
             self._metrics.not_understood("change of users", subject=recorded.subject, error=error, seq=recorded.seq)
             self._callers.clear()
         else:
-            self._callers.pop((f"{Kind.SESSION}:{session}", ""), None)
+            self._callers.pop((f"{LoginKind.SESSION}:{session}", ""), None)
 
 
 def _caller(identity: Identity) -> Caller:

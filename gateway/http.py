@@ -1,4 +1,4 @@
-"""Any row of ROUTES as a handler: admit, check, decode, ask, answer. Written once for all of them."""
+"""Any row of ROUTES as a handler: authenticate, check, decode, ask, answer. Written once for all of them."""
 
 import asyncio
 import re
@@ -20,8 +20,8 @@ from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access
 from gateway import errors
-from gateway.auditor import CALLER, REQUEST_ID, TRACE_ID, WANTED, Auditor
-from gateway.auth import Caller, Doorkeeper
+from gateway.auditor import CALLER, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
+from gateway.auth import Authenticator, Caller
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.recordings import Recordings
@@ -64,15 +64,15 @@ class Needs:
         )
 
 
-class Door:
-    """What every handler needs. `seen`: the journal's last sequence that this gateway has shown to anybody."""
+class HttpApi:
+    """What every handler needs. `watermark`: the journal's last sequence that this gateway has shown to anybody."""
 
     def __init__(
         self,
         *,
         bus: Bus,
         ids: Ids,
-        doorkeeper: Doorkeeper,
+        authenticator: Authenticator,
         idempotency: Idempotency,
         metrics: Metrics,
         auditor: Auditor,
@@ -82,13 +82,13 @@ class Door:
         self.recordings = recordings
         self.bus = bus
         self.ids = ids
-        self.doorkeeper = doorkeeper
+        self.authenticator = authenticator
         self.idempotency = idempotency
         self.metrics = metrics
-        self.seen = 0
+        self.watermark = 0
 
-    def saw(self, seq: int) -> None:
-        self.seen = max(self.seen, seq)
+    def raise_watermark(self, seq: int) -> None:
+        self.watermark = max(self.watermark, seq)
 
     # --- one handler for every row
 
@@ -103,43 +103,45 @@ class Door:
             return await self.auditor.watch(route, request, lambda: carry_out(request))
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
-            caller = await self._admit(route, request)
+            caller = await self._authenticate(route, request)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
-            wanted = read(request, body)
-            request[WANTED] = wanted
+            rpc_request = read(request, body)
+            request[RPC_REQUEST] = rpc_request
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
-                return await self._send_file(route, request, wanted, caller)
+                return await self._send_file(route, request, rpc_request, caller)
             if key is None:
-                return await self._ask(route, request, wanted, caller, request[COMMAND_ID], needs)
+                return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
             command_id = Idempotency.command_id(caller.user, f"{route.method} {request.path}", key)
             return await self.idempotency.run(
-                command_id, body, lambda: self._ask(route, request, wanted, caller, command_id, needs)
+                command_id, body, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
             )
 
         return handle
 
-    async def _admit(self, route: Route, request: web.Request) -> Caller:
+    async def _authenticate(self, route: Route, request: web.Request) -> Caller:
         header = request.headers.get("Authorization")
         if route.permission is Access.PUBLIC or (route.permission is Access.OPTIONAL and header is None):
             return ANYBODY
-        caller = await self.doorkeeper.admit_header(header)
+        caller = await self.authenticator.authenticate_header(header)
         request[CALLER] = caller
         caller.must(route.permission)
         return caller
 
-    async def _send_file(self, route: Route, request: web.Request, wanted: Any, caller: Caller) -> web.StreamResponse:
+    async def _send_file(
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
+    ) -> web.StreamResponse:
         context = Context(
             command_id=request[COMMAND_ID],
             user=caller.user,
             actions=caller.actions & route.rpc.needed,
             traceparent=_traceparent(request),
-            after=self.seen,
+            after=self.watermark,
         )
-        return self.recordings.send(request, await ask(self.bus, route.rpc, wanted, context))
+        return self.recordings.send(request, await ask(self.bus, route.rpc, rpc_request, context))
 
     async def _ask(
-        self, route: Route, request: web.Request, wanted: Any, caller: Caller, command_id: str, needs: "Needs"
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller, command_id: str, needs: "Needs"
     ) -> web.Response:
         context = Context(
             command_id=command_id,
@@ -148,15 +150,15 @@ class Door:
             traceparent=_traceparent(request),
             credential=caller.credential if needs.credential else None,
             address=(request.remote or "") if needs.credential else "",
-            after=self.seen if needs.records else 0,
+            after=self.watermark if needs.records else 0,
             fresh=command_id == request[COMMAND_ID] and request.method != "GET",
         )
         if context.trace_id is not None:
             request[TRACE_ID] = context.trace_id
         await self.auditor.intend(route, request)
-        answered = await ask_raw(self.bus, route.rpc, wanted, context)
-        response = _shown(route, request, answered.data)
-        self.saw(int(answered.headers.get(SEQ_HEADER, "0")))
+        answered = await ask_raw(self.bus, route.rpc, rpc_request, context)
+        response = _presented(route, request, answered.data)
+        self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
             response.headers["X-Next-Cursor"] = cursor
@@ -235,7 +237,7 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
     return read
 
 
-def _shown(route: Route, request: web.Request, data: bytes) -> web.Response:
+def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
     if route.table and request.query.get("format") == "csv":
         headers = CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
         return web.Response(body=to_csv(data), status=route.status, headers=headers)
@@ -272,13 +274,13 @@ def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[
     return values
 
 
-def _convert_text(text: str, wanted: Any, name: str) -> Any:
+def _convert_text(text: str, kind: Any, name: str) -> Any:
     try:
-        return msgspec.convert(text, wanted, strict=False)
+        return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         if text.isascii() and text.isdigit() and len(text) < 10:  # a literal number is not read from text
             try:
-                return msgspec.convert(int(text), wanted)
+                return msgspec.convert(int(text), kind)
             except msgspec.ValidationError:
                 pass
         raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}`: {error}") from None

@@ -25,29 +25,29 @@ from actors.runtime.logging import configure
 from actors.runtime.settings import SettingsError
 from actors.settings import Settings, load
 from gateway.auditor import Auditor
-from gateway.auth import Doorkeeper
-from gateway.bus_door import BusDoor
+from gateway.auth import Authenticator
+from gateway.bus_api import BusApi
 from gateway.health import Health
-from gateway.http import BODY_LIMIT, Door
+from gateway.http import BODY_LIMIT, HttpApi
 from gateway.idempotency import Idempotency
-from gateway.live import LiveFeed
+from gateway.live.feed import LiveFeed
 from gateway.metrics import Metrics
-from gateway.openapi import routes_of
 from gateway.pages import add_pages
 from gateway.recordings import Recordings
 from gateway.routes import Part
 from gateway.server import Connections, Listener, expect
+from gateway.surface import routes_of
 
 log = structlog.get_logger()
 
 KEYS_PATIENCE = 30.0  # seconds; POINT makes the keys at its first start
 
 
-def application(part: Part, *, door: Door, health: Health, metrics: Metrics, sandbox: bool) -> web.Application:
+def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metrics, sandbox: bool) -> web.Application:
     """What one port serves."""
-    app = web.Application(middlewares=[door.envelope], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
-        app.router.add_route(route.method, route.path, door.handler(route), expect_handler=expect)
+        app.router.add_route(route.method, route.path, http_api.handler(route), expect_handler=expect)
     add_pages(app, part=part, health=health, metrics=metrics, sandbox=sandbox)
     return app
 
@@ -70,35 +70,35 @@ async def serve(settings: Settings) -> int:
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
-        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state), metrics=metrics)
-        await doorkeeper.start()
-        stack.push_async_callback(doorkeeper.stop)
+        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state), metrics=metrics)
+        await authenticator.start()
+        stack.push_async_callback(authenticator.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
         await idempotency.start()
         stack.push_async_callback(idempotency.stop)
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
         stack.push_async_callback(auditor.stop)
-        door = Door(
+        http_api = HttpApi(
             bus=bus,
             ids=ids,
-            doorkeeper=doorkeeper,
+            authenticator=authenticator,
             idempotency=idempotency,
             metrics=metrics,
             auditor=auditor,
             recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
         )
-        bus_door = BusDoor(
-            bus=bus, clock=clock, ids=ids, doorkeeper=doorkeeper, idempotency=idempotency, auditor=auditor
+        bus_api = BusApi(
+            bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor
         )
-        await bus_door.start()
-        stack.push_async_callback(bus_door.stop)
+        await bus_api.start()
+        stack.push_async_callback(bus_api.stop)
         live = LiveFeed(
             bus=bus,
             clock=clock,
-            doorkeeper=doorkeeper,
+            authenticator=authenticator,
             metrics=metrics,
             origins=settings.http.cors_origins,
-            saw=door.saw,
+            watermark=http_api.raise_watermark,
         )
         await live.start()
         stack.push_async_callback(live.stop)
@@ -120,7 +120,7 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(stop_listening)
         for part, port in ports.items():
             app = application(
-                part, door=door, health=health, metrics=metrics, sandbox=settings.sandbox.enabled
+                part, http_api=http_api, health=health, metrics=metrics, sandbox=settings.sandbox.enabled
             )
             if part is Part.WORKSPACE:
                 live.attach(app)

@@ -1,17 +1,19 @@
 """OpenAPI 3.1 from ROUTES, AsyncAPI 3 from the topics: the documents say what the tables say."""
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from bus_schemas.all import TOPICS
+from bus_schemas.catalogue import TOPICS
 from bus_schemas.contract import ALWAYS_POSSIBLE
 from bus_schemas.errors import ErrorCode, Refused
 from bus_schemas.permissions import Access
 from gateway.errors import HTTP_STATUS
-from gateway.routes import LIVE, ROUTES, Part, Route
+from gateway.routes import Live, Route
+from gateway.surface import LIVE, ROUTES
 
 TITLE = "OTTB"
 VERSION = "1.0.0"
@@ -125,7 +127,7 @@ def _responses(route: Route) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The events: on NATS for other systems, and as Socket.IO clients hear them."""
-    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.payload for row in LIVE]))
+    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in LIVE]))
     _, components = msgspec.json.schema_components(types, ref_template=REF)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
@@ -140,11 +142,11 @@ def asyncapi() -> dict[str, Any]:
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         }
         operations[f"hear{name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
-    for event in sorted({row.event for row in LIVE}):
-        key = event.replace(".", "_")
+    for row in LIVE:
+        key = row.event.replace(".", "_")
         channels[key] = {
-            "address": event,
-            "title": f"Socket.IO event {event}",
+            "address": row.event,
+            "title": f"Socket.IO event {row.event}, in the room {row.kind.room}",
             "servers": [{"$ref": "#/servers/socketio"}],
             "messages": {key: {"$ref": f"#/components/messages/{key}"}},
         }
@@ -153,8 +155,8 @@ def asyncapi() -> dict[str, Any]:
         topic.event.__name__: {"payload": {"$ref": REF.format(name=topic.event.__name__)}, "contentType": JSON}
         for topic in TOPICS
     }
-    for event in {row.event for row in LIVE}:
-        messages[event.replace(".", "_")] = {"payload": _live_payload(event), "contentType": JSON}
+    for row in LIVE:
+        messages[row.event.replace(".", "_")] = {"payload": _live_payload(row), "contentType": JSON}
     return {
         "asyncapi": "3.0.0",
         "info": {"title": TITLE, "version": VERSION},
@@ -169,12 +171,21 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def _live_payload(event: str) -> dict[str, Any]:
-    data = {"anyOf": [{"$ref": REF.format(name=row.payload.__name__)} for row in LIVE if row.event == event]}
-    properties = {"event": {"const": event}, "data": data, "seq": {"type": "integer"}}
+def _live_payload(row: Live) -> dict[str, Any]:
+    data = {"$ref": REF.format(name=row.update.__name__)}
+    properties = {"event": {"const": row.event}, "data": data, "seq": {"type": "integer"}}
     return {"type": "object", "properties": properties, "required": ["event", "data", "seq"]}
 
 
-def routes_of(part: Part) -> tuple[Route, ...]:
-    """What one of the four ports serves: its own rows, and WORKSPACE everybody's."""
-    return tuple(route for route in ROUTES if part in (route.part, Part.WORKSPACE))
+def types() -> dict[str, Any]:
+    """All that a typed client needs, in one OpenAPI document: the routes, the bus events, and `LiveEvents`, the payload
+    of each Socket.IO event by its name. `make types` turns it into TypeScript."""
+    document, events = openapi(), asyncapi()["components"]
+    live = {row.event: _live_payload(row) for row in LIVE}
+    named = {"LiveEvents": {"type": "object", "properties": live, "required": list(live)}}
+    document["components"]["schemas"] |= events["schemas"] | named
+    return document
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(types()))

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from gateway.health import CHECKS, Health
 from gateway.metrics import Metrics
-from gateway.openapi import asyncapi, openapi, routes_of
+from gateway.openapi import asyncapi, openapi
 from gateway.routes import Part
+from gateway.surface import routes_of
 
 JSON = "application/json"
 

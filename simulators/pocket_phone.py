@@ -66,7 +66,7 @@ class Handset:
         self.name = name
         self.telephony = Telephony()
         self.dials: list[str] = []
-        self.plugged = True
+        self.plugged, self.unplugged = True, 0  # whether it is, and how often it was pulled out
         self.boot = BOOT
         self._boots = 0
         self._noted: tuple[str, float] | None = None
@@ -159,6 +159,7 @@ class Handset:
 
     def unplug(self, *, dead: bool = False) -> None:
         self.plugged = False
+        self.unplugged += 1
         self.wire.cut(dead=dead)
         for watcher in list(self._watchers):
             watcher.link(Link.ABSENT)
@@ -333,12 +334,14 @@ class PocketPhone:
             return
         self._lines_until = max(self._lines_until + LINE, now + lateness)
         self._handset.book.fault("late line", self._handset.name, now, self._lines_until)
-        asyncio.get_running_loop().call_at(self._lines_until, self._say_late, seen, now, context=Context())
+        loop, stream = asyncio.get_running_loop(), self._handset.unplugged
+        loop.call_at(self._lines_until, self._say_late, seen, now, stream, context=Context())
 
-    def _say_late(self, seen: CallSeen, happened: float) -> None:
-        """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more."""
+    def _say_late(self, seen: CallSeen, happened: float, stream: int) -> None:
+        """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more. What
+        was under way when the stream broke is lost."""
         timed = seen.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED)
-        if self._handset.plugged:
+        if self._handset.unplugged == stream:
             self._say(replace(seen, age=self._handset.now() - happened) if timed else seen)
 
     def link(self, link: Link) -> None:

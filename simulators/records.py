@@ -6,11 +6,9 @@ from typing import Any
 import msgspec
 
 from actors.runtime.bus import Recorded
-from bus_schemas.all import TOPICS
 from bus_schemas.call import CallDialing, CallEnded, CallEnding
+from bus_schemas.catalogue import topic_of
 from simulators.clock_loop import STARTED_AT
-
-_TOPICS = {(topic.subject.split(".")[3], topic.past): topic for topic in TOPICS if topic.kept}
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ def read(journal: list[Recorded], began: float = STARTED_AT.timestamp()) -> list
     """The entries that are understood. `began`: the beginning of the world, in epoch seconds."""
     found = []
     for entry in journal:
-        _, _, _, kind, *_, past = entry.subject.split(".")
-        topic = _TOPICS.get((kind, past))
+        topic = topic_of(entry.subject)
         if topic is not None:
             event = msgspec.json.decode(entry.data, type=topic.event)
             found.append(Stored(entry.at - began, entry.seq, entry.subject, event))

@@ -117,6 +117,9 @@ class Troubles:
             life.process.thaw()
         for handset in world.handsets.values():
             handset.plug()
+            for call in list(handset.telephony.live):
+                if handset.record(call).source is not Source.ORDER:  # nobody's phone rings for ever
+                    handset.far_end(REMOTE, call)
         world.switch.mend()
         for fault in world.book.faults:
             if fault.end is None or fault.end > world.now:

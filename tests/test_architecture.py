@@ -114,7 +114,7 @@ def test_no_file_is_longer_than_a_newcomer_reads() -> None:
 def test_nothing_names_an_index_host_or_a_path_of_one_machine() -> None:
     named = (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("debian", "org"))
     hosts = [".".join(parts) for parts in named]
-    locks = [*ROOT.glob("*.lock"), ROOT / "tests/js/package-lock.json"]
+    locks = [*ROOT.glob("*.lock"), ROOT / "tests/js/package-lock.json", ROOT / "console/contract/package-lock.json"]
     for path in [*locks, *ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "Makefile"]:
         text = path.read_text()
         assert not any(host in text for host in hosts), path

@@ -14,10 +14,10 @@ from actors.telephony.line import Began, Holder, over_of
 from actors.telephony.line_call import LineCall
 from actors.telephony.orders import Drop, Fences
 from bus_schemas.call import (
+    CALL,
     CALL_DIALING,
     END_CALL,
     GET_CALL,
-    TOPICS,
     CallAdopted,
     CallDialing,
     CallEnded,
@@ -25,10 +25,11 @@ from bus_schemas.call import (
     GetCall,
     Phase,
 )
+from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.kinds import Owners
 from bus_schemas.permissions import Action
-from bus_schemas.visibility import visible
 
 NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
 NO_LINE = "slot-0"  # of a call of which nothing is on record
@@ -39,7 +40,7 @@ class CallActor(LineCall[Call]):
     """One call, beside its slot."""
 
     state_type: ClassVar[Any] = Call
-    topics: ClassVar[Any] = TOPICS
+    topics: ClassVar[Any] = topics_of("call")
     commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
 
     __slots__ = ("_began", "_begun", "_line", "_retiring", "_timeouts")
@@ -66,7 +67,7 @@ class CallActor(LineCall[Call]):
 
     def _seen_by(self, context: Context) -> Call:
         call = self._call()
-        if not visible("call", call.user, user=context.user, actions=context.actions):
+        if not CALL.visible(call.user, user=context.user, actions=context.actions):
             raise NO_CALL
         return call
 
@@ -75,8 +76,13 @@ class CallActor(LineCall[Call]):
             raise NO_CALL
         return self.state
 
-    def owners(self) -> tuple[str | None, ...]:
-        return (self.state.user,) if self.state is not None else ()
+    def owners(self, state: Call | None) -> tuple[str | None, ...]:
+        return (state.user,) if state is not None else ()
+
+    def owners_beside(self) -> Owners:
+        """A call on a phone is about its slot too, which is taken by it and freed."""
+        line = self._line_here()
+        return {line.kind: line.owners(line.state)} if line is not None else {}
 
     # --- the attempt
 

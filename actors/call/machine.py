@@ -310,7 +310,7 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeout
         call = replace(call, suspect=True)
     elif call.started.boot != now.boot:
         answered = None if live.answered_age is None else now.mono - live.answered_age
-        call = replace(call, since=Since(now.mono - live.created_age, answered))
+        call = replace(call, since=Since(now.mono - live.created_age, answered).or_before(call.since))
     decision = _seen(call, seen, now, timeouts)
     known = decision.state or call
     if known.ref is None:  # while an order is under way, nobody knows whose it is

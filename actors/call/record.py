@@ -43,6 +43,13 @@ class Since(Struct, frozen=True):
     began: float
     answered: float | None
 
+    def or_before(self, other: "Since | None") -> "Since":
+        """The earlier of what two looks said: an answer that took long makes a call seem younger, never older."""
+        if other is None:
+            return self
+        answered = [one.answered for one in (self, other) if one.answered is not None]
+        return Since(min(self.began, other.began), min(answered, default=None))
+
 
 class Call(Struct, frozen=True, kw_only=True):
     """One call as its events tell it. `attempt`: what is known from its beginning, as it is on record. Only this

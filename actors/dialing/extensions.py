@@ -21,8 +21,8 @@ from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, CALL_ENRICH
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
+from bus_schemas.slot import SLOT
 from bus_schemas.trunk import ExtensionHeld, HoldExtension
-from bus_schemas.visibility import visible
 
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class Extensions:
         if not isinstance(slot, SlotActor) or slot.state is None or slot.state.removed:
             raise NO_SLOT
         owner = slot.state.config.user
-        if not visible("slot", owner, user=context.user, actions=context.actions):
+        if not SLOT.visible(owner, user=context.user, actions=context.actions):
             raise NO_SLOT
         if owner not in (None, context.user) and not context.may(Action.SLOT_USE_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=number)

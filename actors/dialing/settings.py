@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bus_schemas.slot import Region
+from bus_schemas.fields import Region
 
 
 class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,15 +5,14 @@ from typing import Any
 import msgspec
 
 from actors.runtime.bus import Recorded
-from bus_schemas import audit, call, slot, trunk
+from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import UNDECODABLE
 
 # (kind, past): how many parts the subject has, and what reads the body
 DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
     (kind, topic.past): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
-    for kind, module in (("call", call), ("slot", slot), ("trunk", trunk), ("audit", audit))
-    for topic in module.TOPICS
-    if topic.kept
+    for kind in ("call", "slot", "trunk", "audit")
+    for topic in topics_of(kind)
 }
 
 

@@ -22,6 +22,7 @@ from actors.runtime.service import Service
 from actors.runtime.wire import Page
 from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import (
+    CALL,
     CALLS_FEED,
     END_ABSENT,
     GET_CDR,
@@ -47,10 +48,12 @@ from bus_schemas.call import (
 )
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 from bus_schemas.slot import (
     GET_ADB_COMMAND,
     LIST_SLOTS,
+    SLOT,
     SLOT_ABSENT,
     SLOT_TELEMETRY,
     AbsentSlot,
@@ -74,7 +77,6 @@ from bus_schemas.trunk import (
     TrunkTelemetry,
     TrunkView,
 )
-from bus_schemas.visibility import visible
 
 log = structlog.get_logger()
 
@@ -216,7 +218,7 @@ class Ledger:
 
     async def past_call(self, request: GetCall, context: Context) -> CallView:
         found: CallView | None = await self._read(context, self._repository.call, request.call_id)
-        if found is None or not _sees(context, "call", found.user):
+        if found is None or not _sees(context, CALL, found.user):
             raise NO_CALL
         return found
 
@@ -235,7 +237,7 @@ class Ledger:
     async def _why_absent(self, slot: int | str, context: Context) -> Refusal:
         rows: list[SlotRow] = await self._read(context, self._repository.slots)
         for row in rows:
-            if row.config.id == slot and _sees(context, "slot", row.config.user):
+            if row.config.id == slot and _sees(context, SLOT, row.config.user):
                 return Refusal(OWNER_AWAY.code, OWNER_AWAY.message, slot=row.config.id, host=row.config.host)
         return NO_SLOT
 
@@ -256,7 +258,7 @@ class Ledger:
 
     async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
         found: Cdr | None = await self._read(context, self._repository.cdr, request.call_id)
-        if found is None or not _sees(context, "call", found.user):
+        if found is None or not _sees(context, CALL, found.user):
             raise Refusal(ErrorCode.NOT_FOUND, "No record: there is no such call, or it has not ended.")
         return found
 
@@ -317,7 +319,7 @@ class Ledger:
             if row.config.id > after
             and request.status in (None, row.status)
             and request.user in (None, row.config.user)
-            and _sees(context, "slot", row.config.user)
+            and _sees(context, SLOT, row.config.user)
         ]
         shown = wanted[: request.limit]
         more = len(wanted) > request.limit
@@ -331,7 +333,7 @@ class Ledger:
             context, self._repository.command, request.slot, request.command_id
         )
         rows: list[SlotRow] = await self._read(context, self._repository.slots)
-        seen = any(row.config.id == request.slot and _sees(context, "slot", row.config.user) for row in rows)
+        seen = any(row.config.id == request.slot and _sees(context, SLOT, row.config.user) for row in rows)
         if found is None or not seen:
             raise Refusal(ErrorCode.NOT_FOUND, "No such command on this slot.")
         return found
@@ -362,8 +364,8 @@ class Ledger:
         )
 
 
-def _sees(context: Context, kind: str, owner: str | None) -> bool:
-    return visible(kind, owner, user=context.user, actions=context.actions)
+def _sees(context: Context, kind: Kind, owner: str | None) -> bool:
+    return kind.visible(owner, user=context.user, actions=context.actions)
 
 
 def _reading(message: Message, type: type[Telemetry]) -> Telemetry | None:

@@ -17,7 +17,7 @@ from actors.point.callout import BadQuestion, Question
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock, parse_utc
 from bus_schemas.errors import Refusal
-from bus_schemas.user import Identity, Kind
+from bus_schemas.user import Identity, LoginKind
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class BusLogin:
             name, _, rest = one.authorized_user.partition("/")
             kind, _, id = rest.partition("/")
             return (user is not None and name == user and rest != "") or (
-                (kind, id) in ((Kind.SESSION, session), (Kind.TOKEN, token)) and id != ""
+                (kind, id) in ((LoginKind.SESSION, session), (LoginKind.TOKEN, token)) and id != ""
             )
 
         await self._kick(concerned)
@@ -147,7 +147,7 @@ class BusLogin:
 
         def old(one: _Connection) -> bool:
             kind = one.authorized_user.partition("/")[2].partition("/")[0]
-            if kind not in (Kind.PASSWORD, Kind.TOKEN):
+            if kind not in (LoginKind.PASSWORD, LoginKind.TOKEN):
                 return False
             started = parse_utc(one.start.split(".")[0].rstrip("Z") + "Z")
             return (self._clock.now() - started).total_seconds() > OLD

@@ -7,11 +7,11 @@ write the journal, use JetStream or read `evt.point`, which carries password has
 
 from msgspec import Struct
 
-from bus_schemas.all import RPCS
+from bus_schemas.catalogue import KINDS, RPCS
 from bus_schemas.contract import ROOT
+from bus_schemas.kinds import OWN, SHARED
 from bus_schemas.permissions import Action
-from bus_schemas.user import Identity, Kind
-from bus_schemas.visibility import OWN, SHARED, VIEW, VIEW_ANY
+from bus_schemas.user import Identity, LoginKind
 
 TOKEN = f"{ROOT}.token"
 
@@ -26,11 +26,11 @@ class Grants(Struct, frozen=True, kw_only=True):
 
 def bus_name(identity: Identity) -> str:
     """By what somebody is called in their own subjects: the user, or the service token's id."""
-    return identity.id if identity.kind is Kind.TOKEN else identity.user
+    return identity.id if identity.kind is LoginKind.TOKEN else identity.user
 
 
 def prefix_of(identity: Identity) -> str:
-    return f"{TOKEN if identity.kind is Kind.TOKEN else OWN}.{bus_name(identity)}"
+    return f"{TOKEN if identity.kind is LoginKind.TOKEN else OWN}.{bus_name(identity)}"
 
 
 def grants(identity: Identity) -> Grants:
@@ -43,11 +43,11 @@ def grants(identity: Identity) -> Grants:
         if isinstance(rpc.permission, Action) and rpc.permission in held
     ]
     subscribe = [f"{inbox}.>"]
-    for kind, view in VIEW.items():
-        if view not in held:
+    for kind in KINDS:
+        if kind.view not in held:
             continue
-        roots = [ROOT] if VIEW_ANY[kind] in held else [f"{OWN}.{identity.user}", SHARED]
-        subscribe += [f"{root}.{stem}" for root in roots for stem in (f"evt.{kind}.>", f"tel.{kind}.>")]
+        roots = [ROOT] if kind.view_any in held else [f"{OWN}.{identity.user}", SHARED]
+        subscribe += [f"{root}.{stem}" for root in roots for stem in (f"evt.{kind.name}.>", f"tel.{kind.name}.>")]
     if Action.AUDIT_VIEW in held:
         subscribe.append(f"{ROOT}.evt.audit.>")
     return Grants(publish=sorted(set(publish)), subscribe=subscribe, inbox=inbox)

@@ -21,10 +21,10 @@ from actors.runtime.bus import Bus, BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem, Problems
+from bus_schemas.catalogue import topic_of, topics_of
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import (
-    TOPICS,
     RoleDeleted,
     RoleSet,
     SessionClosed,
@@ -43,8 +43,7 @@ SCOPE = "ottb.v1.evt.point.>"
 DIRECTORY = "directory"
 WRITE_TRIES = 8
 READ_DEADLINE = 2.0  # seconds to wait until an own write has come back from the journal
-TOPIC = {topic.past: topic for topic in TOPICS}
-TOPIC_OF: Mapping[type, Topic[Any]] = {topic.event: topic for topic in TOPICS}
+TOPIC_OF: Mapping[type, Topic[Any]] = {topic.event: topic for topic in topics_of("point")}
 
 E = TypeVar("E")
 
@@ -173,7 +172,7 @@ class Journal:
     def _taken(self, recorded: Recorded, id: str, past: str) -> Any:
         """Apply an entry and return its event; of one that cannot be read, what it takes away; None if that is
         nothing."""
-        topic = TOPIC.get(past)
+        topic = topic_of(recorded.subject)
         if topic is None:
             self._problems.fault(f"kind {past}", "entries of this kind are not known, and change nothing")
             return None

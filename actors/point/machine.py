@@ -23,7 +23,7 @@ from bus_schemas.user import (
     CreateUser,
     DirectoryEvent,
     Identity,
-    Kind,
+    LoginKind,
     Permissions,
     RoleDeleted,
     RoleSet,
@@ -190,17 +190,17 @@ class Directory(Struct):
             return frozenset()
         return self.role_of(user).actions
 
-    def identify(self, kind: Kind, id: str, proof: str, now: datetime) -> Identity:
+    def identify(self, kind: LoginKind, id: str, proof: str, now: datetime) -> Identity:
         """Who is behind a session, service token or bus connection, with what they may do now. AUTH_FAIL."""
         expires_at: str | None = None
         limit: frozenset[str] | None = None
         name = id
-        if kind is Kind.SESSION:
+        if kind is LoginKind.SESSION:
             session = self.sessions.get(id)
             if session is None:
                 raise ENDED
             name, expires_at = session.user, session.expires_at
-        elif kind is Kind.TOKEN:
+        elif kind is LoginKind.TOKEN:
             token = self.tokens.get(id)
             if token is None or (proof and not hmac.compare_digest(token.proof, proof)):
                 raise ENDED

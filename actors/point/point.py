@@ -56,12 +56,12 @@ from bus_schemas.user import (
     EndSessions,
     Identify,
     Identity,
-    Kind,
     ListRoles,
     ListTokens,
     ListUsers,
     LoggedOut,
     Login,
+    LoginKind,
     Logout,
     Noted,
     PasswordChanged,
@@ -239,18 +239,18 @@ class Point:
                 id, proof = tokens.read_service_token(secret)
             except TokenRefused:
                 raise WRONG from None
-            identity = self._identify(Kind.TOKEN, id, proof)
+            identity = self._identify(LoginKind.TOKEN, id, proof)
         elif secret.count(".") == 2 and len(secret) > 100:
             try:
                 claims = tokens.decode(secret, self._keys)
             except TokenRefused:
                 raise WRONG from None
-            identity = self._identify(Kind.SESSION, claims.session, "")
+            identity = self._identify(LoginKind.SESSION, claims.session, "")
             expires_at = min(identity.expires_at or "9", utc_of(claims.expires))
             identity = msgspec.structs.replace(identity, expires_at=expires_at)
         else:
             user = await self._right_user(name, secret, address)
-            identity = self._identify(Kind.PASSWORD, user.name, "")
+            identity = self._identify(LoginKind.PASSWORD, user.name, "")
         if name not in ("", identity.user, identity.id):
             raise WRONG
         return identity
@@ -260,7 +260,7 @@ class Point:
             return await self._rotate(request.refresh_token)
         if context.session is None:
             raise NOT_A_SESSION if context.credential else NO_TOKEN
-        identity = self._identify(Kind.SESSION, context.session, "")
+        identity = self._identify(LoginKind.SESSION, context.session, "")
         token = self._access(self._directory.users[identity.user], identity.id)
         return RefreshedToken(token=token, expires=self._auth.token_seconds)
 
@@ -271,7 +271,7 @@ class Point:
             raise BAD_REFRESH from None
 
         def decide() -> SessionRefreshed | SessionClosed | None:
-            self._identify(Kind.SESSION, claims.session, "")
+            self._identify(LoginKind.SESSION, claims.session, "")
             session = self._directory.sessions[claims.session]
             return machine.refresh(session, claims.generation, self._now(), self._clock.now())
 
@@ -279,7 +279,7 @@ class Point:
         if isinstance(event, SessionClosed):
             log.warning("refresh token reused; session ended", user=event.user, session=event.session)
             raise machine.REUSED
-        self._identify(Kind.SESSION, claims.session, "")
+        self._identify(LoginKind.SESSION, claims.session, "")
         session = self._directory.sessions[claims.session]
         user = self._directory.users[session.user]
         left = int(parse_left(session.expires_at, self._clock))
@@ -293,7 +293,7 @@ class Point:
     async def logout(self, request: Logout, context: Context) -> LoggedOut:
         if context.session is None:
             raise NOT_A_SESSION
-        identity = self._identify(Kind.SESSION, context.session, "")
+        identity = self._identify(LoginKind.SESSION, context.session, "")
         if request.everywhere:
             return await self._end_all(identity.user, context.user)
 
@@ -308,7 +308,7 @@ class Point:
     async def change_password(self, request: ChangePassword, context: Context) -> PasswordChanged:
         if context.session is None:
             raise NOT_A_SESSION
-        identity = self._identify(Kind.SESSION, context.session, "")
+        identity = self._identify(LoginKind.SESSION, context.session, "")
         user = await self._right_user(identity.user, request.password, context.address)
         if request.new_password == request.password:
             raise Refusal(ErrorCode.INVALID_PARAMS, "The new password is the old one.")
@@ -449,14 +449,14 @@ class Point:
 
     # --- inside
 
-    def _identify(self, kind: Kind, id: str, proof: str) -> Identity:
+    def _identify(self, kind: LoginKind, id: str, proof: str) -> Identity:
         return self._directory.identify(kind, id, proof, self._clock.now())
 
     def _came_with(self, context: Context) -> Identity:
         kind, _, id = (context.credential or "").partition(":")
-        if kind not in Kind._value2member_map_:
+        if kind not in LoginKind._value2member_map_:
             raise ENDED
-        return self._identify(Kind(kind), id, "")
+        return self._identify(LoginKind(kind), id, "")
 
     def _asker(self, context: Context) -> Asker:
         """Whoever asks, with what they hold by the record now, whatever a door remembers of them."""

@@ -22,6 +22,7 @@ from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetT
 from actors.runtime.wire import decode_request, send_refusal, send_reply
 from bus_schemas.contract import UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.kinds import Owners, owners_header
 
 if TYPE_CHECKING:
     from actors.runtime.host import Host
@@ -205,9 +206,14 @@ class Actor(Generic[State]):
         """Where its events are read; the same, but that it may be known more exactly."""
         return self.scope
 
-    def owners(self) -> tuple[str | None, ...]:
-        """Whose thing this is, for the feeds of those who see only their own; None: everybody's. Empty: not shown."""
+    def owners(self, state: State | None) -> tuple[str | None, ...]:
+        """Whose thing this is in a state, for those who see only their own; None: everybody's. Empty: only who sees
+        all is shown it."""
         return ()
+
+    def owners_beside(self) -> Owners:
+        """Whose the things of other kinds are that this actor's events are about too."""
+        return {}
 
     async def receive(self, message: Message) -> None:
         """Take a command from the bus into the inbox."""
@@ -406,7 +412,7 @@ class Actor(Generic[State]):
         """Put one event on record and move the state. The write is known by a name that is made for it alone: one made
         of the command would be made again by a repeat, or by another host."""
         if self.stands_in:
-            self._apply(event, headers)
+            self._apply(self.evolve(self.state, event), headers)
             self.moved()
             return
         topic = self._topic_of(event)
@@ -416,17 +422,19 @@ class Actor(Generic[State]):
             all_headers["Ottb-Command"] = context.command_id
             if context.traceparent:
                 all_headers["traceparent"] = context.traceparent
-        subject, before = topic.subject_for(event), self.owners()
+        subject, state = topic.subject_for(event), self.evolve(self.state, event)
+        owners = (*self.owners(self.state), *self.owners(state))  # who had it hears that it is another's now
+        all_headers |= owners_header({self.kind: owners, **self.owners_beside()})
         self.seq = await self._host.append(subject, data, all_headers, scope=self.scope, expect=self.seq)
-        self._apply(event, all_headers)
-        self._host.show(subject, data, (*before, *self.owners()), seq=self.seq)
+        self._apply(state, all_headers)
+        self._host.show(subject, data, owners, seq=self.seq)
         self.recorded(event)
         self.moved()
         if self.snapshots and self._unsaved >= SNAPSHOT_EVERY:
             self.spawn(self._keep_snapshot())
 
-    def _apply(self, event: Any, headers: Mapping[str, str]) -> None:
-        self.state = self.evolve(self.state, event)
+    def _apply(self, state: State | None, headers: Mapping[str, str]) -> None:
+        self.state = state
         self._unsaved += 1
         reply, command = headers.get(REPLY_HEADER), headers.get("Ottb-Command")
         if reply is not None and command:
@@ -481,9 +489,10 @@ class Actor(Generic[State]):
         if topic is None:  # an event of a later version: not ours to understand
             return
         try:
-            self._apply(msgspec.json.decode(recorded.data, type=topic.event), recorded.headers)
+            event = msgspec.json.decode(recorded.data, type=topic.event)
         except UNDECODABLE as error:
             raise Unreadable(UNREADABLE.format(seq=recorded.seq, past=past, error=error)) from None
+        self._apply(self.evolve(self.state, event), recorded.headers)
 
     def _topic_of(self, event: Any) -> Topic[Any]:
         return next(topic for topic in self.topics if topic.event is type(event))

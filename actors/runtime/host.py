@@ -23,7 +23,7 @@ from actors.runtime.supervisor import RestartBudget
 from actors.runtime.wire import SEQ_HEADER, answer, send_refusal
 from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.visibility import feed_subject
+from bus_schemas.kinds import feed_subject, owners_header
 
 log = structlog.get_logger()
 
@@ -131,12 +131,15 @@ class Host:
         except BusError as error:
             log.warning("snapshot not kept", key=key, error=repr(error))
 
-    async def publish(self, topic: Topic[Any], event: Any) -> None:
-        """Say something that is not kept. Nobody misses it if the bus is away."""
+    async def publish(self, topic: Topic[Any], event: Any, owners: Iterable[str | None] = ()) -> None:
+        """Say something that is not kept, also on the feeds of whose thing it is about. Nobody misses it if the bus is
+        away."""
+        subject, data, owners = topic.subject_for(event), msgspec.json.encode(event), tuple(owners)
         try:
-            await self.bus.publish(topic.subject_for(event), msgspec.json.encode(event), {})
+            await self.bus.publish(subject, data, owners_header({topic.kind: owners}))
         except BusError as error:
             log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
+        self.show(subject, data, owners)
 
     def show(self, subject: str, data: bytes, owners: Iterable[str | None], *, seq: int = 0) -> None:
         """Say an event again on the feeds of its owners. Not kept: who must miss nothing reads the journal."""

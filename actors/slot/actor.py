@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import msgspec
 import structlog
 
 from actors.runtime.actor import Outcome
@@ -35,16 +34,17 @@ from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
 from bus_schemas.call import EndReason
+from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (
     ADB_COMMAND,
     GET_SLOT,
     REBOOT_DEVICE,
     RESTART_SLOT,
+    SLOT,
     SLOT_COMMAND_STARTED,
     SLOT_RESTARTING,
     SLOT_TELEMETRY,
-    TOPICS,
     AdbCommand,
     AdbCommandStarted,
     GetSlot,
@@ -54,7 +54,6 @@ from bus_schemas.slot import (
     SlotConfig,
     SlotRestartingReply,
 )
-from bus_schemas.visibility import visible
 
 log = structlog.get_logger()
 
@@ -72,7 +71,7 @@ class SlotActor(LineActor[Slot]):
 
     kind: ClassVar[str] = "slot"
     state_type: ClassVar[Any] = Slot
-    topics: ClassVar[Any] = tuple(topic for topic in TOPICS if topic.kept)
+    topics: ClassVar[Any] = topics_of("slot")
     commands: ClassVar[Any] = {
         GET_SLOT: "get",
         RESTART_SLOT: "restart",
@@ -116,7 +115,7 @@ class SlotActor(LineActor[Slot]):
 
     def _seen_by(self, context: Context) -> Slot:
         slot = self._slot()
-        if not visible("slot", slot.config.user, user=context.user, actions=context.actions):
+        if not SLOT.visible(slot.config.user, user=context.user, actions=context.actions):
             raise NO_SLOT
         return slot
 
@@ -127,8 +126,8 @@ class SlotActor(LineActor[Slot]):
 
     # --- orders of this host
 
-    def owners(self) -> tuple[str | None, ...]:
-        return (self.state.config.user,) if self.state is not None else ()
+    def owners(self, state: Slot | None) -> tuple[str | None, ...]:
+        return (state.config.user,) if state is not None else ()
 
     def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
         match order:
@@ -219,8 +218,7 @@ class SlotActor(LineActor[Slot]):
     async def _publish_telemetry(self) -> None:
         if self.state is not None:
             event = views.telemetry(self.state, self.live, self._now())
-            await self._host.publish(SLOT_TELEMETRY, event)
-            self._host.show(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
+            await self._host.publish(SLOT_TELEMETRY, event, self.owners(self.state))
 
     async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         before = self.live.ref

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import msgspec
 import structlog
 
 from actors.runtime.actor import Outcome
@@ -34,10 +33,10 @@ from actors.trunk.machine import (
 )
 from actors.trunk.pbx import Originate, Pbx, PbxError, PbxRefused, PbxUncertain, PbxUnreachable
 from bus_schemas.call import CALL_ENDED, CALL_ENRICHED, EndReason
+from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import (
-    TOPICS,
     TRUNK_TELEMETRY,
     TrunkActivated,
     TrunkChanged,
@@ -58,7 +57,7 @@ class TrunkActor(LineActor[Trunk]):
 
     kind: ClassVar[str] = "trunk"
     state_type: ClassVar[Any] = Trunk
-    topics: ClassVar[Any] = tuple(topic for topic in TOPICS if topic.kept)
+    topics: ClassVar[Any] = topics_of("trunk")
     commands: ClassVar[Any] = {}
     snapshots: ClassVar[bool] = True
 
@@ -103,7 +102,7 @@ class TrunkActor(LineActor[Trunk]):
 
     # --- the machine's place
 
-    def owners(self) -> tuple[str | None, ...]:
+    def owners(self, state: Trunk | None) -> tuple[str | None, ...]:
         return (None,)
 
     def owner_on_record(self) -> str | None:
@@ -226,8 +225,7 @@ class TrunkActor(LineActor[Trunk]):
     async def _tell(self) -> None:
         if self.state is not None and not self.state.removed:
             event = TrunkTelemetry(trunk=self.id, at=moment(self._host.clock).at, view=self.view)
-            await self._host.publish(TRUNK_TELEMETRY, event)
-            self._host.show(TRUNK_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
+            await self._host.publish(TRUNK_TELEMETRY, event, self.owners(self.state))
 
     def _pbx(self) -> Pbx:
         pbx = self._pbxs.get(self.config.pbx)

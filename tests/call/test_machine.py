@@ -381,6 +381,22 @@ def test_a_phone_whose_clock_was_set_back_is_clamped_and_marked() -> None:
     assert ended.clock_suspect and ended.duration <= 9 and (ended.answer_time or "") >= ended.start_time
 
 
+def test_of_a_call_of_an_earlier_boot_no_look_that_answers_late_makes_it_younger() -> None:
+    def look(asked: float, age: float, at: float) -> None:
+        nonlocal call
+        live = replace(LIVE, created_age=age + 2.0, answered_age=age)
+        here = Moment(at=_now(at).at, mono=at, boot="next boot")
+        looked = Looked(look=Look(live=(live,), past=()), why="ask", asked=asked, call_id="c_1")
+        call = _moved(call, machine.observe(call, looked, here, TIMEOUTS))
+
+    call: Call | None = PHASES[Phase.CONNECTED]  # since 2.0
+    look(asked=10.0, age=8.0, at=10.0)
+    look(asked=10.1, age=8.1, at=16.1)
+    ended = Moment(at=_now(20).at, mono=20.0, boot="next boot")
+    (event,) = machine.observe(call, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), ended, TIMEOUTS).events
+    assert isinstance(event, CallEnded) and event.duration == 18
+
+
 def test_a_ringing_that_was_heard_late_makes_no_answer_suspect() -> None:
     rings = _after((5.0, _seen(CallPhase.ALERTING)))  # since 1.0: the log came late
     answer = CallSeen(ref=REF, phase=CallPhase.ACTIVE, age=4.0)

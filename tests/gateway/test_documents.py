@@ -6,12 +6,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bus_schemas.all import RPCS, TOPICS
+from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.errors import ErrorCode
 from bus_schemas.permissions import BUILT_IN_ROLES, Access, Action, resolve
 from gateway.errors import HTTP_STATUS
-from gateway.openapi import asyncapi, openapi, routes_of
-from gateway.routes import LIVE, ROUTES, Part
+from gateway.openapi import asyncapi, openapi
+from gateway.routes import Part
+from gateway.surface import LIVE, ROUTES, routes_of
 
 DOCUMENT = openapi()
 
@@ -75,15 +76,15 @@ def test_every_event_is_in_the_document() -> None:
         assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
 
 
-def test_a_slot_update_is_documented_as_it_is_said() -> None:
+def test_live_updates_are_documented_as_they_are_said() -> None:
     document = asyncapi()
-    data = document["components"]["messages"]["slot_update"]["payload"]["properties"]["data"]["anyOf"]
-    names = {one["$ref"].rsplit("/", 1)[1] for one in data}
-    assert {"SlotTaken", "SlotFreed", "SlotLinked"} <= names and not names & {"CallDialing", "CallEnded"}
+    for row in LIVE:
+        payload = document["components"]["messages"][row.event.replace(".", "_")]["payload"]
+        assert payload["properties"]["data"]["$ref"].endswith(f"/{row.update.__name__}")
     schemas = document["components"]["schemas"]
-    assert schemas["SlotTaken"]["properties"]["change"]["enum"] == ["booked"]
-    assert set(schemas["SlotTaken"]["properties"]) == {"slot", "at", "call_id", "user", "change"}
-    assert set(schemas["SlotFreed"]["properties"]) == {"slot", "at", "call_id", "change"}
+    assert {"booked", "released", "linked"} <= set(schemas["SlotUpdate"]["properties"]["change"]["enum"])
+    assert set(schemas["SlotUpdate"]["required"]) == {"slot", "at", "change"}
+    assert not {"mono", "boot", "ref", "after_ref"} & set(schemas["CallUpdate"]["properties"])
 
 
 def test_every_reference_leads_somewhere() -> None:

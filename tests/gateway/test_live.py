@@ -22,6 +22,7 @@ from bus_schemas.call import (
     line_name,
 )
 from bus_schemas.contract import Topic
+from bus_schemas.kinds import Owners, owners_header
 from bus_schemas.permissions import Action
 from bus_schemas.slot import (
     LIST_SLOTS,
@@ -38,13 +39,15 @@ from bus_schemas.slot import (
 )
 from bus_schemas.trunk import TRUNK_CONFIGURED, TrunkConfig, TrunkConfigured
 from bus_schemas.user import SESSION_CLOSED
-from gateway import live, server
+from gateway import server
+from gateway.live import feed, transports
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from tests.support.door import InProcess, LiveClient, Point, gateway_on, serving
 from tests.support.site import until
 
 AT = "2026-01-01T00:00:00.000Z"
 NUMBER = "+380991234567"
+NOBODY: Owners = {}
 OWN = frozenset({Action.SLOT_VIEW, Action.CALL_VIEW})
 
 
@@ -54,15 +57,24 @@ class Journal:
     def __init__(self, broker: MemoryBroker) -> None:
         self.broker = broker
         self.bus = MemoryBus(broker)
+        self.owner_of: dict[int, tuple[str | None, ...]] = {}
         self.point: Point
 
-    async def write(self, subject: str, data: bytes) -> int:
+    async def write(self, subject: str, data: bytes, owners: Owners = NOBODY) -> int:
         last = self.broker.last(subject)
-        headers = {"Nats-Msg-Id": str(len(self.broker.journal))}
+        headers = {"Nats-Msg-Id": str(len(self.broker.journal)), **owners_header(owners)}
         return await self.bus.append(subject, data, headers, scope=subject, expect=last.seq if last else 0)
 
     async def say(self, topic: Topic[Any], event: Any) -> int:
-        return await self.write(topic.subject_for(event), msgspec.json.encode(event))
+        """Write an event with the owners that its actor knows."""
+        slot, user = getattr(event, "slot", 0), getattr(event, "user", None)
+        before = self.owner_of.get(slot, ())
+        if isinstance(event, SlotConfigured):
+            self.owner_of[slot] = (event.config.user,)
+        owners = {"slot": (*before, *self.owner_of.get(slot, ()))}
+        if topic.kind == "call":
+            owners["call"] = (user,)
+        return await self.write(topic.subject_for(event), msgspec.json.encode(event), owners)
 
     async def configured(self, slot: int, user: str | None) -> int:
         config = SlotConfig(id=slot, user=user)
@@ -170,7 +182,7 @@ async def test_who_comes_back_gets_it_in_order_and_once(
     journal: Journal, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From memory, from the journal, and where one ends and the other begins; also from a gateway that is new."""
-    monkeypatch.setattr(live, "KEPT", kept)
+    monkeypatch.setattr(feed, "KEPT", kept)
     async with gateway_on(MemoryBus(journal.broker)) as gateway:
         expected: dict[str, list[tuple[int, str]]] = {"slots": [], "calls": []}
         for number in range(5):
@@ -228,13 +240,29 @@ async def test_a_trunk_that_is_called_like_a_slot_takes_nothing_from_its_owner(
         await heard(owner, 1)
 
 
-async def test_a_slot_whose_owner_is_not_understood_is_nobodys(gateway: InProcess, journal: Journal) -> None:
+@pytest.mark.parametrize("header", [{}, {"Ottb-Owners": "nonsense"}, {"Ottb-Owners": '{"slot": "op12"}'}])
+async def test_an_event_whose_owner_is_not_understood_is_for_who_sees_all(
+    gateway: InProcess, journal: Journal, header: dict[str, str]
+) -> None:
+    linked = SlotLinked(slot=44, at=AT, status=SlotStatus.ONLINE)
+    subject, data = SLOT_LINKED.subject_for(linked), msgspec.json.encode(linked)
     async with gateway.live("op12", "slots") as owner, gateway.live("boss", "slots") as boss:
-        await journal.write("ottb.v1.evt.slot.44.configured", b"{}")
-        await journal.dialing("c_1", 44, "op21")
+        await journal.bus.append(subject, data, {"Nats-Msg-Id": "x", **header}, scope=subject, expect=0)
         await heard(boss, 1)
         await asyncio.sleep(0.05)
     assert owner.heard == []
+
+
+async def test_a_slot_that_changes_hands_is_heard_of_by_both_and_then_by_the_new_owner(
+    gateway: InProcess, journal: Journal
+) -> None:
+    async with gateway.live("op12", "slots") as before, gateway.live("op21", "slots") as after:
+        await journal.configured(44, "op21")
+        await journal.say(SLOT_LINKED, SlotLinked(slot=44, at=AT, status=SlotStatus.ONLINE))
+        await heard(after, 2)
+        await asyncio.sleep(0.05)
+    assert [said["data"]["change"] for said in before.heard] == ["configured"]
+    assert [said["data"]["change"] for said in after.heard] == ["configured", "linked"]
 
 
 async def test_an_end_of_a_session_that_is_not_understood_makes_the_door_ask_again(
@@ -276,8 +304,8 @@ async def test_a_gateway_stops_soon_although_clients_are_connected(gateway: InPr
 async def test_a_client_that_does_not_read_is_cut_off(
     gateway: InProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "SLOWEST", 20)
-    monkeypatch.setattr(live, "CLOSING", 0.1)
+    monkeypatch.setattr(transports, "SLOWEST", 20)
+    monkeypatch.setattr(transports, "CLOSING", 0.1)
     monkeypatch.setattr(server, "UNREAD_SECONDS", 0.5)
     async with gateway.live("op12") as client:
         transport = client.socket.eio.ws._response.connection.transport
@@ -307,8 +335,8 @@ async def test_what_goes_wrong_in_a_round_does_not_end_the_rounds(
     gateway: InProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with gateway.live("boss", "slots") as client:
-        gateway.feed._pending[44] = None  # type: ignore[assignment]  # makes one round fail
-        await asyncio.sleep(live.TELEMETRY_PAUSE + 0.1)
+        gateway.feed._figures["x"] = None  # type: ignore[assignment]  # makes one round fail
+        await asyncio.sleep(feed.TELEMETRY_PAUSE + 0.1)
         telemetry = SlotTelemetry(slot=44, at=AT, device=None, android=None, metrics=Metrics(), network=Network())
         await journal.bus.publish(SLOT_TELEMETRY.subject_for(telemetry), msgspec.json.encode(telemetry), {})
         assert (await heard(client, 1))[0]["data"]["change"] == "telemetry"

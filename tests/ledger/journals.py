@@ -6,8 +6,8 @@ import msgspec
 
 from actors.runtime.bus import Bus
 from actors.runtime.context import Context
-from bus_schemas.all import TOPICS
 from bus_schemas.call import CallAlerting, CallConnected, CallDialing, CallEnded, CallState, EndReason
+from bus_schemas.catalogue import TOPICS
 from bus_schemas.permissions import Action
 
 AT = "2026-01-01T00:00:0{}.000Z"

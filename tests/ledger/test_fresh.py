@@ -15,7 +15,6 @@ from actors.ledger.decode import Unreadable, decode
 from actors.ledger.ledger import Ledger
 from actors.ledger.repository import Folded
 from actors.runtime.bus import Recorded
-from bus_schemas.all import TOPICS
 from bus_schemas.audit import AuditEntry, AuditRecorded
 from bus_schemas.call import (
     CallAdopted,
@@ -29,6 +28,7 @@ from bus_schemas.call import (
     EndReason,
     line_name,
 )
+from bus_schemas.catalogue import TOPICS
 from bus_schemas.slot import (
     SlotActivated,
     SlotCommandDone,

@@ -21,8 +21,8 @@ from bus_schemas.user import (
     ChangeUser,
     Identify,
     Identity,
-    Kind,
     Login,
+    LoginKind,
     TokenCreated,
     UserStatus,
 )
@@ -59,7 +59,7 @@ async def _login(bus: MemoryBus, name: str) -> str:
     return last.subject.split(".")[4]
 
 
-async def _identity(bus: MemoryBus, kind: Kind, id: str) -> Identity:
+async def _identity(bus: MemoryBus, kind: LoginKind, id: str) -> Identity:
     return await ask(bus, IDENTIFY, Identify(kind=kind, id=id), _context(after=await bus.last_seq()))
 
 
@@ -67,7 +67,7 @@ def _context(**more: Any) -> Context:
     return Context(command_id=RandomIds().new(), address="127.0.0.1", **more)
 
 
-async def _refused(bus: MemoryBus, kind: Kind, id: str) -> bool:
+async def _refused(bus: MemoryBus, kind: LoginKind, id: str) -> bool:
     try:
         await _identity(bus, kind, id)
     except Refusal as refusal:
@@ -104,7 +104,7 @@ async def test_an_entry_that_names_nobody_costs_itself(bus: MemoryBus, subject: 
     session = await _login(bus, "op12")
     await _put(bus, subject, data)
     for _ in range(2):  # while it runs, and after a restart
-        assert (await _identity(bus, Kind.SESSION, session)).user == "op12"
+        assert (await _identity(bus, LoginKind.SESSION, session)).user == "op12"
         await _login(bus, "op13")
         [problem] = point.problems()
         assert problem.kind == "point" and (subject in problem.reason or problem.id == "kind user_flew")
@@ -124,12 +124,12 @@ async def test_it_fails_closed_for_the_user_it_names(bus: MemoryBus, past: str) 
     admin, mine, others = [await _login(bus, name) for name in ("admin", "op12", "op13")]
     seq = await _put(bus, f"{DIRECTORY}.{past}", b'{"user": "op12", "at": 5}')
     for _ in range(2):
-        assert await _refused(bus, Kind.SESSION, mine)
+        assert await _refused(bus, LoginKind.SESSION, mine)
         if past != "sessions_ended":
-            assert await _refused(bus, Kind.PASSWORD, "op12")
+            assert await _refused(bus, LoginKind.PASSWORD, "op12")
             with pytest.raises(Refusal):
                 await _login(bus, "op12")
-        assert (await _identity(bus, Kind.SESSION, others)).user == "op13"
+        assert (await _identity(bus, LoginKind.SESSION, others)).user == "op13"
         [problem] = point.problems()
         assert problem.id == f"entry {seq}" and "op12" in problem.reason
         assert "$argon2" not in problem.reason
@@ -148,27 +148,27 @@ async def test_it_fails_closed_for_the_role_the_token_and_the_session_it_names(b
         token_id="t1", at="", name="n", user="admin", actions=["slot.view"], proof="", expires_at="2099-01-01T00:00:00Z"
     )
     await _put(bus, f"{DIRECTORY}.token_created", msgspec.json.encode(token))
-    assert (await _identity(bus, Kind.TOKEN, "t1")).actions == ["slot.view"]
+    assert (await _identity(bus, LoginKind.TOKEN, "t1")).actions == ["slot.view"]
     await _put(bus, f"{DIRECTORY}.token_revoked", b'{"token_id": "t1"}')
-    assert await _refused(bus, Kind.TOKEN, "t1")
-    assert (await _identity(bus, Kind.SESSION, session)).actions
+    assert await _refused(bus, LoginKind.TOKEN, "t1")
+    assert (await _identity(bus, LoginKind.SESSION, session)).actions
     await _put(bus, f"{DIRECTORY}.role_set", b'{"role": "operator", "by": "admin", "permissions": {"call": {}}}')
-    assert (await _identity(bus, Kind.SESSION, session)).actions == []
+    assert (await _identity(bus, LoginKind.SESSION, session)).actions == []
     await _put(bus, f"ottb.v1.evt.point.{session}.session_refreshed", b"{}")
-    assert await _refused(bus, Kind.SESSION, session)
+    assert await _refused(bus, LoginKind.SESSION, session)
     await point.stop()
     point = await _point(bus)  # nothing of it comes back with a restart
-    assert await _refused(bus, Kind.TOKEN, "t1") and await _refused(bus, Kind.SESSION, session)
-    assert (await _identity(bus, Kind.SESSION, await _login(bus, "op12"))).actions == []
+    assert await _refused(bus, LoginKind.TOKEN, "t1") and await _refused(bus, LoginKind.SESSION, session)
+    assert (await _identity(bus, LoginKind.SESSION, await _login(bus, "op12"))).actions == []
     await point.stop()
 
 
 async def test_a_built_in_role_as_the_product_wrote_it_is_written_anew(bus: MemoryBus) -> None:
     point = await _point(bus)
-    before = (await _identity(bus, Kind.PASSWORD, "admin")).actions
+    before = (await _identity(bus, LoginKind.PASSWORD, "admin")).actions
     await _put(bus, f"{DIRECTORY}.role_set", b'{"role": "admin", "by": "system", "permissions": []}')
-    assert (await _identity(bus, Kind.PASSWORD, "admin")).actions == []
+    assert (await _identity(bus, LoginKind.PASSWORD, "admin")).actions == []
     await point.stop()
     point = await _point(bus)
-    assert (await _identity(bus, Kind.PASSWORD, "admin")).actions == before
+    assert (await _identity(bus, LoginKind.PASSWORD, "admin")).actions == before
     await point.stop()

@@ -8,18 +8,20 @@ from actors.point import callout
 from actors.point.callout import BadQuestion
 from actors.point.grants import grants
 from bus_schemas.permissions import Action
-from bus_schemas.user import Identity, Kind
+from bus_schemas.user import Identity, LoginKind
 
 FORBIDDEN = ("ottb.v1.evt.point", "ottb.v1.write", "ottb.v1.cmd", "ottb.v1.qry", "$", "_INBOX.", ">", "*")
 
 
 @given(
-    kind=st.sampled_from(Kind), user=st.sampled_from(["op12", "own", "x-1"]), actions=st.sets(st.sampled_from(Action))
+    kind=st.sampled_from(LoginKind),
+    user=st.sampled_from(["op12", "own", "x-1"]),
+    actions=st.sets(st.sampled_from(Action)),
 )
-def test_nobody_gets_more_than_their_own(kind: Kind, user: str, actions: set[Action]) -> None:
+def test_nobody_gets_more_than_their_own(kind: LoginKind, user: str, actions: set[Action]) -> None:
     identity = Identity(kind=kind, id="t1", user=user, role="r", actions=sorted(actions), expires_at=None)
     given = grants(identity)
-    own = "ottb.v1.token.t1." if kind is Kind.TOKEN else f"ottb.v1.own.{user}."
+    own = "ottb.v1.token.t1." if kind is LoginKind.TOKEN else f"ottb.v1.own.{user}."
     assert all(subject.startswith((f"{own}cmd.", f"{own}qry.")) for subject in given.publish)
     for subject in given.subscribe:
         assert not subject.startswith(FORBIDDEN)

@@ -12,7 +12,7 @@ from actors.point.tokens import Claims, TokenRefused, decode, encode
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.user import IDENTIFY, LOGIN, LOGOUT, REFRESH, Identify, Kind, Login, Logout, Refresh
+from bus_schemas.user import IDENTIFY, LOGIN, LOGOUT, REFRESH, Identify, Login, LoginKind, Logout, Refresh
 from simulators.memory_bus import MemoryBroker, MemoryBus
 
 KEYS = {"0001": b"k" * 48}
@@ -46,13 +46,13 @@ async def test_a_session_lives_from_login_to_logout(bus: MemoryBus, point: Point
     token = await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
     claims = decode(token.token, KEYS)
     assert (claims.user, claims.role, claims.expires - claims.issued) == ("op12", "operator", 3600)
-    session = await ask(bus, IDENTIFY, Identify(kind=Kind.SESSION, id=claims.session), _context())
+    session = await ask(bus, IDENTIFY, Identify(kind=LoginKind.SESSION, id=claims.session), _context())
     assert "call.start" in session.actions and "slot.shell" not in session.actions
     inside = _context(user="op12", credential=f"session:{claims.session}")
     refreshed = await ask(bus, REFRESH, Refresh(), inside)
     assert decode(refreshed.token, KEYS).session == claims.session
     await ask(bus, LOGOUT, Logout(), inside)
-    for rpc, request in ((IDENTIFY, Identify(kind=Kind.SESSION, id=claims.session)), (REFRESH, Refresh())):
+    for rpc, request in ((IDENTIFY, Identify(kind=LoginKind.SESSION, id=claims.session)), (REFRESH, Refresh())):
         with pytest.raises(Refusal) as refused:
             await ask(bus, rpc, request, inside)  # type: ignore[arg-type]
         assert refused.value.code is ErrorCode.AUTH_FAIL
@@ -62,7 +62,8 @@ async def test_two_hosts_agree_and_a_restart_forgets_nothing(bus: MemoryBus, poi
     token = await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
     await point.stop()
     second = await _point(bus)
-    session = await ask(bus, IDENTIFY, Identify(kind=Kind.SESSION, id=decode(token.token, KEYS).session), _context())
+    claims = decode(token.token, KEYS)
+    session = await ask(bus, IDENTIFY, Identify(kind=LoginKind.SESSION, id=claims.session), _context())
     assert session.user == "op12"
     await second.stop()
 

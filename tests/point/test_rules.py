@@ -16,7 +16,7 @@ from bus_schemas.user import (
     ChangeUser,
     CreateToken,
     CreateUser,
-    Kind,
+    LoginKind,
     RoleSet,
     SessionClosed,
     SessionOpened,
@@ -142,7 +142,7 @@ class Climbers(RuleBasedStateMachine):
         for name in NAMES:
             assert self.book.actions_of(name) <= self.held
         for id, token in self.book.tokens.items():
-            identity = self.book.identify(Kind.TOKEN, id, "", NOW) if self._alive(token.user) else None
+            identity = self.book.identify(LoginKind.TOKEN, id, "", NOW) if self._alive(token.user) else None
             assert identity is None or set(identity.actions) <= self.book.actions_of(token.user)
         assert self.book.actions_of("root") == frozenset(Action), "the administrator was harmed"
 
@@ -204,9 +204,9 @@ def test_a_deleted_user_has_no_sessions_and_no_tokens() -> None:
     directory.apply(SessionOpened(session="s", at=AT, user="x", address="", expires_at=LATER))
     order = CreateToken(name="t", actions=[Action.CALL_VIEW])
     directory.apply(machine.create_token(directory, asker(directory, "x"), order, "t1", "p", AT, LATER))
-    assert directory.identify(Kind.SESSION, "s", "", NOW).user == "x"
+    assert directory.identify(LoginKind.SESSION, "s", "", NOW).user == "x"
     directory.apply(machine.delete_user(directory, asker(directory, "root"), "x", AT))
-    for kind, id in ((Kind.SESSION, "s"), (Kind.TOKEN, "t1"), (Kind.PASSWORD, "x")):
+    for kind, id in ((LoginKind.SESSION, "s"), (LoginKind.TOKEN, "t1"), (LoginKind.PASSWORD, "x")):
         with pytest.raises(Refusal):
             directory.identify(kind, id, "", NOW)
 

@@ -12,7 +12,7 @@ import pytest
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
 
-from bus_schemas.all import RPCS, TOPICS
+from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from tests.stories.test_point import made
 from tests.support.js_client import JsClient

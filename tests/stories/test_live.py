@@ -1,5 +1,6 @@
 """Section 11 of the interface: Socket.IO on the workspace port, with the real JavaScript client."""
 
+import jsonschema
 import pytest
 
 from tests.support.js_client import JsClient
@@ -147,3 +148,43 @@ async def test_a_trunk_that_goes_down_and_comes_back_is_heard(site: Site, operat
             await operator.pbx("POST", "/contact", {"endpoint": "ottb-sip-1", "status": status})
             said = await client.expect(_is("trunk.update", trunk="ottb-sip-1", state=state))
             assert said["payload"]["data"]["reason"] == (None if state == "OK" else "the provider does not answer")
+
+
+LIVE_CHANGES = {
+    "call.update": {"dialing", "alerting", "connected", "ending", "ended"},
+    "slot.update": {"configured", "removed", "linked", "restarting", "booked", "released", "command_started",
+                    "command_done", "telemetry"},
+    "trunk.update": {"changed"},
+}  # fmt: skip
+
+
+async def test_every_live_event_of_a_story_is_as_its_document_says(site: Site, admin: Client) -> None:
+    document = (await admin.get("/asyncapi.json"))[1]
+    async with JsClient(_url(site), admin.token) as client:
+        await client.expect(lambda said: said.get("connected"))
+        for room in ("calls", "slots", "trunks"):
+            assert (await client.ask(f"subscribe:{room}", {"since": 0}))["error"] is False
+        await _story(admin)
+        for name, changes in LIVE_CHANGES.items():
+            for change in changes:
+                if not any(payload["data"]["change"] == change for payload in client.events(name)):
+                    await client.expect(_is(name, change=change), 25)
+            message = document["components"]["messages"][name.replace(".", "_")]["payload"]
+            update = document["components"]["schemas"][message["properties"]["data"]["$ref"].rsplit("/", 1)[1]]
+            for payload in client.events(name):
+                jsonschema.validate(payload, message | {"components": document["components"]})
+                assert payload["data"].keys() <= update["properties"].keys(), "what is sent is documented"
+
+
+async def _story(admin: Client) -> None:
+    """One of everything that is heard live."""
+    assert (await admin.post("/api/slots", {"slot": 77, "serial": "spare"}))[0] == 200
+    assert (await admin.call("DELETE", "/api/slots/77"))[0] == 200
+    await admin.post("/api/slots/12/restart")
+    await admin.post("/api/slots/13/adb-command", {"command": "echo hello"})
+    _, started = await admin.post("/api/call/start", {"number": "+380991234567", "slot": 14})
+    await admin.call_until(started["call_id"], lambda call: call["status"] == "connected")
+    await admin.post("/api/call/end", {"call_id": started["call_id"]})
+    _, dialled = await admin.post("/api/pbx/dial", {"from": "slot_11", "to": "+380991770006", "trunk": "trunk-1"})
+    for call in (started, dialled):  # nothing is left over for the next story
+        await admin.call_until(call["call_id"], lambda call: call["end_time"] is not None)

@@ -17,12 +17,12 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
 from gateway.auditor import Auditor
-from gateway.auth import Doorkeeper
-from gateway.bus_door import BusDoor
+from gateway.auth import Authenticator
+from gateway.bus_api import BusApi
 from gateway.health import Health
-from gateway.http import Door
+from gateway.http import HttpApi
 from gateway.idempotency import Idempotency
-from gateway.live import LiveFeed
+from gateway.live.feed import LiveFeed
 from gateway.main import application
 from gateway.metrics import Metrics
 from gateway.recordings import Recordings
@@ -139,14 +139,14 @@ async def serving(
     await service.stop()
 
 
-def bus_door_on(bus: MemoryBus) -> BusDoor:
+def bus_door_on(bus: MemoryBus) -> BusApi:
     """A gateway's door on the bus. It hears nothing by itself."""
     clock, ids = SystemClock(), RandomIds()
-    return BusDoor(
+    return BusApi(
         bus=bus,
         clock=clock,
         ids=ids,
-        doorkeeper=Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics()),
+        authenticator=Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics()),
         idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
         auditor=Auditor(bus=bus, clock=clock, ids=ids),
     )
@@ -157,17 +157,17 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
     """A gateway's WORKSPACE port."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
-        doorkeeper = Doorkeeper(bus=bus, clock=clock, ids=ids, keys={}, metrics=metrics)
-        await doorkeeper.start()
-        stack.push_async_callback(doorkeeper.stop)
+        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=metrics)
+        await authenticator.start()
+        stack.push_async_callback(authenticator.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
         await idempotency.start()
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
         stack.push_async_callback(auditor.stop)
-        door = Door(
+        http_api = HttpApi(
             bus=bus,
             ids=ids,
-            doorkeeper=doorkeeper,
+            authenticator=authenticator,
             idempotency=idempotency,
             metrics=metrics,
             auditor=auditor,
@@ -176,10 +176,11 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
         health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         await health.start()
         live = LiveFeed(
-            bus=bus, clock=clock, doorkeeper=doorkeeper, metrics=metrics, origins=(), saw=door.saw
-        )
+            bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=(),
+            watermark=http_api.raise_watermark,
+        )  # fmt: skip
         await live.start()
-        app = application(Part.WORKSPACE, door=door, health=health, metrics=metrics, sandbox=True)
+        app = application(Part.WORKSPACE, http_api=http_api, health=health, metrics=metrics, sandbox=True)
         live.attach(app)
         listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
         await listener.start()

@@ -22,16 +22,17 @@ from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from bus_schemas.user import Kind
+from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
-from gateway.auth import Caller, Doorkeeper
+from gateway.auth import Authenticator, Caller
 from gateway.idempotency import Idempotency
-from gateway.routes import ROUTES, Route
+from gateway.routes import Route
+from gateway.surface import ROUTES
 
 log = structlog.get_logger()
 
 SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
-KINDS = {"own": Kind.PASSWORD, "token": Kind.TOKEN}
+KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
 AT_ONCE = 256
 LONGEST_BODY = 64 * 1024
 
@@ -46,7 +47,7 @@ LINES = [
 ]
 
 
-class BusDoor:
+class BusApi:
     """Serves other systems. Any gateway may answer."""
 
     def __init__(
@@ -55,14 +56,14 @@ class BusDoor:
         bus: Bus,
         clock: Clock,
         ids: Ids,
-        doorkeeper: Doorkeeper,
+        authenticator: Authenticator,
         idempotency: Idempotency,
         auditor: Auditor,
     ) -> None:
         self._bus = bus
         self._clock = clock
         self._ids = ids
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._idempotency = idempotency
         self._auditor = auditor
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,7 +92,7 @@ class BusDoor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, message: Message, kind: Kind, name: str) -> None:
+    async def _answer(self, message: Message, kind: LoginKind, name: str) -> None:
         try:
             answered = await self._carry_out(message, kind, name)
             assert message.reply is not None
@@ -102,8 +103,8 @@ class BusDoor:
             log.exception("bus request failed", subject=message.subject)
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
 
-    async def _carry_out(self, message: Message, kind: Kind, name: str) -> web.Response:
-        caller = await self._doorkeeper.identify(kind, name)
+    async def _carry_out(self, message: Message, kind: LoginKind, name: str) -> web.Response:
+        caller = await self._authenticator.identify(kind, name)
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
         rpc, changes = route.rpc, route.method != "GET"
@@ -115,19 +116,19 @@ class BusDoor:
             traceparent=message.headers.get("traceparent"),
             credential=caller.credential,
         )
-        wanted: Any = None
+        request: Any = None
         intent = ""
 
         async def work() -> web.Response:
             nonlocal intent
             if changes:
-                intent = await self._auditor.announce(self._entry(rpc, wanted, b"", caller, UNKNOWN, context))
-            answered = await ask_raw(self._bus, rpc, wanted, context)
+                intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
+            answered = await ask_raw(self._bus, rpc, request, context)
             return web.Response(body=answered.data, headers=_kept(answered.headers))
 
         try:
             caller.must(rpc.permission)
-            wanted = _read(rpc, fields, message.data)
+            request = _read(rpc, fields, message.data)
             if given and route.effect:  # what the id stands for is the command with its body
                 body = subject.encode() + b"\n" + message.data
                 answered = await self._idempotency.run(context.command_id, body, work)
@@ -135,15 +136,15 @@ class BusDoor:
                 answered = await work()
         except Refusal as refusal:
             if changes:
-                entry = self._entry(rpc, wanted, b"", caller, refusal.code.value, context)
+                entry = self._entry(rpc, request, b"", caller, refusal.code.value, context)
                 await self._auditor.record(entry, intent)
             raise
         if changes:
-            await self._auditor.record(self._entry(rpc, wanted, _data(answered), caller, "OK", context), intent)
+            await self._auditor.record(self._entry(rpc, request, _data(answered), caller, "OK", context), intent)
         return answered
 
     def _entry(
-        self, rpc: Rpc[Any, Any], wanted: Any, reply: bytes, caller: Caller, result: str, context: Context
+        self, rpc: Rpc[Any, Any], request: Any, reply: bytes, caller: Caller, result: str, context: Context
     ) -> AuditEntry:
         return AuditEntry(
             at=utc(self._clock.now()),
@@ -151,7 +152,7 @@ class BusDoor:
             door="bus",
             action=rpc.subject,
             result=result,
-            subject=subject_of(rpc, wanted, reply),
+            subject=subject_of(rpc, request, reply),
             credential=caller.credential,
             request_id=context.command_id,
             trace_id=context.trace_id,

@@ -13,8 +13,8 @@ from actors.runtime.bus import Headers, Message
 from actors.runtime.context import Context
 from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.user import CREATE_TOKEN, CreateToken, Kind, TokenCreatedReply
-from gateway.bus_door import BusDoor
+from bus_schemas.user import CREATE_TOKEN, CreateToken, LoginKind, TokenCreatedReply
+from gateway.bus_api import BusApi
 from gateway.idempotency import BUCKET
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from tests.support.door import EVERYTHING, USER, bus_door_on, serving
@@ -46,7 +46,7 @@ class Actors:
 class Client:
     """Other systems, at the door of one gateway."""
 
-    def __init__(self, door: BusDoor) -> None:
+    def __init__(self, door: BusApi) -> None:
         self._door = door
 
     async def ask(self, line: str, body: Any, id: str | None = None, user: str = USER) -> tuple[str, Any]:
@@ -60,7 +60,7 @@ class Client:
             subject=f"ottb.v1.own.{user}.{line}", data=msgspec.json.encode(body), reply=reply,
             headers={"Nats-Msg-Id": id} if id else {}, reply_to=f"_INBOX_{user}.1",
         )  # fmt: skip
-        await self._door._answer(message, Kind.PASSWORD, user)
+        await self._door._answer(message, LoginKind.PASSWORD, user)
         (answer,) = answers
         return answer
 

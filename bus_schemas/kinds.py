@@ -1,0 +1,62 @@
+"""A kind of thing that has an owner, and who sees one. The one rule, asked by HTTP, Socket.IO and the bus alike.
+
+A slot belongs to a user or to the shared pool; a call belongs to whoever started it. Everybody who may view a kind
+sees the shared ones and their own; all of them are seen by who holds the kind's `view_any`. What somebody does not
+see does not exist for them: `NOT_FOUND`, not `PERMISSION_DENIED`.
+
+On the bus this is one feed for each owner beside the platform's own subjects, since a subject cannot be filtered
+by what a message says: `ottb.v1.evt.call.>` for who sees all, `ottb.v1.own.<user>.evt.call.>` for one's own,
+`ottb.v1.shared.evt.slot.>` for the pool.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from bus_schemas.contract import ROOT, UNDECODABLE, token
+from bus_schemas.permissions import Action
+
+OWN = f"{ROOT}.own"
+SHARED = f"{ROOT}.shared"
+OWNERS_HEADER = "Ottb-Owners"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind. `name`: the token in its subjects. `view`, `view_any`: to see the shared ones and one's own, and to
+    see everybody's. `room`: where Socket.IO clients hear of it."""
+
+    name: str
+    view: Action
+    view_any: Action
+    room: str
+
+    def visible(self, owner: str | None, *, user: str, actions: Collection[str]) -> bool:
+        """Whether `user`, who may do `actions`, sees a thing of this kind. `owner` None: it is shared."""
+        return owner is None or owner == user or self.view_any in actions
+
+
+Owners = Mapping[str, Iterable[str | None]]  # by the name of the kind; None: it is shared
+
+_decode_owners = msgspec.json.Decoder(dict[str, tuple[str | None, ...]]).decode
+
+
+def owners_header(owners: Owners) -> dict[str, str]:
+    """Whose things an event is about, as the header that travels with it. A thing that changes hands names both."""
+    named = {kind: tuple(dict.fromkeys(whose)) for kind, whose in owners.items()}
+    return {OWNERS_HEADER: msgspec.json.encode(named).decode()} if named else {}
+
+
+def owners_in(headers: Mapping[str, str], kind: Kind) -> tuple[str | None, ...]:
+    """Whose thing of a kind an event is about. Empty: the event does not say, so it is only for who sees all."""
+    try:
+        return _decode_owners(headers.get(OWNERS_HEADER, "{}")).get(kind.name, ())
+    except UNDECODABLE:
+        return ()
+
+
+def feed_subject(subject: str, owner: str | None) -> str:
+    """Where an event is said again for those who see only their own and what is shared."""
+    rest = subject.removeprefix(f"{ROOT}.")
+    return f"{SHARED}.{rest}" if owner is None else f"{OWN}.{token(owner)}.{rest}"

@@ -1,0 +1,1 @@
+"""Socket.IO: what clients hear, and how it reaches them."""

@@ -1,0 +1,12 @@
+"""The whole surface: every HTTP route and every live update, joined from the kinds."""
+
+from gateway.routes import Live, Part, Route
+from gateway.surface import audit, call, slot, trunk, user
+
+ROUTES: tuple[Route, ...] = (*user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES)
+LIVE: tuple[Live, ...] = (call.LIVE, slot.LIVE, trunk.LIVE)
+
+
+def routes_of(part: Part) -> tuple[Route, ...]:
+    """What one of the four ports serves: its own rows, and WORKSPACE everybody's."""
+    return tuple(route for route in ROUTES if part in (route.part, Part.WORKSPACE))

@@ -1,0 +1,128 @@
+"""Slots over HTTP, and what Socket.IO clients hear of one.
+
+A slot is in a call while the call on its phone is: that is derived from the call's events and tells who sees the slot
+no more of the call than its id and whose it is.
+"""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded
+from bus_schemas.fields import Utc
+from bus_schemas.slot import (
+    ADB_COMMAND,
+    CONFIGURE_SLOT,
+    GET_ADB_COMMAND,
+    GET_SLOT,
+    LIST_SLOTS,
+    LIST_UNASSIGNED,
+    REBOOT_DEVICE,
+    REMOVE_SLOT,
+    RESTART_SLOT,
+    SLOT,
+    SLOT_COMMAND_DONE,
+    SLOT_COMMAND_STARTED,
+    SLOT_CONFIGURED,
+    SLOT_LINKED,
+    SLOT_REMOVED,
+    SLOT_RESTARTING,
+    SLOT_TELEMETRY,
+    Metrics,
+    Network,
+    SlotCommandDone,
+    SlotCommandStarted,
+    SlotConfig,
+    SlotConfigured,
+    SlotLinked,
+    SlotRemoved,
+    SlotRestarting,
+    SlotStatus,
+    SlotTelemetry,
+)
+from gateway.routes import Live, Part, Route, shared_fields
+
+P = Part
+
+# fmt: off
+ROUTES = (
+    #     method    path                                          contract         status part
+    Route("GET",    "/api/slots",                                 LIST_SLOTS,      200, P.OTTB),
+    Route("POST",   "/api/slots",                                 CONFIGURE_SLOT,  200, P.OTTB, True),
+    Route("GET",    "/api/slots/unassigned",                      LIST_UNASSIGNED, 200, P.OTTB),
+    Route("GET",    "/api/slots/{slot}",                          GET_SLOT,        200, P.OTTB),
+    Route("DELETE", "/api/slots/{slot}",                          REMOVE_SLOT,     200, P.OTTB),
+    Route("POST",   "/api/slots/{slot}/restart",                  RESTART_SLOT,    202, P.OTTB, True),
+    Route("POST",   "/api/slots/{slot}/reboot-device",            REBOOT_DEVICE,   202, P.OTTB, True),
+    Route("POST",   "/api/slots/{slot}/adb-command",              ADB_COMMAND,     202, P.OTTB, True),
+    Route("GET",    "/api/slots/{slot}/adb-command/{command_id}", GET_ADB_COMMAND, 200, P.OTTB),
+)
+# fmt: on
+
+Change = Literal[
+    "configured", "removed", "linked", "restarting", "booked", "released", "command_started", "command_done",
+    "telemetry",
+]  # fmt: skip
+
+
+class SlotUpdate(Struct, frozen=True, kw_only=True):
+    """A slot has changed. `change` says how, and with it which other fields are there. `call_id`: the call that its
+    phone is in from now on, null for none. `id`: the slot's number again, under the name that lists use."""
+
+    slot: int
+    at: Utc
+    change: Change
+    id: int | UnsetType = UNSET
+    call_id: str | UnsetType | None = UNSET
+    user: str | UnsetType = UNSET
+    status: SlotStatus | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    config: SlotConfig | UnsetType = UNSET
+    by: str | UnsetType = UNSET
+    command_id: str | UnsetType = UNSET
+    command: str | UnsetType = UNSET
+    exit_code: int | UnsetType | None = UNSET
+    output: str | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
+    error: str | UnsetType | None = UNSET
+    device: str | UnsetType | None = UNSET
+    android: str | UnsetType | None = UNSET
+    metrics: Metrics | UnsetType = UNSET
+    network: Network | UnsetType = UNSET
+    external_call: bool | UnsetType = UNSET
+
+
+CHANGE: dict[type[Struct], Change] = {
+    SlotRemoved: "removed",
+    SlotLinked: "linked",
+    SlotRestarting: "restarting",
+    SlotCommandStarted: "command_started",
+    SlotCommandDone: "command_done",
+    SlotTelemetry: "telemetry",
+}
+
+
+def present(event: Struct) -> SlotUpdate | None:
+    """What an event says of a slot. None: nothing, as a call through a trunk."""
+    match event:
+        case CallDialing(trunk=None):
+            return SlotUpdate(slot=event.slot, at=event.at, change="booked", call_id=event.call_id, user=event.user)
+        case CallEnded(trunk=None):
+            return SlotUpdate(slot=event.slot, at=event.at, change="released", call_id=None)
+        case CallDialing() | CallEnded():
+            return None
+        case SlotConfigured():
+            return SlotUpdate(**shared_fields(event, SlotUpdate), change="configured", call_id=None)
+    fields = shared_fields(event, SlotUpdate)
+    return SlotUpdate(**fields, id=fields["slot"], change=CHANGE[type(event)])
+
+
+LIVE = Live(
+    SLOT,
+    SlotUpdate,
+    (
+        SLOT_CONFIGURED, SLOT_REMOVED, SLOT_LINKED, SLOT_RESTARTING, SLOT_COMMAND_STARTED, SLOT_COMMAND_DONE,
+        SLOT_TELEMETRY, CALL_DIALING, CALL_ENDED,
+    ),
+    present,
+)  # fmt: skip

@@ -1,0 +1,42 @@
+"""SIP trunks and what went through them over HTTP, and what Socket.IO clients hear of a trunk."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from bus_schemas.call import GET_CDR, GET_RECORDING, LIST_CDRS
+from bus_schemas.fields import TrunkName, Utc
+from bus_schemas.trunk import DIAL_PBX, PBX_STATUS, TRUNK, TRUNK_CHANGED, TrunkState
+from gateway.routes import Live, Part, Route, shared_fields
+
+P = Part
+
+# fmt: off
+ROUTES = (
+    #     method    path                            contract       status part
+    Route("GET",    "/api/pbx/status",               PBX_STATUS,    200, P.OTTB),
+    Route("POST",   "/api/pbx/dial",                 DIAL_PBX,      201, P.OTTB, True),
+    Route("GET",    "/api/pbx/cdr",                  LIST_CDRS,     200, P.OTTB, table=True),
+    Route("GET",    "/api/pbx/cdr/{call_id}",        GET_CDR,       200, P.OTTB),
+    Route("GET",    "/api/pbx/recordings/{call_id}", GET_RECORDING, 200, P.OTTB, file=True),
+)
+# fmt: on
+
+
+class TrunkUpdate(Struct, frozen=True, kw_only=True):
+    """A trunk has another state, reason or count of failures."""
+
+    trunk: TrunkName
+    at: Utc
+    state: TrunkState
+    reason: str | None
+    failed: int
+    change: Literal["changed"] = "changed"
+
+
+def present(event: Struct) -> TrunkUpdate:
+    """What an event says of its trunk."""
+    return TrunkUpdate(**shared_fields(event, TrunkUpdate))
+
+
+LIVE = Live(TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present)
