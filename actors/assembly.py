@@ -1,58 +1,29 @@
-"""The slots, trunks and calls of one host, put together from given parts. Names no adapter: `main.py` does that."""
+"""The features of one host, put together from given parts. Names no adapter: `main.py` does that."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
-from actors.call import gate
-from actors.call.actor import CallActor
-from actors.call.attempts import Attempts
-from actors.call.caps import Caps
-from actors.call.gate import Rules
-from actors.call.machine import Patience
-from actors.call.strays import Strays
-from actors.call.switchboard import Limits, Switchboard
+from actors.call.start import start as start_calls
+from actors.dialing.start import limits_of
+from actors.dialing.start import start as start_dialing
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.ownership import Lease, LeaseKeeper
+from actors.runtime.parts import Handlers, HostParts, Make, Parts
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
-from actors.settings import Dial, Settings, SettingsError
-from actors.slot.actor import MakePhone, SlotActor
-from actors.slot.pool import Pool
-from actors.slot.registry import Device, SlotRegistry
-from actors.trunk.actor import TrunkActor
-from actors.trunk.exchange import Exchange
-from actors.trunk.extensions import Extensions
+from actors.settings import Settings
+from actors.slot.actor import MakePhone
+from actors.slot.registry import Device
+from actors.slot.start import start as start_slots
 from actors.trunk.pbx import Pbx
-from bus_schemas.call import START_CALL, START_ON_SLOT
-from bus_schemas.host import CONFIGURE_ON_HOST, DIAL_ON_HOST, REMOVE_ON_HOST, START_ON_HOST, UNASSIGNED_ON_HOST
-from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT
-from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
+from actors.trunk.start import start as start_trunks
 
 SETTINGS_EVERY = 5.0  # seconds
-
-
-def rules_of(dial: Dial) -> Rules:
-    """The dial gate's rules. Raises SettingsError."""
-    numbers = set(dial.do_not_call)
-    try:
-        if dial.do_not_call_file:
-            numbers |= {line.strip() for line in Path(dial.do_not_call_file).read_text().splitlines() if line.strip()}
-        window = gate.parse_window(dial.hours)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"dial: {error}") from None
-    return Rules(
-        site_region=dial.site_region,
-        countries=frozenset(dial.countries),
-        do_not_call=frozenset(numbers),
-        window=window,
-        timezone=dial.timezone,
-    )
 
 
 @asynccontextmanager
@@ -70,101 +41,73 @@ async def running(
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors."""
-    pool = Pool()
-    caps = Caps(per_minute=settings.dial.user_calls_per_minute, at_once=settings.dial.user_concurrent_calls)
-    calls = settings.calls
-    patience = Patience(created=calls.created_timeout, hangup=calls.hangup_timeout, lost=calls.lost_timeout)
     async with AsyncExitStack() as stack:
-        lease = Lease(bus=bus, clock=clock, key=f"host.{settings.host}", holder=ids.new())
-        keeper = LeaseKeeper(lease=lease, on_lost=lost.set, on_regained=lambda: host.verify())
-        host = Host(
-            name=settings.host,
-            bus=bus,
-            clock=clock,
-            ids=ids,
-            ownership=keeper,
-            make={
-                "slot": lambda id, host: SlotActor(
-                    id=id, host=host, caps=caps, make_phone=make_phone, pool=pool
-                ),
-                "trunk": lambda id, host: TrunkActor(
-                    id=id, host=host, caps=caps, pbxs=pbxs, over=lambda *call: extensions.release(*call)
-                ),
-                "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
-            },
-        )
-        await keeper.start()
-        stack.push_async_callback(keeper.stop)
-        stack.push_async_callback(host.drain)
-        peers = Peers(host=host, problems=problems)
-        await peers.start()
-        stack.push_async_callback(peers.stop)
-        registry = SlotRegistry(
-            host=host, from_file=settings.slots, devices=devices, hubs=settings.hubs, peers=peers
-        )
-        rules = rules_of(settings.dial)
-        attempts = Attempts(host=host, caps=caps)
-        limits = Limits(
-            ring_timeout=calls.ring_timeout,
-            max_duration=calls.max_duration,
-            slot_calls_per_hour=settings.dial.slot_calls_per_hour,
-        )
-        switchboard = Switchboard(
-            host=host, pool=pool, rules=rules, attempts=attempts, limits=limits, regions=lambda: registry.regions,
-            peers=peers,
+        process = Parts(bus=bus, clock=clock, ids=ids)
+        parts = await start_host(process, stack, name=settings.host, on_lost=lost.set, problems=problems)
+        limits = limits_of(settings.dial)
+        await start_calls(parts, stack, settings=settings.calls)
+        slots = await start_slots(
+            parts, stack, configs=settings.slots, hubs=settings.hubs, counts=limits, make_phone=make_phone,
+            devices=devices,
         )  # fmt: skip
-        extensions = Extensions(host=host, calls_at_once=settings.dial.extension_calls)
-        exchange = Exchange(
-            host=host,
-            from_file=settings.trunks,
-            rules=rules,
-            attempts=attempts,
-            limits=limits,
-            extensions=extensions,
-            recording=frozenset(name for name, ami in settings.ami.items() if ami.recordings),
-            peers=peers,
+        trunks = await start_trunks(
+            parts, stack, configs=settings.trunks, ami=settings.ami, counts=limits, pbxs=pbxs
         )
-        host.serve_beside(START_ON_SLOT, switchboard.start_here)
-        host.serve_beside(DIAL_ON_TRUNK, exchange.dial_here)
-        host.serve_beside(HOLD_EXTENSION, extensions.hold)
-        stack.push_async_callback(registry.stop)
+        await start_dialing(
+            parts, stack, settings=settings.dial, calls=settings.calls, limits=limits, slots=slots, trunks=trunks
+        )
+        await serve(parts, stack)
+        yield parts.host
+
+
+async def start_host(
+    parts: Parts,
+    stack: AsyncExitStack,
+    *,
+    name: str,
+    on_lost: Callable[[], None],
+    problems: Callable[[], Iterable[Problem]],
+) -> HostParts:
+    """A host under its lease, with nothing in it yet."""
+    make: dict[str, Make] = {}
+    lease = Lease(bus=parts.bus, clock=parts.clock, key=f"host.{name}", holder=parts.ids.new())
+    keeper = LeaseKeeper(lease=lease, on_lost=on_lost, on_regained=lambda: host.verify())
+    host = Host(name=name, bus=parts.bus, clock=parts.clock, ids=parts.ids, ownership=keeper, make=make)
+    await keeper.start()
+    stack.push_async_callback(keeper.stop)
+    stack.push_async_callback(host.drain)
+    peers = Peers(host=host, problems=problems)
+    await peers.start()
+    stack.push_async_callback(peers.stop)
+    return HostParts(bus=parts.bus, clock=parts.clock, ids=parts.ids, host=host, peers=peers, make=make)
+
+
+async def serve(parts: HostParts, stack: AsyncExitStack) -> None:
+    """Own what the host is to own, then answer."""
+    host = parts.host
+    for registry in parts.registries:
         await registry.start()
-        await exchange.start()
-        host.serving = True
-        service = Service(
-            bus=bus,
-            queue="host",
-            handlers={
-                START_CALL: switchboard.start_call,
-                DIAL_PBX: exchange.dial,
-                CONFIGURE_SLOT: registry.configure,
-                REMOVE_SLOT: registry.remove,
-                LIST_UNASSIGNED: registry.unassigned,
-            },
-        )
-        own = Service(
-            bus=bus,
-            queue="",
-            handlers={
-                START_ON_HOST: switchboard.start_on_host,
-                DIAL_ON_HOST: exchange.dial_on_host,
-                CONFIGURE_ON_HOST: registry.configure_on_host,
-                REMOVE_ON_HOST: registry.remove_on_host,
-                UNASSIGNED_ON_HOST: registry.unassigned_on_host,
-            },
-            fields={"host": host.name},
-        )
-        for each in (own, service):
-            await each.start()
-            stack.push_async_callback(each.stop)
-        Strays(host=host).start()
-        host.spawn(_bring_up_to_date(host, registry, exchange))
-        yield host
+    host.serving = True
+    services = (
+        Service(bus=parts.bus, queue="", handlers=_joined(parts.this_host), fields={"host": host.name}),
+        Service(bus=parts.bus, queue="host", handlers=_joined(parts.any_host)),
+    )
+    for service in services:
+        await service.start()
+        stack.push_async_callback(service.stop)
+    for work in parts.background:
+        host.spawn(work())
+    host.spawn(_bring_up_to_date(parts))
 
 
-async def _bring_up_to_date(host: Host, registry: SlotRegistry, exchange: Exchange) -> None:
+def _joined(tables: Sequence[Handlers]) -> Handlers:
+    """What uses other features before what it uses."""
+    return {rpc: handler for table in reversed(tables) for rpc, handler in table.items()}
+
+
+async def _bring_up_to_date(parts: HostParts) -> None:
     """Apply changed settings that had to wait for a call to end."""
     while True:
-        await host.pause(SETTINGS_EVERY)
-        await registry.bring_up_to_date()
-        await exchange.bring_up_to_date()
+        await parts.host.pause(SETTINGS_EVERY)
+        for registry in parts.registries:
+            await registry.bring_up_to_date()

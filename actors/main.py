@@ -10,7 +10,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from asyncio import Event
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -29,105 +30,31 @@ from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
-from actors.audit.audit import Audit
-from actors.ledger.ledger import Ledger
-from actors.point import keys
-from actors.point.bus_login import BusLogin
-from actors.point.keys import ensure_keys, write_secret
-from actors.point.point import Point
+from actors.audit.start import start as start_audit
+from actors.ledger.start import start as start_ledger
+from actors.point.start import start as start_point
+from actors.point.start import start_bus_login
 from actors.runtime import memory
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
+from actors.runtime.host import Host
 from actors.runtime.logging import configure
-from actors.settings import Settings, SettingsError, load
+from actors.runtime.parts import Parts
+from actors.runtime.problems import Problem
+from actors.runtime.settings import SettingsError
+from actors.settings import Settings, load
 from actors.slot.registry import adb_name
 from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
 
+Problems = Callable[[], Iterable[Problem]]
+
 THREAD_TURN = 0.0005  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
-KEY_LOOK, KEY_SLACK = 3600.0, 24 * 3600.0  # seconds
 NAMED = 20  # entries of another host that the log names
-SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
 
-async def start_ledger(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Ledger:
-    ledger = Ledger(bus=bus, repository=SqliteLedger(settings.ledger))
-    await ledger.start()
-    stack.push_async_callback(ledger.stop)
-    return ledger
-
-
-async def start_audit(bus: Bus, stack: AsyncExitStack) -> Audit:
-    audit = Audit(bus=bus, clock=SystemClock(), ids=RandomIds())
-    await audit.start()
-    stack.push_async_callback(audit.stop)
-    return audit
-
-
-async def start_point(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Point:
-    passwords = Passwords()
-    stack.callback(passwords.close)
-    point = Point(
-        bus=bus,
-        clock=SystemClock(),
-        ids=RandomIds(),
-        passwords=passwords,
-        keys=ensure_keys(settings.state),
-        auth=settings.auth,
-    )
-    await point.start()
-    stack.push_async_callback(point.stop)
-    await seed(point, settings)
-    renewing = asyncio.get_running_loop().create_task(renew_keys(settings))
-    stack.callback(renewing.cancel)
-    return point
-
-
-async def start_bus_login(
-    settings: Settings, point: Point, stack: AsyncExitStack, on_closed: Callable[[], None]
-) -> None:
-    """Let other systems in with their POINT identity, where the server asks for it."""
-    given = settings.bus_login
-    if given.user is None or given.issuer_seed is None:
-        return
-    connections = []
-    for user, password in ((given.user, given.password), (given.sys_user, given.sys_password)):
-        nats = msgspec.structs.replace(settings.nats, user=user, password=password)
-        bus = await connect(nats, name="bus login", on_closed=on_closed)
-        stack.push_async_callback(bus.close)
-        connections.append(bus)
-    auth, sys_bus = connections
-    login = BusLogin(auth=auth, sys=sys_bus, admit=point.admit_on_bus, seed=given.issuer_seed, clock=SystemClock())
-    await login.start()
-    stack.push_async_callback(login.stop)
-    point.journal.on_void = login.void
-
-
-async def renew_keys(settings: Settings) -> None:
-    """Replace the signing key in time; what the old one signed stays good until it ends by itself."""
-    while True:
-        keys.renew(
-            settings.state,
-            after=settings.auth.key_seconds,
-            keep=settings.auth.session_seconds + KEY_SLACK,
-            now=SystemClock().now().timestamp(),
-        )
-        await asyncio.sleep(KEY_LOOK)
-
-
-async def seed(point: Point, settings: Settings) -> None:
-    """The first users: `admin` with a password of its own, and in the sandbox the documented operator."""
-    password = secrets.token_urlsafe(12)
-    must_change = settings.auth.change_at_first_login and not settings.sandbox.enabled
-    if await point.seed("admin", password, "admin", must_change=must_change):
-        write_secret(settings.state / "admin-password", f"{password}\n".encode())
-        log.info("user admin created; the password is in the state folder", file="admin-password")
-    if settings.sandbox.enabled:
-        await point.seed(*SANDBOX_OPERATOR)
-
-
-async def before(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+async def before(stopped: Event, work: Coroutine[Any, Any, None]) -> bool:
     """Whether the work was done before somebody stopped us."""
     tasks = [asyncio.ensure_future(each) for each in (work, stopped.wait())]
     try:
@@ -141,9 +68,74 @@ async def before(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> boo
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def start_actors(
+    settings: Settings,
+    parts: Parts,
+    stack: AsyncExitStack,
+    *,
+    tracker: DeviceTracker,
+    problems: Problems,
+    lost: Event,
+) -> Host:
+    """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
+
+    def make_phone(config: SlotConfig) -> AdbPhone:
+        return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker)
+
+    pbxs = {}
+    for name, ami in settings.ami.items():
+        pbxs[name] = Asterisk(name, ami, prefix=f"ottb-{settings.host}-{secrets.token_hex(4)}")
+        pbxs[name].start()
+        stack.push_async_callback(pbxs[name].stop)
+    host = running(
+        settings,
+        bus=parts.bus,
+        clock=parts.clock,
+        ids=parts.ids,
+        make_phone=make_phone,
+        devices=tracker.devices,
+        pbxs=pbxs,
+        lost=lost,
+        problems=problems,
+    )
+    return await stack.enter_async_context(host)
+
+
+async def start_site(
+    settings: Settings, parts: Parts, stack: AsyncExitStack, *, on_closed: Callable[[], None]
+) -> Problems:
+    """What any host of a site may answer: the audit, POINT and the records. Returns what tells their problems."""
+    passwords = Passwords()
+    stack.callback(passwords.close)
+
+    async def connect_as(user: str | None, password: str | None) -> Bus:
+        nats = msgspec.structs.replace(settings.nats, user=user, password=password)
+        bus = await connect(nats, name="bus login", on_closed=on_closed)
+        stack.push_async_callback(bus.close)
+        return bus
+
+    audit = await start_audit(parts, stack)
+    sandbox = settings.sandbox.enabled
+    point = await start_point(
+        parts, stack, settings=settings.auth, passwords=passwords, state=settings.state, sandbox=sandbox
+    )
+    await start_bus_login(parts, stack, settings=settings.bus_login, point=point, connect=connect_as)
+    ledger = await start_ledger(parts, stack, repository=SqliteLedger(settings.ledger))
+    return lambda: [*audit.problems(), *point.problems(), *ledger.problems()]
+
+
+def say_up(settings: Settings, host: Host) -> None:
+    """Log what runs here, and what is set but left to others."""
+    for other, names in settings.whose().items():
+        if other != settings.host:
+            what = "entries of the settings are left to another host"
+            log.info(what, host=other, count=len(names), entries=names[:NAMED])
+    log.info("actor host is up", host=settings.host, slots=len(host.all("slot")), trunks=len(host.all("trunk")))
+
+
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM. Returns the exit code: 1 asks the supervisor for a fresh process."""
-    stopped, closed, lost = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    stopped, closed, lost = Event(), Event(), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     settings.state.mkdir(parents=True, exist_ok=True)
@@ -158,37 +150,11 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(bus.close)
         tracker.start()
         stack.push_async_callback(tracker.stop)
-        audit = await start_audit(bus, stack)
-        point = await start_point(settings, bus, stack)
-        await start_bus_login(settings, point, stack, closed.set)
-        ledger = await start_ledger(settings, bus, stack)
-
-        def make_phone(config: SlotConfig) -> AdbPhone:
-            return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker)
-
-        pbxs = {}
-        for name, ami in settings.ami.items():
-            pbxs[name] = Asterisk(name, ami, prefix=f"ottb-{settings.host}-{secrets.token_hex(4)}")
-            pbxs[name].start()
-            stack.push_async_callback(pbxs[name].stop)
-        host = running(
-            settings,
-            bus=bus,
-            clock=SystemClock(),
-            ids=RandomIds(),
-            make_phone=make_phone,
-            devices=tracker.devices,
-            pbxs=pbxs,
-            lost=lost,
-            problems=lambda: [*audit.problems(), *point.problems(), *ledger.problems()],
-        )
-        ours = await stack.enter_async_context(host)
-        for other, names in settings.whose().items():
-            if other != settings.host:
-                what = "entries of the settings are left to another host"
-                log.info(what, host=other, count=len(names), entries=names[:NAMED])
+        parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
+        problems = await start_site(settings, parts, stack, on_closed=closed.set)
+        host = await start_actors(settings, parts, stack, tracker=tracker, problems=problems, lost=lost)
         memory.settle()
-        log.info("actor host is up", host=settings.host, slots=len(ours.all("slot")), trunks=len(ours.all("trunk")))
+        say_up(settings, host)
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

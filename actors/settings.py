@@ -1,7 +1,8 @@
 """All settings: one frozen struct, read in the order defaults < TOML file < environment < arguments.
 
 An environment variable `OTTB_<SECTION>__<NAME>` sets one value (`OTTB_HTTP__OTTB_PORT=9083`); with the ending
-`__FILE` it names a file that holds the value, for secrets. Nothing else reads the environment.
+`__FILE` it names a file that holds the value, for secrets. Nothing else reads the environment. The sections stand with
+what they set (`actors/<feature>/settings.py`); this file puts them together.
 """
 
 import tomllib
@@ -13,38 +14,19 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.call.settings import Calls
+from actors.dialing.settings import Dial
+from actors.point.settings import Auth, BusLogin
+from actors.runtime.settings import Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
-from bus_schemas.fields import HostName, Region
+from actors.slot.settings import Adb
+from actors.trunk.settings import Ami
+from bus_schemas.fields import HostName
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
 PREFIX = "OTTB_"
 LOCAL = "local"  # the name of a host that nobody has named
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(gt=0)]
-
-
-class SettingsError(Exception):
-    """A setting is wrong. The message names it and says what was expected."""
-
-
-class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`url` set: an existing server is used, with `user` and `password`. Else one is started on `host` and `port`."""
-
-    url: str | None = None
-    host: str = "127.0.0.1"
-    port: Port = 14222
-    websocket_port: Port = 14280
-    user: str | None = None
-    password: str | None = None
-
-
-class Adb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Our own adb server: never the one on 5037, which any tool may kill."""
-
-    host: str = "127.0.0.1"
-    port: Port = 15037
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,48 +38,6 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ottb_port: Port = 8083
     workspace_port: Port = 3000
     cors_origins: tuple[str, ...] = ()
-
-
-class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rules of the dial gate. `countries` empty: only the SIM's own. `hours`: "08:00-21:00" in `timezone`, or
-    empty for always. Caps: calls started per minute and calls at once by one user, calls per hour on one slot, trunk
-    calls at once with one slot's extension."""
-
-    site_region: Region = "UA"
-    countries: tuple[Region, ...] = ()
-    do_not_call: tuple[str, ...] = ()
-    do_not_call_file: str | None = None
-    hours: str = ""
-    timezone: str = "UTC"
-    user_calls_per_minute: Annotated[int, Meta(ge=1)] = 600
-    user_concurrent_calls: Annotated[int, Meta(ge=1)] = 200
-    slot_calls_per_hour: Annotated[int, Meta(ge=1)] = 240
-    extension_calls: Annotated[int, Meta(ge=1)] = 1
-
-
-class Calls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The patience of calls, in seconds. `created`: the phone must show the call, and no order to dial is under way
-    longer; `lost`: an unreachable phone."""
-
-    ring_timeout: Seconds = 60.0
-    max_duration: Seconds = 4 * 3600.0
-    created_timeout: Annotated[float, Meta(ge=13)] = 15.0
-    hangup_timeout: Seconds = 5.0
-    lost_timeout: Seconds = 30.0
-
-
-class Ami(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One Asterisk and how it is spoken to. A slot's extension is `<slot>@<context>` there, or, where `context` is
-    empty, the PJSIP endpoint `endpoint` (`{slot}` is the number). `recordings`: the folder with the recordings of this
-    PBX, as this machine sees it; empty: none are made."""
-
-    host: str = "127.0.0.1"
-    port: Port = 5038
-    user: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$(?!\n)")] = "ottb"
-    secret: Annotated[str, Meta(pattern=r"^[!-~]{1,128}$(?!\n)")] | None = None
-    context: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")] = "ottb-slots"
-    endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}(\{slot\})?[A-Za-z0-9_-]{0,32}$(?!\n)")] = "slot{slot}"
-    recordings: str = ""
 
 
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,32 +53,6 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sip_port: Port = 16060
     asterisk: bool = True
     time_scale: Annotated[float, Meta(gt=0)] = 1.0
-
-
-class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tokens and sessions, in seconds. `key_seconds`: the age at which the key that signs is replaced.
-    `change_at_first_login`: a password that somebody else has set must be changed before anything else."""
-
-    token_seconds: Annotated[int, Meta(ge=1)] = 3600
-    session_seconds: Annotated[int, Meta(ge=1)] = 7 * 24 * 3600
-    key_seconds: Annotated[int, Meta(ge=60)] = 30 * 24 * 3600
-    min_password: Annotated[int, Meta(ge=1)] = 8
-    change_at_first_login: bool = True
-
-
-class BusLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How other systems log in to the bus with their POINT identity. `user` answers the server's questions (auth
-    callout), `sys_user` ends connections whose rights have changed, `issuer_seed` signs. Empty: nobody can."""
-
-    user: str | None = None
-    password: str | None = None
-    sys_user: str | None = None
-    sys_password: str | None = None
-    issuer_seed: str | None = None
-
-
-class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    level: str = "info"
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

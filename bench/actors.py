@@ -13,11 +13,12 @@ from actors.adapters.nats_bus import NatsBus
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
-from actors.call.caps import Caps
+from actors.dialing.limits import CallLimits
+from actors.dialing.settings import Dial
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
-from actors.settings import Dial, Settings
+from actors.settings import Settings
 from actors.slot.actor import SlotActor
 from actors.slot.pool import Pool
 from bench.bus import Owned, _phone
@@ -76,14 +77,14 @@ async def _idle(folder: Path) -> Row:
         bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="bench")
         stack.push_async_callback(bus.close)
         await bus.ensure_streams()
-        pool, caps = Pool(), Caps(per_minute=1000, at_once=1000)
+        pool, limits = Pool(), CallLimits(per_minute=1000, at_once=1000)
         host = Host(
             name="bench",
             bus=bus,
             clock=SystemClock(),
             ids=RandomIds(),
             ownership=Owned(),
-            make={"slot": lambda id, host: SlotActor(id=id, host=host, caps=caps, make_phone=_phone, pool=pool)},
+            make={"slot": lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=pool)},
         )
         await host.activate_all("slot", [str(number) for number in range(90_000, 90_200)])  # warm what is shared
         gc.collect()

@@ -18,7 +18,7 @@ from actors.adapters.adb import AdbClient, LongShell
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.android_orders import dial_line
-from actors.slot.phone import CallSeen
+from actors.telephony.reports import CallSeen
 from bench.parts import adb_server, free_port, process, python
 from bench.table import Row
 

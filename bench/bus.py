@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
-from actors.call.caps import Caps
+from actors.dialing.limits import CallLimits
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.slot.actor import SlotActor
@@ -42,14 +42,14 @@ async def measure(folder: Path) -> list[Row]:
         bus = await NatsBus.connect(url, name="bench")
         stack.push_async_callback(bus.close)
         await bus.ensure_streams()
-        caps = Caps(per_minute=1000, at_once=1000)
+        limits = CallLimits(per_minute=1000, at_once=1000)
         host = Host(
             name="bench",
             bus=bus,
             clock=SystemClock(),
             ids=RandomIds(),
             ownership=Owned(),
-            make={"slot": lambda id, host: SlotActor(id=id, host=host, caps=caps, make_phone=_phone, pool=Pool())},
+            make={"slot": lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=Pool())},
         )
         ids = [str(number) for number in range(1, AT_ONCE + 1)]
         await host.activate_all("slot", ids)

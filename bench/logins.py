@@ -11,8 +11,8 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.point.keys import ensure_keys
 from actors.point.point import Point
+from actors.point.settings import Auth
 from actors.runtime.context import Context
-from actors.settings import Auth
 from bench.table import Row
 from bus_schemas.errors import Refusal
 from bus_schemas.user import Login

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from actors.settings import Settings, SettingsError, load
+from actors.runtime.settings import SettingsError
+from actors.settings import Settings, load
 
 CONFIG = click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML)."

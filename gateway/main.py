@@ -22,7 +22,8 @@ from actors.point.keys import KeyRing
 from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
-from actors.settings import Settings, SettingsError, load
+from actors.runtime.settings import SettingsError
+from actors.settings import Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.bus_api import BusApi

@@ -19,15 +19,30 @@ ALLOWED = {
 }
 GATEWAY_USES = ("actors.runtime", "actors.adapters", "actors.point.tokens", "actors.point.keys", "actors.settings")
 
+# What each folder of the actors may import of the others; those that are not named here join them.
+FOLDERS = {
+    "runtime": set[str](),
+    "telephony": {"runtime"},
+    "slot": {"runtime", "telephony"},
+    "trunk": {"runtime", "telephony"},
+    "call": {"runtime", "telephony"},
+    "dialing": {"runtime", "telephony", "slot", "trunk", "call"},
+    "point": {"runtime"},
+    "audit": {"runtime"},
+    "ledger": {"runtime"},
+}
+
 PURE = [
     *ROOT.glob("actors/*/machine.py"),
+    *ROOT.glob("actors/*/record.py"),
     *(ROOT / name for name in (
-        "actors/call/gate.py", "actors/call/caps.py", "actors/slot/pool.py", "actors/call/line.py",
+        "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py",
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
         "actors/runtime/decision.py", "actors/sandbox.py", "gateway/openapi.py", "gateway/routes.py",
         "simulators/carrier/dialplan.py", "simulators/carrier/rules.py", "simulators/phone/dumps.py",
         "simulators/phone/shell.py", "simulators/phone/telephony.py",
     )),
+    *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "orders", "reports")),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip
 IMPURE = {"asyncio", "time", "random", "uuid", "os", "socket", "secrets", "nats", "aiohttp", "sqlite3", "structlog",
@@ -49,6 +64,18 @@ def test_imports_point_one_way(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         ours = {name.split(".")[0] for name in _imports(path)} & set(PACKAGES)
         assert ours <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {ours - ALLOWED[package]}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_folders_of_the_actors_point_one_way(folder: str) -> None:
+    for path in (ROOT / "actors" / folder).rglob("*.py"):
+        used = {name.split(".")[1] for name in _imports(path) if name.startswith("actors.")}
+        assert used <= FOLDERS[folder] | {folder}, f"{path.relative_to(ROOT)} imports {used - FOLDERS[folder]}"
+
+
+def test_every_folder_of_the_actors_has_its_place() -> None:
+    folders = {path.name for path in (ROOT / "actors").iterdir() if (path / "__init__.py").exists()}
+    assert folders == FOLDERS.keys() | {"adapters"}
 
 
 def test_the_gateway_uses_ports_and_adapters_only() -> None:

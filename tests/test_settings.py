@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.settings import Settings, SettingsError, load
+from actors.runtime.settings import SettingsError
+from actors.settings import Settings, load
 
 ENTRIES = """
 [[slots]]

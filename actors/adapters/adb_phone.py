@@ -22,12 +22,7 @@ from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, Device
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
 from actors.slot.phone import (
-    CallPhase,
-    CallSeen,
     HealthRead,
-    Link,
-    LinkChanged,
-    Look,
     PhoneBusy,
     PhoneError,
     PhoneRefused,
@@ -35,8 +30,8 @@ from actors.slot.phone import (
     PhoneUnreachable,
     Report,
     ShellResult,
-    newer,
 )
+from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look, newer
 from bus_schemas.call import EndReason
 
 log = structlog.get_logger()
@@ -130,7 +125,7 @@ class AdbPhone:
 
     async def dial(self, number: str, call_id: str, wanted: Callable[[], bool]) -> None:
         if not NUMBER.match(number):
-            raise ValueError("only an E.164 number that passed the gate may reach a phone")
+            raise ValueError("only an E.164 number that passed the dial rules may reach a phone")
         if not CALL_ID.match(call_id):
             raise ValueError("only a token may reach a phone as a call's id")
         if not self._claimed:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from actors.adapters.phone_clock import Aged, Clock, Memory, ages_of, clock_of
-from actors.slot.phone import CallPhase, LiveCall, Look, Noted, PastCall
+from actors.telephony.reports import CallPhase, LiveCall, Look, Noted, PastCall
 from bus_schemas.call import EndReason
 
 SECTION = "@@"  # what the batched commands print between their parts

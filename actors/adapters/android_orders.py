@@ -12,7 +12,7 @@ import re
 from enum import Enum
 
 from actors.adapters.android import NOTE
-from actors.slot.phone import CallPhase, Look
+from actors.telephony.reports import CallPhase, Look
 
 # Calls in any state but DISCONNECTED and ABORTED, and the titles between which they are listed (`CallsManager.dump`).
 # A `-` stands before whatever the history quotes.

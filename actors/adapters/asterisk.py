@@ -15,10 +15,8 @@ import structlog
 from msgspec import Struct
 
 from actors.adapters.ami import AmiClient, AmiError, AmiMessage, AmiRefused, AmiUncertain, Unsendable
-from actors.settings import Ami
-from actors.slot.phone import CallPhase, CallSeen, LiveCall, Look
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look
 from actors.trunk.pbx import (
-    CdrSeen,
     Contact,
     ContactSeen,
     Originate,
@@ -30,6 +28,7 @@ from actors.trunk.pbx import (
     PbxUnreachable,
     RegistrationSeen,
 )
+from actors.trunk.settings import Ami
 from bus_schemas.call import EndReason
 from bus_schemas.trunk import TrunkConfig
 

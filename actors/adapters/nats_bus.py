@@ -39,7 +39,7 @@ from actors.runtime.bus import (
     Size,
     Unsubscribe,
 )
-from actors.settings import Nats
+from actors.runtime.settings import Nats
 
 log = structlog.get_logger()
 

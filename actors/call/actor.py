@@ -3,14 +3,16 @@
 from typing import Any, ClassVar
 
 from actors.call import machine
-from actors.call.line import Began, Drop, Holder, over_of
-from actors.call.machine import Attempt, Call, Patience
+from actors.call.machine import Call, CallTimeouts
 from actors.runtime.actor import Actor, NotOurs, Outcome
 from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision
 from actors.runtime.host import Host
+from actors.telephony.line import Began, Holder, over_of
+from actors.telephony.line_call import LineCall
+from actors.telephony.orders import Drop, Fences
 from bus_schemas.call import (
     CALL,
     CALL_DIALING,
@@ -22,7 +24,6 @@ from bus_schemas.call import (
     EndCall,
     GetCall,
     Phase,
-    line_name,
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import ROOT
@@ -35,19 +36,18 @@ NO_LINE = "slot-0"  # of a call of which nothing is on record
 KEEP_ENDED = 5.0  # seconds an ended call still answers for itself, until the records surely have it
 
 
-class CallActor(Actor[Call]):
+class CallActor(LineCall[Call]):
     """One call, beside its slot."""
 
-    kind: ClassVar[str] = "call"
     state_type: ClassVar[Any] = Call
     topics: ClassVar[Any] = topics_of("call")
     commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
 
-    __slots__ = ("_began", "_begun", "_line", "_patience", "_retiring")
+    __slots__ = ("_began", "_begun", "_line", "_retiring", "_timeouts")
 
-    def __init__(self, *, id: str, host: Host, patience: Patience) -> None:
+    def __init__(self, *, id: str, host: Host, timeouts: CallTimeouts) -> None:
         super().__init__(id=id, host=host)
-        self._patience = patience
+        self._timeouts = timeouts
         self._retiring = False
         self._line: str | None = None
         self._began = 0  # the sequence of its attempt
@@ -62,7 +62,7 @@ class CallActor(Actor[Call]):
         call = self._seen_by(context)
         if context.user != call.user and not context.may(Action.CALL_END_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The call was started by somebody else.")
-        decision = machine.end(call, context.user, context.command_id, self._now(), self._patience)
+        decision = machine.end(call, context.user, context.command_id, self._now(), self._timeouts)
         return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
 
     def _seen_by(self, context: Context) -> Call:
@@ -86,14 +86,12 @@ class CallActor(Actor[Call]):
 
     # --- the attempt
 
-    async def claim(self, order: Attempt, context: Context) -> None:
+    async def claim(self, attempt: CallDialing, fences: Fences, context: Context) -> None:
         """Write the attempt: the one write that begins a call. It claims the command's id over all lines and hosts,
         and its line. Raises Fenced when the id is taken, BusError when nobody knows whether it was written."""
-        self._line = line_name(order.slot, order.trunk)
-        decision = machine.attempt(order, self._now(), self._patience)
-        (event,) = decision.events
-        await self._record(event, {}, context)
-        self._begun = decision
+        self._line = attempt.line
+        await self._record(attempt, {}, context)
+        self._begun = machine.begin(attempt, fences, self._timeouts)
 
     def go_on(self) -> None:
         """Now that commands for it are heard: have the line dial."""
@@ -102,8 +100,16 @@ class CallActor(Actor[Call]):
             self._perform_all(begun)
 
     def on(self, line: str) -> None:
-        """The line that this call must be on."""
         self._line = line
+
+    @property
+    def to_be_dialled(self) -> bool:
+        call = self.state
+        return call is not None and call.placing and call.phase is Phase.DIALING and call.ending_by is None
+
+    @property
+    def is_ending(self) -> bool:
+        return self.state is not None and self.state.ending_by is not None
 
     def follow_after(self, former: Actor[Any]) -> None:
         if isinstance(former, CallActor):
@@ -181,7 +187,7 @@ class CallActor(Actor[Call]):
         return machine.evolve(state, event)
 
     def observe(self, report: Any, now: Moment) -> Decision[Any]:
-        return machine.observe(self.state, report, now, self._patience)
+        return machine.observe(self.state, report, now, self._timeouts)
 
     def barrier(self, now: Moment, epoch: int) -> CallAdopted:
         """Also for a call of which nothing is on record: its attempt, should it still be under way, is then void."""
@@ -193,7 +199,7 @@ class CallActor(Actor[Call]):
 
     def resume(self, now: Moment) -> Decision[Any]:
         self._tell_line_what_is_on_record()
-        return machine.resume(self.state, now, self._patience)
+        return machine.resume(self.state, now, self._timeouts)
 
     def timers_kept(self) -> frozenset[str]:
         return machine.TIMERS[self.state.phase] if self.state is not None else frozenset()

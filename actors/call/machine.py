@@ -3,15 +3,15 @@
     dialing --> alerting --> connected --> ended
        \\____________\\____________________/
 
-Theory of operation. The attempt is on record before the phone is told (`Attempt` -> CallDialing -> Dial). From then
+Theory of operation. The attempt is on record before the phone is told (CallDialing, then `Dial`). From then
 on only the phone, or the PBX, knows the truth, so every doubt (no report in time, a lost link, a new owner after a
 crash) is settled by a look: a call that is up is adopted, one in the phone's history ends with what the phone says,
 and where the phone knows nothing the call ends `unknown`. Nothing here ever dials twice.
 
 What keeps a record from lying:
- * While an order to dial is under way, and for `Patience.created` where it is not known what became of it, the phone
-   may yet dial: nothing is concluded. Whoever cancels is heard at once, and the hang-up follows the first sight of
-   the call.
+ * While an order to dial is under way, and for `CallTimeouts.created` where it is not known what became of it, the
+   phone may yet dial: nothing is concluded. Whoever cancels is heard at once, and the hang-up follows the first sight
+   of the call.
  * A look says nothing about what happened after it was asked for.
  * A call that is up is never called over. Before a ring time-out hangs up it looks, and an answer always wins.
 No clock, no bus, no phone: the moment comes in as `now`, what must be done goes out as effects.
@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
 from actors.call.record import (
     RING_TIMEOUT,
     Call,
@@ -39,23 +38,28 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import (
+from actors.telephony.orders import Dial, Fences, HangUp, LookAt, Named, Release
+from actors.telephony.reports import (
     ORDER_LASTS,
     CallPhase,
     CallSeen,
+    CdrSeen,
+    DialAccepted,
+    DialFailed,
+    DialUncertain,
     Link,
     LinkChanged,
     LiveCall,
     Look,
+    Looked,
     PastCall,
     after,
     came_of,
     newer,
 )
-from actors.trunk.pbx import CdrSeen
-from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase, line_name
+from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase
 
-__all__ = ["Attempt", "Call", "Patience", "attempt", "end", "evolve", "line_of", "observe", "resume", "view"]
+__all__ = ["Call", "CallTimeouts", "begin", "end", "evolve", "line_of", "observe", "resume", "view"]
 
 # Timers, by name. A timer that is not in its phase's row is called off when the phase is entered. Looks are asked for
 # by the same names: the answer of a look that could not be had is asked for again by its timer.
@@ -74,7 +78,7 @@ EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
 
 
-class Patience(Struct, frozen=True, kw_only=True):
+class CallTimeouts(Struct, frozen=True, kw_only=True):
     """How long a call waits, in seconds. `created`: for the phone to show it, and longer than any order to dial can be
     under way; `lost`: for a phone out of reach."""
 
@@ -83,40 +87,10 @@ class Patience(Struct, frozen=True, kw_only=True):
     lost: float
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
-    """Place this call. The number has passed the dial gate and the line is held for it. `fences`: see `Dial`."""
-
-    call_id: str
-    slot: int
-    user: str
-    number: str
-    command_id: str
-    ring_timeout: float
-    max_duration: float
-    trace_id: str | None
-    fences: tuple[tuple[str, int], ...] = ()
-    after_ref: str | None = None
-    trunk: str | None = None
-    recording: str | None = None
+CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | DialAccepted | CdrSeen
 
 
-class DialFailed(Struct, frozen=True, kw_only=True):
-    """The order to dial was certainly not carried out."""
-
-    cause: str
-    reason: EndReason
-
-
-class DialUncertain(Struct, frozen=True, kw_only=True):
-    """The order was sent and no answer came. The look at the phone decides; it is not sent again."""
-
-    cause: str
-
-
-CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | Placed | CdrSeen
-
-
-def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
+def line_of(call: Call | CallDialing) -> tuple[str, str]:
     """Kind and id of the actor that works with the outside for this call: its trunk, else its slot."""
     return ("slot", str(call.slot)) if call.trunk is None else ("trunk", call.trunk)
 
@@ -124,38 +98,21 @@ def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
 # --- decide ---------------------------------------------------------------------------------------------------
 
 
-def attempt(order: Attempt, now: Moment, patience: Patience) -> Decision[CallEvent]:
-    """Record the attempt; the dial order goes out once that is safe."""
-    event = CallDialing(
-        line=line_name(order.slot, order.trunk),
-        call_id=order.call_id,
-        slot=order.slot,
-        user=order.user,
-        number=order.number,
-        at=now.at,
-        mono=now.mono,
-        boot=now.boot,
-        command_id=order.command_id,
-        ring_timeout=order.ring_timeout,
-        max_duration=order.max_duration,
-        trace_id=order.trace_id,
-        after_ref=order.after_ref,
-        trunk=order.trunk,
-        recording=order.recording,
-    )
-    dial = Dial(call_id=order.call_id, number=order.number, fences=order.fences, trace_id=order.trace_id)
-    kind, id = line_of(order)
+def begin(attempt: CallDialing, fences: Fences, timeouts: CallTimeouts) -> Decision[CallEvent]:
+    """Record the attempt, whose number has passed the dial rules and whose line is held for it; the order to dial goes
+    out once that is safe. `fences`: see `Dial`."""
+    kind, id = line_of(attempt)
     return Decision(
-        events=(event,),
+        events=(attempt,),
         effects=(
-            SetTimer(name=CREATED, seconds=patience.created),
-            SetTimer(name=RING, seconds=order.ring_timeout),
-            Tell(kind=kind, id=id, report=dial),
+            SetTimer(name=CREATED, seconds=timeouts.created),
+            SetTimer(name=RING, seconds=attempt.ring_timeout),
+            Tell(kind=kind, id=id, report=Dial(attempt=attempt, fences=fences)),
         ),
     )
 
 
-def end(call: Call, by: str, command_id: str, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def end(call: Call, by: str, command_id: str, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     """Hang up. A call that has ended or is being ended stays as it is, but an answer overrules a ring time-out, and
     nobody's wish. One that the phone has not shown yet is hung up when it does; if the order to dial has not left, it
     never will."""
@@ -164,10 +121,10 @@ def end(call: Call, by: str, command_id: str, now: Moment, patience: Patience) -
     event = CallEnding(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, by=by, command_id=command_id
     )
-    return Decision(state=_pressed(call, by), events=(event,), effects=_hang_up(call, patience))
+    return Decision(state=_pressed(call, by), events=(event,), effects=_hang_up(call, timeouts))
 
 
-def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def resume(call: Call | None, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     """A new owner's first steps: set the timers that are still running, and ask the phone."""
     if call is None:
         return NOTHING
@@ -178,24 +135,24 @@ def resume(call: Call | None, now: Moment, patience: Patience) -> Decision[CallE
     effects: list[Effect] = [_look(call, HANGUP if call.ending_by is not None else ASK)]
     if call.phase is Phase.CONNECTED and call.answered is not None:
         talked, _ = elapsed(call.answered, now)
-        effects.append(SetTimer(name=DURATION, seconds=max(call.max_duration - talked, 1.0)))
+        effects.append(SetTimer(name=DURATION, seconds=max(call.attempt.max_duration - talked, 1.0)))
     else:
-        effects.append(SetTimer(name=RING, seconds=max(call.ring_timeout - age, 1.0)))
+        effects.append(SetTimer(name=RING, seconds=max(call.attempt.ring_timeout - age, 1.0)))
     if call.phase is Phase.DIALING:
-        effects.append(SetTimer(name=CREATED, seconds=max(patience.created - age, 1.0)))
+        effects.append(SetTimer(name=CREATED, seconds=max(timeouts.created - age, 1.0)))
     if call.ref is not None:
         effects.append(_to_line(call, Named(call_id=call.call_id, ref=call.ref)))
     call = replace(call, placing=False, early=(), missed=None, resumed=now.mono, doubt=call.trunk is None)
     if call.ending_by is not None:
         call = _pressed(call, call.ending_by)
-        effects.append(SetTimer(name=HANGUP, seconds=patience.hangup))
+        effects.append(SetTimer(name=HANGUP, seconds=timeouts.hangup))
     return Decision(state=call, effects=tuple(effects))
 
 
 # --- observe --------------------------------------------------------------------------------------------------
 
 
-def observe(call: Call | None, report: CallReport, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     """What follows from a report. Late, foreign and repeated news mean nothing; they are never an error."""
     if call is None:
         return NOTHING
@@ -205,17 +162,17 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
         return NOTHING
     match report:
         case CallSeen():
-            return _seen(call, report, now, patience)
+            return _seen(call, report, now, timeouts)
         case Looked():
-            return _looked(call, report, now, patience)
+            return _looked(call, report, now, timeouts)
         case LinkChanged(link=Link.ONLINE):
             return Decision(effects=(CancelTimer(name=LOST),))
         case LinkChanged():
-            return Decision(effects=(SetTimer(name=LOST, seconds=patience.lost, keep=True),))
+            return Decision(effects=(SetTimer(name=LOST, seconds=timeouts.lost, keep=True),))
         case Elapsed():
-            return _elapsed(call, report, now, patience)
-        case Placed():
-            return _placed(call, report, now, patience)
+            return _elapsed(call, report, now, timeouts)
+        case DialAccepted():
+            return _accepted(call, report, now, timeouts)
         case DialFailed():
             return _over(call, now, reason=report.reason, cause=report.cause)
         case DialUncertain():
@@ -231,21 +188,21 @@ def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
     return Decision(state=replace(call, counted=cdr))
 
 
-def _placed(call: Call, placed: Placed, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _accepted(call: Call, accepted: DialAccepted, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     """The order has left. What the phone told meanwhile is looked at now: before, nobody could know whose call it was.
     The first call that came up after the order is ours; but where one was over before the order had left, somebody may
     have dialled it by hand while the order waited, and only the phone's note of the order tells."""
     before = call
     if any(early.seen.phase is CallPhase.DISCONNECTED for early in call.early):
-        return _doubtful(replace(call, after_ref=placed.after_ref))
-    call = replace(call, placing=False, early=(), after_ref=placed.after_ref)
+        return _doubtful(replace(call, after_ref=accepted.after_ref))
+    call = replace(call, placing=False, early=(), after_ref=accepted.after_ref)
     events: tuple[CallEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
     for early in before.early:
         if call.phase is Phase.ENDED:
             break
         late = early.seen.age + elapsed(early.heard, now)[0]
-        decision = _seen(call, replace(early.seen, age=late), now, patience)
+        decision = _seen(call, replace(early.seen, age=late), now, timeouts)
         events, effects = (*events, *decision.events), (*effects, *decision.effects)
         call = decision.state or call
         for event in decision.events:
@@ -273,7 +230,7 @@ def _is_ours(call: Call, seen: CallSeen) -> bool:
     return not seen.incoming and after(seen.ref, call.after_ref)
 
 
-def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     if not _is_ours(call, seen):
         return NOTHING
     if call.doubt and call.ref is None:
@@ -295,32 +252,32 @@ def _seen(call: Call, seen: CallSeen, now: Moment, patience: Patience) -> Decisi
         events = (alerting(call, happened),)
     elif seen.phase is CallPhase.ACTIVE and call.phase in (Phase.DIALING, Phase.ALERTING):
         events = (connected(call, happened, suspect=seen.suspect),)
-        effects = (*effects, SetTimer(name=DURATION, seconds=call.max_duration))
+        effects = (*effects, SetTimer(name=DURATION, seconds=call.attempt.max_duration))
         if call.ending_by == RING_TIMEOUT:  # the answer wins
             effects = (*effects, CancelTimer(name=HANGUP))
     if first and call.ending_by is not None:  # it was to be ended before it came up
         call = _pressed(call, call.ending_by)
-        effects = (*effects, *_hang_up(call, patience))
+        effects = (*effects, *_hang_up(call, timeouts))
     return Decision(state=call, events=events, effects=effects)
 
 
-def _looked(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
     if looked.look is None and looked.why == LOST:
-        return _lost(call, now, patience)
+        return _lost(call, now, timeouts)
     if looked.look is None:  # could not be asked: a lost link is told by itself
         return Decision(effects=again)
     live, past = _ours(call, looked.look, now)
     if live is not None:
-        return _found_live(call, live, looked, now, patience)
+        return _found_live(call, live, looked, now, timeouts)
     if past is not None and not (call.placing and call.ref is None):
         return _found_past(call, past, looked, now)
-    return _found_nothing(call, looked, now, patience)
+    return _found_nothing(call, looked, now, timeouts)
 
 
-def _lost(call: Call, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _lost(call: Call, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     """It has been out of reach for long, and still is."""
-    if (wait := _may_yet_dial(call, now, patience)) > 0:
+    if (wait := _may_yet_dial(call, now, timeouts)) > 0:
         return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
     reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
     return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
@@ -344,7 +301,7 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
     return (live[-1] if live else None), (past[-1] if past else None)
 
 
-def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
     suspect = live.suspect or _clocks_differ(call, live.created_age, now)
     seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
@@ -354,19 +311,19 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, patienc
     elif call.started.boot != now.boot:
         answered = None if live.answered_age is None else now.mono - live.answered_age
         call = replace(call, since=Since(now.mono - live.created_age, answered).or_before(call.since))
-    decision = _seen(call, seen, now, patience)
+    decision = _seen(call, seen, now, timeouts)
     known = decision.state or call
     if known.ref is None:  # while an order is under way, nobody knows whose it is
         return decision
     answered = any(moved(known, event).phase is Phase.CONNECTED for event in decision.events)
     if looked.why == RING and known.ending_by is None and known.phase is not Phase.CONNECTED and not answered:
-        ended = end(known, RING_TIMEOUT, f"{call.call_id}-ring", now, patience)
+        ended = end(known, RING_TIMEOUT, f"{call.call_id}-ring", now, timeouts)
         return Decision(
             state=ended.state, events=(*decision.events, *ended.events), effects=(*decision.effects, *ended.effects)
         )
     if looked.why == HANGUP and known.ending_by is not None and not (answered and known.ending_by == RING_TIMEOUT):
         known = replace(_pressed(known, known.ending_by), hangups=known.hangups + 1)
-        return Decision(state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, patience)))
+        return Decision(state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, timeouts)))
     return Decision(state=known, events=decision.events, effects=decision.effects)
 
 
@@ -392,10 +349,10 @@ def _clocks_differ(call: Call, created_age: float, now: Moment) -> bool:
     return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
 
 
-def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     rings = call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None
     again = (SetTimer(name=RING, seconds=ASK_AGAIN),) if looked.why == RING and rings else ()
-    wait = _may_yet_dial(call, replace(now, mono=looked.asked), patience)
+    wait = _may_yet_dial(call, replace(now, mono=looked.asked), timeouts)
     if wait > 0:
         return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
     if looked.asked <= call.heard:  # it was up after the look was asked for
@@ -411,12 +368,12 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) 
     return _over(call, now, reason=EndReason.TRUNK_LOST if lost else EndReason.UNKNOWN, cause=cause, unsure=True)
 
 
-def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> Decision[CallEvent]:
+def _elapsed(call: Call, timer: Elapsed, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
     match timer.name:
         case "ring" if call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None:
             return Decision(effects=(_look(call, RING),))
         case "duration":
-            return end(call, "max_duration", f"{call.call_id}-duration", now, patience)
+            return end(call, "max_duration", f"{call.call_id}-duration", now, timeouts)
         case "created" if call.ref is not None:
             return NOTHING
         case "created" | "hangup" | "gone" | "ask" | "lost":
@@ -432,7 +389,7 @@ def _never_left(call: Call, look: Look | None) -> bool:
     return same_boot and (look.order is None or look.order.call_id != call.call_id)
 
 
-def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
+def _may_yet_dial(call: Call, at: Moment, timeouts: CallTimeouts) -> float:
     """Seconds from then on in which the phone may yet dial. An order whose end is never told, since its line was begun
     afresh in between, cannot be under way longer than twice what an order takes; one of a former owner not longer
     than it takes from now on, whatever clocks say."""
@@ -442,7 +399,7 @@ def _may_yet_dial(call: Call, at: Moment, patience: Patience) -> float:
     if call.resumed is not None:
         waited = at.mono - call.resumed
         age = waited if suspect else max(age, waited)
-    return (2 if call.placing else 1) * patience.created - age
+    return (2 if call.placing else 1) * timeouts.created - age
 
 
 # --- what is ordered ------------------------------------------------------------------------------------------------
@@ -466,9 +423,9 @@ def _pressed(call: Call, by: str) -> Call:
     return replace(call, hung_up_for=by) if call.ref is not None else call
 
 
-def _hang_up(call: Call, patience: Patience) -> tuple[Effect, ...]:
+def _hang_up(call: Call, timeouts: CallTimeouts) -> tuple[Effect, ...]:
     """Order the end, if there is something to end yet, and look later whether it is."""
-    pause = patience.hangup * (1 if call.hangups < EAGER_HANGUPS else PATIENT)
+    pause = timeouts.hangup * (1 if call.hangups < EAGER_HANGUPS else PATIENT)
     order = (_to_line(call, HangUp(call_id=call.call_id, ref=call.ref)),) if call.ref is not None else ()
     return (*order, SetTimer(name=HANGUP, seconds=pause))
 

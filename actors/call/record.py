@@ -9,8 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment, elapsed, parse_utc
-from actors.slot.phone import CallSeen
-from actors.trunk.pbx import CdrSeen
+from actors.telephony.reports import CallSeen, CdrSeen
 from bus_schemas.call import (
     CallAdopted,
     CallAlerting,
@@ -23,7 +22,6 @@ from bus_schemas.call import (
     CallView,
     EndReason,
     Phase,
-    line_name,
     state_of,
     status_of,
 )
@@ -54,20 +52,13 @@ class Since(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One call as its events tell it. Only this owner's memory are: `ref` before it rings; `placing`: an order to
-    dial is under way, and `early` what the phone told meanwhile; `doubt`: what became of it only a look can tell;
-    `heard`: when the phone last told of it, `resumed`: when this owner took it over (seconds, monotonic); `since`;
-    `missed`: when the look was asked for that did not find it first; `hangups`, `hung_up_for`: how often and for whom
-    it was hung up; `counted`."""
+    """One call as its events tell it. `attempt`: what is known from its beginning, as it is on record. Only this
+    owner's memory are: `ref` before it rings; `placing`: an order to dial is under way, and `early` what the phone told
+    meanwhile; `doubt`: what became of it only a look can tell; `heard`: when the phone last told of it, `resumed`: when
+    this owner took it over (seconds, monotonic); `since`; `missed`: when the look was asked for that did not find it
+    first; `hangups`, `hung_up_for`: how often and for whom it was hung up; `counted`."""
 
-    call_id: str
-    slot: int
-    user: str
-    number: str
-    command_id: str
-    ring_timeout: float
-    max_duration: float
-    trace_id: str | None
+    attempt: CallDialing
     phase: Phase
     started: Moment
     rung: Moment | None = None
@@ -76,8 +67,6 @@ class Call(Struct, frozen=True, kw_only=True):
     ending_by: str | None = None
     ended: CallEnded | None = None
     after_ref: str | None = None
-    trunk: str | None = None
-    recording: str | None = None
     suspect: bool = False
     enriched: bool = False
     placing: bool = False
@@ -92,9 +81,25 @@ class Call(Struct, frozen=True, kw_only=True):
     counted: CdrSeen | None = None  # what the PBX counted, until the end is on record
 
     @property
+    def call_id(self) -> str:
+        return self.attempt.call_id
+
+    @property
     def line(self) -> str:
         """The line as the call's subjects name it."""
-        return line_name(self.slot, self.trunk)
+        return self.attempt.line
+
+    @property
+    def slot(self) -> int:
+        return self.attempt.slot
+
+    @property
+    def trunk(self) -> str | None:
+        return self.attempt.trunk
+
+    @property
+    def user(self) -> str:
+        return self.attempt.user
 
     @property
     def outside(self) -> str:
@@ -109,7 +114,9 @@ def evolve(call: Call | None, event: CallEvent) -> Call | None:
     """The call after an event. Its attempt is its first: an order to dial is under way from then on, until the line
     says what became of it, or a new owner finds out."""
     if isinstance(event, CallDialing):
-        return _begun(event)
+        return Call(
+            attempt=event, phase=Phase.DIALING, started=Moment.of(event), after_ref=event.after_ref, placing=True
+        )
     if call is None or isinstance(event, CallAdopted):
         return call
     return moved(call, event)
@@ -134,25 +141,6 @@ def moved(call: Call, event: CallEvent) -> Call:
             return replace(call, enriched=True, counted=None)
         case CallDialing() | CallAdopted():
             return call
-
-
-def _begun(event: CallDialing) -> Call:
-    return Call(
-        call_id=event.call_id,
-        slot=event.slot,
-        user=event.user,
-        number=event.number,
-        command_id=event.command_id,
-        ring_timeout=event.ring_timeout,
-        max_duration=event.max_duration,
-        trace_id=event.trace_id,
-        phase=Phase.DIALING,
-        started=Moment.of(event),
-        after_ref=event.after_ref,
-        trunk=event.trunk,
-        recording=event.recording,
-        placing=True,
-    )
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -228,7 +216,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         call_id=call.call_id,
         slot=call.slot,
         user=call.user,
-        number=call.number,
+        number=call.attempt.number,
         at=now.at,
         state=state_of(Phase.ENDED, answered=answered is not None, reason=reason),
         reason=reason,
@@ -240,9 +228,9 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         answer_time=answered.at if answered else None,
         ended_by=ended_by,
         clock_suspect=suspect or call.suspect,
-        trace_id=call.trace_id,
+        trace_id=call.attempt.trace_id,
         trunk=call.trunk,
-        recording=call.recording if answered else None,
+        recording=call.attempt.recording if answered else None,
         ref=call.ref,
     )
 
@@ -284,7 +272,7 @@ def view(call: Call) -> CallView:
     return CallView(
         call_id=call.call_id,
         slot=call.slot,
-        number=call.number,
+        number=call.attempt.number,
         status=status_of(state),
         start_time=call.started.at,
         end_time=ended.at if ended else None,
@@ -296,6 +284,6 @@ def view(call: Call) -> CallView:
         reason=ended.reason if ended else None,
         cause=ended.cause if ended else None,
         ending=call.ending_by is not None and ended is None,
-        trace_id=call.trace_id,
+        trace_id=call.attempt.trace_id,
         trunk=call.trunk,
     )

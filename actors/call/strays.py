@@ -5,12 +5,12 @@ ends.
 
 import structlog
 
-from actors.call.line import Settle
-from actors.call.line_actor import LineActor
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
+from actors.telephony.line_actor import LineActor
+from actors.telephony.orders import Settle
 from bus_schemas.call import OPEN_CALLS, OpenCalls
 from bus_schemas.errors import Refusal
 
@@ -26,10 +26,8 @@ class Strays:
         self._host = host
         self._missed: set[str] = set()  # calls that had no owner at the last look
 
-    def start(self) -> None:
-        self._host.spawn(self._run())
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Look until somebody cancels."""
         while True:
             await self._host.pause(LOOK_EVERY)
             try:

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from actors.point import machine, tokens
 from actors.point.journal import Journal
 from actors.point.machine import ENDED, SYSTEM, Asker, User
+from actors.point.settings import Auth
 from actors.point.throttle import Throttle, network
 from actors.point.tokens import Claims, TokenRefused
 from actors.runtime.bus import Bus, BusError
@@ -24,7 +25,6 @@ from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from actors.runtime.wire import Page
-from actors.settings import Auth
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.user import (

@@ -6,43 +6,33 @@ from typing import Any, ClassVar
 
 import structlog
 
-from actors.call.caps import Caps
-from actors.call.line import Dial, Looked, Placed
-from actors.call.line_actor import LineActor
-from actors.call.machine import DialFailed, DialUncertain
 from actors.runtime.actor import Outcome
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
-from actors.slot import machine, views
+from actors.slot import machine, record, views
 from actors.slot.machine import (
     CommandDone,
     Configure,
     EndCallOnPhone,
-    Live,
     LookAtPhone,
-    PlaceCall,
     RebootPhone,
     Reconnect,
     Remove,
     RunCommand,
-    Slot,
     Take,
     Taken,
     UsePhone,
 )
-from actors.slot.phone import (
-    Look,
-    Phone,
-    PhoneBusy,
-    PhoneError,
-    PhoneRefused,
-    PhoneUncertain,
-    PhoneUnreachable,
-)
-from actors.slot.pool import Place, Pool
+from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
+from actors.slot.pool import IdleSlot, Pool
+from actors.slot.record import Live, Slot
+from actors.telephony.line import CallCounts
+from actors.telephony.line_actor import LineActor
+from actors.telephony.orders import Dial
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
 from bus_schemas.call import EndReason
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal
@@ -97,8 +87,8 @@ class SlotActor(LineActor[Slot]):
 
     __slots__ = ("_make_phone", "_phone", "_pool", "live")
 
-    def __init__(self, *, id: str, host: Host, caps: Caps, make_phone: MakePhone, pool: Pool) -> None:
-        super().__init__(id=id, host=host, caps=caps)
+    def __init__(self, *, id: str, host: Host, counts: CallCounts, make_phone: MakePhone, pool: Pool) -> None:
+        super().__init__(id=id, host=host, counts=counts)
         self.live = NOTHING_YET
         self._make_phone = make_phone
         self._phone: Phone | None = None
@@ -158,7 +148,7 @@ class SlotActor(LineActor[Slot]):
     # --- the machine's place
 
     def evolve(self, state: Slot | None, event: Any) -> Slot | None:
-        return machine.evolve(state, event)
+        return record.evolve(state, event)
 
     def owner_on_record(self) -> str | None:
         return self.state.config.host if self.state is not None and not self.state.removed else None
@@ -178,7 +168,7 @@ class SlotActor(LineActor[Slot]):
 
     def remember(self, memory: Live) -> None:
         slot, before = self.state, self.live
-        foreign = slot is not None and machine.external(slot, memory) != machine.external(slot, before)
+        foreign = slot is not None and record.external(slot, memory) != record.external(slot, before)
         news = memory.health is not before.health or foreign
         self.live = memory
         if news:
@@ -188,7 +178,7 @@ class SlotActor(LineActor[Slot]):
         slot = self.state
         if slot is not None and self._live and not self.stands_in and machine.may_be_used(slot, self.live):
             config = slot.config
-            place = Place(slot=config.id, user=config.user, region=config.region, last_used=slot.last_used)
+            place = IdleSlot(slot=config.id, user=config.user, region=config.region, last_used=slot.last_used)
             self._pool.put(place)
         else:
             self._pool.drop(int(self.id))
@@ -206,8 +196,6 @@ class SlotActor(LineActor[Slot]):
         match effect:
             case UsePhone(config=config):
                 self.spawn(self._use_phone(config))
-            case PlaceCall(order=order):
-                self.spawn(self.place(order))
             case EndCallOnPhone():
                 self.spawn(self._hang_up(effect))
             case LookAtPhone():
@@ -232,7 +220,7 @@ class SlotActor(LineActor[Slot]):
             event = views.telemetry(self.state, self.live, self._now())
             await self._host.publish(SLOT_TELEMETRY, event, self.owners(self.state))
 
-    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+    async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         before = self.live.ref
 
         def leaves() -> bool:
@@ -243,7 +231,7 @@ class SlotActor(LineActor[Slot]):
 
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
-                await self._the_phone().dial(order.number, order.call_id, leaves)
+                await self._the_phone().dial(order.attempt.number, order.call_id, leaves)
         except PhoneUnreachable as error:
             if not self.wanted(order.call_id):
                 return self.withdrawn(order.call_id)
@@ -255,8 +243,9 @@ class SlotActor(LineActor[Slot]):
             return DialFailed(cause=str(error), reason=EndReason.UNKNOWN)
         except (PhoneUncertain, TimeoutError) as error:
             return DialUncertain(cause=str(error) or "no answer in time")
-        log.info("dialled", slot=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
-        return Placed(after_ref=before)
+        attempt = order.attempt
+        log.info("dialled", slot=self.id, call_id=attempt.call_id, number=attempt.number, trace_id=attempt.trace_id)
+        return DialAccepted(after_ref=before)
 
     async def _hang_up(self, order: EndCallOnPhone) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A slot as values: when it may be used, what follows from its phone's reports, how each event changes it.
+"""A slot as values: when it may be used, and what follows from its phone's reports.
 
 Whether a slot is busy follows from the calls on record for it; how its phone can be reached is on record too, for those
 who listen, but a new owner never believes it: a slot starts UNKNOWN and asks the phone. `Live` is what this owner knows
@@ -11,41 +11,32 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import (
+from actors.runtime.clock import Moment
+from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
+from actors.slot.phone import HealthRead
+from actors.slot.record import FROM_FILE, Live, Slot, holder, place_of
+from actors.telephony.line import (
     AdoptCall,
     Began,
-    Dial,
-    Drop,
-    HangUp,
-    Held,
     Holder,
-    LookAt,
-    Looked,
-    Named,
-    OnRecord,
     Over,
-    Release,
-    Settle,
     hold,
     holders,
     let_go,
     nameless,
 )
-from actors.call.line_state import LineState
-from actors.call.machine import DialFailed
-from actors.runtime.clock import Moment
-from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import (
+from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
+from actors.telephony.reports import (
     NOTE_SLACK,
     ORDER_LASTS,
     CallPhase,
     CallSeen,
-    Health,
-    HealthRead,
+    DialFailed,
     Link,
     LinkChanged,
     LiveCall,
     Look,
+    Looked,
     PastCall,
     came_of,
     newer,
@@ -54,7 +45,6 @@ from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import (
     AdbCommand,
-    SlotActivated,
     SlotCommandDone,
     SlotCommandStarted,
     SlotConfig,
@@ -66,7 +56,6 @@ from bus_schemas.slot import (
     SlotStatus,
 )
 
-FROM_FILE = "config"  # who configured a slot that stands in the settings file
 LOOK_AGAIN, REBOOTED, RESTARTED = "look_again", "rebooted", "restarted"
 LOOK_AGAIN_AFTER = 2.0
 FOREIGN_AGAIN = 15.0  # seconds between looks while the phone is in a call that is not ours
@@ -82,16 +71,7 @@ STATUS_OF_LINK: Mapping[Link, SlotStatus] = {
     Link.UNKNOWN: SlotStatus.UNKNOWN,
 }
 
-EVENT_NAMES: Mapping[type, str] = {
-    Began: "call.start",
-    Over: "call.end",
-    SlotConfigured: "slot.configured",
-    SlotRestarting: "slot.restart",
-    SlotCommandStarted: "adb.command",
-    SlotCommandDone: "adb.done",
-}
-
-# A shell command must not be a way around the dial gate. Whoever holds the shell can hide one from any pattern;
+# A shell command must not be a way around the dial rules. Whoever holds the shell can hide one from any pattern;
 # this stops what is sent by habit and says where calls are placed.
 _DIALS = re.compile(
     r"tel:|voicemail:|intent\.action\.(?:call|dial)|service\s+call\s+(?:phone|telecom|isms)"
@@ -114,12 +94,6 @@ class LookAtPhone(Effect, frozen=True, kw_only=True):
 
     why: str
     call_id: str | None = None
-
-
-class PlaceCall(Effect, frozen=True, kw_only=True):
-    """Dial, if this owner still may."""
-
-    order: Dial
 
 
 class EndCallOnPhone(Effect, frozen=True, kw_only=True):
@@ -182,52 +156,6 @@ class CommandDone(Struct, frozen=True, kw_only=True):
 
 Order = Dial | HangUp | LookAt | Named | Release | Settle | Drop
 SlotReport = LinkChanged | CallSeen | HealthRead | Looked | Elapsed | CommandDone | Began | Over | Order
-
-
-# --- state ------------------------------------------------------------------------------------------------------
-
-
-class Slot(LineState, frozen=True, kw_only=True):
-    """One slot as its events, and those of its calls, tell it."""
-
-    config: SlotConfig
-    from_file: SlotConfig | None = None
-    removed: bool = False
-    status: SlotStatus = SlotStatus.UNKNOWN
-    detail: str = ""
-    last_event: str | None = None
-    last_activity: str | None = None
-    last_used: str = ""
-    commands: tuple[str, ...] = ()
-
-
-class Live(Struct, frozen=True, kw_only=True):
-    """What this owner knows. `held`: starts under way. `up`: every call on the phone, by its name there, and `ours`:
-    the name of the one that is ours; `ref`: the newest call it knows. `told`: when it last told of a call. `unsure`:
-    since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic."""
-
-    link: Link = Link.UNKNOWN
-    health: Health = Health()
-    held: Held = {}
-    up: Mapping[str, bool] = {}  # incoming?
-    ours: str | None = None
-    ref: str | None = None
-    told: float = 0.0
-    unsure: float | None = None
-
-
-def holder(slot: Slot, live: Live) -> Holder | None:
-    """Who holds the slot's phone now."""
-    return next(iter(holders(slot.calls, live.held).values()), None)
-
-
-def external(slot: Slot, live: Live) -> bool:
-    """Whether the phone is in a call that is not ours. While ours has no name there yet, one that goes out may be
-    it."""
-    others = {ref: incoming for ref, incoming in live.up.items() if ref != live.ours}
-    if live.ours is None and holder(slot, live) is not None:
-        return any(others.values())
-    return bool(others)
 
 
 # --- decide -----------------------------------------------------------------------------------------------------
@@ -307,14 +235,9 @@ def configure(slot: Slot | None, live: Live, config: SlotConfig, by: str, now: M
             return Decision()
         _must_be_free(slot, live)
     event = SlotConfigured(slot=config.id, at=now.at, config=config, by=by)
-    if slot is not None and not slot.removed and _place(slot.config) == _place(config):
+    if slot is not None and not slot.removed and place_of(slot.config) == place_of(config):
         return Decision(events=(event,))
     return Decision(events=(event,), effects=(UsePhone(config=config),))
-
-
-def _place(config: SlotConfig) -> tuple[str | None, str | None, int | None]:
-    """Where the phone is: what decides which one it is."""
-    return config.serial, config.hub, config.port
 
 
 def remove(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
@@ -388,7 +311,7 @@ def _ordered(slot: Slot, live: Live, order: Order, now: Moment) -> Decision[Slot
     holding = order.call_id in holders(slot.calls, live.held)
     match order:
         case Dial() if holding:
-            return Decision(effects=(PlaceCall(order=order),))
+            return Decision(effects=(order,))
         case Dial():
             lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
             return Decision(effects=(Tell(kind="call", id=order.call_id, report=lost),))
@@ -511,66 +434,3 @@ def _command_done(slot: Slot, done: CommandDone, now: Moment) -> Decision[SlotEv
 
 def _to_calls(slot: Slot, live: Live, report: CallSeen | LinkChanged | Looked) -> tuple[Effect, ...]:
     return tuple(Tell(kind="call", id=id, report=report) for id in holders(slot.calls, live.held))
-
-
-# --- evolve -----------------------------------------------------------------------------------------------------
-
-
-def evolve(slot: Slot | None, event: SlotEvent | Began | Over) -> Slot | None:
-    """The slot after an event of its own or of one of its calls."""
-    if isinstance(event, SlotConfigured):
-        return _configured(slot, event)
-    if slot is None:
-        return None
-    changed = _changed(slot, event)
-    if isinstance(event, SlotActivated | SlotLinked):
-        return changed
-    at = event.at.at if isinstance(event, Began) else event.at
-    return replace(changed, last_activity=at, last_event=_event_name(event) or slot.last_event)
-
-
-def _event_name(event: SlotEvent | Began | Over) -> str | None:
-    if isinstance(event, SlotRestarting) and event.status is SlotStatus.REBOOTING:
-        return "slot.reboot"
-    return EVENT_NAMES.get(type(event))
-
-
-def _changed(slot: Slot, event: SlotEvent | Began | Over) -> Slot:
-    match event:
-        case Began():
-            return replace(slot, calls=slot.calls.after(event), last_used=event.at.at)
-        case Over():
-            return replace(slot, calls=slot.calls.after(event))
-        case SlotActivated():
-            return replace(slot, status=SlotStatus.UNKNOWN, detail="")
-        case SlotLinked():
-            name = "slot.online" if event.status is SlotStatus.ONLINE else "slot.offline"
-            return replace(slot, status=event.status, detail=event.detail, last_event=name, last_activity=event.at)
-        case SlotRestarting():
-            return replace(slot, status=event.status, detail="")
-        case SlotCommandStarted():
-            return replace(slot, commands=(*slot.commands, event.command_id))
-        case SlotCommandDone():
-            return replace(slot, commands=tuple(id for id in slot.commands if id != event.command_id))
-        case SlotRemoved():
-            return replace(slot, removed=True)
-        case SlotConfigured():
-            return slot  # handled by evolve
-
-
-def _configured(slot: Slot | None, event: SlotConfigured) -> Slot:
-    from_file = event.config if event.by == "config" else (slot.from_file if slot else None)
-    if slot is None or slot.removed:
-        kept = slot.calls if slot is not None else OnRecord()
-        return Slot(
-            config=event.config, from_file=from_file, last_activity=event.at, last_event="slot.configured", calls=kept
-        )
-    same_phone = _place(slot.config) == _place(event.config)
-    return replace(
-        slot,
-        config=event.config,
-        from_file=from_file,
-        status=slot.status if same_phone else SlotStatus.UNKNOWN,
-        last_activity=event.at,
-        last_event="slot.configured",
-    )

@@ -8,7 +8,7 @@ from msgspec import Struct
 SHARED = None
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class IdleSlot(Struct, frozen=True, kw_only=True):
     """An idle slot. `last_used` orders them; `user` None is the shared pool."""
 
     slot: int
@@ -24,10 +24,10 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self._idle: dict[int, Place] = {}
+        self._idle: dict[int, IdleSlot] = {}
         self._heaps: dict[str | None, list[tuple[str, int]]] = {}
 
-    def put(self, place: Place) -> None:
+    def put(self, place: IdleSlot) -> None:
         """The slot is idle."""
         if self._idle.get(place.slot) == place:
             return
@@ -38,7 +38,7 @@ class Pool:
         """The slot is not idle."""
         self._idle.pop(slot, None)
 
-    def take(self, user: str, countries: Iterable[str] | None) -> Place | None:
+    def take(self, user: str, countries: Iterable[str] | None) -> IdleSlot | None:
         """The caller's own least recently used idle slot, else one of the shared pool, never somebody else's.
 
         `countries`: the SIM must be from one of these; None: from anywhere.
@@ -46,10 +46,10 @@ class Pool:
         wanted = None if countries is None else frozenset(countries)
         return self._take_from(user, wanted) or self._take_from(SHARED, wanted)
 
-    def _take_from(self, user: str | None, countries: frozenset[str] | None) -> Place | None:
+    def _take_from(self, user: str | None, countries: frozenset[str] | None) -> IdleSlot | None:
         heap = self._heaps.get(user, [])
         unfit: list[tuple[str, int]] = []
-        found: Place | None = None
+        found: IdleSlot | None = None
         while heap and found is None:
             entry = heapq.heappop(heap)
             place = self._idle.get(entry[1])

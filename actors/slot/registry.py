@@ -18,7 +18,9 @@ from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
 from actors.slot.claims import Claims
-from actors.slot.machine import FROM_FILE, Configure, Remove, Slot
+from actors.slot.machine import Configure, Remove
+from actors.slot.pool import Pool
+from actors.slot.record import FROM_FILE, Slot
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import (
@@ -76,7 +78,8 @@ def adb_name(config: SlotConfig, hubs: Mapping[str, str]) -> str:
 
 
 class SlotRegistry:
-    """The slots of one host. `devices` lists every phone that can be seen from here."""
+    """The slots of one host. `devices` lists every phone that can be seen from here; `idle`: the slots that could take
+    a call now."""
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class SlotRegistry:
         self._devices = devices
         self._hubs = hubs
         self._peers = peers
+        self.idle = Pool()
         self._claims = Claims(bus=host.bus)
         self._stop: Unsubscribe | None = None
         self._regions: frozenset[str] = frozenset()

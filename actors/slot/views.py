@@ -1,8 +1,8 @@
 """A slot in the documented shapes. Pure."""
 
 from actors.runtime.clock import Moment
-from actors.slot.machine import Live, Slot, external, holder
 from actors.slot.phone import Health
+from actors.slot.record import Live, Slot, external, holder
 from bus_schemas.slot import Metrics, Network, SlotDetails, SlotTelemetry
 
 

@@ -1,1 +1,1 @@
-"""SIP trunks: one actor for each, and the exchange that starts calls through them."""
+"""A SIP trunk: one way out through a PBX."""

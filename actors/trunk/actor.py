@@ -6,18 +6,16 @@ from typing import Any, ClassVar
 
 import structlog
 
-from actors.call.actor import CallActor
-from actors.call.caps import Caps
-from actors.call.line import Began, Dial, Looked, Over, Placed
-from actors.call.line_actor import LineActor
-from actors.call.machine import DialFailed, DialUncertain
 from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
 from actors.runtime.context import Context
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from actors.slot.phone import Look
+from actors.telephony.line import Began, CallCounts, Over
+from actors.telephony.line_actor import LineActor
+from actors.telephony.orders import Dial
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
 from actors.trunk import machine
 from actors.trunk.machine import (
     ChannelTaken,
@@ -27,7 +25,6 @@ from actors.trunk.machine import (
     Live,
     LookOnPbx,
     NotPlaced,
-    PlaceOnPbx,
     RemoveTrunk,
     Strays,
     TakeChannel,
@@ -67,9 +64,9 @@ class TrunkActor(LineActor[Trunk]):
     __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
 
     def __init__(
-        self, *, id: str, host: Host, caps: Caps, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
+        self, *, id: str, host: Host, counts: CallCounts, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
     ) -> None:
-        super().__init__(id=id, host=host, caps=caps)
+        super().__init__(id=id, host=host, counts=counts)
         self._over_on_slot = over
         self.live = Live()
         self._pbxs = pbxs
@@ -157,8 +154,6 @@ class TrunkActor(LineActor[Trunk]):
                 if not self._telling:
                     self._telling = True
                     self.spawn(self._tell_how_it_is())
-            case PlaceOnPbx(order=order):
-                self.spawn(self.place(order))
             case EndOnPbx(call_id=call_id):
                 self.spawn(self._end(call_id))
             case LookOnPbx():
@@ -168,16 +163,15 @@ class TrunkActor(LineActor[Trunk]):
             case _:
                 super().perform(effect)
 
-    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
-        call = self._host.get("call", order.call_id)
-        assert isinstance(call, CallActor) and call.state is not None  # it was wanted a moment ago
+    async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
+        attempt = order.attempt
         wanted = Originate(
-            call_id=order.call_id,
-            number=order.number,
-            slot=call.state.slot,
-            ring_timeout=call.state.ring_timeout,
-            max_duration=call.state.max_duration,
-            recording=call.state.recording.rpartition("/")[2] if call.state.recording else None,
+            call_id=attempt.call_id,
+            number=attempt.number,
+            slot=attempt.slot,
+            ring_timeout=attempt.ring_timeout,
+            max_duration=attempt.max_duration,
+            recording=attempt.recording.rpartition("/")[2] if attempt.recording else None,
         )
         try:
             async with asyncio.timeout(DIAL_DEADLINE):
@@ -189,8 +183,8 @@ class TrunkActor(LineActor[Trunk]):
             return DialFailed(cause=str(error), reason=EndReason.NETWORK)
         except (PbxUncertain, TimeoutError) as error:
             return DialUncertain(cause=str(error) or "no answer in time")
-        log.info("dialled", trunk=self.id, call_id=order.call_id, number=order.number, trace_id=order.trace_id)
-        return Placed()
+        log.info("dialled", trunk=self.id, call_id=order.call_id, number=attempt.number, trace_id=attempt.trace_id)
+        return DialAccepted()
 
     async def _end_strays(self, call_ids: tuple[str, ...]) -> None:
         """Calls with a name of ours that are up on the PBX, and not known here. One that is over on record is ended:

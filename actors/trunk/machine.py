@@ -14,29 +14,12 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.line import (
-    AdoptCall,
-    Began,
-    Dial,
-    Drop,
-    HangUp,
-    Held,
-    Holder,
-    LookAt,
-    Named,
-    Over,
-    Release,
-    Settle,
-    hold,
-    holders,
-    let_go,
-)
-from actors.call.line_state import LineState
-from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Effect, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged
-from actors.trunk.pbx import CdrSeen, Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
+from actors.telephony.line import AdoptCall, Began, Held, Holder, LineState, Over, hold, holders, let_go
+from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, DialFailed, Link, LinkChanged
+from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import (
@@ -108,12 +91,6 @@ class RemoveTrunk(Struct, frozen=True, kw_only=True):
 
 class UsePbx(Effect, frozen=True, kw_only=True):
     """Have the PBX report about the trunk."""
-
-
-class PlaceOnPbx(Effect, frozen=True, kw_only=True):
-    """Place a call, if this owner still may. Asked of the PBX once."""
-
-    order: Dial
 
 
 class EndOnPbx(Effect, frozen=True, kw_only=True):
@@ -359,7 +336,7 @@ def _ordered(trunk: Trunk, live: Live, order: Order, now: Moment) -> Observed:
     holding = call_id in carried(trunk, live)
     match order:
         case Dial() if holding:
-            return live, (), (PlaceOnPbx(order=order),)
+            return live, (), (order,)
         case Dial():
             lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
             return live, (), (_to_call(call_id, lost),)

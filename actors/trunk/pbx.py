@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from actors.slot.phone import CallSeen, LiveCall, Look
+from actors.telephony.reports import CallSeen, CdrSeen, LiveCall, Look
 from bus_schemas.trunk import TrunkConfig
 
 
@@ -37,14 +37,6 @@ class RegistrationSeen(Struct, frozen=True, kw_only=True):
     """The outbound registration, in Asterisk's words: Registered, Rejected, Unregistered ..."""
 
     status: str
-
-
-class CdrSeen(Struct, frozen=True, kw_only=True):
-    """What the PBX counted of a call."""
-
-    call_id: str
-    disposition: str
-    billable_seconds: int
 
 
 PbxReport = PbxLink | ContactSeen | RegistrationSeen | CallSeen | CdrSeen

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import structlog
 
-from actors.settings import Ami, Settings
+from actors.settings import Settings
+from actors.trunk.settings import Ami
 from simulators.pbx.channel import Trunk
 from simulators.pbx.control import control
 from simulators.pbx.virtual_pbx import VirtualPbx

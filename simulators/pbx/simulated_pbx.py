@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from actors.slot.phone import Look
+from actors.telephony.reports import Look
 from actors.trunk.pbx import Originate, PbxReport, PbxUncertain, PbxUnreachable
 from bus_schemas.trunk import TrunkConfig
 from simulators.device.wire import Unanswered

@@ -9,8 +9,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.slot.phone import CallPhase, CallSeen, LiveCall, Look
-from actors.trunk.pbx import CdrSeen, Originate, PbxLink, PbxRefused, PbxReport
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look
+from actors.trunk.pbx import Originate, PbxLink, PbxRefused, PbxReport
 from bus_schemas.call import EndReason
 from simulators.carrier.rules import BUSY, INVALID, REJECTED, REMOTE, Cause, Plan, Step, plan_for
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source

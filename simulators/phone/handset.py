@@ -8,7 +8,12 @@ from contextvars import Context
 from typing import Protocol
 
 from actors.adapters.phone_clock import DAY, Aged, Clock, Memory, ages_of
-from actors.slot.phone import CallPhase, Link, LiveCall, Look, Noted, PastCall, PhoneBusy, PhoneRefused, ShellResult
+from actors.slot.phone import (
+    PhoneBusy,
+    PhoneRefused,
+    ShellResult,
+)
+from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Noted, PastCall
 from bus_schemas.call import EndReason
 from simulators.carrier.rules import Cause
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source

@@ -8,19 +8,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from actors.adapters.phone_clock import Memory
-from actors.slot.phone import (
-    CallPhase,
-    CallSeen,
-    Health,
-    HealthRead,
-    Link,
-    LinkChanged,
-    Look,
-    PhoneUncertain,
-    PhoneUnreachable,
-    Report,
-    ShellResult,
-)
+from actors.slot.phone import Health, HealthRead, PhoneUncertain, PhoneUnreachable, Report, ShellResult
+from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
 from simulators.device.wire import Unanswered
 from simulators.phone.handset import PHASE, Handset, why
 from simulators.phone.telephony import Happened, State

@@ -18,10 +18,12 @@ from msgspec.structs import replace
 
 from actors.adapters.ledger.store import SqliteLedger
 from actors.assembly import running
+from actors.call.settings import Calls
+from actors.dialing.settings import Dial
 from actors.ledger.ledger import Ledger
 from actors.runtime.bus import BusError, Message, Unsubscribe
 from actors.runtime.host import Host
-from actors.settings import Calls, Dial, Settings
+from actors.settings import Settings
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 from simulators.bus.memory_broker import MemoryBroker

@@ -13,7 +13,8 @@ import pytest
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, Report
+from actors.slot.phone import Report
+from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged
 from bench.parts import free_port, process
 from cli.site.children import adb_binary
 from cli.site.probes import adb_answers

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.slot.phone import CallPhase
-from actors.trunk.pbx import CdrSeen, Contact, ContactSeen, PbxLink, PbxUncertain, PbxUnreachable
+from actors.telephony.reports import CallPhase, CdrSeen
+from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxUncertain, PbxUnreachable
 from bus_schemas.call import EndReason
 from tests.support.pbx import Address, Subject, subject
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from actors.adapters.adb_phone import AdbPhone
-from actors.slot.phone import CallPhase, HealthRead, Link, LinkChanged, PhoneError, Report
+from actors.slot.phone import HealthRead, PhoneError, Report
+from actors.telephony.reports import CallPhase, Link, LinkChanged
 from bus_schemas.call import EndReason
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, dial

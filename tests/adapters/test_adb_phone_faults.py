@@ -7,7 +7,8 @@ import pytest
 from actors.adapters import adb_phone
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
-from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneError
+from actors.slot.phone import PhoneError
+from actors.telephony.reports import CallPhase, Link, LinkChanged
 from bus_schemas.call import EndReason
 from simulators.phone.adb_device import Auth
 from simulators.phone.virtual_phone import VirtualPhone

@@ -5,16 +5,8 @@ import asyncio
 import pytest
 
 from actors.adapters.adb_phone import AdbPhone
-from actors.slot.phone import (
-    CallPhase,
-    CallSeen,
-    LinkChanged,
-    PhoneBusy,
-    PhoneRefused,
-    PhoneUncertain,
-    PhoneUnreachable,
-    Report,
-)
+from actors.slot.phone import PhoneBusy, PhoneRefused, PhoneUncertain, PhoneUnreachable, Report
+from actors.telephony.reports import CallPhase, CallSeen, LinkChanged
 from bus_schemas.call import EndReason
 from simulators.phone.android import AmFault
 from simulators.phone.telephony import State

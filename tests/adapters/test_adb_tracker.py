@@ -9,7 +9,8 @@ import pytest
 from actors.adapters.adb import AdbClient, AdbServerGone, parse_devices
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker, Sight
-from actors.slot.phone import CallPhase, Link, LinkChanged, PhoneUnreachable, Report
+from actors.slot.phone import PhoneUnreachable, Report
+from actors.telephony.reports import CallPhase, Link, LinkChanged
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, Server, dial
 

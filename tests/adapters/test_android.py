@@ -4,7 +4,7 @@ import pytest
 
 from actors.adapters import android
 from actors.adapters.adb import parse_devices
-from actors.slot.phone import CallPhase, Look
+from actors.telephony.reports import CallPhase, Look
 from bus_schemas.call import EndReason
 
 SERVICE = "ComponentInfo{com.android.phone/com.android.services.telephony.TelephonyConnectionService}"

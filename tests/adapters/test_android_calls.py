@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from actors.adapters import android
-from actors.slot.phone import CallPhase, Look, Noted
+from actors.telephony.reports import CallPhase, Look, Noted
 from simulators.carrier.rules import MISSED, REMOTE
 from simulators.phone import dumps
 from simulators.phone.telephony import Telephony

@@ -20,7 +20,7 @@ from actors.adapters.android_orders import (
     read_dial,
     read_hang_up,
 )
-from actors.slot.phone import CallPhase, LiveCall, Look
+from actors.telephony.reports import CallPhase, LiveCall, Look
 from simulators.carrier.rules import REMOTE
 from simulators.phone import dumps
 from simulators.phone.telephony import Telephony

@@ -8,9 +8,9 @@ import pytest
 
 from actors.adapters.ami import AmiClient, AmiDown, AmiError, AmiRefused, AmiUncertain, Fields, Unsendable
 from actors.adapters.asterisk import Asterisk
-from actors.settings import Ami
-from actors.slot.phone import CallPhase, Look
+from actors.telephony.reports import CallPhase, Look
 from actors.trunk.pbx import Originate, PbxError, PbxLink, PbxRefused, PbxReport, PbxUncertain, PbxUnreachable
+from actors.trunk.settings import Ami
 from bus_schemas.trunk import TrunkConfig
 from tests.support.pbx import Subject, subject, virtual_pbx
 

@@ -6,7 +6,7 @@ import pytest
 
 from actors.adapters.android import SECTION, Read, parse_look
 from actors.adapters.phone_clock import Aged, Clock, ages_of, clock_of, set_by
-from actors.slot.phone import LiveCall, PastCall
+from actors.telephony.reports import LiveCall, PastCall
 from simulators.carrier.rules import REMOTE
 from simulators.phone import dumps
 from simulators.phone.telephony import Telephony

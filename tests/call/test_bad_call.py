@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from actors.assembly import running
+from actors.dialing.settings import Dial
 from actors.runtime.bus import ID
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
-from actors.settings import Dial, Settings
+from actors.settings import Settings
 from bus_schemas.call import START_CALL, CallDialing, StartCall
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotConfig

@@ -6,31 +6,44 @@ import pytest
 from msgspec.structs import replace
 
 from actors.call import machine
-from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
-from actors.call.machine import Attempt, Call, DialFailed, DialUncertain, Patience
+from actors.call.machine import Call, CallTimeouts
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
-from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, Noted, PastCall
-from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallState, EndReason, Phase
+from actors.telephony.orders import Dial, HangUp, LookAt, Named, Release
+from actors.telephony.reports import (
+    CallPhase,
+    CallSeen,
+    DialAccepted,
+    DialFailed,
+    DialUncertain,
+    Link,
+    LinkChanged,
+    LiveCall,
+    Look,
+    Looked,
+    Noted,
+    PastCall,
+)
+from bus_schemas.call import CallConnected, CallDialing, CallEnded, CallEnding, CallState, EndReason, Phase
 
-PATIENCE = Patience(created=15, hangup=5, lost=30)
-ORDER = Attempt(
-    call_id="c_1", slot=44, user="op12", number="+380991234567", command_id="k", ring_timeout=60, max_duration=3600,
-    trace_id=None, after_ref="b/TC@3",
+TIMEOUTS = CallTimeouts(created=15, hangup=5, lost=30)
+ATTEMPT = CallDialing(
+    line="slot-44", call_id="c_1", slot=44, user="op12", number="+380991234567", at="2026-01-01T00:00:00.000Z",
+    mono=0.0, boot="boot", command_id="k", ring_timeout=60, max_duration=3600, after_ref="b/TC@3",
 )  # fmt: skip
 REF = "b/TC@4"
-TOOK = Placed(after_ref="b/TC@3")
+TOOK = DialAccepted(after_ref="b/TC@3")
 
 
 def _now(seconds: float) -> Moment:
     return Moment(at=f"2026-01-01T00:{int(seconds) // 60:02d}:{seconds % 60:06.3f}Z", mono=seconds, boot="boot")
 
 
-def _after(*reports: tuple[float, object], placed: bool = True) -> Call:
+def _after(*reports: tuple[float, object], accepted: bool = True) -> Call:
     """A call that was attempted at 0 and heard these reports; the phone took the order at once."""
-    decision = machine.attempt(ORDER, _now(0), PATIENCE)
+    decision = machine.begin(ATTEMPT, (), TIMEOUTS)
     call = machine.evolve(None, decision.events[0])
-    for at, report in ((0.05, TOOK), *reports) if placed else reports:
+    for at, report in ((0.05, TOOK), *reports) if accepted else reports:
         call, _ = _then(call, report, at)
     assert call is not None
     return call
@@ -38,7 +51,7 @@ def _after(*reports: tuple[float, object], placed: bool = True) -> Call:
 
 def _then(call: Call | None, report: object, at: float) -> tuple[Call | None, Decision[object]]:
     """The call after one report, and what was decided."""
-    decision = machine.observe(call, report, _now(at), PATIENCE)
+    decision = machine.observe(call, report, _now(at), TIMEOUTS)
     return _moved(call, decision), decision
 
 
@@ -87,15 +100,15 @@ REPORTS = [
 
 
 def test_the_attempt_is_recorded_before_the_order_to_dial() -> None:
-    decision = machine.attempt(replace(ORDER, fences=(("s", 7),)), _now(0), PATIENCE)
+    decision = machine.begin(ATTEMPT, (("s", 7),), TIMEOUTS)
     assert [type(event).__name__ for event in decision.events] == ["CallDialing"]
-    assert _orders(decision) == [Dial(call_id="c_1", number="+380991234567", fences=(("s", 7),))]
+    assert _orders(decision) == [Dial(attempt=ATTEMPT, fences=(("s", 7),))]
 
 
 @pytest.mark.parametrize(("phase", "report"), list(itertools.product(PHASES, REPORTS)), ids=str)
 def test_no_report_breaks_a_call_or_dials_or_ends_it_twice(phase: Phase, report: object) -> None:
     call = PHASES[phase]
-    decision = machine.observe(call, report, _now(100), PATIENCE)
+    decision = machine.observe(call, report, _now(100), TIMEOUTS)
     ends = [event for event in decision.events if isinstance(event, CallEnded)]
     assert len(ends) <= (0 if phase is Phase.ENDED else 1)
     orders = [effect.report for effect in decision.effects if isinstance(effect, Tell)]
@@ -112,15 +125,15 @@ def test_no_report_breaks_a_call_or_dials_or_ends_it_twice(phase: Phase, report:
 
 def test_every_call_that_hears_nothing_more_ends_all_the_same() -> None:
     for phase in (Phase.DIALING, Phase.ALERTING, Phase.CONNECTED):
-        decision = machine.observe(PHASES[phase], Elapsed(name="lost"), _now(60), PATIENCE)
+        decision = machine.observe(PHASES[phase], Elapsed(name="lost"), _now(60), TIMEOUTS)
         assert _orders(decision) == [LookAt(call_id="c_1", why="lost")]  # it may be back, and its news on the way
-        (ended,) = machine.observe(PHASES[phase], _looked(None, "lost", 60.0), _now(61), PATIENCE).events
+        (ended,) = machine.observe(PHASES[phase], _looked(None, "lost", 60.0), _now(61), TIMEOUTS).events
         assert isinstance(ended, CallEnded) and ended.reason is EndReason.PHONE_LOST
 
 
 def test_talk_time_counts_from_the_answer_on_the_monotonic_clock() -> None:
     decision = machine.observe(
-        PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), _now(62.4), PATIENCE
+        PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), _now(62.4), TIMEOUTS
     )
     (ended,) = decision.events
     assert isinstance(ended, CallEnded)
@@ -130,7 +143,7 @@ def test_talk_time_counts_from_the_answer_on_the_monotonic_clock() -> None:
 def test_after_a_reboot_of_the_host_the_wall_clock_serves_and_is_called_suspect() -> None:
     later = replace(_now(122.0), mono=5.0, boot="another")
     decision = machine.observe(
-        PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), later, PATIENCE
+        PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), later, TIMEOUTS
     )
     (ended,) = decision.events
     assert isinstance(ended, CallEnded) and (ended.duration, ended.clock_suspect) == (120, True)
@@ -138,7 +151,7 @@ def test_after_a_reboot_of_the_host_the_wall_clock_serves_and_is_called_suspect(
 
 def test_a_call_that_ended_unseen_has_the_phones_own_times() -> None:
     look = _looked(Look(live=(), past=(PAST,)), "link", 9.0)
-    (ended,) = machine.observe(PHASES[Phase.DIALING], look, _now(9), PATIENCE).events
+    (ended,) = machine.observe(PHASES[Phase.DIALING], look, _now(9), TIMEOUTS).events
     assert isinstance(ended, CallEnded)
     assert (ended.duration, ended.ring_seconds, ended.reason) == (5, 2, EndReason.HANGUP_REMOTE)
 
@@ -146,15 +159,15 @@ def test_a_call_that_ended_unseen_has_the_phones_own_times() -> None:
 def test_an_older_call_of_the_phone_is_not_taken_for_ours() -> None:
     old = PastCall(ref="b/TC@3", created_age=1, answered_age=None, ended_age=0.5, reason=EndReason.BUSY)
     fresh = _after()
-    assert machine.observe(fresh, _looked(Look(live=(), past=(old,)), "link", 0.4), _now(0.5), PATIENCE).events == ()
-    assert machine.observe(fresh, _seen(CallPhase.DISCONNECTED, ref="b/TC@3"), _now(1), PATIENCE).events == ()
+    assert machine.observe(fresh, _looked(Look(live=(), past=(old,)), "link", 0.4), _now(0.5), TIMEOUTS).events == ()
+    assert machine.observe(fresh, _seen(CallPhase.DISCONNECTED, ref="b/TC@3"), _now(1), TIMEOUTS).events == ()
 
 
 def test_the_ring_timeout_looks_first_and_an_answer_wins() -> None:
-    decision = machine.observe(PHASES[Phase.ALERTING], Elapsed(name="ring"), _now(60), PATIENCE)
+    decision = machine.observe(PHASES[Phase.ALERTING], Elapsed(name="ring"), _now(60), TIMEOUTS)
     assert decision.events == () and _orders(decision) == [LookAt(call_id="c_1", why="ring")]
     look = _looked(Look(live=(replace(LIVE, answered_age=4),), past=()), "ring", 60.0)
-    answered = machine.observe(PHASES[Phase.ALERTING], look, _now(61), PATIENCE)
+    answered = machine.observe(PHASES[Phase.ALERTING], look, _now(61), TIMEOUTS)
     assert [type(event) for event in answered.events] == [CallConnected]
     assert not any(isinstance(order, HangUp) for order in _orders(answered))
 
@@ -167,7 +180,7 @@ def test_the_ring_timeout_hangs_up_and_is_no_answer() -> None:
     ending, decision = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
     assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
     over = _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_LOCAL)
-    (ended,) = machine.observe(ending, over, _now(61), PATIENCE).events
+    (ended,) = machine.observe(ending, over, _now(61), TIMEOUTS).events
     assert isinstance(ended, CallEnded) and (ended.reason, ended.state) == (EndReason.NO_ANSWER, CallState.FAILED)
     assert ended.ended_by == "ring_timeout"
 
@@ -176,7 +189,7 @@ def test_an_answer_that_crosses_the_ring_timeout_wins() -> None:
     ending, _ = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
     up, _ = _then(ending, _seen(CallPhase.ACTIVE), 60.2)
     assert up is not None and up.phase is Phase.CONNECTED and up.ending_by is None
-    (ended,) = machine.observe(up, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_LOCAL), _now(62.2), PATIENCE).events
+    (ended,) = machine.observe(up, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_LOCAL), _now(62.2), TIMEOUTS).events
     assert isinstance(ended, CallEnded)
     assert (ended.reason, ended.ended_by, ended.duration) == (EndReason.HANGUP_LOCAL, "ring_timeout", 2)
 
@@ -184,14 +197,14 @@ def test_an_answer_that_crosses_the_ring_timeout_wins() -> None:
 def test_an_end_that_somebody_asked_for_during_a_ring_timeout_outlives_an_answer() -> None:
     ending, _ = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
     assert ending is not None
-    decision = machine.end(ending, "op12", "k2", _now(60.15), PATIENCE)
+    decision = machine.end(ending, "op12", "k2", _now(60.15), TIMEOUTS)
     assert [event.by for event in decision.events if isinstance(event, CallEnding)] == ["op12"]
     up, _ = _then(_moved(ending, decision), _seen(CallPhase.ACTIVE), 60.2)
     assert up is not None and up.phase is Phase.CONNECTED and up.ending_by == "op12"
     again, decision = _then(up, Elapsed(name="hangup"), 65.2)
     _, decision = _then(again, _looked(Look(live=(LIVE,), past=()), "hangup", 65.2), 65.3)
     assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
-    assert again is not None and machine.end(again, "op13", "k3", _now(66), PATIENCE).events == ()
+    assert again is not None and machine.end(again, "op13", "k3", _now(66), TIMEOUTS).events == ()
 
 
 def test_a_call_is_over_only_when_two_looks_some_time_apart_do_not_find_it() -> None:
@@ -208,21 +221,21 @@ def test_an_age_in_doubt_marks_the_record_whatever_is_heard_later() -> None:
     look = _looked(Look(live=(replace(LIVE, suspect=True),), past=()), "ask", 30.0)
     doubted, _ = _then(PHASES[Phase.CONNECTED], look, 30.0)
     over = _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE)
-    (ended,) = machine.observe(doubted, over, _now(40), PATIENCE).events
+    (ended,) = machine.observe(doubted, over, _now(40), TIMEOUTS).events
     assert isinstance(ended, CallEnded) and ended.clock_suspect
 
 
 def test_a_line_is_looked_at_before_it_is_free_where_the_phone_has_not_told_the_end() -> None:
-    lost = machine.observe(PHASES[Phase.CONNECTED], _looked(None, "lost", 60.0), _now(60), PATIENCE)
+    lost = machine.observe(PHASES[Phase.CONNECTED], _looked(None, "lost", 60.0), _now(60), TIMEOUTS)
     assert Release(call_id="c_1", look=True) in _orders(lost)
     told = machine.observe(
-        PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), _now(60), PATIENCE
+        PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), _now(60), TIMEOUTS
     )
     assert Release(call_id="c_1", look=False) in _orders(told)
 
 
 def test_a_call_long_after_the_note_of_an_order_is_not_taken_for_ours() -> None:
-    doubtful, _ = _then(_after(placed=False), DialUncertain(cause="no answer"), 1.0)
+    doubtful, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 1.0)
     by_hand = replace(LIVE, created_age=2.0, answered_age=1.0)
     look = _looked(Look(live=(by_hand,), past=(), boot="b", order=Noted("c_1", 40.0)), "ask", 41.0)
     taken, decision = _then(doubtful, look, 41.0)
@@ -230,7 +243,7 @@ def test_a_call_long_after_the_note_of_an_order_is_not_taken_for_ours() -> None:
 
 
 def test_a_call_that_is_up_is_ours_though_its_age_by_a_clock_that_was_set_is_above_its_notes() -> None:
-    doubtful, _ = _then(_after(placed=False), DialUncertain(cause="no answer"), 1.0)
+    doubtful, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 1.0)
     older = replace(LIVE, created_age=3640.0, answered_age=3635.0)
     look = _looked(Look(live=(older,), past=(), boot="b", order=Noted("c_1", 40.0)), "ask", 41.0)
     taken, decision = _then(doubtful, look, 41.0)
@@ -241,7 +254,7 @@ def test_a_call_that_is_up_is_ours_though_its_age_by_a_clock_that_was_set_is_abo
 
 def test_a_new_owner_looks_and_never_dials() -> None:
     for phase, call in PHASES.items():
-        orders = _orders(machine.resume(call, _now(30), PATIENCE))
+        orders = _orders(machine.resume(call, _now(30), TIMEOUTS))
         assert not any(isinstance(order, Dial) for order in orders)
         wanted = Release if phase is Phase.ENDED else LookAt
         assert any(isinstance(order, wanted) for order in orders)
@@ -249,7 +262,7 @@ def test_a_new_owner_looks_and_never_dials() -> None:
 
 def test_a_call_found_live_keeps_the_time_of_its_answer() -> None:
     look = _looked(Look(live=(LIVE,), past=()), "ask", 30.0)
-    (connected,) = machine.observe(PHASES[Phase.ALERTING], look, _now(30), PATIENCE).events
+    (connected,) = machine.observe(PHASES[Phase.ALERTING], look, _now(30), TIMEOUTS).events
     assert isinstance(connected, CallConnected) and connected.mono == 29
 
 
@@ -257,7 +270,7 @@ def test_a_call_found_live_keeps_the_time_of_its_answer() -> None:
 
 
 def test_nothing_is_concluded_while_an_order_to_dial_is_under_way() -> None:
-    call: Call | None = _after(placed=False)
+    call: Call | None = _after(accepted=False)
     for report in (
         Elapsed(name="created"), _looked(NOTHING_THERE, "created", 20.0), _looked(NOTHING_THERE, "gone", 22.0),
         Elapsed(name="lost"),
@@ -269,18 +282,18 @@ def test_nothing_is_concluded_while_an_order_to_dial_is_under_way() -> None:
 def test_a_wall_clock_that_was_set_ends_no_wait_for_an_order_that_may_be_under_way() -> None:
     """The former owner was of another boot, and the clock of this one is a day ahead: its order can be a second old."""
     now = replace(_now(1.0), at="2026-01-02T00:00:01.000Z", mono=50.0, boot="another")
-    begun = _after(placed=False)
-    call = _moved(begun, machine.resume(begun, now, PATIENCE))
+    begun = _after(accepted=False)
+    call = _moved(begun, machine.resume(begun, now, TIMEOUTS))
     for report in (_looked(NOTHING_THERE, "ask", 50.5), _looked(NOTHING_THERE, "gone", 53.0)):
-        decision = machine.observe(call, report, replace(now, mono=53.5), PATIENCE)
+        decision = machine.observe(call, report, replace(now, mono=53.5), TIMEOUTS)
         call = _moved(call, decision)
         assert decision.events == (), report
 
 
 def test_whose_call_came_up_meanwhile_is_known_when_the_order_has_left() -> None:
-    call = _after((0.2, _seen(CallPhase.DIALING, ref="b/TC@4")), placed=False)
+    call = _after((0.2, _seen(CallPhase.DIALING, ref="b/TC@4")), accepted=False)
     assert call.ref is None
-    by_hand, _ = _then(call, Placed(after_ref="b/TC@4"), 0.5)  # TC@4 was there before the order left
+    by_hand, _ = _then(call, DialAccepted(after_ref="b/TC@4"), 0.5)  # TC@4 was there before the order left
     assert by_hand is not None and by_hand.ref is None
     ours, decision = _then(call, TOOK, 0.5)
     assert ours is not None and ours.ref == REF
@@ -292,7 +305,7 @@ def test_whose_call_came_up_meanwhile_is_known_when_the_order_has_left() -> None
 def test_a_call_that_was_over_before_the_order_had_left_is_looked_at_before_it_is_taken_for_ours() -> None:
     """Somebody may have dialled by hand, and given up, while the order waited for a slow phone."""
     call = _after(
-        (0.2, _seen(CallPhase.DIALING)), (0.6, _seen(CallPhase.DISCONNECTED, EndReason.NETWORK)), placed=False
+        (0.2, _seen(CallPhase.DIALING)), (0.6, _seen(CallPhase.DISCONNECTED, EndReason.NETWORK)), accepted=False
     )
     doubted, decision = _then(call, TOOK, 3.0)
     assert doubted is not None and decision.events == () and doubted.ref is None
@@ -305,8 +318,8 @@ def test_a_call_that_was_over_before_the_order_had_left_is_looked_at_before_it_i
 
 
 def test_a_cancel_follows_the_dial_at_first_sight() -> None:
-    call = _after(placed=False)
-    ending = machine.end(call, "op12", "k2", _now(0.2), PATIENCE)
+    call = _after(accepted=False)
+    ending = machine.end(call, "op12", "k2", _now(0.2), TIMEOUTS)
     assert [type(event) for event in ending.events] == [CallEnding]
     assert not any(isinstance(order, HangUp) for order in _orders(ending))  # there is nothing to hang up yet
     cancelled = _moved(call, ending)
@@ -316,7 +329,7 @@ def test_a_cancel_follows_the_dial_at_first_sight() -> None:
 
 
 def test_a_call_that_the_phone_shows_is_never_called_over() -> None:
-    call = _moved(PHASES[Phase.CONNECTED], machine.end(PHASES[Phase.CONNECTED], "op12", "k2", _now(5), PATIENCE))
+    call = _moved(PHASES[Phase.CONNECTED], machine.end(PHASES[Phase.CONNECTED], "op12", "k2", _now(5), TIMEOUTS))
     for times in range(40):
         asked = 10.0 + 5 * times
         call, decision = _then(call, _looked(Look(live=(LIVE,), past=()), "hangup", asked), asked + 0.1)
@@ -329,7 +342,7 @@ def test_a_call_that_the_phone_shows_is_never_called_over() -> None:
 def test_a_look_from_before_the_last_news_decides_nothing() -> None:
     call = _after((10.0, _seen(CallPhase.ALERTING)))
     for why in ("created", "gone", "hangup"):
-        assert machine.observe(call, _looked(NOTHING_THERE, why, 9.0), _now(11), PATIENCE).events == ()
+        assert machine.observe(call, _looked(NOTHING_THERE, why, 9.0), _now(11), TIMEOUTS).events == ()
 
 
 def test_only_two_looks_make_a_call_that_was_up_unknown() -> None:
@@ -347,11 +360,11 @@ def test_ours_is_found_by_its_name_among_several() -> None:
         *RINGS.live,
     )
     look = _looked(Look(live=others, past=()), "ask", 3)
-    assert machine.observe(PHASES[Phase.ALERTING], look, _now(3), PATIENCE).events == ()  # ours still rings
+    assert machine.observe(PHASES[Phase.ALERTING], look, _now(3), TIMEOUTS).events == ()  # ours still rings
 
 
 def test_one_unanswered_look_ends_no_call() -> None:
-    call = _moved(PHASES[Phase.CONNECTED], machine.resume(PHASES[Phase.CONNECTED], _now(10), PATIENCE))
+    call = _moved(PHASES[Phase.CONNECTED], machine.resume(PHASES[Phase.CONNECTED], _now(10), TIMEOUTS))
     _, decision = _then(call, _looked(None, "ask", 10.0), 12.0)
     assert SetTimer(name="ask", seconds=2.0) in decision.effects
     assert not any(isinstance(effect, SetTimer) and effect.name == "lost" for effect in decision.effects)
@@ -363,7 +376,7 @@ def test_one_unanswered_look_ends_no_call() -> None:
 def test_a_phone_whose_clock_was_set_back_is_clamped_and_marked() -> None:
     past = PastCall(ref=REF, created_age=82_900, answered_age=82_830, ended_age=0.0, reason=EndReason.HANGUP_REMOTE)
     look = _looked(Look(live=(), past=(past,)), "link", 9)
-    (ended,) = machine.observe(PHASES[Phase.ALERTING], look, _now(9), PATIENCE).events
+    (ended,) = machine.observe(PHASES[Phase.ALERTING], look, _now(9), TIMEOUTS).events
     assert isinstance(ended, CallEnded)
     assert ended.clock_suspect and ended.duration <= 9 and (ended.answer_time or "") >= ended.start_time
 
@@ -374,13 +387,13 @@ def test_of_a_call_of_an_earlier_boot_no_look_that_answers_late_makes_it_younger
         live = replace(LIVE, created_age=age + 2.0, answered_age=age)
         here = Moment(at=_now(at).at, mono=at, boot="next boot")
         looked = Looked(look=Look(live=(live,), past=()), why="ask", asked=asked, call_id="c_1")
-        call = _moved(call, machine.observe(call, looked, here, PATIENCE))
+        call = _moved(call, machine.observe(call, looked, here, TIMEOUTS))
 
     call: Call | None = PHASES[Phase.CONNECTED]  # since 2.0
     look(asked=10.0, age=8.0, at=10.0)
     look(asked=10.1, age=8.1, at=16.1)
     ended = Moment(at=_now(20).at, mono=20.0, boot="next boot")
-    (event,) = machine.observe(call, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), ended, PATIENCE).events
+    (event,) = machine.observe(call, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), ended, TIMEOUTS).events
     assert isinstance(event, CallEnded) and event.duration == 18
 
 
@@ -405,10 +418,10 @@ def test_a_look_from_before_the_news_is_not_one_of_the_two() -> None:
 
 def test_a_new_owner_goes_on_with_a_hang_up_but_looks_first() -> None:
     call = _after((0.5, _seen(CallPhase.ALERTING)))
-    ending = machine.end(call, "op12", "k2", _now(2), PATIENCE)
-    assert SetTimer(name="hangup", seconds=PATIENCE.hangup) in ending.effects  # it is looked whether that helped
+    ending = machine.end(call, "op12", "k2", _now(2), TIMEOUTS)
+    assert SetTimer(name="hangup", seconds=TIMEOUTS.hangup) in ending.effects  # it is looked whether that helped
     call = _moved(call, ending)
-    decision = machine.resume(call, _now(6), PATIENCE)
+    decision = machine.resume(call, _now(6), TIMEOUTS)
     assert LookAt(call_id="c_1", why="hangup") in _orders(decision)
     assert not any(isinstance(order, HangUp) for order in _orders(decision))
     assert any(isinstance(effect, SetTimer) and effect.name == "hangup" for effect in decision.effects)
@@ -421,7 +434,7 @@ def test_a_new_owner_goes_on_with_a_hang_up_but_looks_first() -> None:
 def test_a_new_owner_that_has_not_seen_the_call_yet_asks_how_long_it_was_answered() -> None:
     """It may have been answered while nobody watched, and the news of its end does not say so."""
     call = _after((0.5, _seen(CallPhase.ALERTING)))
-    call_then = _moved(call, machine.resume(call, _now(6), PATIENCE))
+    call_then = _moved(call, machine.resume(call, _now(6), TIMEOUTS))
     asked, decision = _then(call_then, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), 9.0)
     assert decision.events == () and LookAt(call_id="c_1", why="ask") in _orders(decision)
     _, decision = _then(asked, _looked(Look(live=(), past=(PAST,)), "ask", 9.0), 9.1)

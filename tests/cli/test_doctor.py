@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.settings import Adb, Http, Nats, Sandbox, Settings, load
+from actors.runtime.settings import Nats
+from actors.settings import Http, Sandbox, Settings, load
+from actors.slot.settings import Adb
 from cli.doctor import Finding, examine
 from cli.site.ports import CannotStart, check_ports, holder_of, ports
 from tests.support.site import ROOT, free_ports

@@ -9,7 +9,8 @@ import pytest
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
-from actors.slot.phone import CallPhase, Link, PhoneBusy, PhoneRefused
+from actors.slot.phone import PhoneBusy, PhoneRefused
+from actors.telephony.reports import CallPhase, Link
 from bench.parts import adb_server
 from simulators.phone import dumps
 from simulators.phone.telephony import Telephony

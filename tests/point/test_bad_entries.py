@@ -9,9 +9,9 @@ from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.point.point import Point
+from actors.point.settings import Auth
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from actors.settings import Auth
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.user import (

@@ -6,11 +6,11 @@ from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.point.point import Point
+from actors.point.settings import Auth
 from actors.point.throttle import FREE_TRIES, LONGEST, REMEMBERED, Throttle
 from actors.point.tokens import Claims, TokenRefused, decode, encode
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from actors.settings import Auth
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import IDENTIFY, LOGIN, LOGOUT, REFRESH, Identify, Login, LoginKind, Logout, Refresh
 from simulators.bus.memory_broker import MemoryBroker

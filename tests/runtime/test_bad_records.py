@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from actors.assembly import running
-from actors.call.attempts import call_id_of
-from actors.call.line import Began, Holder, OnRecord
+from actors.dialing.attempts import call_id_of
 from actors.runtime.actor import SNAPSHOTS, Snapshot
 from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded
 from actors.runtime.clock import Moment
@@ -18,7 +17,8 @@ from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.settings import Settings
 from actors.slot.actor import SlotActor
-from actors.slot.machine import Slot
+from actors.slot.record import Slot
+from actors.telephony.line import Began, Holder, OnRecord
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action

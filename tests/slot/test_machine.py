@@ -3,11 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from actors.call.line import Drop, Looked, OnRecord, nameless
 from actors.runtime.clock import Moment
 from actors.slot import machine
-from actors.slot.machine import EndCallOnPhone, Live, Slot, Take
-from actors.slot.phone import CallPhase, Link, LiveCall, Look, Noted
+from actors.slot.machine import EndCallOnPhone, Take
+from actors.slot.record import Live, Slot
+from actors.telephony.line import OnRecord, nameless
+from actors.telephony.orders import Drop
+from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Looked, Noted
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotConfig, SlotStatus
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.adapters.asterisk import Asterisk
-from actors.settings import Ami
-from actors.slot.phone import CallSeen
+from actors.telephony.reports import CallSeen
 from actors.trunk.pbx import Originate, PbxLink
+from actors.trunk.settings import Ami
 from bench.parts import free_port, process
 from bus_schemas.trunk import TrunkConfig
 from cli.site import asterisk as real

@@ -3,15 +3,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.call.line import Began, Dial, Drop, HangUp, Holder, LookAt, Over, Release
-from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Tell
-from actors.slot.phone import CallPhase, CallSeen, LinkChanged, LiveCall
+from actors.telephony.line import Began, Holder, Over
+from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Release
+from actors.telephony.reports import CallPhase, CallSeen, DialFailed, LinkChanged, LiveCall
 from actors.trunk import machine
-from actors.trunk.machine import EndedOnPbx, EndOnPbx, Live, LookOnPbx, PlaceOnPbx, Strays, TakeChannel, Trunk, carried
+from actors.trunk.machine import EndedOnPbx, EndOnPbx, Live, LookOnPbx, Strays, TakeChannel, Trunk, carried
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
-from bus_schemas.call import EndReason
+from bus_schemas.call import CallDialing, EndReason
 from bus_schemas.errors import Refusal
 from bus_schemas.trunk import TrunkChanged, TrunkConfig, TrunkState
 
@@ -97,6 +97,13 @@ def test_failures_count_in_a_row_and_for_five_minutes() -> None:
     assert world.state == (TrunkState.OK, None)
 
 
+def attempt(call_id: str) -> CallDialing:
+    return CallDialing(
+        line="trunk-trunk-1", call_id=call_id, slot=12, user="op", number="+380991234567", mono=0.0, boot="b",
+        at="2026-01-01T00:00:00.000Z", command_id="k", ring_timeout=60, max_duration=60, trunk="trunk-1",
+    )  # fmt: skip
+
+
 def test_what_the_called_side_does_is_not_the_trunks_fault() -> None:
     world = World(replace(CONFIG, channels=100))
     world.book("c_1")
@@ -137,11 +144,11 @@ def test_a_start_that_came_to_nothing_gives_its_channel_back() -> None:
 def test_only_a_held_call_is_placed_and_any_can_be_ended_and_looked_at() -> None:
     world = World()
     world.book("c_1")
-    dial = Dial(call_id="c_1", number="+380991234567")
-    assert world.tell(dial)[1] == (PlaceOnPbx(order=dial),)
+    dial = Dial(attempt=attempt("c_1"))
+    assert world.tell(dial)[1] == (dial,)
     assert world.tell(HangUp(call_id="c_1"))[1] == (EndOnPbx(call_id="c_1"),)
     assert world.tell(LookAt(call_id="c_1", why="gone"))[1] == (LookOnPbx(call_id="c_1", why="gone"),)
-    (told,) = world.tell(Dial(call_id="c_9", number="+380991234567"))[1]
+    (told,) = world.tell(Dial(attempt=attempt("c_9")))[1]
     assert isinstance(told, Tell) and isinstance(told.report, DialFailed)
     assert world.tell(HangUp(call_id="c_9"))[1] == (EndOnPbx(call_id="c_9"),)
     assert world.tell(LookAt(call_id="c_9", why="x"))[1] == (LookOnPbx(call_id="c_9", why="x"),)

@@ -12,7 +12,8 @@ import pytest
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_follower import UNACKED
 from actors.runtime.bus import BusError, Recorded
-from actors.settings import Nats, Sandbox, Settings
+from actors.runtime.settings import Nats
+from actors.settings import Sandbox, Settings
 from cli.site.children import children
 from cli.site.probes import nats_answers
 from cli.site.secrets import secrets_of

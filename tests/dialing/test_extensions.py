@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from actors.dialing.trunk_dialer import TrunkDialer
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
-from actors.trunk.exchange import Exchange
 from bus_schemas.call import GET_CALL, CallState, EndReason, GetCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.trunk import DIAL_PBX, DialPbx
@@ -30,22 +30,22 @@ async def _dial(world: World, number: str) -> str:
 def test_a_slot_begun_afresh_forgets_no_promise_and_what_was_promised_before_is_not_dialled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take, promised, goes_on = Exchange._take, asyncio.Event(), asyncio.Event()
+    take, promised, goes_on = TrunkDialer._take, asyncio.Event(), asyncio.Event()
 
-    async def slow(exchange: Exchange, *given: Any) -> Any:
+    async def slow(dialer: TrunkDialer, *given: Any) -> Any:
         promised.set()
         await goes_on.wait()
-        return await take(exchange, *given)
+        return await take(dialer, *given)
 
     async def story() -> None:
         world = World(cast(SimLoop, asyncio.get_running_loop()), tmp_path, user_calls=200, slow=0.0, deaf=0.0)
         for machine in world.machines:
             world.keep(machine)
         await asyncio.sleep(5.0)
-        monkeypatch.setattr(Exchange, "_take", slow)
+        monkeypatch.setattr(TrunkDialer, "_take", slow)
         first = asyncio.ensure_future(_dial(world, "+380501114567"))
         await promised.wait()
-        monkeypatch.setattr(Exchange, "_take", take)
+        monkeypatch.setattr(TrunkDialer, "_take", take)
         life = world.machines[0].life
         assert life is not None and life.host is not None
         slot = life.host.get("slot", "1")

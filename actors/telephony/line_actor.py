@@ -10,18 +10,16 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from actors.call.actor import CallActor
-from actors.call.caps import Caps
-from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, OnRecord, Over, Placed, over_of
-from actors.call.line_state import LineState, Start
-from actors.call.machine import DialFailed, DialUncertain
-from actors.call.record import Call
 from actors.runtime.actor import Actor, NotOurs, Unreadable
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect
 from actors.runtime.host import Host
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
+from actors.telephony.line import AdoptCall, Began, CallCounts, CallStart, Holder, LineState, OnRecord, Over, over_of
+from actors.telephony.line_call import LineCall
+from actors.telephony.orders import Dial, Drop
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 
 log = structlog.get_logger()
@@ -41,11 +39,11 @@ class LineActor(Actor[State], Generic[State]):
 
     barrier_past: ClassVar[str] = "activated"
 
-    __slots__ = ("_barrier", "_caps", "_moving_here")
+    __slots__ = ("_barrier", "_counts", "_moving_here")
 
-    def __init__(self, *, id: str, host: Host, caps: Caps) -> None:
+    def __init__(self, *, id: str, host: Host, counts: CallCounts) -> None:
         super().__init__(id=id, host=host)
-        self._caps = caps
+        self._counts = counts
         self._barrier = 0
         self._moving_here = False
 
@@ -63,7 +61,7 @@ class LineActor(Actor[State], Generic[State]):
         """What follows from a report."""
         raise NotImplementedError
 
-    async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
+    async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         """Give the order to the outside, and say what became of it."""
         raise NotImplementedError
 
@@ -91,7 +89,7 @@ class LineActor(Actor[State], Generic[State]):
         if self.state.calls.seq > self._barrier:  # of a snapshot that is ahead of the journal
             self.state = replace(self.state, calls=OnRecord())
         for start in self.state.starts:
-            self._caps.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
+            self._counts.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
         await self._read_calls()
 
     async def _read_calls(self) -> None:
@@ -99,7 +97,7 @@ class LineActor(Actor[State], Generic[State]):
         async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
             self._read(recorded)
         for began in self.state.calls.open.values():
-            self._caps.is_open(began.holder.id, began.holder.user)
+            self._counts.is_open(began.holder.id, began.holder.user)
 
     async def stand_in_for(self, former: Actor[Any]) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""
@@ -149,9 +147,9 @@ class LineActor(Actor[State], Generic[State]):
         assert self.state is not None
         if isinstance(event, Began):
             holder = event.holder
-            self._caps.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
+            self._counts.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
         elif (began := self.state.calls.open.get(event.call_id)) is not None:
-            self._caps.over(event.call_id, began.holder.user)
+            self._counts.over(event.call_id, began.holder.user)
         self.state = self.evolve(self.state, event)
 
     def kept_state(self) -> State | None:
@@ -159,7 +157,7 @@ class LineActor(Actor[State], Generic[State]):
         if self.state is None or self.under_way:
             return None
         calls = replace(self.state.calls, seq=self.state.calls.safe_seq)
-        starts = tuple(Start(call_id=id, user=user, at=at) for id, user, at in self._caps.of(self.line))
+        starts = tuple(CallStart(call_id=id, user=user, at=at) for id, user, at in self._counts.of(self.line))
         return replace(self.state, calls=calls, starts=starts)
 
     @property
@@ -180,8 +178,11 @@ class LineActor(Actor[State], Generic[State]):
         return self.observed(report, now)
 
     def perform(self, effect: Effect) -> None:
-        if isinstance(effect, AdoptCall):
-            self.spawn(self._adopt(effect.call_id))
+        match effect:
+            case Dial():
+                self.spawn(self.place(effect))
+            case AdoptCall(call_id=call_id):
+                self.spawn(self._adopt(call_id))
 
     async def _adopt(self, call_id: str) -> None:
         """Take the call over with the line. A call whose attempt never got on record was never dialled: its own
@@ -203,12 +204,12 @@ class LineActor(Actor[State], Generic[State]):
                 self.tell(Over(call_id=call_id, at=moment(self._host.clock).at, seq=0))
 
     def _prepare(self, call: Actor[Any]) -> None:
-        assert isinstance(call, CallActor)
+        assert isinstance(call, LineCall)
         call.on(self.line)
 
     async def place(self, order: Dial) -> None:
         """The one effect that cannot be undone: asked of the outside once, by an owner, never again."""
-        self._tell_placed(order, await self._hindrance(order) or await self._dial(order))
+        self._tell_outcome(order, await self._hindrance(order) or await self._dial(order))
 
     async def _hindrance(self, order: Dial) -> DialFailed | None:
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
@@ -232,19 +233,13 @@ class LineActor(Actor[State], Generic[State]):
 
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""
-        state = self._call(call_id)
-        return (
-            state is not None
-            and state.placing
-            and state.phase is Phase.DIALING
-            and state.ending_by is None
-            and self._host.may_act
-        )
+        call = self._host.get("call", call_id)
+        return isinstance(call, LineCall) and call.to_be_dialled and self._host.may_act
 
-    def _tell_placed(self, order: Dial, report: Placed | DialFailed | DialUncertain) -> None:
+    def _tell_outcome(self, order: Dial, report: DialAccepted | DialFailed | DialUncertain) -> None:
         """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
         from the record, with a barrier of one's own."""
-        if not isinstance(report, Placed):
+        if not isinstance(report, DialAccepted):
             log.warning("dial did not go through", line=self.line, call_id=order.call_id, cause=report.cause)
         self._host.tell("call", order.call_id, report)
         if isinstance(report, DialFailed) and report.cause == STOLEN:
@@ -252,11 +247,7 @@ class LineActor(Actor[State], Generic[State]):
 
     def withdrawn(self, call_id: str) -> DialFailed:
         """Why a call that is no longer wanted was not placed."""
-        state = self._call(call_id)
-        if state is not None and state.ending_by is not None:
+        call = self._host.get("call", call_id)
+        if isinstance(call, LineCall) and call.is_ending:
             return DialFailed(cause=ENDED_BEFORE, reason=EndReason.HANGUP_LOCAL)
         return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
-
-    def _call(self, call_id: str) -> Call | None:
-        call = self._host.get("call", call_id)
-        return call.state if isinstance(call, CallActor) else None

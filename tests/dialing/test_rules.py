@@ -5,17 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.call import gate
-from actors.call.gate import Rules
+from actors.dialing.rules import DialRules, canonical, check, countries_of, parse_window
 from bus_schemas.errors import ErrorCode, Refusal
 
-RULES = Rules(site_region="UA")
+RULES = DialRules(site_region="UA")
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
-def _rule(raw: str, rules: Rules = RULES, regions: tuple[str, ...] = ("UA",)) -> str | None:
+def _rule(raw: str, rules: DialRules = RULES, regions: tuple[str, ...] = ("UA",)) -> str | None:
     try:
-        gate.canonical(raw, rules, regions)
+        canonical(raw, rules, regions)
     except Refusal as refusal:
         assert refusal.details is not None
         return str(refusal.details["rule"])
@@ -26,7 +25,7 @@ def _rule(raw: str, rules: Rules = RULES, regions: tuple[str, ...] = ("UA",)) ->
     "raw", ["+380991234567", "0991234567", "380991234567", "+38 (099) 123-45-67", "00380991234567", " +380991234567 "]
 )
 def test_every_way_to_write_a_number_is_the_same_number(raw: str) -> None:
-    assert gate.canonical(raw, RULES, ["UA"]).e164 == "+380991234567"
+    assert canonical(raw, RULES, ["UA"]).e164 == "+380991234567"
 
 
 EMERGENCY = {
@@ -38,14 +37,14 @@ EMERGENCY = {
 
 @pytest.mark.parametrize("region", EMERGENCY)
 def test_emergency_numbers_are_refused_in_every_disguise(region: str) -> None:
-    rules = Rules(site_region=region)
+    rules = DialRules(site_region=region)
     code = phonenumbers.country_code_for_region(region)
     for number in EMERGENCY[region]:
         disguises = [number, f" {number} ", "-".join(number), f"({number})", f"0{number}", f"+{code}{number}",
                      f"00{code}{number}", f"+{number}", f"+{code} 0 {number}", ".".join(number)]  # fmt: skip
         for raw in disguises:
             assert _rule(raw, rules, ()) in ("emergency", "short"), raw
-        assert _rule(number, Rules(site_region="UA"), (region,)) in ("emergency", "short")  # of a SIM's region
+        assert _rule(number, DialRules(site_region="UA"), (region,)) in ("emergency", "short")  # of a SIM's region
 
 
 @pytest.mark.parametrize("raw", ["*100#", "*#06#", "#31#+380991234567", "**21*+380991234567#", "+380991234567*"])
@@ -67,7 +66,7 @@ def test_what_is_no_number_is_refused(raw: str) -> None:
 @given(st.text(alphabet="0123456789+*#,;pw &$()\r\n\0\t-.abc１", max_size=24))
 def test_whatever_is_sent_only_e164_comes_out(raw: str) -> None:
     try:
-        number = gate.canonical(raw, RULES, ["UA", "US"])
+        number = canonical(raw, RULES, ["UA", "US"])
     except Refusal as refusal:
         assert refusal.code is ErrorCode.INVALID_PARAMS
     else:
@@ -77,9 +76,9 @@ def test_whatever_is_sent_only_e164_comes_out(raw: str) -> None:
         assert national not in ("112", "911", "101", "102", "103", "999")
 
 
-def _check(raw: str, sim: str | None, rules: Rules, now: datetime = NOON) -> str | None:
+def _check(raw: str, sim: str | None, rules: DialRules, now: datetime = NOON) -> str | None:
     try:
-        gate.check(gate.canonical(raw, rules, ()), gate.countries_of(sim, rules), rules, now)
+        check(canonical(raw, rules, ()), countries_of(sim, rules), rules, now)
     except Refusal as refusal:
         assert refusal.details is not None
         return str(refusal.details["rule"])
@@ -90,17 +89,17 @@ def test_only_the_sims_own_country_unless_more_is_allowed() -> None:
     assert _check("+380991234567", "UA", RULES) is None
     assert _check("+48601123456", "UA", RULES) == "country"
     assert _check("+48601123456", "PL", RULES) is None
-    both = Rules(site_region="UA", countries=frozenset({"UA", "PL"}))
+    both = DialRules(site_region="UA", countries=frozenset({"UA", "PL"}))
     assert _check("+48601123456", "UA", both) is None
     assert _check("+12025550123", "US", both) == "country"
 
 
 def test_do_not_call_and_hours() -> None:
-    listed = Rules(site_region="UA", do_not_call=frozenset({"+380991234567"}))
+    listed = DialRules(site_region="UA", do_not_call=frozenset({"+380991234567"}))
     assert _check("099 123 45 67", "UA", listed) == "do_not_call"
-    daytime = Rules(site_region="UA", window=gate.parse_window("08:00-21:00"), timezone="Europe/Kyiv")
+    daytime = DialRules(site_region="UA", window=parse_window("08:00-21:00"), timezone="Europe/Kyiv")
     assert _check("+380991234567", "UA", daytime) is None
     assert _check("+380991234567", "UA", daytime, datetime(2026, 1, 1, 20, 0, tzinfo=UTC)) == "hours"
-    night = Rules(site_region="UA", window=gate.parse_window("22:00-06:00"))
+    night = DialRules(site_region="UA", window=parse_window("22:00-06:00"))
     assert _check("+380991234567", "UA", night) == "hours"
     assert _check("+380991234567", "UA", night, datetime(2026, 1, 1, 23, 0, tzinfo=UTC)) is None

@@ -1,4 +1,4 @@
-"""The dial gate: the one place that says whether a number may be called, for everybody who dials. Pure.
+"""The dial rules: the one place that says whether a number may be called, for everybody who dials. Pure.
 
 Order of the rules, each with its name in the refusal's `details.rule`: `format` (E.164 after canonicalisation),
 `mmi` (never a service code), `emergency` and `short` (checked on the raw dial string, for the SIM's and the
@@ -28,7 +28,7 @@ _CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 _DIGITS = re.compile(r"\+?[0-9]+\Z")
 
 
-class Rules(Struct, frozen=True, kw_only=True):
+class DialRules(Struct, frozen=True, kw_only=True):
     """What the site allows. `countries` empty: only the SIM's own. `window` None: at all hours."""
 
     site_region: str
@@ -49,7 +49,7 @@ def _refuse(rule: str, message: str, code: ErrorCode = ErrorCode.INVALID_PARAMS)
     return Refusal(code, message, rule=rule)
 
 
-def canonical(raw: str, rules: Rules, regions: Iterable[str]) -> Number:
+def canonical(raw: str, rules: DialRules, regions: Iterable[str]) -> Number:
     """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it."""
     digits = _SEPARATORS.sub("", raw.strip(" "))
     if any(character in digits for character in "*#"):
@@ -63,7 +63,7 @@ def canonical(raw: str, rules: Rules, regions: Iterable[str]) -> Number:
     return Number(e164=e164, country=country)
 
 
-def check(number: Number, countries: frozenset[str], rules: Rules, now: datetime) -> None:
+def check(number: Number, countries: frozenset[str], rules: DialRules, now: datetime) -> None:
     """Raise the Refusal of the first rule that forbids to call the number now from a line that may call `countries`."""
     if number.e164 in rules.do_not_call:
         raise _refuse("do_not_call", "The number is on the do-not-call list.", ErrorCode.CALL_FAILED)
@@ -75,18 +75,18 @@ def check(number: Number, countries: frozenset[str], rules: Rules, now: datetime
         raise _refuse("hours", "Calls are not allowed at this hour.", ErrorCode.CALL_FAILED)
 
 
-def countries_of(sim_region: str | None, rules: Rules) -> frozenset[str]:
+def countries_of(sim_region: str | None, rules: DialRules) -> frozenset[str]:
     """Where a SIM may call. A SIM of unknown region is taken for one of the site's."""
     return rules.countries or frozenset({sim_region or rules.site_region})
 
 
-def countries_of_trunk(own: frozenset[str], rules: Rules) -> frozenset[str]:
+def countries_of_trunk(own: frozenset[str], rules: DialRules) -> frozenset[str]:
     """Where a trunk may call: what both the trunk and the site allow; without either, the site's own country."""
     site = rules.countries or frozenset({rules.site_region})
     return (own & rules.countries if rules.countries else own) if own else site
 
 
-def sim_regions_for(number: Number, rules: Rules) -> frozenset[str] | None:
+def sim_regions_for(number: Number, rules: DialRules) -> frozenset[str] | None:
     """The SIM regions that may call the number. None: any."""
     if rules.countries:
         return None if number.country in rules.countries else frozenset()

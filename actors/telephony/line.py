@@ -1,98 +1,29 @@
-"""What a call and its line tell each other inside one host, and what a line knows of its calls. A line is a slot with
-its phone, or a trunk of a PBX; it alone works with the outside.
+"""What a line knows of its calls. A line is a slot with its phone, or a trunk of a PBX; it alone works with what is
+outside.
 
 A line is held by the calls on record for it that are not over, and by the starts that are under way. The first follow
 from the journal (`OnRecord`), the second are this owner's memory (`Held`); nothing else is written, so nothing else can
 be left behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from msgspec import Struct
 
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Effect
-from actors.slot.phone import Look
 from bus_schemas.call import CallEnded, EndReason
 
-# --- orders of a call to its line, and what comes back ------------------------------------------------------------
-
-
-class Dial(Struct, frozen=True, kw_only=True):
-    """Place the call whose attempt is on record. `fences`: the subjects whose last event must still be the one of this
-    sequence, else somebody else owns the line by now."""
-
-    call_id: str
-    number: str
-    fences: tuple[tuple[str, int], ...] = ()
-    trace_id: str | None = None
-
-
-class HangUp(Struct, frozen=True, kw_only=True):
-    """End the call. `ref`: its name outside, where that is known."""
-
-    call_id: str
-    ref: str | None = None
-
-
-class LookAt(Struct, frozen=True, kw_only=True):
-    """Ask the outside about the call; `Looked` with the same `why` comes back."""
-
-    call_id: str
-    why: str
-
-
-class Looked(Struct, frozen=True, kw_only=True):
-    """What the outside says about its calls, None when it could not be asked. It was asked at `asked` (seconds of the
-    host's monotonic clock) for `call_id`, None: for the line's own sake. What has happened since it cannot know."""
-
-    look: Look | None
-    why: str
-    asked: float
-    call_id: str | None = None
-
-
-class Named(Struct, frozen=True, kw_only=True):
-    """The call is the one that the outside calls `ref`."""
-
-    call_id: str
-    ref: str
-
-
-class Release(Struct, frozen=True, kw_only=True):
-    """The call is over and on record. `look`: the outside may still be in it, so ask before the line is free."""
-
-    call_id: str
-    look: bool = False
-
-
-class Settle(Struct, frozen=True, kw_only=True):
-    """Nobody knows whether a call that is to hold this line got on record, or nobody owns it: find out."""
-
-    call_id: str
-
-
-class Drop(Struct, frozen=True, kw_only=True):
-    """The start came to nothing: the attempt is not on record and can no longer get there."""
-
-    call_id: str
-
-
-class Placed(Struct, frozen=True, kw_only=True):
-    """The outside took the order to dial. `after_ref`: the newest call that was known there before."""
-
-    after_ref: str | None = None
+DOUBTFUL = 8  # names that are remembered
+# Ends that are written without the outside having said so.
+IN_DOUBT = frozenset({EndReason.PHONE_LOST, EndReason.TRUNK_LOST, EndReason.UNKNOWN, EndReason.HANGUP_LOCAL})
 
 
 class AdoptCall(Effect, frozen=True, kw_only=True):
     """Take over a call that holds this line."""
 
     call_id: str
-
-
-DOUBTFUL = 8  # names that are remembered
-# Ends that are written without the outside having said so.
-IN_DOUBT = frozenset({EndReason.PHONE_LOST, EndReason.TRUNK_LOST, EndReason.UNKNOWN, EndReason.HANGUP_LOCAL})
 
 
 # --- who holds a line ---------------------------------------------------------------------------------------------
@@ -178,3 +109,36 @@ def hold(held: Held, holder: Holder) -> Held:
 def let_go(held: Held, id: str) -> Held:
     return {other: holder for other, holder in held.items() if other != id}
 
+
+class CallCounts(Protocol):
+    """Counts the calls on record of this host's lines, each by its line and its user."""
+
+    def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment) -> None:
+        """A call began at `at`. It counts once, however often it is told."""
+
+    def is_open(self, call_id: str, user: str) -> None:
+        """A call is not over."""
+
+    def over(self, call_id: str, user: str) -> None:
+        """A call is over."""
+
+    def of(self, line: str) -> Iterator[tuple[str, str, Moment]]:
+        """The calls that began on a line lately: id, user, moment."""
+
+
+# --- what every line's record has ---------------------------------------------------------------------------------
+
+
+class CallStart(Struct, frozen=True, kw_only=True):
+    """That a call began, for the limits."""
+
+    call_id: str
+    user: str
+    at: Moment
+
+
+class LineState(Struct, frozen=True, kw_only=True):
+    """What every line's record has. `starts`: of the calls of the last hour, in snapshots only."""
+
+    calls: OnRecord = OnRecord()
+    starts: tuple[CallStart, ...] = ()

@@ -1,16 +1,11 @@
-"""Where calls on phones begin on this host: the gate, a slot, the attempt. Serves `START_CALL` and its kin."""
+"""Where calls on phones begin on this host: the rules, a slot, the attempt. Serves `START_CALL` and its kin."""
 
-from collections.abc import Callable
 from datetime import datetime
 
-from msgspec import Struct
-
-from actors.call import gate
-from actors.call.attempts import COME_BACK, Attempts, Started, Unowned
-from actors.call.caps import HOUR
-from actors.call.gate import Number, Rules
-from actors.call.line import Drop
-from actors.call.machine import Attempt
+from actors.dialing import rules
+from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
+from actors.dialing.limits import HOUR
+from actors.dialing.rules import DialRules, Number
 from actors.runtime.actor import STOPPED
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -18,7 +13,8 @@ from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, forward
 from actors.slot.machine import Take, Taken
-from actors.slot.pool import Pool
+from actors.slot.registry import SlotRegistry
+from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import START_ON_HOST, StartOnHost
@@ -34,35 +30,25 @@ TOO_MANY_ON_SLOT = Refusal(
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
-class Limits(Struct, frozen=True, kw_only=True):
-    """What every call gets: seconds to ring and to talk, and calls an hour on one slot."""
-
-    ring_timeout: float
-    max_duration: float
-    slot_calls_per_hour: int
-
-
-class Switchboard:
-    """Starts calls on the slots of one host."""
+class SlotDialer:
+    """Starts calls on the slots of one host, on one of them at most `calls_per_hour`."""
 
     def __init__(
         self,
         *,
         host: Host,
-        pool: Pool,
-        rules: Rules,
+        slots: SlotRegistry,
+        rules: DialRules,
         attempts: Attempts,
-        limits: Limits,
-        regions: Callable[[], frozenset[str]],
+        calls_per_hour: int,
         peers: Peers,
     ) -> None:
         self._peers = peers
         self._host = host
-        self._pool = pool
+        self._slots = slots
         self._rules = rules
         self._attempts = attempts
-        self._limits = limits
-        self._regions = regions
+        self._calls_per_hour = calls_per_hour
 
     async def start_call(self, request: StartCall, context: Context) -> Page:
         """Any host may be asked. A wanted slot of another host is asked there; AUTO goes on to the others where this
@@ -103,10 +89,13 @@ class Switchboard:
     async def start_here(self, request: StartCall, context: Context) -> Page:
         """Start a call on a slot of this host. The same command under way twice is one start."""
 
-        async def start(call_id: str) -> Started:
-            number = gate.canonical(request.number, self._rules, self._regions())
+        async def start(call_id: str) -> StartedCall:
+            number = rules.canonical(request.number, self._rules, self._slots.regions)
             taken = await self._take(request, number, call_id, context)
-            return await self._attempts.place(self._attempt(call_id, number, taken, context), context)
+            attempt = self._attempts.attempt(
+                call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref
+            )
+            return await self._attempts.place(attempt, (taken.fence,), context)
 
         return await self._attempts.once(context, _answer, start)
 
@@ -117,22 +106,22 @@ class Switchboard:
             self._check(number, self._region_of(request.slot))
             return await self._take_slot(request.slot, call_id, context)
         self._check(number, number.country)  # a SIM of that country is looked for below
-        regions = gate.sim_regions_for(number, self._rules)
+        regions = rules.sim_regions_for(number, self._rules)
         last_refusal = NO_IDLE_SLOT
-        while (place := self._pool.take(context.user, regions)) is not None:
+        while (place := self._slots.idle.take(context.user, regions)) is not None:
             try:
                 return await self._take_slot(place.slot, call_id, context)
             except Refusal as refusal:
                 if refusal.code not in PASSING and refusal.code is not ErrorCode.RATE_LIMITED:
                     raise
                 last_refusal = refusal if refusal.code is ErrorCode.RATE_LIMITED else last_refusal
-        if regions is not None and not (regions & self._regions()):
+        if regions is not None and not (regions & self._slots.regions):
             raise NOT_FROM_HERE
         raise last_refusal
 
     async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
         now, line = moment(self._host.clock), f"slot-{slot}"
-        caps = self._attempts.caps
+        limits = self._attempts.limits
         order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
         try:
             taken: Taken = await self._host.order("slot", str(slot), order, context)
@@ -140,10 +129,10 @@ class Switchboard:
             if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
-        if caps.starts(line, HOUR, now) >= self._limits.slot_calls_per_hour:
+        if limits.starts(line, HOUR, now) >= self._calls_per_hour:
             self._host.tell("slot", str(slot), Drop(call_id=call_id))
             raise TOO_MANY_ON_SLOT
-        caps.count(line, call_id, context.user, now)
+        limits.count(line, call_id, context.user, now)
         return taken
 
     def _region_of(self, slot: int) -> str | None:
@@ -151,26 +140,10 @@ class Switchboard:
         return actor.state.config.region if actor is not None and actor.state is not None else None
 
     def _check(self, number: Number, region: str | None) -> None:
-        gate.check(number, gate.countries_of(region, self._rules), self._rules, self._now())
+        rules.check(number, rules.countries_of(region, self._rules), self._rules, self._now())
 
     def _now(self) -> datetime:
         return self._host.clock.now()
-
-    # --- the attempt
-
-    def _attempt(self, call_id: str, number: Number, taken: Taken, context: Context) -> Attempt:
-        return Attempt(
-            call_id=call_id,
-            slot=taken.slot,
-            user=context.user,
-            number=number.e164,
-            command_id=context.command_id,
-            ring_timeout=self._limits.ring_timeout,
-            max_duration=self._limits.max_duration,
-            trace_id=context.trace_id,
-            after_ref=taken.after_ref,
-            fences=(taken.fence,),
-        )
 
 
 def out_of_service(slot: int, host: str, reason: str) -> Refusal:
@@ -185,8 +158,9 @@ def out_of_service(slot: int, host: str, reason: str) -> Refusal:
     )
 
 
-def _answer(placed: Started) -> CallStarted:
-    return CallStarted(call_id=placed.call_id, slot=placed.slot, state=state_of(Phase.DIALING))
+def _answer(started: StartedCall) -> CallStarted:
+    attempt = started.attempt
+    return CallStarted(call_id=attempt.call_id, slot=attempt.slot, state=state_of(Phase.DIALING))
 
 
 def _not_here(refusal: Refusal) -> bool:

@@ -1,7 +1,7 @@
 """How many calls may start: of one user per minute and at once, on one line in its window. Pure: the moment comes in.
 
 What is counted are the calls on record and the starts under way, so a start counts from the moment it is let in, and
-what a former process of this host began counts on. What has run out is forgotten: memory is bounded by the caps.
+what a former process of this host began counts on. What has run out is forgotten: memory is bounded by them.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ MINUTE, HOUR = 60.0, 3600.0
 KEPT: Mapping[str, float] = {"slot": HOUR, "trunk": MINUTE}  # seconds that a start on a line is remembered, by its kind
 
 
-class Started(Struct, frozen=True):
+class CountedStart(Struct, frozen=True):
     """One start: when, on the monotonic clock of this process."""
 
     mono: float
@@ -25,14 +25,17 @@ class Started(Struct, frozen=True):
     at: Moment
 
 
-class Caps:
+Counted = dict[str, deque[CountedStart]]
+
+
+class CallLimits:
     """The counts of one host."""
 
     def __init__(self, *, per_minute: int, at_once: int) -> None:
         self._per_minute = per_minute
         self._at_once = at_once
-        self._by_user: dict[str, deque[Started]] = {}
-        self._by_line: dict[str, deque[Started]] = {}
+        self._by_user: Counted = {}
+        self._by_line: Counted = {}
         self._open: dict[str, set[str]] = {}  # by user
 
     # --- letting in
@@ -47,7 +50,7 @@ class Caps:
             raise Refusal(
                 ErrorCode.RATE_LIMITED, "Too many calls started.", rule="user_calls_per_minute", retry_after=wait
             )
-        self._by_user.setdefault(user, deque()).append(Started(now.mono, call_id, user, now))
+        self._by_user.setdefault(user, deque()).append(CountedStart(now.mono, call_id, user, now))
         self._open.setdefault(user, set()).add(call_id)
 
     def starts(self, line: str, window: float, now: Moment) -> int:
@@ -70,7 +73,7 @@ class Caps:
 
     def count(self, line: str, call_id: str, user: str, now: Moment) -> None:
         """Count one start on a line."""
-        self._by_line.setdefault(line, deque()).append(Started(now.mono, call_id, user, now))
+        self._by_line.setdefault(line, deque()).append(CountedStart(now.mono, call_id, user, now))
 
     def withdraw(self, call_id: str, user: str) -> None:
         """The start came to nothing: it no longer counts for its user."""
@@ -94,7 +97,7 @@ class Caps:
     def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment) -> None:
         """A call on record began at `at`. It counts once, however often it is told."""
         age, _ = elapsed(at, now)
-        start = Started(now.mono - age, call_id, user, at)
+        start = CountedStart(now.mono - age, call_id, user, at)
         if age < _kept(line):
             _insert(self._by_line.setdefault(line, deque()), start)
         if age < MINUTE:
@@ -110,7 +113,7 @@ class Caps:
 
     # --- inside
 
-    def _within(self, counted: dict[str, deque[Started]], key: str, window: float, now: Moment) -> deque[Started]:
+    def _within(self, counted: Counted, key: str, window: float, now: Moment) -> deque[CountedStart]:
         starts = counted.get(key, deque())
         while starts and starts[0].mono <= now.mono - window:
             starts.popleft()
@@ -123,14 +126,14 @@ def _kept(line: str) -> float:
     return KEPT[line.partition("-")[0]]
 
 
-def _remove(starts: deque[Started] | None, call_id: str) -> None:
+def _remove(starts: deque[CountedStart] | None, call_id: str) -> None:
     for start in reversed(starts or ()):
         if start.call_id == call_id and starts is not None:
             starts.remove(start)
             return
 
 
-def _insert(starts: deque[Started], start: Started) -> None:
+def _insert(starts: deque[CountedStart], start: CountedStart) -> None:
     """In the order of time; most come in that order anyway."""
     if any(known.call_id == start.call_id for known in reversed(starts)):
         return

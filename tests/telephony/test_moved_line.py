@@ -14,7 +14,7 @@ from bus_schemas.call import END_CALL, CallAdopted, CallStarted, EndCall
 from bus_schemas.slot import SlotActivated, SlotConfigured
 from simulators.world.callers import EVERYTHING
 from simulators.world.world import World
-from tests.call.test_absent_line import OURS, THEIRS, play, start
+from tests.dialing.test_absent_line import OURS, THEIRS, play, start
 
 
 def test_a_former_owner_that_loses_a_call_looks_whether_the_line_is_still_its_own() -> None:

@@ -13,15 +13,16 @@ import msgspec
 from msgspec import Struct
 
 from actors.call.actor import CallActor
-from actors.call.caps import Caps
-from actors.call.line import Drop, Settle
-from actors.call.machine import Attempt, line_of
+from actors.call.machine import line_of
+from actors.call.settings import Calls
+from actors.dialing.limits import CallLimits
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
+from actors.telephony.orders import Drop, Fences, Settle
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
@@ -41,13 +42,15 @@ class Unowned(Exception):
         self.host = host
 
 
-class Started(Struct, frozen=True, kw_only=True):
+class StartedCall(Struct, frozen=True, kw_only=True):
     """The attempt that is on record: this command's first. `seq`: its place in the journal."""
 
-    call_id: str
-    slot: int
-    trunk: str | None
-    seq: int = 0
+    attempt: CallDialing
+    seq: int
+
+
+Answer = Callable[[StartedCall], Any]  # what a start is answered with
+Begin = Callable[[str], Coroutine[Any, Any, StartedCall]]  # begins the call of this id
 
 
 def call_id_of(context: Context) -> str:
@@ -58,43 +61,36 @@ def call_id_of(context: Context) -> str:
 class Attempts:
     """The attempts of one host."""
 
-    def __init__(self, *, host: Host, caps: Caps) -> None:
+    def __init__(self, *, host: Host, limits: CallLimits, calls: Calls) -> None:
         self._host = host
-        self.caps = caps
+        self.limits = limits
+        self._calls = calls
         self._starting: dict[str, asyncio.Task[Page]] = {}
 
-    async def once(
-        self, context: Context, answer: Callable[[Started], Any], start: Callable[[str], Coroutine[Any, Any, Started]]
-    ) -> Page:
+    async def once(self, context: Context, answer: Answer, start: Begin) -> Page:
         """Start a call, or give the answer that this command had the first time. Under way twice, it is one start."""
         call_id = call_id_of(context)
         return await self._host.share(
             self._starting, call_id, lambda: self._run(call_id, context, answer, start)
         )
 
-    async def _run(
-        self,
-        call_id: str,
-        context: Context,
-        answer: Callable[[Started], Any],
-        start: Callable[[str], Coroutine[Any, Any, Started]],
-    ) -> Page:
+    async def _run(self, call_id: str, context: Context, answer: Answer, start: Begin) -> Page:
         first = None if context.fresh else await self.first(call_id)
         if first is not None:
             return Page(body=answer(first), seq=first.seq)
         if not self._host.may_act:
             raise NOT_OURS_NOW
-        self.caps.let_in(call_id, context.user, moment(self._host.clock))
-        started: Started | None = None
+        self.limits.let_in(call_id, context.user, moment(self._host.clock))
+        started: StartedCall | None = None
         try:
             started = await start(call_id)
         finally:
             if started is None:
-                self.caps.withdraw(call_id, context.user)
+                self.limits.withdraw(call_id, context.user)
         return Page(body=answer(started), seq=started.seq)
 
     async def at_its_owner(
-        self, rpc: Rpc[Any, Any], request: Any, context: Context, answer: Callable[[Started], Any], *, retry: bool
+        self, rpc: Rpc[Any, Any], request: Any, context: Context, answer: Answer, *, retry: bool
     ) -> Page:
         """Have the owner of a line start a call. Where there is none, a repeat of what was done gets its answer all the
         same; else raises Unowned. `retry`: there may be one in a moment."""
@@ -112,7 +108,7 @@ class Attempts:
                 raise
             raise Unowned(host) from None
 
-    async def first(self, call_id: str) -> Started | None:
+    async def first(self, call_id: str) -> StartedCall | None:
         """The attempt that is on record for a call, by the word of the journal's leader. Raises Refusal, also for an
         attempt that ended without a dial: it would be no answer that the call has started."""
         recorded = await self._on_record(call_id, CALL_DIALING)
@@ -124,7 +120,7 @@ class Attempts:
             raise NOT_READABLE from None
         if (ended := await self._on_record(call_id, CALL_ENDED)) is not None:
             _must_have_dialled(call_id, ended)
-        return Started(call_id=call_id, slot=event.slot, trunk=event.trunk, seq=recorded.seq)
+        return StartedCall(attempt=event, seq=recorded.seq)
 
     async def _on_record(self, call_id: str, topic: Topic[Any]) -> Recorded | None:
         try:
@@ -132,20 +128,51 @@ class Attempts:
         except BusError:
             raise NOT_READABLE from None
 
-    async def place(self, attempt: Attempt, context: Context) -> Started:
-        """Put the attempt on record; its line, which is held for it, then dials. Raises Refusal."""
+    def attempt(
+        self,
+        call_id: str,
+        context: Context,
+        *,
+        slot: int,
+        number: str,
+        trunk: str | None = None,
+        after_ref: str | None = None,
+        recording: str | None = None,
+    ) -> CallDialing:
+        """What is known of a call from its beginning, as it is put on record: said here and nowhere else."""
+        now = moment(self._host.clock)
+        return CallDialing(
+            line=line_name(slot, trunk),
+            call_id=call_id,
+            slot=slot,
+            user=context.user,
+            number=number,
+            at=now.at,
+            mono=now.mono,
+            boot=now.boot,
+            command_id=context.command_id,
+            ring_timeout=self._calls.ring_timeout,
+            max_duration=self._calls.max_duration,
+            after_ref=after_ref,
+            trace_id=context.trace_id,
+            trunk=trunk,
+            recording=recording,
+        )
+
+    async def place(self, attempt: CallDialing, fences: Fences, context: Context) -> StartedCall:
+        """Put an attempt of now on record; its line, which is held for it, then dials. Raises Refusal."""
         call = self._host.make("call", attempt.call_id)
         assert isinstance(call, CallActor)
         line = line_of(attempt)
         written = False
         try:
-            await call.claim(attempt, context)
+            await call.claim(attempt, fences, context)
             written = True
             await self._host.install(call)
         except Fenced:  # the command is on record already: here, on another line, or as given up
             self._host.tell(*line, Drop(call_id=attempt.call_id))
-            self.caps.withdraw(attempt.call_id, attempt.user)
-            self.caps.withdraw_line(line_name(attempt.slot, attempt.trunk), attempt.call_id)
+            self.limits.withdraw(attempt.call_id, attempt.user)
+            self.limits.withdraw_line(attempt.line, attempt.call_id)
             first = await self.first(attempt.call_id)
             if first is None:
                 raise GIVEN_UP from None
@@ -156,7 +183,7 @@ class Attempts:
                 raise NOT_KNOWN from None
             raise
         call.go_on()
-        return Started(call_id=attempt.call_id, slot=attempt.slot, trunk=attempt.trunk, seq=call.seq)
+        return StartedCall(attempt=attempt, seq=call.seq)
 
 
 def _must_have_dialled(call_id: str, recorded: Recorded) -> None:

@@ -1,0 +1,24 @@
+"""The settings of the dial rules and limits."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus_schemas.fields import Region
+
+
+class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The dial rules and limits. `countries` empty: only the SIM's own. `hours`: "08:00-21:00" in `timezone`, or
+    empty for always. Limits: calls started per minute and calls at once by one user, calls per hour on one slot, trunk
+    calls at once with one slot's extension."""
+
+    site_region: Region = "UA"
+    countries: tuple[Region, ...] = ()
+    do_not_call: tuple[str, ...] = ()
+    do_not_call_file: str | None = None
+    hours: str = ""
+    timezone: str = "UTC"
+    user_calls_per_minute: Annotated[int, Meta(ge=1)] = 600
+    user_concurrent_calls: Annotated[int, Meta(ge=1)] = 200
+    slot_calls_per_hour: Annotated[int, Meta(ge=1)] = 240
+    extension_calls: Annotated[int, Meta(ge=1)] = 1

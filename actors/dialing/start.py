@@ -1,0 +1,71 @@
+"""How the dialers of a host start."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from actors.call.settings import Calls
+from actors.dialing.attempts import Attempts
+from actors.dialing.extensions import Extensions
+from actors.dialing.limits import CallLimits
+from actors.dialing.rules import DialRules, parse_window
+from actors.dialing.settings import Dial
+from actors.dialing.slot_dialer import SlotDialer
+from actors.dialing.trunk_dialer import TrunkDialer
+from actors.runtime.parts import HostParts
+from actors.runtime.settings import SettingsError
+from actors.slot.registry import SlotRegistry
+from actors.trunk.registry import TrunkRegistry
+from bus_schemas.call import START_CALL, START_ON_SLOT
+from bus_schemas.host import DIAL_ON_HOST, START_ON_HOST
+from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
+
+
+async def start(
+    parts: HostParts,
+    stack: AsyncExitStack,
+    *,
+    settings: Dial,
+    calls: Calls,
+    limits: CallLimits,
+    slots: SlotRegistry,
+    trunks: TrunkRegistry,
+) -> None:
+    """Calls can be started. `limits`: of this host, which its lines tell of their calls. Raises SettingsError."""
+    host, peers, rules = parts.host, parts.peers, rules_of(settings)
+    attempts = Attempts(host=host, limits=limits, calls=calls)
+    on_slots = SlotDialer(
+        host=host, slots=slots, rules=rules, attempts=attempts, calls_per_hour=settings.slot_calls_per_hour, peers=peers
+    )
+    extensions = Extensions(host=host, calls_at_once=settings.extension_calls)
+    stack.callback(trunks.on_call_over(extensions.release))
+    through_trunks = TrunkDialer(
+        host=host, trunks=trunks, rules=rules, attempts=attempts, extensions=extensions, peers=peers
+    )
+    host.serve_beside(START_ON_SLOT, on_slots.start_here)
+    host.serve_beside(DIAL_ON_TRUNK, through_trunks.dial_here)
+    host.serve_beside(HOLD_EXTENSION, extensions.hold)
+    parts.any_host.append({START_CALL: on_slots.start_call, DIAL_PBX: through_trunks.dial})
+    parts.this_host.append({START_ON_HOST: on_slots.start_on_host, DIAL_ON_HOST: through_trunks.dial_on_host})
+
+
+def limits_of(settings: Dial) -> CallLimits:
+    """The limits of one host, with nothing counted yet."""
+    return CallLimits(per_minute=settings.user_calls_per_minute, at_once=settings.user_concurrent_calls)
+
+
+def rules_of(dial: Dial) -> DialRules:
+    """The dial rules of these settings. Raises SettingsError."""
+    numbers = set(dial.do_not_call)
+    try:
+        if dial.do_not_call_file:
+            numbers |= {line.strip() for line in Path(dial.do_not_call_file).read_text().splitlines() if line.strip()}
+        window = parse_window(dial.hours)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"dial: {error}") from None
+    return DialRules(
+        site_region=dial.site_region,
+        countries=frozenset(dial.countries),
+        do_not_call=frozenset(numbers),
+        window=window,
+        timezone=dial.timezone,
+    )

@@ -1,0 +1,27 @@
+"""The settings of logins, over HTTP and on the bus."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tokens and sessions, in seconds. `key_seconds`: the age at which the key that signs is replaced.
+    `change_at_first_login`: a password that somebody else has set must be changed before anything else."""
+
+    token_seconds: Annotated[int, Meta(ge=1)] = 3600
+    session_seconds: Annotated[int, Meta(ge=1)] = 7 * 24 * 3600
+    key_seconds: Annotated[int, Meta(ge=60)] = 30 * 24 * 3600
+    min_password: Annotated[int, Meta(ge=1)] = 8
+    change_at_first_login: bool = True
+
+
+class BusLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How other systems log in to the bus with their POINT identity. `user` answers the server's questions (auth
+    callout), `sys_user` ends connections whose rights have changed, `issuer_seed` signs. Empty: nobody can."""
+
+    user: str | None = None
+    password: str | None = None
+    sys_user: str | None = None
+    sys_password: str | None = None
+    issuer_seed: str | None = None

@@ -1,0 +1,84 @@
+"""How POINT starts: users, sessions and keys, and logins on the bus."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+
+from actors.point import keys
+from actors.point.bus_login import BusLogin
+from actors.point.keys import ensure_keys, write_secret
+from actors.point.point import PasswordChecks, Point
+from actors.point.settings import Auth
+from actors.point.settings import BusLogin as BusLoginSettings
+from actors.runtime.bus import Bus
+from actors.runtime.clock import Clock
+from actors.runtime.parts import Parts
+
+log = structlog.get_logger()
+
+KEY_LOOK, KEY_SLACK = 3600.0, 24 * 3600.0  # seconds
+SANDBOX_OPERATOR = ("op12", "1234", "operator")
+
+
+async def start(
+    parts: Parts, stack: AsyncExitStack, *, settings: Auth, passwords: PasswordChecks, state: Path, sandbox: bool
+) -> Point:
+    """POINT, with its first users and a signing key that is replaced in time. `state`: the folder of keys."""
+    point = Point(
+        bus=parts.bus,
+        clock=parts.clock,
+        ids=parts.ids,
+        passwords=passwords,
+        keys=ensure_keys(state),
+        auth=settings,
+    )
+    await point.start()
+    stack.push_async_callback(point.stop)
+    await _seed(point, settings, state, sandbox)
+    renewing = asyncio.get_running_loop().create_task(_renew_keys(settings, state, parts.clock))
+    stack.callback(renewing.cancel)
+    return point
+
+
+async def start_bus_login(
+    parts: Parts,
+    stack: AsyncExitStack,
+    *,
+    settings: BusLoginSettings,
+    point: Point,
+    connect: Callable[[str | None, str | None], Awaitable[Bus]],
+) -> None:
+    """Let other systems in with their POINT identity, where the server asks for it. `connect`: to the bus as a user
+    with a password; what it gives is closed by who gave it."""
+    if settings.user is None or settings.issuer_seed is None:
+        return
+    auth = await connect(settings.user, settings.password)
+    sys_bus = await connect(settings.sys_user, settings.sys_password)
+    login = BusLogin(auth=auth, sys=sys_bus, admit=point.admit_on_bus, seed=settings.issuer_seed, clock=parts.clock)
+    await login.start()
+    stack.push_async_callback(login.stop)
+    point.journal.on_void = login.void
+
+
+async def _renew_keys(settings: Auth, state: Path, clock: Clock) -> None:
+    """Replace the signing key in time; what the old one signed stays good until it ends by itself."""
+    while True:
+        keys.renew(
+            state, after=settings.key_seconds, keep=settings.session_seconds + KEY_SLACK, now=clock.now().timestamp()
+        )
+        await asyncio.sleep(KEY_LOOK)
+
+
+async def _seed(point: Point, settings: Auth, state: Path, sandbox: bool) -> None:
+    """The first users: `admin` with a password of its own, and in the sandbox the documented operator."""
+    password = secrets.token_urlsafe(12)
+    must_change = settings.change_at_first_login and not sandbox
+    if await point.seed("admin", password, "admin", must_change=must_change):
+        write_secret(state / "admin-password", f"{password}\n".encode())
+        log.info("user admin created; the password is in the state folder", file="admin-password")
+    if sandbox:
+        await point.seed(*SANDBOX_OPERATOR)

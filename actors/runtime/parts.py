@@ -1,0 +1,55 @@
+"""What the features of a process are made with, and where they put what they add to its host.
+
+A feature has a `start.py`: `start(parts, stack)`, with what it alone needs by name, makes it; what must end is put on
+the stack. Whoever joins features (`actors/assembly.py`, `actors/main.py`) knows their starts and nothing else of them.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from actors.runtime.actor import Actor
+from actors.runtime.bus import Bus
+from actors.runtime.clock import Clock
+from actors.runtime.host import Host
+from actors.runtime.ids import Ids
+from actors.runtime.peers import Peers
+from actors.runtime.service import Handler
+from bus_schemas.contract import Rpc
+
+Handlers = Mapping[Rpc[Any, Any], Handler]
+Make = Callable[[str, Host], Actor[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What everything in a process is made with."""
+
+    bus: Bus
+    clock: Clock
+    ids: Ids
+
+
+class Registry(Protocol):
+    """The actors of one kind that a host owns."""
+
+    async def start(self) -> None:
+        """Own them all, and bring them up to date."""
+
+    async def bring_up_to_date(self) -> None:
+        """Apply changed settings that had to wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostParts(Parts):
+    """What the features of a host are made with. They add how actors of their kinds are made, by kind (`make`); the
+    lines that any host may be asked, and those that name one (`any_host`, `this_host`); the actors that the host owns
+    (`registries`, started in this order); and what goes on when all of it is there (`background`)."""
+
+    host: Host
+    peers: Peers
+    make: dict[str, Make]
+    any_host: list[Handlers] = field(default_factory=list)
+    this_host: list[Handlers] = field(default_factory=list)
+    registries: list[Registry] = field(default_factory=list)
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)

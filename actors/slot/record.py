@@ -1,0 +1,144 @@
+"""A slot as its events and those of its calls tell it, and what its owner knows beside its record. Pure."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.slot.phone import Health
+from actors.telephony.line import Began, Held, Holder, LineState, OnRecord, Over, holders
+from actors.telephony.reports import Link
+from bus_schemas.slot import (
+    SlotActivated,
+    SlotCommandDone,
+    SlotCommandStarted,
+    SlotConfig,
+    SlotConfigured,
+    SlotEvent,
+    SlotLinked,
+    SlotRemoved,
+    SlotRestarting,
+    SlotStatus,
+)
+
+FROM_FILE = "config"  # who configured a slot that stands in the settings file
+
+EVENT_NAMES: Mapping[type, str] = {
+    Began: "call.start",
+    Over: "call.end",
+    SlotConfigured: "slot.configured",
+    SlotRestarting: "slot.restart",
+    SlotCommandStarted: "adb.command",
+    SlotCommandDone: "adb.done",
+}
+
+
+class Slot(LineState, frozen=True, kw_only=True):
+    """One slot as its events, and those of its calls, tell it."""
+
+    config: SlotConfig
+    from_file: SlotConfig | None = None
+    removed: bool = False
+    status: SlotStatus = SlotStatus.UNKNOWN
+    detail: str = ""
+    last_event: str | None = None
+    last_activity: str | None = None
+    last_used: str = ""
+    commands: tuple[str, ...] = ()
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """What this owner knows. `held`: starts under way. `up`: every call on the phone, by its name there, and `ours`:
+    the name of the one that is ours; `ref`: the newest call it knows. `told`: when it last told of a call. `unsure`:
+    since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic."""
+
+    link: Link = Link.UNKNOWN
+    health: Health = Health()
+    held: Held = {}
+    up: Mapping[str, bool] = {}  # incoming?
+    ours: str | None = None
+    ref: str | None = None
+    told: float = 0.0
+    unsure: float | None = None
+
+
+def holder(slot: Slot, live: Live) -> Holder | None:
+    """Who holds the slot's phone now."""
+    return next(iter(holders(slot.calls, live.held).values()), None)
+
+
+def external(slot: Slot, live: Live) -> bool:
+    """Whether the phone is in a call that is not ours. While ours has no name there yet, one that goes out may be
+    it."""
+    others = {ref: incoming for ref, incoming in live.up.items() if ref != live.ours}
+    if live.ours is None and holder(slot, live) is not None:
+        return any(others.values())
+    return bool(others)
+
+
+def place_of(config: SlotConfig) -> tuple[str | None, str | None, int | None]:
+    """Where the phone is: what decides which one it is."""
+    return config.serial, config.hub, config.port
+
+
+# --- evolve -----------------------------------------------------------------------------------------------------
+
+
+def evolve(slot: Slot | None, event: SlotEvent | Began | Over) -> Slot | None:
+    """The slot after an event of its own or of one of its calls."""
+    if isinstance(event, SlotConfigured):
+        return _configured(slot, event)
+    if slot is None:
+        return None
+    changed = _changed(slot, event)
+    if isinstance(event, SlotActivated | SlotLinked):
+        return changed
+    at = event.at.at if isinstance(event, Began) else event.at
+    return replace(changed, last_activity=at, last_event=_event_name(event) or slot.last_event)
+
+
+def _event_name(event: SlotEvent | Began | Over) -> str | None:
+    if isinstance(event, SlotRestarting) and event.status is SlotStatus.REBOOTING:
+        return "slot.reboot"
+    return EVENT_NAMES.get(type(event))
+
+
+def _changed(slot: Slot, event: SlotEvent | Began | Over) -> Slot:
+    match event:
+        case Began():
+            return replace(slot, calls=slot.calls.after(event), last_used=event.at.at)
+        case Over():
+            return replace(slot, calls=slot.calls.after(event))
+        case SlotActivated():
+            return replace(slot, status=SlotStatus.UNKNOWN, detail="")
+        case SlotLinked():
+            name = "slot.online" if event.status is SlotStatus.ONLINE else "slot.offline"
+            return replace(slot, status=event.status, detail=event.detail, last_event=name, last_activity=event.at)
+        case SlotRestarting():
+            return replace(slot, status=event.status, detail="")
+        case SlotCommandStarted():
+            return replace(slot, commands=(*slot.commands, event.command_id))
+        case SlotCommandDone():
+            return replace(slot, commands=tuple(id for id in slot.commands if id != event.command_id))
+        case SlotRemoved():
+            return replace(slot, removed=True)
+        case SlotConfigured():
+            return slot  # handled by evolve
+
+
+def _configured(slot: Slot | None, event: SlotConfigured) -> Slot:
+    from_file = event.config if event.by == FROM_FILE else (slot.from_file if slot else None)
+    if slot is None or slot.removed:
+        kept = slot.calls if slot is not None else OnRecord()
+        return Slot(
+            config=event.config, from_file=from_file, last_activity=event.at, last_event="slot.configured", calls=kept
+        )
+    same_phone = place_of(slot.config) == place_of(event.config)
+    return replace(
+        slot,
+        config=event.config,
+        from_file=from_file,
+        status=slot.status if same_phone else SlotStatus.UNKNOWN,
+        last_activity=event.at,
+        last_event="slot.configured",
+    )

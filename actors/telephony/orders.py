@@ -1,0 +1,60 @@
+"""What a call asks of its line, and who starts a call of the line that is to carry it."""
+
+from msgspec import Struct
+
+from actors.runtime.decision import Effect
+from bus_schemas.call import CallDialing
+
+Fences = tuple[tuple[str, int], ...]  # subjects, and the sequence of the last event that each must still have
+
+
+class Dial(Effect, frozen=True, kw_only=True):
+    """Place the call of this attempt, which is on record: for the line an order, and the effect that it leads to if
+    the call still holds the line. `fences`: where one no longer holds, somebody else owns the line by now."""
+
+    attempt: CallDialing
+    fences: Fences = ()
+
+    @property
+    def call_id(self) -> str:
+        return self.attempt.call_id
+
+
+class HangUp(Struct, frozen=True, kw_only=True):
+    """End the call. `ref`: its name outside, where that is known."""
+
+    call_id: str
+    ref: str | None = None
+
+
+class LookAt(Struct, frozen=True, kw_only=True):
+    """Ask the outside about the call; `Looked` with the same `why` comes back."""
+
+    call_id: str
+    why: str
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """The call is the one that the outside calls `ref`."""
+
+    call_id: str
+    ref: str
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    """The call is over and on record. `look`: the outside may still be in it, so ask before the line is free."""
+
+    call_id: str
+    look: bool = False
+
+
+class Settle(Struct, frozen=True, kw_only=True):
+    """Nobody knows whether a call that is to hold this line got on record, or nobody owns it: find out."""
+
+    call_id: str
+
+
+class Drop(Struct, frozen=True, kw_only=True):
+    """The start came to nothing: the attempt is not on record and can no longer get there."""
+
+    call_id: str

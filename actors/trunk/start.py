@@ -1,0 +1,31 @@
+"""How the trunks of a host start."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+
+from actors.runtime.parts import HostParts
+from actors.telephony.line import CallCounts
+from actors.trunk.actor import TrunkActor
+from actors.trunk.pbx import Pbx
+from actors.trunk.registry import TrunkRegistry
+from actors.trunk.settings import Ami
+from bus_schemas.trunk import TrunkConfig
+
+
+async def start(
+    parts: HostParts,
+    stack: AsyncExitStack,
+    *,
+    configs: Iterable[TrunkConfig],
+    ami: Mapping[str, Ami],
+    counts: CallCounts,
+    pbxs: Mapping[str, Pbx],
+) -> TrunkRegistry:
+    """The trunks that the host is to own. `configs`, `ami`: of the settings, `pbxs`: the PBXs themselves, by name."""
+    recording = frozenset(name for name, one in ami.items() if one.recordings)
+    registry = TrunkRegistry(host=parts.host, from_file=configs, recording=recording)
+    parts.make[TrunkActor.kind] = lambda id, host: TrunkActor(
+        id=id, host=host, counts=counts, pbxs=pbxs, over=registry.call_over
+    )
+    parts.registries.append(registry)
+    return registry
