@@ -83,15 +83,17 @@ async def running(
             clock=clock,
             ids=ids,
             ownership=keeper,
-            make={
-                "slot": lambda id, host: SlotActor(
-                    id=id, host=host, caps=caps, make_phone=make_phone, pool=pool
+            makers=(
+                SlotActor.made_by(
+                    lambda id, host: SlotActor(id=id, host=host, caps=caps, make_phone=make_phone, pool=pool)
                 ),
-                "trunk": lambda id, host: TrunkActor(
-                    id=id, host=host, caps=caps, pbxs=pbxs, over=lambda *call: extensions.release(*call)
+                TrunkActor.made_by(
+                    lambda id, host: TrunkActor(
+                        id=id, host=host, caps=caps, pbxs=pbxs, over=lambda *call: extensions.release(*call)
+                    )
                 ),
-                "call": lambda id, host: CallActor(id=id, host=host, patience=patience),
-            },
+                CallActor.made_by(lambda id, host: CallActor(id=id, host=host, patience=patience)),
+            ),
         )
         await keeper.start()
         stack.push_async_callback(keeper.stop)

@@ -40,7 +40,9 @@ from actors.runtime.bus import Bus, BusError
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.logging import configure
 from actors.settings import Settings, SettingsError, load
+from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name
+from actors.trunk.actor import TrunkActor
 from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
@@ -188,7 +190,8 @@ async def serve(settings: Settings) -> int:
                 what = "entries of the settings are left to another host"
                 log.info(what, host=other, count=len(names), entries=names[:NAMED])
         memory.settle()
-        log.info("actor host is up", host=settings.host, slots=len(ours.all("slot")), trunks=len(ours.all("trunk")))
+        slots, trunks = len(ours.all(SlotActor)), len(ours.all(TrunkActor))
+        log.info("actor host is up", host=settings.host, slots=slots, trunks=trunks)
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

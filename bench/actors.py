@@ -79,12 +79,16 @@ async def _idle(folder: Path) -> Row:
             clock=SystemClock(),
             ids=RandomIds(),
             ownership=Owned(),
-            make={"slot": lambda id, host: SlotActor(id=id, host=host, caps=caps, make_phone=_phone, pool=pool)},
+            makers=(
+                SlotActor.made_by(
+                    lambda id, host: SlotActor(id=id, host=host, caps=caps, make_phone=_phone, pool=pool)
+                ),
+            ),
         )
-        await host.activate_all("slot", [str(number) for number in range(90_000, 90_200)])  # warm what is shared
+        await host.activate_all(SlotActor, [str(number) for number in range(90_000, 90_200)])  # warm what is shared
         gc.collect()
         before = psutil.Process().memory_info().rss
-        await host.activate_all("slot", [str(number) for number in range(1, IDLE + 1)])
+        await host.activate_all(SlotActor, [str(number) for number in range(1, IDLE + 1)])
         await asyncio.sleep(0.5)
         gc.collect()
         each = (psutil.Process().memory_info().rss - before) / IDLE

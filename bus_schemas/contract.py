@@ -72,7 +72,7 @@ class Rpc(Generic[Request, Reply]):
     summary: str = ""
     queue: bool = False
     timeout: float = 5.0
-    absent: "Rpc[Any, Any] | None" = None
+    absent: "AnyRpc | None" = None
     permission: Action | Access | None = None
     asks: frozenset[Action] = frozenset()
     about: tuple[str, ...] = ()
@@ -95,6 +95,9 @@ class Rpc(Generic[Request, Reply]):
         return _fill(self.subject, {name: getattr(request, name) for name in _fields_of(self.subject)})
 
 
+AnyRpc = Rpc[Any, Any]  # any: a line of whatever request and reply, as tables and doors hold them
+
+
 @dataclass(frozen=True, eq=False)
 class Topic(Generic[Event]):
     """Something that has happened. Facts are kept; telemetry (`kept=False`) is the last value only."""
@@ -115,3 +118,6 @@ class Topic(Generic[Event]):
 
     def subject_for(self, event: Event) -> str:
         return _fill(self.subject, {name: getattr(event, name) for name in _fields_of(self.subject)})
+
+
+AnyTopic = Topic[Any]  # any: of whatever event, as tables hold them

@@ -1,15 +1,16 @@
 """The call's shell: keeps one call's record from its attempt to its one terminal event."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from actors.call import machine
-from actors.call.line import Began, Drop, Holder, over_of
-from actors.call.machine import Attempt, Call, Patience
-from actors.runtime.actor import Actor, NotOurs, Outcome
+from actors.call.line import Began, Drop, Holder, Over, over_of
+from actors.call.machine import Attempt, Call, CallDecision, CallReport, Patience
+from actors.runtime.actor import Actor, AnyActor, NotOurs
 from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.clock import Moment, moment
+from actors.runtime.commands import Outcome, by_verb, command
 from actors.runtime.context import Context
-from actors.runtime.decision import Decision
+from actors.runtime.decision import NOTHING
 from actors.runtime.host import Host
 from bus_schemas.call import (
     CALL_DIALING,
@@ -19,6 +20,8 @@ from bus_schemas.call import (
     CallAdopted,
     CallDialing,
     CallEnded,
+    CallEvent,
+    CallView,
     EndCall,
     GetCall,
     Phase,
@@ -34,13 +37,12 @@ NO_LINE = "slot-0"  # of a call of which nothing is on record
 KEEP_ENDED = 5.0  # seconds an ended call still answers for itself, until the records surely have it
 
 
-class CallActor(Actor[Call]):
+class CallActor(Actor[Call, CallEvent, Call, CallReport]):
     """One call, beside its slot."""
 
     kind: ClassVar[str] = "call"
-    state_type: ClassVar[Any] = Call
-    topics: ClassVar[Any] = TOPICS
-    commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
+    state_type = Call
+    topics = TOPICS
 
     __slots__ = ("_began", "_begun", "_line", "_patience", "_retiring")
 
@@ -50,19 +52,21 @@ class CallActor(Actor[Call]):
         self._retiring = False
         self._line: str | None = None
         self._began = 0  # the sequence of its attempt
-        self._begun: Decision[Any] | None = None
+        self._begun: CallDecision | None = None
 
     # --- commands
 
-    def get(self, request: GetCall, context: Context) -> Outcome:
-        return Outcome(decision=Decision(), reply=machine.view(self._seen_by(context)))
+    def get(self, request: GetCall, context: Context) -> Outcome[CallView]:
+        return Outcome(decision=NOTHING, reply=machine.view(self._seen_by(context)))
 
-    def end(self, request: EndCall, context: Context) -> Outcome:
+    def end(self, request: EndCall, context: Context) -> Outcome[CallView]:
         call = self._seen_by(context)
         if context.user != call.user and not context.may(Action.CALL_END_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The call was started by somebody else.")
         decision = machine.end(call, context.user, context.command_id, self._now(), self._patience)
         return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
+
+    commands = by_verb(command(END_CALL, end), command(GET_CALL, get))
 
     def _seen_by(self, context: Context) -> Call:
         call = self._call()
@@ -93,13 +97,13 @@ class CallActor(Actor[Call]):
         """Now that commands for it are heard: have the line dial."""
         begun, self._begun = self._begun, None
         if begun is not None:
-            self._perform_all(begun)
+            self._perform_all(begun.effects)
 
     def on(self, line: str) -> None:
         """The line that this call must be on."""
         self._line = line
 
-    def follow_after(self, former: Actor[Any]) -> None:
+    def follow_after(self, former: AnyActor) -> None:
         if isinstance(former, CallActor):
             self._line = former._line
 
@@ -137,10 +141,10 @@ class CallActor(Actor[Call]):
     def _on_line(self) -> str | None:
         return self.state.line if self.state is not None else self._line
 
-    def _line_here(self) -> Actor[Any] | None:
-        return self._host.get(*self._on_line.split("-", 1)) if self._on_line is not None else None
+    def _line_here(self) -> AnyActor | None:
+        return self._host.find(*self._on_line.split("-", 1)) if self._on_line is not None else None
 
-    def recorded(self, event: Any) -> None:
+    def recorded(self, event: CallEvent) -> None:
         """Tell the line what is on record of it."""
         match event:
             case CallDialing():
@@ -166,15 +170,17 @@ class CallActor(Actor[Call]):
             holder = Holder(id=self.id, user=self.state.user, slot=self.state.slot)
             self._tell_line(Began(holder=holder, at=self.state.started, seq=self._began))
 
-    def _tell_line(self, report: Any) -> None:
+    def _tell_line(self, report: Began | Over | Drop) -> None:
         if self._on_line is not None:
             kind, id = self._on_line.split("-", 1)
-            self._host.tell(kind, id, report)
+            self._host.tell_by_name(kind, id, report)
 
-    def evolve(self, state: Call | None, event: Any) -> Call | None:
-        return machine.evolve(state, event)
+    evolve = staticmethod(machine.evolve)
 
-    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+    def remember(self, memory: Call) -> None:
+        self.state = memory
+
+    def observe(self, report: CallReport, now: Moment) -> CallDecision:
         return machine.observe(self.state, report, now, self._patience)
 
     def barrier(self, now: Moment, epoch: int) -> CallAdopted:
@@ -185,7 +191,7 @@ class CallActor(Actor[Call]):
         host = self._host.name
         return CallAdopted(line=line, call_id=self.id, slot=slot, user=user, at=now.at, host=host, epoch=epoch)
 
-    def resume(self, now: Moment) -> Decision[Any]:
+    def resume(self, now: Moment) -> CallDecision:
         self._tell_line_what_is_on_record()
         return machine.resume(self.state, now, self._patience)
 

@@ -134,8 +134,7 @@ class Attempts:
 
     async def place(self, attempt: Attempt, context: Context) -> Started:
         """Put the attempt on record; its line, which is held for it, then dials. Raises Refusal."""
-        call = self._host.make("call", attempt.call_id)
-        assert isinstance(call, CallActor)
+        call = self._host.make(CallActor, attempt.call_id)
         line = line_of(attempt)
         written = False
         try:
@@ -143,7 +142,7 @@ class Attempts:
             written = True
             await self._host.install(call)
         except Fenced:  # the command is on record already: here, on another line, or as given up
-            self._host.tell(*line, Drop(call_id=attempt.call_id))
+            self._host.tell_by_name(*line, Drop(call_id=attempt.call_id))
             self.caps.withdraw(attempt.call_id, attempt.user)
             self.caps.withdraw_line(line_name(attempt.slot, attempt.trunk), attempt.call_id)
             first = await self.first(attempt.call_id)
@@ -151,7 +150,7 @@ class Attempts:
                 raise GIVEN_UP from None
             return first
         except BaseException as error:  # nobody knows whether it is on record: the line finds out
-            self._host.tell(*line, Settle(call_id=attempt.call_id))
+            self._host.tell_by_name(*line, Settle(call_id=attempt.call_id))
             if isinstance(error, BusError) and not written:
                 raise NOT_KNOWN from None
             raise

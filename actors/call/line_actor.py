@@ -4,7 +4,7 @@ are on record, and whether a call may be placed now.
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 import structlog
@@ -16,11 +16,12 @@ from actors.call.line import AdoptCall, Began, Dial, Drop, Holder, OnRecord, Ove
 from actors.call.line_state import LineState, Start
 from actors.call.machine import DialFailed, DialUncertain
 from actors.call.record import Call
-from actors.runtime.actor import Actor, NotOurs, Unreadable
+from actors.runtime.actor import Actor, AnyActor, Memory, NotOurs, Reported
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
-from actors.runtime.decision import Decision, Effect
+from actors.runtime.decision import Decision, Effect, Elapsed
 from actors.runtime.host import Host
+from actors.runtime.journalled import Event, Unreadable
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 
@@ -36,7 +37,9 @@ ENDED_BEFORE = "ended before it was dialled"
 State = TypeVar("State", bound=LineState)
 
 
-class LineActor(Actor[State], Generic[State]):
+class LineActor(
+    Actor[State, Event, Memory, Reported | Began | Over | Drop], Generic[State, Event, Memory, Reported]
+):
     """One line. A subclass decides in `observed` what follows from reports."""
 
     barrier_past: ClassVar[str] = "activated"
@@ -59,7 +62,14 @@ class LineActor(Actor[State], Generic[State]):
         """The subject of this line's barriers, and the last one's sequence as far as this owner knows."""
         return f"{ROOT}.evt.{self.kind}.{self.id}.{self.barrier_past}", self._barrier
 
-    def observed(self, report: Any, now: Moment) -> Decision[Any]:
+    @staticmethod
+    def evolve(state: State | None, event: Event | Began | Over, /) -> State | None:
+        """The state after an event of the line's own, or of one of its calls."""
+        raise NotImplementedError
+
+    def observed(
+        self, report: Reported | Began | Over | Drop | Elapsed, now: Moment
+    ) -> Decision[Event, Memory]:
         """What follows from a report."""
         raise NotImplementedError
 
@@ -101,7 +111,7 @@ class LineActor(Actor[State], Generic[State]):
         for began in self.state.calls.open.values():
             self._caps.is_open(began.holder.id, began.holder.user)
 
-    async def stand_in_for(self, former: Actor[Any]) -> bool:
+    async def stand_in_for(self, former: AnyActor) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""
         assert isinstance(former, LineActor)
         if former.state is None:
@@ -154,7 +164,7 @@ class LineActor(Actor[State], Generic[State]):
             self._caps.over(event.call_id, began.holder.user)
         self.state = self.evolve(self.state, event)
 
-    def kept_state(self) -> State | None:
+    def snapshot_state(self) -> State | None:
         """Without what is under way, so that no claim falls between this and what a later owner reads."""
         if self.state is None or self.under_way:
             return None
@@ -173,7 +183,9 @@ class LineActor(Actor[State], Generic[State]):
 
     # --- calls
 
-    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+    def observe(
+        self, report: Reported | Began | Over | Drop | Elapsed, now: Moment
+    ) -> Decision[Event, Memory]:
         if isinstance(report, Began | Over) and self.state is not None:
             self._take_in(report)
             self.moved()
@@ -186,12 +198,12 @@ class LineActor(Actor[State], Generic[State]):
     async def _adopt(self, call_id: str) -> None:
         """Take the call over with the line. A call whose attempt never got on record was never dialled: its own
         actor says so, once it has made sure that the attempt can no longer get there."""
-        here = self._host.get("call", call_id)
+        here = self._host.get(CallActor, call_id)
         if here is not None:
             here.begin()
             return
         try:
-            await self._host.activate("call", call_id, self._prepare)
+            await self._host.activate(CallActor, call_id, self._prepare)
         except Fenced:  # it is on record for another line, or has another owner
             self.tell(Drop(call_id=call_id))
         except (Unreadable, NotOurs) as error:
@@ -202,8 +214,7 @@ class LineActor(Actor[State], Generic[State]):
             if isinstance(error, Unreadable):  # nobody can end it on record, and it shall not hold the line for ever
                 self.tell(Over(call_id=call_id, at=moment(self._host.clock).at, seq=0))
 
-    def _prepare(self, call: Actor[Any]) -> None:
-        assert isinstance(call, CallActor)
+    def _prepare(self, call: CallActor) -> None:
         call.on(self.line)
 
     async def place(self, order: Dial) -> None:
@@ -246,7 +257,7 @@ class LineActor(Actor[State], Generic[State]):
         from the record, with a barrier of one's own."""
         if not isinstance(report, Placed):
             log.warning("dial did not go through", line=self.line, call_id=order.call_id, cause=report.cause)
-        self._host.tell("call", order.call_id, report)
+        self._host.tell(CallActor, order.call_id, report)
         if isinstance(report, DialFailed) and report.cause == STOLEN:
             self._crash(Fenced(STOLEN))
 
@@ -258,5 +269,5 @@ class LineActor(Actor[State], Generic[State]):
         return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
 
     def _call(self, call_id: str) -> Call | None:
-        call = self._host.get("call", call_id)
-        return call.state if isinstance(call, CallActor) else None
+        call = self._host.get(CallActor, call_id)
+        return call.state if call is not None else None

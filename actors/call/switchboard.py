@@ -17,6 +17,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, forward
+from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
 from actors.slot.pool import Pool
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
@@ -67,7 +68,7 @@ class Switchboard:
     async def start_call(self, request: StartCall, context: Context) -> Page:
         """Any host may be asked. A wanted slot of another host is asked there; AUTO goes on to the others where this
         host has no slot for it."""
-        if request.slot != "AUTO" and self._host.get("slot", str(request.slot)) is None:
+        if request.slot != "AUTO" and self._host.get(SlotActor, str(request.slot)) is None:
             return await self._on_its_host(request.slot, request, context)
         try:
             return await self.start_here(request, context)
@@ -135,19 +136,19 @@ class Switchboard:
         caps = self._attempts.caps
         order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
         try:
-            taken: Taken = await self._host.order("slot", str(slot), order, context)
+            taken = await self._host.order(SlotActor, str(slot), order, context)
         except Refusal as refusal:
             if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
         if caps.starts(line, HOUR, now) >= self._limits.slot_calls_per_hour:
-            self._host.tell("slot", str(slot), Drop(call_id=call_id))
+            self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
             raise TOO_MANY_ON_SLOT
         caps.count(line, call_id, context.user, now)
         return taken
 
     def _region_of(self, slot: int) -> str | None:
-        actor = self._host.get("slot", str(slot))
+        actor = self._host.get(SlotActor, str(slot))
         return actor.state.config.region if actor is not None and actor.state is not None else None
 
     def _check(self, number: Number, region: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 import structlog
@@ -12,11 +12,11 @@ from actors.call.caps import Caps
 from actors.call.line import Began, Dial, Looked, Over, Placed
 from actors.call.line_actor import LineActor
 from actors.call.machine import DialFailed, DialUncertain
-from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
+from actors.runtime.commands import Outcome, by_type, by_verb
 from actors.runtime.context import Context
-from actors.runtime.decision import Decision, Effect
+from actors.runtime.decision import Effect
 from actors.runtime.host import Host
 from actors.slot.phone import Look
 from actors.trunk import machine
@@ -33,6 +33,8 @@ from actors.trunk.machine import (
     Strays,
     TakeChannel,
     Trunk,
+    TrunkDecision,
+    TrunkReport,
     UsePbx,
 )
 from actors.trunk.pbx import Originate, Pbx, PbxError, PbxRefused, PbxUncertain, PbxUnreachable
@@ -45,6 +47,7 @@ from bus_schemas.trunk import (
     TrunkActivated,
     TrunkChanged,
     TrunkConfig,
+    TrunkEvent,
     TrunkTelemetry,
     TrunkView,
 )
@@ -56,13 +59,13 @@ TELEMETRY_PAUSE = 2.0  # seconds
 DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, it cannot be under way longer
 
 
-class TrunkActor(LineActor[Trunk]):
+class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
     """One SIP trunk. `over`: is told the slot and the id of each call of it that is over on record."""
 
     kind: ClassVar[str] = "trunk"
-    state_type: ClassVar[Any] = Trunk
-    topics: ClassVar[Any] = tuple(topic for topic in TOPICS if topic.kept)
-    commands: ClassVar[Any] = {}
+    state_type = Trunk
+    topics = tuple(topic for topic in TOPICS if topic.kept)
+    commands = by_verb()
     snapshots: ClassVar[bool] = True
 
     __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
@@ -91,20 +94,25 @@ class TrunkActor(LineActor[Trunk]):
 
     # --- orders of this host
 
-    def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
-        match order:
-            case ConfigureTrunk(config=config):
-                return Outcome(decision=machine.configure(self.state, self.live, config, now), reply=None)
-            case RemoveTrunk() if self.state is not None:
-                return Outcome(decision=machine.remove(self.state, self.live, now), reply=None)
-            case TakeChannel():
-                if self.state is None or self.state.removed:
-                    raise NO_TRUNK
-                decision = machine.take(self.state, self.live, order, now)
-                return Outcome(decision=decision, reply=ChannelTaken(fence=self.fence))
-        raise TypeError(f"not an order for a trunk: {order!r}")
+    def configure(self, order: ConfigureTrunk, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=machine.configure(self.state, self.live, order.config, now), reply=None)
+
+    def remove(self, order: RemoveTrunk, context: Context, now: Moment) -> Outcome[None]:
+        if self.state is None:
+            raise NO_TRUNK
+        return Outcome(decision=machine.remove(self.state, self.live, now), reply=None)
+
+    def take(self, order: TakeChannel, context: Context, now: Moment) -> Outcome[ChannelTaken]:
+        if self.state is None or self.state.removed:
+            raise NO_TRUNK
+        decision = machine.take(self.state, self.live, order, now)
+        return Outcome(decision=decision, reply=ChannelTaken(fence=self.fence))
+
+    orders = by_type(ConfigureTrunk.by(configure), RemoveTrunk.by(remove), TakeChannel.by(take))
 
     # --- the machine's place
+
+    evolve = staticmethod(machine.evolve)
 
     def owners(self) -> tuple[str | None, ...]:
         return (None,)
@@ -116,7 +124,7 @@ class TrunkActor(LineActor[Trunk]):
     def under_way(self) -> bool:
         return bool(self.live.held)
 
-    def observed(self, report: Any, now: Moment) -> Decision[Any]:
+    def observed(self, report: TrunkReport, now: Moment) -> TrunkDecision:
         return machine.observe(self.state, self.live, report, now)
 
     def _take_in(self, event: Began | Over) -> None:
@@ -128,17 +136,15 @@ class TrunkActor(LineActor[Trunk]):
     def barrier(self, now: Moment, epoch: int) -> TrunkActivated:
         return TrunkActivated(trunk=self.id, at=now.at, host=self._host.name, epoch=epoch)
 
-    def resume(self, now: Moment) -> Decision[Any]:
+    def resume(self, now: Moment) -> TrunkDecision:
         return machine.resume(self.state)
 
     def remember(self, memory: Live) -> None:
         self.live = memory
 
-    def evolve(self, state: Trunk | None, event: Any) -> Trunk | None:
-        after = machine.evolve(state, event)
+    def recorded(self, event: TrunkEvent) -> None:
         if self._telling and isinstance(event, TrunkChanged):
             self.spawn(self._tell())
-        return after
 
     async def let_go(self) -> None:
         if self.state is not None and self.state.config.pbx in self._pbxs:
@@ -170,8 +176,8 @@ class TrunkActor(LineActor[Trunk]):
                 super().perform(effect)
 
     async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
-        call = self._host.get("call", order.call_id)
-        assert isinstance(call, CallActor) and call.state is not None  # it was wanted a moment ago
+        call = self._host.get(CallActor, order.call_id)
+        assert call is not None and call.state is not None  # it was wanted a moment ago
         wanted = Originate(
             call_id=order.call_id,
             number=order.number,
@@ -221,7 +227,7 @@ class TrunkActor(LineActor[Trunk]):
         except PbxError as error:
             log.info("look failed", trunk=self.id, call_id=order.call_id, error=str(error))
         looked = Looked(look=look, why=order.why, asked=asked, call_id=order.call_id)
-        self._host.tell("call", order.call_id, looked)
+        self._host.tell(CallActor, order.call_id, looked)
 
     async def _tell_how_it_is(self) -> None:
         while self.state is not None and not self.state.removed:

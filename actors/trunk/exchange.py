@@ -3,7 +3,6 @@
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 import structlog
@@ -14,12 +13,12 @@ from actors.call.gate import Number, Rules
 from actors.call.line import Drop
 from actors.call.machine import Attempt
 from actors.call.switchboard import Limits, out_of_service
-from actors.runtime.actor import Actor
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
+from actors.slot.actor import SlotActor
 from actors.trunk.actor import TrunkActor
 from actors.trunk.extensions import Extensions
 from actors.trunk.machine import ChannelTaken, ConfigureTrunk, RemoveTrunk, TakeChannel
@@ -79,21 +78,21 @@ class Exchange:
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
         wanted = {config.name: config for config in self._from_file}
-        await self._host.activate_all("trunk", sorted(wanted), _move_here)
-        await self._host.activate_all("trunk", sorted(await self._on_record() - wanted.keys()))
-        self._names = tuple(sorted(trunk.id for trunk in self._host.all("trunk")))
+        await self._host.activate_all(TrunkActor, sorted(wanted), TrunkActor.move_here)
+        await self._host.activate_all(TrunkActor, sorted(await self._on_record() - wanted.keys()))
+        self._names = tuple(sorted(trunk.id for trunk in self._host.all(TrunkActor)))
         self._unset = {trunk.id: wanted.get(trunk.id) for trunk in self._trunks() if self._differs(trunk, wanted)}
         await self.bring_up_to_date()
 
     async def bring_up_to_date(self) -> None:
         """Apply settings that have not been yet. A trunk that carries calls is changed when they are over."""
         for name, config in list(self._unset.items()):
-            trunk = self._host.get("trunk", name)
-            if not isinstance(trunk, TrunkActor):
+            trunk = self._host.get(TrunkActor, name)
+            if trunk is None:
                 continue
             order = RemoveTrunk() if config is None else ConfigureTrunk(config=config)
             try:
-                await self._host.order("trunk", name, order, Context(command_id=self._host.ids.new(), user="config"))
+                await self._host.order(TrunkActor, name, order, Context(command_id=self._host.ids.new(), user="config"))
             except Refusal as refusal:
                 log.info("settings of a trunk wait", trunk=name, why=refusal.message)
                 continue
@@ -109,7 +108,7 @@ class Exchange:
     async def dial(self, request: DialPbx, context: Context) -> Page:
         """Any host may be asked. A wanted trunk of another host is asked there; AUTO goes on to the others where none
         of this host's trunks can carry the call."""
-        if request.trunk != "AUTO" and self._host.get("trunk", request.trunk) is None:
+        if request.trunk != "AUTO" and self._host.get(TrunkActor, request.trunk) is None:
             return await self._on_its_host(request, context)
         try:
             return await self.dial_here(request, context)
@@ -173,7 +172,7 @@ class Exchange:
 
     async def _hold_extension(self, slot: int, call_id: str, context: Context) -> ExtensionHeld:
         request = HoldExtension(slot=slot, call_id=call_id)
-        if self._host.get("slot", str(slot)) is not None:
+        if self._host.get(SlotActor, str(slot)) is not None:
             return await self._extensions.hold(request, context)
         try:
             return await ask(self._host.bus, HOLD_EXTENSION, request, context)
@@ -202,7 +201,7 @@ class Exchange:
                 countries = gate.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
                 gate.check(number, countries, self._rules, self._host.clock.now())
                 order = TakeChannel(call_id=call_id, slot=request.slot, user=context.user)
-                taken: ChannelTaken = await self._host.order("trunk", trunk.id, order, context)
+                taken = await self._host.order(TrunkActor, trunk.id, order, context)
                 self._count(trunk, call_id, context)
             except Refusal as why:
                 if request.trunk != "AUTO" or why.code not in NEXT:
@@ -230,8 +229,8 @@ class Exchange:
     def _candidates(self, wanted: str) -> list[TrunkActor]:
         """The wanted trunk; for AUTO all, the healthiest first and among those the least loaded."""
         if wanted != "AUTO":
-            actor = self._host.get("trunk", wanted)
-            return [actor] if isinstance(actor, TrunkActor) else []
+            actor = self._host.get(TrunkActor, wanted)
+            return [actor] if actor is not None else []
 
         def order(trunk: TrunkActor) -> tuple[int, float, str]:
             view = trunk.view
@@ -262,8 +261,8 @@ class Exchange:
     # --- inside
 
     def _trunks(self) -> list[TrunkActor]:
-        actors = (self._host.get("trunk", name) for name in self._names)
-        return [actor for actor in actors if isinstance(actor, TrunkActor)]
+        actors = (self._host.get(TrunkActor, name) for name in self._names)
+        return [actor for actor in actors if actor is not None]
 
     async def _on_record(self) -> set[str]:
         """The trunks that the record gives to this host. One whose record cannot be read is named, and left alone."""
@@ -280,11 +279,6 @@ class Exchange:
             if config.host == self._host.name:
                 names.add(id_of(subject))
         return names
-
-
-def _move_here(trunk: Actor[Any]) -> None:
-    assert isinstance(trunk, TrunkActor)
-    trunk.move_here()
 
 
 def _about_trunks(refusal: Refusal) -> bool:

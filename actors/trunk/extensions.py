@@ -67,8 +67,8 @@ class Extensions:
             log.info("an extension could not be given back", slot=slot, call_id=call_id, error=repr(error))
 
     def _slot(self, number: int, context: Context) -> SlotActor:
-        slot = self._host.get("slot", str(number))
-        if not isinstance(slot, SlotActor) or slot.state is None or slot.state.removed:
+        slot = self._host.get(SlotActor, str(number))
+        if slot is None or slot.state is None or slot.state.removed:
             raise NO_SLOT
         owner = slot.state.config.user
         if not visible("slot", owner, user=context.user, actions=context.actions):

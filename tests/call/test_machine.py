@@ -11,7 +11,7 @@ from actors.call.machine import Attempt, Call, DialFailed, DialUncertain, Patien
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, Noted, PastCall
-from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallState, EndReason, Phase
+from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallEvent, CallState, EndReason, Phase
 
 PATIENCE = Patience(created=15, hangup=5, lost=30)
 ORDER = Attempt(
@@ -36,20 +36,20 @@ def _after(*reports: tuple[float, object], placed: bool = True) -> Call:
     return call
 
 
-def _then(call: Call | None, report: object, at: float) -> tuple[Call | None, Decision[object]]:
+def _then(call: Call | None, report: object, at: float) -> tuple[Call | None, Decision[CallEvent, Call]]:
     """The call after one report, and what was decided."""
     decision = machine.observe(call, report, _now(at), PATIENCE)
     return _moved(call, decision), decision
 
 
-def _moved(call: Call | None, decision: Decision[object]) -> Call | None:
-    call = decision.state or call
+def _moved(call: Call | None, decision: Decision[CallEvent, Call]) -> Call | None:
+    call = decision.memory or call
     for event in decision.events:
         call = machine.evolve(call, event)
     return call
 
 
-def _orders(decision: Decision[object]) -> list[object]:
+def _orders(decision: Decision[CallEvent, Call]) -> list[object]:
     return [effect.report for effect in decision.effects if isinstance(effect, Tell)]
 
 

@@ -49,7 +49,7 @@ class World:
         self.record(Over(call_id=call_id, at=at(self.now).at, seq=int(self.now * 10) + 1))
 
     def _take(self, decision: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        self.live = decision.state or self.live
+        self.live = decision.memory or self.live
         for event in decision.events:
             self.trunk = machine.evolve(self.trunk, event)
         return decision.events, decision.effects
