@@ -103,7 +103,7 @@ async def start_bus_login(
     login = BusLogin(auth=auth, sys=sys_bus, admit=point.admit_on_bus, seed=given.issuer_seed, clock=SystemClock())
     await login.start()
     stack.push_async_callback(login.stop)
-    point.journal.on_void = login.void
+    stack.callback(point.journal.on_void(login.void))
 
 
 async def renew_keys(settings: Settings) -> None:

@@ -134,6 +134,7 @@ class LiveFeed:
         self._unnamed: dict[str, float] = {}
         self._owner_of_slot: dict[int, str | None] = {}
         self._looking = False
+        self._end_of_changes: Callable[[], None] = lambda: None
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         for room in PERMISSION:
@@ -146,11 +147,12 @@ class LiveFeed:
             self._own(recorded)
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
-        self._doorkeeper.on_change = self._look_again
+        self._end_of_changes = self._doorkeeper.on_change(self._look_again)
         self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
         self._spawn(_again_and_again(SWEEP, self._sweep))
 
     async def stop(self) -> None:
+        self._end_of_changes()
         for stop in self._stops:
             await stop()
         for task in self._tasks:
