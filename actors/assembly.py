@@ -20,7 +20,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.ownership import Lease, LeaseKeeper
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
-from actors.runtime.service import Service
+from actors.runtime.service import Service, serve
 from actors.settings import Dial, Settings, SettingsError
 from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.pool import Pool
@@ -136,24 +136,24 @@ async def running(
         service = Service(
             bus=bus,
             queue="host",
-            handlers={
-                START_CALL: switchboard.start_call,
-                DIAL_PBX: exchange.dial,
-                CONFIGURE_SLOT: registry.configure,
-                REMOVE_SLOT: registry.remove,
-                LIST_UNASSIGNED: registry.unassigned,
-            },
+            handlers=(
+                serve(START_CALL, switchboard.start_call),
+                serve(DIAL_PBX, exchange.dial),
+                serve(CONFIGURE_SLOT, registry.configure),
+                serve(REMOVE_SLOT, registry.remove),
+                serve(LIST_UNASSIGNED, registry.unassigned),
+            ),
         )
         own = Service(
             bus=bus,
             queue="",
-            handlers={
-                START_ON_HOST: switchboard.start_on_host,
-                DIAL_ON_HOST: exchange.dial_on_host,
-                CONFIGURE_ON_HOST: registry.configure_on_host,
-                REMOVE_ON_HOST: registry.remove_on_host,
-                UNASSIGNED_ON_HOST: registry.unassigned_on_host,
-            },
+            handlers=(
+                serve(START_ON_HOST, switchboard.start_on_host),
+                serve(DIAL_ON_HOST, exchange.dial_on_host),
+                serve(CONFIGURE_ON_HOST, registry.configure_on_host),
+                serve(REMOVE_ON_HOST, registry.remove_on_host),
+                serve(UNASSIGNED_ON_HOST, registry.unassigned_on_host),
+            ),
             fields={"host": host.name},
         )
         for each in (own, service):

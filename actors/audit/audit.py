@@ -24,7 +24,7 @@ from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem, Problems
-from actors.runtime.service import Service
+from actors.runtime.service import Service, serve
 from actors.runtime.wire import answer
 from bus_schemas.audit import (
     AUDIT_RECORDED,
@@ -111,7 +111,7 @@ class Audit:
         self._read = 0  # the journal's sequence up to which this host knows all of the chain
         self._sweeping: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
-        self._service = Service(bus=bus, queue="audit", handlers={RECORD_AUDIT: self._record})
+        self._service = Service(bus=bus, queue="audit", handlers=(serve(RECORD_AUDIT, self._record),))
 
     def problems(self) -> list[Problem]:
         """Why nothing can be written now, and the entries of the chain that nobody can read."""

@@ -9,6 +9,8 @@ from actors.runtime.commands import Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Decision
 from actors.runtime.host import Host
+from actors.runtime.service import serve
+from actors.runtime.wire import Page
 from actors.slot.actor import SlotActor
 from actors.slot.machine import CommandDone, Configure, Live, Remove, SlotDecision, Take, Taken
 from bus_schemas.call import END_CALL, CallEnded, CallView, EndCall, GetCall
@@ -49,6 +51,27 @@ class Commands:
         command(END_CALL, no_context),  # wrong: arg-type
         command(END_CALL, "end"),  # wrong: arg-type
     )
+
+
+class Served:
+    async def end(self, request: EndCall, context: Context) -> CallView:
+        return view()
+
+    async def pass_on(self, request: EndCall, context: Context) -> Page:
+        return Page(body=view())
+
+    async def wrong_request(self, request: GetCall, context: Context) -> CallView:
+        return view()
+
+    async def wrong_reply(self, request: EndCall, context: Context) -> str:
+        return "ended"
+
+
+def services_answer_lines_with_what_they_name(of: Served) -> None:
+    serve(END_CALL, of.end)
+    serve(END_CALL, of.pass_on)
+    serve(END_CALL, of.wrong_request)  # wrong: arg-type
+    serve(END_CALL, of.wrong_reply)  # wrong: arg-type
 
 
 class Orders:
