@@ -361,31 +361,35 @@ class Host:
             if not self._ownership.held:
                 continue
             try:
-                fresh = self._make[key[0]](key[1], self)
-                fresh.follow_after(actor)
-                try:
-                    await fresh.activate()
-                except Unreadable as unreadable:
-                    self.quarantine(*key, str(unreadable))
-                    fresh = self._make[key[0]](key[1], self)
-                    if not await fresh.stand_in_for(actor):
-                        await self.release(*key)
-                        return
+                await self._begin_afresh(actor)
+                return
             except BusError as trouble:
                 log.warning("actor not restarted yet", actor=f"{key[0]} {key[1]}", error=repr(trouble))
                 bus_trouble = True
-                continue
-            except NotOurs:
-                await self.release(*key)
-                return
             except Exception as trouble:
                 log.exception("actor not restarted", actor=f"{key[0]} {key[1]}", error=repr(trouble))
                 bus_trouble = False
-                continue
-            self._actors[key] = fresh
-            if not fresh.stands_in:
-                self.quarantined.pop(key, None)
+
+    async def _begin_afresh(self, former: AnyActor) -> None:
+        """Put an actor in the place of one that crashed: from the record, or, where that cannot be read, to finish what
+        the former has under way. Where it is another host's by now, or nothing is to be finished, let go of it."""
+        key = kind, id = former.kind, former.id
+        fresh = self._make[kind](id, self)
+        fresh.follow_after(former)
+        try:
+            await fresh.activate()
+        except NotOurs:
+            await self.release(kind, id)
             return
+        except Unreadable as unreadable:
+            self.quarantine(kind, id, str(unreadable))
+            fresh = self._make[kind](id, self)
+            if not await fresh.stand_in_for(former):
+                await self.release(kind, id)
+                return
+        self._actors[key] = fresh
+        if not fresh.stands_in:
+            self.quarantined.pop(key, None)
 
     async def _retire(self, actor: AnyActor, after: float) -> None:
         await self.pause(after)
