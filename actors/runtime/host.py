@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -283,7 +284,8 @@ class Host:
         new one what it should know first. Raises Unreadable, NotOurs, BusError."""
         if (actor := self.get(kind, id)) is not None:
             return actor
-        made = await self.share(self._activating, (kind.kind, id), lambda: self._activate(kind, id, prepare))
+        work = partial(self._activate, kind, id, prepare)
+        made = await self.share(self._activating, (kind.kind, id), work)
         assert isinstance(made, kind)
         return made
 

@@ -109,24 +109,23 @@ class Journalled(EffectRunner, Generic[State, Event]):
         if self.stands_in:
             self._apply(event, headers)
         else:
-            await self._append(event, headers, context)
+            data, headers = msgspec.json.encode(event), self._headers(headers, context)
+            subject, before = self._topic_of(event).subject_for(event), self.owners()
+            self.seq = await self._host.append(subject, data, headers, scope=self.scope, expect=self.seq)
+            self._apply(event, headers)
+            self._host.show(subject, data, (*before, *self.owners()), seq=self.seq)
         self.recorded(event)
         self.moved()
         if self.snapshots and self._unsaved >= SNAPSHOT_EVERY and not self.stands_in:
             self.spawn(self._save_snapshot())
 
-    async def _append(self, event: Event, headers: Mapping[str, str], context: Context | None) -> None:
-        topic = self._topic_of(event)
-        data = msgspec.json.encode(event)
-        all_headers = {ID: self._host.ids.new(), **headers}
+    def _headers(self, headers: Mapping[str, str], context: Context | None) -> Mapping[str, str]:
+        written = {ID: self._host.ids.new(), **headers}
         if context is not None:
-            all_headers[COMMAND_HEADER] = context.command_id
+            written[COMMAND_HEADER] = context.command_id
             if context.traceparent:
-                all_headers["traceparent"] = context.traceparent
-        subject, before = topic.subject_for(event), self.owners()
-        self.seq = await self._host.append(subject, data, all_headers, scope=self.scope, expect=self.seq)
-        self._apply(event, all_headers)
-        self._host.show(subject, data, (*before, *self.owners()), seq=self.seq)
+                written["traceparent"] = context.traceparent
+        return written
 
     def _topic_of(self, event: Event) -> AnyTopic:
         return next(topic for topic in self.topics if topic.event is type(event))
