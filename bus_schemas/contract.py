@@ -59,9 +59,9 @@ class Rpc(Generic[Request, Reply]):
     """Something that may be asked, and what may come back.
 
     `permission`: what the asker needs; the doors ask for it and whoever answers asks again. None: a line between
-    parts of the platform, which no door offers. `asks`: further actions that the answerer looks at. `about`: the
+    parts of the platform, which no door offers. `asks`: further actions that the answerer looks at. `audit_fields`: the
     fields that name the thing concerned, in the request or in the reply, for the audit.
-    `absent`: who is asked, with the same body, when nobody owns the thing: the records know whether it never was, is
+    `fallback`: who is asked, with the same body, when nobody owns the thing: the records know whether it never was, is
     over, or has lost its owner for a moment. A line without a field in its subject is for any host.
     """
 
@@ -71,10 +71,10 @@ class Rpc(Generic[Request, Reply]):
     refusals: frozenset[ErrorCode] = field(default_factory=frozenset)
     summary: str = ""
     timeout: float = 5.0
-    absent: "Rpc[Any, Any] | None" = None
+    fallback: "AnyRpc | None" = None
     permission: Action | Access | None = None
     asks: frozenset[Action] = frozenset()
-    about: tuple[str, ...] = ()
+    audit_fields: tuple[str, ...] = ()
 
     @property
     def needed(self) -> frozenset[Action]:
@@ -94,6 +94,9 @@ class Rpc(Generic[Request, Reply]):
         return _fill(self.subject, {name: getattr(request, name) for name in _fields_of(self.subject)})
 
 
+AnyRpc = Rpc[Any, Any]  # any: a line of whatever request and reply, as tables and doors hold them
+
+
 @dataclass(frozen=True, eq=False)
 class Topic(Generic[Event]):
     """Something that has happened. Facts are kept; telemetry (`kept=False`) is the last value only."""
@@ -104,7 +107,7 @@ class Topic(Generic[Event]):
     kept: bool = True
 
     @property
-    def past(self) -> str:
+    def verb(self) -> str:
         """The last token: what has happened, in the past tense. Empty: it is telemetry."""
         last = self.subject.rsplit(".", 1)[1]
         return "" if _FIELD.match(last) else last
@@ -118,7 +121,7 @@ class Topic(Generic[Event]):
     def shape(self) -> tuple[str, str, int, str]:
         """What its subjects have in common, and no other topic's: family, kind, number of tokens and what happened."""
         tokens = self.subject.split(".")
-        return tokens[2], tokens[3], len(tokens), self.past
+        return tokens[2], tokens[3], len(tokens), self.verb
 
     @property
     def pattern(self) -> str:
@@ -126,3 +129,6 @@ class Topic(Generic[Event]):
 
     def subject_for(self, event: Event) -> str:
         return _fill(self.subject, {name: getattr(event, name) for name in _fields_of(self.subject)})
+
+
+AnyTopic = Topic[Any]  # any: of whatever event, as tables hold them

@@ -10,7 +10,7 @@ from bus_schemas.contract import UNDECODABLE
 
 # (kind, past): how many parts the subject has, and what reads the body
 DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
-    (kind, topic.past): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
+    (kind, topic.verb): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
     for kind in ("call", "slot", "trunk", "audit")
     for topic in topics_of(kind)
 }

@@ -1,15 +1,12 @@
 """The half of a call's actor that its line works with."""
 
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
-from msgspec import Struct
-
-from actors.runtime.actor import Actor
-
-State = TypeVar("State", bound=Struct)
+from actors.runtime.actor import Actor, Memory, Reported
+from actors.runtime.journalled import Event, State
 
 
-class LineCall(Actor[State], Generic[State]):
+class LineCall(Actor[State, Event, Memory, Reported], Generic[State, Event, Memory, Reported]):
     """One call, as its line knows it."""
 
     kind: ClassVar[str] = "call"
@@ -29,3 +26,6 @@ class LineCall(Actor[State], Generic[State]):
     def is_ending(self) -> bool:
         """Whether somebody has asked to end it."""
         raise NotImplementedError
+
+
+AnyLineCall = LineCall[Any, Any, Any, Any]  # any: the line uses only what is said above

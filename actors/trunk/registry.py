@@ -1,12 +1,10 @@
 """Which trunks this host owns: those of its settings, each with one actor."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 import structlog
 
-from actors.runtime.actor import Actor
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.trunk.actor import TrunkActor
@@ -32,21 +30,20 @@ class TrunkRegistry:
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
         wanted = {config.name: config for config in self._from_file}
-        await self._host.activate_all("trunk", sorted(wanted), _move_here)
-        await self._host.activate_all("trunk", sorted(await self._on_record() - wanted.keys()))
-        self._names = tuple(sorted(trunk.id for trunk in self._host.all("trunk")))
+        await self._host.activate_all(TrunkActor, sorted(wanted), TrunkActor.move_here)
+        await self._host.activate_all(TrunkActor, sorted(await self._on_record() - wanted.keys()))
+        self._names = tuple(sorted(trunk.id for trunk in self._host.all(TrunkActor)))
         self._unset = {trunk.id: wanted.get(trunk.id) for trunk in self.all() if self._differs(trunk, wanted)}
         await self.bring_up_to_date()
 
     async def bring_up_to_date(self) -> None:
         """Apply settings that have not been yet. A trunk that carries calls is changed when they are over."""
         for name, config in list(self._unset.items()):
-            trunk = self._host.get("trunk", name)
-            if not isinstance(trunk, TrunkActor):
+            if self._host.get(TrunkActor, name) is None:
                 continue
             order = RemoveTrunk() if config is None else ConfigureTrunk(config=config)
             try:
-                await self._host.order("trunk", name, order, Context(command_id=self._host.ids.new(), user="config"))
+                await self._host.order(TrunkActor, name, order, Context(command_id=self._host.ids.new(), user="config"))
             except Refusal as refusal:
                 log.info("settings of a trunk wait", trunk=name, why=refusal.message)
                 continue
@@ -59,8 +56,8 @@ class TrunkRegistry:
 
     def all(self) -> list[TrunkActor]:
         """The trunks that are here, by name."""
-        actors = (self._host.get("trunk", name) for name in self._names)
-        return [actor for actor in actors if isinstance(actor, TrunkActor)]
+        actors = (self._host.get(TrunkActor, name) for name in self._names)
+        return [actor for actor in actors if actor is not None]
 
     def on_call_over(self, listener: Callable[[int, str], None]) -> Callable[[], None]:
         """Tell the slot and the id of every call through a trunk here that is over on record. Returns the end of it."""
@@ -97,8 +94,3 @@ class TrunkRegistry:
             if config.host == self._host.name:
                 names.add(id_of(subject))
         return names
-
-
-def _move_here(trunk: Actor[Any]) -> None:
-    assert isinstance(trunk, TrunkActor)
-    trunk.move_here()

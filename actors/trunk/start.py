@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 
+from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
 from actors.telephony.line import CallCounts
 from actors.trunk.actor import TrunkActor
@@ -24,8 +25,10 @@ async def start(
     """The trunks that the host is to own. `configs`, `ami`: of the settings, `pbxs`: the PBXs themselves, by name."""
     recording = frozenset(name for name, one in ami.items() if one.recordings)
     registry = TrunkRegistry(host=parts.host, from_file=configs, recording=recording)
-    parts.make[TrunkActor.kind] = lambda id, host: TrunkActor(
-        id=id, host=host, counts=counts, pbxs=pbxs, over=registry.call_over
-    )
+
+    def make(id: str, host: Host) -> TrunkActor:
+        return TrunkActor(id=id, host=host, counts=counts, pbxs=pbxs, over=registry.call_over)
+
+    parts.host.add_maker(TrunkActor.made_by(make))
     parts.registries.append(registry)
     return registry

@@ -89,6 +89,7 @@ class LiveFeed:
         self._stops: list[Unsubscribe] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking = False
+        self._forget: Callable[[], None] = lambda: None
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         for room in PERMISSION:
@@ -100,11 +101,12 @@ class LiveFeed:
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for topic in TELEMETRY:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
-        self._authenticator.on_change = self._look_again
+        self._forget = self._authenticator.on_change(self._look_again)
         self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
         self._spawn(_again_and_again(SWEEP, self._sweep))
 
     async def stop(self) -> None:
+        self._forget()
         for stop in self._stops:
             await stop()
         for task in self._tasks:
