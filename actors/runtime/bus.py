@@ -113,9 +113,9 @@ class Bus(Protocol):
 
         `headers` must hold `Nats-Msg-Id`: a nonce made for this write alone, and the same in every retry of it. After
         RequestTimeout (it may have been stored) or BusUnavailable the caller may call again with the same arguments:
-        this object knows the nonces that it sent and got no answer for, and a retry of a write that had happened answers
-        its sequence. A *first* try under an id that the journal has seen in the last 120 s is not stored, so it is
-        Fenced. Fenced, RequestTimeout, BusUnavailable, BusFull.
+        this object knows the nonces that it sent and got no answer for, and a retry of a write that had happened
+        answers its sequence. A *first* try under an id that the journal has seen in the last 120 s is not stored, so
+        it is Fenced. Fenced, RequestTimeout, BusUnavailable, BusFull.
         """
 
     def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:

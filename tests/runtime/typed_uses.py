@@ -12,7 +12,8 @@ from actors.runtime.host import Host
 from actors.runtime.service import serve
 from actors.runtime.wire import Page
 from actors.slot.actor import SlotActor
-from actors.slot.machine import CommandDone, Configure, Live, Remove, SlotDecision, Take, Taken
+from actors.slot.machine import CommandDone, Configure, Remove, SlotDecision, Take, Taken
+from actors.slot.record import Live
 from bus_schemas.call import END_CALL, CallEnded, CallView, EndCall, GetCall
 from bus_schemas.slot import SlotActivated, SlotDetails, SlotLinked
 
