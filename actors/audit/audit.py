@@ -19,7 +19,7 @@ import structlog
 from msgspec import Struct
 
 from actors.audit.chain import GENESIS, link
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, NoAnswer, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, Recorded, RequestTimeout, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
@@ -242,7 +242,7 @@ class Audit:
         refusal = _not_written()
         try:
             await self._append(group)
-        except (NoAnswer, BusUnavailable) as error:
+        except (RequestTimeout, BusUnavailable) as error:
             log.warning("audit not written", entries=len(group), error=repr(error))
             self._problems.condition("write", repr(error))
         except Exception as error:

@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from actors.runtime.actor import Actor, AnyActor, Maker, Memory, NotOurs, Reported
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Headers, Message, NoAnswer, Unsubscribe
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Headers, Message, RequestTimeout, Unsubscribe
 from actors.runtime.clock import Clock, Moment
 from actors.runtime.commands import Order
 from actors.runtime.context import Context
@@ -128,7 +128,7 @@ class Host:
         while True:
             try:
                 return await self.bus.append(subject, data, headers, scope=scope, expect=expect)
-            except (NoAnswer, BusUnavailable):
+            except (RequestTimeout, BusUnavailable):
                 if self.clock.monotonic() >= give_up:
                     raise
             await self.pause(APPEND_PAUSE)

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.bus import Bus, BusUnavailable, Message, NoAnswer, NobodyThere, TooLarge
+from actors.runtime.bus import Bus, BusUnavailable, Message, NoResponders, RequestTimeout, TooLarge
 from actors.runtime.context import FRESH_HEADER, Context
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
@@ -81,12 +81,12 @@ async def _ask_once(
 ) -> Message:
     try:
         answered = await bus.request(subject, data, headers, timeout=timeout)
-    except NobodyThere:
+    except NoResponders:
         if rpc.absent is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.") from None
         headers.pop(FRESH_HEADER, None)
         return await _ask_once(bus, rpc.absent, rpc.absent.subject, data, headers, timeout)
-    except NoAnswer:
+    except RequestTimeout:
         raise Refusal(ErrorCode.TIMEOUT, "No answer in time; it may have been done. Ask before repeating.") from None
     except BusUnavailable:
         raise Refusal(ErrorCode.UNAVAILABLE, "The bus is not reachable now. Try again.") from None
