@@ -19,7 +19,7 @@ from actors.call.record import Call
 from actors.runtime.actor import Actor, AnyActor, Memory, NotOurs, Reported
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
-from actors.runtime.decision import Decision, Effect, Elapsed
+from actors.runtime.decision import Decision, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.journalled import Event, Unreadable
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, Phase
@@ -68,7 +68,7 @@ class LineActor(
         raise NotImplementedError
 
     def observed(
-        self, report: Reported | Began | Over | Drop | Elapsed, now: Moment
+        self, report: Reported | Began | Over | Drop | TimerFired, now: Moment
     ) -> Decision[Event, Memory]:
         """What follows from a report."""
         raise NotImplementedError
@@ -184,7 +184,7 @@ class LineActor(
     # --- calls
 
     def observe(
-        self, report: Reported | Began | Over | Drop | Elapsed, now: Moment
+        self, report: Reported | Began | Over | Drop | TimerFired, now: Moment
     ) -> Decision[Event, Memory]:
         if isinstance(report, Began | Over) and self.state is not None:
             self._take_in(report)

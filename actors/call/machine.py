@@ -38,7 +38,7 @@ from actors.call.record import (
     view,
 )
 from actors.runtime.clock import Moment, elapsed
-from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
+from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.slot.phone import (
     ORDER_LASTS,
     CallPhase,
@@ -114,7 +114,7 @@ class DialUncertain(Struct, frozen=True, kw_only=True):
 
 
 CallDecision = Decision[CallEvent, Call]  # its memory: the parts of a call that no event tells
-CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | Placed | CdrSeen
+CallReport = CallSeen | LinkChanged | Looked | TimerFired | DialFailed | DialUncertain | Placed | CdrSeen
 
 
 def line_of(call: Call | Attempt | CallDialing) -> tuple[str, str]:
@@ -213,8 +213,8 @@ def observe(call: Call | None, report: CallReport, now: Moment, patience: Patien
             return Decision(effects=(CancelTimer(name=LOST),))
         case LinkChanged():
             return Decision(effects=(SetTimer(name=LOST, seconds=patience.lost, keep=True),))
-        case Elapsed():
-            return _elapsed(call, report, now, patience)
+        case TimerFired():
+            return _timer_fired(call, report, now, patience)
         case Placed():
             return _placed(call, report, now, patience)
         case DialFailed():
@@ -412,7 +412,7 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, patience: Patience) 
     return _over(call, now, reason=EndReason.TRUNK_LOST if lost else EndReason.UNKNOWN, cause=cause, unsure=True)
 
 
-def _elapsed(call: Call, timer: Elapsed, now: Moment, patience: Patience) -> CallDecision:
+def _timer_fired(call: Call, timer: TimerFired, now: Moment, patience: Patience) -> CallDecision:
     match timer.name:
         case "ring" if call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None:
             return Decision(effects=(_look(call, RING),))

@@ -23,7 +23,7 @@ from actors.runtime.bus import BusError, BusUnavailable, Message
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import AnyCommand, Order, OrderTaken, Outcome, by_type
 from actors.runtime.context import Context
-from actors.runtime.decision import Decision, Elapsed
+from actors.runtime.decision import Decision, TimerFired
 from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
 from actors.runtime.journalled import COMMAND_HEADER, REPLY_HEADER, Event, Journalled, State
 from actors.runtime.wire import decode_request, send_refusal, send_reply
@@ -72,7 +72,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     def __init__(self, *, id: str, host: "Host") -> None:
         super().__init__(id=id, host=host)
-        self._inbox: deque[InboxItem[Reported | Elapsed]] | None = None
+        self._inbox: deque[InboxItem[Reported | TimerFired]] | None = None
         self._pump: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     # --- what a subclass says
 
-    def observe(self, report: Reported | Elapsed, now: Moment) -> Decision[Event, Memory]:
+    def observe(self, report: Reported | TimerFired, now: Moment) -> Decision[Event, Memory]:
         """What follows from a report. May ignore, never refuse."""
         raise NotImplementedError
 
@@ -134,7 +134,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         else:
             await self._accept(command, message)
 
-    def tell(self, report: Reported | Elapsed, received_at: Moment | None = None) -> None:
+    def tell(self, report: Reported | TimerFired, received_at: Moment | None = None) -> None:
         """Put a report into the inbox. Where even reports pile up, the actor starts afresh and asks the outside.
         `received_at`: when this host received it, where another actor has passed it on."""
         self._must_put(Report(report, received_at or moment(self._host.clock)))
@@ -164,7 +164,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         self._must_put(Resume())
 
     def timer_fired(self, name: str) -> None:
-        self.tell(Elapsed(name=name))
+        self.tell(TimerFired(name=name))
 
     async def stop(self) -> None:
         """Finish what is in the inbox, keep a snapshot, and let go. The outside is left as it is."""
@@ -224,7 +224,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     # --- the inbox
 
-    def _put(self, item: InboxItem[Reported | Elapsed]) -> bool:
+    def _put(self, item: InboxItem[Reported | TimerFired]) -> bool:
         if not self._live:
             return False
         if self._inbox is None:
@@ -236,7 +236,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             self._pump = asyncio.get_running_loop().create_task(self._drain())
         return True
 
-    def _must_put(self, item: Report[Reported | Elapsed] | Resume) -> None:
+    def _must_put(self, item: Report[Reported | TimerFired] | Resume) -> None:
         if not self._put(item) and self._live:
             self._crash(RuntimeError(f"{self!r}: inbox full of reports"))
 
@@ -251,7 +251,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
                 return
         self._inbox = None
 
-    async def _handle(self, item: InboxItem[Reported | Elapsed]) -> None:
+    async def _handle(self, item: InboxItem[Reported | TimerFired]) -> None:
         match item:
             case BusCommand():
                 await self._handle_command(item.command, item.message)
@@ -318,7 +318,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             self.remember(decision.memory)
             self.moved()
 
-    async def _refuse(self, item: InboxItem[Reported | Elapsed], refusal: Refusal) -> None:
+    async def _refuse(self, item: InboxItem[Reported | TimerFired], refusal: Refusal) -> None:
         match item:
             case BusCommand():
                 await send_refusal(item.message, refusal)

@@ -13,7 +13,7 @@ class Effect(Struct, frozen=True, kw_only=True):
 
 
 class SetTimer(Effect, frozen=True, kw_only=True):
-    """Report `Elapsed(name)` in so many seconds. `keep`: leave a timer of this name that is already running."""
+    """Report `TimerFired(name)` in so many seconds. `keep`: leave a timer of this name that is already running."""
 
     name: str
     seconds: float
@@ -34,7 +34,7 @@ class Tell(Effect, frozen=True, kw_only=True):
     report: object
 
 
-class Elapsed(Struct, frozen=True, kw_only=True):
+class TimerFired(Struct, frozen=True, kw_only=True):
     """A timer's time is over."""
 
     name: str

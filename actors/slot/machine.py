@@ -35,7 +35,7 @@ from actors.call.line_state import LineState
 from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
-from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
+from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.slot.phone import (
     NOTE_SLACK,
     ORDER_LASTS,
@@ -183,7 +183,7 @@ class CommandDone(Struct, frozen=True, kw_only=True):
 
 
 LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
-SlotReport = LinkChanged | CallSeen | HealthRead | Looked | Elapsed | CommandDone | Began | Over | LineOrder
+SlotReport = LinkChanged | CallSeen | HealthRead | Looked | TimerFired | CommandDone | Began | Over | LineOrder
 
 
 # --- state ------------------------------------------------------------------------------------------------------
@@ -371,8 +371,8 @@ def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> S
             return _call_seen(slot, live, report, now)
         case Looked():
             return _looked(slot, live, report, now)
-        case Elapsed():
-            return _elapsed(slot, live, report, now)
+        case TimerFired():
+            return _timer_fired(slot, live, report, now)
         case CommandDone():
             return _command_done(slot, report, now)
         case Began() | Over():
@@ -489,7 +489,7 @@ def _newest(look: Look, known: str | None) -> str | None:
     return known
 
 
-def _elapsed(slot: Slot, live: Live, timer: Elapsed, now: Moment) -> SlotDecision:
+def _timer_fired(slot: Slot, live: Live, timer: TimerFired, now: Moment) -> SlotDecision:
     if timer.name == LOOK_AGAIN and live.link is Link.ONLINE:
         return Decision(effects=(LookAtPhone(why="link"),))
     if timer.name in (RESTARTED, REBOOTED) and slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING):

@@ -35,7 +35,7 @@ from actors.call.line_state import LineState
 from actors.call.machine import DialFailed
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
-from actors.runtime.decision import Decision, Effect, Elapsed, SetTimer, Tell
+from actors.runtime.decision import Decision, Effect, SetTimer, Tell, TimerFired
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged
 from actors.trunk.pbx import CdrSeen, Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
@@ -152,7 +152,7 @@ class NotPlaced(Struct, frozen=True, kw_only=True):
 
 
 LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
-TrunkReport = PbxReport | Elapsed | NotPlaced | EndedOnPbx | Began | Over | LineOrder
+TrunkReport = PbxReport | TimerFired | NotPlaced | EndedOnPbx | Began | Over | LineOrder
 
 
 # --- health -----------------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def _observed(trunk: Trunk, live: Live, report: TrunkReport, now: Moment) -> Obs
             ), (), ()
         case EndedOnPbx():
             return replace(live, over=live.over - {report.call_id}), (), ()
-        case Elapsed():
+        case TimerFired():
             again = SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)
             ends = tuple(EndOnPbx(call_id=call_id) for call_id in live.over) if live.up else ()
             return replace(live, failures=failures_now(live, now.mono)), (), (again, *ends)

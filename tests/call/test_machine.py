@@ -9,7 +9,7 @@ from actors.call import machine
 from actors.call.line import Dial, HangUp, LookAt, Looked, Named, Placed, Release
 from actors.call.machine import Attempt, Call, DialFailed, DialUncertain, Patience
 from actors.runtime.clock import Moment
-from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
+from actors.runtime.decision import Decision, SetTimer, Tell, TimerFired
 from actors.slot.phone import CallPhase, CallSeen, Link, LinkChanged, LiveCall, Look, Noted, PastCall
 from bus_schemas.call import CallConnected, CallEnded, CallEnding, CallEvent, CallState, EndReason, Phase
 
@@ -74,7 +74,7 @@ REPORTS = [
     *(_seen(CallPhase.DISCONNECTED, reason) for reason in EndReason),
     _seen(CallPhase.ACTIVE, ref="b/TC@9"),
     *(LinkChanged(link=link) for link in Link),
-    *(Elapsed(name=name) for name in ("created", "ring", "duration", "hangup", "lost", "gone", "nonsense")),
+    *(TimerFired(name=name) for name in ("created", "ring", "duration", "hangup", "lost", "gone", "nonsense")),
     DialFailed(cause="x", reason=EndReason.PHONE_LOST),
     DialUncertain(cause="x"),
     TOOK,
@@ -112,7 +112,7 @@ def test_no_report_breaks_a_call_or_dials_or_ends_it_twice(phase: Phase, report:
 
 def test_every_call_that_hears_nothing_more_ends_all_the_same() -> None:
     for phase in (Phase.DIALING, Phase.ALERTING, Phase.CONNECTED):
-        decision = machine.observe(PHASES[phase], Elapsed(name="lost"), _now(60), PATIENCE)
+        decision = machine.observe(PHASES[phase], TimerFired(name="lost"), _now(60), PATIENCE)
         assert _orders(decision) == [LookAt(call_id="c_1", why="lost")]  # it may be back, and its news on the way
         (ended,) = machine.observe(PHASES[phase], _looked(None, "lost", 60.0), _now(61), PATIENCE).events
         assert isinstance(ended, CallEnded) and ended.reason is EndReason.PHONE_LOST
@@ -151,7 +151,7 @@ def test_an_older_call_of_the_phone_is_not_taken_for_ours() -> None:
 
 
 def test_the_ring_timeout_looks_first_and_an_answer_wins() -> None:
-    decision = machine.observe(PHASES[Phase.ALERTING], Elapsed(name="ring"), _now(60), PATIENCE)
+    decision = machine.observe(PHASES[Phase.ALERTING], TimerFired(name="ring"), _now(60), PATIENCE)
     assert decision.events == () and _orders(decision) == [LookAt(call_id="c_1", why="ring")]
     look = _looked(Look(live=(replace(LIVE, answered_age=4),), past=()), "ring", 60.0)
     answered = machine.observe(PHASES[Phase.ALERTING], look, _now(61), PATIENCE)
@@ -188,7 +188,7 @@ def test_an_end_that_somebody_asked_for_during_a_ring_timeout_outlives_an_answer
     assert [event.by for event in decision.events if isinstance(event, CallEnding)] == ["op12"]
     up, _ = _then(_moved(ending, decision), _seen(CallPhase.ACTIVE), 60.2)
     assert up is not None and up.phase is Phase.CONNECTED and up.ending_by == "op12"
-    again, decision = _then(up, Elapsed(name="hangup"), 65.2)
+    again, decision = _then(up, TimerFired(name="hangup"), 65.2)
     _, decision = _then(again, _looked(Look(live=(LIVE,), past=()), "hangup", 65.2), 65.3)
     assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
     assert again is not None and machine.end(again, "op13", "k3", _now(66), PATIENCE).events == ()
@@ -259,8 +259,8 @@ def test_a_call_found_live_keeps_the_time_of_its_answer() -> None:
 def test_nothing_is_concluded_while_an_order_to_dial_is_under_way() -> None:
     call: Call | None = _after(placed=False)
     for report in (
-        Elapsed(name="created"), _looked(NOTHING_THERE, "created", 20.0), _looked(NOTHING_THERE, "gone", 22.0),
-        Elapsed(name="lost"),
+        TimerFired(name="created"), _looked(NOTHING_THERE, "created", 20.0), _looked(NOTHING_THERE, "gone", 22.0),
+        TimerFired(name="lost"),
     ):  # fmt: skip
         call, decision = _then(call, report, 25.0)
         assert decision.events == () and not any(isinstance(order, Release) for order in _orders(decision)), report

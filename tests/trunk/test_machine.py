@@ -93,7 +93,7 @@ def test_failures_count_in_a_row_and_for_five_minutes() -> None:
         world.book("c_6")
     assert (refused.value.details or {})["rule"] == "trunk_down"
     world.now += 301
-    world.tell(machine.Elapsed(name=machine.JUDGE))
+    world.tell(machine.TimerFired(name=machine.JUDGE))
     assert world.state == (TrunkState.OK, None)
 
 
@@ -181,7 +181,7 @@ def test_a_call_that_ended_without_the_pbx_holds_its_channel_until_the_pbx_has_e
     assert EndOnPbx(call_id="c_1") in effects
     with pytest.raises(Refusal):
         world.book("c_2")
-    assert EndOnPbx(call_id="c_1") in world.tell(machine.Elapsed(name=machine.JUDGE))[1]  # asked until it is done
+    assert EndOnPbx(call_id="c_1") in world.tell(machine.TimerFired(name=machine.JUDGE))[1]  # asked until it is done
     world.tell(EndedOnPbx(call_id="c_1"))
     world.book("c_2")
 
