@@ -140,5 +140,5 @@ async def _count(slots: int) -> dict[str, float]:
                     await ask(client, END_CALL, EndCall(call_id=started.call_id), again)
             await asyncio.sleep(LONGEST)
             found[kind] = (counted - began) / CALLS
-    assert sum(entry.subject.endswith(CALL_ENDED.past) for entry in broker.journal) == CALLS * len(KINDS)
+    assert sum(entry.subject.endswith(CALL_ENDED.verb) for entry in broker.journal) == CALLS * len(KINDS)
     return found

@@ -168,7 +168,7 @@ class Doorkeeper:
             return
         self._changes += 1
         self._seen = recorded.seq
-        if recorded.subject.endswith(f".{SESSION_CLOSED.past}"):
+        if recorded.subject.endswith(f".{SESSION_CLOSED.verb}"):
             self._forget_session(recorded)
         else:
             self._callers.clear()

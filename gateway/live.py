@@ -58,7 +58,7 @@ SOURCES: dict[str, set[str]] = {}  # what of the journal a room is filled from
 for row in LIVE:
     if row.topic.kept:
         kind = row.topic.subject.split(".")[3]
-        ROWS.setdefault((kind, row.topic.past), []).append(row)
+        ROWS.setdefault((kind, row.topic.verb), []).append(row)
         of_its_own = kind == row.room.removesuffix("s")
         SOURCES.setdefault(row.room, set()).add(f"ottb.v1.evt.{kind}.>" if of_its_own else row.topic.pattern)
 TELEMETRY = next(row for row in LIVE if row.topic is SLOT_TELEMETRY)
@@ -299,7 +299,7 @@ class LiveFeed:
 
     async def _hear(self, recorded: Recorded) -> None:
         said = self._made(recorded)
-        if recorded.subject.startswith(SLOTS) and recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
+        if recorded.subject.startswith(SLOTS) and recorded.subject.endswith(f".{SLOT_CONFIGURED.verb}"):
             self._own(recorded)
         self.seq = recorded.seq
         self._saw(recorded.seq)

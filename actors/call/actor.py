@@ -155,7 +155,7 @@ class CallActor(Actor[Call, CallEvent, Call, CallReport]):
                 self._tell_line(over_of(event, self.seq))
 
     def replayed(self, recorded: Recorded) -> None:
-        if recorded.subject.endswith(f".{CALL_DIALING.past}"):
+        if recorded.subject.endswith(f".{CALL_DIALING.verb}"):
             self._began = recorded.seq
 
     def _tell_line_what_is_on_record(self) -> None:

@@ -128,7 +128,7 @@ class Attempts:
 
     async def _on_record(self, call_id: str, topic: Topic[Any]) -> Recorded | None:
         try:
-            return await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{topic.past}", certain=True)
+            return await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{topic.verb}", certain=True)
         except BusError:
             raise NOT_READABLE from None
 

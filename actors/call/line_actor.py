@@ -42,7 +42,7 @@ class LineActor(
 ):
     """One line. A subclass decides in `observed` what follows from reports."""
 
-    barrier_past: ClassVar[str] = "activated"
+    barrier_verb: ClassVar[str] = "activated"
 
     __slots__ = ("_barrier", "_caps", "_moving_here")
 
@@ -60,7 +60,7 @@ class LineActor(
     @property
     def fence(self) -> tuple[str, int]:
         """The subject of this line's barriers, and the last one's sequence as far as this owner knows."""
-        return f"{ROOT}.evt.{self.kind}.{self.id}.{self.barrier_past}", self._barrier
+        return f"{ROOT}.evt.{self.kind}.{self.id}.{self.barrier_verb}", self._barrier
 
     @staticmethod
     def evolve(state: State | None, event: Event | Began | Over, /) -> State | None:
@@ -136,10 +136,10 @@ class LineActor(
         self._host.retire(self, 0.0)
 
     def _read(self, recorded: Recorded) -> None:
-        past, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
-        if past == CALL_ENDED.past:
+        verb, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
+        if verb == CALL_ENDED.verb:
             self._take_in(self._over(recorded))
-        elif past == CALL_DIALING.past:
+        elif verb == CALL_DIALING.verb:
             try:
                 event = msgspec.json.decode(recorded.data, type=CallDialing)
                 holder = Holder(id=event.call_id, user=event.user, slot=event.slot)

@@ -44,7 +44,7 @@ SCOPE = "ottb.v1.evt.point.>"
 DIRECTORY = "directory"
 WRITE_TRIES = 8
 READ_DEADLINE = 2.0  # seconds to wait until an own write has come back from the journal
-TOPIC = {topic.past: topic for topic in TOPICS}
+TOPIC = {topic.verb: topic for topic in TOPICS}
 TOPIC_OF: Mapping[type, Topic[Any]] = {topic.event: topic for topic in TOPICS}
 
 E = TypeVar("E")
@@ -176,18 +176,18 @@ class Journal:
                 for void in self._on_void:
                     self._spawn(void(**whom))
 
-    def _taken(self, recorded: Recorded, id: str, past: str) -> Any:
+    def _taken(self, recorded: Recorded, id: str, verb: str) -> Any:
         """Apply an entry and return its event; of one that cannot be read, what it takes away; None if that is
         nothing."""
-        topic = TOPIC.get(past)
+        topic = TOPIC.get(verb)
         if topic is None:
-            self._problems.fault(f"kind {past}", "entries of this kind are not known, and change nothing")
+            self._problems.fault(f"kind {verb}", "entries of this kind are not known, and change nothing")
             return None
         try:
             event: Any = _sound(msgspec.json.decode(recorded.data, type=topic.event))
             self.directory.apply(event)
         except (msgspec.DecodeError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
-            event = closing(self.directory, id, past, recorded.data)
+            event = closing(self.directory, id, verb, recorded.data)
             if event is not None:
                 self.directory.apply(event)
             self._left_out(recorded, f"{type(error).__name__}: {error}; {_counts_as(event)}")

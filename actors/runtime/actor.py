@@ -212,7 +212,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         if (known := self._answer_to(command_id)) is not None:
             return known
         assert command.answered_beside is not None
-        scope = self.scope.removesuffix("*") + command.answered_beside.past
+        scope = self.scope.removesuffix("*") + command.answered_beside.verb
         async for recorded in self._host.bus.replay(scope):
             if recorded.headers.get(COMMAND_HEADER) == command_id and REPLY_HEADER in recorded.headers:
                 return recorded.headers[REPLY_HEADER].encode()

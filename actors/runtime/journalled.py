@@ -167,7 +167,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
 
     def _replay(self, recorded: Recorded) -> None:
         verb = recorded.subject.rsplit(".", 1)[1]
-        topic = next((topic for topic in self.topics if topic.past == verb), None)
+        topic = next((topic for topic in self.topics if topic.verb == verb), None)
         self.seq = recorded.seq
         self.replayed(recorded)
         if topic is None:  # an event of a later version: not ours to understand

@@ -82,10 +82,10 @@ async def _ask_once(
     try:
         answered = await bus.request(subject, data, headers, timeout=timeout)
     except NoResponders:
-        if rpc.absent is None:
+        if rpc.fallback is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.") from None
         headers.pop(FRESH_HEADER, None)
-        return await _ask_once(bus, rpc.absent, rpc.absent.subject, data, headers, timeout)
+        return await _ask_once(bus, rpc.fallback, rpc.fallback.subject, data, headers, timeout)
     except RequestTimeout:
         raise Refusal(ErrorCode.TIMEOUT, "No answer in time; it may have been done. Ask before repeating.") from None
     except BusUnavailable:

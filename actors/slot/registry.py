@@ -274,8 +274,8 @@ class SlotRegistry:
             raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
 
     async def _read_host(self, slot: int) -> str | None:
-        newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.past}", certain=True)
-        removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.past}", certain=True)
+        newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.verb}", certain=True)
+        removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.verb}", certain=True)
         if newest is None or (removed is not None and removed.seq > newest.seq):
             return None
         return msgspec.json.decode(newest.data, type=SlotConfigured).config.host

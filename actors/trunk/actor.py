@@ -205,7 +205,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
         for call_id in call_ids:
             try:
                 last = await self._host.bus.last(f"{ROOT}.evt.call.{self.line}.{call_id}.>", certain=True)
-                if last is not None and last.subject.endswith((f".{CALL_ENDED.past}", f".{CALL_ENRICHED.past}")):
+                if last is not None and last.subject.endswith((f".{CALL_ENDED.verb}", f".{CALL_ENRICHED.verb}")):
                     log.warning("a call that is over on record is up on the PBX", trunk=self.id, call_id=call_id)
                     await self._end(call_id)
             except BusError as error:  # the next connection asks again
