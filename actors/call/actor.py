@@ -198,7 +198,7 @@ class CallActor(Actor[Call, CallEvent, Call, CallReport]):
     def timers_kept(self) -> frozenset[str]:
         return machine.TIMERS[self.state.phase] if self.state is not None else frozenset()
 
-    def moved(self) -> None:
+    def state_changed(self) -> None:
         if self.state is not None and self.state.phase is Phase.ENDED:
             self._retire()
 

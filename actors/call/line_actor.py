@@ -188,7 +188,7 @@ class LineActor(
     ) -> Decision[Event, Memory]:
         if isinstance(report, Began | Over) and self.state is not None:
             self._take_in(report)
-            self.moved()
+            self.state_changed()
         return self.observed(report, now)
 
     def perform(self, effect: Effect) -> None:

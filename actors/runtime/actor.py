@@ -172,9 +172,9 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             await asyncio.wait({self._pump}, timeout=5)
         if self._live and self.snapshots and self._unsaved:
             await self._save_snapshot()
-        await self.let_go()
+        await self.terminate()
 
-    async def let_go(self) -> None:
+    async def terminate(self) -> None:
         """End every task and timer of this actor now."""
         await self._end_all(self._pump)
         self._refuse_waiting()
@@ -316,7 +316,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     def _remember(self, decision: Decision[Event, Memory]) -> None:
         if decision.memory is not None:
             self.remember(decision.memory)
-            self.moved()
+            self.state_changed()
 
     async def _refuse(self, item: InboxItem[Reported | TimerFired], refusal: Refusal) -> None:
         match item:

@@ -67,7 +67,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
         """The state after an event. A look-up without `self`: it reaches no clock, no bus and no timer."""
         raise NotImplementedError
 
-    def moved(self) -> None:
+    def state_changed(self) -> None:
         """The state, or the memory beside it, has changed."""
 
     def recorded(self, event: Event) -> None:
@@ -113,9 +113,9 @@ class Journalled(EffectRunner, Generic[State, Event]):
             subject, before = self._topic_of(event).subject_for(event), self.owners()
             self.seq = await self._host.append(subject, data, headers, scope=self.scope, expect=self.seq)
             self._apply(event, headers)
-            self._host.show(subject, data, (*before, *self.owners()), seq=self.seq)
+            self._host.publish_to_feeds(subject, data, (*before, *self.owners()), seq=self.seq)
         self.recorded(event)
-        self.moved()
+        self.state_changed()
         if self.snapshots and self._unsaved >= SNAPSHOT_EVERY and not self.stands_in:
             self.spawn(self._save_snapshot())
 

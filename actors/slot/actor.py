@@ -183,7 +183,7 @@ class SlotActor(LineActor[Slot, SlotEvent, Live, SlotReport]):
         if news:
             self.spawn(self._publish_telemetry())
 
-    def moved(self) -> None:
+    def state_changed(self) -> None:
         slot = self.state
         if slot is not None and self._live and not self.stands_in and machine.may_be_used(slot, self.live):
             config = slot.config
@@ -192,9 +192,9 @@ class SlotActor(LineActor[Slot, SlotEvent, Live, SlotReport]):
         else:
             self._pool.drop(int(self.id))
 
-    async def let_go(self) -> None:
+    async def terminate(self) -> None:
         self._pool.drop(int(self.id))
-        await super().let_go()
+        await super().terminate()
         phone, self._phone = self._phone, None
         if phone is not None:
             await phone.close()
@@ -230,7 +230,7 @@ class SlotActor(LineActor[Slot, SlotEvent, Live, SlotReport]):
         if self.state is not None:
             event = views.telemetry(self.state, self.live, self._now())
             await self._host.publish(SLOT_TELEMETRY, event)
-            self._host.show(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
+            self._host.publish_to_feeds(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
 
     async def _dial(self, order: Dial) -> Placed | DialFailed | DialUncertain:
         before = self.live.ref

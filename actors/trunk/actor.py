@@ -146,10 +146,10 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
         if self._telling and isinstance(event, TrunkChanged):
             self.spawn(self._tell())
 
-    async def let_go(self) -> None:
+    async def terminate(self) -> None:
         if self.state is not None and self.state.config.pbx in self._pbxs:
             self._pbxs[self.state.config.pbx].detach(self.id)
-        await super().let_go()
+        await super().terminate()
 
     # --- effects
 
@@ -239,7 +239,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
         if self.state is not None and not self.state.removed:
             event = TrunkTelemetry(trunk=self.id, at=moment(self._host.clock).at, view=self.view)
             await self._host.publish(TRUNK_TELEMETRY, event)
-            self._host.show(TRUNK_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
+            self._host.publish_to_feeds(TRUNK_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
 
     def _pbx(self) -> Pbx:
         pbx = self._pbxs.get(self.config.pbx)
