@@ -189,7 +189,7 @@ async def serve(settings: Settings) -> int:
             if other != settings.host:
                 what = "entries of the settings are left to another host"
                 log.info(what, host=other, count=len(names), entries=names[:NAMED])
-        memory.settle()
+        memory.freeze()
         slots, trunks = len(ours.all(SlotActor)), len(ours.all(TrunkActor))
         log.info("actor host is up", host=settings.host, slots=slots, trunks=trunks)
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]

@@ -103,7 +103,7 @@ class CallActor(Actor[Call, CallEvent, Call, CallReport]):
         """The line that this call must be on."""
         self._line = line
 
-    def follow_after(self, former: AnyActor) -> None:
+    def inherit_from(self, former: AnyActor) -> None:
         if isinstance(former, CallActor):
             self._line = former._line
 
@@ -124,12 +124,12 @@ class CallActor(Actor[Call, CallEvent, Call, CallReport]):
             if last is not None and last.seq != self.seq and self.idle:
                 self._crash(Fenced(f"the call {self.id} has had another owner"))
 
-    def may_be_owned(self) -> None:
+    def check_owner(self) -> None:
         """A call is its line's: it lives where that does."""
         if self._line_here() is None and self._on_line is not None:
             raise NotOurs(f"the call {self.id} is on {self._on_line}, which is not here")
 
-    async def make_sure(self) -> None:
+    async def verify_parent(self) -> None:
         """Where its line was given to another host meanwhile, that host has the call, and nobody takes it from it."""
         line = self._line_here()
         if line is not None:
@@ -195,7 +195,7 @@ class CallActor(Actor[Call, CallEvent, Call, CallReport]):
         self._tell_line_what_is_on_record()
         return machine.resume(self.state, now, self._patience)
 
-    def timers_kept(self) -> frozenset[str]:
+    def allowed_timers(self) -> frozenset[str]:
         return machine.TIMERS[self.state.phase] if self.state is not None else frozenset()
 
     def state_changed(self) -> None:

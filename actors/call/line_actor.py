@@ -87,7 +87,7 @@ class LineActor(
         """The settings give this line to this host, whatever the record says."""
         self._moving_here = True
 
-    def may_be_owned(self) -> None:
+    def check_owner(self) -> None:
         owner = self.owner_on_record()
         if owner not in (None, self._host.name) and not self._moving_here:
             raise NotOurs(f"{self.line} belongs to the host {owner}")
@@ -224,7 +224,7 @@ class LineActor(
     async def _hindrance(self, order: Dial) -> DialFailed | None:
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
         caller."""
-        if not await self._host.surely_may_act():
+        if not await self._host.may_act_once_verified():
             return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
         try:
             stands = await asyncio.gather(*(self._stands(*fence) for fence in order.fences))

@@ -104,16 +104,16 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     async def verify(self) -> None:
         """Make sure that nobody else has owned this actor meanwhile; if somebody has, begin afresh. Raises BusError."""
 
-    def may_be_owned(self) -> None:
+    def check_owner(self) -> None:
         """Raise NotOurs where the record, which has just been read, gives this actor to another host."""
 
-    async def make_sure(self) -> None:
+    async def verify_parent(self) -> None:
         """Make sure that this host still owns what this actor is part of. Raises NotOurs, BusError."""
 
     async def take_over(self) -> None:
         """Read what a new owner must know besides, now that the barrier is written."""
 
-    def follow_after(self, former: "AnyActor") -> None:
+    def inherit_from(self, former: "AnyActor") -> None:
         """This actor is begun in the place of one that crashed."""
 
     async def stand_in_for(self, former: "AnyActor") -> bool:
@@ -137,12 +137,12 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     def tell(self, report: Reported | TimerFired, received_at: Moment | None = None) -> None:
         """Put a report into the inbox. Where even reports pile up, the actor starts afresh and asks the outside.
         `received_at`: when this host received it, where another actor has passed it on."""
-        self._must_put(Report(report, received_at or moment(self._host.clock)))
+        self._enqueue_or_crash(Report(report, received_at or moment(self._host.clock)))
 
     async def order(self, order: Order[Reply], context: Context) -> Reply:
         """Carry out an order of the same host and wait for its reply. Raises Refusal."""
         done = asyncio.get_running_loop().create_future()
-        if not self._put(LocalCommand(order, context, done)):
+        if not self._enqueue(LocalCommand(order, context, done)):
             raise INBOX_FULL if self._live else STOPPED
         reply: Reply = await done
         return reply
@@ -150,8 +150,8 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     async def activate(self) -> None:
         """Become the owner: fold what is on record, then write the barrier. Raises Unreadable, NotOurs, BusError."""
         await self._fold()
-        self.may_be_owned()
-        await self.make_sure()
+        self.check_owner()
+        await self.verify_parent()
         if not self._host.held:  # it may have run out while the record was read
             raise BusUnavailable("the lease has run out")
         now = moment(self._host.clock)
@@ -161,7 +161,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     def begin(self) -> None:
         """Start to work on the state as it is: nothing is on record of a new actor, so nothing is read."""
-        self._must_put(Resume())
+        self._enqueue_or_crash(Resume())
 
     def timer_fired(self, name: str) -> None:
         self.tell(TimerFired(name=name))
@@ -191,7 +191,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         return command.answered_beside is not None and self._answers is not None and self._answers.forgot
 
     async def _accept(self, command: AnyCommand, message: Message) -> None:
-        if not self._put(BusCommand(command, message)):
+        if not self._enqueue(BusCommand(command, message)):
             await send_refusal(message, INBOX_FULL if self._live else STOPPED)
 
     async def _receive_after_a_look(self, command: AnyCommand, message: Message) -> None:
@@ -224,7 +224,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     # --- the inbox
 
-    def _put(self, item: InboxItem[Reported | TimerFired]) -> bool:
+    def _enqueue(self, item: InboxItem[Reported | TimerFired]) -> bool:
         if not self._live:
             return False
         if self._inbox is None:
@@ -233,14 +233,14 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             return False
         self._inbox.append(item)
         if self._pump is None or self._pump.done():
-            self._pump = asyncio.get_running_loop().create_task(self._drain())
+            self._pump = asyncio.get_running_loop().create_task(self._run_inbox())
         return True
 
-    def _must_put(self, item: Report[Reported | TimerFired] | Resume) -> None:
-        if not self._put(item) and self._live:
+    def _enqueue_or_crash(self, item: Report[Reported | TimerFired] | Resume) -> None:
+        if not self._enqueue(item) and self._live:
             self._crash(RuntimeError(f"{self!r}: inbox full of reports"))
 
-    async def _drain(self) -> None:
+    async def _run_inbox(self) -> None:
         while self._live and self._inbox:
             item = self._inbox.popleft()
             try:

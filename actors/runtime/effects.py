@@ -82,7 +82,7 @@ class EffectRunner:
         if timer is not None:
             timer.cancel()
 
-    def _cancel_timers_but(self, kept: frozenset[str]) -> None:
+    def _cancel_other_timers(self, kept: frozenset[str]) -> None:
         if self._timers:
             for name in self._timers.keys() - kept:
                 self._timers.pop(name).cancel()

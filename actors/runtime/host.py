@@ -115,7 +115,7 @@ class Host:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
         return self._ownership.held and not self._stopping and not self._verifying
 
-    async def surely_may_act(self) -> bool:
+    async def may_act_once_verified(self) -> bool:
         """The same, once a lease that was regained has been verified: what can wait for that is not left undone."""
         give_up = self.clock.monotonic() + VERIFY_PATIENCE
         while self._verifying and not self._stopping and self.clock.monotonic() < give_up:
@@ -377,7 +377,7 @@ class Host:
         the former has under way. Where it is another host's by now, or nothing is to be finished, let go of it."""
         key = kind, id = former.kind, former.id
         fresh = self._make[kind](id, self)
-        fresh.follow_after(former)
+        fresh.inherit_from(former)
         try:
             await fresh.activate()
         except NotOurs:

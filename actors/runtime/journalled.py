@@ -81,7 +81,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
         """The state as it goes into a snapshot; None: not now, or there is none."""
         return self.state
 
-    def timers_kept(self) -> frozenset[str] | None:
+    def allowed_timers(self) -> frozenset[str] | None:
         """The timers that may run in the present state; None: all."""
         return None
 
@@ -137,8 +137,8 @@ class Journalled(EffectRunner, Generic[State, Event]):
         if reply is not None and command:
             self._answers = self._answers or Answers()
             self._answers.keep(command, reply)
-        if (kept := self.timers_kept()) is not None:
-            self._cancel_timers_but(kept)
+        if (kept := self.allowed_timers()) is not None:
+            self._cancel_other_timers(kept)
 
     # --- reading
 

@@ -260,7 +260,7 @@ class SlotActor(LineActor[Slot, SlotEvent, Live, SlotReport]):
 
     async def _hang_up(self, order: EndCallOnPhone) -> None:
         try:
-            if await self._host.surely_may_act():
+            if await self._host.may_act_once_verified():
                 await self._the_phone().hang_up(order.ref)
         except PhoneError as error:  # the call's own timer looks and tries again
             log.warning("hang-up failed", slot=self.id, call_id=order.call_id, error=str(error))

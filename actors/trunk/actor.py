@@ -213,7 +213,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
 
     async def _end(self, call_id: str) -> None:
         try:
-            if await self._host.surely_may_act():
+            if await self._host.may_act_once_verified():
                 await self._pbx().hang_up(call_id)
                 self.tell(EndedOnPbx(call_id=call_id))
         except PbxError as error:  # the call's own timer looks and tries again
