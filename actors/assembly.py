@@ -12,10 +12,10 @@ from actors.runtime.clock import Clock
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.ownership import Lease, LeaseKeeper
-from actors.runtime.parts import Handlers, HostParts, Make, Parts
+from actors.runtime.parts import HostParts, Parts
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
-from actors.runtime.service import Service
+from actors.runtime.service import Served, Service
 from actors.settings import Settings
 from actors.slot.actor import MakePhone
 from actors.slot.registry import Device
@@ -69,17 +69,16 @@ async def start_host(
     problems: Callable[[], Iterable[Problem]],
 ) -> HostParts:
     """A host under its lease, with nothing in it yet."""
-    make: dict[str, Make] = {}
     lease = Lease(bus=parts.bus, clock=parts.clock, key=f"host.{name}", holder=parts.ids.new())
     keeper = LeaseKeeper(lease=lease, on_lost=on_lost, on_regained=lambda: host.verify())
-    host = Host(name=name, bus=parts.bus, clock=parts.clock, ids=parts.ids, ownership=keeper, make=make)
+    host = Host(name=name, bus=parts.bus, clock=parts.clock, ids=parts.ids, ownership=keeper)
     await keeper.start()
     stack.push_async_callback(keeper.stop)
     stack.push_async_callback(host.drain)
     peers = Peers(host=host, problems=problems)
     await peers.start()
     stack.push_async_callback(peers.stop)
-    return HostParts(bus=parts.bus, clock=parts.clock, ids=parts.ids, host=host, peers=peers, make=make)
+    return HostParts(bus=parts.bus, clock=parts.clock, ids=parts.ids, host=host, peers=peers)
 
 
 async def serve(parts: HostParts, stack: AsyncExitStack) -> None:
@@ -100,9 +99,9 @@ async def serve(parts: HostParts, stack: AsyncExitStack) -> None:
     host.spawn(_bring_up_to_date(parts))
 
 
-def _joined(tables: Sequence[Handlers]) -> Handlers:
+def _joined(tables: Sequence[Iterable[Served]]) -> tuple[Served, ...]:
     """What uses other features before what it uses."""
-    return {rpc: handler for table in reversed(tables) for rpc, handler in table.items()}
+    return tuple(served for table in reversed(tables) for served in table)
 
 
 async def _bring_up_to_date(parts: HostParts) -> None:

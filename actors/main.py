@@ -43,7 +43,9 @@ from actors.runtime.parts import Parts
 from actors.runtime.problems import Problem
 from actors.runtime.settings import SettingsError
 from actors.settings import Settings, load
+from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name
+from actors.trunk.actor import TrunkActor
 from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
@@ -130,7 +132,7 @@ def say_up(settings: Settings, host: Host) -> None:
         if other != settings.host:
             what = "entries of the settings are left to another host"
             log.info(what, host=other, count=len(names), entries=names[:NAMED])
-    log.info("actor host is up", host=settings.host, slots=len(host.all("slot")), trunks=len(host.all("trunk")))
+    log.info("actor host is up", host=settings.host, slots=len(host.all(SlotActor)), trunks=len(host.all(TrunkActor)))
 
 
 async def serve(settings: Settings) -> int:
@@ -153,7 +155,7 @@ async def serve(settings: Settings) -> int:
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
         problems = await start_site(settings, parts, stack, on_closed=closed.set)
         host = await start_actors(settings, parts, stack, tracker=tracker, problems=problems, lost=lost)
-        memory.settle()
+        memory.freeze()
         say_up(settings, host)
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

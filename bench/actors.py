@@ -80,12 +80,16 @@ async def _idle(folder: Path) -> Row:
             clock=SystemClock(),
             ids=RandomIds(),
             ownership=Owned(),
-            make={"slot": lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=pool)},
+            makers=(
+                SlotActor.made_by(
+                    lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=pool)
+                ),
+            ),
         )
-        await host.activate_all("slot", [str(number) for number in range(90_000, 90_200)])  # warm what is shared
+        await host.activate_all(SlotActor, [str(number) for number in range(90_000, 90_200)])  # warm what is shared
         gc.collect()
         before = psutil.Process().memory_info().rss
-        await host.activate_all("slot", [str(number) for number in range(1, IDLE + 1)])
+        await host.activate_all(SlotActor, [str(number) for number in range(1, IDLE + 1)])
         await asyncio.sleep(0.5)
         gc.collect()
         each = (psutil.Process().memory_info().rss - before) / IDLE
@@ -137,5 +141,5 @@ async def _count(slots: int) -> dict[str, float]:
                     await ask(client, END_CALL, EndCall(call_id=started.call_id), again)
             await asyncio.sleep(LONGEST)
             found[kind] = (counted - began) / CALLS
-    assert sum(entry.subject.endswith(CALL_ENDED.past) for entry in broker.journal) == CALLS * len(KINDS)
+    assert sum(entry.subject.endswith(CALL_ENDED.verb) for entry in broker.journal) == CALLS * len(KINDS)
     return found

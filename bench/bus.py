@@ -48,10 +48,14 @@ async def measure(folder: Path) -> list[Row]:
             clock=SystemClock(),
             ids=RandomIds(),
             ownership=Owned(),
-            make={"slot": lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=Pool())},
+            makers=(
+                SlotActor.made_by(
+                    lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=Pool())
+                ),
+            ),
         )
         ids = [str(number) for number in range(1, AT_ONCE + 1)]
-        await host.activate_all("slot", ids)
+        await host.activate_all(SlotActor, ids)
         stack.push_async_callback(host.drain)
         bare = await nats.connect(url)
         stack.push_async_callback(bare.close)
@@ -72,7 +76,7 @@ async def _durable(host: Host, bare: Client, ids: list[str]) -> Row:
         number = next(numbers)
         id = ids[number % len(ids)]
         config = SlotConfig(id=int(id), serial="s1", user=f"u{number}")
-        await host.order("slot", id, Configure(config=config), Context(command_id=f"b{number}", user="bench"))
+        await host.order(SlotActor, id, Configure(config=config), Context(command_id=f"b{number}", user="bench"))
 
     async def publish() -> None:
         await js.publish(f"ottb.v1.write.bench.{next(numbers)}.done", body)

@@ -255,14 +255,15 @@ START_ABSENT = Rpc("ottb.v1.qry.call.start_absent",      StartCall, CallStarted,
                    summary="Why nobody owns the slot that a call was wanted on", queue=True)
 START_CALL = Rpc("ottb.v1.cmd.call.start",               StartCall, CallStarted,    START_REFUSALS,
                  summary="Start a call", queue=True, timeout=10.0,
-                 permission=A.CALL_START, asks=USES, about=("call_id", "slot"))
+                 permission=A.CALL_START, asks=USES, audit_fields=("call_id", "slot"))
 START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call", StartCall, CallStarted,   START_REFUSALS,
-                    summary="Start a call on one slot, wherever its host is", timeout=INSIDE_START, absent=START_ABSENT)
+                    summary="Start a call on one slot, wherever its host is", timeout=INSIDE_START,
+                    fallback=START_ABSENT)
 END_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.end",       EndCall,   CallView,
-                 frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call", absent=END_ABSENT,
-                 permission=A.CALL_END, asks=SEES | {A.CALL_END_ANY}, about=("call_id",))
+                 frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call",
+                 fallback=END_ABSENT, permission=A.CALL_END, asks=SEES | {A.CALL_END_ANY}, audit_fields=("call_id",))
 GET_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.get",       GetCall,   CallView,       frozenset({E.NOT_FOUND}),
-                 summary="One call", absent=PAST_CALL, permission=A.CALL_VIEW, asks=SEES)
+                 summary="One call", fallback=PAST_CALL, permission=A.CALL_VIEW, asks=SEES)
 CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallView], frozenset(),
                  summary="Live feed of all calls", queue=True, permission=A.CALL_VIEW, asks=SEES)
 GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
@@ -273,7 +274,7 @@ OPEN_CALLS = Rpc("ottb.v1.qry.call.open",                OpenCalls, list[OpenCal
                  summary="Calls on record that are not over", queue=True)
 GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording,   frozenset({E.NOT_FOUND}),
                     summary="The recording of one call", queue=True,
-                    permission=A.CALL_RECORDING, asks=SEES, about=("call_id",))
+                    permission=A.CALL_RECORDING, asks=SEES, audit_fields=("call_id",))
 # fmt: on
 
 

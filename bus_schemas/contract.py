@@ -59,9 +59,9 @@ class Rpc(Generic[Request, Reply]):
     """Something that may be asked, and what may come back.
 
     `permission`: what the asker needs; the doors ask for it and whoever answers asks again. None: a line between
-    parts of the platform, which no door offers. `asks`: further actions that the answerer looks at. `about`: the
-    fields that name the thing concerned, in the request or in the reply, for the audit.
-    `queue`: any host may answer. `absent`: who is asked, with the same body, when nobody owns the thing: the
+    parts of the platform, which no door offers. `asks`: further actions that the answerer looks at.
+    `audit_fields`: the fields that name the thing concerned, in the request or in the reply, for the audit.
+    `queue`: any host may answer. `fallback`: who is asked, with the same body, when nobody owns the thing: the
     records know whether it never was, is over, or has lost its owner for a moment.
     """
 
@@ -72,10 +72,10 @@ class Rpc(Generic[Request, Reply]):
     summary: str = ""
     queue: bool = False
     timeout: float = 5.0
-    absent: "Rpc[Any, Any] | None" = None
+    fallback: "AnyRpc | None" = None
     permission: Action | Access | None = None
     asks: frozenset[Action] = frozenset()
-    about: tuple[str, ...] = ()
+    audit_fields: tuple[str, ...] = ()
 
     @property
     def needed(self) -> frozenset[Action]:
@@ -84,6 +84,7 @@ class Rpc(Generic[Request, Reply]):
 
     @property
     def verb(self) -> str:
+        """The last token of the subject, what is to be done: `end`."""
         return self.subject.rsplit(".", 1)[1]
 
     @property
@@ -93,6 +94,9 @@ class Rpc(Generic[Request, Reply]):
 
     def subject_for(self, request: Request) -> str:
         return _fill(self.subject, {name: getattr(request, name) for name in _fields_of(self.subject)})
+
+
+AnyRpc = Rpc[Any, Any]  # any: a line of whatever request and reply, as tables and doors hold them
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +109,8 @@ class Topic(Generic[Event]):
     kept: bool = True
 
     @property
-    def past(self) -> str:
-        """The last token: what has happened, in the past tense."""
+    def verb(self) -> str:
+        """The last token of the subject, what has happened: `ended`."""
         return self.subject.rsplit(".", 1)[1]
 
     @property
@@ -115,3 +119,6 @@ class Topic(Generic[Event]):
 
     def subject_for(self, event: Event) -> str:
         return _fill(self.subject, {name: getattr(event, name) for name in _fields_of(self.subject)})
+
+
+AnyTopic = Topic[Any]  # any: of whatever event, as tables hold them

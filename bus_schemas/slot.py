@@ -237,24 +237,24 @@ SLOT_ABSENT  = Rpc("ottb.v1.qry.slot.absent",              AbsentSlot,    SlotDe
 LIST_SLOTS   = Rpc("ottb.v1.qry.slot.list",                ListSlots,     list[SlotSummary], frozenset(),
                    summary="All slots", queue=True, permission=A.SLOT_VIEW, asks=SEES)
 GET_SLOT     = Rpc("ottb.v1.cmd.slot.{slot}.get",          GetSlot,       SlotDetails,       frozenset({E.NOT_FOUND}),
-                   summary="One slot", absent=SLOT_ABSENT, permission=A.SLOT_VIEW, asks=SEES)
+                   summary="One slot", fallback=SLOT_ABSENT, permission=A.SLOT_VIEW, asks=SEES)
 RESTART_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.restart",      RestartSlot,   SlotRestartingReply,
-                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot", absent=SLOT_ABSENT,
-                   permission=A.SLOT_RESTART, asks=SEES, about=("slot",))
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot", fallback=SLOT_ABSENT,
+                   permission=A.SLOT_RESTART, asks=SEES, audit_fields=("slot",))
 REBOOT_DEVICE = Rpc("ottb.v1.cmd.slot.{slot}.reboot",      RebootDevice,  SlotRestartingReply,
                     frozenset({E.NOT_FOUND, E.SLOT_BUSY, E.SLOT_OFFLINE}), summary="Restart the phone",
-                    absent=SLOT_ABSENT, permission=A.SLOT_REBOOT, asks=SEES, about=("slot",))
+                    fallback=SLOT_ABSENT, permission=A.SLOT_REBOOT, asks=SEES, audit_fields=("slot",))
 ADB_COMMAND  = Rpc("ottb.v1.cmd.slot.{slot}.adb_command",  AdbCommand,    AdbCommandStarted,
                    frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.RATE_LIMITED}), summary="Run a shell command on the phone",
-                   absent=SLOT_ABSENT, permission=A.SLOT_SHELL, asks=SEES, about=("slot", "command_id"))
+                   fallback=SLOT_ABSENT, permission=A.SLOT_SHELL, asks=SEES, audit_fields=("slot", "command_id"))
 GET_ADB_COMMAND = Rpc("ottb.v1.qry.slot.adb_command",      GetAdbCommand, AdbCommandResult,  frozenset({E.NOT_FOUND}),
                       summary="How a shell command went", queue=True, permission=A.SLOT_SHELL, asks=SEES)
 CONFIGURE_SLOT = Rpc("ottb.v1.cmd.slots.configure",        ConfigureSlot, SlotDetails,
                      frozenset({E.SLOT_BUSY, E.CONFLICT}), summary="Create or change a slot", queue=True,
-                     permission=A.SLOT_CONFIGURE, about=("slot",))
+                     permission=A.SLOT_CONFIGURE, audit_fields=("slot",))
 REMOVE_SLOT  = Rpc("ottb.v1.cmd.slots.remove",             RemoveSlot,    SlotRemovedReply,
                    frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot", queue=True,
-                   permission=A.SLOT_CONFIGURE, about=("slot",))
+                   permission=A.SLOT_CONFIGURE, audit_fields=("slot",))
 LIST_UNASSIGNED = Rpc("ottb.v1.cmd.slots.unassigned",      ListUnassigned, list[UnassignedPhone], frozenset(),
                       summary="Phones that no slot claims", queue=True, permission=A.SLOT_CONFIGURE)
 # fmt: on

@@ -120,12 +120,12 @@ DIAL_ABSENT   = Rpc("ottb.v1.qry.trunk.dial_absent",      DialPbx,      PbxCallS
                     summary="Why nobody owns the trunk that a call was wanted through", queue=True)
 DIAL_PBX      = Rpc("ottb.v1.cmd.pbx.dial",               DialPbx,      PbxCallStarted, START_REFUSALS,
                     summary="Start a call through a SIP trunk", queue=True, timeout=10.0,
-                    permission=A.CALL_START, asks=USES, about=("call_id", "slot", "trunk"))
+                    permission=A.CALL_START, asks=USES, audit_fields=("call_id", "slot", "trunk"))
 DIAL_ON_TRUNK = Rpc("ottb.v1.cmd.trunk.{trunk}.dial",     DialPbx,      PbxCallStarted, START_REFUSALS,
                     summary="Start a call through one trunk, wherever its host is",
-                    timeout=INSIDE_START, absent=DIAL_ABSENT)
+                    timeout=INSIDE_START, fallback=DIAL_ABSENT)
 HOLD_EXTENSION = Rpc("ottb.v1.cmd.slot.{slot}.hold_extension", HoldExtension, ExtensionHeld, START_REFUSALS,
-                     summary="Keep a slot's extension for a call through a trunk", absent=SLOT_ABSENT)
+                     summary="Keep a slot's extension for a call through a trunk", fallback=SLOT_ABSENT)
 PBX_STATUS    = Rpc("ottb.v1.qry.trunk.status",           GetPbxStatus, PbxStatus,      frozenset(),
                     summary="The state of all trunks", queue=True, permission=A.TRUNK_VIEW)
 # fmt: on

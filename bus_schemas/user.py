@@ -291,7 +291,7 @@ GRANT = frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED})
 # fmt: off
 #                subject                          request     reply           may be refused with
 LOGIN      = Rpc("ottb.v1.cmd.user.login",        Login,      Token,          frozenset({E.AUTH_FAIL, E.RATE_LIMITED}),
-                 summary="Log in", queue=True, timeout=10.0, permission=Access.PUBLIC, about=("username",))
+                 summary="Log in", queue=True, timeout=10.0, permission=Access.PUBLIC, audit_fields=("username",))
 REFRESH    = Rpc("ottb.v1.cmd.user.refresh",      Refresh,    RefreshedToken, frozenset({E.AUTH_FAIL}),
                  summary="Refresh the token", queue=True, permission=Access.OPTIONAL)
 LOGOUT     = Rpc("ottb.v1.cmd.user.logout",       Logout,     LoggedOut,      frozenset({E.AUTH_FAIL, E.CONFLICT}),
@@ -310,29 +310,29 @@ LIST_USERS   = Rpc("ottb.v1.qry.user.list",       ListUsers,  list[UserView], fr
                    summary="All users", queue=True, permission=A.USER_VIEW)
 CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GRANT,
                    summary="Create a user", queue=True, timeout=10.0,
-                   permission=A.USER_EDIT, about=("username", "role"))
+                   permission=A.USER_EDIT, audit_fields=("username", "role"))
 CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
                    summary="Change a user", queue=True, timeout=10.0,
-                   permission=A.USER_EDIT, about=("user", "role", "status"))
+                   permission=A.USER_EDIT, audit_fields=("user", "role", "status"))
 DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
-                   summary="Delete a user", queue=True, permission=A.USER_EDIT, about=("user",))
+                   summary="Delete a user", queue=True, permission=A.USER_EDIT, audit_fields=("user",))
 END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,
-                   summary="End all sessions of a user", queue=True, permission=A.USER_EDIT, about=("user",))
+                   summary="End all sessions of a user", queue=True, permission=A.USER_EDIT, audit_fields=("user",))
 
 LIST_ROLES   = Rpc("ottb.v1.qry.role.list",       ListRoles,  list[RoleView], frozenset(),
                    summary="All roles", queue=True, permission=A.ROLE_VIEW)
 SET_ROLE     = Rpc("ottb.v1.cmd.role.set",        SetRole,    RoleView,       GRANT,
-                   summary="Create or change a role", queue=True, permission=A.ROLE_EDIT, about=("role",))
+                   summary="Create or change a role", queue=True, permission=A.ROLE_EDIT, audit_fields=("role",))
 DELETE_ROLE  = Rpc("ottb.v1.cmd.role.delete",     DeleteRole, Deleted,        GRANT,
-                   summary="Delete a role", queue=True, permission=A.ROLE_EDIT, about=("role",))
+                   summary="Delete a role", queue=True, permission=A.ROLE_EDIT, audit_fields=("role",))
 
 LIST_TOKENS  = Rpc("ottb.v1.qry.token.list",      ListTokens, list[TokenView], frozenset({E.PERMISSION_DENIED}),
                    summary="Service tokens", queue=True, permission=Access.LOGGED_IN, asks=frozenset({A.USER_VIEW}))
 CREATE_TOKEN = Rpc("ottb.v1.cmd.token.create",    CreateToken, TokenCreatedReply, GRANT,
-                   summary="Create a service token", queue=True, permission=A.TOKEN_CREATE, about=("id", "name"))
+                   summary="Create a service token", queue=True, permission=A.TOKEN_CREATE, audit_fields=("id", "name"))
 REVOKE_TOKEN = Rpc("ottb.v1.cmd.token.revoke",    RevokeToken, Deleted,       GRANT,
                    summary="Revoke a service token", queue=True, permission=Access.LOGGED_IN,
-                   asks=frozenset({A.USER_EDIT}), about=("token_id",))
+                   asks=frozenset({A.USER_EDIT}), audit_fields=("token_id",))
 # fmt: on
 
 

@@ -148,14 +148,14 @@ class Auditor:
 
 def subject_of(rpc: Rpc[Any, Any], wanted: Any, reply: bytes) -> dict[str, str | int]:
     """What a deed was about: the fields that the contract line names, of the reply or of the request."""
-    if not rpc.about:
+    if not rpc.audit_fields:
         return {}
     answered: dict[str, Any] = {}
     if reply:
         decoded = msgspec.json.decode(reply)
         answered = decoded if isinstance(decoded, dict) else {}
     found: dict[str, str | int] = {}
-    for name in rpc.about:
+    for name in rpc.audit_fields:
         value = answered.get(name, getattr(wanted, name, None))
         if isinstance(value, int | str):
             found[name] = value[:LONGEST] if isinstance(value, str) else value

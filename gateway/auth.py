@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from actors.point.tokens import SERVICE, Claims, TokenRefused, decode, read_service_token
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
+from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
@@ -65,10 +66,14 @@ class Doorkeeper:
         self._callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()  # by credential and proof
         self._changes = 0  # so that no answer from before a change is remembered
         self._seen = 0  # the last change's place in the journal; nothing older is taken for an answer
-        self.on_change: Callable[[], None] = lambda: None
+        self._on_change: Callbacks[Callable[[], None]] = Callbacks()
         self._following: list[Unsubscribe] = []
         self._used: OrderedDict[str, float] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have it called whenever what callers may do could have changed. Gives the end of the subscription."""
+        return self._on_change.add(callback)
 
     async def start(self) -> None:
         self._following.append(await self._bus.follow(SCOPE, self._hear, after=await self._bus.last_seq()))
@@ -163,11 +168,12 @@ class Doorkeeper:
             return
         self._changes += 1
         self._seen = recorded.seq
-        if recorded.subject.endswith(f".{SESSION_CLOSED.past}"):
+        if recorded.subject.endswith(f".{SESSION_CLOSED.verb}"):
             self._forget_session(recorded)
         else:
             self._callers.clear()
-        self.on_change()
+        for changed in self._on_change:
+            changed()
 
     def _forget_session(self, recorded: Recorded) -> None:
         try:

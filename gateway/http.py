@@ -60,7 +60,7 @@ class Needs:
         subject = route.rpc.subject
         return cls(
             credential=route.part is Part.POINT,
-            records=subject.startswith("ottb.v1.qry.") or route.rpc.absent is not None,
+            records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
         )
 
 

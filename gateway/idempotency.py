@@ -17,7 +17,17 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Entry, Fenced, Message, NoAnswer, NobodyThere, Unsubscribe
+from actors.runtime.bus import (
+    Bus,
+    BusError,
+    BusUnavailable,
+    Entry,
+    Fenced,
+    Message,
+    NoResponders,
+    RequestTimeout,
+    Unsubscribe,
+)
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.wire import answer
@@ -132,7 +142,7 @@ class Idempotency:
         """Write a record. One whose acknowledgement was lost is known again by its nonce. Raises BusError."""
         try:
             return await self._bus.put(BUCKET, key, msgspec.json.encode(record), expect=expect)
-        except (Fenced, NoAnswer) as error:
+        except (Fenced, RequestTimeout) as error:
             entry = await self._bus.get(BUCKET, key)
             if entry is None or _read(entry) != record:
                 raise error from None
@@ -151,9 +161,9 @@ class Idempotency:
                 timeout=ASK_TIMEOUT,
             )
             return msgspec.json.decode(message.data, type=Running).running
-        except NobodyThere:
+        except NoResponders:
             return False
-        except (NoAnswer, BusUnavailable, msgspec.DecodeError):
+        except (RequestTimeout, BusUnavailable, msgspec.DecodeError):
             return abs(self._now() - known.at) < STALE
 
     async def _receive(self, message: Message) -> None:

@@ -58,7 +58,7 @@ SOURCES: dict[str, set[str]] = {}  # what of the journal a room is filled from
 for row in LIVE:
     if row.topic.kept:
         kind = row.topic.subject.split(".")[3]
-        ROWS.setdefault((kind, row.topic.past), []).append(row)
+        ROWS.setdefault((kind, row.topic.verb), []).append(row)
         of_its_own = kind == row.room.removesuffix("s")
         SOURCES.setdefault(row.room, set()).add(f"ottb.v1.evt.{kind}.>" if of_its_own else row.topic.pattern)
 TELEMETRY = next(row for row in LIVE if row.topic is SLOT_TELEMETRY)
@@ -134,6 +134,7 @@ class LiveFeed:
         self._unnamed: dict[str, float] = {}
         self._owner_of_slot: dict[int, str | None] = {}
         self._looking = False
+        self._end_of_changes: Callable[[], None] = lambda: None
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         for room in PERMISSION:
@@ -146,11 +147,12 @@ class LiveFeed:
             self._own(recorded)
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         self._stops.append(await self._bus.subscribe(SLOT_TELEMETRY.pattern, self._hear_telemetry))
-        self._doorkeeper.on_change = self._look_again
+        self._end_of_changes = self._doorkeeper.on_change(self._look_again)
         self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
         self._spawn(_again_and_again(SWEEP, self._sweep))
 
     async def stop(self) -> None:
+        self._end_of_changes()
         for stop in self._stops:
             await stop()
         for task in self._tasks:
@@ -297,7 +299,7 @@ class LiveFeed:
 
     async def _hear(self, recorded: Recorded) -> None:
         said = self._made(recorded)
-        if recorded.subject.startswith(SLOTS) and recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
+        if recorded.subject.startswith(SLOTS) and recorded.subject.endswith(f".{SLOT_CONFIGURED.verb}"):
             self._own(recorded)
         self.seq = recorded.seq
         self._saw(recorded.seq)

@@ -127,7 +127,7 @@ async def serve(settings: Settings) -> int:
             listener = Listener(app=app, host=settings.http.host, port=port, connections=connections)
             listeners.append(listener)
             await listener.start()
-        memory.settle()
+        memory.freeze()
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

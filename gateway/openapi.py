@@ -97,8 +97,8 @@ def _body_schema(request: Mapping[str, Any], in_path: list[str]) -> dict[str, An
 
 def _responses(route: Route) -> dict[str, Any]:
     codes = set(route.rpc.refusals | ALWAYS_POSSIBLE)
-    if route.rpc.absent is not None:
-        codes |= route.rpc.absent.refusals
+    if route.rpc.fallback is not None:
+        codes |= route.rpc.fallback.refusals
     if route.permission is not Access.PUBLIC:
         codes.add(ErrorCode.AUTH_FAIL)
     if not isinstance(route.permission, Access):

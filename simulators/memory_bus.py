@@ -5,7 +5,7 @@ The broker (`memory_broker.py`) keeps what NATS keeps and refuses what NATS refu
 - `client.pause()` / `resume()`: a stopped process (SIGSTOP). Nothing reaches it and none of its calls goes on until it
   is resumed; then all that waited goes on, late. What else a process does must ask `client.awake()`.
 - `broker.cut(client, notice=...)` / `mend(client)`: no connection. What is called then raises BusUnavailable; what was
-  under way, or was called before the client noticed, NoAnswer, unless the connection is back within its deadline.
+  under way, or was called before the client noticed, RequestTimeout, unless the connection is back within its deadline.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ from actors.runtime.bus import (
     Handler,
     Headers,
     Message,
-    NoAnswer,
-    NobodyThere,
+    NoResponders,
     Recorded,
+    RequestTimeout,
     Size,
     Unsubscribe,
 )
@@ -142,7 +142,7 @@ class MemoryBus:
         return self._broker.full or self._broker.stuck
 
     async def _reach(self, what: str, id: str = "") -> None:
-        """Have a connection. BusUnavailable: there is none. NoAnswer: it went into the void for as long as we wait."""
+        """Have a connection. BusUnavailable: there is none. RequestTimeout: it went into the void while we waited."""
         if self.connected:
             return
         if (wait := self._notice_at - self._now()) <= 0:
@@ -157,7 +157,7 @@ class MemoryBus:
                 await self._linked.wait()
         except TimeoutError:
             await self.awake()
-            raise NoAnswer(what) from None
+            raise RequestTimeout(what) from None
         await self.awake()
 
     # --- requests and telemetry
@@ -168,7 +168,7 @@ class MemoryBus:
         if self.connected:
             listeners = self._broker.listeners(subject)
             if not listeners:
-                raise NobodyThere(subject)
+                raise NoResponders(subject)
             for listener in listeners:
                 reply = partial(self._reply, listener.client, answer, self._connection)
                 self._deliver(listener, Message(subject=subject, data=data, headers=dict(headers), reply=reply))
@@ -179,7 +179,7 @@ class MemoryBus:
                 found = await answer
         except TimeoutError:
             await self.awake()
-            raise NoAnswer(subject) from None
+            raise RequestTimeout(subject) from None
         await self._pass(f"after request {subject}")
         return found
 
@@ -271,7 +271,7 @@ class MemoryBus:
             await self._wait_for_link(max(give_up - self._now(), 0.0), what)
             again = True
         if self._broker.lose_ack():
-            raise NoAnswer(what)
+            raise RequestTimeout(what)
         self._unsettled.discard(id)
         if isinstance(outcome, Fenced):
             found = mine() if again else None
@@ -294,7 +294,7 @@ class MemoryBus:
                 return BusFull(FULL)
         await asyncio.sleep(APPEND_DEADLINE)
         await self.awake()
-        raise NoAnswer(what)
+        raise RequestTimeout(what)
 
     async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         await self._pass(f"before replay {scope}")

@@ -10,7 +10,7 @@ from bus_schemas.all import TOPICS
 from bus_schemas.call import CallDialing, CallEnded, CallEnding
 from simulators.clock_loop import STARTED_AT
 
-_TOPICS = {(topic.subject.split(".")[3], topic.past): topic for topic in TOPICS if topic.kept}
+_TOPICS = {(topic.subject.split(".")[3], topic.verb): topic for topic in TOPICS if topic.kept}
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def read(journal: list[Recorded], began: float = STARTED_AT.timestamp()) -> list
     """The entries that are understood. `began`: the beginning of the world, in epoch seconds."""
     found = []
     for entry in journal:
-        _, _, _, kind, *_, past = entry.subject.split(".")
-        topic = _TOPICS.get((kind, past))
+        _, _, _, kind, *_, verb = entry.subject.split(".")
+        topic = _TOPICS.get((kind, verb))
         if topic is not None:
             event = msgspec.json.decode(entry.data, type=topic.event)
             found.append(Stored(entry.at - began, entry.seq, entry.subject, event))

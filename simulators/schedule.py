@@ -14,7 +14,8 @@ import structlog
 
 from actors.adapters.ledger.fresh import fold_fresh, tables
 from actors.adapters.ledger.store import SqliteLedger
-from actors.runtime import actor
+from actors.call.actor import CallActor
+from actors.runtime import answers, journalled
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET, TTL
@@ -160,7 +161,7 @@ async def _ask_who_is_busy(world: World, quiet: Quiet) -> None:
         if life.ledger is not None and life.ledger.folded != len(world.broker.journal):
             quiet.ledgers.append(f"{life.process.name} is at {life.ledger.folded} of {len(world.broker.journal)}")
         if life.host is not None:
-            quiet.held += [f"{life.process.name} keeps {one!r}" for one in life.host.all("call")]
+            quiet.held += [f"{life.process.name} keeps {one!r}" for one in life.host.all(CallActor)]
 
 
 def _look_back(world: World, quiet: Quiet) -> None:
@@ -210,12 +211,12 @@ def _counts(world: World, callers: Callers) -> Counter[str]:
 
 @contextmanager
 def _small_memory() -> Iterator[None]:
-    kept = actor.SNAPSHOT_EVERY, actor.REMEMBERED_ANSWERS
-    actor.SNAPSHOT_EVERY, actor.REMEMBERED_ANSWERS = SNAPSHOT_EVERY, REMEMBERED_ANSWERS
+    kept = journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS
+    journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS = SNAPSHOT_EVERY, REMEMBERED_ANSWERS
     try:
         yield
     finally:
-        actor.SNAPSHOT_EVERY, actor.REMEMBERED_ANSWERS = kept
+        journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS = kept
 
 
 @contextmanager

@@ -38,7 +38,8 @@ PURE = [
     *(ROOT / name for name in (
         "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py",
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
-        "actors/runtime/decision.py", "simulators/telephony.py", "simulators/carrier.py", "simulators/shell.py",
+        "actors/runtime/decision.py", "actors/runtime/commands.py", "actors/runtime/answers.py",
+        "simulators/telephony.py", "simulators/carrier.py", "simulators/shell.py",
         "simulators/android_dumps.py", "gateway/openapi.py", "gateway/routes.py",
     )),
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "orders", "reports")),
@@ -48,7 +49,7 @@ IMPURE = {"asyncio", "time", "random", "uuid", "os", "socket", "secrets", "nats"
           "subprocess", "threading", "socketio"}  # fmt: skip
 
 
-def _imports(path: Path) -> set[str]:
+def imports(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -61,14 +62,14 @@ def _imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_point_one_way(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
-        ours = {name.split(".")[0] for name in _imports(path)} & set(PACKAGES)
+        ours = {name.split(".")[0] for name in imports(path)} & set(PACKAGES)
         assert ours <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {ours - ALLOWED[package]}"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_folders_of_the_actors_point_one_way(folder: str) -> None:
     for path in (ROOT / "actors" / folder).rglob("*.py"):
-        used = {name.split(".")[1] for name in _imports(path) if name.startswith("actors.")}
+        used = {name.split(".")[1] for name in imports(path) if name.startswith("actors.")}
         assert used <= FOLDERS[folder] | {folder}, f"{path.relative_to(ROOT)} imports {used - FOLDERS[folder]}"
 
 
@@ -79,20 +80,20 @@ def test_every_folder_of_the_actors_has_its_place() -> None:
 
 def test_the_gateway_uses_ports_and_adapters_only() -> None:
     for path in (ROOT / "gateway").glob("*.py"):
-        for name in _imports(path):
+        for name in imports(path):
             assert not name.startswith("actors.") or name.startswith(GATEWAY_USES), f"{path.name} imports {name}"
 
 
 def test_adapters_are_named_in_one_place() -> None:
     for path in (ROOT / "actors").rglob("*.py"):
         inside = "adapters" in path.parts or path.name == "main.py"
-        used = {name for name in _imports(path) if name.startswith("actors.adapters")}
+        used = {name for name in imports(path) if name.startswith("actors.adapters")}
         assert inside or not used, f"{path.relative_to(ROOT)} names {used}"
 
 
 @pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pure_files_import_no_clock_no_chance_and_no_outside(path: Path) -> None:
-    used = {name.split(".")[0] for name in _imports(path)} & IMPURE
+    used = {name.split(".")[0] for name in imports(path)} & IMPURE
     assert not used, f"imports {used}"
 
 

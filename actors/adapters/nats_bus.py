@@ -33,9 +33,9 @@ from actors.runtime.bus import (
     Handler,
     Headers,
     Message,
-    NoAnswer,
-    NobodyThere,
+    NoResponders,
     Recorded,
+    RequestTimeout,
     Size,
     Unsubscribe,
 )
@@ -196,7 +196,7 @@ class NatsBus:
     async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
         raw, answer = await self._link.request(subject, data, encode_headers(headers), timeout)
         if nobody_heard(raw, answer):
-            raise NobodyThere(subject)
+            raise NoResponders(subject)
         return Message(subject=subject, data=answer, headers=decode_headers(raw) if raw else {})
 
     async def publish(self, subject: str, data: bytes, headers: Headers) -> None:
@@ -233,9 +233,9 @@ class NatsBus:
                 return
             status, last = headers.get(STATUS), found[-1].seq if found else 0
             if status not in (None, NOT_FOUND, END_OF_BATCH):
-                over.set_exception(NoAnswer(f"replay: status {status}"))
+                over.set_exception(RequestTimeout(f"replay: status {status}"))
             elif status != NOT_FOUND and int(headers.get("Nats-Last-Sequence", last)) != last:
-                over.set_exception(NoAnswer("replay: an entry was lost on the way"))
+                over.set_exception(RequestTimeout("replay: an entry was lost on the way"))
             elif status is not None:
                 over.set_result(int(headers.get("Nats-Num-Pending", "0")) > 0)
             else:
@@ -249,7 +249,7 @@ class NatsBus:
             async with asyncio.timeout(APPEND_DEADLINE):
                 more = await over
         except TimeoutError:
-            raise NoAnswer("replay") from None
+            raise RequestTimeout("replay") from None
         finally:
             await hearing.stop()
         return found, more and bool(found)

@@ -20,7 +20,7 @@ import structlog
 from msgspec import Struct
 
 from actors.adapters.random_ids import RandomIds
-from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, NoAnswer, TooLarge
+from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
 
 log = structlog.get_logger()
 
@@ -213,7 +213,7 @@ class Link:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for _, answer, subject in self._asked.values():
             if not answer.done():
-                answer.set_exception(NoAnswer(subject))
+                answer.set_exception(RequestTimeout(subject))
         if self._late is not None:
             self._late.cancel()
 
@@ -229,7 +229,7 @@ class Link:
         return f"{self._inboxes}{new_id()}"
 
     async def request(self, subject: str, data: bytes, headers: bytes, timeout: float) -> tuple[bytes, bytes]:
-        """The headers and the data of the first answer. Raises NoAnswer, BusUnavailable."""
+        """The headers and the data of the first answer. Raises RequestTimeout, BusUnavailable."""
         number = next(self._numbers)
         self._send(subject, data, headers, f"{self._inbox}{number}")
         answer: asyncio.Future[tuple[bytes, bytes]] = self._loop.create_future()
@@ -282,7 +282,7 @@ class Link:
         now = self._loop.time()
         for due, answer, subject in list(self._asked.values()):
             if due <= now and not answer.done():
-                answer.set_exception(NoAnswer(subject))
+                answer.set_exception(RequestTimeout(subject))
         self._late = self._loop.call_later(TICK, self._look_for_late) if self._asked else None
 
     # --- what is heard

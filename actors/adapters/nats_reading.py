@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 
 from actors.adapters.nats_link import STATUS, Link, decode_headers, nobody_heard
-from actors.runtime.bus import BusUnavailable, NoAnswer, Recorded
+from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout
 
 JOURNAL = "OTTB_EVT"
 TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
@@ -22,19 +22,19 @@ NOT_FOUND = "404"
 
 @asynccontextmanager
 async def asking(client: Client, what: str) -> AsyncIterator[None]:
-    """Turn what the client raises into what the port says: NoAnswer, BusUnavailable."""
+    """Turn what the client raises into what the port says: RequestTimeout, BusUnavailable."""
     if not client.is_connected:
         raise BusUnavailable("not connected")
     try:
         yield
     except (NatsTimeout, TimeoutError):
-        raise NoAnswer(what) from None
+        raise RequestTimeout(what) from None
     except (NatsError, OSError) as problem:
         raise BusUnavailable(repr(problem)) from None
 
 
 async def get(link: Link, stream: str, query: Mapping[str, Any], *, certain: bool) -> Recorded | None:
-    """One message: from the stream's leader if `certain`, else from any replica. NoAnswer, BusUnavailable."""
+    """One message: from the stream's leader if `certain`, else from any replica. RequestTimeout, BusUnavailable."""
     asked = msgspec.json.encode(query)
     if certain:
         headers, data = await link.request(f"$JS.API.STREAM.MSG.GET.{stream}", asked, b"", TRY_TIMEOUT)

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from actors.adapters.nats_link import Link, encode_headers, nobody_heard
 from actors.adapters.nats_reading import TRY_TIMEOUT, get
-from actors.runtime.bus import APPEND_DEADLINE, FULL, ID, STUCK, BusFull, BusUnavailable, Fenced, NoAnswer
+from actors.runtime.bus import APPEND_DEADLINE, FULL, ID, STUCK, BusFull, BusUnavailable, Fenced, RequestTimeout
 
 log = structlog.get_logger()
 
@@ -96,7 +96,7 @@ class Writer:
         mine: Mapping[str, Any],
         ttl: float | None = None,
     ) -> int:
-        """Write until it is answered, with the same id each time. Gives the sequence. Fenced, NoAnswer,
+        """Write until it is answered, with the same id each time. Gives the sequence. Fenced, RequestTimeout,
         BusUnavailable, BusFull. An id proves nothing about who wrote it first, but to the object that sent it."""
         write = Write(stream, subject, data, headers, mine, ttl)
         write.again = write.id in self._unsettled
@@ -110,7 +110,7 @@ class Writer:
                 if proven:
                     self._stores.full(stream, STUCK)
                 if proven or not await self._answers(stream):
-                    raise NoAnswer(subject)
+                    raise RequestTimeout(subject)
                 proven = True  # the server lives: once more, and then it is the store that does not
             await asyncio.sleep(RETRY_PAUSE)
         self._settle(write)
@@ -128,7 +128,7 @@ class Writer:
             del self._unsettled[next(iter(self._unsettled))]
         try:
             headers, data = await self._link.request(write.subject, write.data, write.headers, TRY_TIMEOUT)
-        except NoAnswer:  # it may have been stored
+        except RequestTimeout:  # it may have been stored
             write.again = True
             return None
         except BusUnavailable:  # it was not sent this time
@@ -152,7 +152,7 @@ class Writer:
         if write.again:
             try:
                 found = await get(self._link, write.stream, write.mine, certain=True)
-            except (NoAnswer, BusUnavailable):
+            except (RequestTimeout, BusUnavailable):
                 return None
             if found is not None and found.headers.get(ID) == write.id:
                 return found.seq
@@ -169,7 +169,7 @@ class Writer:
 
     async def _answers(self, stream: str) -> bool:
         """Whether the server answers for the stream, if not to writes."""
-        with contextlib.suppress(NoAnswer, BusUnavailable):
+        with contextlib.suppress(RequestTimeout, BusUnavailable):
             headers, data = await self._link.request(f"$JS.API.STREAM.INFO.{stream}", b"", b"", TRY_TIMEOUT)
             return not nobody_heard(headers, data) and _decode_ack(data).error is None
         return False

@@ -19,12 +19,12 @@ import structlog
 from msgspec import Struct
 
 from actors.audit.chain import GENESIS, link
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, NoAnswer, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, Recorded, RequestTimeout, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem, Problems
-from actors.runtime.service import Service
+from actors.runtime.service import Service, serve
 from actors.runtime.wire import answer
 from bus_schemas.audit import (
     AUDIT_RECORDED,
@@ -111,7 +111,7 @@ class Audit:
         self._read = 0  # the journal's sequence up to which this host knows all of the chain
         self._sweeping: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
-        self._service = Service(bus=bus, queue="audit", handlers={RECORD_AUDIT: self._record})
+        self._service = Service(bus=bus, queue="audit", handlers=(serve(RECORD_AUDIT, self._record),))
 
     def problems(self) -> list[Problem]:
         """Why nothing can be written now, and the entries of the chain that nobody can read."""
@@ -242,7 +242,7 @@ class Audit:
         refusal = _not_written()
         try:
             await self._append(group)
-        except (NoAnswer, BusUnavailable) as error:
+        except (RequestTimeout, BusUnavailable) as error:
             log.warning("audit not written", entries=len(group), error=repr(error))
             self._problems.condition("write", repr(error))
         except Exception as error:

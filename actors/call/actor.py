@@ -1,18 +1,19 @@
 """The call's shell: keeps one call's record from its attempt to its one terminal event."""
 
-from typing import Any, ClassVar
 
 from actors.call import machine
-from actors.call.machine import Call, CallTimeouts
-from actors.runtime.actor import Actor, NotOurs, Outcome
+from actors.call.machine import Call, CallDecision, CallTimeouts
+from actors.runtime.actor import AnyActor, NotOurs
 from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.clock import Moment, moment
+from actors.runtime.commands import Outcome, by_verb, command
 from actors.runtime.context import Context
-from actors.runtime.decision import Decision
+from actors.runtime.decision import NOTHING, TimerFired
 from actors.runtime.host import Host
-from actors.telephony.line import Began, Holder, over_of
+from actors.telephony.line import Began, Holder, Over, over_of
 from actors.telephony.line_call import LineCall
 from actors.telephony.orders import Drop, Fences
+from actors.telephony.reports import CallReport
 from bus_schemas.call import (
     CALL_DIALING,
     END_CALL,
@@ -21,6 +22,8 @@ from bus_schemas.call import (
     CallAdopted,
     CallDialing,
     CallEnded,
+    CallEvent,
+    CallView,
     EndCall,
     GetCall,
     Phase,
@@ -38,9 +41,8 @@ KEEP_ENDED = 5.0  # seconds an ended call still answers for itself, until the re
 class CallActor(LineCall[Call]):
     """One call, beside its slot."""
 
-    state_type: ClassVar[Any] = Call
-    topics: ClassVar[Any] = TOPICS
-    commands: ClassVar[Any] = {END_CALL: "end", GET_CALL: "get"}
+    state_type = Call
+    topics = TOPICS
 
     __slots__ = ("_began", "_begun", "_line", "_retiring", "_timeouts")
 
@@ -50,19 +52,21 @@ class CallActor(LineCall[Call]):
         self._retiring = False
         self._line: str | None = None
         self._began = 0  # the sequence of its attempt
-        self._begun: Decision[Any] | None = None
+        self._begun: CallDecision | None = None
 
     # --- commands
 
-    def get(self, request: GetCall, context: Context) -> Outcome:
-        return Outcome(decision=Decision(), reply=machine.view(self._seen_by(context)))
+    def get(self, request: GetCall, context: Context) -> Outcome[CallView]:
+        return Outcome(decision=NOTHING, reply=machine.view(self._seen_by(context)))
 
-    def end(self, request: EndCall, context: Context) -> Outcome:
+    def end(self, request: EndCall, context: Context) -> Outcome[CallView]:
         call = self._seen_by(context)
         if context.user != call.user and not context.may(Action.CALL_END_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The call was started by somebody else.")
         decision = machine.end(call, context.user, context.command_id, self._now(), self._timeouts)
         return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
+
+    commands = by_verb(command(END_CALL, end), command(GET_CALL, get))
 
     def _seen_by(self, context: Context) -> Call:
         call = self._call()
@@ -91,7 +95,7 @@ class CallActor(LineCall[Call]):
         """Now that commands for it are heard: have the line dial."""
         begun, self._begun = self._begun, None
         if begun is not None:
-            self._perform_all(begun)
+            self._perform_all(begun.effects)
 
     def on(self, line: str) -> None:
         self._line = line
@@ -105,7 +109,7 @@ class CallActor(LineCall[Call]):
     def is_ending(self) -> bool:
         return self.state is not None and self.state.ending_by is not None
 
-    def follow_after(self, former: Actor[Any]) -> None:
+    def inherit_from(self, former: AnyActor) -> None:
         if isinstance(former, CallActor):
             self._line = former._line
 
@@ -126,12 +130,12 @@ class CallActor(LineCall[Call]):
             if last is not None and last.seq != self.seq and self.idle:
                 self._crash(Fenced(f"the call {self.id} has had another owner"))
 
-    def may_be_owned(self) -> None:
+    def check_owner(self) -> None:
         """A call is its line's: it lives where that does."""
         if self._line_here() is None and self._on_line is not None:
             raise NotOurs(f"the call {self.id} is on {self._on_line}, which is not here")
 
-    async def make_sure(self) -> None:
+    async def verify_parent(self) -> None:
         """Where its line was given to another host meanwhile, that host has the call, and nobody takes it from it."""
         line = self._line_here()
         if line is not None:
@@ -143,10 +147,10 @@ class CallActor(LineCall[Call]):
     def _on_line(self) -> str | None:
         return self.state.line if self.state is not None else self._line
 
-    def _line_here(self) -> Actor[Any] | None:
-        return self._host.get(*self._on_line.split("-", 1)) if self._on_line is not None else None
+    def _line_here(self) -> AnyActor | None:
+        return self._host.find(*self._on_line.split("-", 1)) if self._on_line is not None else None
 
-    def recorded(self, event: Any) -> None:
+    def recorded(self, event: CallEvent) -> None:
         """Tell the line what is on record of it."""
         match event:
             case CallDialing():
@@ -157,7 +161,7 @@ class CallActor(LineCall[Call]):
                 self._tell_line(over_of(event, self.seq))
 
     def replayed(self, recorded: Recorded) -> None:
-        if recorded.subject.endswith(f".{CALL_DIALING.past}"):
+        if recorded.subject.endswith(f".{CALL_DIALING.verb}"):
             self._began = recorded.seq
 
     def _tell_line_what_is_on_record(self) -> None:
@@ -172,15 +176,17 @@ class CallActor(LineCall[Call]):
             holder = Holder(id=self.id, user=self.state.user, slot=self.state.slot)
             self._tell_line(Began(holder=holder, at=self.state.started, seq=self._began))
 
-    def _tell_line(self, report: Any) -> None:
+    def _tell_line(self, report: Began | Over | Drop) -> None:
         if self._on_line is not None:
             kind, id = self._on_line.split("-", 1)
-            self._host.tell(kind, id, report)
+            self._host.tell_by_name(kind, id, report)
 
-    def evolve(self, state: Call | None, event: Any) -> Call | None:
-        return machine.evolve(state, event)
+    evolve = staticmethod(machine.evolve)
 
-    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+    def remember(self, memory: Call) -> None:
+        self.state = memory
+
+    def observe(self, report: CallReport | TimerFired, now: Moment) -> CallDecision:
         return machine.observe(self.state, report, now, self._timeouts)
 
     def barrier(self, now: Moment, epoch: int) -> CallAdopted:
@@ -191,14 +197,14 @@ class CallActor(LineCall[Call]):
         host = self._host.name
         return CallAdopted(line=line, call_id=self.id, slot=slot, user=user, at=now.at, host=host, epoch=epoch)
 
-    def resume(self, now: Moment) -> Decision[Any]:
+    def resume(self, now: Moment) -> CallDecision:
         self._tell_line_what_is_on_record()
         return machine.resume(self.state, now, self._timeouts)
 
-    def timers_kept(self) -> frozenset[str]:
+    def allowed_timers(self) -> frozenset[str]:
         return machine.TIMERS[self.state.phase] if self.state is not None else frozenset()
 
-    def moved(self) -> None:
+    def state_changed(self) -> None:
         if self.state is not None and self.state.phase is Phase.ENDED:
             self._retire()
 

@@ -37,11 +37,12 @@ from actors.call.record import (
     view,
 )
 from actors.runtime.clock import Moment, elapsed
-from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
+from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.telephony.orders import Dial, Fences, HangUp, LookAt, Named, Release
 from actors.telephony.reports import (
     ORDER_LASTS,
     CallPhase,
+    CallReport,
     CallSeen,
     CdrSeen,
     DialAccepted,
@@ -87,7 +88,9 @@ class CallTimeouts(Struct, frozen=True, kw_only=True):
     lost: float
 
 
-CallReport = CallSeen | LinkChanged | Looked | Elapsed | DialFailed | DialUncertain | DialAccepted | CdrSeen
+
+
+CallDecision = Decision[CallEvent, Call]  # its memory: the parts of a call that no event tells
 
 
 def line_of(call: Call | CallDialing) -> tuple[str, str]:
@@ -98,7 +101,7 @@ def line_of(call: Call | CallDialing) -> tuple[str, str]:
 # --- decide ---------------------------------------------------------------------------------------------------
 
 
-def begin(attempt: CallDialing, fences: Fences, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def begin(attempt: CallDialing, fences: Fences, timeouts: CallTimeouts) -> CallDecision:
     """Record the attempt, whose number has passed the dial rules and whose line is held for it; the order to dial goes
     out once that is safe. `fences`: see `Dial`."""
     kind, id = line_of(attempt)
@@ -112,7 +115,7 @@ def begin(attempt: CallDialing, fences: Fences, timeouts: CallTimeouts) -> Decis
     )
 
 
-def end(call: Call, by: str, command_id: str, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def end(call: Call, by: str, command_id: str, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     """Hang up. A call that has ended or is being ended stays as it is, but an answer overrules a ring time-out, and
     nobody's wish. One that the phone has not shown yet is hung up when it does; if the order to dial has not left, it
     never will."""
@@ -121,10 +124,10 @@ def end(call: Call, by: str, command_id: str, now: Moment, timeouts: CallTimeout
     event = CallEnding(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, by=by, command_id=command_id
     )
-    return Decision(state=_pressed(call, by), events=(event,), effects=_hang_up(call, timeouts))
+    return Decision(memory=_pressed(call, by), events=(event,), effects=_hang_up(call, timeouts))
 
 
-def resume(call: Call | None, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def resume(call: Call | None, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     """A new owner's first steps: set the timers that are still running, and ask the phone."""
     if call is None:
         return NOTHING
@@ -146,13 +149,13 @@ def resume(call: Call | None, now: Moment, timeouts: CallTimeouts) -> Decision[C
     if call.ending_by is not None:
         call = _pressed(call, call.ending_by)
         effects.append(SetTimer(name=HANGUP, seconds=timeouts.hangup))
-    return Decision(state=call, effects=tuple(effects))
+    return Decision(memory=call, effects=tuple(effects))
 
 
 # --- observe --------------------------------------------------------------------------------------------------
 
 
-def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def observe(call: Call | None, report: CallReport | TimerFired, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     """What follows from a report. Late, foreign and repeated news mean nothing; they are never an error."""
     if call is None:
         return NOTHING
@@ -169,8 +172,8 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
             return Decision(effects=(CancelTimer(name=LOST),))
         case LinkChanged():
             return Decision(effects=(SetTimer(name=LOST, seconds=timeouts.lost, keep=True),))
-        case Elapsed():
-            return _elapsed(call, report, now, timeouts)
+        case TimerFired():
+            return _timer_fired(call, report, now, timeouts)
         case DialAccepted():
             return _accepted(call, report, now, timeouts)
         case DialFailed():
@@ -179,16 +182,16 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
             return _doubtful(call)
 
 
-def _counted(call: Call, cdr: CdrSeen, now: Moment) -> Decision[CallEvent]:
+def _counted(call: Call, cdr: CdrSeen, now: Moment) -> CallDecision:
     """What the PBX counted may come before the end, after it, or never. The first one counts."""
     if call.enriched or call.counted is not None:
         return NOTHING
     if call.phase is Phase.ENDED:
         return Decision(events=(enriched(call, cdr, now),))
-    return Decision(state=replace(call, counted=cdr))
+    return Decision(memory=replace(call, counted=cdr))
 
 
-def _accepted(call: Call, accepted: DialAccepted, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def _accepted(call: Call, accepted: DialAccepted, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     """The order has left. What the phone told meanwhile is looked at now: before, nobody could know whose call it was.
     The first call that came up after the order is ours; but where one was over before the order had left, somebody may
     have dialled it by hand while the order waited, and only the phone's note of the order tells."""
@@ -204,7 +207,7 @@ def _accepted(call: Call, accepted: DialAccepted, now: Moment, timeouts: CallTim
         late = early.seen.age + elapsed(early.heard, now)[0]
         decision = _seen(call, replace(early.seen, age=late), now, timeouts)
         events, effects = (*events, *decision.events), (*effects, *decision.effects)
-        call = decision.state or call
+        call = decision.memory or call
         for event in decision.events:
             call = moved(call, event)
     if call.ending_by is not None and call.ref is None:
@@ -214,14 +217,14 @@ def _accepted(call: Call, accepted: DialAccepted, now: Moment, timeouts: CallTim
         call, phase=before.phase, rung=before.rung, answered=before.answered, ended=before.ended,
         ending_by=before.ending_by, suspect=before.suspect,
     )  # fmt: skip
-    return Decision(state=memory, events=events, effects=effects)
+    return Decision(memory=memory, events=events, effects=effects)
 
 
-def _doubtful(call: Call) -> Decision[CallEvent]:
+def _doubtful(call: Call) -> CallDecision:
     """Whether the order has reached the phone only the phone's own note of it tells. On a PBX its name does."""
     call = replace(call, placing=False, early=(), doubt=call.trunk is None)
     pause = (SetTimer(name=HANGUP, seconds=ASK_AGAIN),) if call.ending_by is not None and call.ref is None else ()
-    return Decision(state=call, effects=(_look(call, ASK), *pause))
+    return Decision(memory=call, effects=(_look(call, ASK), *pause))
 
 
 def _is_ours(call: Call, seen: CallSeen) -> bool:
@@ -230,22 +233,22 @@ def _is_ours(call: Call, seen: CallSeen) -> bool:
     return not seen.incoming and after(seen.ref, call.after_ref)
 
 
-def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     if not _is_ours(call, seen):
         return NOTHING
     if call.doubt and call.ref is None:
         return Decision(effects=(_look(call, ASK),))
     if call.placing and call.ref is None and call.trunk is None:
-        return Decision(state=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
+        return Decision(memory=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
     first, happened = call.ref is None, now.earlier(seen.age)
     unwatched = call.trunk is None and call.resumed is not None and call.heard <= call.resumed
     call = replace(call, ref=seen.ref, heard=now.mono, missed=None)
     named: tuple[Effect, ...] = (_to_line(call, Named(call_id=call.call_id, ref=seen.ref)),) if first else ()
     if seen.phase is CallPhase.DISCONNECTED and unwatched and call.answered is None:
-        return Decision(state=call, effects=(*named, _look(call, ASK)))  # it may have been answered meanwhile
+        return Decision(memory=call, effects=(*named, _look(call, ASK)))  # it may have been answered meanwhile
     if seen.phase is CallPhase.DISCONNECTED:
         ended = _over(call, happened, reason=seen.reason or EndReason.UNKNOWN, cause=seen.cause)
-        return Decision(state=call, events=ended.events, effects=(*named, *ended.effects))
+        return Decision(memory=call, events=ended.events, effects=(*named, *ended.effects))
     effects: tuple[Effect, ...] = (*named, CancelTimer(name=CREATED), CancelTimer(name=LOST), CancelTimer(name=GONE))
     events: tuple[CallEvent, ...] = ()
     if seen.phase is CallPhase.ALERTING and call.phase is Phase.DIALING:
@@ -258,10 +261,10 @@ def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> De
     if first and call.ending_by is not None:  # it was to be ended before it came up
         call = _pressed(call, call.ending_by)
         effects = (*effects, *_hang_up(call, timeouts))
-    return Decision(state=call, events=events, effects=effects)
+    return Decision(memory=call, events=events, effects=effects)
 
 
-def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
     if looked.look is None and looked.why == LOST:
         return _lost(call, now, timeouts)
@@ -275,7 +278,7 @@ def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> 
     return _found_nothing(call, looked, now, timeouts)
 
 
-def _lost(call: Call, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def _lost(call: Call, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     """It has been out of reach for long, and still is."""
     if (wait := _may_yet_dial(call, now, timeouts)) > 0:
         return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
@@ -301,7 +304,7 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
     return (live[-1] if live else None), (past[-1] if past else None)
 
 
-def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
     suspect = live.suspect or _clocks_differ(call, live.created_age, now)
     seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
@@ -312,22 +315,22 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeout
         answered = None if live.answered_age is None else now.mono - live.answered_age
         call = replace(call, since=Since(now.mono - live.created_age, answered))
     decision = _seen(call, seen, now, timeouts)
-    known = decision.state or call
+    known = decision.memory or call
     if known.ref is None:  # while an order is under way, nobody knows whose it is
         return decision
     answered = any(moved(known, event).phase is Phase.CONNECTED for event in decision.events)
     if looked.why == RING and known.ending_by is None and known.phase is not Phase.CONNECTED and not answered:
         ended = end(known, RING_TIMEOUT, f"{call.call_id}-ring", now, timeouts)
         return Decision(
-            state=ended.state, events=(*decision.events, *ended.events), effects=(*decision.effects, *ended.effects)
+            memory=ended.memory, events=(*decision.events, *ended.events), effects=(*decision.effects, *ended.effects)
         )
     if looked.why == HANGUP and known.ending_by is not None and not (answered and known.ending_by == RING_TIMEOUT):
         known = replace(_pressed(known, known.ending_by), hangups=known.hangups + 1)
-        return Decision(state=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, timeouts)))
-    return Decision(state=known, events=decision.events, effects=decision.effects)
+        return Decision(memory=known, events=decision.events, effects=(*decision.effects, *_hang_up(known, timeouts)))
+    return Decision(memory=known, events=decision.events, effects=decision.effects)
 
 
-def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Decision[CallEvent]:
+def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> CallDecision:
     """It ended while nobody watched: the phone's own times count."""
     call = replace(call, ref=past.ref)
     answered = call.answered
@@ -341,7 +344,7 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Deci
         talked = 0.0 if past.answered_age is None else past.answered_age - past.ended_age
         lasted = Lasted(past.created_age - until, talked)
     ended = _over(known, now.earlier(past.ended_age), reason=past.reason, cause=past.cause, lasted=lasted)
-    return Decision(state=call, events=ended.events, effects=ended.effects)
+    return Decision(memory=call, events=ended.events, effects=ended.effects)
 
 
 def _clocks_differ(call: Call, created_age: float, now: Moment) -> bool:
@@ -349,7 +352,7 @@ def _clocks_differ(call: Call, created_age: float, now: Moment) -> bool:
     return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
 
 
-def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     rings = call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None
     again = (SetTimer(name=RING, seconds=ASK_AGAIN),) if looked.why == RING and rings else ()
     wait = _may_yet_dial(call, replace(now, mono=looked.asked), timeouts)
@@ -359,7 +362,7 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeou
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
     if call.missed is None or looked.asked < call.missed + GONE_AFTER:
         missed = replace(call, missed=looked.asked if call.missed is None else call.missed)
-        return Decision(state=missed, effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER, keep=True)))
+        return Decision(memory=missed, effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER, keep=True)))
     if call.ref is None and _never_left(call, looked.look):
         return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
     never = call.ref is None
@@ -368,7 +371,7 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeou
     return _over(call, now, reason=EndReason.TRUNK_LOST if lost else EndReason.UNKNOWN, cause=cause, unsure=True)
 
 
-def _elapsed(call: Call, timer: Elapsed, now: Moment, timeouts: CallTimeouts) -> Decision[CallEvent]:
+def _timer_fired(call: Call, timer: TimerFired, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     match timer.name:
         case "ring" if call.phase in (Phase.DIALING, Phase.ALERTING) and call.ending_by is None:
             return Decision(effects=(_look(call, RING),))
@@ -432,9 +435,9 @@ def _hang_up(call: Call, timeouts: CallTimeouts) -> tuple[Effect, ...]:
 
 def _over(
     call: Call, now: Moment, *, reason: EndReason, cause: str, unsure: bool = False, lasted: Lasted | None = None
-) -> Decision[CallEvent]:
+) -> CallDecision:
     """The one terminal event, and the line's release. `unsure`: the phone may still be in the call."""
     events: tuple[CallEvent, ...] = (over(call, now, reason=reason, cause=cause, lasted=lasted),)
     if call.counted is not None:
         events = (*events, enriched(call, call.counted, now))
-    return Decision(state=call, events=events, effects=(_release(call, unsure=unsure),))
+    return Decision(memory=call, events=events, effects=(_release(call, unsure=unsure),))

@@ -14,5 +14,5 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Calls) -> 
     timeouts = CallTimeouts(
         created=settings.created_timeout, hangup=settings.hangup_timeout, lost=settings.lost_timeout
     )
-    parts.make[CallActor.kind] = lambda id, host: CallActor(id=id, host=host, timeouts=timeouts)
+    parts.host.makes(CallActor.made_by(lambda id, host: CallActor(id=id, host=host, timeouts=timeouts)))
     parts.background.append(Strays(host=parts.host).run)

@@ -5,6 +5,7 @@ ends.
 
 import structlog
 
+from actors.call.actor import CallActor
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -42,8 +43,8 @@ class Strays:
         missed: set[str] = set()
         for call in found:
             kind, _, id = call.line.partition("-")
-            line = self._host.get(kind, id)
-            if not isinstance(line, LineActor) or self._host.get("call", call.call_id) is not None:
+            line = self._host.find(kind, id)
+            if not isinstance(line, LineActor) or self._host.get(CallActor, call.call_id) is not None:
                 continue
             missed.add(call.call_id)
             if call.call_id in self._missed and self._host.may_act:

@@ -124,7 +124,7 @@ class Attempts:
 
     async def _on_record(self, call_id: str, topic: Topic[Any]) -> Recorded | None:
         try:
-            return await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{topic.past}", certain=True)
+            return await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{topic.verb}", certain=True)
         except BusError:
             raise NOT_READABLE from None
 
@@ -161,8 +161,7 @@ class Attempts:
 
     async def place(self, attempt: CallDialing, fences: Fences, context: Context) -> StartedCall:
         """Put an attempt of now on record; its line, which is held for it, then dials. Raises Refusal."""
-        call = self._host.make("call", attempt.call_id)
-        assert isinstance(call, CallActor)
+        call = self._host.make(CallActor, attempt.call_id)
         line = line_of(attempt)
         written = False
         try:
@@ -170,7 +169,7 @@ class Attempts:
             written = True
             await self._host.install(call)
         except Fenced:  # the command is on record already: here, on another line, or as given up
-            self._host.tell(*line, Drop(call_id=attempt.call_id))
+            self._host.tell_by_name(*line, Drop(call_id=attempt.call_id))
             self.limits.withdraw(attempt.call_id, attempt.user)
             self.limits.withdraw_line(attempt.line, attempt.call_id)
             first = await self.first(attempt.call_id)
@@ -178,7 +177,7 @@ class Attempts:
                 raise GIVEN_UP from None
             return first
         except BaseException as error:  # nobody knows whether it is on record: the line finds out
-            self._host.tell(*line, Settle(call_id=attempt.call_id))
+            self._host.tell_by_name(*line, Settle(call_id=attempt.call_id))
             if isinstance(error, BusError) and not written:
                 raise NOT_KNOWN from None
             raise

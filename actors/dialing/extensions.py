@@ -61,14 +61,14 @@ class Extensions:
         """A start came to nothing. Unless the same command was started elsewhere at the same moment: then the call is
         on record, and holds the extension. Where that cannot be asked, the promise runs out by itself."""
         try:
-            if await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.past}", certain=True) is None:
+            if await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True) is None:
                 self.release(slot, call_id)
         except BusError as error:
             log.info("an extension could not be given back", slot=slot, call_id=call_id, error=repr(error))
 
     def _slot(self, number: int, context: Context) -> SlotActor:
-        slot = self._host.get("slot", str(number))
-        if not isinstance(slot, SlotActor) or slot.state is None or slot.state.removed:
+        slot = self._host.get(SlotActor, str(number))
+        if slot is None or slot.state is None or slot.state.removed:
             raise NO_SLOT
         owner = slot.state.config.user
         if not visible("slot", owner, user=context.user, actions=context.actions):
@@ -109,10 +109,10 @@ class Extensions:
         last = await self._host.bus.last(f"{scope}.>", certain=True)
         if last is None:
             return age > PROMISED_FOR
-        past = last.subject.rsplit(".", 1)[1]
-        if past != CALL_ADOPTED.past:
-            return past in (CALL_ENDED.past, CALL_ENRICHED.past)
-        if await self._host.bus.last(f"{scope}.{CALL_ENDED.past}", certain=True) is not None:  # taken over all the same
+        verb = last.subject.rsplit(".", 1)[1]
+        if verb != CALL_ADOPTED.verb:
+            return verb in (CALL_ENDED.verb, CALL_ENRICHED.verb)
+        if await self._host.bus.last(f"{scope}.{CALL_ENDED.verb}", certain=True) is not None:  # taken over all the same
             return True
         # Taken over, or made void: then no attempt was before it, and none can follow.
-        return await self._host.bus.last(f"{scope}.{CALL_DIALING.past}", certain=True) is None
+        return await self._host.bus.last(f"{scope}.{CALL_DIALING.verb}", certain=True) is None

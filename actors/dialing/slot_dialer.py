@@ -12,6 +12,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, forward
+from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
 from actors.slot.registry import SlotRegistry
 from actors.telephony.orders import Drop
@@ -53,7 +54,7 @@ class SlotDialer:
     async def start_call(self, request: StartCall, context: Context) -> Page:
         """Any host may be asked. A wanted slot of another host is asked there; AUTO goes on to the others where this
         host has no slot for it."""
-        if request.slot != "AUTO" and self._host.get("slot", str(request.slot)) is None:
+        if request.slot != "AUTO" and self._host.get(SlotActor, str(request.slot)) is None:
             return await self._on_its_host(request.slot, request, context)
         try:
             return await self.start_here(request, context)
@@ -124,19 +125,19 @@ class SlotDialer:
         limits = self._attempts.limits
         order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
         try:
-            taken: Taken = await self._host.order("slot", str(slot), order, context)
+            taken = await self._host.order(SlotActor, str(slot), order, context)
         except Refusal as refusal:
             if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
         if limits.starts(line, HOUR, now) >= self._calls_per_hour:
-            self._host.tell("slot", str(slot), Drop(call_id=call_id))
+            self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
             raise TOO_MANY_ON_SLOT
         limits.count(line, call_id, context.user, now)
         return taken
 
     def _region_of(self, slot: int) -> str | None:
-        actor = self._host.get("slot", str(slot))
+        actor = self._host.get(SlotActor, str(slot))
         return actor.state.config.region if actor is not None and actor.state is not None else None
 
     def _check(self, number: Number, region: str | None) -> None:

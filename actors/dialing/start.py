@@ -12,6 +12,7 @@ from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
 from actors.dialing.trunk_dialer import TrunkDialer
 from actors.runtime.parts import HostParts
+from actors.runtime.service import serve
 from actors.runtime.settings import SettingsError
 from actors.slot.registry import SlotRegistry
 from actors.trunk.registry import TrunkRegistry
@@ -44,8 +45,10 @@ async def start(
     host.serve_beside(START_ON_SLOT, on_slots.start_here)
     host.serve_beside(DIAL_ON_TRUNK, through_trunks.dial_here)
     host.serve_beside(HOLD_EXTENSION, extensions.hold)
-    parts.any_host.append({START_CALL: on_slots.start_call, DIAL_PBX: through_trunks.dial})
-    parts.this_host.append({START_ON_HOST: on_slots.start_on_host, DIAL_ON_HOST: through_trunks.dial_on_host})
+    parts.any_host.append((serve(START_CALL, on_slots.start_call), serve(DIAL_PBX, through_trunks.dial)))
+    parts.this_host.append(
+        (serve(START_ON_HOST, on_slots.start_on_host), serve(DIAL_ON_HOST, through_trunks.dial_on_host))
+    )
 
 
 def limits_of(settings: Dial) -> CallLimits:

@@ -15,6 +15,7 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
+from actors.slot.actor import SlotActor
 from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ChannelTaken, TakeChannel
@@ -64,7 +65,7 @@ class TrunkDialer:
     async def dial(self, request: DialPbx, context: Context) -> Page:
         """Any host may be asked. A wanted trunk of another host is asked there; AUTO goes on to the others where none
         of this host's trunks can carry the call."""
-        if request.trunk != "AUTO" and self._host.get("trunk", request.trunk) is None:
+        if request.trunk != "AUTO" and self._host.get(TrunkActor, request.trunk) is None:
             return await self._on_its_host(request, context)
         try:
             return await self.dial_here(request, context)
@@ -134,7 +135,7 @@ class TrunkDialer:
 
     async def _hold_extension(self, slot: int, call_id: str, context: Context) -> ExtensionHeld:
         request = HoldExtension(slot=slot, call_id=call_id)
-        if self._host.get("slot", str(slot)) is not None:
+        if self._host.get(SlotActor, str(slot)) is not None:
             return await self._extensions.hold(request, context)
         try:
             return await ask(self._host.bus, HOLD_EXTENSION, request, context)
@@ -163,7 +164,7 @@ class TrunkDialer:
                 countries = rules.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
                 rules.check(number, countries, self._rules, self._host.clock.now())
                 order = TakeChannel(call_id=call_id, slot=request.slot, user=context.user)
-                taken: ChannelTaken = await self._host.order("trunk", trunk.id, order, context)
+                taken = await self._host.order(TrunkActor, trunk.id, order, context)
                 self._count(trunk, call_id, context)
             except Refusal as why:
                 if request.trunk != "AUTO" or why.code not in NEXT:
@@ -191,8 +192,8 @@ class TrunkDialer:
     def _candidates(self, wanted: str) -> list[TrunkActor]:
         """The wanted trunk; for AUTO all, the healthiest first and among those the least loaded."""
         if wanted != "AUTO":
-            actor = self._host.get("trunk", wanted)
-            return [actor] if isinstance(actor, TrunkActor) else []
+            actor = self._host.get(TrunkActor, wanted)
+            return [actor] if actor is not None else []
 
         def order(trunk: TrunkActor) -> tuple[int, float, str]:
             view = trunk.view

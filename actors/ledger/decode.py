@@ -8,9 +8,9 @@ from actors.runtime.bus import Recorded
 from bus_schemas import audit, call, slot, trunk
 from bus_schemas.contract import UNDECODABLE
 
-# (kind, past): how many parts the subject has, and what reads the body
+# (kind, verb): how many parts the subject has, and what reads the body
 DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
-    (kind, topic.past): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
+    (kind, topic.verb): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
     for kind, module in (("call", call), ("slot", slot), ("trunk", trunk), ("audit", audit))
     for topic in module.TOPICS
     if topic.kept

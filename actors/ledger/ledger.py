@@ -18,7 +18,7 @@ from actors.ledger.repository import Repository, SlotRow, StoreDamaged, StoreFai
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.problems import Problem
-from actors.runtime.service import Service
+from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
 from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import (
@@ -109,22 +109,22 @@ class Ledger:
         self._service = Service(
             bus=bus,
             queue="ledger",
-            handlers={
-                PAST_CALL: self.past_call,
-                END_ABSENT: self.end_absent,
-                START_ABSENT: self.start_absent,
-                SLOT_ABSENT: self.slot_absent,
-                CALLS_FEED: self.calls_feed,
-                GET_CDR: self.get_cdr,
-                LIST_CDRS: self.list_cdrs,
-                OPEN_CALLS: self.open_calls,
-                GET_RECORDING: self.get_recording,
-                DIAL_ABSENT: self.dial_absent,
-                PBX_STATUS: self.pbx_status,
-                LIST_SLOTS: self.list_slots,
-                GET_ADB_COMMAND: self.get_adb_command,
-                LIST_AUDIT: self.list_audit,
-            },
+            handlers=(
+                serve(PAST_CALL, self.past_call),
+                serve(END_ABSENT, self.end_absent),
+                serve(START_ABSENT, self.start_absent),
+                serve(SLOT_ABSENT, self.slot_absent),
+                serve(CALLS_FEED, self.calls_feed),
+                serve(GET_CDR, self.get_cdr),
+                serve(LIST_CDRS, self.list_cdrs),
+                serve(OPEN_CALLS, self.open_calls),
+                serve(GET_RECORDING, self.get_recording),
+                serve(DIAL_ABSENT, self.dial_absent),
+                serve(PBX_STATUS, self.pbx_status),
+                serve(LIST_SLOTS, self.list_slots),
+                serve(GET_ADB_COMMAND, self.get_adb_command),
+                serve(LIST_AUDIT, self.list_audit),
+            ),
         )
 
     @property

@@ -47,40 +47,40 @@ def named_in(data: bytes) -> Named:
     return Named(**found)
 
 
-def closing(book: Directory, id: str, past: str, data: bytes) -> DirectoryEvent | SessionEvent | None:
-    """The event that takes away what the unreadable entry `past` of `id` might have; None when it could not have."""
-    if past in ("session_refreshed", "session_closed"):
+def closing(book: Directory, id: str, verb: str, data: bytes) -> DirectoryEvent | SessionEvent | None:
+    """The event that takes away what the unreadable entry `verb` of `id` might have; None when it could not have."""
+    if verb in ("session_refreshed", "session_closed"):
         if id not in book.sessions:
             return None
         user = book.sessions[id].user
         return SessionClosed(session=id, at="", user=user, by=SYSTEM, reason="unreadable entry")
     named = named_in(data)
-    if past == "token_revoked":
+    if verb == "token_revoked":
         return TokenRevoked(token_id=named.token_id, at="", by=SYSTEM) if named.token_id in book.tokens else None
-    if past in ("role_set", "role_deleted"):
-        return _role_closed(book, past, named)
-    return _user_closed(book, past, named.user)
+    if verb in ("role_set", "role_deleted"):
+        return _role_closed(book, verb, named)
+    return _user_closed(book, verb, named.user)
 
 
-def _role_closed(book: Directory, past: str, named: Named) -> RoleSet | RoleDeleted | None:
+def _role_closed(book: Directory, verb: str, named: Named) -> RoleSet | RoleDeleted | None:
     role = book.roles.get(named.role)
     if role is None:
         return None
-    if past == "role_deleted":
+    if verb == "role_deleted":
         return RoleDeleted(role=role.name, at="", by=named.by)
     # As the product itself wrote it, the product writes it anew at the next start; a person's is for a person to mend.
     return RoleSet(role=role.name, at="", permissions={}, built_in=role.built_in, by=named.by)
 
 
-def _user_closed(book: Directory, past: str, name: str) -> UserChanged | UserDeleted | SessionsEnded | None:
+def _user_closed(book: Directory, verb: str, name: str) -> UserChanged | UserDeleted | SessionsEnded | None:
     user = book.users.get(name)
     if user is None:
         return None
-    if past == "user_deleted":
+    if verb == "user_deleted":
         return UserDeleted(user=name, at="", by=SYSTEM)
-    if past == "sessions_ended":
+    if verb == "sessions_ended":
         return SessionsEnded(user=name, at="", by=SYSTEM)
-    if past != "user_changed":
+    if verb != "user_changed":
         return None
     return UserChanged(
         user=name,

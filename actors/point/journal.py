@@ -18,6 +18,7 @@ import structlog
 from actors.point.closing import closing
 from actors.point.machine import Directory, missing_roles
 from actors.runtime.bus import Bus, BusError, Fenced, Recorded, Unsubscribe
+from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem, Problems
@@ -43,7 +44,7 @@ SCOPE = "ottb.v1.evt.point.>"
 DIRECTORY = "directory"
 WRITE_TRIES = 8
 READ_DEADLINE = 2.0  # seconds to wait until an own write has come back from the journal
-TOPIC = {topic.past: topic for topic in TOPICS}
+TOPIC = {topic.verb: topic for topic in TOPICS}
 TOPIC_OF: Mapping[type, Topic[Any]] = {topic.event: topic for topic in TOPICS}
 
 E = TypeVar("E")
@@ -67,7 +68,7 @@ class Journal:
         self._ids = ids
         self._kept = kept
         self.directory = Directory()
-        self.on_void: Void | None = None
+        self._on_void: Callbacks[Void] = Callbacks()
         self._seqs: dict[str, int] = {DIRECTORY: 0}  # the last of the directory and of each open session
         self._heard = 0
         self._live = False
@@ -80,6 +81,10 @@ class Journal:
     def problems(self) -> list[Problem]:
         """The entries that could not be taken, each with what that took away."""
         return self._problems.all()
+
+    def on_void(self, callback: Void) -> Callable[[], None]:
+        """Have it called from now on. Gives the end of the subscription."""
+        return self._on_void.add(callback)
 
     async def start(self) -> None:
         """Read what is on record, go on reading, and write the built-in roles if they are missing."""
@@ -166,22 +171,23 @@ class Journal:
         self._heard = recorded.seq
         async with self._moved:
             self._moved.notify_all()
-        if self._live and event is not None and self.on_void is not None:
+        if self._live and event is not None:
             for whom in self._void(event):
-                self._spawn(self.on_void(**whom))
+                for void in self._on_void:
+                    self._spawn(void(**whom))
 
-    def _taken(self, recorded: Recorded, id: str, past: str) -> Any:
+    def _taken(self, recorded: Recorded, id: str, verb: str) -> Any:
         """Apply an entry and return its event; of one that cannot be read, what it takes away; None if that is
         nothing."""
-        topic = TOPIC.get(past)
+        topic = TOPIC.get(verb)
         if topic is None:
-            self._problems.fault(f"kind {past}", "entries of this kind are not known, and change nothing")
+            self._problems.fault(f"kind {verb}", "entries of this kind are not known, and change nothing")
             return None
         try:
             event: Any = _sound(msgspec.json.decode(recorded.data, type=topic.event))
             self.directory.apply(event)
         except (msgspec.DecodeError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
-            event = closing(self.directory, id, past, recorded.data)
+            event = closing(self.directory, id, verb, recorded.data)
             if event is not None:
                 self.directory.apply(event)
             self._left_out(recorded, f"{type(error).__name__}: {error}; {_counts_as(event)}")

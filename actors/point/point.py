@@ -23,7 +23,7 @@ from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem
-from actors.runtime.service import Service
+from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
@@ -133,26 +133,26 @@ class Point:
         self._service = Service(
             bus=bus,
             queue="point",
-            handlers={
-                LOGIN: self.login,
-                REFRESH: self.refresh,
-                LOGOUT: self.logout,
-                CHANGE_PASSWORD: self.change_password,
-                ROLE_CHECK: self.role_check,
-                IDENTIFY: self.identify,
-                TOKEN_USED: self.token_used,
-                LIST_USERS: self.list_users,
-                CREATE_USER: self.create_user,
-                CHANGE_USER: self.change_user,
-                DELETE_USER: self.delete_user,
-                END_SESSIONS: self.end_sessions,
-                LIST_ROLES: self.list_roles,
-                SET_ROLE: self.set_role,
-                DELETE_ROLE: self.delete_role,
-                LIST_TOKENS: self.list_tokens,
-                CREATE_TOKEN: self.create_token,
-                REVOKE_TOKEN: self.revoke_token,
-            },
+            handlers=(
+                serve(LOGIN, self.login),
+                serve(REFRESH, self.refresh),
+                serve(LOGOUT, self.logout),
+                serve(CHANGE_PASSWORD, self.change_password),
+                serve(ROLE_CHECK, self.role_check),
+                serve(IDENTIFY, self.identify),
+                serve(TOKEN_USED, self.token_used),
+                serve(LIST_USERS, self.list_users),
+                serve(CREATE_USER, self.create_user),
+                serve(CHANGE_USER, self.change_user),
+                serve(DELETE_USER, self.delete_user),
+                serve(END_SESSIONS, self.end_sessions),
+                serve(LIST_ROLES, self.list_roles),
+                serve(SET_ROLE, self.set_role),
+                serve(DELETE_ROLE, self.delete_role),
+                serve(LIST_TOKENS, self.list_tokens),
+                serve(CREATE_TOKEN, self.create_token),
+                serve(REVOKE_TOKEN, self.revoke_token),
+            ),
         )
 
     async def start(self) -> None:

@@ -61,7 +61,7 @@ async def start_bus_login(
     login = BusLogin(auth=auth, sys=sys_bus, admit=point.admit_on_bus, seed=settings.issuer_seed, clock=parts.clock)
     await login.start()
     stack.push_async_callback(login.stop)
-    point.journal.on_void = login.void
+    stack.callback(point.journal.on_void(login.void))
 
 
 async def _renew_keys(settings: Auth, state: Path, clock: Clock) -> None:

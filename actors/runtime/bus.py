@@ -30,11 +30,11 @@ class BusError(Exception):
     """The bus did not do it."""
 
 
-class NobodyThere(BusError):
+class NoResponders(BusError):
     """No subscriber for the subject: nothing was done, and a repeat with the same command id is safe."""
 
 
-class NoAnswer(BusError):
+class RequestTimeout(BusError):
     """It was sent and no answer came in time: it may have been done."""
 
 
@@ -99,7 +99,7 @@ class Bus(Protocol):
     """What actors and gateway need of a bus. Every call has a deadline; the errors are the ones above."""
 
     async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
-        """Ask and wait for one answer. NobodyThere, NoAnswer, BusUnavailable."""
+        """Ask and wait for one answer. NoResponders, RequestTimeout, BusUnavailable."""
 
     async def publish(self, subject: str, data: bytes, headers: Headers) -> None:
         """Say without being heard for certain: telemetry only."""
@@ -112,10 +112,10 @@ class Bus(Protocol):
         wildcards anywhere. Returns the entry's sequence.
 
         `headers` must hold `Nats-Msg-Id`: a nonce made for this write alone, and the same in every retry of it. After
-        NoAnswer (it may have been stored) or BusUnavailable the caller may call again with the same arguments: this
-        object knows the nonces that it sent and got no answer for, and a retry of a write that had happened answers
-        its sequence. A *first* try under an id that the journal has seen in the last 120 s is not stored, so it is
-        Fenced. Fenced, NoAnswer, BusUnavailable, BusFull.
+        RequestTimeout (it may have been stored) or BusUnavailable the caller may call again with the same arguments:
+        this object knows the nonces that it sent and got no answer for, and a retry of a write that had happened
+        answers its sequence. A *first* try under an id that the journal has seen in the last 120 s is not stored, so it
+        is Fenced. Fenced, RequestTimeout, BusUnavailable, BusFull.
         """
 
     def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
@@ -143,7 +143,7 @@ class Bus(Protocol):
 
     async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
         """Set a key if `expect` is its revision (0: it must not exist; None: whatever it is). Returns the new
-        revision. `ttl` seconds (>= 1), then it is gone. Fenced, NoAnswer, BusUnavailable, BusFull."""
+        revision. `ttl` seconds (>= 1), then it is gone. Fenced, RequestTimeout, BusUnavailable, BusFull."""
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
         """Remove a key if `expect` is its revision."""

@@ -1,10 +1,11 @@
 """What a machine answers: events to record, effects to carry out afterwards, and memory that needs no record."""
 
-from typing import Any, Generic, TypeVar
+from typing import Generic, Never, TypeVar
 
 from msgspec import Struct
 
-Event = TypeVar("Event")
+Event_co = TypeVar("Event_co", covariant=True)
+Memory_co = TypeVar("Memory_co", covariant=True)
 
 
 class Effect(Struct, frozen=True, kw_only=True):
@@ -12,7 +13,7 @@ class Effect(Struct, frozen=True, kw_only=True):
 
 
 class SetTimer(Effect, frozen=True, kw_only=True):
-    """Report `Elapsed(name)` in so many seconds. `keep`: leave a timer of this name that is already running."""
+    """Report `TimerFired(name)` in so many seconds. `keep`: leave a timer of this name that is already running."""
 
     name: str
     seconds: float
@@ -30,21 +31,22 @@ class Tell(Effect, frozen=True, kw_only=True):
 
     kind: str
     id: str
-    report: Any
+    report: object
 
 
-class Elapsed(Struct, frozen=True, kw_only=True):
+class TimerFired(Struct, frozen=True, kw_only=True):
     """A timer's time is over."""
 
     name: str
 
 
-class Decision(Struct, Generic[Event], frozen=True, kw_only=True):
-    """Events first, all on record before any effect. `state` replaces the owner's memory where no event does."""
+class Decision(Struct, Generic[Event_co, Memory_co], frozen=True, kw_only=True):
+    """What follows from a command or a report. `events`: all on record before any of the `effects`. `memory`: what the
+    actor knows from now on without any record of it, None: as before; it is taken over before the events are."""
 
-    events: tuple[Any, ...] = ()
+    events: tuple[Event_co, ...] = ()
     effects: tuple[Effect, ...] = ()
-    state: Any = None
+    memory: Memory_co | None = None
 
 
-NOTHING: Decision[Any] = Decision()
+NOTHING: Decision[Never, Never] = Decision()

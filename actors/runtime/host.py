@@ -8,19 +8,24 @@ journal's (the fence), so a host that is wrong about its lease can do no harm th
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 import structlog
+from msgspec import Struct
 
-from actors.runtime.actor import Actor, NotOurs, Unreadable
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Headers, Message, NoAnswer, Unsubscribe
+from actors.runtime.actor import Actor, AnyActor, Maker, Memory, NotOurs, Reported
+from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Headers, Message, RequestTimeout, Unsubscribe
 from actors.runtime.clock import Clock, Moment
+from actors.runtime.commands import Order
 from actors.runtime.context import Context
+from actors.runtime.effects import EffectRunner, Work
 from actors.runtime.ids import Ids
+from actors.runtime.journalled import Event, State, Unreadable
 from actors.runtime.supervisor import RestartBudget
-from actors.runtime.wire import SEQ_HEADER, answer, send_refusal
+from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
 from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.visibility import feed_subject
@@ -35,14 +40,18 @@ QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
 VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a verified lease, and between two looks
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
-SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
+FEEDS_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
 NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
 STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
+A = TypeVar("A", bound=AnyActor)
 K = TypeVar("K")
 Result = TypeVar("Result")
+Request = TypeVar("Request", bound=Struct)
+Reply = TypeVar("Reply")
+Happened = TypeVar("Happened", bound=Struct)
 
 
 class Ownership(Protocol):
@@ -58,7 +67,7 @@ class Ownership(Protocol):
 
 
 class Host:
-    """The actors of one process. `make` builds one of a kind from its id."""
+    """The actors of one process. `makers`: how those of each kind are made (`CallActor.made_by(...)`)."""
 
     def __init__(
         self,
@@ -68,23 +77,23 @@ class Host:
         clock: Clock,
         ids: Ids,
         ownership: Ownership,
-        make: Mapping[str, Callable[[str, "Host"], Actor[Any]]],
+        makers: Iterable[Maker] = (),
     ) -> None:
         self.name = name
         self.bus = bus
         self.clock = clock
         self.ids = ids
         self._ownership = ownership
-        self._make = make
-        self._actors: dict[Key, Actor[Any]] = {}
+        self._make = {maker.kind: maker.make for maker in makers}
+        self._actors: dict[Key, AnyActor] = {}
         self._subscriptions: dict[Key, Unsubscribe] = {}
         self._budgets: dict[Key, RestartBudget] = {}
-        self._activating: dict[Key, asyncio.Task[Actor[Any]]] = {}
+        self._activating: dict[Key, asyncio.Task[AnyActor]] = {}
         self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._stopping = False
-        self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
-        self._showing: asyncio.Task[Any] | None = None
+        self._for_feeds: deque[tuple[str, bytes, Headers]] = deque(maxlen=FEEDS_WAITING)
+        self._feeding: asyncio.Task[None] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
         self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
@@ -106,7 +115,7 @@ class Host:
         """Whether this host still owns its actors, as far as it can know. Asked right before every effect outside."""
         return self._ownership.held and not self._stopping and not self._verifying
 
-    async def surely_may_act(self) -> bool:
+    async def may_act_once_verified(self) -> bool:
         """The same, once a lease that was regained has been verified: what can wait for that is not left undone."""
         give_up = self.clock.monotonic() + VERIFY_PATIENCE
         while self._verifying and not self._stopping and self.clock.monotonic() < give_up:
@@ -119,35 +128,35 @@ class Host:
         while True:
             try:
                 return await self.bus.append(subject, data, headers, scope=scope, expect=expect)
-            except (NoAnswer, BusUnavailable):
+            except (RequestTimeout, BusUnavailable):
                 if self.clock.monotonic() >= give_up:
                     raise
             await self.pause(APPEND_PAUSE)
 
-    async def keep(self, bucket: str, key: str, data: bytes) -> None:
+    async def save_snapshot(self, bucket: str, key: str, data: bytes) -> None:
         """Keep a snapshot. Losing one costs only time, so a bus that is away is no error."""
         try:
             await self.bus.put(bucket, key, data, expect=None)
         except BusError as error:
             log.warning("snapshot not kept", key=key, error=repr(error))
 
-    async def publish(self, topic: Topic[Any], event: Any) -> None:
+    async def publish(self, topic: Topic[Happened], event: Happened) -> None:
         """Say something that is not kept. Nobody misses it if the bus is away."""
         try:
             await self.bus.publish(topic.subject_for(event), msgspec.json.encode(event), {})
         except BusError as error:
             log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
 
-    def show(self, subject: str, data: bytes, owners: Iterable[str | None], *, seq: int = 0) -> None:
+    def publish_to_feeds(self, subject: str, data: bytes, owners: Iterable[str | None], *, seq: int = 0) -> None:
         """Say an event again on the feeds of its owners. Not kept: who must miss nothing reads the journal."""
         for owner in dict.fromkeys(owners):
-            self._shown.append((feed_subject(subject, owner), data, {SEQ_HEADER: str(seq)} if seq else {}))
-        if self._showing is None or self._showing.done():
-            self._showing = self.spawn(self._show())
+            self._for_feeds.append((feed_subject(subject, owner), data, {SEQ_HEADER: str(seq)} if seq else {}))
+        if self._feeding is None or self._feeding.done():
+            self._feeding = self.spawn(self._feed())
 
-    async def _show(self) -> None:
-        while self._shown:
-            subject, data, headers = self._shown.popleft()
+    async def _feed(self) -> None:
+        while self._for_feeds:
+            subject, data, headers = self._for_feeds.popleft()
             try:
                 await self.bus.publish(subject, data, headers)
             except BusError as error:
@@ -162,20 +171,25 @@ class Host:
         finally:
             timer.cancel()
 
-    def tell(self, kind: str, id: str, report: Any, heard: Moment | None = None) -> None:
-        """Hand a report to an actor of this host, if it is here. `heard`: when it came, if not now."""
+    def tell(self, kind: type[Actor[State, Event, Memory, Reported]], id: str, report: Reported) -> None:
+        """Hand a report to an actor of this host, if it is here."""
+        self.tell_by_name(kind.kind, id, report)
+
+    def tell_by_name(self, kind: str, id: str, report: object, received_at: Moment | None = None) -> None:
+        """The same, for who knows the actor by its name alone. `received_at`: when this host received it, if not
+        now."""
         actor = self._actors.get((kind, id))
         if actor is not None:
-            actor.tell(report, heard)
+            actor.tell(report, received_at)
 
-    async def order(self, kind: str, id: str, order: Any, context: Context) -> Any:
+    async def order(self, kind: type[AnyActor], id: str, order: Order[Reply], context: Context) -> Reply:
         """Have an actor of this host carry out an order. Raises Refusal, also when it is not here."""
-        actor = self._actors.get((kind, id))
+        actor = self._actors.get((kind.kind, id))
         if actor is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.")
         return await actor.order(order, context)
 
-    def spawn(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+    def spawn(self, work: Work[Result]) -> "asyncio.Task[Result]":
         """Run something in a task that ends with this host."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -186,7 +200,7 @@ class Host:
         self,
         under_way: "dict[K, asyncio.Task[Result]]",
         key: K,
-        work: Callable[[], Coroutine[Any, Any, Result]],
+        work: Callable[[], Work[Result]],
     ) -> Result:
         """The result of the work that is under way under a key; nobody's cancellation ends it for the others."""
         if (task := under_way.get(key)) is None:
@@ -200,9 +214,10 @@ class Host:
             task.add_done_callback(over)
         return await asyncio.shield(task)
 
-    def crashed(self, actor: Actor[Any], error: BaseException) -> None:
+    def crashed(self, ended: EffectRunner, error: BaseException) -> None:
         """An actor has ended by an error: start it again from what is on record, unless it does so too often."""
-        if not self._stopping and self._actors.get((actor.kind, actor.id)) is actor:
+        actor = self._actors.get((ended.kind, ended.id))
+        if not self._stopping and actor is not None and actor is ended:
             self.spawn(self._restart(actor, error))
 
     def verify(self) -> None:
@@ -232,11 +247,13 @@ class Host:
             log.error("quarantined", actor=f"{kind} {id}", reason=reason)
         self.quarantined[kind, id] = reason
 
-    def retire(self, actor: Actor[Any], after: float) -> None:
+    def retire(self, actor: AnyActor, after: float) -> None:
         """Let an actor go in a while: it has no more to do, and the records answer for it."""
         self.spawn(self._retire(actor, after))
 
-    def serve_beside(self, rpc: Rpc[Any, Any], handler: Callable[[Any, Context], Awaitable[Any]]) -> None:
+    def serve_beside(
+        self, rpc: Rpc[Request, Reply], handler: Callable[[Request, Context], Awaitable[Reply | Page]]
+    ) -> None:
         """Answer a line addressed to actors of this host that is not for their inbox: work that spans several."""
         _, _, _, kind, _, verb = rpc.subject.split(".")
 
@@ -250,39 +267,45 @@ class Host:
 
     # --- finding and owning
 
-    def get(self, kind: str, id: str) -> Actor[Any] | None:
+    def get(self, kind: type[A], id: str) -> A | None:
+        """An actor of this host, by its class."""
+        actor = self._actors.get((kind.kind, id))
+        return actor if isinstance(actor, kind) else None
+
+    def find(self, kind: str, id: str) -> AnyActor | None:
+        """An actor of this host, for who knows it by its name alone."""
         return self._actors.get((kind, id))
 
-    def all(self, kind: str) -> list[Actor[Any]]:
-        return [actor for (of_kind, _), actor in self._actors.items() if of_kind == kind]
+    def all(self, kind: type[A]) -> list[A]:
+        return [actor for actor in self._actors.values() if isinstance(actor, kind)]
 
-    async def activate(
-        self, kind: str, id: str, prepare: Callable[[Actor[Any]], None] = lambda actor: None
-    ) -> Actor[Any]:
+    async def activate(self, kind: type[A], id: str, prepare: Callable[[A], None] = lambda actor: None) -> A:
         """The actor, owned by this host: from what is on record, or the one that is here already. `prepare` tells a
         new one what it should know first. Raises Unreadable, NotOurs, BusError."""
-        key = (kind, id)
-        if (actor := self._actors.get(key)) is not None:
+        if (actor := self.get(kind, id)) is not None:
             return actor
-        return await self.share(self._activating, key, lambda: self._activate(key, prepare))
+        work = partial(self._activate, kind, id, prepare)
+        made = await self.share(self._activating, (kind.kind, id), work)
+        assert isinstance(made, kind)
+        return made
 
     async def activate_all(
-        self, kind: str, ids: Iterable[str], prepare: Callable[[Actor[Any]], None] = lambda actor: None
+        self, kind: type[A], ids: Iterable[str], prepare: Callable[[A], None] = lambda actor: None
     ) -> None:
         """Activate many, a bounded number at once. One that cannot be is quarantined. Raises BusError."""
         await asyncio.gather(*(self._activate_or_quarantine(kind, id, prepare) for id in ids))
 
-    async def _activate_or_quarantine(self, kind: str, id: str, prepare: Callable[[Actor[Any]], None]) -> None:
+    async def _activate_or_quarantine(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
         try:
             await self._activate_at_last(kind, id, prepare)
         except Fenced as error:
-            self.quarantine(kind, id, f"somebody else writes to its journal: {error}")
+            self.quarantine(kind.kind, id, f"somebody else writes to its journal: {error}")
         except BusError:
             raise
         except Exception as error:  # noqa: BLE001  one bad thing costs that thing
-            self.quarantine(kind, id, str(error) or repr(error))
+            self.quarantine(kind.kind, id, str(error) or repr(error))
 
-    async def _activate_at_last(self, kind: str, id: str, prepare: Callable[[Actor[Any]], None]) -> None:
+    async def _activate_at_last(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
         for _ in range(FENCED_TRIES - 1):
             with contextlib.suppress(Fenced):
                 await self.activate(kind, id, prepare)
@@ -290,23 +313,29 @@ class Host:
             await self.pause(RESTART_PAUSE)
         await self.activate(kind, id, prepare)
 
-    def make(self, kind: str, id: str) -> Actor[Any]:
-        """An actor that nothing is on record of yet. It is on its own until `install`."""
-        return self._make[kind](id, self)
+    def makes(self, maker: Maker) -> None:
+        """How actors of one more kind are made."""
+        self._make[maker.kind] = maker.make
 
-    async def install(self, actor: Actor[Any]) -> None:
+    def make(self, kind: type[A], id: str) -> A:
+        """An actor that nothing is on record of yet. It is on its own until `install`."""
+        actor = self._make[kind.kind](id, self)
+        assert isinstance(actor, kind)
+        return actor
+
+    async def install(self, actor: AnyActor) -> None:
         """Own an actor that has written its first event: hear its commands."""
         await self._install((actor.kind, actor.id), actor)
 
-    async def _activate(self, key: Key, prepare: Callable[[Actor[Any]], None]) -> Actor[Any]:
+    async def _activate(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> AnyActor:
         async with self._gate:
-            actor = self._make[key[0]](key[1], self)
+            actor = self.make(kind, id)
             prepare(actor)
             await actor.activate()
-        await self._install(key, actor)
+        await self.install(actor)
         return actor
 
-    async def _install(self, key: Key, actor: Actor[Any]) -> None:
+    async def _install(self, key: Key, actor: AnyActor) -> None:
         self._actors[key] = actor
         self.quarantined.pop(key, None)
         if key not in self._subscriptions:
@@ -325,9 +354,9 @@ class Host:
         elif (owner := self._actors.get((kind, id))) is not None:
             await owner.receive(message)
 
-    async def _restart(self, actor: Actor[Any], error: BaseException) -> None:
+    async def _restart(self, actor: AnyActor, error: BaseException) -> None:
         key = (actor.kind, actor.id)
-        await actor.let_go()
+        await actor.terminate()
         budget = self._budgets.setdefault(key, RestartBudget())
         bus_trouble = isinstance(error, BusError)
         while not self._stopping and self._actors.get(key) is actor:
@@ -338,33 +367,37 @@ class Host:
             if not self._ownership.held:
                 continue
             try:
-                fresh = self._make[key[0]](key[1], self)
-                fresh.follow_after(actor)
-                try:
-                    await fresh.activate()
-                except Unreadable as unreadable:
-                    self.quarantine(*key, str(unreadable))
-                    fresh = self._make[key[0]](key[1], self)
-                    if not await fresh.stand_in_for(actor):
-                        await self.release(*key)
-                        return
+                await self._begin_afresh(actor)
+                return
             except BusError as trouble:
                 log.warning("actor not restarted yet", actor=f"{key[0]} {key[1]}", error=repr(trouble))
                 bus_trouble = True
-                continue
-            except NotOurs:
-                await self.release(*key)
-                return
             except Exception as trouble:
                 log.exception("actor not restarted", actor=f"{key[0]} {key[1]}", error=repr(trouble))
                 bus_trouble = False
-                continue
-            self._actors[key] = fresh
-            if not fresh.stands_in:
-                self.quarantined.pop(key, None)
-            return
 
-    async def _retire(self, actor: Actor[Any], after: float) -> None:
+    async def _begin_afresh(self, former: AnyActor) -> None:
+        """Put an actor in the place of one that crashed: from the record, or, where that cannot be read, to finish what
+        the former has under way. Where it is another host's by now, or nothing is to be finished, let go of it."""
+        key = kind, id = former.kind, former.id
+        fresh = self._make[kind](id, self)
+        fresh.inherit_from(former)
+        try:
+            await fresh.activate()
+        except NotOurs:
+            await self.release(kind, id)
+            return
+        except Unreadable as unreadable:
+            self.quarantine(kind, id, str(unreadable))
+            fresh = self._make[kind](id, self)
+            if not await fresh.stand_in_for(former):
+                await self.release(kind, id)
+                return
+        self._actors[key] = fresh
+        if not fresh.stands_in:
+            self.quarantined.pop(key, None)
+
+    async def _retire(self, actor: AnyActor, after: float) -> None:
         await self.pause(after)
         if self._actors.get((actor.kind, actor.id)) is actor:
             await self.release(actor.kind, actor.id)

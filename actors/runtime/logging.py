@@ -3,10 +3,9 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 _NUMBER = re.compile(r"(?:%2B|\+)?(?<![0-9A-Za-z_.:/-])([0-9]{5})[0-9]{1,7}([0-9]{3})(?![0-9A-Za-z_.:-])")
 NOT_NUMBERS = frozenset({"timestamp", "trace_id", "call_id", "command_id", "request_id", "seq", "port"})
@@ -17,7 +16,7 @@ def masked(text: str) -> str:
     return _NUMBER.sub(r"+\1***\2", text)
 
 
-def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _mask(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if isinstance(value, str) and key not in NOT_NUMBERS:
             event[key] = masked(value)
@@ -26,7 +25,7 @@ def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[st
 
 def configure(*, level: str, service: str) -> None:
     """One JSON object a line on standard output, standard library loggers included."""
-    shared: list[Any] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -4,21 +4,17 @@ A feature has a `start.py`: `start(parts, stack)`, with what it alone needs by n
 the stack. Whoever joins features (`actors/assembly.py`, `actors/main.py`) knows their starts and nothing else of them.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from actors.runtime.actor import Actor
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
+from actors.runtime.effects import Work
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
-from actors.runtime.service import Handler
-from bus_schemas.contract import Rpc
-
-Handlers = Mapping[Rpc[Any, Any], Handler]
-Make = Callable[[str, Host], Actor[Any]]
+from actors.runtime.service import Served
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +38,13 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class HostParts(Parts):
-    """What the features of a host are made with. They add how actors of their kinds are made, by kind (`make`); the
+    """What the features of a host are made with. They tell the host how actors of their kinds are made, and add the
     lines that any host may be asked, and those that name one (`any_host`, `this_host`); the actors that the host owns
     (`registries`, started in this order); and what goes on when all of it is there (`background`)."""
 
     host: Host
     peers: Peers
-    make: dict[str, Make]
-    any_host: list[Handlers] = field(default_factory=list)
-    this_host: list[Handlers] = field(default_factory=list)
+    any_host: list[tuple[Served, ...]] = field(default_factory=list)
+    this_host: list[tuple[Served, ...]] = field(default_factory=list)
     registries: list[Registry] = field(default_factory=list)
-    background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    background: list[Callable[[], Work[None]]] = field(default_factory=list)

@@ -1,19 +1,36 @@
 """Serving contract lines that any host may answer: bounded, each request in an owned task."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
 
-from actors.runtime.bus import Bus, Message, Unsubscribe
+from msgspec import Struct
+
+from actors.runtime.bus import Bus, Handler, Message, Unsubscribe
 from actors.runtime.context import Context
-from actors.runtime.wire import answer, send_refusal
+from actors.runtime.effects import Work
+from actors.runtime.wire import Page, answer, send_refusal
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 
-Handler = Callable[[Any, Context], Awaitable[Any]]
+Request = TypeVar("Request", bound=Struct)
+Reply = TypeVar("Reply")
+
 NO_FIELDS: Mapping[str, str] = {}
 
 BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
+
+
+class Served(Struct, frozen=True):
+    """A line of this subject, and what answers one message of it."""
+
+    subject: str
+    respond: Callable[[Message], Work[None]]
+
+
+def serve(rpc: Rpc[Request, Reply], handler: Callable[[Request, Context], Awaitable[Reply | Page]]) -> Served:
+    """The function that answers a line. mypy checks that it takes the line's request and gives its reply."""
+    return Served(rpc.subject, lambda message: answer(message, rpc, handler))
 
 
 class Service:
@@ -25,24 +42,23 @@ class Service:
         *,
         bus: Bus,
         queue: str,
-        handlers: Mapping[Rpc[Any, Any], Handler],
+        handlers: Iterable[Served],
         limit: int = 1024,
         fields: Mapping[str, str] = NO_FIELDS,
     ) -> None:
         self._bus = bus
         self._fields = fields
         self._queue = queue
-        self._handlers = handlers
+        self._handlers = tuple(handlers)
         self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscriptions: list[Unsubscribe] = []
 
     async def start(self) -> None:
-        for rpc, handler in self._handlers.items():
-            subject = rpc.subject.format(**self._fields)
-            self._subscriptions.append(
-                await self._bus.subscribe(subject, self._receiver(rpc, handler), queue=self._queue)
-            )
+        for served in self._handlers:
+            subject = served.subject.format(**self._fields)
+            receive = self._receiver(served.respond)
+            self._subscriptions.append(await self._bus.subscribe(subject, receive, queue=self._queue))
 
     async def stop(self) -> None:
         """Take no more, and let what has begun come to its end."""
@@ -54,12 +70,12 @@ class Service:
         for task in self._tasks:
             task.cancel()
 
-    def _receiver(self, rpc: Rpc[Any, Any], handler: Handler) -> Callable[[Message], Awaitable[None]]:
+    def _receiver(self, respond: Callable[[Message], Work[None]]) -> Handler:
         async def receive(message: Message) -> None:
             if len(self._tasks) >= self._limit:
                 await send_refusal(message, BUSY)
                 return
-            task = asyncio.get_running_loop().create_task(answer(message, rpc, handler))
+            task = asyncio.get_running_loop().create_task(respond(message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.bus import Bus, BusUnavailable, Message, NoAnswer, NobodyThere, TooLarge
+from actors.runtime.bus import Bus, BusUnavailable, Message, NoResponders, RequestTimeout, TooLarge
 from actors.runtime.context import FRESH_HEADER, Context
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
@@ -33,7 +33,7 @@ _decode_refused = msgspec.json.Decoder(Refused).decode
 class Page(Struct, frozen=True, kw_only=True):
     """A reply that says more than its body: where the next page begins, and what it includes of the journal."""
 
-    body: Any
+    body: object
     next_cursor: str | None = None
     seq: int = 0
 
@@ -68,7 +68,7 @@ async def ask(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Con
 
 
 async def forward(
-    bus: Bus, rpc: Rpc[Request, Any], request: Request, context: Context, *, retry: bool = True
+    bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context, *, retry: bool = True
 ) -> Page:
     """Have somebody else answer, and pass the answer on as it is. Raises Refusal."""
     answered = await ask_raw(bus, rpc, request, context, retry=retry)
@@ -77,16 +77,16 @@ async def forward(
 
 
 async def _ask_once(
-    bus: Bus, rpc: Rpc[Any, Any], subject: str, data: bytes, headers: dict[str, str], timeout: float
+    bus: Bus, rpc: Rpc[Request, Reply], subject: str, data: bytes, headers: dict[str, str], timeout: float
 ) -> Message:
     try:
         answered = await bus.request(subject, data, headers, timeout=timeout)
-    except NobodyThere:
-        if rpc.absent is None:
+    except NoResponders:
+        if rpc.fallback is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.") from None
         headers.pop(FRESH_HEADER, None)
-        return await _ask_once(bus, rpc.absent, rpc.absent.subject, data, headers, timeout)
-    except NoAnswer:
+        return await _ask_once(bus, rpc.fallback, rpc.fallback.subject, data, headers, timeout)
+    except RequestTimeout:
         raise Refusal(ErrorCode.TIMEOUT, "No answer in time; it may have been done. Ask before repeating.") from None
     except BusUnavailable:
         raise Refusal(ErrorCode.UNAVAILABLE, "The bus is not reachable now. Try again.") from None
@@ -96,7 +96,7 @@ async def _ask_once(
     return answered
 
 
-def decode_request(rpc: Rpc[Request, Any], message: Message) -> Request:
+def decode_request(rpc: Rpc[Request, Reply], message: Message) -> Request:
     """The request in a message. Raises Refusal(INVALID_PARAMS) that names the field."""
     try:
         return msgspec.json.decode(message.data, type=rpc.request)
@@ -104,7 +104,7 @@ def decode_request(rpc: Rpc[Request, Any], message: Message) -> Request:
         raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
 
 
-async def send_reply(message: Message, reply: Any, *, seq: int = 0) -> None:
+async def send_reply(message: Message, reply: object, *, seq: int = 0) -> None:
     """Answer with a reply of the line's type."""
     headers: dict[str, str] = {}
     if isinstance(reply, Page):

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 import structlog
 
-from actors.runtime.actor import Outcome
 from actors.runtime.clock import Moment, moment
+from actors.runtime.commands import Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
-from actors.runtime.decision import Decision, Effect
+from actors.runtime.decision import NOTHING, Effect
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.slot import machine, record, views
@@ -23,6 +23,8 @@ from actors.slot.machine import (
     Reconnect,
     Remove,
     RunCommand,
+    SlotDecision,
+    SlotReport,
     Take,
     Taken,
     UsePhone,
@@ -52,6 +54,8 @@ from bus_schemas.slot import (
     RestartSlot,
     SlotActivated,
     SlotConfig,
+    SlotDetails,
+    SlotEvent,
     SlotRestartingReply,
 )
 from bus_schemas.visibility import visible
@@ -67,24 +71,13 @@ NOTHING_YET = Live()  # one for all: ten thousand idle slots know the same
 MakePhone = Callable[[SlotConfig], Phone]
 
 
-class SlotActor(LineActor[Slot]):
+class SlotActor(LineActor[Slot, SlotEvent, Live, SlotReport]):
     """One numbered place with its phone."""
 
     kind: ClassVar[str] = "slot"
-    state_type: ClassVar[Any] = Slot
-    topics: ClassVar[Any] = tuple(topic for topic in TOPICS if topic.kept)
-    commands: ClassVar[Any] = {
-        GET_SLOT: "get",
-        RESTART_SLOT: "restart",
-        REBOOT_DEVICE: "reboot",
-        ADB_COMMAND: "adb_command",
-    }
+    state_type = Slot
+    topics = tuple(topic for topic in TOPICS if topic.kept)
     snapshots: ClassVar[bool] = True
-    answered_once: ClassVar[Any] = {
-        RESTART_SLOT: SLOT_RESTARTING,
-        REBOOT_DEVICE: SLOT_RESTARTING,
-        ADB_COMMAND: SLOT_COMMAND_STARTED,
-    }
 
     __slots__ = ("_make_phone", "_phone", "_pool", "live")
 
@@ -97,22 +90,29 @@ class SlotActor(LineActor[Slot]):
 
     # --- commands
 
-    def get(self, request: GetSlot, context: Context) -> Outcome:
-        return Outcome(decision=Decision(), reply=views.details(self._seen_by(context), self.live))
+    def get(self, request: GetSlot, context: Context) -> Outcome[SlotDetails]:
+        return Outcome(decision=NOTHING, reply=views.details(self._seen_by(context), self.live))
 
-    def restart(self, request: RestartSlot, context: Context) -> Outcome:
+    def restart(self, request: RestartSlot, context: Context) -> Outcome[SlotRestartingReply]:
         decision = machine.restart(self._seen_by(context), self.live, context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="restarting", slot=request.slot))
 
-    def reboot(self, request: RebootDevice, context: Context) -> Outcome:
+    def reboot(self, request: RebootDevice, context: Context) -> Outcome[SlotRestartingReply]:
         decision = machine.reboot(self._seen_by(context), self.live, context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="rebooting", slot=request.slot))
 
-    def adb_command(self, request: AdbCommand, context: Context) -> Outcome:
+    def adb_command(self, request: AdbCommand, context: Context) -> Outcome[AdbCommandStarted]:
         command_id = derived("k", context.command_id)
         decision = machine.run_command(self._seen_by(context), request, command_id, context.user, self._now())
         reply = AdbCommandStarted(status="executing", slot=request.slot, command_id=command_id)
         return Outcome(decision=decision, reply=reply)
+
+    commands = by_verb(
+        command(GET_SLOT, get),
+        command(RESTART_SLOT, restart, answered_beside=SLOT_RESTARTING),
+        command(REBOOT_DEVICE, reboot, answered_beside=SLOT_RESTARTING),
+        command(ADB_COMMAND, adb_command, answered_beside=SLOT_COMMAND_STARTED),
+    )
 
     def _seen_by(self, context: Context) -> Slot:
         slot = self._slot()
@@ -127,29 +127,27 @@ class SlotActor(LineActor[Slot]):
 
     # --- orders of this host
 
-    def owners(self) -> tuple[str | None, ...]:
-        return (self.state.config.user,) if self.state is not None else ()
+    def take(self, order: Take, context: Context, now: Moment) -> Outcome[Taken]:
+        slot = self._seen_by(context)
+        decision = machine.take(slot, self.live, order)
+        reply = Taken(slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence)
+        return Outcome(decision=decision, reply=reply)
 
-    def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
-        match order:
-            case Take():
-                slot = self._seen_by(context)
-                decision = machine.take(slot, self.live, order)
-                reply = Taken(
-                    slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence
-                )
-                return Outcome(decision=decision, reply=reply)
-            case Configure(config=config):
-                decision = machine.configure(self.state, self.live, config, context.user, now)
-                return Outcome(decision=decision, reply=lambda: views.details(self._slot(), self.live))
-            case Remove():
-                return Outcome(decision=machine.remove(self._slot(), self.live, context.user, now), reply=None)
-        raise TypeError(f"not an order for a slot: {order!r}")
+    def configure(self, order: Configure, context: Context, now: Moment) -> Outcome[SlotDetails]:
+        decision = machine.configure(self.state, self.live, order.config, context.user, now)
+        return Outcome(decision=decision, reply=lambda: views.details(self._slot(), self.live))
+
+    def remove(self, order: Remove, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=machine.remove(self._slot(), self.live, context.user, now), reply=None)
+
+    orders = by_type(Take.by(take), Configure.by(configure), Remove.by(remove))
 
     # --- the machine's place
 
-    def evolve(self, state: Slot | None, event: Any) -> Slot | None:
-        return record.evolve(state, event)
+    evolve = staticmethod(record.evolve)
+
+    def owners(self) -> tuple[str | None, ...]:
+        return (self.state.config.user,) if self.state is not None else ()
 
     def owner_on_record(self) -> str | None:
         return self.state.config.host if self.state is not None and not self.state.removed else None
@@ -158,13 +156,13 @@ class SlotActor(LineActor[Slot]):
     def under_way(self) -> bool:
         return bool(self.live.held)
 
-    def observed(self, report: Any, now: Moment) -> Decision[Any]:
+    def observed(self, report: SlotReport, now: Moment) -> SlotDecision:
         return machine.observe(self.state, self.live, report, now)
 
     def barrier(self, now: Moment, epoch: int) -> SlotActivated:
         return SlotActivated(slot=int(self.id), at=now.at, host=self._host.name, epoch=epoch)
 
-    def resume(self, now: Moment) -> Decision[Any]:
+    def resume(self, now: Moment) -> SlotDecision:
         return machine.resume(self.state, now)
 
     def remember(self, memory: Live) -> None:
@@ -175,7 +173,7 @@ class SlotActor(LineActor[Slot]):
         if news:
             self.spawn(self._publish_telemetry())
 
-    def moved(self) -> None:
+    def state_changed(self) -> None:
         slot = self.state
         if slot is not None and self._live and not self.stands_in and machine.may_be_used(slot, self.live):
             config = slot.config
@@ -184,9 +182,9 @@ class SlotActor(LineActor[Slot]):
         else:
             self._pool.drop(int(self.id))
 
-    async def let_go(self) -> None:
+    async def terminate(self) -> None:
         self._pool.drop(int(self.id))
-        await super().let_go()
+        await super().terminate()
         phone, self._phone = self._phone, None
         if phone is not None:
             await phone.close()
@@ -220,7 +218,7 @@ class SlotActor(LineActor[Slot]):
         if self.state is not None:
             event = views.telemetry(self.state, self.live, self._now())
             await self._host.publish(SLOT_TELEMETRY, event)
-            self._host.show(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
+            self._host.publish_to_feeds(SLOT_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
 
     async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         before = self.live.ref
@@ -251,7 +249,7 @@ class SlotActor(LineActor[Slot]):
 
     async def _hang_up(self, order: EndCallOnPhone) -> None:
         try:
-            if await self._host.surely_may_act():
+            if await self._host.may_act_once_verified():
                 await self._the_phone().hang_up(order.ref)
         except PhoneError as error:  # the call's own timer looks and tries again
             log.warning("hang-up failed", slot=self.id, call_id=order.call_id, error=str(error))

@@ -38,7 +38,7 @@ class Claims:
             return
         self._newest[slot] = recorded.seq
         self._configs.pop(slot, None)
-        if recorded.subject.endswith(f".{SLOT_CONFIGURED.past}"):
+        if recorded.subject.endswith(f".{SLOT_CONFIGURED.verb}"):
             try:
                 self._configs[slot] = msgspec.json.decode(recorded.data, type=SlotConfigured).config
             except UNDECODABLE as error:  # its own host quarantines it

@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment
-from actors.runtime.decision import CancelTimer, Decision, Effect, Elapsed, SetTimer, Tell
+from actors.runtime.commands import Order
+from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.slot.phone import HealthRead
 from actors.slot.record import FROM_FILE, Live, Slot, holder, place_of
 from actors.telephony.line import (
@@ -49,6 +50,7 @@ from bus_schemas.slot import (
     SlotCommandStarted,
     SlotConfig,
     SlotConfigured,
+    SlotDetails,
     SlotEvent,
     SlotLinked,
     SlotRemoved,
@@ -119,14 +121,6 @@ class RunCommand(Effect, frozen=True, kw_only=True):
     timeout: float
 
 
-class Take(Struct, frozen=True, kw_only=True):
-    """Hold this slot for one call. `any_slot`: the caller may use slots of others."""
-
-    call_id: str
-    user: str
-    any_slot: bool
-
-
 class Taken(Struct, frozen=True, kw_only=True):
     """It is held. `after_ref`: the newest call the phone knew before. `fence`: see `Dial`."""
 
@@ -136,11 +130,19 @@ class Taken(Struct, frozen=True, kw_only=True):
     fence: tuple[str, int]
 
 
-class Configure(Struct, frozen=True, kw_only=True):
+class Take(Order[Taken], frozen=True, kw_only=True):
+    """Hold this slot for one call. `any_slot`: the caller may use slots of others."""
+
+    call_id: str
+    user: str
+    any_slot: bool
+
+
+class Configure(Order[SlotDetails], frozen=True, kw_only=True):
     config: SlotConfig
 
 
-class Remove(Struct, frozen=True, kw_only=True):
+class Remove(Order[None], frozen=True, kw_only=True):
     """Remove the slot."""
 
 
@@ -154,8 +156,11 @@ class CommandDone(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-Order = Dial | HangUp | LookAt | Named | Release | Settle | Drop
-SlotReport = LinkChanged | CallSeen | HealthRead | Looked | Elapsed | CommandDone | Began | Over | Order
+LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
+SlotReport = LinkChanged | CallSeen | HealthRead | Looked | TimerFired | CommandDone | Began | Over | LineOrder
+
+
+SlotDecision = Decision[SlotEvent, Live]
 
 
 # --- decide -----------------------------------------------------------------------------------------------------
@@ -186,7 +191,7 @@ def _hindrance(slot: Slot, live: Live) -> Refusal | None:
     return None
 
 
-def take(slot: Slot, live: Live, order: Take) -> Decision[SlotEvent]:
+def take(slot: Slot, live: Live, order: Take) -> SlotDecision:
     """Hold the slot for a call, or say why not. Nothing is written: the call's attempt is the record of it."""
     owner = slot.config.user
     if owner is not None and owner != order.user and not order.any_slot:
@@ -194,17 +199,17 @@ def take(slot: Slot, live: Live, order: Take) -> Decision[SlotEvent]:
     if (hindrance := _hindrance(slot, live)) is not None:
         raise hindrance
     held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=slot.config.id))
-    return Decision(state=replace(live, held=held, ours=None), effects=(CancelTimer(name=LOOK_AGAIN),))
+    return Decision(memory=replace(live, held=held, ours=None), effects=(CancelTimer(name=LOOK_AGAIN),))
 
 
-def restart(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
+def restart(slot: Slot, live: Live, by: str, now: Moment) -> SlotDecision:
     """Begin afresh with the same phone."""
     _must_be_free(slot, live)
     event = SlotRestarting(slot=slot.config.id, at=now.at, status=SlotStatus.RESTARTING, by=by)
     return Decision(events=(event,), effects=(Reconnect(), SetTimer(name=RESTARTED, seconds=RESTART_LIMIT)))
 
 
-def reboot(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
+def reboot(slot: Slot, live: Live, by: str, now: Moment) -> SlotDecision:
     """Restart the phone itself."""
     _must_be_free(slot, live)
     _must_be_online(slot)
@@ -212,7 +217,7 @@ def reboot(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
     return Decision(events=(event,), effects=(RebootPhone(), SetTimer(name=REBOOTED, seconds=REBOOT_LIMIT)))
 
 
-def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: Moment) -> Decision[SlotEvent]:
+def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: Moment) -> SlotDecision:
     """Run a shell command on the phone, also during a call."""
     if "\0" in command.command:
         raise Refusal(ErrorCode.INVALID_PARAMS, "A command cannot hold a NUL character.")
@@ -228,7 +233,7 @@ def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: 
     return Decision(events=(event,), effects=(run,))
 
 
-def configure(slot: Slot | None, live: Live, config: SlotConfig, by: str, now: Moment) -> Decision[SlotEvent]:
+def configure(slot: Slot | None, live: Live, config: SlotConfig, by: str, now: Moment) -> SlotDecision:
     """Create the slot, or change where its phone is and whom it serves."""
     if slot is not None and not slot.removed:
         if slot.config == config and (by != FROM_FILE or slot.from_file == config):
@@ -240,13 +245,13 @@ def configure(slot: Slot | None, live: Live, config: SlotConfig, by: str, now: M
     return Decision(events=(event,), effects=(UsePhone(config=config),))
 
 
-def remove(slot: Slot, live: Live, by: str, now: Moment) -> Decision[SlotEvent]:
+def remove(slot: Slot, live: Live, by: str, now: Moment) -> SlotDecision:
     """Take the slot out of service. Its history stays."""
     _must_be_free(slot, live)
     return Decision(events=(SlotRemoved(slot=slot.config.id, at=now.at, by=by),))
 
 
-def resume(slot: Slot | None, now: Moment) -> Decision[SlotEvent]:
+def resume(slot: Slot | None, now: Moment) -> SlotDecision:
     """A new owner's first steps: watch the phone, take over the call; what ran in a shell is lost."""
     if slot is None or slot.removed:
         return Decision()
@@ -276,21 +281,21 @@ def _must_be_online(slot: Slot) -> None:
 # --- observe ----------------------------------------------------------------------------------------------------
 
 
-def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> Decision[SlotEvent]:
-    """What follows from a report. `Decision.state` is the new `Live`, if it changed."""
+def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> SlotDecision:
+    """What follows from a report."""
     if slot is None or slot.removed:
         return Decision()
     match report:
         case HealthRead():
-            return Decision(state=replace(live, health=report.health))
+            return Decision(memory=replace(live, health=report.health))
         case LinkChanged():
             return _link_changed(slot, live, report, now)
         case CallSeen():
             return _call_seen(slot, live, report, now)
         case Looked():
             return _looked(slot, live, report, now)
-        case Elapsed():
-            return _elapsed(slot, live, report, now)
+        case TimerFired():
+            return _timer_fired(slot, live, report, now)
         case CommandDone():
             return _command_done(slot, report, now)
         case Began() | Over():
@@ -299,14 +304,14 @@ def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> D
             return _ordered(slot, live, report, now)
 
 
-def _on_record(live: Live, event: Began | Over) -> Decision[SlotEvent]:
+def _on_record(live: Live, event: Began | Over) -> SlotDecision:
     """The record says now what this owner kept in mind."""
     call_id = event.holder.id if isinstance(event, Began) else event.call_id
     ours = live.ours if isinstance(event, Began) else None
-    return Decision(state=replace(live, held=let_go(live.held, call_id), ours=ours))
+    return Decision(memory=replace(live, held=let_go(live.held, call_id), ours=ours))
 
 
-def _ordered(slot: Slot, live: Live, order: Order, now: Moment) -> Decision[SlotEvent]:
+def _ordered(slot: Slot, live: Live, order: LineOrder, now: Moment) -> SlotDecision:
     """What a call asks of its slot. Asking, ending and letting go are for everybody; dialling for who holds it."""
     holding = order.call_id in holders(slot.calls, live.held)
     match order:
@@ -320,25 +325,25 @@ def _ordered(slot: Slot, live: Live, order: Order, now: Moment) -> Decision[Slot
         case LookAt():
             return Decision(effects=(LookAtPhone(why=order.why, call_id=order.call_id),))
         case Named() if holding:
-            return Decision(state=replace(live, ours=order.ref))
+            return Decision(memory=replace(live, ours=order.ref))
         case Release(look=True):
-            return Decision(state=replace(live, unsure=now.mono), effects=(LookAtPhone(why="release"),))
+            return Decision(memory=replace(live, unsure=now.mono), effects=(LookAtPhone(why="release"),))
         case Settle():
             return Decision(effects=(AdoptCall(call_id=order.call_id),))
         case Drop():
-            return Decision(state=replace(live, held=let_go(live.held, order.call_id)))
+            return Decision(memory=replace(live, held=let_go(live.held, order.call_id)))
     return Decision()
 
 
-def _link_changed(slot: Slot, live: Live, report: LinkChanged, now: Moment) -> Decision[SlotEvent]:
+def _link_changed(slot: Slot, live: Live, report: LinkChanged, now: Moment) -> SlotDecision:
     live = replace(live, link=report.link)
     to_call = _to_calls(slot, live, report)
     if report.link is Link.ONLINE:  # ONLINE for others only when the phone has been asked
-        return Decision(state=live, effects=(*to_call, LookAtPhone(why="link")))
+        return Decision(memory=live, effects=(*to_call, LookAtPhone(why="link")))
     if slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING):
-        return Decision(state=live, effects=to_call)
+        return Decision(memory=live, effects=to_call)
     return Decision(
-        state=live,
+        memory=live,
         events=_linked(slot, STATUS_OF_LINK[report.link], report.detail or report.link, now),
         effects=(*to_call, CancelTimer(name=LOOK_AGAIN)),
     )
@@ -350,15 +355,15 @@ def _linked(slot: Slot, status: SlotStatus, detail: str, now: Moment) -> tuple[S
     return (SlotLinked(slot=slot.config.id, at=now.at, status=status, detail=detail),)
 
 
-def _call_seen(slot: Slot, live: Live, seen: CallSeen, now: Moment) -> Decision[SlotEvent]:
+def _call_seen(slot: Slot, live: Live, seen: CallSeen, now: Moment) -> SlotDecision:
     known = live.ref if live.ref is not None and not newer(seen.ref, live.ref) else seen.ref
     up = {ref: incoming for ref, incoming in live.up.items() if ref != seen.ref}
     if seen.phase is not CallPhase.DISCONNECTED:
         up[seen.ref] = seen.incoming
-    return Decision(state=replace(live, ref=known, up=up, told=now.mono), effects=_to_calls(slot, live, seen))
+    return Decision(memory=replace(live, ref=known, up=up, told=now.mono), effects=_to_calls(slot, live, seen))
 
 
-def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[SlotEvent]:
+def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> SlotDecision:
     """A look answers its call whatever became of it; the slot itself believes it, unless the phone has told since. A
     call of ours that is over on record, since the phone was out of reach, and still up has nobody else to end it."""
     to_call = _to_calls(slot, live, looked) if looked.call_id is None else (
@@ -379,7 +384,7 @@ def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> Decision[Slo
     timers = (*timers, *(EndCallOnPhone(call_id="", ref=ref) for ref in forgotten))
     if up and holder(slot, live) is None:  # its end may be missed as its beginning may have been
         timers = (*timers, SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN))
-    return Decision(state=live, events=online, effects=(*to_call, *timers))
+    return Decision(memory=live, events=online, effects=(*to_call, *timers))
 
 
 def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
@@ -407,7 +412,7 @@ def _newest(look: Look, known: str | None) -> str | None:
     return known
 
 
-def _elapsed(slot: Slot, live: Live, timer: Elapsed, now: Moment) -> Decision[SlotEvent]:
+def _timer_fired(slot: Slot, live: Live, timer: TimerFired, now: Moment) -> SlotDecision:
     if timer.name == LOOK_AGAIN and live.link is Link.ONLINE:
         return Decision(effects=(LookAtPhone(why="link"),))
     if timer.name in (RESTARTED, REBOOTED) and slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING):
@@ -417,7 +422,7 @@ def _elapsed(slot: Slot, live: Live, timer: Elapsed, now: Moment) -> Decision[Sl
     return Decision()
 
 
-def _command_done(slot: Slot, done: CommandDone, now: Moment) -> Decision[SlotEvent]:
+def _command_done(slot: Slot, done: CommandDone, now: Moment) -> SlotDecision:
     if done.command_id not in slot.commands:
         return Decision()
     event = SlotCommandDone(

@@ -4,16 +4,16 @@ belongs to the host that its configuration names; what concerns another host's s
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.actor import Actor, NotOurs, Unreadable
+from actors.runtime.actor import NotOurs
 from actors.runtime.bus import BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.host import Host
+from actors.runtime.journalled import Unreadable
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
@@ -111,11 +111,11 @@ class SlotRegistry:
         begun = await self._host.bus.last_seq()
         self._stop = await self._host.bus.follow(SLOT_CONFIGURED.pattern, self._let_go_if_moved, after=begun)
         ours = {str(config.id) for config in self._from_file}
-        await self._host.activate_all("slot", sorted(ours), _move_here)
-        await self._host.activate_all("slot", sorted(await self._on_record() - ours))
+        await self._host.activate_all(SlotActor, sorted(ours), SlotActor.move_here)
+        await self._host.activate_all(SlotActor, sorted(await self._on_record() - ours))
         for config in self._from_file:
-            actor = self._host.get("slot", str(config.id))
-            if isinstance(actor, SlotActor) and (actor.state is None or actor.state.from_file != config):
+            actor = self._host.get(SlotActor, str(config.id))
+            if actor is not None and (actor.state is None or actor.state.from_file != config):
                 self._unset[config.id] = config
         await self.bring_up_to_date()
 
@@ -126,7 +126,7 @@ class SlotRegistry:
     async def bring_up_to_date(self) -> None:
         """Apply what stands in the settings file and could not be applied yet."""
         for id, config in list(self._unset.items()):
-            actor = self._host.get("slot", str(id))
+            actor = self._host.get(SlotActor, str(id))
             if actor is None or actor.stands_in:
                 continue
             try:
@@ -186,7 +186,7 @@ class SlotRegistry:
         async with self._configuring:
             await self._check_claims(config)
             try:
-                await self._host.activate("slot", str(config.id))
+                await self._host.activate(SlotActor, str(config.id))
             except (NotOurs, Fenced):
                 raise TAKEN_OVER from None
             except Unreadable as error:
@@ -213,7 +213,7 @@ class SlotRegistry:
     async def _remove_here(self, request: RemoveSlot, context: Context) -> SlotRemovedReply:
         if self._slot(request.slot) is None:
             raise NO_SLOT
-        await self._host.order("slot", str(request.slot), Remove(), context)
+        await self._host.order(SlotActor, str(request.slot), Remove(), context)
         await self._host.release("slot", str(request.slot))
         self._note_regions()
         return SlotRemovedReply(status="removed", slot=request.slot)
@@ -247,8 +247,8 @@ class SlotRegistry:
     async def _let_go_if_moved(self, recorded: Recorded) -> None:
         """Begin a slot afresh whose record names another host by now: it then lets go, and its phone is free for that
         host. An idle slot would hear of it by nothing else."""
-        slot = self._host.get("slot", id_of(recorded.subject))
-        if not isinstance(slot, SlotActor) or recorded.seq < slot.fence[1]:
+        slot = self._host.get(SlotActor, id_of(recorded.subject))
+        if slot is None or recorded.seq < slot.fence[1]:
             return
         if msgspec.json.decode(recorded.data, type=SlotConfigured).config.host != self._host.name:
             try:
@@ -278,8 +278,8 @@ class SlotRegistry:
             raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
 
     async def _read_host(self, slot: int) -> str | None:
-        newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.past}", certain=True)
-        removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.past}", certain=True)
+        newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.verb}", certain=True)
+        removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.verb}", certain=True)
         if newest is None or (removed is not None and removed.seq > newest.seq):
             return None
         return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
@@ -294,16 +294,15 @@ class SlotRegistry:
         return any(name in device.names for device in self._devices())
 
     async def _configure(self, config: SlotConfig, context: Context) -> SlotDetails:
-        details: SlotDetails = await self._host.order("slot", str(config.id), Configure(config=config), context)
-        return details
+        return await self._host.order(SlotActor, str(config.id), Configure(config=config), context)
 
     def _slots(self) -> list[Slot]:
-        actors = (actor for actor in self._host.all("slot") if isinstance(actor, SlotActor))
+        actors = self._host.all(SlotActor)
         return [actor.state for actor in actors if actor.state is not None and not actor.state.removed]
 
     def _slot(self, id: int) -> Slot | None:
-        actor = self._host.get("slot", str(id))
-        state = actor.state if isinstance(actor, SlotActor) else None
+        actor = self._host.get(SlotActor, str(id))
+        state = actor.state if actor is not None else None
         return state if state is not None and not state.removed else None
 
     async def _check_claims(self, config: SlotConfig) -> None:
@@ -336,8 +335,3 @@ class SlotRegistry:
 
     def _note_regions(self) -> None:
         self._regions = frozenset(slot.config.region for slot in self._slots() if slot.config.region)
-
-
-def _move_here(slot: Actor[Any]) -> None:
-    assert isinstance(slot, SlotActor)
-    slot.move_here()

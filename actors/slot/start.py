@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 
 from actors.runtime.parts import HostParts
+from actors.runtime.service import serve
 from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.registry import Device, SlotRegistry
 from actors.telephony.line import CallCounts
@@ -23,22 +24,24 @@ async def start(
 ) -> SlotRegistry:
     """The slots that the host is to own. `configs`: of the settings, `devices`: every phone that is seen from here."""
     registry = SlotRegistry(host=parts.host, from_file=configs, devices=devices, hubs=hubs, peers=parts.peers)
-    parts.make[SlotActor.kind] = lambda id, host: SlotActor(
-        id=id, host=host, counts=counts, make_phone=make_phone, pool=registry.idle
+    parts.host.makes(
+        SlotActor.made_by(
+            lambda id, host: SlotActor(id=id, host=host, counts=counts, make_phone=make_phone, pool=registry.idle)
+        )
     )
     parts.any_host.append(
-        {
-            CONFIGURE_SLOT: registry.configure,
-            REMOVE_SLOT: registry.remove,
-            LIST_UNASSIGNED: registry.unassigned,
-        }
+        (
+            serve(CONFIGURE_SLOT, registry.configure),
+            serve(REMOVE_SLOT, registry.remove),
+            serve(LIST_UNASSIGNED, registry.unassigned),
+        )
     )
     parts.this_host.append(
-        {
-            CONFIGURE_ON_HOST: registry.configure_on_host,
-            REMOVE_ON_HOST: registry.remove_on_host,
-            UNASSIGNED_ON_HOST: registry.unassigned_on_host,
-        }
+        (
+            serve(CONFIGURE_ON_HOST, registry.configure_on_host),
+            serve(REMOVE_ON_HOST, registry.remove_on_host),
+            serve(UNASSIGNED_ON_HOST, registry.unassigned_on_host),
+        )
     )
     parts.registries.append(registry)
     stack.push_async_callback(registry.stop)

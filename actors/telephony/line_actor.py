@@ -4,19 +4,20 @@ are on record, and whether a call may be placed now.
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 import structlog
 from msgspec.structs import replace
 
-from actors.runtime.actor import Actor, NotOurs, Unreadable
+from actors.runtime.actor import Actor, AnyActor, Memory, NotOurs, Reported
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import Moment, moment, utc
-from actors.runtime.decision import Decision, Effect
+from actors.runtime.decision import Decision, Effect, TimerFired
 from actors.runtime.host import Host
+from actors.runtime.journalled import Event, Unreadable
 from actors.telephony.line import AdoptCall, Began, CallCounts, CallStart, Holder, LineState, OnRecord, Over, over_of
-from actors.telephony.line_call import LineCall
+from actors.telephony.line_call import AnyCall, LineCall
 from actors.telephony.orders import Dial, Drop
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
@@ -34,10 +35,12 @@ ENDED_BEFORE = "ended before it was dialled"
 State = TypeVar("State", bound=LineState)
 
 
-class LineActor(Actor[State], Generic[State]):
+class LineActor(
+    Actor[State, Event, Memory, Reported | Began | Over | Drop], Generic[State, Event, Memory, Reported]
+):
     """One line. A subclass decides in `observed` what follows from reports."""
 
-    barrier_past: ClassVar[str] = "activated"
+    barrier_verb: ClassVar[str] = "activated"
 
     __slots__ = ("_barrier", "_counts", "_moving_here")
 
@@ -55,9 +58,16 @@ class LineActor(Actor[State], Generic[State]):
     @property
     def fence(self) -> tuple[str, int]:
         """The subject of this line's barriers, and the last one's sequence as far as this owner knows."""
-        return f"{ROOT}.evt.{self.kind}.{self.id}.{self.barrier_past}", self._barrier
+        return f"{ROOT}.evt.{self.kind}.{self.id}.{self.barrier_verb}", self._barrier
 
-    def observed(self, report: Any, now: Moment) -> Decision[Any]:
+    @staticmethod
+    def evolve(state: State | None, event: Event | Began | Over, /) -> State | None:
+        """The state after an event of the line's own, or of one of its calls."""
+        raise NotImplementedError
+
+    def observed(
+        self, report: Reported | Began | Over | Drop | TimerFired, now: Moment
+    ) -> Decision[Event, Memory]:
         """What follows from a report."""
         raise NotImplementedError
 
@@ -75,7 +85,7 @@ class LineActor(Actor[State], Generic[State]):
         """The settings give this line to this host, whatever the record says."""
         self._moving_here = True
 
-    def may_be_owned(self) -> None:
+    def check_owner(self) -> None:
         owner = self.owner_on_record()
         if owner not in (None, self._host.name) and not self._moving_here:
             raise NotOurs(f"{self.line} belongs to the host {owner}")
@@ -99,7 +109,7 @@ class LineActor(Actor[State], Generic[State]):
         for began in self.state.calls.open.values():
             self._counts.is_open(began.holder.id, began.holder.user)
 
-    async def stand_in_for(self, former: Actor[Any]) -> bool:
+    async def stand_in_for(self, former: AnyActor) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""
         assert isinstance(former, LineActor)
         if former.state is None:
@@ -124,10 +134,10 @@ class LineActor(Actor[State], Generic[State]):
         self._host.retire(self, 0.0)
 
     def _read(self, recorded: Recorded) -> None:
-        past, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
-        if past == CALL_ENDED.past:
+        verb, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
+        if verb == CALL_ENDED.verb:
             self._take_in(self._over(recorded))
-        elif past == CALL_DIALING.past:
+        elif verb == CALL_DIALING.verb:
             try:
                 event = msgspec.json.decode(recorded.data, type=CallDialing)
                 holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
@@ -152,7 +162,7 @@ class LineActor(Actor[State], Generic[State]):
             self._counts.over(event.call_id, began.holder.user)
         self.state = self.evolve(self.state, event)
 
-    def kept_state(self) -> State | None:
+    def snapshot_state(self) -> State | None:
         """Without what is under way, so that no claim falls between this and what a later owner reads."""
         if self.state is None or self.under_way:
             return None
@@ -171,10 +181,12 @@ class LineActor(Actor[State], Generic[State]):
 
     # --- calls
 
-    def observe(self, report: Any, now: Moment) -> Decision[Any]:
+    def observe(
+        self, report: Reported | Began | Over | Drop | TimerFired, now: Moment
+    ) -> Decision[Event, Memory]:
         if isinstance(report, Began | Over) and self.state is not None:
             self._take_in(report)
-            self.moved()
+            self.state_changed()
         return self.observed(report, now)
 
     def perform(self, effect: Effect) -> None:
@@ -187,12 +199,12 @@ class LineActor(Actor[State], Generic[State]):
     async def _adopt(self, call_id: str) -> None:
         """Take the call over with the line. A call whose attempt never got on record was never dialled: its own
         actor says so, once it has made sure that the attempt can no longer get there."""
-        here = self._host.get("call", call_id)
+        here = self._host.get(LineCall, call_id)
         if here is not None:
             here.begin()
             return
         try:
-            await self._host.activate("call", call_id, self._prepare)
+            await self._host.activate(LineCall, call_id, self._prepare)
         except Fenced:  # it is on record for another line, or has another owner
             self.tell(Drop(call_id=call_id))
         except (Unreadable, NotOurs) as error:
@@ -203,8 +215,7 @@ class LineActor(Actor[State], Generic[State]):
             if isinstance(error, Unreadable):  # nobody can end it on record, and it shall not hold the line for ever
                 self.tell(Over(call_id=call_id, at=moment(self._host.clock).at, seq=0))
 
-    def _prepare(self, call: Actor[Any]) -> None:
-        assert isinstance(call, LineCall)
+    def _prepare(self, call: AnyCall) -> None:
         call.on(self.line)
 
     async def place(self, order: Dial) -> None:
@@ -214,7 +225,7 @@ class LineActor(Actor[State], Generic[State]):
     async def _hindrance(self, order: Dial) -> DialFailed | None:
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the
         caller."""
-        if not await self._host.surely_may_act():
+        if not await self._host.may_act_once_verified():
             return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
         try:
             stands = await asyncio.gather(*(self._stands(*fence) for fence in order.fences))
@@ -233,21 +244,21 @@ class LineActor(Actor[State], Generic[State]):
 
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""
-        call = self._host.get("call", call_id)
-        return isinstance(call, LineCall) and call.to_be_dialled and self._host.may_act
+        call = self._host.get(LineCall, call_id)
+        return call is not None and call.to_be_dialled and self._host.may_act
 
     def _tell_outcome(self, order: Dial, report: DialAccepted | DialFailed | DialUncertain) -> None:
         """Tell the call what became of the order to dial. Where somebody else has had the line meanwhile, begin afresh:
         from the record, with a barrier of one's own."""
         if not isinstance(report, DialAccepted):
             log.warning("dial did not go through", line=self.line, call_id=order.call_id, cause=report.cause)
-        self._host.tell("call", order.call_id, report)
+        self._host.tell(LineCall, order.call_id, report)
         if isinstance(report, DialFailed) and report.cause == STOLEN:
             self._crash(Fenced(STOLEN))
 
     def withdrawn(self, call_id: str) -> DialFailed:
         """Why a call that is no longer wanted was not placed."""
-        call = self._host.get("call", call_id)
-        if isinstance(call, LineCall) and call.is_ending:
+        call = self._host.get(LineCall, call_id)
+        if call is not None and call.is_ending:
             return DialFailed(cause=ENDED_BEFORE, reason=EndReason.HANGUP_LOCAL)
         return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)

@@ -1,15 +1,17 @@
 """The half of a call's actor that its line works with."""
 
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
 from actors.runtime.actor import Actor
+from actors.telephony.reports import CallReport
+from bus_schemas.call import CallEvent
 
 State = TypeVar("State", bound=Struct)
 
 
-class LineCall(Actor[State], Generic[State]):
+class LineCall(Actor[State, CallEvent, State, CallReport], Generic[State]):
     """One call, as its line knows it."""
 
     kind: ClassVar[str] = "call"
@@ -29,3 +31,6 @@ class LineCall(Actor[State], Generic[State]):
     def is_ending(self) -> bool:
         """Whether somebody has asked to end it."""
         raise NotImplementedError
+
+
+AnyCall = LineCall[Any]  # any: its line knows of its state what is asked here

@@ -170,3 +170,7 @@ class DialUncertain(Struct, frozen=True, kw_only=True):
     """The order was sent and no answer came. The look at the phone decides; it is not sent again."""
 
     cause: str
+
+
+# What a call hears of its line.
+CallReport = CallSeen | LinkChanged | Looked | DialFailed | DialUncertain | DialAccepted | CdrSeen

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 import structlog
 
-from actors.runtime.actor import Outcome
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
+from actors.runtime.commands import Outcome, by_type, by_verb
 from actors.runtime.context import Context
-from actors.runtime.decision import Decision, Effect
+from actors.runtime.decision import Effect
 from actors.runtime.host import Host
 from actors.telephony.line import Began, CallCounts, Over
 from actors.telephony.line_actor import LineActor
+from actors.telephony.line_call import LineCall
 from actors.telephony.orders import Dial
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
 from actors.trunk import machine
@@ -30,6 +31,8 @@ from actors.trunk.machine import (
     Strays,
     TakeChannel,
     Trunk,
+    TrunkDecision,
+    TrunkReport,
     UsePbx,
 )
 from actors.trunk.pbx import Originate, Pbx, PbxError, PbxRefused, PbxUncertain, PbxUnreachable
@@ -42,6 +45,7 @@ from bus_schemas.trunk import (
     TrunkActivated,
     TrunkChanged,
     TrunkConfig,
+    TrunkEvent,
     TrunkTelemetry,
     TrunkView,
 )
@@ -53,13 +57,13 @@ TELEMETRY_PAUSE = 2.0  # seconds
 DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, it cannot be under way longer
 
 
-class TrunkActor(LineActor[Trunk]):
+class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
     """One SIP trunk. `over`: is told the slot and the id of each call of it that is over on record."""
 
     kind: ClassVar[str] = "trunk"
-    state_type: ClassVar[Any] = Trunk
-    topics: ClassVar[Any] = tuple(topic for topic in TOPICS if topic.kept)
-    commands: ClassVar[Any] = {}
+    state_type = Trunk
+    topics = tuple(topic for topic in TOPICS if topic.kept)
+    commands = by_verb()
     snapshots: ClassVar[bool] = True
 
     __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
@@ -88,20 +92,25 @@ class TrunkActor(LineActor[Trunk]):
 
     # --- orders of this host
 
-    def carry_out(self, order: Any, context: Context, now: Moment) -> Outcome:
-        match order:
-            case ConfigureTrunk(config=config):
-                return Outcome(decision=machine.configure(self.state, self.live, config, now), reply=None)
-            case RemoveTrunk() if self.state is not None:
-                return Outcome(decision=machine.remove(self.state, self.live, now), reply=None)
-            case TakeChannel():
-                if self.state is None or self.state.removed:
-                    raise NO_TRUNK
-                decision = machine.take(self.state, self.live, order, now)
-                return Outcome(decision=decision, reply=ChannelTaken(fence=self.fence))
-        raise TypeError(f"not an order for a trunk: {order!r}")
+    def configure(self, order: ConfigureTrunk, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=machine.configure(self.state, self.live, order.config, now), reply=None)
+
+    def remove(self, order: RemoveTrunk, context: Context, now: Moment) -> Outcome[None]:
+        if self.state is None:
+            raise NO_TRUNK
+        return Outcome(decision=machine.remove(self.state, self.live, now), reply=None)
+
+    def take(self, order: TakeChannel, context: Context, now: Moment) -> Outcome[ChannelTaken]:
+        if self.state is None or self.state.removed:
+            raise NO_TRUNK
+        decision = machine.take(self.state, self.live, order, now)
+        return Outcome(decision=decision, reply=ChannelTaken(fence=self.fence))
+
+    orders = by_type(ConfigureTrunk.by(configure), RemoveTrunk.by(remove), TakeChannel.by(take))
 
     # --- the machine's place
+
+    evolve = staticmethod(machine.evolve)
 
     def owners(self) -> tuple[str | None, ...]:
         return (None,)
@@ -113,7 +122,7 @@ class TrunkActor(LineActor[Trunk]):
     def under_way(self) -> bool:
         return bool(self.live.held)
 
-    def observed(self, report: Any, now: Moment) -> Decision[Any]:
+    def observed(self, report: TrunkReport, now: Moment) -> TrunkDecision:
         return machine.observe(self.state, self.live, report, now)
 
     def _take_in(self, event: Began | Over) -> None:
@@ -125,22 +134,20 @@ class TrunkActor(LineActor[Trunk]):
     def barrier(self, now: Moment, epoch: int) -> TrunkActivated:
         return TrunkActivated(trunk=self.id, at=now.at, host=self._host.name, epoch=epoch)
 
-    def resume(self, now: Moment) -> Decision[Any]:
+    def resume(self, now: Moment) -> TrunkDecision:
         return machine.resume(self.state)
 
     def remember(self, memory: Live) -> None:
         self.live = memory
 
-    def evolve(self, state: Trunk | None, event: Any) -> Trunk | None:
-        after = machine.evolve(state, event)
+    def recorded(self, event: TrunkEvent) -> None:
         if self._telling and isinstance(event, TrunkChanged):
             self.spawn(self._tell())
-        return after
 
-    async def let_go(self) -> None:
+    async def terminate(self) -> None:
         if self.state is not None and self.state.config.pbx in self._pbxs:
             self._pbxs[self.state.config.pbx].detach(self.id)
-        await super().let_go()
+        await super().terminate()
 
     # --- effects
 
@@ -193,7 +200,7 @@ class TrunkActor(LineActor[Trunk]):
         for call_id in call_ids:
             try:
                 last = await self._host.bus.last(f"{ROOT}.evt.call.{self.line}.{call_id}.>", certain=True)
-                if last is not None and last.subject.endswith((f".{CALL_ENDED.past}", f".{CALL_ENRICHED.past}")):
+                if last is not None and last.subject.endswith((f".{CALL_ENDED.verb}", f".{CALL_ENRICHED.verb}")):
                     log.warning("a call that is over on record is up on the PBX", trunk=self.id, call_id=call_id)
                     await self._end(call_id)
             except BusError as error:  # the next connection asks again
@@ -201,7 +208,7 @@ class TrunkActor(LineActor[Trunk]):
 
     async def _end(self, call_id: str) -> None:
         try:
-            if await self._host.surely_may_act():
+            if await self._host.may_act_once_verified():
                 await self._pbx().hang_up(call_id)
                 self.tell(EndedOnPbx(call_id=call_id))
         except PbxError as error:  # the call's own timer looks and tries again
@@ -215,7 +222,7 @@ class TrunkActor(LineActor[Trunk]):
         except PbxError as error:
             log.info("look failed", trunk=self.id, call_id=order.call_id, error=str(error))
         looked = Looked(look=look, why=order.why, asked=asked, call_id=order.call_id)
-        self._host.tell("call", order.call_id, looked)
+        self._host.tell(LineCall, order.call_id, looked)
 
     async def _tell_how_it_is(self) -> None:
         while self.state is not None and not self.state.removed:
@@ -227,7 +234,7 @@ class TrunkActor(LineActor[Trunk]):
         if self.state is not None and not self.state.removed:
             event = TrunkTelemetry(trunk=self.id, at=moment(self._host.clock).at, view=self.view)
             await self._host.publish(TRUNK_TELEMETRY, event)
-            self._host.show(TRUNK_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
+            self._host.publish_to_feeds(TRUNK_TELEMETRY.subject_for(event), msgspec.json.encode(event), self.owners())
 
     def _pbx(self) -> Pbx:
         pbx = self._pbxs.get(self.config.pbx)

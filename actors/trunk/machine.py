@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment
-from actors.runtime.decision import Decision, Effect, Elapsed, SetTimer, Tell
+from actors.runtime.commands import Order
+from actors.runtime.decision import Decision, Effect, SetTimer, Tell, TimerFired
 from actors.telephony.line import AdoptCall, Began, Held, Holder, LineState, Over, hold, holders, let_go
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
 from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, DialFailed, Link, LinkChanged
@@ -67,12 +68,7 @@ class Live(Struct, frozen=True, kw_only=True):
     over: frozenset[str] = frozenset()
 
 
-class TakeChannel(Struct, frozen=True, kw_only=True):
-    """Hold a channel for a call, if the trunk may carry one now."""
-
-    call_id: str
-    slot: int
-    user: str
+TrunkDecision = Decision[TrunkEvent, Live]
 
 
 class ChannelTaken(Struct, frozen=True, kw_only=True):
@@ -81,11 +77,19 @@ class ChannelTaken(Struct, frozen=True, kw_only=True):
     fence: tuple[str, int]
 
 
-class ConfigureTrunk(Struct, frozen=True, kw_only=True):
+class TakeChannel(Order[ChannelTaken], frozen=True, kw_only=True):
+    """Hold a channel for a call, if the trunk may carry one now."""
+
+    call_id: str
+    slot: int
+    user: str
+
+
+class ConfigureTrunk(Order[None], frozen=True, kw_only=True):
     config: TrunkConfig
 
 
-class RemoveTrunk(Struct, frozen=True, kw_only=True):
+class RemoveTrunk(Order[None], frozen=True, kw_only=True):
     """The trunk is no longer in the settings."""
 
 
@@ -124,8 +128,8 @@ class NotPlaced(Struct, frozen=True, kw_only=True):
     call_id: str
 
 
-Order = Dial | HangUp | LookAt | Named | Release | Settle | Drop
-TrunkReport = PbxReport | Elapsed | NotPlaced | EndedOnPbx | Began | Over | Order
+LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
+TrunkReport = PbxReport | TimerFired | NotPlaced | EndedOnPbx | Began | Over | LineOrder
 
 
 # --- health -----------------------------------------------------------------------------------------------------
@@ -195,7 +199,7 @@ def _judged(trunk: Trunk, live: Live, now: Moment) -> tuple[TrunkChanged, ...]:
 # --- decide -----------------------------------------------------------------------------------------------------
 
 
-def configure(trunk: Trunk | None, live: Live, config: TrunkConfig, now: Moment) -> Decision[TrunkEvent]:
+def configure(trunk: Trunk | None, live: Live, config: TrunkConfig, now: Moment) -> TrunkDecision:
     """Make or change a trunk. A trunk that is as wanted stays so; its PBX and endpoint stay while it carries calls."""
     if trunk is not None and not trunk.removed:
         if trunk.config == config:
@@ -207,7 +211,7 @@ def configure(trunk: Trunk | None, live: Live, config: TrunkConfig, now: Moment)
     return Decision(events=(event,), effects=(UsePbx(), judging))
 
 
-def remove(trunk: Trunk, live: Live, now: Moment) -> Decision[TrunkEvent]:
+def remove(trunk: Trunk, live: Live, now: Moment) -> TrunkDecision:
     """Take a trunk out of service. Refused while it carries calls."""
     _must_be_free(trunk, live)
     return Decision(events=(TrunkRemoved(trunk=trunk.config.name, at=now.at),))
@@ -218,7 +222,7 @@ def _must_be_free(trunk: Trunk, live: Live) -> None:
         raise Refusal(ErrorCode.CONFLICT, "The trunk carries calls.", trunk=trunk.config.name)
 
 
-def take(trunk: Trunk, live: Live, order: TakeChannel, now: Moment) -> Decision[TrunkEvent]:
+def take(trunk: Trunk, live: Live, order: TakeChannel, now: Moment) -> TrunkDecision:
     """Hold a channel. Refuses where the trunk is down or full. Nothing is written: the attempt is the record of it."""
     config = trunk.config
     state, reason = judge(trunk, live, now.mono)
@@ -231,10 +235,10 @@ def take(trunk: Trunk, live: Live, order: TakeChannel, now: Moment) -> Decision[
             ErrorCode.RATE_LIMITED, "All channels of the trunk are in use.", rule="trunk_channels", trunk=config.name
         )
     held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=order.slot))
-    return Decision(state=replace(live, held=held))
+    return Decision(memory=replace(live, held=held))
 
 
-def resume(trunk: Trunk | None) -> Decision[TrunkEvent]:
+def resume(trunk: Trunk | None) -> TrunkDecision:
     """A new owner's first steps: the calls that are on record, and the PBX."""
     if trunk is None or trunk.removed:
         return Decision()
@@ -245,15 +249,15 @@ def resume(trunk: Trunk | None) -> Decision[TrunkEvent]:
 # --- observe ----------------------------------------------------------------------------------------------------
 
 
-def observe(trunk: Trunk | None, live: Live, report: TrunkReport, now: Moment) -> Decision[TrunkEvent]:
-    """What follows from a report. `Decision.state` is the new `Live`."""
+def observe(trunk: Trunk | None, live: Live, report: TrunkReport, now: Moment) -> TrunkDecision:
+    """What follows from a report."""
     if trunk is None or trunk.removed:
         return Decision()
     live, events, effects = _observed(trunk, live, report, now)
     after = trunk
     for event in events:
         after = evolve(after, event) or after
-    return Decision(state=live, events=(*events, *_judged(after, live, now)), effects=effects)
+    return Decision(memory=live, events=(*events, *_judged(after, live, now)), effects=effects)
 
 
 Observed = tuple[Live, tuple[TrunkEvent, ...], tuple[Effect, ...]]
@@ -282,7 +286,7 @@ def _observed(trunk: Trunk, live: Live, report: TrunkReport, now: Moment) -> Obs
             ), (), ()
         case EndedOnPbx():
             return replace(live, over=live.over - {report.call_id}), (), ()
-        case Elapsed():
+        case TimerFired():
             again = SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)
             ends = tuple(EndOnPbx(call_id=call_id) for call_id in live.over) if live.up else ()
             return replace(live, failures=failures_now(live, now.mono)), (), (again, *ends)
@@ -330,7 +334,7 @@ def _failed(live: Live, now: Moment) -> Live:
     return replace(live, failures=(*failures_now(live, now.mono), now.mono)[-2 * FAILED_DOWN :])
 
 
-def _ordered(trunk: Trunk, live: Live, order: Order, now: Moment) -> Observed:
+def _ordered(trunk: Trunk, live: Live, order: LineOrder, now: Moment) -> Observed:
     """What a call asks of its trunk. Asking and ending are for everybody; dialling for who holds a channel."""
     call_id = order.call_id
     holding = call_id in carried(trunk, live)

@@ -1,12 +1,11 @@
 """Which trunks this host owns: those of its settings, each with one actor."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 import structlog
 
-from actors.runtime.actor import Actor
+from actors.runtime.callbacks import Callbacks
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.trunk.actor import TrunkActor
@@ -27,26 +26,26 @@ class TrunkRegistry:
         self._recording = recording
         self._names: tuple[str, ...] = ()  # of all trunks here
         self._unset: dict[str, TrunkConfig | None] = {}  # settings that wait for a trunk's calls to end; None: remove
-        self._listeners: list[Callable[[int, str], None]] = []
+        self._call_over: Callbacks[Callable[[int, str], None]] = Callbacks()
 
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
         wanted = {config.name: config for config in self._from_file}
-        await self._host.activate_all("trunk", sorted(wanted), _move_here)
-        await self._host.activate_all("trunk", sorted(await self._on_record() - wanted.keys()))
-        self._names = tuple(sorted(trunk.id for trunk in self._host.all("trunk")))
+        await self._host.activate_all(TrunkActor, sorted(wanted), TrunkActor.move_here)
+        await self._host.activate_all(TrunkActor, sorted(await self._on_record() - wanted.keys()))
+        self._names = tuple(sorted(trunk.id for trunk in self._host.all(TrunkActor)))
         self._unset = {trunk.id: wanted.get(trunk.id) for trunk in self.all() if self._differs(trunk, wanted)}
         await self.bring_up_to_date()
 
     async def bring_up_to_date(self) -> None:
         """Apply settings that have not been yet. A trunk that carries calls is changed when they are over."""
         for name, config in list(self._unset.items()):
-            trunk = self._host.get("trunk", name)
-            if not isinstance(trunk, TrunkActor):
+            trunk = self._host.get(TrunkActor, name)
+            if trunk is None:
                 continue
             order = RemoveTrunk() if config is None else ConfigureTrunk(config=config)
             try:
-                await self._host.order("trunk", name, order, Context(command_id=self._host.ids.new(), user="config"))
+                await self._host.order(TrunkActor, name, order, Context(command_id=self._host.ids.new(), user="config"))
             except Refusal as refusal:
                 log.info("settings of a trunk wait", trunk=name, why=refusal.message)
                 continue
@@ -59,18 +58,18 @@ class TrunkRegistry:
 
     def all(self) -> list[TrunkActor]:
         """The trunks that are here, by name."""
-        actors = (self._host.get("trunk", name) for name in self._names)
-        return [actor for actor in actors if isinstance(actor, TrunkActor)]
+        actors = (self._host.get(TrunkActor, name) for name in self._names)
+        return [actor for actor in actors if actor is not None]
 
-    def on_call_over(self, listener: Callable[[int, str], None]) -> Callable[[], None]:
-        """Tell the slot and the id of every call through a trunk here that is over on record. Returns the end of it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def on_call_over(self, callback: Callable[[int, str], None]) -> Callable[[], None]:
+        """Have it called with the slot and the id of every call through a trunk here that is over on record. Gives the
+        end of the subscription."""
+        return self._call_over.add(callback)
 
     def call_over(self, slot: int, call_id: str) -> None:
         """Say that such a call is over."""
-        for listener in self._listeners:
-            listener(slot, call_id)
+        for callback in self._call_over:
+            callback(slot, call_id)
 
     @property
     def countries(self) -> frozenset[str]:
@@ -97,8 +96,3 @@ class TrunkRegistry:
             if config.host == self._host.name:
                 names.add(id_of(subject))
         return names
-
-
-def _move_here(trunk: Actor[Any]) -> None:
-    assert isinstance(trunk, TrunkActor)
-    trunk.move_here()

@@ -24,8 +24,10 @@ async def start(
     """The trunks that the host is to own. `configs`, `ami`: of the settings, `pbxs`: the PBXs themselves, by name."""
     recording = frozenset(name for name, one in ami.items() if one.recordings)
     registry = TrunkRegistry(host=parts.host, from_file=configs, recording=recording)
-    parts.make[TrunkActor.kind] = lambda id, host: TrunkActor(
-        id=id, host=host, counts=counts, pbxs=pbxs, over=registry.call_over
+    parts.host.makes(
+        TrunkActor.made_by(
+            lambda id, host: TrunkActor(id=id, host=host, counts=counts, pbxs=pbxs, over=registry.call_over)
+        )
     )
     parts.registries.append(registry)
     return registry

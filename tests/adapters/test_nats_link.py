@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actors.adapters import nats_link, nats_writer
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_link import Link, Refused, decode_headers, encode_headers, nobody_heard
-from actors.runtime.bus import ID, BusUnavailable, Message, NoAnswer
+from actors.runtime.bus import ID, BusUnavailable, Message, RequestTimeout
 from actors.runtime.wire import ERROR_HEADER, send_reply
 from tests.runtime.test_buses import server
 
@@ -208,7 +208,7 @@ async def test_a_handler_whose_wait_is_cancelled_hears_the_next(script: Script, 
 
 
 async def test_an_answer_that_does_not_come_is_none(script: Script, link: Link) -> None:
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestTimeout):
         await link.request("question", b"", b"", 0.05)
     inbox = (await script.saw(b"PUB question")).split()[2]
     script.say(f"MSG {inbox} 0 4\r\nlate\r\n".encode() + f"MSG {inbox}x 0 1\r\nx\r\n".encode())
@@ -348,7 +348,7 @@ async def test_a_write_that_was_sent_once_is_never_called_unsent(
     writing = asyncio.ensure_future(writer.write("S", "s.a", b"", {ID: "n"}, {}))
     await script.saw(b"HPUB s.a")
     monkeypatch.setattr(nats_link, "MOST_WAITING", -1)  # from now on nothing is sent
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestTimeout):
         await writing
     with pytest.raises(BusUnavailable):
         await writer.write("S", "s.b", b"", {ID: "other"}, {})

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from actors.call import machine
 from actors.call.machine import Call, CallTimeouts
 from actors.runtime.clock import Moment
-from actors.runtime.decision import Decision, Elapsed, SetTimer, Tell
+from actors.runtime.decision import Decision, SetTimer, Tell, TimerFired
 from actors.telephony.orders import Dial, HangUp, LookAt, Named, Release
 from actors.telephony.reports import (
     CallPhase,
@@ -24,7 +24,7 @@ from actors.telephony.reports import (
     Noted,
     PastCall,
 )
-from bus_schemas.call import CallConnected, CallDialing, CallEnded, CallEnding, CallState, EndReason, Phase
+from bus_schemas.call import CallConnected, CallDialing, CallEnded, CallEnding, CallEvent, CallState, EndReason, Phase
 
 TIMEOUTS = CallTimeouts(created=15, hangup=5, lost=30)
 ATTEMPT = CallDialing(
@@ -49,20 +49,20 @@ def _after(*reports: tuple[float, object], accepted: bool = True) -> Call:
     return call
 
 
-def _then(call: Call | None, report: object, at: float) -> tuple[Call | None, Decision[object]]:
+def _then(call: Call | None, report: object, at: float) -> tuple[Call | None, Decision[CallEvent, Call]]:
     """The call after one report, and what was decided."""
     decision = machine.observe(call, report, _now(at), TIMEOUTS)
     return _moved(call, decision), decision
 
 
-def _moved(call: Call | None, decision: Decision[object]) -> Call | None:
-    call = decision.state or call
+def _moved(call: Call | None, decision: Decision[CallEvent, Call]) -> Call | None:
+    call = decision.memory or call
     for event in decision.events:
         call = machine.evolve(call, event)
     return call
 
 
-def _orders(decision: Decision[object]) -> list[object]:
+def _orders(decision: Decision[CallEvent, Call]) -> list[object]:
     return [effect.report for effect in decision.effects if isinstance(effect, Tell)]
 
 
@@ -87,7 +87,7 @@ REPORTS = [
     *(_seen(CallPhase.DISCONNECTED, reason) for reason in EndReason),
     _seen(CallPhase.ACTIVE, ref="b/TC@9"),
     *(LinkChanged(link=link) for link in Link),
-    *(Elapsed(name=name) for name in ("created", "ring", "duration", "hangup", "lost", "gone", "nonsense")),
+    *(TimerFired(name=name) for name in ("created", "ring", "duration", "hangup", "lost", "gone", "nonsense")),
     DialFailed(cause="x", reason=EndReason.PHONE_LOST),
     DialUncertain(cause="x"),
     TOOK,
@@ -125,7 +125,7 @@ def test_no_report_breaks_a_call_or_dials_or_ends_it_twice(phase: Phase, report:
 
 def test_every_call_that_hears_nothing_more_ends_all_the_same() -> None:
     for phase in (Phase.DIALING, Phase.ALERTING, Phase.CONNECTED):
-        decision = machine.observe(PHASES[phase], Elapsed(name="lost"), _now(60), TIMEOUTS)
+        decision = machine.observe(PHASES[phase], TimerFired(name="lost"), _now(60), TIMEOUTS)
         assert _orders(decision) == [LookAt(call_id="c_1", why="lost")]  # it may be back, and its news on the way
         (ended,) = machine.observe(PHASES[phase], _looked(None, "lost", 60.0), _now(61), TIMEOUTS).events
         assert isinstance(ended, CallEnded) and ended.reason is EndReason.PHONE_LOST
@@ -164,7 +164,7 @@ def test_an_older_call_of_the_phone_is_not_taken_for_ours() -> None:
 
 
 def test_the_ring_timeout_looks_first_and_an_answer_wins() -> None:
-    decision = machine.observe(PHASES[Phase.ALERTING], Elapsed(name="ring"), _now(60), TIMEOUTS)
+    decision = machine.observe(PHASES[Phase.ALERTING], TimerFired(name="ring"), _now(60), TIMEOUTS)
     assert decision.events == () and _orders(decision) == [LookAt(call_id="c_1", why="ring")]
     look = _looked(Look(live=(replace(LIVE, answered_age=4),), past=()), "ring", 60.0)
     answered = machine.observe(PHASES[Phase.ALERTING], look, _now(61), TIMEOUTS)
@@ -201,7 +201,7 @@ def test_an_end_that_somebody_asked_for_during_a_ring_timeout_outlives_an_answer
     assert [event.by for event in decision.events if isinstance(event, CallEnding)] == ["op12"]
     up, _ = _then(_moved(ending, decision), _seen(CallPhase.ACTIVE), 60.2)
     assert up is not None and up.phase is Phase.CONNECTED and up.ending_by == "op12"
-    again, decision = _then(up, Elapsed(name="hangup"), 65.2)
+    again, decision = _then(up, TimerFired(name="hangup"), 65.2)
     _, decision = _then(again, _looked(Look(live=(LIVE,), past=()), "hangup", 65.2), 65.3)
     assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
     assert again is not None and machine.end(again, "op13", "k3", _now(66), TIMEOUTS).events == ()
@@ -272,8 +272,8 @@ def test_a_call_found_live_keeps_the_time_of_its_answer() -> None:
 def test_nothing_is_concluded_while_an_order_to_dial_is_under_way() -> None:
     call: Call | None = _after(accepted=False)
     for report in (
-        Elapsed(name="created"), _looked(NOTHING_THERE, "created", 20.0), _looked(NOTHING_THERE, "gone", 22.0),
-        Elapsed(name="lost"),
+        TimerFired(name="created"), _looked(NOTHING_THERE, "created", 20.0), _looked(NOTHING_THERE, "gone", 22.0),
+        TimerFired(name="lost"),
     ):  # fmt: skip
         call, decision = _then(call, report, 25.0)
         assert decision.events == () and not any(isinstance(order, Release) for order in _orders(decision)), report

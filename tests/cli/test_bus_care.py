@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.adapters.nats_bus import NatsBus
-from actors.runtime.bus import ID, STUCK, BusError, NoAnswer
+from actors.runtime.bus import ID, STUCK, BusError, RequestTimeout
 from bench.parts import free_port, process
 from cli import bus_care
 from cli.bus_care import free_bytes, look_after
@@ -67,7 +67,7 @@ async def test_a_stuck_server_is_restarted_once_there_is_space(
             )
         )
         disk.fill()
-        with pytest.raises(NoAnswer):
+        with pytest.raises(RequestTimeout):
             await core.append(SUBJECT, b"x" * 100_000, {ID: "a"}, scope=SUBJECT, expect=0)
         assert core.healthy() == STUCK
         await asyncio.sleep(1.0)

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from actors.runtime.actor import Actor
 from actors.runtime.bus import ID
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from actors.slot.actor import SlotActor
 from bus_schemas.call import START_CALL, CallStarted, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
@@ -173,7 +173,7 @@ def test_a_slot_that_rests_from_its_crashes_says_so() -> None:
         life = world.machines[0].life
         assert life is not None and life.host is not None
         while ("slot", str(OURS)) not in life.host.quarantined:
-            slot: Actor[Any] | None = life.host.get("slot", str(OURS))
+            slot = life.host.get(SlotActor, str(OURS))
             assert slot is not None
             slot._crash(RuntimeError("a defect"))
             await asyncio.sleep(0.5)

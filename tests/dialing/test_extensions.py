@@ -48,7 +48,7 @@ def test_a_slot_begun_afresh_forgets_no_promise_and_what_was_promised_before_is_
         monkeypatch.setattr(TrunkDialer, "_take", take)
         life = world.machines[0].life
         assert life is not None and life.host is not None
-        slot = life.host.get("slot", "1")
+        slot = life.host.get(SlotActor, "1")
         assert isinstance(slot, SlotActor)
         slot._crash(ConnectionError("anything"))
         await asyncio.sleep(1.0)

@@ -7,7 +7,7 @@ import pytest
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
-from actors.runtime.bus import Headers, Message, NobodyThere
+from actors.runtime.bus import Headers, Message, NoResponders
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, START_CALL, CallStarted, CallState, CallView, EndCall, StartCall
@@ -89,7 +89,7 @@ async def test_who_stands_in_for_an_absent_owner_is_not_told_that_it_is_fresh() 
         async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
             sent.append((subject, HEADER in headers))
             if len(sent) < 4:
-                raise NobodyThere(subject)
+                raise NoResponders(subject)
             raise AssertionError("enough")
 
     bus = Absent(MemoryBroker(clock=SystemClock()))

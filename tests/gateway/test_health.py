@@ -179,7 +179,7 @@ async def test_a_host_says_what_is_wrong_in_it() -> None:
     bus.trouble = "It stores nothing."
     clock, ids = SystemClock(), RandomIds()
     lease = LeaseKeeper(lease=Lease(bus=bus, clock=clock, key="host.a", holder="me"), on_lost=lambda: None)
-    host = Host(name="a", bus=bus, clock=clock, ids=ids, ownership=lease, make={})
+    host = Host(name="a", bus=bus, clock=clock, ids=ids, ownership=lease, makers=())
     host.quarantined[("slot", "44")] = BAD.reason
     peers = Peers(host=host, problems=lambda: [Problem(kind="ledger", id="entry 7", reason="x" * 10_000)])
     await peers.start()

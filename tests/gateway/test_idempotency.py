@@ -8,7 +8,7 @@ from aiohttp import web
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
-from actors.runtime.bus import BusUnavailable, NoAnswer
+from actors.runtime.bus import BusUnavailable, RequestTimeout
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import idempotency
 from gateway.idempotency import Idempotency
@@ -33,7 +33,7 @@ class Lossy(MemoryBus):
         revision = await super().put(bucket, key, data, expect=expect, ttl=ttl)
         if self.silent:
             self.silent -= 1
-            raise NoAnswer(key)
+            raise RequestTimeout(key)
         if self.lose_acks:
             self.lose_acks -= 1
             return await super().put(bucket, key, data, expect=expect, ttl=ttl)  # the second try

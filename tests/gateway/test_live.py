@@ -244,7 +244,7 @@ async def test_an_end_of_a_session_that_is_not_understood_makes_the_door_ask_aga
     asked = journal.point.asked
     assert (await gateway.get("/api/slots"))[0] != 401
     assert journal.point.asked == asked  # remembered
-    await journal.write(f"ottb.v1.evt.point.s1.{SESSION_CLOSED.past}", b"nonsense")
+    await journal.write(f"ottb.v1.evt.point.s1.{SESSION_CLOSED.verb}", b"nonsense")
     await asyncio.sleep(0.05)
     assert (await gateway.get("/api/slots"))[0] != 401
     assert journal.point.asked == asked + 1

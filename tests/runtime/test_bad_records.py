@@ -9,11 +9,11 @@ import pytest
 
 from actors.assembly import running
 from actors.dialing.attempts import call_id_of
-from actors.runtime.actor import SNAPSHOTS, Snapshot
 from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded
 from actors.runtime.clock import Moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
+from actors.runtime.journalled import SNAPSHOTS, Snapshot
 from actors.runtime.wire import ask
 from actors.settings import Settings
 from actors.slot.actor import SlotActor
@@ -81,7 +81,7 @@ def _started_again(spoil: Callable[[FencedBus], Awaitable[object]]) -> tuple[Qua
                 crashed = [why for why in answers if isinstance(why, Refusal) and why.code is ErrorCode.INTERNAL]
                 assert not crashed, crashed
             await asyncio.sleep(5.0)
-            slots = [actor for actor in second.all("slot") if isinstance(actor, SlotActor)]
+            slots = second.all(SlotActor)
             return dict(second.quarantined), slots, [number for each in handsets.values() for number in each.dials]
 
     return run(main, 1)

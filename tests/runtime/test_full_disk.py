@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.adapters.nats_bus import NatsBus
-from actors.runtime.bus import FULL, ID, STUCK, BusFull, NoAnswer
+from actors.runtime.bus import FULL, ID, STUCK, BusFull, RequestTimeout
 from bench.parts import free_port, process
 from cli.up import nats_answers
 from tests.runtime.test_buses import NATS_SERVER
@@ -59,7 +59,7 @@ async def test_a_disk_without_space_is_noticed_and_a_restart_of_the_server_mends
             await bus.ensure_streams()
             first = await _append(bus, "dialing", 0)
             disk.fill()
-            with pytest.raises(NoAnswer):  # it cannot be told from a write that is stored and not answered
+            with pytest.raises(RequestTimeout):  # it cannot be told from a write that is stored and not answered
                 await _append(bus, "alerting", first)
             assert bus.full and bus.healthy() == STUCK
             with pytest.raises(BusFull):  # known by now: nothing is sent
@@ -68,7 +68,7 @@ async def test_a_disk_without_space_is_noticed_and_a_restart_of_the_server_mends
             assert last is not None and last.seq == first  # what is there can be read
             disk.free()
             await asyncio.sleep(1.0)
-            with pytest.raises(NoAnswer):
+            with pytest.raises(RequestTimeout):
                 await _append(bus, "alerting", first)
             assert bus.healthy() == STUCK
         async with running(port, *command):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from actors.adapters.system_clock import SystemClock
-from actors.runtime.bus import BusError, NoAnswer
+from actors.runtime.bus import BusError, RequestTimeout
 from actors.runtime.ownership import MARGIN, Lease, LeaseKeeper
 from simulators.clock_loop import SimClock, SimLoop, run
 from simulators.memory_bus import MemoryBroker, MemoryBus
@@ -138,12 +138,12 @@ async def test_a_namesake_is_somebody_else(site: Site) -> None:
 async def test_a_lost_acknowledgement_is_found_again(site: Site) -> None:
     lost = iter([True, False, True])
     site.broker.lose_ack = lambda: next(lost, False)
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestTimeout):
         await site.mine.acquire()
     assert not site.mine.held and not await site.theirs.acquire()
     assert await site.mine.acquire() and site.mine.held
     epoch = site.mine.epoch
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestTimeout):
         await site.mine.renew()
     assert await site.mine.renew() and site.mine.held and site.mine.epoch >= epoch
 
@@ -153,7 +153,7 @@ async def test_a_lost_acknowledgement_does_not_make_a_namesakes_key_ours(site: S
     """Ours was written and ran out; a namesake took the key after it."""
     namesake = site.lease("me", MemoryBus(site.broker))
     site.broker.lose_ack = lambda: True
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestTimeout):
         await site.mine.acquire()
     site.broker.lose_ack = lambda: False
     await asyncio.sleep(TTL + 1)

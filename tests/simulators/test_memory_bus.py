@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.bus import ID, STUCK, BusUnavailable, Fenced, Message, NoAnswer, NobodyThere, Recorded
+from actors.runtime.bus import ID, STUCK, BusUnavailable, Fenced, Message, NoResponders, Recorded, RequestTimeout
 from simulators.clock_loop import SimClock, SimLoop, run
 from simulators.memory_broker import Ack
 from simulators.memory_bus import MemoryBroker, MemoryBus
@@ -63,7 +63,7 @@ async def test_replicas_look_at_the_id_first(broker: MemoryBroker) -> None:
     broker.replicated = True
     bus, other = MemoryBus(broker), MemoryBus(broker)
     broker.lose_ack = iter([True]).__next__
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestTimeout):
         await _append(bus, "a")
     broker.lose_ack = lambda: False
     assert broker.write(SUBJECT, b"", {ID: "a"}, scope=SCOPE, expect=7) == Ack(seq=1, duplicate=True)
@@ -88,7 +88,7 @@ async def test_a_replica_may_lag_and_the_leader_does_not(broker: MemoryBroker) -
 async def test_a_stuck_stream_answers_no_write_and_is_told(broker: MemoryBroker) -> None:
     bus = MemoryBus(broker)
     broker.stuck = True
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestTimeout):
         await _append(bus, "a")
     assert bus.healthy() == STUCK and not broker.journal
     broker.stuck = False
@@ -151,9 +151,9 @@ async def test_a_paused_process_hears_late_and_after_a_while_not_at_all(broker: 
     asking = asyncio.ensure_future(_ended(other.request(ASK, b"", {}, timeout=2), 60))
     await _append(other, "a")
     await asyncio.sleep(3)
-    assert heard == [] and await asking == "NoAnswer"
+    assert heard == [] and await asking == "RequestTimeout"
     await asyncio.sleep(2)
-    assert await _ended(other.request(ASK, b"", {}, timeout=2), 5) == "NobodyThere"  # the server has closed it
+    assert await _ended(other.request(ASK, b"", {}, timeout=2), 5) == "NoResponders"  # the server has closed it
     bus.resume()
     resumed = now()
     await asyncio.sleep(1)
@@ -203,7 +203,7 @@ async def test_before_a_cut_is_noticed_everything_goes_into_the_void(broker: Mem
     bus = MemoryBus(broker)
     broker.cut(bus, notice=3.0)
     began = now()
-    assert await _ended(bus.last(SCOPE), 60) == "NoAnswer" and now() == began + 3
+    assert await _ended(bus.last(SCOPE), 60) == "RequestTimeout" and now() == began + 3
     assert await _ended(_append(bus, "a"), 60) == "BusUnavailable"
     broker.mend(bus)
     broker.cut(bus, notice=3.0)
@@ -222,7 +222,7 @@ async def test_who_is_cut_off_is_not_there_and_misses_what_is_said(broker: Memor
     await bus.subscribe(ASK, hear)
     broker.cut(bus)
     await other.publish(ASK, b"lost", {})
-    with pytest.raises(NobodyThere):
+    with pytest.raises(NoResponders):
         await other.request(ASK, b"", {}, timeout=1)
     broker.mend(bus)
     await other.publish(ASK, b"heard", {})
@@ -252,5 +252,5 @@ async def test_answers_come_late_twice_and_out_of_order(broker: MemoryBroker) ->
     await first
     assert order == [b"second", b"first"]
     for _ in range(2):  # too late, lost
-        with pytest.raises(NoAnswer):
+        with pytest.raises(RequestTimeout):
             await bus.request(ASK, b"", {}, timeout=5)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
+from actors.slot.actor import SlotActor
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import CONFIGURE_SLOT, REMOVE_SLOT, ConfigureSlot, RemoveSlot, SlotConfig
 from simulators.callers import EVERYTHING
@@ -70,7 +71,7 @@ def test_a_slot_is_not_given_the_phone_of_another_hosts_slot(tmp_path: Path) -> 
 def test_an_entry_of_the_settings_waits_while_another_hosts_slot_has_its_phone(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         b = host(world, "b")
-        waits = b.get("slot", "60")
+        waits = b.get(SlotActor, "60")
         assert waits is not None and waits.state is None
         assert "A slot of another host has this phone." in b.quarantined["slot", "60"]
         await remove(world, 1, "k1")
@@ -87,7 +88,7 @@ def test_a_slot_that_moved_to_another_host_is_let_go_at_once(tmp_path: Path) -> 
         assert b.life is not None
         world.crash(b.life)
         await asyncio.sleep(20.0)
-        assert host(world, "a").get("slot", "1") is None and host(world, "b").get("slot", "1") is not None
+        assert host(world, "a").get(SlotActor, "1") is None and host(world, "b").get(SlotActor, "1") is not None
         assert a.lives == 1
 
     in_world(tmp_path, story)

@@ -52,13 +52,13 @@ def test_where_the_clock_was_set_only_an_age_that_fits_the_note_names_a_call() -
 
 def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() -> None:
     first, second = (Take(call_id=id, user="op12", any_slot=False) for id in ("c_1", "c_2"))
-    live = machine.take(SLOT, Live(link=Link.ONLINE), first).state
+    live = machine.take(SLOT, Live(link=Link.ONLINE), first).memory
     assert live is not None and not machine.may_be_used(SLOT, live)
     with pytest.raises(Refusal) as refused:
         machine.take(SLOT, live, second)
     assert refused.value.code is ErrorCode.SLOT_BUSY
     with pytest.raises(Refusal):
         machine.restart(SLOT, live, "op12", NOW)
-    free = machine.observe(SLOT, live, Drop(call_id="c_1"), NOW).state
+    free = machine.observe(SLOT, live, Drop(call_id="c_1"), NOW).memory
     assert free is not None and machine.may_be_used(SLOT, free)
-    assert machine.take(SLOT, free, second).state is not None
+    assert machine.take(SLOT, free, second).memory is not None

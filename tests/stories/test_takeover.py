@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.runtime import actor
+from actors.runtime import answers
 from actors.runtime.bus import Fenced, Recorded
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
@@ -143,10 +143,10 @@ def test_a_line_that_can_no_longer_be_read_sees_its_call_to_the_end_and_begins_n
         await asyncio.sleep(5.0)
         started = await say("one", *start)
         await asyncio.sleep(2.0)
-        host = next(life.host for life in world.lives if life.host is not None and life.host.get(*line) is not None)
+        host = next(life.host for life in world.lives if life.host is not None and life.host.find(*line) is not None)
         subject = f"ottb.v1.evt.{line[0]}.{line[1]}.configured"
         world.broker.write(subject, b"{nonsense", {"Nats-Msg-Id": "bad"}, scope="x", expect=0)
-        readable = host.get(*line)
+        readable = host.find(*line)
         assert readable is not None
         host.crashed(readable, Fenced("by the bad entry"))
         await asyncio.sleep(2.0)
@@ -154,7 +154,7 @@ def test_a_line_that_can_no_longer_be_read_sees_its_call_to_the_end_and_begins_n
         if cancelled:
             await say("three", END_CALL, EndCall(call_id=started.call_id))
         await asyncio.sleep(90.0)
-        seen += [line in host.quarantined, host.get(*line)]
+        seen += [line in host.quarantined, host.find(*line)]
         await world.stop()
         return world, seen
 
@@ -168,7 +168,7 @@ def test_a_line_that_can_no_longer_be_read_sees_its_call_to_the_end_and_begins_n
 
 
 def test_a_shell_command_is_run_once_however_late_it_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actor, "REMEMBERED_ANSWERS", 2)
+    monkeypatch.setattr(answers, "REMEMBERED_ANSWERS", 2)
 
     async def main() -> tuple[list[Any], dict[tuple[str, str], int]]:
         loop = asyncio.get_running_loop()
@@ -193,7 +193,7 @@ def test_a_shell_command_is_run_once_however_late_it_is_repeated(monkeypatch: py
 
 
 def test_a_look_for_a_forgotten_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actor, "REMEMBERED_ANSWERS", 2)
+    monkeypatch.setattr(answers, "REMEMBERED_ANSWERS", 2)
     read: list[str] = []
 
     async def main() -> tuple[list[Any], float, float]:

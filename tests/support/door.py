@@ -11,7 +11,7 @@ import socketio
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.context import Context
-from actors.runtime.service import Service
+from actors.runtime.service import Service, serve
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
@@ -133,7 +133,8 @@ async def serving(
     """Actors that answer these lines, and a POINT."""
     point = Point(users or {USER: EVERYTHING})
     served = {IDENTIFY: point.identify, TOKEN_USED: point.used, **handlers}
-    service = Service(bus=MemoryBus(broker), queue="test", handlers=served)
+    lines = [serve(rpc, handler) for rpc, handler in served.items()]
+    service = Service(bus=MemoryBus(broker), queue="test", handlers=lines)
     await service.start()
     yield point
     await service.stop()

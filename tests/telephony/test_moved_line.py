@@ -61,7 +61,7 @@ def test_a_hang_up_waits_for_a_regained_lease_to_be_verified() -> None:
         host = next(machine.life.host for machine in world.machines if machine.id == "a" and machine.life is not None)
         assert host is not None
         await asyncio.sleep(2.0)
-        slot = host.get("slot", str(OURS))
+        slot = host.get(SlotActor, str(OURS))
         assert isinstance(slot, SlotActor) and slot.live.up
         host._verifying += 1
         began = world.now

@@ -49,7 +49,7 @@ class World:
         self.record(Over(call_id=call_id, at=at(self.now).at, seq=int(self.now * 10) + 1))
 
     def _take(self, decision: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        self.live = decision.state or self.live
+        self.live = decision.memory or self.live
         for event in decision.events:
             self.trunk = machine.evolve(self.trunk, event)
         return decision.events, decision.effects
@@ -93,7 +93,7 @@ def test_failures_count_in_a_row_and_for_five_minutes() -> None:
         world.book("c_6")
     assert (refused.value.details or {})["rule"] == "trunk_down"
     world.now += 301
-    world.tell(machine.Elapsed(name=machine.JUDGE))
+    world.tell(machine.TimerFired(name=machine.JUDGE))
     assert world.state == (TrunkState.OK, None)
 
 
@@ -188,7 +188,7 @@ def test_a_call_that_ended_without_the_pbx_holds_its_channel_until_the_pbx_has_e
     assert EndOnPbx(call_id="c_1") in effects
     with pytest.raises(Refusal):
         world.book("c_2")
-    assert EndOnPbx(call_id="c_1") in world.tell(machine.Elapsed(name=machine.JUDGE))[1]  # asked until it is done
+    assert EndOnPbx(call_id="c_1") in world.tell(machine.TimerFired(name=machine.JUDGE))[1]  # asked until it is done
     world.tell(EndedOnPbx(call_id="c_1"))
     world.book("c_2")
 
