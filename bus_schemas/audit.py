@@ -8,11 +8,11 @@ from bus_schemas.contract import Rpc, Topic
 from bus_schemas.fields import Utc
 from bus_schemas.permissions import Action
 
-UNKNOWN = "UNKNOWN"  # the result of a deed whose door did not live to say it
+UNKNOWN = "UNKNOWN"  # the result of an action whose door did not live to say it
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One deed, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`: OK,
+    """One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`: OK,
     the error code, or UNKNOWN when the door died before it could say."""
 
     at: Utc
@@ -97,11 +97,11 @@ class AuditRecorded(Struct, frozen=True, kw_only=True):
 
 # fmt: off
 RECORD_AUDIT = Rpc("ottb.v1.cmd.audit.record", RecordAudit, Audited,           frozenset(),
-                   summary="Put a deed on the audit")
+                   summary="Put an action on the audit")
 INTEND_AUDIT = Rpc("ottb.v1.cmd.audit.intend", IntendAudit, Intended,          frozenset(),
-                   summary="Announce a deed; every host hears it, and nobody waits for the answer")
+                   summary="Announce an action; every host hears it, and nobody waits for the answer")
 LIST_AUDIT   = Rpc("ottb.v1.qry.audit.list",   ListAudit,   list[AuditRecord], frozenset(),
                    summary="Who did what", permission=Action.AUDIT_VIEW)
 
-AUDIT_RECORDED = Topic("ottb.v1.evt.audit.chain.recorded", AuditRecorded, "Deeds were put on the audit")
+AUDIT_RECORDED = Topic("ottb.v1.evt.audit.chain.recorded", AuditRecorded, "Actions were put on the audit")
 # fmt: on

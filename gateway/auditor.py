@@ -1,6 +1,6 @@
 """The audit at the doors: who did what, on what, with which result. One place for HTTP and the bus alike.
 
-Nobody is told that something was done before it is on the audit. The audit hears of a deed before the actors do, so
+Nobody is told that something was done before it is on the audit. The audit hears of an action before the actors do, so
 that it is on record also when this gateway dies in between; nobody waits for that. Requests of nobody (no token, a bad
 one, a login that must wait) change nothing and are not on it: a stranger could fill the disk. They are in the log and
 in the figures.
@@ -46,7 +46,7 @@ NOT_WRITTEN = Refusal(
 
 
 class Auditor:
-    """Puts deeds on the audit."""
+    """Puts actions on the audit."""
 
     def __init__(self, *, bus: Bus, clock: Clock, ids: Ids) -> None:
         self._bus = bus
@@ -80,12 +80,12 @@ class Auditor:
             request[INTENT] = await self.announce(self._entry(route, request, UNKNOWN, b""))
 
     async def announce(self, entry: AuditEntry) -> str:
-        """Tell the audit of a deed before it is done, in the order of this connection, and return the intent's id."""
+        """Tell the audit of an action before it is done, in the order of this connection, and return the intent's id."""
         intent = self._ids.new()
         data = msgspec.json.encode(IntendAudit(intent=intent, entry=entry))
         try:
             await self._bus.publish(INTEND_AUDIT.subject, data, Context(command_id=intent).headers())
-        except BusError as error:  # then the deed will not get through either
+        except BusError as error:  # then the action will not get through either
             log.info("intent not announced", error=repr(error))
         return intent
 
@@ -147,7 +147,7 @@ class Auditor:
 
 
 def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str | int]:
-    """What a deed was about: the fields that the contract line names, of the reply or of the request."""
+    """What an action was about: the fields that the contract line names, of the reply or of the request."""
     if not rpc.audit_fields:
         return {}
     answered: dict[str, Any] = {}

@@ -12,8 +12,8 @@ from bus_schemas.contract import ALWAYS_POSSIBLE
 from bus_schemas.errors import ErrorCode, Refused
 from bus_schemas.permissions import Access
 from gateway.errors import HTTP_STATUS
-from gateway.routes import Live, Route
-from gateway.surface import LIVE, ROUTES
+from gateway.routes import Room, Route
+from gateway.surface import ROOMS, ROUTES
 
 TITLE = "OTTB"
 VERSION = "1.0.0"
@@ -127,7 +127,7 @@ def _responses(route: Route) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The events: on NATS for other systems, and as Socket.IO clients hear them."""
-    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in LIVE]))
+    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in ROOMS]))
     _, components = msgspec.json.schema_components(types, ref_template=REF)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
@@ -142,7 +142,7 @@ def asyncapi() -> dict[str, Any]:
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         }
         operations[f"hear{name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
-    for row in LIVE:
+    for row in ROOMS:
         key = row.event.replace(".", "_")
         channels[key] = {
             "address": row.event,
@@ -155,7 +155,7 @@ def asyncapi() -> dict[str, Any]:
         topic.event.__name__: {"payload": {"$ref": REF.format(name=topic.event.__name__)}, "contentType": JSON}
         for topic in TOPICS
     }
-    for row in LIVE:
+    for row in ROOMS:
         messages[row.event.replace(".", "_")] = {"payload": _live_payload(row), "contentType": JSON}
     return {
         "asyncapi": "3.0.0",
@@ -171,7 +171,7 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def _live_payload(row: Live) -> dict[str, Any]:
+def _live_payload(row: Room) -> dict[str, Any]:
     data = {"$ref": REF.format(name=row.update.__name__)}
     properties = {"event": {"const": row.event}, "data": data, "seq": {"type": "integer"}}
     return {"type": "object", "properties": properties, "required": ["event", "data", "seq"]}
@@ -181,7 +181,7 @@ def types() -> dict[str, Any]:
     """All that a typed client needs, in one OpenAPI document: the routes, the bus events, and `LiveEvents`, the payload
     of each Socket.IO event by its name. `make types` turns it into TypeScript."""
     document, events = openapi(), asyncapi()["components"]
-    live = {row.event: _live_payload(row) for row in LIVE}
+    live = {row.event: _live_payload(row) for row in ROOMS}
     named = {"LiveEvents": {"type": "object", "properties": live, "required": list(live)}}
     document["components"]["schemas"] |= events["schemas"] | named
     return document

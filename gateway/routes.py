@@ -49,7 +49,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Live:
+class Room:
     """What Socket.IO clients hear of a kind, in its room. `topics`: the events that say something of it, of whatever
     kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing."""
 

@@ -1,1 +1,1 @@
-"""The audit: deeds in a chain that shows every later change."""
+"""The audit: actions in a chain that shows every later change."""

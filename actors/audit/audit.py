@@ -1,11 +1,11 @@
-"""The audit's shell: takes deeds from every door and writes those that wait together as one record of the chain.
+"""The audit's shell: takes actions from every door and writes those that wait together as one record of the chain.
 
 Any host may write. The journal refuses a record that does not follow the newest one, so there is one chain, whoever
 writes. An answer that was lost is refused as not done: its repeat stands in the chain a second time, with the same
-request id, which is better than not at all. An entry of the chain that nobody can read refuses no later deed: the
+request id, which is better than not at all. An entry of the chain that nobody can read refuses no later action: the
 chain goes on from the newest readable record, and `ottb audit` names the entry, as `problems()` does.
 
-Doors announce deeds before they are done. Every host hears that and keeps it in memory; what gets no outcome in time,
+Doors announce actions before they are done. Every host hears that and keeps it in memory; what gets no outcome in time,
 on any host, is written with the result UNKNOWN: its door has died.
 """
 
@@ -142,7 +142,7 @@ class Audit:
             _refuse([self._queue.get_nowait()], _not_written())
 
     async def record(self, entry: AuditEntry, intent: str = "") -> int:
-        """Put a deed on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or the
+        """Put an action on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or the
         journal is not there), INVALID_PARAMS (too long)."""
         if len(msgspec.json.encode(entry)) > LARGEST:
             raise Refusal(ErrorCode.INVALID_PARAMS, f"An audit entry has at most {LARGEST} bytes.")
@@ -184,7 +184,7 @@ class Audit:
             try:
                 await self._complete(GRACE)
             except Exception:
-                log.exception("deeds without an outcome not looked through")
+                log.exception("actions without an outcome not looked through")
 
     async def _complete(self, grace: float) -> None:
         """Write what has had no outcome for `grace` seconds as UNKNOWN. What cannot be written now stays."""
@@ -194,7 +194,7 @@ class Audit:
         try:
             await self._read_on(min(self._open[intent].after for intent in due))
         except BusError as error:
-            log.warning("deeds without an outcome not written yet", open=len(self._open), error=repr(error))
+            log.warning("actions without an outcome not written yet", open=len(self._open), error=repr(error))
             return
         for start in range(0, len(due), GROUP):
             await asyncio.gather(*(self._give_up(intent) for intent in due[start : start + GROUP]))
@@ -203,7 +203,7 @@ class Audit:
         """Write one intent as UNKNOWN, unless another host has settled it."""
         if (open := self._open.get(intent)) is None:
             return
-        log.warning("a deed without an outcome", entry=msgspec.to_builtins(open.entry))
+        log.warning("an action without an outcome", entry=msgspec.to_builtins(open.entry))
         try:
             await self.record(open.entry, intent)
         except Refusal as refusal:

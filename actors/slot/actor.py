@@ -30,7 +30,7 @@ from actors.slot.machine import (
 )
 from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
-from actors.slot.record import Live, Slot
+from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import CallCounts
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
@@ -65,12 +65,12 @@ NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, the phone cannot act on it later
 MAX_OUTPUT = 64 * 1024  # bytes of a shell command's output that are kept
 
-NOTHING_YET = Live()  # one for all: ten thousand idle slots know the same
+NOTHING_YET = SlotMemory()  # one for all: ten thousand idle slots know the same
 
 MakePhone = Callable[[SlotConfig], Phone]
 
 
-class SlotActor(LineActor[Slot, SlotEvent, Live, SlotReport]):
+class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     """One numbered place with its phone."""
 
     kind: ClassVar[str] = "slot"
@@ -164,7 +164,7 @@ class SlotActor(LineActor[Slot, SlotEvent, Live, SlotReport]):
     def resume(self, now: Moment) -> SlotDecision:
         return machine.resume(self.state, now)
 
-    def remember(self, memory: Live) -> None:
+    def remember(self, memory: SlotMemory) -> None:
         slot, before = self.state, self.live
         foreign = slot is not None and record.external(slot, memory) != record.external(slot, before)
         news = memory.health is not before.health or foreign

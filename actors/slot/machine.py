@@ -1,8 +1,8 @@
 """A slot as values: when it may be used, and what follows from its phone's reports.
 
 Whether a slot is busy follows from the calls on record for it; how its phone can be reached is on record too, for those
-who listen, but a new owner never believes it: a slot starts UNKNOWN and asks the phone. `Live` is what this owner knows
-besides: the starts under way, and what the phone said; it is not on record and starts empty.
+who listen, but a new owner never believes it: a slot starts UNKNOWN and asks the phone. `SlotMemory` is what this
+owner knows besides: the starts under way, and what the phone said; it is not on record and starts empty.
 """
 
 import re
@@ -15,7 +15,7 @@ from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.slot.phone import HealthRead
-from actors.slot.record import FROM_FILE, Live, Slot, holder, place_of
+from actors.slot.record import FROM_FILE, Slot, SlotMemory, holder, place_of
 from actors.telephony.line import (
     AdoptCall,
     Began,
@@ -160,18 +160,18 @@ LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
 SlotReport = LinkChanged | CallSeen | HealthRead | Looked | TimerFired | CommandDone | Began | Over | LineOrder
 
 
-SlotDecision = Decision[SlotEvent, Live]
+SlotDecision = Decision[SlotEvent, SlotMemory]
 
 
 # --- decide -----------------------------------------------------------------------------------------------------
 
 
-def may_be_used(slot: Slot | None, live: Live) -> bool:
+def may_be_used(slot: Slot | None, live: SlotMemory) -> bool:
     """Whether a call could start here now."""
     return slot is not None and _hindrance(slot, live) is None
 
 
-def _hindrance(slot: Slot, live: Live) -> Refusal | None:
+def _hindrance(slot: Slot, live: SlotMemory) -> Refusal | None:
     if slot.removed:
         return Refusal(ErrorCode.NOT_FOUND, "No such slot.")
     if holder(slot, live) is not None:
@@ -191,7 +191,7 @@ def _hindrance(slot: Slot, live: Live) -> Refusal | None:
     return None
 
 
-def take(slot: Slot, live: Live, order: Take) -> SlotDecision:
+def take(slot: Slot, live: SlotMemory, order: Take) -> SlotDecision:
     """Hold the slot for a call, or say why not. Nothing is written: the call's attempt is the record of it."""
     owner = slot.config.user
     if owner is not None and owner != order.user and not order.any_slot:
@@ -202,14 +202,14 @@ def take(slot: Slot, live: Live, order: Take) -> SlotDecision:
     return Decision(memory=replace(live, held=held, ours=None), effects=(CancelTimer(name=LOOK_AGAIN),))
 
 
-def restart(slot: Slot, live: Live, by: str, now: Moment) -> SlotDecision:
+def restart(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     """Begin afresh with the same phone."""
     _must_be_free(slot, live)
     event = SlotRestarting(slot=slot.config.id, at=now.at, status=SlotStatus.RESTARTING, by=by)
     return Decision(events=(event,), effects=(Reconnect(), SetTimer(name=RESTARTED, seconds=RESTART_LIMIT)))
 
 
-def reboot(slot: Slot, live: Live, by: str, now: Moment) -> SlotDecision:
+def reboot(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     """Restart the phone itself."""
     _must_be_free(slot, live)
     _must_be_online(slot)
@@ -233,7 +233,7 @@ def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: 
     return Decision(events=(event,), effects=(run,))
 
 
-def configure(slot: Slot | None, live: Live, config: SlotConfig, by: str, now: Moment) -> SlotDecision:
+def configure(slot: Slot | None, live: SlotMemory, config: SlotConfig, by: str, now: Moment) -> SlotDecision:
     """Create the slot, or change where its phone is and whom it serves."""
     if slot is not None and not slot.removed:
         if slot.config == config and (by != FROM_FILE or slot.from_file == config):
@@ -245,7 +245,7 @@ def configure(slot: Slot | None, live: Live, config: SlotConfig, by: str, now: M
     return Decision(events=(event,), effects=(UsePhone(config=config),))
 
 
-def remove(slot: Slot, live: Live, by: str, now: Moment) -> SlotDecision:
+def remove(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     """Take the slot out of service. Its history stays."""
     _must_be_free(slot, live)
     return Decision(events=(SlotRemoved(slot=slot.config.id, at=now.at, by=by),))
@@ -266,7 +266,7 @@ def resume(slot: Slot | None, now: Moment) -> SlotDecision:
     return Decision(events=lost, effects=(*adopt, UsePhone(config=slot.config)))
 
 
-def _must_be_free(slot: Slot, live: Live) -> None:
+def _must_be_free(slot: Slot, live: SlotMemory) -> None:
     if (held := holder(slot, live)) is not None:
         raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot.config.id, call_id=held.id)
 
@@ -281,7 +281,7 @@ def _must_be_online(slot: Slot) -> None:
 # --- observe ----------------------------------------------------------------------------------------------------
 
 
-def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> SlotDecision:
+def observe(slot: Slot | None, live: SlotMemory, report: SlotReport, now: Moment) -> SlotDecision:
     """What follows from a report."""
     if slot is None or slot.removed:
         return Decision()
@@ -304,14 +304,14 @@ def observe(slot: Slot | None, live: Live, report: SlotReport, now: Moment) -> S
             return _ordered(slot, live, report, now)
 
 
-def _on_record(live: Live, event: Began | Over) -> SlotDecision:
+def _on_record(live: SlotMemory, event: Began | Over) -> SlotDecision:
     """The record says now what this owner kept in mind."""
     call_id = event.holder.id if isinstance(event, Began) else event.call_id
     ours = live.ours if isinstance(event, Began) else None
     return Decision(memory=replace(live, held=let_go(live.held, call_id), ours=ours))
 
 
-def _ordered(slot: Slot, live: Live, order: LineOrder, now: Moment) -> SlotDecision:
+def _ordered(slot: Slot, live: SlotMemory, order: LineOrder, now: Moment) -> SlotDecision:
     """What a call asks of its slot. Asking, ending and letting go are for everybody; dialling for who holds it."""
     holding = order.call_id in holders(slot.calls, live.held)
     match order:
@@ -335,7 +335,7 @@ def _ordered(slot: Slot, live: Live, order: LineOrder, now: Moment) -> SlotDecis
     return Decision()
 
 
-def _link_changed(slot: Slot, live: Live, report: LinkChanged, now: Moment) -> SlotDecision:
+def _link_changed(slot: Slot, live: SlotMemory, report: LinkChanged, now: Moment) -> SlotDecision:
     live = replace(live, link=report.link)
     to_call = _to_calls(slot, live, report)
     if report.link is Link.ONLINE:  # ONLINE for others only when the phone has been asked
@@ -355,7 +355,7 @@ def _linked(slot: Slot, status: SlotStatus, detail: str, now: Moment) -> tuple[S
     return (SlotLinked(slot=slot.config.id, at=now.at, status=status, detail=detail),)
 
 
-def _call_seen(slot: Slot, live: Live, seen: CallSeen, now: Moment) -> SlotDecision:
+def _call_seen(slot: Slot, live: SlotMemory, seen: CallSeen, now: Moment) -> SlotDecision:
     known = live.ref if live.ref is not None and not newer(seen.ref, live.ref) else seen.ref
     up = {ref: incoming for ref, incoming in live.up.items() if ref != seen.ref}
     if seen.phase is not CallPhase.DISCONNECTED:
@@ -363,7 +363,7 @@ def _call_seen(slot: Slot, live: Live, seen: CallSeen, now: Moment) -> SlotDecis
     return Decision(memory=replace(live, ref=known, up=up, told=now.mono), effects=_to_calls(slot, live, seen))
 
 
-def _looked(slot: Slot, live: Live, looked: Looked, now: Moment) -> SlotDecision:
+def _looked(slot: Slot, live: SlotMemory, looked: Looked, now: Moment) -> SlotDecision:
     """A look answers its call whatever became of it; the slot itself believes it, unless the phone has told since. A
     call of ours that is over on record, since the phone was out of reach, and still up has nobody else to end it."""
     to_call = _to_calls(slot, live, looked) if looked.call_id is None else (
@@ -412,7 +412,7 @@ def _newest(look: Look, known: str | None) -> str | None:
     return known
 
 
-def _timer_fired(slot: Slot, live: Live, timer: TimerFired, now: Moment) -> SlotDecision:
+def _timer_fired(slot: Slot, live: SlotMemory, timer: TimerFired, now: Moment) -> SlotDecision:
     if timer.name == LOOK_AGAIN and live.link is Link.ONLINE:
         return Decision(effects=(LookAtPhone(why="link"),))
     if timer.name in (RESTARTED, REBOOTED) and slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING):
@@ -437,5 +437,5 @@ def _command_done(slot: Slot, done: CommandDone, now: Moment) -> SlotDecision:
     return Decision(events=(event,))
 
 
-def _to_calls(slot: Slot, live: Live, report: CallSeen | LinkChanged | Looked) -> tuple[Effect, ...]:
+def _to_calls(slot: Slot, live: SlotMemory, report: CallSeen | LinkChanged | Looked) -> tuple[Effect, ...]:
     return tuple(Tell(kind="call", id=id, report=report) for id in holders(slot.calls, live.held))

@@ -47,7 +47,7 @@ class Slot(LineState, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()
 
 
-class Live(Struct, frozen=True, kw_only=True):
+class SlotMemory(Struct, frozen=True, kw_only=True):
     """What this owner knows. `held`: starts under way. `up`: every call on the phone, by its name there, and `ours`:
     the name of the one that is ours; `ref`: the newest call it knows. `told`: when it last told of a call. `unsure`:
     since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic."""
@@ -62,12 +62,12 @@ class Live(Struct, frozen=True, kw_only=True):
     unsure: float | None = None
 
 
-def holder(slot: Slot, live: Live) -> Holder | None:
+def holder(slot: Slot, live: SlotMemory) -> Holder | None:
     """Who holds the slot's phone now."""
     return next(iter(holders(slot.calls, live.held).values()), None)
 
 
-def external(slot: Slot, live: Live) -> bool:
+def external(slot: Slot, live: SlotMemory) -> bool:
     """Whether the phone is in a call that is not ours. While ours has no name there yet, one that goes out may be
     it."""
     others = {ref: incoming for ref, incoming in live.up.items() if ref != live.ours}

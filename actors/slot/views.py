@@ -2,11 +2,11 @@
 
 from actors.runtime.clock import Moment
 from actors.slot.phone import Health
-from actors.slot.record import Live, Slot, external, holder
+from actors.slot.record import Slot, SlotMemory, external, holder
 from bus_schemas.slot import Metrics, Network, SlotDetails, SlotTelemetry
 
 
-def details(slot: Slot, live: Live) -> SlotDetails:
+def details(slot: Slot, live: SlotMemory) -> SlotDetails:
     """The slot in the documented shape."""
     health, held = live.health, holder(slot, live)
     return SlotDetails(
@@ -29,7 +29,7 @@ def details(slot: Slot, live: Live) -> SlotDetails:
     )
 
 
-def telemetry(slot: Slot, live: Live, now: Moment) -> SlotTelemetry:
+def telemetry(slot: Slot, live: SlotMemory, now: Moment) -> SlotTelemetry:
     """The last figures, for whoever listens."""
     return SlotTelemetry(
         slot=slot.config.id,

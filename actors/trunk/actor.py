@@ -23,7 +23,6 @@ from actors.trunk.machine import (
     ConfigureTrunk,
     EndedOnPbx,
     EndOnPbx,
-    Live,
     LookOnPbx,
     NotPlaced,
     RemoveTrunk,
@@ -31,6 +30,7 @@ from actors.trunk.machine import (
     TakeChannel,
     Trunk,
     TrunkDecision,
+    TrunkMemory,
     TrunkReport,
     UsePbx,
 )
@@ -56,7 +56,7 @@ TELEMETRY_PAUSE = 2.0  # seconds
 DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, it cannot be under way longer
 
 
-class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
+class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     """One SIP trunk. `over`: is told the slot and the id of each call of it that is over on record."""
 
     kind: ClassVar[str] = "trunk"
@@ -72,7 +72,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
     ) -> None:
         super().__init__(id=id, host=host, counts=counts)
         self._over_on_slot = over
-        self.live = Live()
+        self.live = TrunkMemory()
         self._pbxs = pbxs
         self._telling = False
 
@@ -136,7 +136,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, Live, TrunkReport]):
     def resume(self, now: Moment) -> TrunkDecision:
         return machine.resume(self.state)
 
-    def remember(self, memory: Live) -> None:
+    def remember(self, memory: TrunkMemory) -> None:
         self.live = memory
 
     def recorded(self, event: TrunkEvent) -> None:

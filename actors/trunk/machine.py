@@ -52,7 +52,7 @@ class Trunk(LineState, frozen=True, kw_only=True):
     removed: bool = False
 
 
-class Live(Struct, frozen=True, kw_only=True):
+class TrunkMemory(Struct, frozen=True, kw_only=True):
     """What is known now and on no record. `held`: starts under way. `failures`: seconds of the monotonic clock, oldest
     first. `over`: calls that are over on record, while the PBX may still be in them and could not be asked."""
 
@@ -68,7 +68,7 @@ class Live(Struct, frozen=True, kw_only=True):
     over: frozenset[str] = frozenset()
 
 
-TrunkDecision = Decision[TrunkEvent, Live]
+TrunkDecision = Decision[TrunkEvent, TrunkMemory]
 
 
 class ChannelTaken(Struct, frozen=True, kw_only=True):
@@ -135,20 +135,20 @@ TrunkReport = PbxReport | TimerFired | NotPlaced | EndedOnPbx | Began | Over | L
 # --- health -----------------------------------------------------------------------------------------------------
 
 
-def failures_now(live: Live, now: float) -> tuple[float, ...]:
+def failures_now(live: TrunkMemory, now: float) -> tuple[float, ...]:
     return tuple(failure for failure in live.failures if failure > now - FAILED_FOR)
 
 
-def carried(trunk: Trunk, live: Live) -> Mapping[str, Holder]:
+def carried(trunk: Trunk, live: TrunkMemory) -> Mapping[str, Holder]:
     """The calls that hold a channel, those included that only the PBX may still be in."""
     return holders(trunk.calls, live.held)
 
 
-def _channels(trunk: Trunk, live: Live) -> int:
+def _channels(trunk: Trunk, live: TrunkMemory) -> int:
     return len(carried(trunk, live).keys() | live.over)
 
 
-def judge(trunk: Trunk, live: Live, now: float) -> tuple[TrunkState, str | None]:
+def judge(trunk: Trunk, live: TrunkMemory, now: float) -> tuple[TrunkState, str | None]:
     """The state by the rules above, and which rule."""
     config, failed = trunk.config, len(failures_now(live, now))
     if not live.up:
@@ -168,7 +168,7 @@ def judge(trunk: Trunk, live: Live, now: float) -> tuple[TrunkState, str | None]
     return TrunkState.OK, None
 
 
-def view(trunk: Trunk, live: Live, now: float) -> TrunkView:
+def view(trunk: Trunk, live: TrunkMemory, now: float) -> TrunkView:
     """The trunk in the documented shape."""
     state, reason = judge(trunk, live, now)
     return TrunkView(
@@ -187,7 +187,7 @@ def view(trunk: Trunk, live: Live, now: float) -> TrunkView:
     )
 
 
-def _judged(trunk: Trunk, live: Live, now: Moment) -> tuple[TrunkChanged, ...]:
+def _judged(trunk: Trunk, live: TrunkMemory, now: Moment) -> tuple[TrunkChanged, ...]:
     """The event that says how the trunk is now, if that is news."""
     state, reason = judge(trunk, live, now.mono)
     failed = len(failures_now(live, now.mono))
@@ -199,7 +199,7 @@ def _judged(trunk: Trunk, live: Live, now: Moment) -> tuple[TrunkChanged, ...]:
 # --- decide -----------------------------------------------------------------------------------------------------
 
 
-def configure(trunk: Trunk | None, live: Live, config: TrunkConfig, now: Moment) -> TrunkDecision:
+def configure(trunk: Trunk | None, live: TrunkMemory, config: TrunkConfig, now: Moment) -> TrunkDecision:
     """Make or change a trunk. A trunk that is as wanted stays so; its PBX and endpoint stay while it carries calls."""
     if trunk is not None and not trunk.removed:
         if trunk.config == config:
@@ -211,18 +211,18 @@ def configure(trunk: Trunk | None, live: Live, config: TrunkConfig, now: Moment)
     return Decision(events=(event,), effects=(UsePbx(), judging))
 
 
-def remove(trunk: Trunk, live: Live, now: Moment) -> TrunkDecision:
+def remove(trunk: Trunk, live: TrunkMemory, now: Moment) -> TrunkDecision:
     """Take a trunk out of service. Refused while it carries calls."""
     _must_be_free(trunk, live)
     return Decision(events=(TrunkRemoved(trunk=trunk.config.name, at=now.at),))
 
 
-def _must_be_free(trunk: Trunk, live: Live) -> None:
+def _must_be_free(trunk: Trunk, live: TrunkMemory) -> None:
     if _channels(trunk, live):
         raise Refusal(ErrorCode.CONFLICT, "The trunk carries calls.", trunk=trunk.config.name)
 
 
-def take(trunk: Trunk, live: Live, order: TakeChannel, now: Moment) -> TrunkDecision:
+def take(trunk: Trunk, live: TrunkMemory, order: TakeChannel, now: Moment) -> TrunkDecision:
     """Hold a channel. Refuses where the trunk is down or full. Nothing is written: the attempt is the record of it."""
     config = trunk.config
     state, reason = judge(trunk, live, now.mono)
@@ -249,7 +249,7 @@ def resume(trunk: Trunk | None) -> TrunkDecision:
 # --- observe ----------------------------------------------------------------------------------------------------
 
 
-def observe(trunk: Trunk | None, live: Live, report: TrunkReport, now: Moment) -> TrunkDecision:
+def observe(trunk: Trunk | None, live: TrunkMemory, report: TrunkReport, now: Moment) -> TrunkDecision:
     """What follows from a report."""
     if trunk is None or trunk.removed:
         return Decision()
@@ -260,10 +260,10 @@ def observe(trunk: Trunk | None, live: Live, report: TrunkReport, now: Moment) -
     return Decision(memory=live, events=(*events, *_judged(after, live, now)), effects=effects)
 
 
-Observed = tuple[Live, tuple[TrunkEvent, ...], tuple[Effect, ...]]
+Observed = tuple[TrunkMemory, tuple[TrunkEvent, ...], tuple[Effect, ...]]
 
 
-def _observed(trunk: Trunk, live: Live, report: TrunkReport, now: Moment) -> Observed:
+def _observed(trunk: Trunk, live: TrunkMemory, report: TrunkReport, now: Moment) -> Observed:
     match report:
         case PbxLink():
             return _link(trunk, live, report, now)
@@ -294,7 +294,7 @@ def _observed(trunk: Trunk, live: Live, report: TrunkReport, now: Moment) -> Obs
             return _ordered(trunk, live, report, now)
 
 
-def _link(trunk: Trunk, live: Live, link: PbxLink, now: Moment) -> Observed:
+def _link(trunk: Trunk, live: TrunkMemory, link: PbxLink, now: Moment) -> Observed:
     """After a gap nothing is known: every call is asked for by itself, and what is up there and over on record ends."""
     known = carried(trunk, live)
     if not link.up:
@@ -311,7 +311,7 @@ def _link(trunk: Trunk, live: Live, link: PbxLink, now: Moment) -> Observed:
     return replace(live, up=True, detail="", last_check=now.at), (), tuple(effects)
 
 
-def _call_seen(trunk: Trunk, live: Live, seen: CallSeen, now: Moment) -> Observed:
+def _call_seen(trunk: Trunk, live: TrunkMemory, seen: CallSeen, now: Moment) -> Observed:
     if seen.ref not in carried(trunk, live):  # of another host on the same PBX, or over already
         return live, (), (_to_call(seen.ref, seen),)
     if seen.phase is CallPhase.DISCONNECTED:
@@ -330,11 +330,11 @@ def _call_seen(trunk: Trunk, live: Live, seen: CallSeen, now: Moment) -> Observe
     return live, (), (_to_call(seen.ref, seen),)
 
 
-def _failed(live: Live, now: Moment) -> Live:
+def _failed(live: TrunkMemory, now: Moment) -> TrunkMemory:
     return replace(live, failures=(*failures_now(live, now.mono), now.mono)[-2 * FAILED_DOWN :])
 
 
-def _ordered(trunk: Trunk, live: Live, order: LineOrder, now: Moment) -> Observed:
+def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> Observed:
     """What a call asks of its trunk. Asking and ending are for everybody; dialling for who holds a channel."""
     call_id = order.call_id
     holding = call_id in carried(trunk, live)

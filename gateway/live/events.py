@@ -10,14 +10,14 @@ from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.kinds import Kind, owners_in
 from gateway.auth import Caller
 from gateway.metrics import Metrics
-from gateway.routes import Live
-from gateway.surface import LIVE
+from gateway.routes import Room
+from gateway.surface import ROOMS
 
 log = structlog.get_logger()
 
-ROWS: dict[Topic[Struct], list[Live]] = {}
+ROWS: dict[Topic[Struct], list[Room]] = {}
 SOURCES: dict[str, set[str]] = {}  # what of the journal a room is filled from
-for row in LIVE:
+for row in ROOMS:
     for topic in row.topics:
         ROWS.setdefault(topic, []).append(row)
     others = {topic.pattern for topic in row.topics if topic.kept and topic.kind != row.kind.name}
@@ -70,7 +70,7 @@ def presented(topic: Topic[Struct], event: Struct, headers: Headers, seq: int) -
     return found
 
 
-def _encode(row: Live, update: Struct, seq: int) -> str:
+def _encode(row: Room, update: Struct, seq: int) -> str:
     """The text of a Socket.IO packet (protocol 5: the packet's type, then the event's name and arguments as JSON)."""
     payload = {"event": row.event, "data": update, "seq": seq}
     return f"{EVENT}{json.encode((row.event, payload)).decode()}"

@@ -26,7 +26,7 @@ from gateway.live.events import SOURCES, LiveEvent, RoomEvent, presented, room_e
 from gateway.live.history import replay_all
 from gateway.live.transports import TextOnly, Transports
 from gateway.metrics import Metrics
-from gateway.surface import LIVE
+from gateway.surface import ROOMS
 
 log = structlog.get_logger()
 
@@ -41,8 +41,8 @@ REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 AWAY = Refusal(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
 BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
 
-PERMISSION = {row.kind.room: row.kind.view for row in LIVE}
-TELEMETRY = tuple(dict.fromkeys(topic for row in LIVE for topic in row.topics if not topic.kept))
+PERMISSION = {row.kind.room: row.kind.view for row in ROOMS}
+TELEMETRY = tuple(dict.fromkeys(topic for row in ROOMS for topic in row.topics if not topic.kept))
 
 
 class LiveClient(Struct):

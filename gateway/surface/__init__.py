@@ -1,10 +1,10 @@
 """The whole surface: every HTTP route and every live update, joined from the kinds."""
 
-from gateway.routes import Live, Part, Route
+from gateway.routes import Part, Room, Route
 from gateway.surface import audit, call, slot, trunk, user
 
 ROUTES: tuple[Route, ...] = (*user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES)
-LIVE: tuple[Live, ...] = (call.LIVE, slot.LIVE, trunk.LIVE)
+ROOMS: tuple[Room, ...] = (call.ROOM, slot.ROOM, trunk.ROOM)
 
 
 def routes_of(part: Part) -> tuple[Route, ...]:

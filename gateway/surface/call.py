@@ -29,7 +29,7 @@ from bus_schemas.call import (
     status_of,
 )
 from bus_schemas.fields import CallId, LineName, Utc
-from gateway.routes import Live, Part, Route, shared_fields
+from gateway.routes import Part, Room, Route, shared_fields
 
 P = Part
 
@@ -102,4 +102,4 @@ def present(event: Struct) -> CallUpdate:
     return CallUpdate(**fields, change=change, phase=phase, state=state, status=status_of(state))
 
 
-LIVE = Live(CALL, CallUpdate, (CALL_DIALING, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED), present)
+ROOM = Room(CALL, CallUpdate, (CALL_DIALING, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED), present)

@@ -40,7 +40,7 @@ from bus_schemas.slot import (
     SlotStatus,
     SlotTelemetry,
 )
-from gateway.routes import Live, Part, Route, shared_fields
+from gateway.routes import Part, Room, Route, shared_fields
 
 P = Part
 
@@ -117,7 +117,7 @@ def present(event: Struct) -> SlotUpdate | None:
     return SlotUpdate(**fields, id=fields["slot"], change=CHANGE[type(event)])
 
 
-LIVE = Live(
+ROOM = Room(
     SLOT,
     SlotUpdate,
     (

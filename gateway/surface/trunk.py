@@ -7,7 +7,7 @@ from msgspec import Struct
 from bus_schemas.call import GET_CDR, GET_RECORDING, LIST_CDRS
 from bus_schemas.fields import TrunkName, Utc
 from bus_schemas.trunk import DIAL_PBX, PBX_STATUS, TRUNK, TRUNK_CHANGED, TrunkState
-from gateway.routes import Live, Part, Route, shared_fields
+from gateway.routes import Part, Room, Route, shared_fields
 
 P = Part
 
@@ -39,4 +39,4 @@ def present(event: Struct) -> TrunkUpdate:
     return TrunkUpdate(**shared_fields(event, TrunkUpdate))
 
 
-LIVE = Live(TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present)
+ROOM = Room(TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present)

@@ -1,4 +1,4 @@
-"""The audit on a journal in memory: every deed once, one chain, whoever writes and whatever fails."""
+"""The audit on a journal in memory: every action once, one chain, whoever writes and whatever fails."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""No deed without its entry: a gateway that dies between the two, an audit that is away, and no entry twice."""
+"""No action without its entry: a gateway that dies between the two, an audit that is away, and no entry twice."""
 
 import asyncio
 import dataclasses

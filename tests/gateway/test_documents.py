@@ -12,7 +12,7 @@ from bus_schemas.permissions import BUILT_IN_ROLES, Access, Action, resolve
 from gateway.errors import HTTP_STATUS
 from gateway.openapi import asyncapi, openapi
 from gateway.routes import Part
-from gateway.surface import LIVE, ROUTES, routes_of
+from gateway.surface import ROOMS, ROUTES, routes_of
 
 DOCUMENT = openapi()
 
@@ -70,7 +70,7 @@ def test_every_event_is_in_the_document() -> None:
     document = asyncapi()
     addresses = {channel["address"] for channel in document["channels"].values()}
     assert {topic.subject for topic in TOPICS} <= addresses
-    assert {row.event for row in LIVE} <= addresses
+    assert {row.event for row in ROOMS} <= addresses
     assert document["asyncapi"].startswith("3.")
     for operation in document["operations"].values():
         assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
@@ -78,7 +78,7 @@ def test_every_event_is_in_the_document() -> None:
 
 def test_live_updates_are_documented_as_they_are_said() -> None:
     document = asyncapi()
-    for row in LIVE:
+    for row in ROOMS:
         payload = document["components"]["messages"][row.event.replace(".", "_")]["payload"]
         assert payload["properties"]["data"]["$ref"].endswith(f"/{row.update.__name__}")
     schemas = document["components"]["schemas"]

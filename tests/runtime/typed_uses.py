@@ -13,7 +13,7 @@ from actors.runtime.service import serve
 from actors.runtime.wire import Page
 from actors.slot.actor import SlotActor
 from actors.slot.machine import CommandDone, Configure, Remove, SlotDecision, Take, Taken
-from actors.slot.record import Live
+from actors.slot.record import SlotMemory
 from bus_schemas.call import END_CALL, CallEnded, CallView, EndCall, GetCall
 from bus_schemas.slot import SlotActivated, SlotDetails, SlotLinked
 
@@ -110,7 +110,9 @@ async def actors_are_found_by_their_class(host: Host, done: CommandDone) -> None
     SlotActor.made_by(lambda id, host: host.make(CallActor, id))  # wrong: arg-type, return-value
 
 
-def decisions_hold_events_and_memory_of_their_kind(up: SlotLinked, ended: CallEnded, live: Live) -> list[SlotDecision]:
+def decisions_hold_events_and_memory_of_their_kind(
+    up: SlotLinked, ended: CallEnded, live: SlotMemory
+) -> list[SlotDecision]:
     return [
         NOTHING,
         Decision(events=(up,), memory=live),

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from actors.runtime.clock import Moment
 from actors.slot import machine
 from actors.slot.machine import EndCallOnPhone, Take
-from actors.slot.record import Live, Slot
+from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import OnRecord, nameless
 from actors.telephony.orders import Drop
 from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Looked, Noted
@@ -23,7 +23,7 @@ UP = LiveCall(ref="b/TC@7", phase=CallPhase.ACTIVE, created_age=600.0, answered_
 
 def _ended(seen: LiveCall, order: Noted | None) -> bool:
     looked = Looked(look=Look(live=(seen,), past=(), boot="b", order=order), why="link", asked=1.0)
-    decision = machine.observe(SLOT, Live(link=Link.ONLINE), looked, NOW)
+    decision = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), looked, NOW)
     return EndCallOnPhone(call_id="", ref=seen.ref) in decision.effects
 
 
@@ -52,7 +52,7 @@ def test_where_the_clock_was_set_only_an_age_that_fits_the_note_names_a_call() -
 
 def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() -> None:
     first, second = (Take(call_id=id, user="op12", any_slot=False) for id in ("c_1", "c_2"))
-    live = machine.take(SLOT, Live(link=Link.ONLINE), first).memory
+    live = machine.take(SLOT, SlotMemory(link=Link.ONLINE), first).memory
     assert live is not None and not machine.may_be_used(SLOT, live)
     with pytest.raises(Refusal) as refused:
         machine.take(SLOT, live, second)

@@ -9,14 +9,14 @@ from actors.telephony.line import Began, Holder, Over
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Release
 from actors.telephony.reports import CallPhase, CallSeen, DialFailed, LinkChanged, LiveCall
 from actors.trunk import machine
-from actors.trunk.machine import EndedOnPbx, EndOnPbx, Live, LookOnPbx, Strays, TakeChannel, Trunk, carried
+from actors.trunk.machine import EndedOnPbx, EndOnPbx, LookOnPbx, Strays, TakeChannel, Trunk, TrunkMemory, carried
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
 from bus_schemas.call import CallDialing, EndReason
 from bus_schemas.errors import Refusal
 from bus_schemas.trunk import TrunkChanged, TrunkConfig, TrunkState
 
 CONFIG = TrunkConfig(name="trunk-1", endpoint="trunk-1", channels=2, calls_per_second=2)
-UP = Live(up=True, detail="")
+UP = TrunkMemory(up=True, detail="")
 
 
 def at(seconds: float) -> Moment:
@@ -26,7 +26,7 @@ def at(seconds: float) -> Moment:
 class World:
     """One trunk, moved on by what is told to it."""
 
-    def __init__(self, config: TrunkConfig = CONFIG, live: Live = UP) -> None:
+    def __init__(self, config: TrunkConfig = CONFIG, live: TrunkMemory = UP) -> None:
         self.trunk: Trunk | None = Trunk(config=config, state=TrunkState.OK)
         self.live = live
         self.now = 10.0
