@@ -12,8 +12,8 @@ UNKNOWN = "UNKNOWN"  # the result of an action whose door did not live to say it
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`: OK,
-    the error code, or UNKNOWN when the door died before it could say."""
+    """One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`:
+    OK, the error code, or UNKNOWN when the door died before it could say."""
 
     at: Utc
     user: str

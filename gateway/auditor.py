@@ -80,7 +80,7 @@ class Auditor:
             request[INTENT] = await self.announce(self._entry(route, request, UNKNOWN, b""))
 
     async def announce(self, entry: AuditEntry) -> str:
-        """Tell the audit of an action before it is done, in the order of this connection, and return the intent's id."""
+        """Tell the audit of an action before it is done, in the order of this connection; returns the intent's id."""
         intent = self._ids.new()
         data = msgspec.json.encode(IntendAudit(intent=intent, entry=entry))
         try:

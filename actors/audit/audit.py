@@ -142,8 +142,8 @@ class Audit:
             _refuse([self._queue.get_nowait()], _not_written())
 
     async def record(self, entry: AuditEntry, intent: str = "") -> int:
-        """Put an action on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or the
-        journal is not there), INVALID_PARAMS (too long)."""
+        """Put an action on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or
+        the journal is not there), INVALID_PARAMS (too long)."""
         if len(msgspec.json.encode(entry)) > LARGEST:
             raise Refusal(ErrorCode.INVALID_PARAMS, f"An audit entry has at most {LARGEST} bytes.")
         if self._task is None:

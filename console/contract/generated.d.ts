@@ -1633,8 +1633,8 @@ export interface components {
         };
         /**
          * AuditEntry
-         * @description One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`: OK,
-         *         the error code, or UNKNOWN when the door died before it could say.
+         * @description One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`:
+         *         OK, the error code, or UNKNOWN when the door died before it could say.
          */
         AuditEntry: {
             /**
