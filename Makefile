@@ -5,7 +5,7 @@ CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk help run test check test-all mutants soak types bench fix clean setup setup-test
+.PHONY: asterisk help run test check test-all mutants soak states types bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -35,6 +35,9 @@ mutants: setup-test ## Plant bugs one at a time and see that each is caught (OTT
 
 types: setup-test ## Write the TypeScript types of the contract (console/contract)
 	@$(BIN)/python -m gateway.openapi | console/contract/node_modules/.bin/openapi-typescript --output console/contract/generated.d.ts
+
+states: setup-test ## Write the state diagrams (docs/states.md) from the machines
+	@$(BIN)/python -m tests.support.states > docs/states.md
 
 bench: setup-test ## Measure against floors and peers, in one table
 	@$(BIN)/python -m bench

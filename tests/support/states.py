@@ -1,0 +1,274 @@
+"""The state diagrams of docs/states.md, walked out of the machines: from its first state each machine is given every
+input that it knows, and what that leads to again, until nothing new is found. `make states` writes the page.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from actors.call import machine as calls
+from actors.call.machine import CallTimeouts
+from actors.runtime.clock import Moment
+from actors.runtime.decision import Decision, TimerFired
+from actors.slot import machine as slots
+from actors.slot import record as slot_record
+from actors.slot.record import SlotMemory
+from actors.telephony.line import Began, Holder
+from actors.telephony.reports import (
+    CallPhase,
+    CallSeen,
+    DialAccepted,
+    DialFailed,
+    Link,
+    LinkChanged,
+    LiveCall,
+    Look,
+    Looked,
+    PastCall,
+)
+from actors.trunk import machine as trunks
+from actors.trunk.machine import TrunkMemory
+from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
+from bus_schemas.call import CallDialing, EndReason
+from bus_schemas.errors import Refusal
+from bus_schemas.slot import SlotConfig
+from bus_schemas.trunk import TrunkConfig
+
+STEP = 20.0  # seconds between two inputs: longer than most timers
+FARTHEST = 400  # states; a machine that has more has a key that tells apart what is the same
+
+Stand = tuple[Any, Any]  # a state, and the memory beside it
+Input = Callable[[Stand, Moment], Decision[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One machine. `name`: the state as people know it; `key`: what tells two states apart; `why`: what an edge says of
+    the event that leads along it."""
+
+    title: str
+    text: str
+    start: Callable[[Moment], Decision[Any, Any]]
+    inputs: tuple[Input, ...]
+    after: Callable[[Stand, Decision[Any, Any]], Stand]
+    name: Callable[[Stand], str]
+    key: Callable[[Stand], object]
+    why: Callable[[Any], str]
+
+    def edges(self) -> list[tuple[str, str, str]]:
+        """From, to, and why; each once, in order."""
+        first = self.after((None, None), self.start(_at(0)))
+        found = {("[*]", self.name(first), self.why(self.start(_at(0)).events[0]))}
+        seen, waiting = {self.key(first)}, [(first, 1)]
+        while waiting:
+            stand, depth = waiting.pop(0)
+            for given in self.inputs:
+                try:
+                    decision = given(stand, _at(STEP * depth))
+                except Refusal:
+                    continue
+                then = self.after(stand, decision)
+                if self.name(then) != self.name(stand):
+                    found.add((self.name(stand), self.name(then), self.why(decision.events[-1])))
+                if self.key(then) not in seen:
+                    seen.add(self.key(then))
+                    waiting.append((then, depth + 1))
+                    assert len(seen) < FARTHEST, self.title
+        return sorted(found, key=lambda edge: (edge[0] != "[*]", *edge))
+
+    def markdown(self) -> str:
+        """The diagram, with the causes of one way on one arrow."""
+        whys: dict[tuple[str, str], list[str]] = {}
+        for before, after, why in self.edges():
+            whys.setdefault((before, after), []).append(why)
+        arrows = [f"    {before} --> {after}: {', '.join(why)}" for (before, after), why in whys.items()]
+        return "\n".join((f"## {self.title}", "", self.text, "", "```mermaid", "stateDiagram-v2", *arrows, "```", ""))
+
+
+def _at(seconds: float) -> Moment:
+    minutes, rest = divmod(seconds, 60)
+    return Moment(at=f"2026-01-01T{int(minutes) // 60:02d}:{int(minutes) % 60:02d}:{rest:06.3f}Z", mono=seconds, boot="b")
+
+
+def _verb(event: Any) -> str:
+    """`CallAlerting` is `alerting`, `SlotCommandDone` is `command done`."""
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type(event).__name__).split()
+    return " ".join(words[1:])
+
+
+# --- calls --------------------------------------------------------------------------------------------------------
+
+TIMEOUTS = CallTimeouts(created=15, hangup=5, lost=30)
+ATTEMPT = CallDialing(
+    line="slot-1", call_id="c_1", slot=1, user="op", number="+380991234567", at=_at(0).at, mono=0.0, boot="b",
+    command_id="k", ring_timeout=60, max_duration=3600, after_ref="p/TC@0",
+)  # fmt: skip
+REF = "p/TC@1"
+LOOKS = (
+    None,
+    Look(live=(), past=()),
+    Look(live=(LiveCall(ref=REF, phase=CallPhase.ACTIVE, created_age=9, answered_age=1),), past=()),
+    Look(live=(), past=(PastCall(ref=REF, created_age=9, answered_age=None, ended_age=2, reason=EndReason.BUSY),)),
+)
+CALL_REPORTS: tuple[Any, ...] = (
+    DialAccepted(after_ref="p/TC@0"),
+    DialFailed(cause="", reason=EndReason.NOT_DIALED),
+    *(CallSeen(ref=REF, phase=phase, reason=EndReason.HANGUP_REMOTE) for phase in CallPhase),
+    *(LinkChanged(link=link) for link in Link),
+    *(TimerFired(name=name) for name in ("created", "ring", "duration", "hangup", "lost", "gone")),
+)
+
+
+def _call_hears(report: Any) -> Input:
+    return lambda stand, now: calls.observe(stand[0], report, now, TIMEOUTS)
+
+
+def _call_finds(look: Look | None, why: str) -> Input:
+    return lambda stand, now: calls.observe(
+        stand[0], Looked(look=look, why=why, asked=now.mono, call_id="c_1"), now, TIMEOUTS
+    )
+
+
+CALL_INPUTS: tuple[Input, ...] = (
+    *(_call_hears(report) for report in CALL_REPORTS),
+    *(_call_finds(look, why) for look in LOOKS for why in ("ask", "hangup", "lost")),
+    lambda stand, now: calls.end(stand[0], "op", "k2", now, TIMEOUTS),
+)
+
+
+def _after_call(stand: Stand, decision: Decision[Any, Any]) -> Stand:
+    call = decision.memory or stand[0]
+    for event in decision.events:
+        call = calls.evolve(call, event)
+    return call, None
+
+
+CALL = Walk(
+    title="A call",
+    text="`phase` of a call. Each way into `ended` is one terminal event; its `reason` says why.",
+    start=lambda now: calls.begin(ATTEMPT, (), TIMEOUTS),
+    inputs=CALL_INPUTS,
+    after=_after_call,
+    name=lambda stand: str(stand[0].phase),
+    key=lambda stand: (stand[0].phase, stand[0].ending_by, stand[0].placing, stand[0].ref, stand[0].missed is None),
+    why=_verb,
+)
+
+# --- slots --------------------------------------------------------------------------------------------------------
+
+SLOT_REPORTS: tuple[Any, ...] = (
+    *(LinkChanged(link=link) for link in Link),
+    *(TimerFired(name=name) for name in (slots.RESTARTED, slots.REBOOTED)),
+)
+
+
+def _slot_hears(report: Any) -> Input:
+    return lambda stand, now: slots.observe(stand[0], stand[1], report, now)
+
+
+def _slot_finds(look: Look | None) -> Input:
+    return lambda stand, now: slots.observe(stand[0], stand[1], Looked(look=look, why="link", asked=now.mono), now)
+
+
+SLOT_INPUTS: tuple[Input, ...] = (
+    *(_slot_hears(report) for report in SLOT_REPORTS),
+    *(_slot_finds(look) for look in (None, Look(live=(), past=()))),
+    lambda stand, now: slots.restart(stand[0], stand[1], "op", now),
+    lambda stand, now: slots.reboot(stand[0], stand[1], "op", now),
+)
+
+
+def _after_slot(stand: Stand, decision: Decision[Any, Any]) -> Stand:
+    slot = stand[0]
+    for event in decision.events:
+        slot = slot_record.evolve(slot, event)
+    return slot, decision.memory or stand[1] or SlotMemory()
+
+
+SLOT = Walk(
+    title="A slot",
+    text="`status` of a slot. Whether it is in a call follows from its calls and is no state of its own.",
+    start=lambda now: slots.configure(None, SlotMemory(), SlotConfig(id=1, serial="p"), "config", now),
+    inputs=SLOT_INPUTS,
+    after=_after_slot,
+    name=lambda stand: str(stand[0].status),
+    key=lambda stand: (stand[0].status, stand[1].link),
+    why=_verb,
+)
+
+# --- trunks -------------------------------------------------------------------------------------------------------
+
+TRUNK_CONFIG = TrunkConfig(name="t", endpoint="t", channels=1, calls_per_second=1, registration="t")
+TRUNK_REPORTS: tuple[Any, ...] = (
+    PbxLink(up=False, detail="the PBX cannot be reached"),
+    PbxLink(up=True),
+    *(ContactSeen(status=status, rtt_ms=9.0) for status in (Contact.REACHABLE, Contact.UNREACHABLE)),
+    ContactSeen(status=Contact.REACHABLE, rtt_ms=900.0),
+    *(RegistrationSeen(status=status) for status in ("Registered", "Rejected")),
+)
+
+
+def _trunk_hears(report: Any) -> Input:
+    return lambda stand, now: trunks.observe(stand[0], stand[1], report, now)
+
+
+def _trunk_failed(times: int) -> Input:
+    return lambda stand, now: trunks.observe(
+        stand[0], replace(stand[1], failures=(now.mono,) * times), TimerFired(name=trunks.JUDGE), now
+    )
+
+
+def _trunk_carries(stand: Stand, now: Moment) -> Decision[Any, Any]:
+    began = Began(holder=Holder(id="c_1", user="op", slot=1), at=now, seq=1)
+    return trunks.observe(trunks.evolve(stand[0], began), stand[1], TimerFired(name=trunks.JUDGE), now)
+
+
+TRUNK_INPUTS: tuple[Input, ...] = (
+    *(_trunk_hears(report) for report in TRUNK_REPORTS),
+    *(_trunk_failed(times) for times in (0, 1, trunks.FAILED_DOWN)),
+    _trunk_carries,
+)
+
+
+def _after_trunk(stand: Stand, decision: Decision[Any, Any]) -> Stand:
+    trunk = stand[0]
+    for event in decision.events:
+        trunk = trunks.evolve(trunk, event)
+    return trunk, decision.memory or stand[1] or TrunkMemory()
+
+
+def _reason(event: Any) -> str:
+    return (getattr(event, "reason", None) or _verb(event)).replace(":", "")
+
+
+TRUNK = Walk(
+    title="A trunk",
+    text="`state` of a trunk, with the `reason` that it says. `changed`: nothing speaks against it any more.",
+    start=lambda now: trunks.configure(None, TrunkMemory(), TRUNK_CONFIG, now),
+    inputs=TRUNK_INPUTS,
+    after=_after_trunk,
+    name=lambda stand: str(stand[0].state),
+    key=lambda stand: (
+        stand[0].state, stand[0].reason, stand[1].up, stand[1].contact, stand[1].registration, len(stand[1].failures)
+    ),
+    why=_reason,
+)
+
+HEAD = """# The states of things
+
+Written by `make states` from the machines as they are; a test compares. The machines are
+[actors/call/machine.py](../actors/call/machine.py), [actors/slot/machine.py](../actors/slot/machine.py) and
+[actors/trunk/machine.py](../actors/trunk/machine.py). An arrow is named after the event on record that leads along it.
+"""
+
+
+def page() -> str:
+    """docs/states.md."""
+    return "\n".join((HEAD, *(walk.markdown() for walk in (CALL, SLOT, TRUNK))))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,24 @@
+"""The state diagrams in docs are those of the machines."""
+
+from pathlib import Path
+
+from tests.support.states import CALL, SLOT, TRUNK, page
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
+
+
+def test_the_diagrams_are_those_of_the_machines() -> None:
+    assert PAGE.read_text() == page(), "a machine has changed: make states"
+
+
+def test_nothing_leaves_the_end_of_a_call_and_everything_else_does() -> None:
+    edges = CALL.edges()
+    assert {after for _, after, _ in edges} == {"dialing", "alerting", "connected", "ended"}
+    assert {before for before, _, _ in edges} == {"[*]", "dialing", "alerting", "connected"}
+
+
+def test_every_state_that_is_documented_is_reached() -> None:
+    assert {after for _, after, _ in SLOT.edges()} == {
+        "UNKNOWN", "ONLINE", "OFFLINE", "UNAUTHORIZED", "RESTARTING", "REBOOTING"
+    }  # fmt: skip
+    assert {after for _, after, _ in TRUNK.edges()} == {"OK", "WARN", "DOWN"}
