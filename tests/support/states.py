@@ -5,13 +5,14 @@ input that it knows, and what that leads to again, until nothing new is found. `
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
 from actors.call import machine as calls
 from actors.call.machine import CallTimeouts
-from actors.runtime.clock import Moment
+from actors.runtime.clock import Moment, utc
 from actors.runtime.decision import Decision, TimerFired
 from actors.slot import machine as slots
 from actors.slot import record as slot_record
@@ -37,6 +38,7 @@ from bus_schemas.errors import Refusal
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = 20.0  # seconds between two inputs: longer than most timers
 FARTHEST = 400  # states; a machine that has more has a key that tells apart what is the same
 
@@ -89,8 +91,7 @@ class Walk:
 
 
 def _at(seconds: float) -> Moment:
-    minutes, rest = divmod(seconds, 60)
-    return Moment(at=f"2026-01-01T{int(minutes) // 60:02d}:{int(minutes) % 60:02d}:{rest:06.3f}Z", mono=seconds, boot="b")
+    return Moment(at=utc(STARTED + timedelta(seconds=seconds)), mono=seconds, boot="b")
 
 
 def _verb(event: Any) -> str:
