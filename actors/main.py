@@ -23,7 +23,8 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.postgresql import PostgresLedger, schema_of
+from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
@@ -52,7 +53,9 @@ SANDBOX_OPERATOR = ("op12", "1234", "operator")
 
 
 async def start_ledger(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Ledger:
-    ledger = Ledger(bus=bus, repository=SqliteLedger(settings.ledger))
+    url = settings.ledger.url
+    store = PostgresLedger(url, schema_of(settings.host)) if url else SqliteLedger(settings.ledger_file)
+    ledger = Ledger(bus=bus, store=store)
     await ledger.start()
     stack.push_async_callback(ledger.stop)
     return ledger

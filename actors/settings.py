@@ -19,6 +19,8 @@ from bus_schemas.trunk import TrunkConfig
 PREFIX = "OTTB_"
 LOCAL = "local"  # the name of a host that nobody has named
 
+POSTGRES_URL = r"^$(?!\n)|^postgres(ql)?://([^@/\s]*@)?([A-Za-z0-9._-]*|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/\S*$(?!\n)"
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -135,6 +137,13 @@ class BusLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     issuer_seed: str | None = None
 
 
+class LedgerStore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the records are. `url` (`postgresql://user:password@host:5432/database`): in that database, in a schema for
+    each host; empty: in a file of the state folder."""
+
+    url: Annotated[str, Meta(pattern=POSTGRES_URL)] = ""
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     level: str = "info"
 
@@ -154,6 +163,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()
+    ledger: LedgerStore = LedgerStore()
     log: Log = Log()
     hubs: dict[str, str] = {}
     slots: tuple[SlotConfig, ...] = ()
@@ -174,7 +184,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return found
 
     @property
-    def ledger(self) -> Path:
+    def ledger_file(self) -> Path:
         """The file of this host's records: hosts that share a state folder have one each."""
         return self.state / ("ledger.sqlite3" if self.host == LOCAL else f"ledger-{self.host}.sqlite3")
 

@@ -4,15 +4,15 @@ from typing import Any
 
 import msgspec
 
+from actors.ledger.kinds import READ_MODELS
 from actors.runtime.bus import Recorded
-from bus_schemas import audit, call, slot, trunk
 from bus_schemas.contract import UNDECODABLE
 
 # (kind, past): how many parts the subject has, and what reads the body
 DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
-    (kind, topic.past): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
-    for kind, module in (("call", call), ("slot", slot), ("trunk", trunk), ("audit", audit))
-    for topic in module.TOPICS
+    (topic.subject.split(".")[3], topic.past): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
+    for model in READ_MODELS
+    for topic in model.topics
     if topic.kept
 }
 

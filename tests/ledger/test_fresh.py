@@ -1,19 +1,18 @@
 """A ledger equals a fresh fold of its journal, however its entries came: in any groups, repeated, with bad ones."""
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.adapters.ledger.fresh import fold_fresh, tables
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.fresh import fold_anew, journal_entry
 from actors.adapters.system_clock import SystemClock
-from actors.ledger.decode import Unreadable, decode
 from actors.ledger.ledger import Ledger
-from actors.ledger.repository import Folded
 from actors.runtime.bus import Recorded
 from bus_schemas.all import TOPICS
 from bus_schemas.audit import AuditEntry, AuditRecorded
@@ -43,6 +42,7 @@ from bus_schemas.slot import (
 from bus_schemas.trunk import TrunkActivated, TrunkChanged, TrunkConfig, TrunkConfigured, TrunkRemoved, TrunkState
 from simulators.memory_bus import MemoryBroker, MemoryBus
 from tests.ledger.journals import call, put
+from tests.ledger.places import Files, Place, Schemas, tables_at
 
 CALLS, SLOTS, TRUNKS = ("c_1", "c_2", "c_3"), (1, 2), ("a", "b")
 KINDS = (
@@ -101,21 +101,28 @@ BAD = st.sampled_from([
 JOURNALS = st.lists(st.one_of(_event(), _event(), _event(), BAD), min_size=1, max_size=40)
 
 
-def _folded(entry: Recorded) -> Folded:
-    try:
-        return Folded(seq=entry.seq, event=decode(entry))
-    except Unreadable:
-        return Folded(seq=entry.seq, event=None)
-
-
 @settings(max_examples=150, deadline=None)
 @given(journal=JOURNALS, data=st.data())
 def test_any_way_of_folding_gives_the_same_tables(journal: list[Any], data: st.DataObject) -> None:
-    entries = [_recorded(seq, event) for seq, event in enumerate(journal, start=1)]
-    batch = [_folded(entry) for entry in entries]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        store = SqliteLedger(path / "l")
+        _fold_in_any_way(Files(Path(folder)), journal, data)
+
+
+@pytest.mark.postgresql
+def test_any_way_of_folding_gives_the_same_tables_in_postgresql(schemas: Schemas) -> None:
+    @settings(max_examples=40, deadline=None)
+    @given(journal=JOURNALS, data=st.data())
+    def in_any_way(journal: list[Any], data: st.DataObject) -> None:
+        _fold_in_any_way(schemas, journal, data)
+
+    in_any_way()
+
+
+def _fold_in_any_way(place: Place, journal: list[Any], data: st.DataObject) -> None:
+    entries = [_recorded(seq, event) for seq, event in enumerate(journal, start=1)]
+    batch = [journal_entry(entry) for entry in entries]
+    with closing(place.store()) as store, closing(place.store("fresh")) as fresh:
+        store.drop()
         store.sequence()
         done = 0
         while done < len(batch):
@@ -126,22 +133,21 @@ def test_any_way_of_folding_gives_the_same_tables(journal: list[Any], data: st.D
             old = data.draw(st.integers(1, done), "an old group")
             store.fold(batch[:old])
         assert store.sequence() == store.entries() == len(batch)
-        store.close()
-        assert tables(path / "l") == fold_fresh(entries, path / "fresh") == fold_fresh(entries, path / "one", group=1)
+        assert tables_at(place) == fold_anew(entries, fresh) == fold_anew(entries, fresh, group=1)
 
 
-async def test_a_running_ledger_is_compared_with_its_journal(tmp_path: Path) -> None:
+async def test_a_running_ledger_is_compared_with_its_journal(place: Place) -> None:
     broker = MemoryBroker(clock=SystemClock())
     bus = MemoryBus(broker)
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    ledger = Ledger(bus=bus, store=place.store())
     await ledger.start()
     for number in range(20):
         await call(bus, number, over=number % 2 > 0)
         await put(bus, "ottb.v1.evt.slot.44.linked", b"bad")
     await ledger._following.until(await bus.last_seq(), deadline=2)
-    found = tables(tmp_path / "l")
-    assert found == fold_fresh(broker.journal, tmp_path / "fresh")
+    found = tables_at(place)
+    assert found == fold_anew(broker.journal, place.store("fresh"))
     assert set(found) == {"audit", "calls", "commands", "position", "slots", "trunks"}
     assert len(found["calls"]) == 20 and found["position"] == [(len(broker.journal),)]
-    assert fold_fresh(broker.journal[:-1], tmp_path / "fresh") != found
+    assert fold_anew(broker.journal[:-1], place.store("fresh")) != found
     await ledger.stop()

@@ -1,0 +1,57 @@
+"""The statements by which the rows of a projection are read and written, made once for a database."""
+
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec.structs import astuple
+from sqlalchemy.dialects import postgresql, sqlite
+
+from actors.ledger.model import Projection
+
+
+class Statements:
+    """`select` takes `keys`; `insert`, `update` and `delete` are plain SQL that takes the values of many rows."""
+
+    def __init__(self, projection: Projection[Any], dialect: sa.Dialect) -> None:
+        table, key = projection.table, projection.table.c[projection.key]
+        [primary] = table.primary_key.columns
+        names = [column.name for column in table.columns]
+        assert list(projection.row.__struct_fields__) == names, f"{table.name}: the row's fields are not the columns"
+        changing = [name for name in names if name not in (*projection.once, key.name, primary.name)]
+        self.row = projection.row
+        self.key = itemgetter(names.index(key.name))
+        # Somebody who only adds rows need not read them first: what is there stays.
+        self.adds_only = not changing
+        self.select = sa.select(table).where(_among(key, dialect))
+        insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+        inserted = insert.values(_bound(names))
+        self.insert = str((inserted.on_conflict_do_nothing() if self.adds_only else inserted).compile(dialect=dialect))
+        known = primary == sa.bindparam("_primary")
+        self.delete = str(sa.delete(table).where(known).compile(dialect=dialect))
+        self.update = ""
+        if changing:
+            self.update = str(sa.update(table).where(known).values(_bound(changing)).compile(dialect=dialect))
+        self._primary = names.index(primary.name)
+        self._changed = itemgetter(*(names.index(name) for name in (*changing, primary.name)))
+
+    def to_insert(self, row: Any) -> tuple[Any, ...]:
+        return astuple(row)
+
+    def to_update(self, row: Any) -> tuple[Any, ...]:
+        changed: tuple[Any, ...] = self._changed(astuple(row))
+        return changed
+
+    def to_delete(self, row: Any) -> tuple[Any, ...]:
+        return (astuple(row)[self._primary],)
+
+
+def _bound(names: list[str]) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(name) for name in names}
+
+
+def _among(key: sa.Column[Any], dialect: sa.Dialect) -> sa.ColumnElement[bool]:
+    """Whether a key is one of `keys`: one value, however many they are, so that the statement stays the same."""
+    if dialect.name == "sqlite":
+        return key.in_(sa.select(sa.func.json_each(sa.bindparam("keys", type_=sa.JSON)).table_valued("value").c.value))
+    return key == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(key.type)))
