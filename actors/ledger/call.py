@@ -105,9 +105,7 @@ def fold(row: CallRow | None, event: CallEvent, seq: int) -> CallRow | None:
     """The call after an event."""
     if row is None:
         return _dialed(event, seq) if isinstance(event, CallDialing) else None
-    if isinstance(event, CallEnriched):
-        return replace(row, disposition=event.disposition, billable_seconds=event.billable_seconds)
-    if row.phase == ENDED:
+    if row.phase == ENDED and not isinstance(event, CallEnriched):
         return row
     match event:
         case CallAlerting():
@@ -118,6 +116,8 @@ def fold(row: CallRow | None, event: CallEvent, seq: int) -> CallRow | None:
             return replace(row, ending=True)
         case CallEnded():
             return _ended(row, event)
+        case CallEnriched():
+            return replace(row, disposition=event.disposition, billable_seconds=event.billable_seconds)
     return row
 
 
@@ -173,9 +173,11 @@ def one(call_id: str) -> Query[CallView]:
 
 def feed(wanted: CallsFeed, *, before: int | None, user: str | None) -> Query[tuple[int, CallView]]:
     """Calls of one user or of all, newest first and one more than the page has, each with its key."""
-    found = sa.select(CALLS).where(*given((C.seq, lt, before), (C.user, eq, user)))
-    if not wanted.all:
-        found = found.where(IS_LIVE)
+    found = sa.select(CALLS).where(*given((C.seq, lt, before)))
+    if wanted.all:
+        found = found.where(*given((C.user, eq, user)))
+    else:  # by the index of live calls, and not by that of all that a user ever called
+        found = found.where(IS_LIVE, *given((C.user.concat(""), eq, user)))
     return Query(_newest(found, wanted.limit), made_of(CallRow, lambda row: (row.seq, _view(row))))
 
 

@@ -77,6 +77,6 @@ def made_of(row: type[Row], view: Callable[[Row], Answer]) -> Callable[[sa.Row[A
     return of_found
 
 
-def given(*conditions: tuple[sa.Column[Any], Callable[[Any, Any], Any], object]) -> list[sa.ColumnElement[bool]]:
+def given(*conditions: tuple[sa.ColumnElement[Any], Callable[[Any, Any], Any], object]) -> list[sa.ColumnElement[bool]]:
     """The conditions (column, operator, value) that somebody asked for: those whose value is not None."""
     return [operator(column, value) for column, operator, value in conditions if value is not None]

@@ -45,6 +45,7 @@ from bus_schemas.slot import (
     SlotTelemetry,
 )
 
+CONFIG = msgspec.json.Decoder(SlotConfig)
 UNKNOWN = str(SlotStatus.UNKNOWN)
 NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
 
@@ -165,7 +166,7 @@ def command(slot: int, command_id: str) -> Query[AdbCommandResult]:
 
 def _recorded(row: SlotRow) -> RecordedSlot:
     return RecordedSlot(
-        config=msgspec.json.decode(row.config or "", type=SlotConfig),
+        config=CONFIG.decode(row.config or ""),
         status=SlotStatus(row.status),
         call_id=row.call_id,
         last_activity=row.last_activity,

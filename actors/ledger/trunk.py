@@ -33,6 +33,7 @@ from bus_schemas.trunk import (
     TrunkView,
 )
 
+CONFIG = msgspec.json.Decoder(TrunkConfig)
 NEWS = 10.0  # seconds without news from a trunk's host, after which nobody knows how it is
 
 
@@ -71,7 +72,7 @@ def all_trunks() -> Query[TrunkView]:
 
 
 def _view(row: TrunkRow) -> TrunkView:
-    config = msgspec.json.decode(row.config, type=TrunkConfig)
+    config = CONFIG.decode(row.config)
     return TrunkView(
         name=config.name,
         state=TrunkState(row.state),

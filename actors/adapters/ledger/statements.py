@@ -1,8 +1,10 @@
 """The statements by which the rows of a projection are read and written, made once for a database."""
 
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from msgspec.structs import astuple
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,7 +13,7 @@ from actors.ledger.model import Projection
 
 
 class Statements:
-    """`select` takes `keys`; `insert`, `update` and `delete` are plain SQL that takes the values of many rows."""
+    """In plain SQL: `select` takes many keys as one value, the others take the values of many rows."""
 
     def __init__(self, projection: Projection[Any], dialect: sa.Dialect) -> None:
         table, key = projection.table, projection.table.c[projection.key]
@@ -23,7 +25,8 @@ class Statements:
         self.key = itemgetter(names.index(key.name))
         # Somebody who only adds rows need not read them first: what is there stays.
         self.adds_only = not changing
-        self.select = sa.select(table).where(_among(key, dialect))
+        among, self.to_select = _among(key, dialect)
+        self.select = str(sa.select(table).where(among).compile(dialect=dialect))
         insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
         inserted = insert.values(_bound(names))
         self.insert = str((inserted.on_conflict_do_nothing() if self.adds_only else inserted).compile(dialect=dialect))
@@ -50,8 +53,11 @@ def _bound(names: list[str]) -> dict[str, sa.BindParameter[Any]]:
     return {name: sa.bindparam(name) for name in names}
 
 
-def _among(key: sa.Column[Any], dialect: sa.Dialect) -> sa.ColumnElement[bool]:
-    """Whether a key is one of `keys`: one value, however many they are, so that the statement stays the same."""
+def _among(
+    key: sa.Column[Any], dialect: sa.Dialect
+) -> tuple[sa.ColumnElement[bool], Callable[[list[Any]], tuple[Any, ...]]]:
+    """Whether a key is one of many, which are one value, so that the statement stays the same; and what makes it."""
     if dialect.name == "sqlite":
-        return key.in_(sa.select(sa.func.json_each(sa.bindparam("keys", type_=sa.JSON)).table_valued("value").c.value))
-    return key == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(key.type)))
+        listed = sa.func.json_each(sa.bindparam("keys")).table_valued("value")
+        return key.in_(sa.select(listed.c.value)), lambda keys: (msgspec.json.encode(keys).decode(),)
+    return key == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(key.type))), lambda keys: (keys,)

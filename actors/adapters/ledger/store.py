@@ -26,6 +26,7 @@ from actors.ledger.store import JournalEntry, StoreDamaged, StoreFailed, Untaken
 
 log = structlog.get_logger()
 
+HOT = 4_000  # rows of a table that are kept in memory between groups
 # What is wrong with an event that a table does not take: the database's word on it, a number too large, half a
 # character.
 UNWRITABLE = (DBAPIError, OverflowError, ValueError, TypeError, LookupError, AttributeError, msgspec.MsgspecError)
@@ -45,8 +46,8 @@ Parts = Callable[[Any], Iterable[Any]]
 
 
 class Hot:
-    """The rows of the last group, for each projection: most of the next one are about the same things. They count only
-    while the database is where it was left (`at`)."""
+    """Rows of the last groups, by key for each projection: most of the next one are about the same things. They count
+    only while the database is where it was left (`at`)."""
 
     def __init__(self, projections: int) -> None:
         self._projections = projections
@@ -72,6 +73,12 @@ class SqlStore(ABC):
             for event in projection.events:
                 self._of_event[event].append((place, attrgetter(projection.key), projection.parts))
         self._hot = Hot(projections=len(projections))
+        where = sa.select(POSITION.c.seq)
+        move = {POSITION.c.seq: sa.bindparam("seq"), POSITION.c.entries: POSITION.c.entries + sa.bindparam("more")}
+        self._position_now, self._position_alone, self._move_to = (
+            str(statement.compile(dialect=engine.dialect))
+            for statement in (where, where.with_for_update(), sa.update(POSITION).values(move))
+        )
         self._local = threading.local()
         self._opened: list[sa.Connection] = []
         self._turn = threading.Condition()
@@ -147,8 +154,7 @@ class SqlStore(ABC):
 
     def _position(self, db: sa.Connection, *, alone: bool = False) -> int:
         """`alone`: nobody else folds until the end of the transaction."""
-        found = sa.select(POSITION.c.seq)
-        row = db.execute(found.with_for_update() if alone else found).first()
+        row = db.exec_driver_sql(self._position_alone if alone else self._position_now).first()
         if row is None:
             raise StoreDamaged("foreign tables", "the position is missing")
         return int(row[0])
@@ -157,9 +163,10 @@ class SqlStore(ABC):
         """Fold a group: each table is read once and written once. `fit`: change values that cannot be written into
         like ones that can."""
         concerned: list[list[Part]] = [[] for _ in self._projections]
+        of_event = self._of_event
         for entry in new:
             event = entry.event
-            for place, key_of, parts in self._of_event.get(type(event), ()):
+            for place, key_of, parts in of_event.get(type(event), ()):
                 if parts is None:
                     concerned[place].append((key_of(event), event, entry.seq))
                 else:
@@ -173,40 +180,45 @@ class SqlStore(ABC):
     def _folded(self, db: sa.Connection, place: int, parts: Sequence[Part]) -> list[tuple[str, list[Values]]]:
         """Fold the parts into the rows of one projection: what has to be written for it."""
         statements, fold = self._statements[place], self._projections[place].fold
-        before = {} if statements.adds_only else self._rows(db, place, {key for key, _, _ in parts})
-        after = before.copy()
+        if statements.adds_only:
+            return [(statements.insert, [statements.to_insert(fold(None, part, seq)) for _, part, seq in parts])]
+        rows = self._rows(db, place, {key for key, _, _ in parts})
+        before: dict[Any, Any] = {}  # of the rows that change
         for key, part, seq in parts:
-            after[key] = fold(after.get(key), part, seq)
+            row = rows.get(key)
+            after = fold(row, part, seq)
+            if after is not row:
+                before.setdefault(key, row)
+                rows[key] = after
         deletes, inserts, updates = [], [], []
-        for key, row in after.items():
-            was = before.get(key)
-            if row is was:
-                continue
+        for key, was in before.items():
+            row = rows[key]
             if was is None:
-                inserts.append(statements.to_insert(row))
+                if row is not None:
+                    inserts.append(statements.to_insert(row))
             elif row is None:
                 deletes.append(statements.to_delete(was))
-            else:
+            elif row is not was:
                 updates.append(statements.to_update(row))
-        if not statements.adds_only:
-            self._hot.rows[place] = after
         return [(statements.delete, deletes), (statements.insert, inserts), (statements.update, updates)]
 
     def _rows(self, db: sa.Connection, place: int, keys: set[Any]) -> dict[Any, Any]:
-        """The rows that are there, by key."""
-        hot, statements = self._hot.rows[place], self._statements[place]
-        found = {key: hot[key] for key in keys if key in hot}
-        cold = [key for key in keys if key not in hot]
+        """The rows of these keys, and perhaps others; None where there is none."""
+        rows, statements = self._hot.rows[place], self._statements[place]
+        cold = keys.difference(rows)
+        if len(rows) + len(cold) > HOT:
+            rows.clear()
+            cold = keys
         if cold:
+            rows.update(dict.fromkeys(cold))
             key, struct = statements.key, statements.row
-            rows = db.execute(statements.select, {"keys": cold}).all()
-            found.update({key(row): struct(*row) for row in rows})
-        return found
+            for row in db.exec_driver_sql(statements.select, statements.to_select(list(cold))).all():
+                rows[key(row)] = struct(*row)
+        return rows
 
     def _move(self, db: sa.Connection, new: Sequence[JournalEntry]) -> None:
         if new:
-            moved = {POSITION.c.seq: new[-1].seq, POSITION.c.entries: POSITION.c.entries + len(new)}
-            db.execute(sa.update(POSITION).values(moved))
+            db.exec_driver_sql(self._move_to, (new[-1].seq, len(new)))
 
     def drop(self, *, aside: bool = False) -> None:
         with self._explained(), self._turn:
