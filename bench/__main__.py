@@ -12,9 +12,8 @@ from bench.table import Row, print_table
 async def measure(folder: Path) -> list[Row]:
     rows: list[Row] = []
     for each in (gateway, bus, adb, actors, ledger, logins, pbx):
-        part = each.measure
-        print(f"bench: {part.__module__} ...", flush=True)
-        rows += await part(folder)
+        print(f"bench: {each.__name__} ...", flush=True)
+        rows += await each.measure(folder)
     return rows
 
 

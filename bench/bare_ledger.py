@@ -1,7 +1,8 @@
 """What the ledger is compared with: the same tables in SQLite, with a hand-written statement for each event, as the
-ledger itself was before its read models became folds."""
+ledger itself was before its read models became folds. `python -m bench.bare_ledger <file>` prints its rate."""
 
 import sqlite3
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 
 from actors.ledger.store import JournalEntry
+from bench.journal import measure
 from bus_schemas.audit import AuditRecorded
 from bus_schemas.call import CallAlerting, CallConnected, CallDialing, CallEnded, CallEnding, CallEnriched, Phase
 from bus_schemas.slot import (
@@ -220,5 +222,6 @@ class BareLedger:
         db.execute("UPDATE position SET seq = ?, entries = entries + ?", (known, len(new)))
         db.execute("COMMIT")
 
-    def close(self) -> None:
-        self._db.close()
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(measure(BareLedger(Path(sys.argv[1])).fold)).decode())

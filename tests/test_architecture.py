@@ -26,11 +26,13 @@ PURE = [
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
         "actors/runtime/decision.py", "simulators/telephony.py", "simulators/carrier.py", "simulators/shell.py",
         "simulators/android_dumps.py", "gateway/openapi.py", "gateway/routes.py",
+        "actors/ledger/model.py", "actors/ledger/answers.py", "actors/ledger/kinds.py", "actors/ledger/call.py",
+        "actors/ledger/slot.py", "actors/ledger/trunk.py", "actors/ledger/audit.py",
     )),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip
 IMPURE = {"asyncio", "time", "random", "uuid", "os", "socket", "secrets", "nats", "aiohttp", "sqlite3", "structlog",
-          "subprocess", "threading", "socketio"}  # fmt: skip
+          "psycopg", "subprocess", "threading", "socketio"}  # fmt: skip
 
 
 def _imports(path: Path) -> set[str]:

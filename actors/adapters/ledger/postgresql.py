@@ -31,6 +31,7 @@ SESSION = {
     "idle_in_transaction_session_timeout": "30000",
     "synchronous_commit": "off",
 }
+MAKING = "10min"  # for what is put aside, which is copied
 CONNECT = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -158,6 +159,7 @@ class PostgresLedger(SqlStore):
     def _make_anew(self, db: sa.Connection, *, aside: bool) -> None:
         """Readers see the old tables or the new ones, never none."""
         with self._transaction(db):
+            db.exec_driver_sql(f"SET LOCAL statement_timeout TO '{MAKING}'")
             if db.scalar(sa.select(sa.func.to_regnamespace(self._name))) is None:
                 db.exec_driver_sql(f"CREATE SCHEMA {self._name}")
             for name in (self._quoted(table.name) for table in self.tables):

@@ -81,8 +81,7 @@ class SqliteLedger(SqlStore):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            connection.execute("PRAGMA cache_size = -8000")
+            connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: the same ones are written again and again
         except BaseException:
             connection.close()
             raise

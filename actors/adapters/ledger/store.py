@@ -344,7 +344,12 @@ class SqlStore(ABC):
     def _version(self) -> int:
         """Of the tables and of what the folds make of events: another one is another store."""
         what = [
-            (one.table.name, one.version, [(c.name, str(c.type), c.nullable) for c in one.table.columns])
+            (
+                one.table.name,
+                one.version,
+                [(column.name, str(column.type), column.nullable, column.unique) for column in one.table.columns],
+                sorted(str(index.name) for index in one.table.indexes),
+            )
             for one in self._projections
         ]
         return crc32(repr(what).encode())
