@@ -36,7 +36,7 @@ def postgres_server() -> Iterator[str]:
     """Start an empty server and give its URL; it is gone at the end. It does not run as root: then it is the user
     `postgres`, else `nobody`. Raises NotInstalled."""
     initdb, control = program("initdb"), program("pg_ctl")
-    folder = Path(tempfile.mkdtemp(prefix="ottb-pg-"))  # its path is short enough for a socket's
+    folder = Path(tempfile.mkdtemp(prefix="ottb-pg-", dir="/tmp"))  # a socket's path must be short
     more = _as_somebody_else(folder) if os.geteuid() == 0 else {}
     data = folder / "data"
     try:

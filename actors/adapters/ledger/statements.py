@@ -13,7 +13,8 @@ from actors.ledger.model import Projection
 
 
 class Statements:
-    """In plain SQL: `select` takes many keys as one value, the others take the values of many rows."""
+    """In plain SQL: `probe` finds nothing, if it can be asked; `select` takes many keys as one value; the others take
+    the values of many rows."""
 
     def __init__(self, projection: Projection[Any], dialect: sa.Dialect) -> None:
         table, key = projection.table, projection.table.c[projection.key]
@@ -25,6 +26,7 @@ class Statements:
         self.key = itemgetter(names.index(key.name))
         # Somebody who only adds rows need not read them first: what is there stays.
         self.adds_only = not changing
+        self.probe = str(sa.select(table).where(sa.false()).compile(dialect=dialect))
         among, self.to_select = _among(key, dialect)
         self.select = str(sa.select(table).where(among).compile(dialect=dialect))
         insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
@@ -47,6 +49,17 @@ class Statements:
 
     def to_delete(self, row: Any) -> tuple[Any, ...]:
         return (astuple(row)[self._primary],)
+
+
+MADE: dict[tuple[Projection[Any], str], Statements] = {}  # making them takes some milliseconds
+
+
+def statements_of(projection: Projection[Any], dialect: sa.Dialect) -> Statements:
+    """The statements of a projection: those that were made for the first store in such a database."""
+    key = (projection, dialect.name)
+    if key not in MADE:
+        MADE[key] = Statements(projection, dialect)
+    return MADE[key]
 
 
 def _bound(names: list[str]) -> dict[str, sa.BindParameter[Any]]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from actors.adapters.ledger.statements import Statements
+from actors.adapters.ledger.statements import statements_of
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import INTEGER, METADATA, Projection, Query
 from actors.ledger.store import JournalEntry, StoreDamaged, StoreFailed, Untaken
@@ -67,7 +67,7 @@ class SqlStore(ABC):
     def __init__(self, engine: sa.Engine, projections: Sequence[Projection[Any]] = PROJECTIONS) -> None:
         self._engine = engine
         self._projections = projections
-        self._statements = [Statements(one, engine.dialect) for one in projections]
+        self._statements = [statements_of(one, engine.dialect) for one in projections]
         self._of_event: dict[type, list[tuple[int, Callable[[Any], Any], Parts | None]]] = defaultdict(list)
         for place, projection in enumerate(projections):
             for event in projection.events:
@@ -347,7 +347,7 @@ class SqlStore(ABC):
             (
                 one.table.name,
                 one.version,
-                [(column.name, str(column.type), column.nullable, column.unique) for column in one.table.columns],
+                [(c.name, type(c.type).__name__, c.nullable, c.unique) for c in one.table.columns],
                 sorted(str(index.name) for index in one.table.indexes),
             )
             for one in self._projections
@@ -362,8 +362,8 @@ class SqlStore(ABC):
     def _is_of_this_version(self, db: sa.Connection) -> bool:
         """Whether all tables are there, with these columns. Raises what the database says where not."""
         row = db.execute(sa.select(POSITION.c.version)).first()
-        for table in self.tables:
-            db.execute(sa.select(table).limit(1))
+        for statements in self._statements:
+            db.exec_driver_sql(statements.probe)
         return row is not None and row[0] == self._version()
 
 
