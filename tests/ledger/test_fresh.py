@@ -15,6 +15,8 @@ from actors.adapters.system_clock import SystemClock
 from actors.ledger.answers import ReadModel
 from actors.ledger.kinds import READ_MODELS
 from actors.ledger.ledger import Ledger
+from actors.ledger.slot import all_slots
+from actors.ledger.store import JournalEntry
 from actors.runtime.bus import Recorded
 from bus_schemas.all import TOPICS
 from bus_schemas.audit import AuditEntry, AuditRecorded
@@ -137,14 +139,15 @@ def test_any_way_of_folding_gives_the_same_tables_in_postgresql(schemas: Schemas
 def _fold_in_any_way(place: Place, journal: list[Any], data: st.DataObject) -> None:
     entries = [_recorded(seq, event) for seq, event in enumerate(journal, start=1)]
     batch = [journal_entry(entry) for entry in entries]
-    with closing(place.store()) as store, closing(place.store("fresh")) as fresh:
+    with closing(place.store()) as store, closing(place.store()) as other, closing(place.store("fresh")) as fresh:
         store.drop()
         store.sequence()
         done = 0
         while done < len(batch):
             begin = data.draw(st.integers(0, done), "again from")
             end = data.draw(st.integers(done + 1, len(batch)), "up to")
-            store.fold(batch[begin:end] + data.draw(st.sampled_from(([], batch[begin:end])), "twice"))
+            writer = data.draw(st.sampled_from((store, other)), "by whom")  # a second one has seen other rows last
+            writer.fold(batch[begin:end] + data.draw(st.sampled_from(([], batch[begin:end])), "twice"))
             done = end
             old = data.draw(st.integers(1, done), "an old group")
             store.fold(batch[:old])
@@ -167,3 +170,17 @@ async def test_a_running_ledger_is_compared_with_its_journal(place: Place) -> No
     assert len(found["calls"]) == 20 and found["position"] == [(len(broker.journal),)]
     assert fold_anew(broker.journal[:-1], place.store("fresh")) != found
     await ledger.stop()
+
+
+def test_a_second_writer_finds_what_the_first_one_wrote(place: Place) -> None:
+    config = SlotConfig(id=1, serial="s")
+    events = [
+        SlotConfigured(slot=1, at="1", config=config, by="u"),
+        SlotLinked(slot=1, at="2", status=SlotStatus.ONLINE),
+        SlotConfigured(slot=1, at="3", config=config, by="u"),
+    ]
+    with closing(place.store()) as first, closing(place.store()) as second:
+        for seq, (store, event) in enumerate(zip((first, second, first), events, strict=True), start=1):
+            assert store.fold([JournalEntry(seq=seq, event=event)]) == []
+        [slot] = first.read(all_slots())
+        assert (slot.status, slot.last_activity) == (SlotStatus.ONLINE, "3")
