@@ -96,7 +96,7 @@ class SqlStore(ABC):
 
     def entries(self) -> int:
         with self._writing() as db:
-            return int(db.execute(sa.select(POSITION.c.entries)).scalar_one())
+            return _only(db.execute(sa.select(POSITION.c.entries)))
 
     def fold(self, batch: Sequence[JournalEntry]) -> list[Untaken]:
         with self._writing() as db:
@@ -154,10 +154,7 @@ class SqlStore(ABC):
 
     def _position(self, db: sa.Connection, *, alone: bool = False) -> int:
         """`alone`: nobody else folds until the end of the transaction."""
-        row = db.exec_driver_sql(self._position_alone if alone else self._position_now).first()
-        if row is None:
-            raise StoreDamaged("foreign tables", "the position is missing")
-        return int(row[0])
+        return _only(db.exec_driver_sql(self._position_alone if alone else self._position_now))
 
     def _take(self, db: sa.Connection, new: Sequence[JournalEntry], *, fit: bool = False) -> None:
         """Fold a group: each table is read once and written once. `fit`: change values that cannot be written into
@@ -365,6 +362,14 @@ class SqlStore(ABC):
         for statements in self._statements:
             db.exec_driver_sql(statements.probe)
         return row is not None and row[0] == self._version()
+
+
+def _only(found: sa.CursorResult[Any]) -> int:
+    """The figure in the one row of the position."""
+    row = found.first()
+    if row is None:
+        raise StoreDamaged("foreign tables", "the position is missing")
+    return int(row[0])
 
 
 def _reason(error: Exception) -> str:
