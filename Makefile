@@ -5,7 +5,7 @@ CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk help run test check test-all mutants soak states types bench fix clean setup setup-test
+.PHONY: asterisk help run test test-postgresql check test-all mutants soak states types bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -14,7 +14,10 @@ run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 	@$(BIN)/ottb up --config $(CONFIG)
 
 test: setup-test ## Set everything up and run the tests
-	@$(BIN)/python -m pytest $(TESTS) -m "not faults and not live"
+	@$(BIN)/python -m pytest $(TESTS) -m "not faults and not live and not postgresql"
+
+test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (apt install postgresql)
+	@$(BIN)/python -m pytest $(TESTS) -m postgresql
 
 asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
 	@$(BIN)/python -m cli.site.asterisk
@@ -23,7 +26,7 @@ check: setup-test ## Lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test-all: setup-test ## Also the long ones: real adbd and Asterisk (root, Debian), process faults under load, API fuzzing
+test-all: setup-test ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults under load, API fuzzing
 	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(BIN)/python -m pytest $(TESTS)
 	@$(BIN)/python -m tests.mutants.run
 

@@ -24,7 +24,8 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.postgresql import PostgresLedger, schema_of
+from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
@@ -32,6 +33,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.ledger.start import start as start_ledger
+from actors.ledger.store import Store
 from actors.point.start import start as start_point
 from actors.point.start import start_bus_login
 from actors.runtime import memory
@@ -54,6 +56,12 @@ Problems = Callable[[], Iterable[Problem]]
 
 THREAD_TURN = 0.0005  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 NAMED = 20  # entries of another host that the log names
+
+
+def store_of(settings: Settings) -> Store:
+    """Where the records of this host are kept."""
+    url = settings.ledger.url
+    return PostgresLedger(url, schema_of(settings.host)) if url else SqliteLedger(settings.ledger_file)
 
 
 async def before(stopped: Event, work: Coroutine[Any, Any, None]) -> bool:
@@ -122,7 +130,7 @@ async def start_site(
         parts, stack, settings=settings.auth, passwords=passwords, state=settings.state, sandbox=sandbox
     )
     await start_bus_login(parts, stack, settings=settings.bus_login, point=point, connect=connect_as)
-    ledger = await start_ledger(parts, stack, repository=SqliteLedger(settings.ledger))
+    ledger = await start_ledger(parts, stack, store=store_of(settings))
     return lambda: [*audit.problems(), *point.problems(), *ledger.problems()]
 
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from actors.call.settings import Calls
 from actors.dialing.settings import Dial
+from actors.ledger.settings import LedgerStore
 from actors.point.settings import Auth, BusLogin
 from actors.runtime.settings import Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
@@ -70,6 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()
+    ledger: LedgerStore = LedgerStore()
     log: Log = Log()
     hubs: dict[str, str] = {}
     slots: tuple[SlotConfig, ...] = ()
@@ -90,7 +92,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return found
 
     @property
-    def ledger(self) -> Path:
+    def ledger_file(self) -> Path:
         """The file of this host's records: hosts that share a state folder have one each."""
         return self.state / ("ledger.sqlite3" if self.host == LOCAL else f"ledger-{self.host}.sqlite3")
 

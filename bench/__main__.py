@@ -5,15 +5,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import actors, adb, bus, gateway, logins, pbx
+from bench import actors, adb, bus, gateway, ledger, logins, pbx
 from bench.table import Row, print_table
 
 
 async def measure(folder: Path) -> list[Row]:
     rows: list[Row] = []
-    for part in (gateway.measure, bus.measure, adb.measure, actors.measure, logins.measure, pbx.measure):
-        print(f"bench: {part.__module__} ...", flush=True)
-        rows += await part(folder)
+    for each in (gateway, bus, adb, actors, ledger, logins, pbx):
+        print(f"bench: {each.__name__} ...", flush=True)
+        rows += await each.measure(folder)
     return rows
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import subprocess
 import sys
 import sysconfig
 from collections.abc import AsyncIterator
@@ -62,6 +63,15 @@ async def adb_server(folder: Path) -> AsyncIterator[int]:
             while not await adb_answers(port):
                 await asyncio.sleep(0.02)
         yield port
+
+
+async def output(*argv: str) -> bytes:
+    """What a command prints. Raises CalledProcessError where it fails."""
+    running = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await running.communicate()
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, argv)
+    return printed
 
 
 def python(*arguments: str) -> list[str]:

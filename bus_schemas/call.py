@@ -177,7 +177,6 @@ class Cdr(Struct, frozen=True, kw_only=True):
     clock_suspect: bool
     trace_id: str | None
     trunk: str | None = None
-    campaign: str | None = None
     recording: str | None = None
     disposition: str | None = None
     billable_seconds: int | None = None
@@ -193,7 +192,6 @@ class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user: Annotated[str, Meta(max_length=64)] | None = None
     slot: SlotId | None = None
     trunk: Annotated[str, Meta(max_length=64)] | None = None
-    campaign: Annotated[str, Meta(max_length=64)] | None = None
     outcome: CallState | None = None
     reason: EndReason | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100

@@ -42,12 +42,14 @@ PURE = [
         "actors/sandbox.py", "gateway/openapi.py", "gateway/routes.py",
         "simulators/carrier/dialplan.py", "simulators/carrier/rules.py", "simulators/phone/dumps.py",
         "simulators/phone/shell.py", "simulators/phone/telephony.py",
+        "actors/ledger/model.py", "actors/ledger/answers.py", "actors/ledger/kinds.py", "actors/ledger/call.py",
+        "actors/ledger/slot.py", "actors/ledger/trunk.py", "actors/ledger/audit.py",
     )),
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "orders", "reports")),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip
 IMPURE = {"asyncio", "time", "random", "uuid", "os", "socket", "secrets", "nats", "aiohttp", "sqlite3", "structlog",
-          "subprocess", "threading", "socketio"}  # fmt: skip
+          "psycopg", "subprocess", "threading", "socketio"}  # fmt: skip
 
 
 def imports(path: Path) -> set[str]:

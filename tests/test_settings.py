@@ -44,3 +44,23 @@ def test_entries_of_a_file_that_hosts_share_are_not_whoevers_reads_it(tmp_path: 
 def test_what_is_no_table_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match="settings: "):
         read(tmp_path, text)
+
+
+GOOD_URLS = ("", "postgresql://db/ottb", "postgres://ottb:p%40ss@db.example:5432/ottb?sslmode=require",
+             "postgresql://ottb@/ottb?host=/run/postgresql", "postgresql://u:p@[::1]:5432/x")  # fmt: skip
+BAD_URLS = ("sqlite:///x", "db/ottb", "postgresql://", "postgresql://u:hush@db:port/x", "postgresql://u:hush@db/x y",
+            "postgresql://db/ottb\n")  # fmt: skip
+
+
+@pytest.mark.parametrize("url", GOOD_URLS)
+def test_the_address_of_the_records_may_be_a_secret_of_its_own(tmp_path: Path, url: str) -> None:
+    (tmp_path / "url").write_text(f"{url}\n")
+    assert load(config=None, environment={"OTTB_LEDGER__URL": url}).ledger.url == url
+    assert load(config=None, environment={"OTTB_LEDGER__URL__FILE": str(tmp_path / "url")}).ledger.url == url
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_what_is_no_address_of_records_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(config=None, environment={"OTTB_LEDGER__URL": url})
+    assert "ledger.url" in str(refused.value) and "hush" not in str(refused.value)

@@ -4,15 +4,15 @@ from typing import Any
 
 import msgspec
 
+from actors.ledger.kinds import READ_MODELS
 from actors.runtime.bus import Recorded
-from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import UNDECODABLE
 
 # (kind, past): how many parts the subject has, and what reads the body
 DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
-    (kind, topic.verb): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
-    for kind in ("call", "slot", "trunk", "audit")
-    for topic in topics_of(kind)
+    (topic.kind, topic.verb): (topic.subject.count(".") + 1, msgspec.json.Decoder(topic.event))
+    for model in READ_MODELS
+    for topic in model.topics
 }
 
 

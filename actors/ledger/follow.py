@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from actors.ledger.decode import Unreadable, decode
-from actors.ledger.repository import Folded, Repository, StoreDamaged, StoreFailed
+from actors.ledger.store import JournalEntry, Store, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Recorded, Size, Unsubscribe
 from actors.runtime.problems import Problem, Problems
 from bus_schemas.errors import ErrorCode, Refusal
@@ -46,7 +46,7 @@ class Health(Struct, frozen=True, kw_only=True):
 class Following:
     """The one who folds. `work` runs a method of the store, in its thread or here."""
 
-    def __init__(self, *, bus: Bus, store: Repository, work: Work) -> None:
+    def __init__(self, *, bus: Bus, store: Store, work: Work) -> None:
         self._bus = bus
         self._store = store
         self._work = work
@@ -301,7 +301,7 @@ class Following:
             await self._fold(group)
 
     async def _fold(self, group: Sequence[Recorded]) -> None:
-        batch = [self._folded(recorded) for recorded in group]
+        batch = [self._entry(recorded) for recorded in group]
         for untaken in await self._work(self._store.fold, batch):
             subject = next(recorded.subject for recorded in group if recorded.seq == untaken.seq)
             self._leave_out(subject, untaken.seq, untaken.reason)
@@ -309,12 +309,12 @@ class Following:
             self._position = group[-1].seq
             self._moved.notify_all()
 
-    def _folded(self, recorded: Recorded) -> Folded:
+    def _entry(self, recorded: Recorded) -> JournalEntry:
         try:
-            return Folded(seq=recorded.seq, event=decode(recorded))
+            return JournalEntry(seq=recorded.seq, event=decode(recorded))
         except Unreadable as error:
             self._leave_out(recorded.subject, recorded.seq, str(error))
-            return Folded(seq=recorded.seq, event=None)
+            return JournalEntry(seq=recorded.seq, event=None)
 
     def _leave_out(self, subject: str, seq: int, reason: str) -> None:
         if self._problems.fault(f"entry {seq}", f"{subject}: {reason}"):

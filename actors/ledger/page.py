@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import UTC
 from typing import TypeVar
 
@@ -9,11 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from actors.runtime.clock import parse_utc, utc
+from actors.runtime.wire import Page
 from bus_schemas.errors import ErrorCode, Refusal
 
 PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
 
-Row = TypeVar("Row", bound=Struct)
+View = TypeVar("View", bound=Struct)
 
 
 def moment(text: str | None) -> str | None:
@@ -26,21 +28,29 @@ def moment(text: str | None) -> str | None:
         raise Refusal(ErrorCode.INVALID_PARAMS, "No such date or time.", given=text) from None
 
 
-def fitting(rows: list[Row]) -> list[Row]:
-    """As many of the first rows as go into one answer."""
+def page(found: Sequence[tuple[int, View]], *, limit: int) -> Page:
+    """The first of what was found, each with the key after which the next page begins, as far as the limit and one
+    answer go. Whoever wants to know whether there are more asks for one more than the limit."""
+    body = fitting([view for _, view in found[:limit]])
+    more = len(found) > len(body)
+    return Page(body=body, next_cursor=_to_cursor(found[len(body) - 1][0]) if more else None)
+
+
+def fitting(views: list[View]) -> list[View]:
+    """As many of the first ones as go into one answer, and one at least."""
     size = 0
-    for place, row in enumerate(rows):
-        size += len(msgspec.json.encode(row))
+    for place, view in enumerate(views):
+        size += len(msgspec.json.encode(view))
         if size > PAGE:
-            return rows[:place]
-    return rows
+            return views[: max(place, 1)]
+    return views
 
 
-def to_cursor(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+def _to_cursor(key: int) -> str:
+    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
 
 
-def from_cursor(cursor: str | None) -> str | None:
+def from_cursor(cursor: str | None) -> int | None:
     """The key in a cursor. Raises Refusal(INVALID_PARAMS)."""
     if cursor is None:
         return None
@@ -50,4 +60,4 @@ def from_cursor(cursor: str | None) -> str | None:
         key = ""
     if not key.isdigit() or len(key) > 18:
         raise Refusal(ErrorCode.INVALID_PARAMS, "Not a cursor of this list.")
-    return key
+    return int(key)

@@ -3,13 +3,13 @@
 from contextlib import AsyncExitStack
 
 from actors.ledger.ledger import Ledger
-from actors.ledger.repository import Repository
+from actors.ledger.store import Store
 from actors.runtime.parts import Parts
 
 
-async def start(parts: Parts, stack: AsyncExitStack, *, repository: Repository) -> Ledger:
-    """The records of this process, kept in `repository`."""
-    ledger = Ledger(bus=parts.bus, repository=repository)
+async def start(parts: Parts, stack: AsyncExitStack, *, store: Store, threads: bool = True) -> Ledger:
+    """The records of this process, kept in `store`. `threads`: see `Ledger`."""
+    ledger = Ledger(bus=parts.bus, store=store, threads=threads)
     await ledger.start()
     stack.push_async_callback(ledger.stop)
     return ledger

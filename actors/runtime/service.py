@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -10,7 +10,7 @@ from actors.runtime.bus import Bus, Handler, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.effects import Work
 from actors.runtime.wire import Page, answer, send_refusal
-from bus_schemas.contract import Rpc
+from bus_schemas.contract import AnyRpc, Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 
 Request = TypeVar("Request", bound=Struct)
@@ -22,15 +22,19 @@ BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again
 
 
 class Served(Struct, frozen=True):
-    """A line of this subject, and what answers one message of it."""
+    """A line, and the function that answers it."""
 
-    subject: str
-    respond: Callable[[Message], Work[None]]
+    rpc: AnyRpc
+    handler: Callable[[Any, Context], Awaitable[object]]  # any: `serve` has checked that it fits the line
+
+    def respond(self, message: Message) -> Work[None]:
+        """Answer one message of the line."""
+        return answer(message, self.rpc, self.handler)
 
 
 def serve(rpc: Rpc[Request, Reply], handler: Callable[[Request, Context], Awaitable[Reply | Page]]) -> Served:
     """The function that answers a line. mypy checks that it takes the line's request and gives its reply."""
-    return Served(rpc.subject, lambda message: answer(message, rpc, handler))
+    return Served(rpc, handler)
 
 
 class Service:
@@ -56,7 +60,7 @@ class Service:
 
     async def start(self) -> None:
         for served in self._handlers:
-            subject = served.subject.format(**self._fields)
+            subject = served.rpc.subject.format(**self._fields)
             receive = self._receiver(served.respond)
             self._subscriptions.append(await self._bus.subscribe(subject, receive, queue=self._queue))
 

@@ -1470,8 +1470,6 @@ export interface components {
             /** @default null */
             trunk: string | null;
             /** @default null */
-            campaign: string | null;
-            /** @default null */
             recording: string | null;
             /** @default null */
             disposition: string | null;
@@ -1583,8 +1581,6 @@ export interface components {
             slot: number | null;
             /** @default null */
             trunk: string | null;
-            /** @default null */
-            campaign: string | null;
             /** @default null */
             outcome: components["schemas"]["CallState"] | null;
             /** @default null */
@@ -5779,7 +5775,6 @@ export interface operations {
                 user?: string | null;
                 slot?: number | null;
                 trunk?: string | null;
-                campaign?: string | null;
                 outcome?: components["schemas"]["CallState"] | null;
                 reason?: components["schemas"]["EndReason"] | null;
                 limit?: number;

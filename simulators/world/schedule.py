@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from actors.adapters.ledger.fresh import fold_fresh, tables
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.call.actor import CallActor
 from actors.runtime import answers, journalled
 from actors.runtime.bus import BusError

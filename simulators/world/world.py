@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.assembly import running
 from actors.call.settings import Calls
 from actors.dialing.settings import Dial
@@ -327,4 +327,4 @@ def with_slot(settings: Settings, slot: int, **changes: Any) -> Settings:
 
 def ledger_of(bus: MemoryBus, store: SqliteLedger) -> Ledger:
     """A ledger that works without threads: simulated time does not wait for them."""
-    return Ledger(bus=bus, repository=store, threads=False)
+    return Ledger(bus=bus, store=store, threads=False)

@@ -6,7 +6,7 @@ import click
 import msgspec
 import pytest
 
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
@@ -81,7 +81,7 @@ async def test_a_chain_written_anew_is_found_by_a_noted_head(broker: MemoryBroke
 
 async def test_a_cut_tail_is_found_by_the_ledger(broker: MemoryBroker, tmp_path: Path) -> None:
     bus = MemoryBus(broker)
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    ledger = Ledger(bus=bus, store=SqliteLedger(tmp_path / "l"))
     await ledger.start()
     whole = await examine(bus)
     assert (whole.problems, whole.notes) == ([], [])

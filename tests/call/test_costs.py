@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.assembly import running
 from actors.runtime.context import Context
 from actors.runtime.wire import ask

@@ -1,13 +1,11 @@
 """The audit in the ledger: filters narrow exactly, and pages neither repeat nor leave out."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import SCOPE, Audit
@@ -20,6 +18,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from tests.ledger.places import Place
 
 RIGHTS = frozenset({str(Action.AUDIT_VIEW)})
 
@@ -44,9 +43,9 @@ async def bus() -> MemoryBus:
 
 
 @pytest.fixture
-async def audit(bus: MemoryBus, tmp_path: Path) -> AsyncIterator[Audit]:
+async def audit(bus: MemoryBus, place: Place) -> AsyncIterator[Audit]:
     audit = Audit(bus=bus, clock=SystemClock(), ids=RandomIds())
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    ledger = Ledger(bus=bus, store=place.store())
     await audit.start()
     await ledger.start()
     yield audit

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import resource
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,31 +11,30 @@ from typing import Any
 
 import pytest
 
-from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.ledger import follow
 from actors.ledger import ledger as ledger_module
 from actors.ledger.decode import decode
 from actors.ledger.ledger import START_PATIENCE, Ledger
-from actors.ledger.repository import Folded
+from actors.ledger.store import JournalEntry
 from actors.runtime.bus import Recorded, Size, Unsubscribe
 from actors.runtime.wire import ask
 from bus_schemas.audit import LIST_AUDIT, AuditEntry, AuditRecorded, ListAudit
 from bus_schemas.call import CALLS_FEED, GET_CDR, PAST_CALL, CallDialing, CallsFeed, GetCall, GetCdr
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.trunk import PBX_STATUS, GetPbxStatus
+from bus_schemas.slot import SLOT_TELEMETRY
+from bus_schemas.trunk import PBX_STATUS, TRUNK_TELEMETRY, GetPbxStatus
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
 from tests.ledger.journals import ASKER, AT, call, put, seen, write
-
-BUSY = 0.05  # seconds
+from tests.ledger.places import Files, Place
 
 
 @asynccontextmanager
-async def _ledger(bus: MemoryBus, path: Path, *, threads: bool = True) -> AsyncIterator[Ledger]:
-    ledger = Ledger(bus=bus, repository=SqliteLedger(path, busy_timeout=BUSY), threads=threads)
+async def _ledger(bus: MemoryBus, place: Place, *, threads: bool = True) -> AsyncIterator[Ledger]:
+    ledger = Ledger(bus=bus, store=place.store(), threads=threads)
     await ledger.start()
     yield ledger
     await ledger.stop()
@@ -65,15 +63,7 @@ def bus(broker: MemoryBroker) -> MemoryBus:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    yield
-    other.close()
-
-
-@contextmanager
-def _no_room(path: Path) -> Iterator[None]:
+def _no_room() -> Iterator[None]:
     """No file of this process may grow."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
@@ -84,17 +74,25 @@ def _no_room(path: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("threads", [True, False])
-@pytest.mark.parametrize(("fault", "kinds"), [(_locked, ("locked",)), (_no_room, ("disk full", "I/O error"))])
-async def test_a_failed_transaction_is_repeated(
-    bus: MemoryBus, tmp_path: Path, fault: Any, kinds: tuple[str, ...], threads: bool
+async def test_a_failed_transaction_is_repeated(bus: MemoryBus, place: Place, threads: bool) -> None:
+    await _repeated(bus, place, place.locked, ("locked",), threads)
+
+
+@pytest.mark.parametrize("threads", [True, False])
+async def test_a_transaction_for_which_there_is_no_room_is_repeated(
+    bus: MemoryBus, tmp_path: Path, threads: bool
 ) -> None:
+    await _repeated(bus, Files(tmp_path), _no_room, ("disk full", "I/O error"), threads)
+
+
+async def _repeated(bus: MemoryBus, place: Place, fault: Any, kinds: tuple[str, ...], threads: bool) -> None:
     await call(bus, 1)
-    async with _ledger(bus, tmp_path / "l", threads=threads) as ledger:
-        with fault(tmp_path / "l"):
+    async with _ledger(bus, place, threads=threads) as ledger:
+        with fault():
             await call(bus, 2)
             await _eventually(lambda: ledger.health.error is not None)
             with pytest.raises(Refusal) as refused:
-                await ledger.get_cdr(GetCdr(call_id="c_2"), seen(await bus.last_seq()))
+                await ledger.answer(GET_CDR, GetCdr(call_id="c_2"), seen(await bus.last_seq()))
             assert (refused.value.code, refused.value.message) == (
                 ErrorCode.UNAVAILABLE, "The records are behind. Try again.",
             )  # fmt: skip
@@ -108,50 +106,59 @@ async def test_a_failed_transaction_is_repeated(
         assert ledger.problems() == [] and ledger.health.behind == 0
 
 
-async def test_a_store_that_fails_at_the_start_holds_nobody_up(bus: MemoryBus, tmp_path: Path) -> None:
+async def test_a_store_that_fails_at_the_start_holds_nobody_up(bus: MemoryBus, place: Place) -> None:
     await call(bus, 1)
-    SqliteLedger(tmp_path / "l").sequence()
-    with _locked(tmp_path / "l"):
+    place.store().sequence()
+    with place.locked():
         began = time.monotonic()
-        ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l", busy_timeout=BUSY))
+        ledger = Ledger(bus=bus, store=place.store())
         await ledger.start()
         assert time.monotonic() - began < START_PATIENCE / 3 and not ledger.health.ready and ledger.problems()
         with pytest.raises(Refusal) as refused:
-            await ledger.past_call(GetCall(call_id="c_1"), ASKER)
+            await ledger.answer(PAST_CALL, GetCall(call_id="c_1"), ASKER)
         assert refused.value.code is ErrorCode.UNAVAILABLE
     assert (await ask(bus, PAST_CALL, GetCall(call_id="c_1"), ASKER)).call_id == "c_1"
     await ledger.stop()
 
 
-def _overwritten(path: Path) -> None:
+def _overwritten(place: Files) -> None:
+    path = place.folder / "l"
     for file in (path, path.with_name(path.name + "-wal")):
         file.write_bytes(os.urandom(max(file.stat().st_size, 100)))
 
 
-def _cut(path: Path) -> None:
+def _cut(place: Files) -> None:
+    path = place.folder / "l"
     for file in (path, path.with_name(path.name + "-wal")):
         os.truncate(file, file.stat().st_size // 3)
 
 
-def _gone(path: Path) -> None:
-    path.unlink()
+def _gone(place: Files) -> None:
+    (place.folder / "l").unlink()
 
 
-def _of_another(path: Path) -> None:
-    other = sqlite3.connect(path)
-    other.executescript("DROP TABLE calls; DROP TABLE audit;")
-    other.close()
-
-
-@pytest.mark.parametrize("damage", [_overwritten, _cut, _gone, _of_another])
+@pytest.mark.parametrize("damage", [_overwritten, _cut, _gone])
 async def test_a_file_that_is_damaged_while_it_is_used_is_rebuilt(
-    bus: MemoryBus, tmp_path: Path, damage: Callable[[Path], None]
+    bus: MemoryBus, tmp_path: Path, damage: Callable[[Files], None]
 ) -> None:
+    place = Files(tmp_path)
+    await _rebuilt(bus, place, lambda: damage(place))
+
+
+@pytest.mark.parametrize("sql", [
+    "DROP TABLE calls; DROP TABLE audit;", "DROP TABLE position;", "DELETE FROM position;",
+    "DROP TABLE calls; CREATE TABLE calls (x INTEGER);",
+])  # fmt: skip
+async def test_tables_that_somebody_else_has_changed_are_rebuilt(bus: MemoryBus, place: Place, sql: str) -> None:
+    await _rebuilt(bus, place, lambda: place.run(sql))
+
+
+async def _rebuilt(bus: MemoryBus, place: Place, damage: Callable[[], None]) -> None:
     for number in range(300):
         await call(bus, number)
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         before = await ask(bus, CALLS_FEED, CallsFeed(all=1, limit=300), ASKER)
-        damage(tmp_path / "l")
+        damage()
         await call(bus, 300)
         after = await _insisting(lambda: ask(bus, CALLS_FEED, CallsFeed(all=1, limit=300), seen(1204)))
         assert after[1:] == before[:-1] and after[0].call_id == "c_300"
@@ -170,11 +177,11 @@ async def _insisting(work: Callable[[], Awaitable[Any]]) -> Any:
                 assert refusal.code is ErrorCode.UNAVAILABLE, refusal
 
 
-async def test_damage_that_a_reader_finds_is_mended(bus: MemoryBus, tmp_path: Path) -> None:
+async def test_damage_that_a_reader_finds_is_mended(bus: MemoryBus, place: Place) -> None:
     for number in range(300):
         await call(bus, number)
-    async with _ledger(bus, tmp_path / "l") as ledger:
-        _of_another(tmp_path / "l")
+    async with _ledger(bus, place) as ledger:
+        place.run("DROP TABLE calls; DROP TABLE audit;")
         assert (await _insisting(lambda: ask(bus, GET_CDR, GetCdr(call_id="c_299"), ASKER))).talk_seconds == 3
         assert ledger.problems() == []
 
@@ -194,11 +201,11 @@ BAD = [
 
 @pytest.mark.parametrize(("subject", "data"), BAD)
 async def test_an_entry_that_nobody_can_read_costs_itself(
-    bus: MemoryBus, tmp_path: Path, subject: str, data: bytes
+    bus: MemoryBus, place: Place, subject: str, data: bytes
 ) -> None:
     await call(bus, 1)
     seq = await put(bus, subject, data)
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         await put(bus, subject, data)
         await call(bus, 2)
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_2"), seen(await bus.last_seq()))).talk_seconds == 3
@@ -210,10 +217,10 @@ async def test_an_entry_that_nobody_can_read_costs_itself(
 
 @pytest.mark.parametrize("subject", ["ottb.v1.evt.x", "ottb.v1.evt.new.kind.happened", "ottb.v1.evt.slot.44.flown"])
 async def test_an_entry_of_a_kind_that_is_not_known_is_passed_over(
-    bus: MemoryBus, tmp_path: Path, subject: str
+    bus: MemoryBus, place: Place, subject: str
 ) -> None:
     await put(bus, subject, b"anything")
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         assert ledger.folded == 1 and ledger.problems() == []
 
 
@@ -224,39 +231,40 @@ def _dialing(call_id: str, slot: int) -> CallDialing:
     )  # fmt: skip
 
 
-async def test_an_event_that_no_table_takes_costs_itself(bus: MemoryBus, tmp_path: Path) -> None:
+async def test_an_event_that_no_table_takes_costs_itself(bus: MemoryBus, place: Place) -> None:
     await call(bus, 1)
-    too_large = await write(bus, _dialing("c_large", 2**63))  # SQLite has 63 bits for it
+    too_large = await write(bus, _dialing("c_large", 2**63))  # tables have 63 bits for it
     await call(bus, 2)
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         for call_id in ("c_1", "c_2"):
             assert (await ask(bus, GET_CDR, GetCdr(call_id=call_id), ASKER)).talk_seconds == 3
         [problem] = ledger.problems()
-        assert problem.id == f"entry {too_large}" and "OverflowError" in problem.reason
+        assert problem.id == f"entry {too_large}"
+        assert ("OverflowError" if isinstance(place, Files) else "NumericValueOutOfRange") in problem.reason
         entry = AuditEntry(at=AT.format(0), user="u", door="http", action="a", result="OK", subject={})
         await write(bus, AuditRecorded(first=2**63 - 1, entries=[entry, entry], previous="", hash="h"))
         assert await ask(bus, LIST_AUDIT, ListAudit(), seen(await bus.last_seq())) == []  # not a half of it either
         assert len(ledger.problems()) == 2
 
 
-async def test_what_is_left_out_is_kept_within_bounds(bus: MemoryBus, tmp_path: Path) -> None:
+async def test_what_is_left_out_is_kept_within_bounds(bus: MemoryBus, place: Place) -> None:
     for _ in range(150):
         await put(bus, "ottb.v1.evt.slot.44.linked", b"!")
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         found = ledger.problems()
     assert (found[0].id, found[-2].id) == ("entry 51", "entry 150") and found[-1].reason.startswith("50 more")
 
 
-async def test_telemetry_that_nobody_can_read_is_passed_over(bus: MemoryBus, tmp_path: Path) -> None:
-    async with _ledger(bus, tmp_path / "l") as ledger:
+async def test_telemetry_that_nobody_can_read_is_passed_over(bus: MemoryBus, place: Place) -> None:
+    async with _ledger(bus, place) as ledger:
         for data in (b"", b"nonsense", b'{"slot": "x"}', b'{"trunk": 5}', b"\xff", b"[" * 100_000):
             for subject in ("ottb.v1.tel.slot.44", "ottb.v1.tel.trunk.main"):
                 await bus.publish(subject, data, {})
         await asyncio.sleep(0.01)
         assert all(task.exception() is None for task in bus._tasks if task.done())
         assert (await ask(bus, PBX_STATUS, GetPbxStatus(), ASKER)).trunks == []
-        await ledger._hear_telemetry(_message(b"nonsense"))
-        await ledger._hear_trunk(_message(b"nonsense"))
+        await ledger.hear(SLOT_TELEMETRY, _message(b"nonsense"))
+        await ledger.hear(TRUNK_TELEMETRY, _message(b"nonsense"))
 
 
 def _message(data: bytes) -> Any:
@@ -280,11 +288,11 @@ class Dropping(MemoryBus):
 
 @pytest.mark.parametrize("lost", [lambda seq: seq % 7 == 3, lambda seq: 10 < seq < 60, lambda seq: True])
 async def test_entries_that_a_follower_lost_are_read_from_the_journal(
-    broker: MemoryBroker, tmp_path: Path, lost: Callable[[int], bool]
+    broker: MemoryBroker, place: Place, lost: Callable[[int], bool]
 ) -> None:
     bus = Dropping(broker)
     bus.lost = lost  # type: ignore[method-assign]
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         for number in range(30):
             await call(bus, number)
         for number in range(30):
@@ -294,12 +302,12 @@ async def test_entries_that_a_follower_lost_are_read_from_the_journal(
 
 
 async def test_a_lost_last_entry_is_missed_after_a_while(
-    broker: MemoryBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: MemoryBroker, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follow, "QUIET", 0.05)
     bus = Dropping(broker)
     bus.lost = lambda seq: seq == 4  # type: ignore[method-assign]
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         await call(bus, 1)
         await _eventually(lambda: ledger.folded == 4)
 
@@ -333,13 +341,13 @@ class Expiring(MemoryBus):
 
 @pytest.mark.parametrize("over", [{2, 3, 7}, {1}, {10, 11, 12}, set(range(1, 13))])
 async def test_entries_whose_time_is_over_are_not_waited_for(
-    broker: MemoryBroker, tmp_path: Path, over: set[int]
+    broker: MemoryBroker, place: Place, over: set[int]
 ) -> None:
     bus = Expiring(broker)
     for number in range(12):
         await put(bus, f"ottb.v1.evt.point.s{number}.session_opened", b"{}")
     bus.over = frozenset(over)
-    async with asyncio.timeout(20), _ledger(bus, tmp_path / "l") as ledger:
+    async with asyncio.timeout(20), _ledger(bus, place) as ledger:
         assert (await ask(bus, CALLS_FEED, CallsFeed(), seen(12))) == []
         await call(bus, 1)
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_1"), seen(16))).talk_seconds == 3
@@ -361,14 +369,14 @@ class Forgetful(MemoryBus):
 
 @pytest.mark.parametrize("missing", [{5}, {1}, {3, 4, 5, 6, 7}, set(range(1, 11))])
 async def test_a_rebuild_counts_itself_and_is_not_ready_before_it_is_whole(
-    broker: MemoryBroker, tmp_path: Path, missing: set[int]
+    broker: MemoryBroker, place: Place, missing: set[int]
 ) -> None:
     bus = Forgetful(broker)
     bus.times = 1000
     bus.left_out = missing.__contains__  # type: ignore[method-assign]
     for number in range(3):
         await call(bus, number)
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    ledger = Ledger(bus=bus, store=place.store())
     await ledger.start()
     assert not ledger.health.ready
     await _eventually(lambda: len(ledger.problems()) == 2)
@@ -377,7 +385,7 @@ async def test_a_rebuild_counts_itself_and_is_not_ready_before_it_is_whole(
     assert rebuild.reason == f"not ready: read up to entry {ledger.folded} of 12"
     assert "of 12 entries were read" in store.reason
     with pytest.raises(Refusal) as refused:
-        await ledger.past_call(GetCall(call_id="c_2"), ASKER)
+        await ledger.answer(PAST_CALL, GetCall(call_id="c_2"), ASKER)
     assert refused.value.code is ErrorCode.UNAVAILABLE
     bus.times = 0
     await _eventually(lambda: ledger.health.ready)
@@ -387,26 +395,29 @@ async def test_a_rebuild_counts_itself_and_is_not_ready_before_it_is_whole(
     await ledger.stop()
 
 
-async def test_a_ledger_of_before_that_has_holes_is_rebuilt(broker: MemoryBroker, tmp_path: Path) -> None:
+async def test_a_ledger_of_before_that_has_holes_is_rebuilt(broker: MemoryBroker, place: Place) -> None:
     bus = MemoryBus(broker)
     for number in range(3):
         await call(bus, number)
-    store = SqliteLedger(tmp_path / "l")
-    store.fold([Folded(seq=entry.seq, event=decode(entry)) for entry in broker.journal if entry.seq != 4])
+    store = place.store()
+    store.fold([JournalEntry(seq=entry.seq, event=decode(entry)) for entry in broker.journal if entry.seq != 4])
     store.close()
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         await _eventually(lambda: ledger.health.ready)
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_0"), ASKER)).talk_seconds == 3
 
 
-async def test_records_of_another_journal_are_put_aside(tmp_path: Path) -> None:
+async def test_records_of_another_journal_are_put_aside(place: Place) -> None:
     for name, calls in (("old", 3), ("new", 1)):
         bus = MemoryBus(MemoryBroker(clock=SystemClock()))
         for number in range(calls):
             await call(bus, number)
-        async with _ledger(bus, tmp_path / "l"):
+        async with _ledger(bus, place):
             assert len(await ask(bus, CALLS_FEED, CallsFeed(all=1), ASKER)) == calls, name
-    assert (tmp_path / "l-aside").exists()
+    if isinstance(place, Files):
+        assert (place.folder / "l-aside").exists()
+    else:
+        place.run("SELECT 1 / count(*) FROM calls_aside")
 
 
 def test_a_ledger_without_threads_runs_in_simulated_time(tmp_path: Path) -> None:
@@ -414,7 +425,7 @@ def test_a_ledger_without_threads_runs_in_simulated_time(tmp_path: Path) -> None
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimLoop)
         bus = MemoryBus(MemoryBroker(clock=SimClock(loop)))
-        async with _ledger(bus, tmp_path / "l", threads=False) as ledger:
+        async with _ledger(bus, Files(tmp_path), threads=False) as ledger:
             for number in range(20):
                 await call(bus, number)
             cdr = await ask(bus, GET_CDR, GetCdr(call_id="c_19"), seen(80))

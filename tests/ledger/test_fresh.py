@@ -1,19 +1,22 @@
 """A ledger equals a fresh fold of its journal, however its entries came: in any groups, repeated, with bad ones."""
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.adapters.ledger.fresh import fold_fresh, tables
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.fresh import fold_anew, journal_entry
 from actors.adapters.system_clock import SystemClock
-from actors.ledger.decode import Unreadable, decode
+from actors.ledger.answers import ReadModel
+from actors.ledger.kinds import READ_MODELS
 from actors.ledger.ledger import Ledger
-from actors.ledger.repository import Folded
+from actors.ledger.slot import all_slots
+from actors.ledger.store import JournalEntry
 from actors.runtime.bus import Recorded
 from bus_schemas.audit import AuditEntry, AuditRecorded
 from bus_schemas.call import (
@@ -44,6 +47,7 @@ from bus_schemas.trunk import TrunkActivated, TrunkChanged, TrunkConfig, TrunkCo
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import call, put
+from tests.ledger.places import Files, Place, Schemas, tables_at
 
 CALLS, SLOTS, TRUNKS = ("c_1", "c_2", "c_3"), (1, 2), ("a", "b")
 KINDS = (
@@ -55,9 +59,9 @@ KINDS = (
 
 
 @st.composite
-def _event(draw: st.DrawFn) -> Any:
+def _event(draw: st.DrawFn, kinds: tuple[type, ...] = KINDS) -> Any:
     """Any event of a small world, whether it makes sense there or not."""
-    kind = draw(st.sampled_from(KINDS))
+    kind = draw(st.sampled_from(kinds))
     slot, trunk = draw(st.sampled_from(SLOTS)), draw(st.sampled_from((None, *TRUNKS)))
     at = f"2026-01-01T00:00:{draw(st.integers(0, 59)):02}.000Z"
     known: dict[str, Any] = {
@@ -102,47 +106,82 @@ BAD = st.sampled_from([
 JOURNALS = st.lists(st.one_of(_event(), _event(), _event(), BAD), min_size=1, max_size=40)
 
 
-def _folded(entry: Recorded) -> Folded:
-    try:
-        return Folded(seq=entry.seq, event=decode(entry))
-    except Unreadable:
-        return Folded(seq=entry.seq, event=None)
-
-
 @settings(max_examples=150, deadline=None)
 @given(journal=JOURNALS, data=st.data())
 def test_any_way_of_folding_gives_the_same_tables(journal: list[Any], data: st.DataObject) -> None:
-    entries = [_recorded(seq, event) for seq, event in enumerate(journal, start=1)]
-    batch = [_folded(entry) for entry in entries]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        store = SqliteLedger(path / "l")
+        _fold_in_any_way(Files(Path(folder)), journal, data)
+
+
+@pytest.mark.parametrize("model", READ_MODELS, ids=lambda model: model.answers.__name__)
+def test_any_way_of_folding_one_kind_gives_the_same_tables(model: ReadModel) -> None:
+    events = {event for projection in model.projections for event in projection.events}
+    journals = st.lists(_event(tuple(kind for kind in KINDS if kind in events)), min_size=1, max_size=40)
+
+    @settings(max_examples=40, deadline=None)
+    @given(journal=journals, data=st.data())
+    def in_any_way(journal: list[Any], data: st.DataObject) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            _fold_in_any_way(Files(Path(folder)), journal, data)
+
+    in_any_way()
+
+
+@pytest.mark.postgresql
+def test_any_way_of_folding_gives_the_same_tables_in_postgresql(schemas: Schemas) -> None:
+    @settings(max_examples=40, deadline=None)
+    @given(journal=JOURNALS, data=st.data())
+    def in_any_way(journal: list[Any], data: st.DataObject) -> None:
+        _fold_in_any_way(schemas, journal, data)
+
+    in_any_way()
+
+
+def _fold_in_any_way(place: Place, journal: list[Any], data: st.DataObject) -> None:
+    entries = [_recorded(seq, event) for seq, event in enumerate(journal, start=1)]
+    batch = [journal_entry(entry) for entry in entries]
+    with closing(place.store()) as store, closing(place.store()) as other, closing(place.store("fresh")) as fresh:
+        store.drop()
         store.sequence()
         done = 0
         while done < len(batch):
             begin = data.draw(st.integers(0, done), "again from")
             end = data.draw(st.integers(done + 1, len(batch)), "up to")
-            store.fold(batch[begin:end] + data.draw(st.sampled_from(([], batch[begin:end])), "twice"))
+            writer = data.draw(st.sampled_from((store, other)), "by whom")  # a second one has seen other rows last
+            writer.fold(batch[begin:end] + data.draw(st.sampled_from(([], batch[begin:end])), "twice"))
             done = end
             old = data.draw(st.integers(1, done), "an old group")
             store.fold(batch[:old])
         assert store.sequence() == store.entries() == len(batch)
-        store.close()
-        assert tables(path / "l") == fold_fresh(entries, path / "fresh") == fold_fresh(entries, path / "one", group=1)
+        assert tables_at(place) == fold_anew(entries, fresh) == fold_anew(entries, fresh, group=1)
 
 
-async def test_a_running_ledger_is_compared_with_its_journal(tmp_path: Path) -> None:
+async def test_a_running_ledger_is_compared_with_its_journal(place: Place) -> None:
     broker = MemoryBroker(clock=SystemClock())
     bus = MemoryBus(broker)
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    ledger = Ledger(bus=bus, store=place.store())
     await ledger.start()
     for number in range(20):
         await call(bus, number, over=number % 2 > 0)
         await put(bus, "ottb.v1.evt.slot.44.linked", b"bad")
     await ledger._following.until(await bus.last_seq(), deadline=2)
-    found = tables(tmp_path / "l")
-    assert found == fold_fresh(broker.journal, tmp_path / "fresh")
+    found = tables_at(place)
+    assert found == fold_anew(broker.journal, place.store("fresh"))
     assert set(found) == {"audit", "calls", "commands", "position", "slots", "trunks"}
     assert len(found["calls"]) == 20 and found["position"] == [(len(broker.journal),)]
-    assert fold_fresh(broker.journal[:-1], tmp_path / "fresh") != found
+    assert fold_anew(broker.journal[:-1], place.store("fresh")) != found
     await ledger.stop()
+
+
+def test_a_second_writer_finds_what_the_first_one_wrote(place: Place) -> None:
+    config = SlotConfig(id=1, serial="s")
+    events = [
+        SlotConfigured(slot=1, at="1", config=config, by="u"),
+        SlotLinked(slot=1, at="2", status=SlotStatus.ONLINE),
+        SlotConfigured(slot=1, at="3", config=config, by="u"),
+    ]
+    with closing(place.store()) as first, closing(place.store()) as second:
+        for seq, (store, event) in enumerate(zip((first, second, first), events, strict=True), start=1):
+            assert store.fold([JournalEntry(seq=seq, event=event)]) == []
+        [slot] = first.read(all_slots())
+        assert (slot.status, slot.last_activity) == (SlotStatus.ONLINE, "3")

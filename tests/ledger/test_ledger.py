@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.system_clock import SystemClock
+from actors.ledger.call import feed, one
+from actors.ledger.decode import decode
 from actors.ledger.ledger import Ledger
+from actors.ledger.store import JournalEntry
 from actors.runtime.context import Context
 from actors.runtime.wire import ask, ask_raw
 from bus_schemas.call import (
@@ -29,11 +31,12 @@ from bus_schemas.slot import LIST_SLOTS, SLOT_ABSENT, AbsentSlot, ListSlots, Slo
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import ASKER, AT, call, write
+from tests.ledger.places import Files, Place
 
 
 @asynccontextmanager
-async def _ledger(bus: MemoryBus, path: Path) -> AsyncIterator[Ledger]:
-    ledger = Ledger(bus=bus, repository=SqliteLedger(path))
+async def _ledger(bus: MemoryBus, place: Place, name: str = "l") -> AsyncIterator[Ledger]:
+    ledger = Ledger(bus=bus, store=place.store(name))
     await ledger.start()
     yield ledger
     await ledger.stop()
@@ -49,8 +52,8 @@ async def bus(broker: MemoryBroker) -> MemoryBus:
     return MemoryBus(broker)
 
 
-async def test_a_reader_finds_what_it_has_seen_written(bus: MemoryBus, tmp_path: Path) -> None:
-    async with _ledger(bus, tmp_path / "l"):
+async def test_a_reader_finds_what_it_has_seen_written(bus: MemoryBus, place: Place) -> None:
+    async with _ledger(bus, place):
         for number in range(50):
             await call(bus, number)
             seen = Context(command_id="q", actions=frozenset(Action), after=await bus.last_seq())
@@ -58,14 +61,14 @@ async def test_a_reader_finds_what_it_has_seen_written(bus: MemoryBus, tmp_path:
             assert (cdr.talk_seconds, cdr.ring_seconds, cdr.reason) == (3, 2, EndReason.HANGUP_REMOTE)
 
 
-async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, tmp_path: Path) -> None:
+async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, place: Place) -> None:
     for number in range(30):
         await call(bus, number, over=number % 3 > 0)
     config = SlotConfig(id=44, serial="s", user="op12")
     await write(bus, SlotConfigured(slot=44, at=AT.format(1), config=config, by="admin"))
     answers = []
     for name in ("first", "first", "second"):  # the same file once more, then a new one
-        async with _ledger(bus, tmp_path / name):
+        async with _ledger(bus, place, name):
             found = [(await ask_raw(bus, CALLS_FEED, CallsFeed(all=1, limit=500), ASKER)).data]
             found.append((await ask_raw(bus, CALLS_FEED, CallsFeed(), ASKER)).data)
             found.append((await ask_raw(bus, LIST_SLOTS, ListSlots(), ASKER)).data)
@@ -79,31 +82,28 @@ async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, tmp_path: Path
 async def test_a_damaged_file_is_rebuilt(bus: MemoryBus, tmp_path: Path, content: bytes) -> None:
     call_id = await call(bus, 1)
     (tmp_path / "l").write_bytes(content)
-    async with _ledger(bus, tmp_path / "l"):
+    async with _ledger(bus, Files(tmp_path)):
         assert (await ask(bus, PAST_CALL, GetCall(call_id=call_id), ASKER)).call_id == call_id
 
 
-async def test_events_given_twice_count_once(bus: MemoryBus, broker: MemoryBroker, tmp_path: Path) -> None:
-    from actors.ledger.decode import decode
-    from actors.ledger.repository import Folded
-
+async def test_events_given_twice_count_once(bus: MemoryBus, broker: MemoryBroker, place: Place) -> None:
     await call(bus, 1)
-    batch = [Folded(seq=entry.seq, event=decode(entry)) for entry in broker.journal]
-    repository = SqliteLedger(tmp_path / "l")
-    repository.fold(batch)
-    once = repository.call("c_1")
-    repository.fold(batch[:2])
-    repository.fold(batch)
-    assert repository.call("c_1") == once and repository.sequence() == len(batch)
-    assert len(repository.calls(history=True, limit=10, before=None)) == 1
-    repository.close()
+    batch = [JournalEntry(seq=entry.seq, event=decode(entry)) for entry in broker.journal]
+    store = place.store()
+    store.fold(batch)
+    once = store.read(one("c_1"))
+    store.fold(batch[:2])
+    store.fold(batch)
+    assert store.read(one("c_1")) == once != [] and store.sequence() == len(batch)
+    assert len(store.read(feed(CallsFeed(all=1), before=None, user=None))) == 1
+    store.close()
 
 
-async def test_what_nobody_owns_is_told_apart(bus: MemoryBus, tmp_path: Path) -> None:
+async def test_what_nobody_owns_is_told_apart(bus: MemoryBus, place: Place) -> None:
     await call(bus, 1, over=False)
     await call(bus, 2)
     await write(bus, SlotConfigured(slot=44, at=AT.format(1), config=SlotConfig(id=44, serial="s"), by="admin"))
-    async with _ledger(bus, tmp_path / "l") as ledger:
+    async with _ledger(bus, place) as ledger:
         assert (await ask(bus, END_ABSENT, EndCall(call_id="c_2"), ASKER)).end_time is not None
         for rpc, request, code in (
             (END_ABSENT, EndCall(call_id="nope"), ErrorCode.NOT_FOUND),
@@ -114,5 +114,5 @@ async def test_what_nobody_owns_is_told_apart(bus: MemoryBus, tmp_path: Path) ->
                 await ask(bus, rpc, request, ASKER)  # type: ignore[arg-type]
             assert refused.value.code is code
         with pytest.raises(Refusal) as away:  # it lives, but its owner is away: try again
-            await ledger.end_absent(EndCall(call_id="c_1"), ASKER)
+            await ledger.answer(END_ABSENT, EndCall(call_id="c_1"), ASKER)
         assert away.value.code is ErrorCode.UNAVAILABLE

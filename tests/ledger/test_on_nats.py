@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.adapters.ledger.fresh import fold_fresh, tables
-from actors.adapters.ledger.store import SqliteLedger
+from actors.adapters.ledger.fresh import fold_anew
 from actors.adapters.nats_bus import NatsBus
 from actors.ledger.follow import SCOPE
 from actors.ledger.ledger import Ledger
@@ -15,6 +14,7 @@ from actors.runtime.wire import ask
 from bench.parts import nats_server
 from bus_schemas.call import GET_CDR, GetCdr
 from tests.ledger.journals import call, seen
+from tests.ledger.places import Place, tables_at
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def _session(bus: NatsBus, number: int) -> None:
 
 @pytest.mark.parametrize("last", ["call", "session"])
 async def test_entries_whose_time_is_over_leave_numbers_that_are_nowhere(
-    bus: NatsBus, tmp_path: Path, last: str
+    bus: NatsBus, place: Place, last: str
 ) -> None:
     for number in range(5):
         await _session(bus, number)
@@ -47,7 +47,7 @@ async def test_entries_whose_time_is_over_leave_numbers_that_are_nowhere(
             await asyncio.sleep(0.1)
     after = await bus.size()
     assert (after.entries, after.last_seq) == (20, before.last_seq)
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    ledger = Ledger(bus=bus, store=place.store())
     async with asyncio.timeout(20):
         await ledger.start()
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_4"), seen(after.last_seq))).talk_seconds == 3
@@ -55,15 +55,15 @@ async def test_entries_whose_time_is_over_leave_numbers_that_are_nowhere(
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_5"), seen(await bus.last_seq()))).talk_seconds == 3
     assert ledger.health.ready and ledger.problems() == []
     journal = [entry async for entry in bus.replay(SCOPE)]
-    assert tables(tmp_path / "l") == fold_fresh(journal, tmp_path / "fresh")
+    assert tables_at(place) == fold_anew(journal, place.store("fresh"))
     await ledger.stop()
 
 
-async def test_a_rebuild_of_many_groups_is_whole(bus: NatsBus, tmp_path: Path) -> None:
+async def test_a_rebuild_of_many_groups_is_whole(bus: NatsBus, place: Place) -> None:
     await asyncio.gather(*(call(bus, number) for number in range(700)))
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+    ledger = Ledger(bus=bus, store=place.store())
     await ledger.start()
     assert ledger.health.ready and ledger.folded == 2800
     journal = [entry async for entry in bus.replay(SCOPE)]
-    assert tables(tmp_path / "l") == fold_fresh(journal, tmp_path / "fresh")
+    assert tables_at(place) == fold_anew(journal, place.store("fresh"))
     await ledger.stop()

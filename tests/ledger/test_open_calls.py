@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from actors.adapters.ledger.store import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.ledger.ledger import Ledger
 from actors.runtime.wire import ask
@@ -29,6 +27,7 @@ from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotConfig, SlotConfigured, 
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import seen, write
+from tests.ledger.places import Place
 
 NUMBER = "+380991234567"
 
@@ -67,8 +66,8 @@ async def bus() -> MemoryBus:
 
 
 @pytest.fixture
-async def ledger(bus: MemoryBus, tmp_path: Path) -> AsyncIterator[Ledger]:
-    ledger = Ledger(bus=bus, repository=SqliteLedger(tmp_path / "l"))
+async def ledger(bus: MemoryBus, place: Place) -> AsyncIterator[Ledger]:
+    ledger = Ledger(bus=bus, store=place.store())
     await ledger.start()
     yield ledger
     await ledger.stop()
@@ -145,7 +144,7 @@ async def test_what_the_asker_has_seen_is_waited_for(bus: MemoryBus, ledger: Led
         assert len(await ask(bus, OPEN_CALLS, OpenCalls(), seen(seq))) == number + 1
     with pytest.raises(Refusal) as refused:
         async with asyncio.timeout(3):
-            await ledger.open_calls(OpenCalls(), seen(seq + 1))
+            await ledger.answer(OPEN_CALLS, OpenCalls(), seen(seq + 1))
     assert refused.value.code is ErrorCode.UNAVAILABLE
 
 

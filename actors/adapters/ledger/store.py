@@ -1,164 +1,247 @@
-"""The ledger's store in SQLite: WAL, one connection for writing and one for each reading thread.
+"""The ledger's store in a database of SQL: folds groups into any projections, and reads.
 
-It can be rebuilt from the journal at any time, so a damaged file or one of another version is simply dropped. What
-SQLite says when it fails is told apart here: damage, a failure that may pass, and an event that cannot be written.
+One connection for writing and one for each reading thread. It can be rebuilt from the journal at any time, so what is
+damaged or of another version is simply dropped. What a database says when it fails is told apart by its own file
+(`sqlite.py`, `postgresql.py`): damage, a failure that may pass, and an event that cannot be written.
 """
 
-import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import quote
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from operator import attrgetter
+from typing import Any, TypeVar
+from zlib import crc32
 
 import msgspec
+import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from actors.adapters.ledger.folds import FOLDS
-from actors.adapters.ledger.queries import Queries
-from actors.adapters.ledger.schema import SCHEMA, VERSION
-from actors.ledger.repository import Folded, StoreDamaged, StoreFailed, Untaken
+from actors.adapters.ledger.statements import statements_of
+from actors.ledger.kinds import PROJECTIONS
+from actors.ledger.model import INTEGER, METADATA, Projection, Query
+from actors.ledger.store import JournalEntry, StoreDamaged, StoreFailed, Untaken
 
 log = structlog.get_logger()
 
-BUSY_TIMEOUT = 1.0  # seconds; whoever folds tries again by itself
-SUFFIXES = ("", "-wal", "-shm")
+HOT = 4_000  # rows of a table that are kept in memory between groups
+# What is wrong with an event that a table does not take: the database's word on it, a number too large, half a
+# character.
+UNWRITABLE = (DBAPIError, OverflowError, ValueError, TypeError, LookupError, AttributeError, msgspec.MsgspecError)
 
-DAMAGE = {sqlite3.SQLITE_CORRUPT: "corrupt", sqlite3.SQLITE_NOTADB: "not a database"}
-PASSING = {
-    sqlite3.SQLITE_BUSY: "locked",
-    sqlite3.SQLITE_LOCKED: "locked",
-    sqlite3.SQLITE_FULL: "disk full",
-    sqlite3.SQLITE_IOERR: "I/O error",
-    sqlite3.SQLITE_READONLY: "read-only",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
-    sqlite3.SQLITE_PERM: "not permitted",
-    sqlite3.SQLITE_NOMEM: "out of memory",
-    sqlite3.SQLITE_PROTOCOL: "locked",
-    sqlite3.SQLITE_INTERRUPT: "interrupted",
-}
-KEEPS_CONNECTION = ("locked", "disk full", "I/O error")
-FOREIGN = ("no such table", "no such column", "has no column named")  # somebody else made these tables
-# What is wrong with an event that a table does not take: SQLite's word on it, a number too large, a half character.
-UNWRITABLE = (sqlite3.Error, OverflowError, ValueError, TypeError, LookupError, AttributeError, msgspec.MsgspecError)
+POSITION = sa.Table(
+    "position",
+    METADATA,
+    sa.Column("version", INTEGER, primary_key=True, autoincrement=False),  # of the tables
+    sa.Column("seq", INTEGER, nullable=False),  # of the last entry that is in
+    sa.Column("entries", INTEGER, nullable=False),  # how many are in
+)
+
+Answer = TypeVar("Answer")
+Values = tuple[Any, ...]
+Part = tuple[Any, Any, int]  # the key, the event or its part, the sequence
+Parts = Callable[[Any], Iterable[Any]]
 
 
-def failure_of(error: sqlite3.Error) -> StoreFailed | None:
-    """What an error says of the whole store. None: nothing, it is about this statement."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in DAMAGE:
-        return StoreDamaged(DAMAGE[code], str(error))
-    if code in PASSING:
-        return StoreFailed(PASSING[code], str(error))
-    if any(words in str(error) for words in FOREIGN):
-        return StoreDamaged("foreign tables", str(error))
-    return None
+class Hot:
+    """Rows of the last groups, by key for each projection: most of the next one are about the same things. They count
+    only while the database is where it was left (`at`)."""
+
+    def __init__(self, projections: int) -> None:
+        self._projections = projections
+        self.forget()
+
+    def forget(self) -> None:
+        self.at: int | None = None
+        self.rows: list[dict[Any, Any]] = [{} for _ in range(self._projections)]
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Raise what SQLite and the file system say as StoreFailed."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        failure = failure_of(error)
-        if failure is None:
-            raise
-        raise failure from error
-    except OSError as error:
-        raise StoreFailed("file not usable", str(error)) from error
+class SqlStore(ABC):
+    """`projections`: what is kept. A subclass connects, and knows what its database's errors mean."""
 
+    begin = begin_reading = "BEGIN"
+    keeps_connection: Collection[str] = ()  # kinds of failures after which the writer's connection is still good
 
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # SQLite may have rolled back by itself
-            db.execute("ROLLBACK")
-        raise
-
-
-class SqliteLedger(Queries):
-    """One file. `":memory:"` is not for this: readers have connections of their own."""
-
-    def __init__(self, path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
-        self._path = path
-        self._busy_timeout = busy_timeout
+    def __init__(self, engine: sa.Engine, projections: Sequence[Projection[Any]] = PROJECTIONS) -> None:
+        self._engine = engine
+        self._projections = projections
+        self._statements = [statements_of(one, engine.dialect) for one in projections]
+        self._of_event: dict[type, list[tuple[int, Callable[[Any], Any], Parts | None]]] = defaultdict(list)
+        for place, projection in enumerate(projections):
+            for event in projection.events:
+                self._of_event[event].append((place, attrgetter(projection.key), projection.parts))
+        self._hot = Hot(projections=len(projections))
+        where = sa.select(POSITION.c.seq)
+        move = {POSITION.c.seq: sa.bindparam("seq"), POSITION.c.entries: POSITION.c.entries + sa.bindparam("more")}
+        self._position_now, self._position_alone, self._move_to = (
+            str(statement.compile(dialect=engine.dialect))
+            for statement in (where, where.with_for_update(), sa.update(POSITION).values(move))
+        )
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: list[sa.Connection] = []
         self._turn = threading.Condition()
         self._readers = 0
-        self._inode: int | None = None  # of the file that was found good; None: it was not opened yet
+
+    @property
+    def tables(self) -> list[sa.Table]:
+        return [POSITION, *(projection.table for projection in self._projections)]
 
     # --- writing
 
     def sequence(self) -> int:
         with self._writing() as db:
-            return _position(db)
+            return self._position(db)
 
     def entries(self) -> int:
         with self._writing() as db:
-            return int(db.execute("SELECT entries FROM position").fetchone()[0])
+            return _only(db.execute(sa.select(POSITION.c.entries)))
 
-    def fold(self, batch: Sequence[Folded]) -> list[Untaken]:
+    def fold(self, batch: Sequence[JournalEntry]) -> list[Untaken]:
         with self._writing() as db:
             try:
-                with _transaction(db):
-                    new = _new(db, batch)
-                    for folded in new:
-                        _take(db, folded)
-                    _move(db, new)
+                with self._folding(db, batch) as new:
+                    self._take(db, new)
             except UNWRITABLE as error:
-                if isinstance(error, sqlite3.Error) and failure_of(error) is not None:
+                if self._failure_of(error) is not None:
                     raise
                 return self._fold_each(db, batch)
             return []
 
-    def _fold_each(self, db: sqlite3.Connection, batch: Sequence[Folded]) -> list[Untaken]:
+    @contextmanager
+    def _folding(self, db: sa.Connection, batch: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
+        """A transaction for those of a batch that are not in yet, after which they are."""
+        try:
+            with self._transaction(db):
+                new = self._new(db, batch)
+                yield new
+                self._move(db, new)
+        except BaseException:
+            self._hot.forget()
+            raise
+        if new:
+            self._hot.at = new[-1].seq
+
+    def _fold_each(self, db: sa.Connection, batch: Sequence[JournalEntry]) -> list[Untaken]:
         """The same, leaving out the events that cannot be written: each has a savepoint of its own."""
         left_out = []
-        with _transaction(db):
-            new = _new(db, batch)
-            for folded in new:
-                db.execute("SAVEPOINT one")
+        with self._folding(db, batch) as new:
+            for entry in new:
+                db.exec_driver_sql("SAVEPOINT one")
                 try:
-                    _take(db, folded)
+                    self._take(db, [entry], fit=True)
                 except UNWRITABLE as error:
-                    if isinstance(error, sqlite3.Error) and failure_of(error) is not None:
+                    if self._failure_of(error) is not None:
                         raise
-                    db.execute("ROLLBACK TO one")
-                    left_out.append(Untaken(seq=folded.seq, reason=f"{type(error).__name__}: {error}"))
-                db.execute("RELEASE one")
-            _move(db, new)
+                    db.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
+                    left_out.append(Untaken(seq=entry.seq, reason=_reason(error)))
+                    self._hot.forget()
+                db.exec_driver_sql("RELEASE SAVEPOINT one")
+        self._hot.forget()  # what was made to fit is not what is there
         return left_out
 
+    def _new(self, db: sa.Connection, batch: Sequence[JournalEntry]) -> list[JournalEntry]:
+        """Those of a batch that are not in yet, each once."""
+        known, new = self._position(db, alone=True), []
+        if known != self._hot.at:
+            self._hot.forget()
+        for entry in batch:
+            if entry.seq > known:
+                new.append(entry)
+                known = entry.seq
+        return new
+
+    def _position(self, db: sa.Connection, *, alone: bool = False) -> int:
+        """`alone`: nobody else folds until the end of the transaction."""
+        return _only(db.exec_driver_sql(self._position_alone if alone else self._position_now))
+
+    def _take(self, db: sa.Connection, new: Sequence[JournalEntry], *, fit: bool = False) -> None:
+        """Fold a group: each table is read once and written once. `fit`: change values that cannot be written into
+        like ones that can."""
+        concerned: list[list[Part]] = [[] for _ in self._projections]
+        of_event = self._of_event
+        for entry in new:
+            event = entry.event
+            for place, key_of, parts in of_event.get(type(event), ()):
+                if parts is None:
+                    concerned[place].append((key_of(event), event, entry.seq))
+                else:
+                    concerned[place] += [(key_of(part), part, entry.seq) for part in parts(event)]
+        for place, found in enumerate(concerned):
+            if found:
+                for statement, values in self._folded(db, place, found):
+                    if values:
+                        db.exec_driver_sql(statement, [self._fitted(each) for each in values] if fit else values)
+
+    def _folded(self, db: sa.Connection, place: int, parts: Sequence[Part]) -> list[tuple[str, list[Values]]]:
+        """Fold the parts into the rows of one projection: what has to be written for it."""
+        statements, fold = self._statements[place], self._projections[place].fold
+        if statements.adds_only:
+            return [(statements.insert, [statements.to_insert(fold(None, part, seq)) for _, part, seq in parts])]
+        rows = self._rows(db, place, {key for key, _, _ in parts})
+        before: dict[Any, Any] = {}  # of the rows that change
+        for key, part, seq in parts:
+            row = rows.get(key)
+            after = fold(row, part, seq)
+            if after is not row:
+                before.setdefault(key, row)
+                rows[key] = after
+        deletes, inserts, updates = [], [], []
+        for key, was in before.items():
+            row = rows[key]
+            if was is None:
+                if row is not None:
+                    inserts.append(statements.to_insert(row))
+            elif row is None:
+                deletes.append(statements.to_delete(was))
+            elif row is not was:
+                updates.append(statements.to_update(row))
+        return [(statements.delete, deletes), (statements.insert, inserts), (statements.update, updates)]
+
+    def _rows(self, db: sa.Connection, place: int, keys: set[Any]) -> dict[Any, Any]:
+        """The rows of these keys, and perhaps others; None where there is none."""
+        rows, statements = self._hot.rows[place], self._statements[place]
+        cold = keys.difference(rows)
+        if len(rows) + len(cold) > HOT:
+            rows.clear()
+            cold = keys
+        if cold:
+            rows.update(dict.fromkeys(cold))
+            key, struct = statements.key, statements.row
+            for row in db.exec_driver_sql(statements.select, statements.to_select(list(cold))).all():
+                rows[key(row)] = struct(*row)
+        return rows
+
+    def _move(self, db: sa.Connection, new: Sequence[JournalEntry]) -> None:
+        if new:
+            db.exec_driver_sql(self._move_to, (new[-1].seq, len(new)))
+
     def drop(self, *, aside: bool = False) -> None:
-        with _explained(), self._turn:
+        with self._explained(), self._turn:
             self._turn.wait_for(lambda: self._readers == 0)
             self._close()
-            for suffix in SUFFIXES:
-                file = self._path.with_name(self._path.name + suffix)
-                if aside and file.exists():
-                    file.replace(self._path.with_name(f"{self._path.name}-aside{suffix}"))
-                file.unlink(missing_ok=True)
+            self._forget(aside=aside)
 
     def close(self) -> None:
         with self._turn:
             self._turn.wait_for(lambda: self._readers == 0)
             self._close()
 
-    # --- connections
+    # --- reading
+
+    def read(self, query: Query[Answer]) -> list[Answer]:
+        with self.reading() as db:
+            rows = db.execute(query.statement).all()
+        return [query.view(row) for row in rows]
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection. Nobody drops the file meanwhile."""
+    def reading(self) -> Iterator[sa.Connection]:
+        """This thread's connection. Nobody drops the tables meanwhile."""
         with self._turn:
             self._readers += 1
         try:
-            with _explained():
+            with self._explained():
                 yield self._connection()
         finally:
             with self._turn:
@@ -166,65 +249,80 @@ class SqliteLedger(Queries):
                 self._turn.notify_all()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection to a file that is there and good. It is kept when the disk is full: closing the
-        last one of a file writes to it, and a reader could open no other then."""
+    def of_one_moment(self, db: sa.Connection) -> Iterator[None]:
+        """All that is read meanwhile is of the same moment."""
+        db.exec_driver_sql(self.begin_reading)
         try:
-            with _explained():
-                if self._inode is None:
-                    self._prepare()
-                elif not self._path.exists() or self._path.stat().st_ino != self._inode:
-                    raise StoreDamaged("file gone", f"{self._path.name} was taken away")
+            yield
+        finally:
+            db.exec_driver_sql("ROLLBACK")
+
+    # --- what a database has of its own
+
+    @abstractmethod
+    def _failure_of(self, error: Exception) -> StoreFailed | None:
+        """What an error says of the whole store. None: nothing, it is about this statement."""
+
+    def _fitted(self, values: Values) -> Values:
+        """Values of a row as this database can take them."""
+        return values
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """See to it that the tables are there and good, if that is not known yet: as they are, or anew."""
+
+    @abstractmethod
+    def _forget(self, *, aside: bool) -> None:
+        """Remove what there is. There are no connections now."""
+
+    # --- connections
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise what the database and the file system say as StoreFailed."""
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            failure = self._failure_of(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """This thread's connection to tables that are there and good."""
+        try:
+            with self._explained():
+                self._prepare()
                 yield self._connection()
         except StoreFailed as error:
-            if error.kind not in KEEPS_CONNECTION:
+            if error.kind not in self.keeps_connection:
                 self._discard()
             raise
 
-    def _prepare(self) -> None:
-        """Make the file good: as it is, or anew."""
-        if not self._is_good():
-            self.drop()
-            self._connection(make=True).executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        self._inode = self._path.stat().st_ino
-
-    def _is_good(self) -> bool:
-        if not self._path.exists():
-            return False
+    @contextmanager
+    def _transaction(self, db: sa.Connection) -> Iterator[None]:
+        db.exec_driver_sql(self.begin)
         try:
-            db = self._connection()
-            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                return False
-            found: str = db.execute("PRAGMA quick_check").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            if not isinstance(failure_of(error), StoreDamaged):
-                raise
-            found = str(error)
-        if found != "ok":
-            log.warning("ledger file is damaged and is rebuilt", error=found)
-        return found == "ok"
+            yield
+            db.exec_driver_sql("COMMIT")
+        except BaseException:
+            with suppress(SQLAlchemyError):  # it may have been rolled back already, or the connection is gone
+                db.exec_driver_sql("ROLLBACK")
+            raise
 
-    def _connection(self, *, make: bool = False) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _connection(self) -> sa.Connection:
+        connection: sa.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(
-                f"file:{quote(str(self._path))}?mode={'rwc' if make else 'rw'}",
-                uri=True,
-                timeout=self._busy_timeout,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            connection = self._engine.connect()
             with self._turn:
                 self._opened.append(connection)
             self._local.connection = connection
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
     def _discard(self) -> None:
         """Close this thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection: sa.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             with self._turn:
                 self._opened = [one for one in self._opened if one is not connection]
@@ -236,32 +334,45 @@ class SqliteLedger(Queries):
             connection.close()
         self._opened.clear()
         self._local = threading.local()
-        self._inode = None
+        self._hot.forget()
+
+    # --- the tables
+
+    def _version(self) -> int:
+        """Of the tables and of what the folds make of events: another one is another store."""
+        what = [
+            (
+                one.table.name,
+                one.version,
+                [(c.name, type(c.type).__name__, c.nullable, c.unique) for c in one.table.columns],
+                sorted(str(index.name) for index in one.table.indexes),
+            )
+            for one in self._projections
+        ]
+        return crc32(repr(what).encode())
+
+    def _make(self, db: sa.Connection) -> None:
+        for table in self.tables:
+            table.create(db)
+        db.execute(sa.insert(POSITION).values(version=self._version(), seq=0, entries=0))
+
+    def _is_of_this_version(self, db: sa.Connection) -> bool:
+        """Whether all tables are there, with these columns. Raises what the database says where not."""
+        row = db.execute(sa.select(POSITION.c.version)).first()
+        for statements in self._statements:
+            db.exec_driver_sql(statements.probe)
+        return row is not None and row[0] == self._version()
 
 
-def _position(db: sqlite3.Connection) -> int:
-    row = db.execute("SELECT seq FROM position").fetchone()
+def _only(found: sa.CursorResult[Any]) -> int:
+    """The figure in the one row of the position."""
+    row = found.first()
     if row is None:
         raise StoreDamaged("foreign tables", "the position is missing")
     return int(row[0])
 
 
-def _new(db: sqlite3.Connection, batch: Sequence[Folded]) -> list[Folded]:
-    """Those of a batch that are not in yet, each once."""
-    known, new = _position(db), []
-    for folded in batch:
-        if folded.seq > known:
-            new.append(folded)
-            known = folded.seq
-    return new
-
-
-def _move(db: sqlite3.Connection, new: Sequence[Folded]) -> None:
-    if new:
-        db.execute("UPDATE position SET seq = ?, entries = entries + ?", (new[-1].seq, len(new)))
-
-
-def _take(db: sqlite3.Connection, folded: Folded) -> None:
-    fold = FOLDS.get(type(folded.event))
-    if fold is not None:
-        fold(db, folded.event, folded.seq)
+def _reason(error: Exception) -> str:
+    """Without the statement and its values."""
+    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return f"{type(said).__name__}: {said}"

@@ -1,0 +1,183 @@
+"""The ledger's store in a schema of a PostgreSQL database: `OTTB_LEDGER__URL`.
+
+Each host has a schema of its own, since each has its own ledger; nothing outside it is touched. What is missing there,
+of another version or somebody else's under the same names is dropped and made anew, in one transaction. A connection
+that is lost is a failure that passes.
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+from zlib import crc32
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+
+from actors.adapters.ledger.store import POSITION, SqlStore, Values
+from actors.ledger.kinds import PROJECTIONS
+from actors.ledger.model import Projection, Query
+from actors.ledger.store import StoreDamaged, StoreFailed
+
+log = structlog.get_logger()
+
+LONGEST_NAME = 63  # bytes of an identifier
+# How long anything is waited for, in milliseconds where the server counts and in seconds where the client does. What
+# was not on disk when the server died is folded again.
+SESSION = {
+    "lock_timeout": "1000",
+    "statement_timeout": "30000",
+    "idle_in_transaction_session_timeout": "30000",
+    "synchronous_commit": "off",
+}
+MAKING = "10min"  # for what is put aside, which is copied
+CONNECT = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "application_name": "ottb-ledger",
+}
+
+LOST = "connection lost"
+# By the beginning of the SQLSTATE: the longest that fits.
+DAMAGE = {
+    "XX001": "corrupt",
+    "XX002": "corrupt",
+    "3F000": "foreign tables",  # no such schema
+    "42P01": "foreign tables",  # no such table
+    "42703": "foreign tables",  # no such column
+    "42804": "foreign tables",  # a column of another type
+    "42809": "foreign tables",  # not a table
+    "42P10": "foreign tables",  # no such key
+}
+PASSING = {
+    "08": LOST,
+    "57P": LOST,  # the server shuts down, or is not up yet
+    "57014": "interrupted",
+    "25P": "interrupted",
+    "25006": "read-only",
+    "28": "not permitted",
+    "3D000": "cannot be opened",
+    "40": "locked",
+    "42501": "not permitted",
+    "53": "out of memory",
+    "53100": "disk full",
+    "53300": "too many connections",
+    "55": "locked",
+    "58": "I/O error",
+    "XX": "failed inside",
+}
+
+Answer = TypeVar("Answer")
+
+
+def schema_of(host: str) -> str:
+    """The schema of a host's ledger: its name says whose it is."""
+    name = f"ottb_{host}"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}_{crc32(name.encode()):08x}"
+
+
+class PostgresLedger(SqlStore):
+    """One schema of the database at `url` (`postgresql://user:password@host:port/database`)."""
+
+    begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+    def __init__(self, url: str, schema: str, *, projections: Sequence[Projection[Any]] = PROJECTIONS) -> None:
+        self._schema = schema
+        self._ready = False
+        engine = sa.create_engine(
+            re.sub(r"^postgres(ql)?:", "postgresql+psycopg:", url),
+            poolclass=sa.NullPool,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            hide_parameters=True,
+            paramstyle="format",
+            connect_args={**CONNECT, "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items())},
+        )
+        self._quoted = engine.dialect.identifier_preparer.quote
+        self._name = engine.dialect.identifier_preparer.quote_identifier(schema)
+        sa.event.listen(engine, "connect", self._enter)
+        super().__init__(engine, projections)
+
+    def _enter(self, connection: Any, _: Any) -> None:
+        connection.execute(f"SET search_path TO {self._name}")
+
+    def read(self, query: Query[Answer]) -> list[Answer]:
+        """Once more where the connection was lost: a server that was restarted costs nobody an answer."""
+        try:
+            return super().read(query)
+        except StoreFailed as error:
+            if error.kind != LOST:
+                raise
+            self._discard()
+            return super().read(query)
+
+    def _failure_of(self, error: Exception) -> StoreFailed | None:
+        if isinstance(error, OSError):
+            return StoreFailed(LOST, str(error))
+        if isinstance(error, InvalidRequestError):  # SQLAlchemy's own word on a connection that is gone
+            return StoreFailed(LOST, "the connection was lost before")
+        if not isinstance(error, DBAPIError):
+            return None
+        said = str(error.orig).strip()
+        state = getattr(error.orig, "sqlstate", None)
+        if error.connection_invalidated or (state is None and type(error.orig).__name__ == "OperationalError"):
+            return StoreFailed(LOST, said)
+        for kinds, failure in ((DAMAGE, StoreDamaged), (PASSING, StoreFailed)):
+            for length in (5, 3, 2):
+                if state is not None and state[:length] in kinds:
+                    return failure(kinds[state[:length]], said)
+        return None
+
+    def _fitted(self, values: Values) -> Values:
+        """A text cannot hold NUL here, which a phone's output may."""
+        return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in values)
+
+    def _prepare(self) -> None:
+        if self._ready:
+            return
+        db = self._connection()
+        if not self._is_good(db):
+            self._make_anew(db, aside=False)
+        self._ready = True
+
+    def _is_good(self, db: sa.Connection) -> bool:
+        if self._missing(db, POSITION.name):
+            return False
+        try:
+            return self._is_of_this_version(db)
+        except DBAPIError as error:
+            failure = self._failure_of(error)
+            if not isinstance(failure, StoreDamaged):
+                raise
+            log.warning("tables of the ledger are damaged and are rebuilt", error=str(failure))
+            return False
+
+    def _make_anew(self, db: sa.Connection, *, aside: bool) -> None:
+        """Readers see the old tables or the new ones, never none."""
+        with self._transaction(db):
+            db.exec_driver_sql(f"SET LOCAL statement_timeout TO '{MAKING}'")
+            if db.scalar(sa.select(sa.func.to_regnamespace(self._name))) is None:
+                db.exec_driver_sql(f"CREATE SCHEMA {self._name}")
+            for name in (self._quoted(table.name) for table in self.tables):
+                if aside:
+                    kept = self._quoted(f"{name}_aside")
+                    db.exec_driver_sql(f"DROP TABLE IF EXISTS {kept}")
+                    if not self._missing(db, name):
+                        db.exec_driver_sql(f"CREATE TABLE {kept} AS TABLE {name}")
+                db.exec_driver_sql(f"DROP TABLE IF EXISTS {name} CASCADE")
+            self._make(db)
+
+    def _missing(self, db: sa.Connection, table: str) -> bool:
+        return db.scalar(sa.select(sa.func.to_regclass(table))) is None
+
+    def _forget(self, *, aside: bool) -> None:
+        self._make_anew(self._connection(), aside=aside)
+
+    def _close(self) -> None:
+        with suppress(DBAPIError):
+            super()._close()
+        self._ready = False

@@ -1,0 +1,76 @@
+"""The statements by which the rows of a projection are read and written, made once for a database."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec.structs import astuple
+from sqlalchemy.dialects import postgresql, sqlite
+
+from actors.ledger.model import Projection
+
+
+class Statements:
+    """In plain SQL: `probe` finds nothing, if it can be asked; `select` takes many keys as one value; the others take
+    the values of many rows."""
+
+    def __init__(self, projection: Projection[Any], dialect: sa.Dialect) -> None:
+        table, key = projection.table, projection.table.c[projection.key]
+        [primary] = table.primary_key.columns
+        names = [column.name for column in table.columns]
+        assert list(projection.row.__struct_fields__) == names, f"{table.name}: the row's fields are not the columns"
+        changing = [name for name in names if name not in (*projection.once, key.name, primary.name)]
+        self.row = projection.row
+        self.key = itemgetter(names.index(key.name))
+        # Somebody who only adds rows need not read them first: what is there stays.
+        self.adds_only = not changing
+        self.probe = str(sa.select(table).where(sa.false()).compile(dialect=dialect))
+        among, self.to_select = _among(key, dialect)
+        self.select = str(sa.select(table).where(among).compile(dialect=dialect))
+        insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+        inserted = insert.values(_bound(names))
+        self.insert = str((inserted.on_conflict_do_nothing() if self.adds_only else inserted).compile(dialect=dialect))
+        known = primary == sa.bindparam("_primary")
+        self.delete = str(sa.delete(table).where(known).compile(dialect=dialect))
+        self.update = ""
+        if changing:
+            self.update = str(sa.update(table).where(known).values(_bound(changing)).compile(dialect=dialect))
+        self._primary = names.index(primary.name)
+        self._changed = itemgetter(*(names.index(name) for name in (*changing, primary.name)))
+
+    def to_insert(self, row: Any) -> tuple[Any, ...]:
+        return astuple(row)
+
+    def to_update(self, row: Any) -> tuple[Any, ...]:
+        changed: tuple[Any, ...] = self._changed(astuple(row))
+        return changed
+
+    def to_delete(self, row: Any) -> tuple[Any, ...]:
+        return (astuple(row)[self._primary],)
+
+
+MADE: dict[tuple[Projection[Any], str], Statements] = {}  # making them takes some milliseconds
+
+
+def statements_of(projection: Projection[Any], dialect: sa.Dialect) -> Statements:
+    """The statements of a projection: those that were made for the first store in such a database."""
+    key = (projection, dialect.name)
+    if key not in MADE:
+        MADE[key] = Statements(projection, dialect)
+    return MADE[key]
+
+
+def _bound(names: list[str]) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(name) for name in names}
+
+
+def _among(
+    key: sa.Column[Any], dialect: sa.Dialect
+) -> tuple[sa.ColumnElement[bool], Callable[[list[Any]], tuple[Any, ...]]]:
+    """Whether a key is one of many, which are one value, so that the statement stays the same; and what makes it."""
+    if dialect.name == "sqlite":
+        listed = sa.func.json_each(sa.bindparam("keys")).table_valued("value")
+        return key.in_(sa.select(listed.c.value)), lambda keys: (msgspec.json.encode(keys).decode(),)
+    return key == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(key.type))), lambda keys: (keys,)

@@ -1,0 +1,55 @@
+"""The half of a read model that answers: handlers of contract lines, and what they hear of the bus for it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from actors.ledger.model import Projection, Query
+from actors.runtime.context import Context
+from actors.runtime.service import Served
+from bus_schemas.contract import Topic
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.kinds import Kind
+
+Answer = TypeVar("Answer")
+
+OWNER_AWAY = Refusal(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try again.")
+
+
+class Read(Protocol):
+    """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
+
+    async def __call__(self, context: Context, query: Query[Answer]) -> list[Answer]: ...
+
+
+class Answers:
+    """`read` asks the tables, `now` is in seconds on a clock that only goes forward."""
+
+    def __init__(self, *, read: Read, now: Callable[[], float]) -> None:
+        self.read = read
+        self.now = now
+
+    def handlers(self) -> tuple[Served, ...]:
+        """Who answers which line."""
+        raise NotImplementedError
+
+    def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
+        """Events that are not kept and that an answer needs the last of."""
+        return {}
+
+    async def one(self, context: Context, query: Query[Answer]) -> Answer | None:
+        return next(iter(await self.read(context, query)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadModel:
+    """What the ledger has of one kind. `topics`: of its events; those that cannot be decoded are reported."""
+
+    topics: Sequence[Topic[Any]]
+    projections: Sequence[Projection[Any]]
+    answers: type[Answers]
+
+
+def sees(context: Context, kind: Kind, owner: str | None) -> bool:
+    """Whether the asker may see a thing of that owner."""
+    return kind.visible(owner, user=context.user, actions=context.actions)

@@ -1,0 +1,116 @@
+"""The audit in the ledger: one row an entry, written once."""
+
+from collections.abc import Iterator
+from functools import partial
+from operator import eq, ge, lt
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from actors.ledger.answers import Answers, ReadModel
+from actors.ledger.model import METADATA, Projection, Query, columns, given
+from actors.ledger.page import from_cursor, moment, page
+from actors.runtime.context import Context
+from actors.runtime.service import Served, serve
+from actors.runtime.wire import Page
+from bus_schemas.audit import LIST_AUDIT, AuditRecord, AuditRecorded, ListAudit
+from bus_schemas.catalogue import topics_of
+
+
+class AuditRow(Struct, frozen=True, gc=False):
+    """An AuditRecord. `subject` as JSON; `hash`: of the record of the chain that the entry is in."""
+
+    number: int
+    at: str
+    user: str
+    door: str
+    action: str
+    result: str
+    subject: str
+    credential: str | None
+    address: str
+    request_id: str
+    trace_id: str | None
+    hash: str
+
+
+AUDIT = sa.Table(
+    "audit",
+    METADATA,
+    *columns(AuditRow, primary="number"),
+    sa.Index("audit_at", "at"),
+    sa.Index("audit_user", "user"),
+)
+C = AUDIT.c
+
+
+def parts(event: AuditRecorded) -> Iterator[AuditRow]:
+    """The rows of the entries that were written together."""
+    for place, entry in enumerate(event.entries):
+        yield AuditRow(
+            event.first + place,
+            entry.at,
+            entry.user,
+            entry.door,
+            entry.action,
+            entry.result,
+            msgspec.json.encode(entry.subject).decode(),
+            entry.credential,
+            entry.address,
+            entry.request_id,
+            entry.trace_id,
+            event.hash,
+        )
+
+
+def fold(row: AuditRow | None, entry: AuditRow, seq: int) -> AuditRow:
+    """The entry that was there first."""
+    return row or entry
+
+
+PROJECTION = Projection(
+    table=AUDIT,
+    row=AuditRow,
+    key="number",
+    events=(AuditRecorded,),
+    parts=parts,
+    fold=fold,
+    once=frozenset(AuditRow.__struct_fields__),
+)
+
+
+def records(wanted: ListAudit, *, before: int | None) -> Query[tuple[int, AuditRecord]]:
+    """The records that `wanted` asks for, newest first and one more than the page has, each with its key; times as
+    `clock.utc` writes them. Letters of an action are the same small and large."""
+    conditions = given(
+        (C.number, lt, before),
+        (C.user, eq, wanted.user),
+        (C.action, partial(sa.Column.istartswith, autoescape=True), wanted.action),
+        (C.result, eq, wanted.result),
+        (C.request_id, eq, wanted.request_id),
+        (C.at, ge, wanted.since),
+        (C.at, lt, wanted.until),
+    )
+    found = sa.select(AUDIT).where(*conditions).order_by(C.number.desc()).limit(wanted.limit + 1)
+    return Query(found, lambda row: (row.number, _record(row)))
+
+
+def _record(row: sa.Row[Any]) -> AuditRecord:
+    return AuditRecord(**{**row._mapping, "subject": msgspec.json.decode(row.subject)})
+
+
+class AuditAnswers(Answers):
+    """What is asked of the audit."""
+
+    def handlers(self) -> tuple[Served, ...]:
+        return (serve(LIST_AUDIT, self.list_audit),)
+
+    async def list_audit(self, request: ListAudit, context: Context) -> Page:
+        wanted = msgspec.structs.replace(request, since=moment(request.since), until=moment(request.until))
+        rows = await self.read(context, records(wanted, before=from_cursor(request.cursor)))
+        return page(rows, limit=request.limit)
+
+
+READ_MODEL = ReadModel(topics=topics_of("audit"), projections=(PROJECTION,), answers=AuditAnswers)

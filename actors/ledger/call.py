@@ -1,0 +1,369 @@
+"""Calls in the ledger: one row a call, from its attempt on. The first end of a call is its record: nothing that comes
+after it changes it, but what the PBX counted."""
+
+from functools import partial
+from operator import eq, ge, lt
+from typing import Any, get_args
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
+from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.page import fitting, from_cursor, moment, page
+from actors.runtime.context import Context
+from actors.runtime.service import Served, serve
+from actors.runtime.wire import Page
+from bus_schemas.call import (
+    CALL,
+    CALLS_FEED,
+    END_ABSENT,
+    GET_CDR,
+    GET_RECORDING,
+    LIST_CDRS,
+    OPEN_CALLS,
+    PAST_CALL,
+    CallAlerting,
+    CallConnected,
+    CallDialing,
+    CallEnded,
+    CallEnding,
+    CallEnriched,
+    CallEvent,
+    CallsFeed,
+    CallState,
+    CallView,
+    Cdr,
+    EndCall,
+    EndReason,
+    GetCall,
+    GetCdr,
+    GetRecording,
+    ListCdrs,
+    OpenCall,
+    OpenCalls,
+    Phase,
+    Recording,
+    state_of,
+    status_of,
+)
+from bus_schemas.catalogue import topics_of
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+
+DIALING, ALERTING, CONNECTED, ENDED = map(str, Phase)  # as they are in the table
+MOST_OPEN_CALLS = 10_000  # in one answer; PAGE ends it before that
+NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
+
+
+class CallRow(Struct, frozen=True, gc=False):
+    """`seq`: of the attempt, the order of the lists. `recording`: `<pbx>/<file>`."""
+
+    seq: int
+    call_id: str
+    line: str
+    slot: int
+    number: str
+    user: str
+    start_time: str
+    trace_id: str | None
+    trunk: str | None
+    phase: str
+    ring_time: str | None = None
+    answer_time: str | None = None
+    end_time: str | None = None
+    duration: int | None = None
+    ring_seconds: int | None = None
+    reason: str | None = None
+    cause: str | None = None
+    ended_by: str | None = None
+    ending: bool = False
+    clock_suspect: bool = False
+    recording: str | None = None
+    disposition: str | None = None
+    billable_seconds: int | None = None
+
+
+# Written out and not bound to a value, so that the database sees that the index is of these rows.
+IS_LIVE = sa.text("phase <> 'ended'")
+
+CALLS = sa.Table(
+    "calls",
+    METADATA,
+    *columns(CallRow, primary="seq", unique="call_id"),
+    sa.Index("calls_start", "start_time"),
+    sa.Index("calls_user", "user", "seq"),
+    sa.Index("live_calls", "seq", sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
+)
+C = CALLS.c
+
+
+def fold(row: CallRow | None, event: CallEvent, seq: int) -> CallRow | None:
+    """The call after an event."""
+    if row is None:
+        return _dialed(event, seq) if isinstance(event, CallDialing) else None
+    if row.phase == ENDED and not isinstance(event, CallEnriched):
+        return row
+    match event:
+        case CallAlerting():
+            return replace(row, phase=ALERTING, ring_time=event.at)
+        case CallConnected():
+            return replace(row, phase=CONNECTED, answer_time=event.at)
+        case CallEnding():
+            return replace(row, ending=True)
+        case CallEnded():
+            return _ended(row, event)
+        case CallEnriched():
+            return replace(row, disposition=event.disposition, billable_seconds=event.billable_seconds)
+    return row
+
+
+def _dialed(event: CallDialing, seq: int) -> CallRow:
+    return CallRow(
+        seq=seq,
+        call_id=event.call_id,
+        line=event.line,
+        slot=event.slot,
+        number=event.number,
+        user=event.user,
+        start_time=event.at,
+        trace_id=event.trace_id,
+        trunk=event.trunk,
+        phase=DIALING,
+    )
+
+
+def _ended(row: CallRow, event: CallEnded) -> CallRow:
+    return replace(
+        row,
+        phase=ENDED,
+        ring_time=event.ring_time,
+        answer_time=event.answer_time,
+        end_time=event.at,
+        duration=event.duration,
+        ring_seconds=event.ring_seconds,
+        reason=str(event.reason),
+        cause=event.cause,
+        ended_by=event.ended_by,
+        clock_suspect=event.clock_suspect,
+        recording=event.recording,
+        ending=False,
+    )
+
+
+PROJECTION = Projection(
+    table=CALLS,
+    row=CallRow,
+    key="call_id",
+    events=get_args(CallEvent),
+    fold=fold,
+    once=frozenset({"seq", "call_id", "line", "slot", "number", "user", "start_time", "trace_id", "trunk"}),
+)
+
+
+# --- queries ------------------------------------------------------------------------------------------------------
+
+
+def one(call_id: str) -> Query[CallView]:
+    return Query(sa.select(CALLS).where(C.call_id == call_id), made_of(CallRow, _view))
+
+
+def feed(wanted: CallsFeed, *, before: int | None, user: str | None) -> Query[tuple[int, CallView]]:
+    """Calls of one user or of all, newest first and one more than the page has, each with its key."""
+    found = sa.select(CALLS).where(*given((C.seq, lt, before)))
+    if wanted.all:
+        found = found.where(*given((C.user, eq, user)))
+    else:  # by the index of live calls, and not by that of all that a user ever called
+        found = found.where(IS_LIVE, *given((C.user.concat(""), eq, user)))
+    return Query(_newest(found, wanted.limit), made_of(CallRow, lambda row: (row.seq, _view(row))))
+
+
+def still_open(wanted: OpenCalls) -> Query[OpenCall]:
+    """Calls that are not over, oldest first; `before` as `clock.utc` writes it."""
+    found = (
+        sa.select(C.call_id, C.line, C.slot, C.user, C.trunk, C.start_time)
+        .where(IS_LIVE)
+        .where(
+            *given(
+                (C.slot, eq, wanted.slot),
+                (C.line, sa.Column.in_, wanted.lines),
+                (C.start_time, lt, wanted.before),
+            )
+        )
+        .order_by(C.seq)
+        .limit(MOST_OPEN_CALLS)
+    )
+    return Query(found, lambda row: OpenCall(**row._mapping))
+
+
+def record(call_id: str) -> Query[Cdr]:
+    return Query(sa.select(CALLS).where(C.call_id == call_id, IS_OVER), made_of(CallRow, _cdr))
+
+
+def records(wanted: ListCdrs, *, before: int | None, user: str | None) -> Query[tuple[int, Cdr]]:
+    """Ended calls of one user or of all that `wanted` asks for, newest first and one more than the page has, each with
+    its key; times as `clock.utc` writes them."""
+    found = (
+        sa.select(CALLS)
+        .where(IS_OVER)
+        .where(
+            *given(
+                (C.seq, lt, before),
+                (C.user, eq, user),
+                (C.user, eq, wanted.user),
+                (C.number, partial(sa.Column.contains, autoescape=True), wanted.number),
+                (C.slot, eq, wanted.slot),
+                (C.trunk, eq, wanted.trunk),
+                (C.reason, eq, wanted.reason),
+                (C.start_time, ge, wanted.since),
+                (C.start_time, lt, wanted.until),
+                (C.answer_time, _came_out, wanted.outcome),
+            )
+        )
+    )
+    return Query(_newest(found, wanted.limit), made_of(CallRow, lambda row: (row.seq, _cdr(row))))
+
+
+def recording(call_id: str) -> Query[str | None]:
+    """Where the recording of a call is."""
+    return Query(sa.select(C.recording).where(C.call_id == call_id, IS_OVER), lambda row: row.recording)
+
+
+IS_OVER = C.phase == ENDED
+
+
+def _newest(found: sa.Select[Any], limit: int) -> sa.Select[Any]:
+    return found.order_by(C.seq.desc()).limit(limit + 1)
+
+
+def _came_out(answer_time: sa.Column[Any], outcome: CallState) -> sa.ColumnElement[bool]:
+    """The condition for an outcome, as `state_of` has it."""
+    chosen = C.reason.in_([EndReason.HANGUP_LOCAL, EndReason.HANGUP_REMOTE])
+    match outcome:
+        case CallState.ENDED:
+            return chosen | answer_time.is_not(None)
+        case CallState.FAILED:
+            return ~chosen & answer_time.is_(None)
+    return sa.false()  # a record is of a call that is over
+
+
+def _state(row: CallRow) -> CallState:
+    reason = EndReason(row.reason) if row.reason else None
+    return state_of(Phase(row.phase), answered=row.answer_time is not None, reason=reason)
+
+
+def _view(row: CallRow) -> CallView:
+    state = _state(row)
+    return CallView(
+        call_id=row.call_id,
+        slot=row.slot,
+        number=row.number,
+        status=status_of(state),
+        start_time=row.start_time,
+        end_time=row.end_time,
+        duration=row.duration,
+        user=row.user,
+        state=state,
+        phase=Phase(row.phase),
+        answer_time=row.answer_time,
+        reason=EndReason(row.reason) if row.reason else None,
+        cause=row.cause,
+        ending=row.ending,
+        trace_id=row.trace_id,
+        trunk=row.trunk,
+    )
+
+
+def _cdr(row: CallRow) -> Cdr:
+    """The record of a call that is over: the end has set what is None before."""
+    assert row.end_time is not None and row.ring_seconds is not None and row.duration is not None
+    assert row.reason is not None and row.cause is not None
+    return Cdr(
+        call_id=row.call_id,
+        user=row.user,
+        slot=row.slot,
+        number=row.number,
+        start_time=row.start_time,
+        ring_time=row.ring_time,
+        answer_time=row.answer_time,
+        end_time=row.end_time,
+        ring_seconds=row.ring_seconds,
+        talk_seconds=row.duration,
+        outcome=_state(row),
+        reason=EndReason(row.reason),
+        cause=row.cause,
+        ended_by=row.ended_by,
+        clock_suspect=row.clock_suspect,
+        trace_id=row.trace_id,
+        trunk=row.trunk,
+        recording=f"/api/pbx/recordings/{row.call_id}" if row.recording else None,
+        disposition=row.disposition,
+        billable_seconds=row.billable_seconds,
+    )
+
+
+# --- answers ------------------------------------------------------------------------------------------------------
+
+
+class CallAnswers(Answers):
+    """What is asked of calls that are on record."""
+
+    def handlers(self) -> tuple[Served, ...]:
+        return (
+            serve(PAST_CALL, self.past_call),
+            serve(END_ABSENT, self.end_absent),
+            serve(CALLS_FEED, self.calls_feed),
+            serve(GET_CDR, self.get_cdr),
+            serve(LIST_CDRS, self.list_cdrs),
+            serve(OPEN_CALLS, self.open_calls),
+            serve(GET_RECORDING, self.get_recording),
+        )
+
+    async def past_call(self, request: GetCall, context: Context) -> CallView:
+        found = await self.one(context, one(request.call_id))
+        if found is None or not sees(context, CALL, found.user):
+            raise NO_CALL
+        return found
+
+    async def end_absent(self, request: EndCall, context: Context) -> CallView:
+        found = await self.past_call(GetCall(call_id=request.call_id), context)
+        if found.phase is not Phase.ENDED:
+            raise OWNER_AWAY
+        return found
+
+    async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
+        query = feed(request, before=from_cursor(request.cursor), user=_whose(context))
+        return page(await self.read(context, query), limit=request.limit)
+
+    async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
+        found = await self.one(context, record(request.call_id))
+        if found is None or not sees(context, CALL, found.user):
+            raise Refusal(ErrorCode.NOT_FOUND, "No record: there is no such call, or it has not ended.")
+        return found
+
+    async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
+        wanted = msgspec.structs.replace(request, since=moment(request.since), until=moment(request.until))
+        query = records(wanted, before=from_cursor(request.cursor), user=_whose(context))
+        return page(await self.read(context, query), limit=request.limit)
+
+    async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:
+        wanted = msgspec.structs.replace(request, before=moment(request.before))
+        return fitting(await self.read(context, still_open(wanted)))
+
+    async def get_recording(self, request: GetRecording, context: Context) -> Recording:
+        await self.past_call(GetCall(call_id=request.call_id), context)
+        where = await self.one(context, recording(request.call_id))
+        if where is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "This call was not recorded.")
+        pbx, _, file = where.partition("/")
+        return Recording(call_id=request.call_id, pbx=pbx, file=file)
+
+
+def _whose(context: Context) -> str | None:
+    """Whose calls the asker sees. None: everybody's."""
+    return None if Action.CALL_VIEW_ANY in context.actions else context.user
+
+
+READ_MODEL = ReadModel(topics=topics_of("call"), projections=(PROJECTION,), answers=CallAnswers)

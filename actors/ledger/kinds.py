@@ -1,0 +1,11 @@
+"""What the ledger keeps: one line for each kind."""
+
+from actors.ledger import audit, call, slot, trunk
+
+READ_MODELS = (
+    call.READ_MODEL,
+    slot.READ_MODEL,
+    trunk.READ_MODEL,
+    audit.READ_MODEL,
+)
+PROJECTIONS = tuple(projection for model in READ_MODELS for projection in model.projections)

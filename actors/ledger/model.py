@@ -1,0 +1,82 @@
+"""What a read model is made of: tables that events are folded into, and queries to them.
+
+A kind has one file here: the struct of a row (its fields are the columns), the table, a pure fold (the row before, an
+event -> the row after) and its queries. The store runs any of them, in SQLite or PostgreSQL, and knows none.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.dialects import postgresql
+
+METADATA = sa.MetaData()
+# Texts sort and compare by their bytes everywhere: times are ISO 8601 in UTC, so they sort as text.
+TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # 64 bits in both
+TYPES: dict[type, sa.types.TypeEngine[Any]] = {str: TEXT, int: INTEGER, bool: sa.Boolean()}
+
+Row = TypeVar("Row", bound=Struct)
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection(Generic[Row]):
+    """One table and how events change it. `key`: the column, and the field of an event, that says which row an event
+    is about. `parts`: what an event that is about several rows is taken apart into. `fold` is pure and gives the row
+    after, None for no row. `once`: columns that never change once the row is there; with all of them, rows are not
+    read before they are written. `version` goes up when `fold` says something else than before."""
+
+    table: sa.Table
+    row: type[Row]
+    key: str
+    events: tuple[type, ...]
+    fold: Callable[[Row | None, Any, int], Row | None]
+    parts: Callable[[Any], Iterable[Any]] | None = None
+    once: frozenset[str] = frozenset()
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Query(Generic[Answer]):
+    """A question to the tables, and what makes an answer of each row found."""
+
+    statement: sa.Select[Any]
+    view: Callable[[sa.Row[Any]], Answer]
+
+
+def columns(row: type[Struct], *, primary: str, unique: str = "") -> list[sa.Column[Any]]:
+    """The columns of a table whose rows are such structs: str, int or bool, `| None` where there may be nothing."""
+    found = []
+    for name, hint in get_type_hints(row).items():
+        options = get_args(hint) or (hint,)
+        [type_] = [option for option in options if option is not NoneType]
+        found.append(
+            sa.Column(
+                name,
+                TYPES[type_],
+                primary_key=name == primary,
+                unique=name == unique or None,
+                nullable=NoneType in options,
+                autoincrement=False,
+            )
+        )
+    return found
+
+
+def made_of(row: type[Row], view: Callable[[Row], Answer]) -> Callable[[sa.Row[Any]], Answer]:
+    """The view of a query that selects all columns of a table."""
+
+    def of_found(found: sa.Row[Any]) -> Answer:
+        values: tuple[Any, ...] = tuple(found)
+        return view(row(*values))
+
+    return of_found
+
+
+def given(*conditions: tuple[sa.ColumnElement[Any], Callable[[Any, Any], Any], object]) -> list[sa.ColumnElement[bool]]:
+    """The conditions (column, operator, value) that somebody asked for: those whose value is not None."""
+    return [operator(column, value) for column, operator, value in conditions if value is not None]

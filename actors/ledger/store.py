@@ -1,0 +1,59 @@
+"""The port to the ledger's store: one writer, many readers, droppable. Every method may raise StoreFailed."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
+
+from actors.ledger.model import Query
+
+Answer = TypeVar("Answer")
+
+
+class StoreFailed(Exception):
+    """The store did not do it, nothing of it: a repeat may succeed. `kind`: in a word or two, for the log."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class StoreDamaged(StoreFailed):
+    """What is stored cannot be trusted any more: only dropping it helps."""
+
+
+class Untaken(Struct, frozen=True, kw_only=True):
+    """An event that no table takes, and why."""
+
+    seq: int
+    reason: str
+
+
+class JournalEntry(Struct, frozen=True, kw_only=True):
+    """One event of the journal, decoded: a struct of `bus_schemas`. `event` None: of a kind that the ledger does not
+    keep."""
+
+    seq: int
+    event: Any
+
+
+class Store(Protocol):
+    """Each method is one transaction."""
+
+    def sequence(self) -> int:
+        """The last event that is in. Makes the store if there is none, or none that can be read."""
+
+    def entries(self) -> int:
+        """How many entries of the journal were taken in since the store was empty."""
+
+    def fold(self, batch: Sequence[JournalEntry]) -> list[Untaken]:
+        """Take events in, and their last sequence with them: each counts once, however often it is given. Returns those
+        that were left out because they cannot be written."""
+
+    def drop(self, *, aside: bool = False) -> None:
+        """Forget everything. `aside`: keep what there was beside it, for whoever wants to know what it said."""
+
+    def read(self, query: Query[Answer]) -> list[Answer]:
+        """What a query finds, in its order."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,157 @@
+"""What a ledger in PostgreSQL has of its own: schemas, connections that are lost, texts with NUL, passwords."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from actors.adapters.ledger.postgresql import LONGEST_NAME, PostgresLedger, schema_of
+from actors.adapters.system_clock import SystemClock
+from actors.ledger import follow
+from actors.ledger.call import one
+from actors.ledger.ledger import Ledger
+from actors.ledger.slot import command
+from actors.ledger.store import JournalEntry, StoreDamaged, StoreFailed
+from actors.runtime.wire import ask
+from bus_schemas.call import GET_CDR, GetCdr
+from bus_schemas.slot import SlotCommandDone, SlotCommandStarted
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from tests.ledger.journals import ASKER, AT, call, seen
+from tests.ledger.places import Schemas, tables_at
+
+pytestmark = pytest.mark.postgresql
+PASSWORD = "s3cret-of-the-ledger"
+EVERYBODY = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ottb-ledger'"
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus(MemoryBroker(clock=SystemClock()))
+
+
+@pytest.fixture
+def store(schemas: Schemas) -> Iterator[PostgresLedger]:
+    with closing(schemas.store()) as store:
+        yield store
+
+
+def test_each_host_has_a_schema_of_its_own(schemas: Schemas, store: PostgresLedger) -> None:
+    with closing(schemas.store("other")) as other:
+        store.sequence()
+        other.fold([JournalEntry(seq=7, event=None)])
+        assert (store.sequence(), other.sequence()) == (0, 7)
+        store.drop()
+        assert (store.sequence(), other.sequence()) == (0, 7)
+
+
+def test_a_long_name_of_a_host_makes_a_name_of_a_schema() -> None:
+    names = {schema_of("a" * 64), schema_of("a" * 63 + "b"), schema_of("b-1"), schema_of("B-1")}
+    assert len(names) == 4 and all(len(name) <= LONGEST_NAME for name in names)
+
+
+def test_what_somebody_else_has_in_the_schema_stays(schemas: Schemas, store: PostgresLedger) -> None:
+    store.sequence()
+    schemas.run("CREATE TABLE notes AS SELECT 5 AS x")
+    store.drop(aside=True)
+    store.drop()
+    schemas.run("SELECT 1 / count(*) FROM notes")
+
+
+@pytest.mark.parametrize("sql", [
+    "UPDATE position SET version = 1", "DROP TABLE commands CASCADE", "ALTER TABLE calls DROP COLUMN trace_id",
+    "DROP TABLE calls; CREATE TABLE calls (x INTEGER)", "TRUNCATE position",
+])  # fmt: skip
+def test_tables_of_another_version_are_made_anew(schemas: Schemas, store: PostgresLedger, sql: str) -> None:
+    store.fold([JournalEntry(seq=7, event=None)])
+    assert store.sequence() == 7
+    schemas.run(sql)
+    with closing(schemas.store()) as again:
+        assert again.sequence() == 0
+        assert again.fold([JournalEntry(seq=8, event=None)]) == []
+
+
+async def test_a_lost_connection_costs_nobody_an_answer(bus: MemoryBus, schemas: Schemas) -> None:
+    ledger = Ledger(bus=bus, store=schemas.store())
+    await ledger.start()
+    for number in range(10):
+        await call(bus, number)
+        assert (await ask(bus, GET_CDR, GetCdr(call_id=f"c_{number}"), seen(await bus.last_seq()))).talk_seconds == 3
+        schemas.run(EVERYBODY)
+        assert (await ask(bus, GET_CDR, GetCdr(call_id=f"c_{number}"), ASKER)).talk_seconds == 3
+    async with asyncio.timeout(10):
+        while ledger.problems():
+            await asyncio.sleep(0.01)
+    await ledger.stop()
+    assert len(tables_at(schemas)["calls"]) == 10
+
+
+def test_a_lost_connection_is_a_failure_that_passes(schemas: Schemas, store: PostgresLedger) -> None:
+    store.sequence()
+    schemas.run(EVERYBODY)
+    with pytest.raises(StoreFailed) as failed:
+        store.fold([JournalEntry(seq=1, event=None)])
+    assert failed.value.kind == "connection lost" and not isinstance(failed.value, StoreDamaged)
+    assert store.fold([JournalEntry(seq=1, event=None)]) == [] and store.sequence() == 1
+
+
+async def test_a_database_that_is_away_holds_nobody_up_and_its_password_is_not_told(
+    bus: MemoryBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(follow, "LAST_PAUSE", 0.05)
+    store = PostgresLedger(f"postgresql://ottb:{PASSWORD}@127.0.0.1:1/ottb", schema_of("local"))
+    ledger = Ledger(bus=bus, store=store)
+    async with asyncio.timeout(10):
+        await ledger.start()
+    problem = ledger.problems()[1]
+    assert problem.reason.startswith("connection lost: ")
+    await ledger.stop()
+    said = capsys.readouterr()
+    assert PASSWORD not in f"{said.out}{said.err}{ledger.problems()}{store._engine!r}"
+
+
+def test_a_text_with_nul_is_kept_as_far_as_it_can_be(store: PostgresLedger) -> None:
+    started = SlotCommandStarted(slot=1, at=AT.format(0), command_id="k", command="cat x", by="u")
+    done = SlotCommandDone(slot=1, at=AT.format(1), command_id="k", exit_code=0, output="a\0b", truncated=False)
+    assert store.fold([JournalEntry(seq=1, event=started), JournalEntry(seq=2, event=done)]) == []
+    [found] = store.read(command(1, "k"))
+    assert found.output == "a\ufffdb" and store.sequence() == 2
+
+
+def test_one_writer_at_a_time_folds(schemas: Schemas, store: PostgresLedger) -> None:
+    store.sequence()
+    with schemas.locked(), pytest.raises(StoreFailed) as failed:
+        store.fold([JournalEntry(seq=1, event=None)])
+    assert failed.value.kind == "locked"
+
+
+def test_readers_see_the_old_tables_or_the_new_ones(schemas: Schemas, store: PostgresLedger) -> None:
+    store.sequence()
+    with closing(schemas.store()) as reader:
+        assert reader.read(one("c_1")) == []
+        store.drop()
+        assert reader.read(one("c_1")) == []
+
+
+@pytest.mark.parametrize("state", ["XX001", "42P01", "3F000"])
+def test_damage_is_told_apart(store: PostgresLedger, state: str) -> None:
+    _raised(store, state, StoreDamaged)
+
+
+@pytest.mark.parametrize("state", ["53100", "53200", "53300", "57P01", "55P03", "40P01", "25006", "42501", "58030"])
+def test_failures_that_pass_are_told_apart(store: PostgresLedger, state: str) -> None:
+    _raised(store, state, StoreFailed)
+
+
+def _raised(store: PostgresLedger, state: str, kind: type[StoreFailed]) -> None:
+    """The database itself says it."""
+    with pytest.raises(StoreFailed) as failed, store.reading() as db:
+        db.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'so it is' USING ERRCODE = '{state}'; END $$")
+    assert type(failed.value) is kind and "so it is" in str(failed.value)
+
+
+def test_the_server_can_be_asked(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as db:
+        assert db.execute("SHOW listen_addresses").fetchall() == [("",)]  # nobody reaches it over the network
