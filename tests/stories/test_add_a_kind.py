@@ -1,0 +1,60 @@
+"""docs/add-a-kind.md does what it says: on a copy of the repository, with checks and a test of the new kind there."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "add-a-kind.md"
+PACKAGES = ("actors", "bus_schemas", "gateway", "simulators", "cli", "config", "tests", "bench", "docs", "console")
+FILES = ("pyproject.toml", "nats.conf", "Makefile", "README.md")
+BLOCK = re.compile(r"^```(python|diff) (\S+)\n(.*?)^```$", re.M | re.S)
+MOST_ENTRIES = 6
+
+
+def test_a_kind_is_its_own_files_and_six_entries(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    _copy(copy)
+    blocks = BLOCK.findall(PAGE.read_text())
+    new = {path for how, path, _ in blocks if how == "python"}
+    entries = {path for how, path, _ in blocks if how == "diff"}
+    assert len(entries) <= MOST_ENTRIES
+    assert not any((ROOT / path).exists() for path in new) and all((ROOT / path).exists() for path in entries)
+    for how, path, text in blocks:
+        if how == "python":
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path).write_text(text)
+        else:
+            _apply(copy / path, text)
+    for command in (
+        ("ruff", "check", "."),
+        ("mypy",),
+        ("pytest", "tests/stories/test_reminders.py", "tests/test_architecture.py", "tests/gateway/test_documents.py",
+         "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
+    ):  # fmt: skip
+        done = subprocess.run([sys.executable, "-m", *command], cwd=copy, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+
+
+def _copy(copy: Path) -> None:
+    left_out = shutil.ignore_patterns("node_modules", "__pycache__")
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, copy / name, ignore=left_out)
+    for name in FILES:
+        shutil.copy(ROOT / name, copy / name)
+    for folder in ("tests/js", "console/contract"):
+        (copy / folder / "node_modules").symlink_to(ROOT / folder / "node_modules")
+    if (ROOT / ".mypy_cache").exists():  # else it takes a minute
+        shutil.copytree(ROOT / ".mypy_cache", copy / ".mypy_cache")
+
+
+def _apply(path: Path, diff: str) -> None:
+    """Replace each run of `-` lines, which stands exactly once in the file, by the run of `+` lines after it."""
+    text = path.read_text()
+    for before, after in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", diff, re.M):
+        old, new = (re.sub(r"^[-+]", "", part, flags=re.M) for part in (before, after))
+        assert text.count(old) == 1, f"{path}: {old!r}"
+        text = text.replace(old, new)
+    path.write_text(text)
