@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 CONFIG ?= config/sandbox.toml
 TESTS ?= tests
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: asterisk help run test check test-all mutants soak bench fix clean setup setup-test
@@ -13,8 +15,8 @@ help: ## List the targets
 run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 	@$(BIN)/ottb up --config $(CONFIG)
 
-test: setup-test ## Set everything up and run the tests
-	@$(BIN)/python -m pytest $(TESTS) -m "not faults and not live"
+test: setup-test ## Set everything up and run the tests (WORKERS: how many at once; most of them wait)
+	@$(PYTEST) $(TESTS) -m "not faults and not live" -n $(WORKERS) --dist worksteal
 
 asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
 	@$(BIN)/python -m cli.asterisk
@@ -23,8 +25,8 @@ check: setup-test ## Lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test-all: setup-test ## Also the long ones: real adbd and Asterisk (root, Debian), process faults under load, API fuzzing
-	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(BIN)/python -m pytest $(TESTS)
+test-all: test ## Also the long ones, one by one: real adbd and Asterisk (root, Debian), process faults under load, mutants
+	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live"
 	@$(BIN)/python -m tests.mutants.run
 
 soak: setup-test ## Stop, kill and cut off real processes 200 times and judge the calls (OTTB_TEST_FAULTS: how often)
