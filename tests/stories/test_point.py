@@ -183,6 +183,8 @@ async def test_everybody_sees_their_own_and_the_pool(admin: Client, operator: Cl
 
 
 async def test_the_audit_tells_who_did_what_and_is_safe_in_a_spreadsheet(admin: Client, site: Site) -> None:
+    for _ in range(5):  # a site that was started just now has fewer entries than are asked for below
+        await admin.post("/api/slots/999/restart")
     headers = {"X-Request-ID": "audit-me-1"}
     body = {"number": "+380991230001", "slot": 12}
     _, started = await admin.post("/api/call/start", body, headers=headers)
