@@ -175,7 +175,7 @@ async def test_a_call_is_made_and_heard_over_the_bus(site: Site, operator: Clien
         assert (error, refused["code"]) == ("NOT_FOUND", "NOT_FOUND")
         error, _ = await request(tried, "ottb.v1.own.op12.cmd.call.start", {"number": 5})
         assert error == "INVALID_PARAMS"
-    _, records = await admin.get("/api/audit?user=op12&action=ottb.v1.cmd.call.start", part="point")
+    records = await admin.audit("user=op12&action=ottb.v1.cmd.call.start", 3)
     assert [record["result"] for record in records[:3]] == ["INVALID_PARAMS", "OK", "OK"]
     assert records[1]["door"] == "bus" and records[1]["subject"]["call_id"] == call
 

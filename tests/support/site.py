@@ -195,6 +195,14 @@ class Client:
         """The call once it is as wanted."""
         return await until(lambda: self._view(call_id), accept, seconds)
 
+    async def audit(self, query: str, count: int = 1) -> list[dict[str, Any]]:
+        """The entries of the audit that match, once there are so many: they are listed a moment after the answer."""
+        status, rows = await until(
+            lambda: self.get(f"/api/audit?{query}", part="point"), lambda seen: len(seen[1]) >= count
+        )
+        assert status == 200, rows
+        return rows  # type: ignore[no-any-return]
+
     async def _view(self, call_id: str) -> Any:
         return (await self.get(f"/api/call/{call_id}"))[1]
 
