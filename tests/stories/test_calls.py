@@ -68,6 +68,7 @@ async def test_a_ringing_call_can_be_ended(operator: Client) -> None:
     assert status == 200 and again["end_time"] == ended["end_time"]
 
 
+@pytest.mark.first
 async def test_a_cancel_reaches_a_phone_that_is_slow_to_answer(operator: Client) -> None:
     await operator.phones("POST", "/phones/13/set", {"slow": 1.1})
     try:

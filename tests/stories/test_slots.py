@@ -1,5 +1,7 @@
 """Section 3 of the interface, over HTTP against the running system."""
 
+import pytest
+
 from tests.support.site import Client, until
 
 
@@ -29,6 +31,7 @@ async def test_the_list_shows_every_slot_as_documented(operator: Client, admin: 
     assert [slot["id"] for slot in page + rest] == [slot["id"] for slot in slots]
 
 
+@pytest.mark.first
 async def test_the_details_are_the_phones_own(admin: Client) -> None:
     await admin.phones("POST", "/phones/44/set", {"battery": 61, "temperature": 41.4})
     slot = await until(lambda: _slot(admin, 44), lambda slot: slot["battery"] == "61%", 25)
@@ -119,6 +122,7 @@ async def test_an_unauthorized_phone_is_told_apart_from_an_offline_one(admin: Cl
     await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE", 20)
 
 
+@pytest.mark.first
 async def test_a_frozen_phone_is_noticed_though_adb_still_lists_it(admin: Client) -> None:
     await admin.phones("POST", "/phones/13/freeze")
     slot = await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "OFFLINE", 40)
