@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CONFIG ?= config/sandbox.toml
 TESTS ?= tests
-WORKERS ?= 4
+WORKERS ?= 6
 PYTEST := $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
