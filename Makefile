@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 CONFIG ?= config/sandbox.toml
 TESTS ?= tests
+WORKERS ?= 6
+PYTEST := $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: asterisk help run test test-postgresql check test-all mutants soak states types bench fix clean setup setup-test
@@ -13,11 +15,11 @@ help: ## List the targets
 run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 	@$(BIN)/ottb up --config $(CONFIG)
 
-test: setup-test ## Set everything up and run the tests
-	@$(BIN)/python -m pytest $(TESTS) -m "not faults and not live and not postgresql"
+test: setup-test ## Set everything up and run the tests (WORKERS: how many at once; most of them wait)
+	@$(PYTEST) $(TESTS) -m "not faults and not live and not postgresql" -n $(WORKERS) --dist worksteal
 
 test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (apt install postgresql)
-	@$(BIN)/python -m pytest $(TESTS) -m postgresql
+	@$(PYTEST) $(TESTS) -m postgresql
 
 asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
 	@$(BIN)/python -m cli.site.asterisk
@@ -26,8 +28,8 @@ check: setup-test ## Lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test-all: setup-test ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults under load, API fuzzing
-	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(BIN)/python -m pytest $(TESTS)
+test-all: test test-postgresql ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults, mutants
+	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live"
 	@$(BIN)/python -m tests.mutants.run
 
 soak: setup-test ## Stop, kill and cut off real processes 200 times and judge the calls (OTTB_TEST_FAULTS: how often)

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
+import random
 import socket
 import subprocess
 import sys
 import sysconfig
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,11 +22,30 @@ listen: "127.0.0.1:{port}"
 jetstream {{ store_dir: "{store}", sync_interval: always }}
 """
 
+# Below the range from which the kernel gives ports to outgoing connections, above the defaults of the sandbox.
+PORTS = range(20_000, 32_000)
+MOST_PROMISES = 256  # a promise costs an open file
+_numbers = itertools.cycle(random.sample(PORTS, len(PORTS)))
+_promises: deque[socket.socket] = deque()
+
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port that nobody listens on, and that no other process gets from here while this one lives: whoever is told
+    to listen there does so only later, and tests run in several processes at once."""
+    for number in itertools.islice(_numbers, len(PORTS)):
+        promise = socket.socket(socket.AF_UNIX)
+        try:
+            promise.bind(f"\0ottb-port-{number}")  # an abstract name: one holder on this machine, gone with its process
+            with socket.socket() as one:
+                one.bind(("127.0.0.1", number))
+        except OSError:
+            promise.close()
+            continue
+        _promises.append(promise)
+        if len(_promises) > MOST_PROMISES:
+            _promises.popleft().close()
+        return number
+    raise OSError(f"no port of {PORTS} is free")
 
 
 @asynccontextmanager

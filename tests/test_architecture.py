@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.source import parsed
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("actors", "bench", "bus_schemas", "cli", "gateway", "simulators")
 
@@ -54,7 +56,7 @@ IMPURE = {"asyncio", "time", "random", "uuid", "os", "socket", "secrets", "nats"
 
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

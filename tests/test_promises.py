@@ -1,4 +1,4 @@
-"""Every test that docs/promises.md names is there."""
+"""What the documents name is there: tests, files, planted bugs, decisions."""
 
 import re
 from pathlib import Path
@@ -37,3 +37,9 @@ def test_the_planted_bugs_that_are_named_are_there() -> None:
 def test_every_planted_bug_still_has_its_place() -> None:
     for mutant in mutants():
         assert (ROOT / mutant.file).read_text().count(mutant.before) == 1, mutant.name
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    listed = re.findall(r"\]\(([0-9]{4}-[\w-]+\.md)\)", index)
+    assert listed == sorted(path.name for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))

@@ -119,14 +119,15 @@ class SimLoop(asyncio.SelectorEventLoop):
     def _run_once(self) -> None:
         """Shuffle the steps of different tasks that are due at once; callbacks keep their places."""
         ready: Any = self._ready  # type: ignore[attr-defined]
-        places = [
-            place for place, handle in enumerate(ready)
-            if isinstance(getattr(handle._callback, "__self__", None), PLAIN_TASK)
-        ]  # fmt: skip
-        handles = [ready[place] for place in places]
-        self.random.shuffle(handles)
-        for place, handle in zip(places, handles, strict=True):
-            ready[place] = handle
+        if len(ready) > 1:
+            places = [
+                place for place, handle in enumerate(ready)
+                if isinstance(getattr(handle._callback, "__self__", None), PLAIN_TASK)
+            ]  # fmt: skip
+            handles = [ready[place] for place in places]
+            self.random.shuffle(handles)
+            for place, handle in zip(places, handles, strict=True):
+                ready[place] = handle
         super()._run_once()  # type: ignore[misc]
 
 

@@ -34,7 +34,10 @@ async def test_an_answered_call_is_seen_step_by_step(phone: AdbPhone, handset: V
         ("+380991230002", EndReason.NO_ANSWER),
     ],
 )
-async def test_the_reason_is_the_phones(phone: AdbPhone, ear: Ear, number: str, reason: EndReason) -> None:
+async def test_the_reason_is_the_phones(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear, number: str, reason: EndReason
+) -> None:
+    handset.telephony.scale = 0.05  # nobody answers for 30 s
     await dial(phone, number)
     ended = await ear.phase(CallPhase.DISCONNECTED)
     assert ended.reason is reason and ended.cause

@@ -83,8 +83,11 @@ async def test_an_am_that_was_killed_may_have_dialled_and_one_that_refused_has_n
     assert type(raised.value) is error and sum(handset.dials.values()) == dials
 
 
-async def test_an_order_that_waited_for_the_shell_is_not_sent_late(phone: AdbPhone, handset: VirtualPhone) -> None:
-    slow = asyncio.ensure_future(phone._shell.run("sleep 4", timeout=10))
+async def test_an_order_that_waited_for_the_shell_is_not_sent_late(
+    phone: AdbPhone, handset: VirtualPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.adapters.adb_phone.DIAL_WITHIN", 0.3)
+    slow = asyncio.ensure_future(phone._shell.run("sleep 1", timeout=10))
     await asyncio.sleep(0.2)
     with pytest.raises(PhoneUnreachable):
         await dial(phone, OURS)

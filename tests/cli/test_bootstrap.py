@@ -6,18 +6,20 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
 from cli import bootstrap
 from tests.support.site import ROOT
+from tests.support.source import parsed
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
 def test_an_old_python_can_read_the_script_and_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "cli" / "bootstrap.py").read_text()
-    assert isinstance(ast.parse(text, feature_version=(3, 7)).body[1], ast.ImportFrom)  # annotations stay text
+    assert isinstance(parsed(text, feature_version=(3, 7)).body[1], ast.ImportFrom)  # annotations stay text
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
     with pytest.raises(bootstrap.SetupError, match=r"3\.11 or newer is needed, this is 3\.9\.18"):
         bootstrap.check_python()
@@ -54,7 +56,7 @@ def test_the_command_runs_in_a_folder_with_a_space(tmp_path: Path, monkeypatch: 
     (venv / "bin").mkdir(parents=True)
     (venv / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
     python = venv / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={quote(str(ROOT))} exec {quote(sys.executable)} "$@"\n')
     python.chmod(0o755)
     monkeypatch.setattr(bootstrap, "VENV", venv)
     monkeypatch.setattr(bootstrap, "PYTHON", python)

@@ -34,6 +34,7 @@ def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_module, "SWEEP", 0.05)
     monkeypatch.setattr(audit_module, "LEAVING", 0.05)
     monkeypatch.setattr(auditor_module, "LATE_PAUSE", 0.05)
+    monkeypatch.setattr("gateway.server.FINISH_SECONDS", 0.05)  # a gateway that died finishes no request
     monkeypatch.setattr(auditor_module, "RECORD_AUDIT", dataclasses.replace(RECORD_AUDIT, timeout=0.2))
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "add-a-kind.md"
 PACKAGES = ("actors", "bus_schemas", "gateway", "simulators", "cli", "config", "tests", "bench", "docs", "console")
@@ -14,6 +16,8 @@ BLOCK = re.compile(r"^```(python|diff) (\S+)\n(.*?)^```$", re.M | re.S)
 MOST_ENTRIES = 6
 
 
+@pytest.mark.first
+@pytest.mark.timeout(400)  # it checks and runs a second repository
 def test_a_kind_is_its_own_files_and_six_entries(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     _copy(copy)

@@ -92,6 +92,7 @@ async def test_one_operator_does_not_end_anothers_call(operator: Client, admin: 
     status, refused = await operator.post("/api/call/end", {"call_id": started["call_id"]})
     assert (status, refused["code"]) == (404, "NOT_FOUND")  # what is not one's own does not exist
     assert (await admin.post("/api/call/end", {"call_id": started["call_id"]}))[0] == 200
+    await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
 
 
 def forgeries(site: Site, good: str, refresh: str) -> dict[str, str]:

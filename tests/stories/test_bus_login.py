@@ -32,8 +32,8 @@ class Tried:
         """Whether the server refuses this."""
         before = len(self.refused)
         await work()
-        await self.nats.flush()
-        await asyncio.sleep(0.01)
+        for _ in range(2):  # the first ping may leave before what was asked, the second one's answer follows a refusal
+            await self.nats.flush()
         return len(self.refused) > before
 
 
@@ -175,7 +175,7 @@ async def test_a_call_is_made_and_heard_over_the_bus(site: Site, operator: Clien
         assert (error, refused["code"]) == ("NOT_FOUND", "NOT_FOUND")
         error, _ = await request(tried, "ottb.v1.own.op12.cmd.call.start", {"number": 5})
         assert error == "INVALID_PARAMS"
-    _, records = await admin.get("/api/audit?user=op12&action=ottb.v1.cmd.call.start", part="point")
+    records = await admin.audit("user=op12&action=ottb.v1.cmd.call.start", 3)
     assert [record["result"] for record in records[:3]] == ["INVALID_PARAMS", "OK", "OK"]
     assert records[1]["door"] == "bus" and records[1]["subject"]["call_id"] == call
 

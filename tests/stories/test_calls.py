@@ -68,6 +68,7 @@ async def test_a_ringing_call_can_be_ended(operator: Client) -> None:
     assert status == 200 and again["end_time"] == ended["end_time"]
 
 
+@pytest.mark.first
 async def test_a_cancel_reaches_a_phone_that_is_slow_to_answer(operator: Client) -> None:
     await operator.phones("POST", "/phones/13/set", {"slow": 1.1})
     try:
@@ -222,7 +223,9 @@ async def test_the_same_idempotency_key_dials_once(operator: Client) -> None:
     assert operator.last_headers["Idempotent-Replayed"] == "true"
     other = {"number": "+380991239002", "slot": "AUTO"}
     assert (await operator.post("/api/call/start", other, headers={"Idempotency-Key": "once"}))[0] == 422
-    await operator.post("/api/call/end", {"call_id": started.pop()})
+    call_id = started.pop()
+    await operator.post("/api/call/end", {"call_id": call_id})
+    await operator.call_until(call_id, lambda call: call["end_time"] is not None)
     dials = await operator.phones("GET", "/dials")
     assert dials["+380991239001"] == 1 and "+380991239002" not in dials
 
@@ -262,6 +265,7 @@ async def test_a_key_whose_gateway_was_killed_is_not_said_to_be_running(site: Si
     status, started = await operator.post("/api/call/start", body, headers=headers)
     assert status == 201, started
     await operator.post("/api/call/end", {"call_id": started["call_id"]})
+    await operator.call_until(started["call_id"], lambda call: call["end_time"] is not None)
     assert (await operator.phones("GET", "/dials"))["+380991239004"] == 1
 
 

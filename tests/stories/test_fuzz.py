@@ -25,6 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
+@pytest.mark.first
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("role", ["admin", "operator"])
 async def test_no_answer_is_undocumented(site: Site, role: str, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async def test_the_status_is_as_documented(operator: Client) -> None:
 
 async def test_a_trunk_call_lives_like_any_other(operator: Client) -> None:
     await healthy(operator)
-    started = await dial(operator, "+380991230006")
+    started = await dial(operator, "+380995550006")
     assert (started["slot"], started["trunk"], started["state"]) == (12, "trunk-1", "RING")
     ringing = await operator.call_until(str(started["call_id"]), lambda call: call["phase"] == "alerting")
     assert (ringing["status"], ringing["trunk"], ringing["slot"]) == ("ringing", "trunk-1", 12)
@@ -62,7 +62,7 @@ async def test_a_trunk_call_lives_like_any_other(operator: Client) -> None:
 
     status, cdr = await operator.get(f"/api/pbx/cdr/{started['call_id']}")
     assert status == 200
-    assert (cdr["trunk"], cdr["slot"], cdr["number"], cdr["user"]) == ("trunk-1", 12, "+380991230006", "op12")
+    assert (cdr["trunk"], cdr["slot"], cdr["number"], cdr["user"]) == ("trunk-1", 12, "+380995550006", "op12")
     assert (cdr["talk_seconds"], cdr["ended_by"], cdr["cause"]) == (3, "remote", "Q.850 16 Normal Clearing")
     assert cdr["recording"] == f"/api/pbx/recordings/{started['call_id']}" and cdr["trace_id"]
 
@@ -72,7 +72,7 @@ async def test_a_trunk_call_lives_like_any_other(operator: Client) -> None:
     counted = await until(record, lambda cdr: cdr["disposition"] is not None)
     assert counted["disposition"] == "ANSWERED" and counted["billable_seconds"] in (2, 3)
     dials = await operator.pbx("GET", "/dials")
-    assert dials["+380991230006"] == 1
+    assert dials["+380995550006"] == 1
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,8 @@ async def test_recordings_are_for_who_may_listen(operator: Client, admin: Client
     assert (await fetch(Range="bytes=-10"))[1] == whole[-10:]
     assert (await fetch(Range=f"bytes={len(whole)}-"))[0] == 416
     assert (await fetch(Range="bytes=x"))[0] in (200, 400)
-    _, records = await admin.get("/api/audit?request_id=listened", part="point")
-    assert records and records[-1]["subject"] == {"call_id": started["call_id"]}
+    records = await admin.audit("request_id=listened")
+    assert records[-1]["subject"] == {"call_id": started["call_id"]}
     unrecorded = await dial(operator, "+380991230001", trunk="ottb-sip-2")
     await over(operator, unrecorded)
     assert (await admin.get(f"/api/pbx/recordings/{unrecorded['call_id']}"))[0] == 404
@@ -326,5 +326,8 @@ async def test_the_same_idempotency_key_dials_once(operator: Client) -> None:
     )
     started = {answer["call_id"] for status, answer in answers if status == 201}
     assert len(started) == 1 and all(status in (201, 409) for status, _ in answers)
-    assert (await operator.pbx("GET", "/dials"))["+380991239901"] == 1
-    await operator.post("/api/call/end", {"call_id": started.pop()})
+    dials = await until(lambda: operator.pbx("GET", "/dials"), lambda dials: "+380991239901" in dials)
+    assert dials["+380991239901"] == 1
+    call_id = started.pop()
+    await operator.post("/api/call/end", {"call_id": call_id})
+    await over(operator, {"call_id": call_id})

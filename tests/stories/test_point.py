@@ -183,12 +183,14 @@ async def test_everybody_sees_their_own_and_the_pool(admin: Client, operator: Cl
 
 
 async def test_the_audit_tells_who_did_what_and_is_safe_in_a_spreadsheet(admin: Client, site: Site) -> None:
+    for _ in range(5):  # a site that was started just now has fewer entries than are asked for below
+        await admin.post("/api/slots/999/restart")
     headers = {"X-Request-ID": "audit-me-1"}
     body = {"number": "+380991230001", "slot": 12}
     _, started = await admin.post("/api/call/start", body, headers=headers)
     await admin.call_until(started["call_id"], lambda seen: seen["end_time"] is not None)
-    status, (record, *others) = await admin.get("/api/audit?request_id=audit-me-1", part="point")
-    assert status == 200 and not others
+    record, *others = await admin.audit("request_id=audit-me-1")
+    assert not others
     assert (record["user"], record["door"], record["action"], record["result"]) == (
         "admin", "http", "POST /api/call/start", "OK",
     )  # fmt: skip

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from typing import Any
 
 import aiohttp
 import psutil
+
+from bench.parts import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
@@ -27,12 +28,8 @@ MODULES = {
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """So many of them, all different."""
+    return [free_port() for _ in range(count)]
 
 
 def config_for(
@@ -197,6 +194,14 @@ class Client:
     async def call_until(self, call_id: str, accept: Callable[[Any], bool], seconds: float = 15.0) -> Any:
         """The call once it is as wanted."""
         return await until(lambda: self._view(call_id), accept, seconds)
+
+    async def audit(self, query: str, count: int = 1) -> list[dict[str, Any]]:
+        """The entries of the audit that match, once there are so many: they are listed a moment after the answer."""
+        status, rows = await until(
+            lambda: self.get(f"/api/audit?{query}", part="point"), lambda seen: len(seen[1]) >= count
+        )
+        assert status == 200, rows
+        return rows  # type: ignore[no-any-return]
 
     async def _view(self, call_id: str) -> Any:
         return (await self.get(f"/api/call/{call_id}"))[1]
