@@ -20,7 +20,8 @@ from nats.js.api import StreamConfig
 
 from actors.adapters.ami import AmiClient, AmiMessage
 from actors.adapters.nats_bus import EXPECT, EXPECT_SCOPE
-from actors.adapters.nats_link import Link, encode_headers
+from actors.adapters.nats_link import Link
+from actors.adapters.nats_wire import encode_headers
 from actors.runtime.bus import Message
 from bench.ami import bare_client, originate
 from bench.floor import serve

@@ -20,8 +20,9 @@ from nats.js.api import RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import NotFoundError
 
 from actors.adapters.nats_follower import Follower
-from actors.adapters.nats_link import PORT, STATUS, Link, Refused, decode_headers, encode_headers, nobody_heard
+from actors.adapters.nats_link import PORT, Link
 from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking, get, recorded
+from actors.adapters.nats_wire import STATUS, Refused, decode_headers, encode_headers, nobody_heard
 from actors.adapters.nats_writer import Writer
 from actors.adapters.random_ids import RandomIds
 from actors.runtime.bus import (
@@ -54,6 +55,7 @@ PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which
 DUPLICATE_WINDOW = 120.0
 START_PATIENCE = 30.0  # seconds to wait for the server at the start
 CONNECT_PAUSE = 0.2
+CLOSE_SECONDS = 10.0
 RECONNECT_PAUSE: Any = 0.2  # nats-py says int and takes any number of seconds
 
 EXPECT = "Nats-Expected-Last-Subject-Sequence"
@@ -147,10 +149,15 @@ class NatsBus:
         return self._writer.refuses() is not None
 
     async def close(self) -> None:
-        for follower in list(self._followers):
-            await follower.stop()
-        await self._link.close()
-        await self._client.close()
+        """End the connections. What does not end in time is left to the process's own end."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                for follower in list(self._followers):
+                    await follower.stop()
+                await self._link.close()
+                await self._client.close()
+        except TimeoutError:
+            log.warning("bus not closed in good order")
 
     async def ensure_streams(self) -> None:
         """Make the journal and the buckets if they are missing."""

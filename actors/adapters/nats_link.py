@@ -12,13 +12,13 @@ import itertools
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from msgspec import Struct
 
+from actors.adapters.nats_wire import TURN, Info, Refused, Wire, decode_headers, encode_headers
 from actors.adapters.random_ids import RandomIds
 from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
 
@@ -28,66 +28,14 @@ PORT = 4222
 CONNECT_SECONDS = 2.0
 TELL_SECONDS = 10.0  # for a server to take in all subscriptions
 RECONNECT_PAUSE = 0.2
-PING_SECONDS, PINGS = 2.0, 2  # between two questions; so many without an answer end the connection
 TICK = 0.05  # seconds by which an answer's time may be over late
 MOST_WAITING = 8 * 1024 * 1024  # bytes that may wait to be sent
 MOST_BYTES = 64 * 1024 * 1024  # bytes that may wait for one handler
-TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
-PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
-LONGEST_LINE = 64 * 1024
 LONGEST_SUBJECT = 900  # characters; with the subject for the answer it must fit into a line of 4 kB
 
-VERSION = b"NATS/1.0"
-STATUS = "Status"
 Heard = Callable[[str, str, bytes, bytes], None]  # subject, subject to answer on, raw headers, data
 
 new_id = RandomIds().new
-
-
-class Info(Struct):
-    """What the server says of itself."""
-
-    max_payload: int = 1024 * 1024
-    tls_required: bool = False
-    connect_urls: list[str] = []
-
-
-class Refused(Exception):
-    """The server does not let us in, or has broken the protocol."""
-
-
-def encode_headers(headers: Headers) -> bytes:
-    """Header lines as they are sent; none for none. A value cannot end its line."""
-    if not headers:
-        return b""
-    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
-        clean = ((_one_line(name), _one_line(value)) for name, value in headers.items())
-        text = "".join([f"{name}: {value}\r\n" for name, value in clean])
-    return b"%b\r\n%b\r\n" % (VERSION, text.encode())
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\r", " ").replace("\n", " ")
-
-
-def decode_headers(raw: bytes) -> dict[str, str]:
-    """Headers by name, the last of a name counts; `Status` where the server has put one into the first line."""
-    found: dict[str, str] = {}
-    first, *lines = raw.decode("utf-8", "replace").split("\r\n")
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            found[name.strip()] = value.strip()
-    found.pop(STATUS, None)  # what somebody else calls so
-    if status := first[len(VERSION) :].strip():
-        found[STATUS] = status[:3]
-    return found
-
-
-def nobody_heard(headers: bytes, data: bytes) -> bool:
-    """Whether an answer is the server's word that there is no subscriber."""
-    return not data and headers.startswith(b"NATS/1.0 503")
 
 
 class Hearing:
@@ -186,7 +134,7 @@ class Link:
             self._options |= {"user": user, "pass": password or ""}
         self._inboxes = f"_INBOX{'_' + user if user else ''}."
         self._inbox = f"{self.new_inbox()}."
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self._info = Info()
         self._heard: dict[int, tuple[str, str, Heard]] = {0: (f"{self._inbox}*", "", self._answered)}
         self._sids = itertools.count(1)
@@ -260,7 +208,7 @@ class Link:
         if self._heard.pop(sid, None) is not None and self._wire is not None:
             self._wire.put(b"UNSUB %d\r\n" % sid)
 
-    def _send(self, subject: str, data: bytes, headers: bytes, reply_to: str) -> "_Wire":
+    def _send(self, subject: str, data: bytes, headers: bytes, reply_to: str) -> "Wire":
         wire = self._wire
         if wire is None or not wire.ready:
             raise BusUnavailable("not connected")
@@ -307,7 +255,7 @@ class Link:
         known = self._servers[:1]  # the others are as the server says now
         self._servers = known + [url for other in info.connect_urls if (url := f"{scheme}://{other}") not in known]
 
-    def lost(self, wire: "_Wire", why: str) -> None:
+    def lost(self, wire: "Wire", why: str) -> None:
         if self._wire is wire:
             self._wire = None
             if wire.ready and not self.closed:
@@ -331,7 +279,7 @@ class Link:
         parts = urlsplit(url)
         if parts.scheme not in ("nats", "tls") or not parts.hostname:
             raise Refused(f"not an address like nats://127.0.0.1:{PORT}")
-        wire = _Wire(self)
+        wire = Wire(self)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._loop.create_connection(lambda: wire, parts.hostname, parts.port or PORT)
@@ -356,194 +304,3 @@ class Link:
 
 def _sub(sid: int, subject: str, queue: str) -> bytes:
     return f"SUB {subject} {queue} {sid}\r\n".encode()
-
-
-class _Wire(asyncio.Protocol):
-    """One TCP connection: bytes to messages, and what goes out in one turn of the loop in one piece."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self.greeting: asyncio.Future[Info] = self._loop.create_future()
-        self.ready = False  # the server has heard who we are and what we subscribe
-        self.gone = False
-        self.waiting = 0  # bytes that go out with the next turn
-        self._out: list[bytes] = []
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._rest = bytearray()
-        self._pongs: deque[asyncio.Future[None]] = deque()
-        self._quiet: asyncio.TimerHandle | None = None
-        self._silent = 0  # questions since something was heard
-        self._why = "the server has closed it"
-
-    # --- its life
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=TURN)
-        if self._quiet is None:
-            self._quiet = self._loop.call_later(PING_SECONDS, self._is_quiet)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._end(repr(error) if error is not None else self._why)
-
-    async def encrypt(self, context: ssl.SSLContext, host: str) -> None:
-        assert self._transport is not None
-        upgraded = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
-        assert upgraded is not None
-        self.connection_made(upgraded)
-
-    def close(self) -> None:
-        self._flush()
-        if self._transport is not None:
-            self._transport.close()
-        self._end("closed")
-
-    def _abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _end(self, why: str) -> None:
-        if self.gone:
-            return
-        self.gone = True
-        self._writable.set()
-        if self._quiet is not None:
-            self._quiet.cancel()
-        futures: list[asyncio.Future[Any]] = [self.greeting, *self._pongs]
-        for waiting in futures:
-            if not waiting.done():
-                waiting.set_exception(Refused(why))
-                waiting.exception()  # nobody need have waited for it
-        self._link.lost(self, why)
-
-    def _is_quiet(self) -> None:
-        """Ask now and then: a server that is gone without a word is noticed by its silence alone."""
-        if self._silent >= PINGS:
-            self._why = "the server does not answer"
-            self._abort()
-            return
-        self._silent += 1
-        if self.greeting.done():
-            self._ping()
-        self._quiet = self._loop.call_later(PING_SECONDS, self._is_quiet)
-
-    # --- out
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
-
-    @property
-    def full(self) -> bool:
-        return not self._writable.is_set()
-
-    def put(self, data: bytes) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(data)
-        self.waiting += len(data)
-
-    def _flush(self) -> None:
-        out, self._out, self.waiting = self._out, [], 0
-        if out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(out))
-
-    async def taken(self) -> None:
-        """Wait until the server has taken the most of it. Raises BusUnavailable."""
-        await asyncio.sleep(0)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._writable.wait()
-        except TimeoutError:
-            raise BusUnavailable("the bus takes nothing more") from None
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    async def ask(self) -> None:
-        """Wait until the server has worked on everything before. Raises Refused."""
-        await self._ping()
-
-    def _ping(self) -> "asyncio.Future[None]":
-        pong: asyncio.Future[None] = self._loop.create_future()
-        self._pongs.append(pong)
-        self.put(b"PING\r\n")
-        return pong
-
-    # --- in
-
-    def data_received(self, data: bytes) -> None:
-        self._silent = 0
-        if self._rest:
-            self._rest += data
-            data = bytes(self._rest)
-            self._rest.clear()
-        try:
-            used = self._take(data)
-            if used < len(data):
-                self._keep(data[used:])
-        except (ValueError, IndexError, Refused, msgspec.MsgspecError) as error:
-            log.error("bus: this is not NATS", error=repr(error))
-            self._why = repr(error)
-            self._abort()
-
-    def _keep(self, rest: bytes) -> None:
-        """What is not whole yet."""
-        if b"\r\n" not in rest[:LONGEST_LINE] and len(rest) > LONGEST_LINE:
-            raise Refused("a line without end")
-        self._rest += rest
-
-    def _take(self, data: bytes) -> int:
-        """Hand over every whole message. Returns how far that went."""
-        at, size, find = 0, len(data), data.find
-        while at < size:
-            end = find(b"\r\n", at)
-            if end < 0:
-                break
-            first, begin = data[at], end + 2
-            if first == 0x4D or first == 0x48:  # MSG subject sid [answer-to] size, HMSG ... size-of-headers size
-                parts = data[at:end].split(b" ")
-                total, sid = int(parts[-1]), int(parts[2])
-                after = begin + total + 2
-                if after > size:
-                    break
-                at = after
-                split = begin + (int(parts[-2]) if first == 0x48 else 0)
-                named = parts[1], (parts[3] if len(parts) == (6 if first == 0x48 else 5) else b"")
-                self._hand_over(sid, named, data[begin:split], data[split : begin + total])
-            else:
-                line, at = data[at:end], begin
-                self._control(line)
-        return at
-
-    def _hand_over(self, sid: int, named: tuple[bytes, bytes], headers: bytes, data: bytes) -> None:
-        try:
-            subject, reply_to = named[0].decode(), named[1].decode()
-        except UnicodeDecodeError:  # the server passes such names on; none of ours is one
-            log.debug("bus: a name that is not UTF-8", subject=repr(named[0]), reply_to=repr(named[1]))
-            return
-        self._link.hear(sid, subject, reply_to, headers, data)
-
-    def _control(self, line: bytes) -> None:
-        if line == b"PING":
-            self.put(b"PONG\r\n")
-        elif line == b"PONG":
-            if self._pongs and not (pong := self._pongs.popleft()).done():
-                pong.set_result(None)
-        elif line.startswith(b"INFO "):
-            info = msgspec.json.decode(line[5:], type=Info)
-            self._link.news(info)
-            if not self.greeting.done():
-                self.greeting.set_result(info)
-        elif line.startswith(b"-ERR"):
-            self._why = line[5:].decode("utf-8", "replace").strip("'")
-            log.warning("bus", error=self._why)
-        elif line != b"+OK":
-            raise Refused(f"unknown: {line[:64]!r}")

@@ -11,7 +11,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 
-from actors.adapters.nats_link import STATUS, Link, decode_headers, nobody_heard
+from actors.adapters.nats_link import Link
+from actors.adapters.nats_wire import STATUS, decode_headers, nobody_heard
 from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout
 
 JOURNAL = "OTTB_EVT"

@@ -20,8 +20,9 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.adapters.nats_link import Link, encode_headers, nobody_heard
+from actors.adapters.nats_link import Link
 from actors.adapters.nats_reading import TRY_TIMEOUT, get
+from actors.adapters.nats_wire import encode_headers, nobody_heard
 from actors.runtime.bus import APPEND_DEADLINE, FULL, ID, STUCK, BusFull, BusUnavailable, Fenced, RequestTimeout
 
 log = structlog.get_logger()

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.adapters import nats_link, nats_writer
+from actors.adapters import nats_link, nats_wire, nats_writer
 from actors.adapters.nats_bus import NatsBus
-from actors.adapters.nats_link import Link, Refused, decode_headers, encode_headers, nobody_heard
+from actors.adapters.nats_link import Link
+from actors.adapters.nats_wire import Refused, decode_headers, encode_headers, nobody_heard
 from actors.runtime.bus import ID, BusUnavailable, Message, RequestTimeout
 from actors.runtime.wire import ERROR_HEADER, send_reply
 from tests.runtime.test_buses import server
@@ -230,7 +231,7 @@ async def test_what_is_not_nats_costs_the_connection_alone(script: Script, link:
 
 
 async def test_a_server_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nats_link, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(nats_wire, "PING_SECONDS", 0.1)
     held: list[asyncio.StreamWriter] = []
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -255,8 +256,8 @@ async def _listening(serve: object) -> AsyncIterator[str]:
 
 
 async def test_a_server_that_takes_nothing_holds_no_more_than_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nats_link, "PATIENCE", 0.1)
-    monkeypatch.setattr(nats_link, "PINGS", 1000)
+    monkeypatch.setattr(nats_wire, "PATIENCE", 0.1)
+    monkeypatch.setattr(nats_wire, "PINGS", 1000)
     held: list[asyncio.StreamWriter] = []
 
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
