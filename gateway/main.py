@@ -9,13 +9,15 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 
-from actors.adapters.nats_bus import connect
+from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.point.keys import KeyRing
@@ -60,6 +62,67 @@ async def wait_for_keys(state: Path) -> None:
         await asyncio.sleep(0.1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What the ports serve."""
+
+    http_api: HttpApi
+    live: LiveFeed
+    health: Health
+    metrics: Metrics
+
+
+async def start(settings: Settings, bus: NatsBus, stack: AsyncExitStack) -> Services:
+    """Everything but the ports."""
+    clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
+    authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state), metrics=metrics)
+    idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
+    auditor = Auditor(bus=bus, clock=clock, ids=ids)
+    http_api = HttpApi(
+        bus=bus, ids=ids, authenticator=authenticator, idempotency=idempotency, metrics=metrics, auditor=auditor,
+        recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
+    )  # fmt: skip
+    bus_api = BusApi(
+        bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor
+    )
+    live = LiveFeed(
+        bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=settings.http.cors_origins,
+        watermark=http_api.raise_watermark,
+    )  # fmt: skip
+    health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.connected)
+    stack.push_async_callback(auditor.stop)
+    for service in (authenticator, idempotency, bus_api, live, health):
+        await service.start()
+        stack.push_async_callback(service.stop)
+    return Services(http_api=http_api, live=live, health=health, metrics=metrics)
+
+
+async def listen(settings: Settings, services: Services, stack: AsyncExitStack) -> Mapping[Part, int]:
+    """Open the four ports, which close at once together. Raises OSError."""
+    given = settings.http
+    ports = {
+        Part.POINT: given.point_port, Part.DCI: given.dci_port, Part.OTTB: given.ottb_port,
+        Part.WORKSPACE: given.workspace_port,
+    }  # fmt: skip
+    connections = Connections()
+    listeners: list[Listener] = []
+
+    async def stop_listening() -> None:
+        await asyncio.gather(*(listener.stop() for listener in listeners))
+
+    stack.push_async_callback(stop_listening)
+    for part, port in ports.items():
+        app = application(
+            part, http_api=services.http_api, health=services.health, metrics=services.metrics,
+            sandbox=settings.sandbox.enabled,
+        )  # fmt: skip
+        if part is Part.WORKSPACE:
+            services.live.attach(app)
+        listeners.append(Listener(app=app, host=given.host, port=port, connections=connections))
+        await listeners[-1].start()
+    return ports
+
+
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM. Returns the exit code: 1 asks the supervisor for a fresh process."""
     stopped, closed = asyncio.Event(), asyncio.Event()
@@ -67,66 +130,9 @@ async def serve(settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     bus = await connect(settings.nats, name="gateway", on_closed=closed.set)
     await wait_for_keys(settings.state)
-    clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
-        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state), metrics=metrics)
-        await authenticator.start()
-        stack.push_async_callback(authenticator.stop)
-        idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
-        await idempotency.start()
-        stack.push_async_callback(idempotency.stop)
-        auditor = Auditor(bus=bus, clock=clock, ids=ids)
-        stack.push_async_callback(auditor.stop)
-        http_api = HttpApi(
-            bus=bus,
-            ids=ids,
-            authenticator=authenticator,
-            idempotency=idempotency,
-            metrics=metrics,
-            auditor=auditor,
-            recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
-        )
-        bus_api = BusApi(
-            bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor
-        )
-        await bus_api.start()
-        stack.push_async_callback(bus_api.stop)
-        live = LiveFeed(
-            bus=bus,
-            clock=clock,
-            authenticator=authenticator,
-            metrics=metrics,
-            origins=settings.http.cors_origins,
-            watermark=http_api.raise_watermark,
-        )
-        await live.start()
-        stack.push_async_callback(live.stop)
-        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.connected)
-        await health.start()
-        stack.push_async_callback(health.stop)
-        ports = {
-            Part.POINT: settings.http.point_port,
-            Part.DCI: settings.http.dci_port,
-            Part.OTTB: settings.http.ottb_port,
-            Part.WORKSPACE: settings.http.workspace_port,
-        }
-        connections = Connections()
-        listeners: list[Listener] = []
-
-        async def stop_listening() -> None:
-            await asyncio.gather(*(listener.stop() for listener in listeners))
-
-        stack.push_async_callback(stop_listening)
-        for part, port in ports.items():
-            app = application(
-                part, http_api=http_api, health=health, metrics=metrics, sandbox=settings.sandbox.enabled
-            )
-            if part is Part.WORKSPACE:
-                live.attach(app)
-            listener = Listener(app=app, host=settings.http.host, port=port, connections=connections)
-            listeners.append(listener)
-            await listener.start()
+        ports = await listen(settings, await start(settings, bus, stack), stack)
         memory.freeze()
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]
