@@ -35,6 +35,7 @@ class SimulatedPhone:
         self._home = here()
         self._memory: Memory | None = None
         self._lines_until = -1.0  # when the last line that is under way arrives: they keep their order
+        self._late: list[tuple[CallSeen, float, int]] = []  # what is under way: since when, and in which stream
         self._report: Callable[[Report], None] = lambda report: None
 
     def start(self, report: Callable[[Report], None]) -> None:
@@ -92,18 +93,28 @@ class SimulatedPhone:
             return
         self._lines_until = max(self._lines_until + LINE, now + lateness)
         self._handset.book.fault("late line", self._handset.name, now, self._lines_until)
-        loop, stream = asyncio.get_running_loop(), self._handset.unplugged
-        loop.call_at(self._lines_until, self._say_late, seen, now, stream, context=Context())
+        self._late.append((seen, now, self._handset.unplugged))
+        asyncio.get_running_loop().call_at(self._lines_until, self._say_late, seen, context=Context())
 
-    def _say_late(self, seen: CallSeen, happened: float, stream: int) -> None:
-        """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more. What
-        was under way when the stream broke is lost."""
-        timed = seen.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED)
-        if self._handset.unplugged == stream:
-            self._say(replace(seen, age=self._handset.now() - happened) if timed else seen)
+    def _say_late(self, seen: CallSeen) -> None:
+        """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more."""
+        while self._late and self._late[0][2] == self._handset.unplugged:
+            first, happened, _ = self._late.pop(0)
+            timed = first.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED)
+            self._say(replace(first, age=self._handset.now() - happened) if timed else first)
+            if first is seen:
+                return
 
     def link(self, link: Link) -> None:
+        """Whoever opens a new stream asks the phone what it has missed: what was under way when the old one broke."""
         self._say(LinkChanged(link=link))
+        if link is not Link.ONLINE:
+            return
+        missed, self._late = self._late, []
+        for seen, happened, _ in missed:
+            same_boot = seen.ref.startswith(f"{self._handset.boot}/")
+            if same_boot and seen.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED):
+                self._say(replace(seen, age=self._handset.now() - happened))
 
     # --- inside
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bus_schemas.call import END_CALL, CallAdopted, CallDialing, CallEnded, EndReason
 from bus_schemas.errors import Refusal
-from bus_schemas.slot import ADB_COMMAND, SlotConfigured
+from bus_schemas.slot import ADB_COMMAND
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
 from simulators.world.callers import PASSING, Command
 from simulators.world.records import CallOnRecord, Stored, calls_of
@@ -89,13 +89,11 @@ class Judge:
             if times > 1:
                 yield Violation("dialled twice", number, f"{times} dials")
         attempts = {one.event.number: one for one in self.stored if isinstance(one.event, CallDialing)}
-        given = [one.event for one in self.stored if isinstance(one.event, SlotConfigured)]
-        moved = {f"slot-{event.slot}" for event in given if event.by != "config"}  # a person gave it another phone
         for call in self.book.ordered():
             attempt = attempts.get(call.number)
             if attempt is None:
                 yield Violation("dialled off the record", call.number, "no attempt is on record")
-            elif attempt.at > call.created + MOMENT or attempt.event.line not in {call.line, *moved}:
+            elif attempt.at > call.created + MOMENT or attempt.event.line != call.line:
                 yield Violation("dialled off the record", call.number, f"on {call.line}, not as {attempt.event.line}")
 
     # --- the record of each call

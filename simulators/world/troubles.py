@@ -168,6 +168,9 @@ class Troubles:
             if machine.life is not None:
                 world.crash(machine.life)
             return
+        slots = [one for slots in SLOTS_OF.values() for one in slots]
+        if any(world.broker.last(f"ottb.v1.evt.slot.{one}.configured") is None for one in slots):
+            return  # the phone of a slot that is on no record yet may be given to another one, which then has it
         beside = self.random.choice(SLOTS_OF[HOST_OF[f"slot-{slot}"]])  # the phone of a slot of the same host
         serial = f"phone{self.random.choice((slot, beside))}"
         request = ConfigureSlot(slot=slot, serial=serial, user=user, region=region)
