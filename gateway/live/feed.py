@@ -1,6 +1,6 @@
 """Socket.IO: the journal's events, encoded once and written to everybody who subscribed.
 
-Each event carries `seq`, its place in the journal. A client that comes back passes the last one it watermark as `since`
+Each event carries `seq`, its place in the journal. A client that comes back passes the last one it saw as `since`
 and gets what it missed, from memory or from the journal, before anything new. What is only telemetry is sent at
 most twice a second for a thing and repeats the last `seq`.
 """
@@ -308,5 +308,5 @@ def _since(options: Any) -> int | None:
         raise Refusal(ErrorCode.INVALID_PARAMS, 'Subscribe with {"since": seq}, or with nothing.')
     since = options.get("since")
     if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 0):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "`since` is the last seq you watermark.")
+        raise Refusal(ErrorCode.INVALID_PARAMS, "`since` is the last seq you saw.")
     return since

@@ -181,20 +181,25 @@ class SqlStore(ABC):
             return [(statements.insert, [statements.to_insert(fold(None, part, seq)) for _, part, seq in parts])]
         rows = self._rows(db, place, {key for key, _, _ in parts})
         before: dict[Any, Any] = {}  # of the rows that change
+        remade = set()  # that were gone in between: another row by then, also in what never changes of one
         for key, part, seq in parts:
             row = rows.get(key)
             after = fold(row, part, seq)
             if after is not row:
                 before.setdefault(key, row)
                 rows[key] = after
+                if after is None:
+                    remade.add(key)
         deletes, inserts, updates = [], [], []
         for key, was in before.items():
             row = rows[key]
             if was is None:
                 if row is not None:
                     inserts.append(statements.to_insert(row))
-            elif row is None:
+            elif row is None or key in remade:
                 deletes.append(statements.to_delete(was))
+                if row is not None:
+                    inserts.append(statements.to_insert(row))
             elif row is not was:
                 updates.append(statements.to_update(row))
         return [(statements.delete, deletes), (statements.insert, inserts), (statements.update, updates)]
