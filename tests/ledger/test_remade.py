@@ -29,6 +29,7 @@ class NoteRow(Struct, frozen=True):
 class LeadRow(Struct, frozen=True):
     seq: int
     id: str
+    text: str
 
 
 def fold_note(row: NoteRow | None, event: Made | Gone, seq: int) -> NoteRow | None:
@@ -36,7 +37,7 @@ def fold_note(row: NoteRow | None, event: Made | Gone, seq: int) -> NoteRow | No
 
 
 def fold_lead(row: LeadRow | None, event: Made | Gone, seq: int) -> LeadRow | None:
-    return LeadRow(seq, event.id) if isinstance(event, Made) else None
+    return LeadRow(seq, event.id, event.text) if isinstance(event, Made) else None
 
 
 NOTES = sa.Table("made_notes", sa.MetaData(), *columns(NoteRow, primary="id"))
@@ -61,5 +62,5 @@ def test_a_row_that_is_made_again_in_one_group_is_the_new_one(
             assert store.fold([JournalEntry(seq=place + 1, event=EVENTS[place]) for place in group]) == []
         with store.reading() as db:
             found = db.exec_driver_sql(f"select * from {projection.table.name}").all()
-        assert [tuple(row) for row in found] == [("k", "new", 0) if projection.table is NOTES else (3, "k")]
+        assert [tuple(row) for row in found] == [("k", "new", 0) if projection.table is NOTES else (3, "k", "new")]
         store.close()
