@@ -14,7 +14,7 @@ from bus_schemas.permissions import Action
 E = ErrorCode
 A = Action
 
-CALL = Kind("call", view=A.CALL_VIEW, view_any=A.CALL_VIEW_ANY, room="calls")
+CALL = Kind("call", "calls", view=A.CALL_VIEW, view_others=A.CALL_VIEW_ANY)
 
 
 

@@ -24,13 +24,19 @@ OWNERS_HEADER = "Ottb-Owners"
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind. `name`: the token in its subjects. `view`, `view_any`: to see the shared ones and one's own, and to
-    see everybody's. `room`: where Socket.IO clients hear of it."""
+    """One kind. `name`: the token in its subjects. `room`: where Socket.IO clients hear of it. `view`: to see those that
+    are shared and one's own. `view_others`: to see everybody's; None: things of this kind belong to nobody, and who may
+    view the kind sees all of them."""
 
     name: str
-    view: Action
-    view_any: Action
     room: str
+    view: Action
+    view_others: Action | None = None
+
+    @property
+    def view_any(self) -> Action:
+        """What it takes to see all of them."""
+        return self.view_others or self.view
 
     def visible(self, owner: str | None, *, user: str, actions: Collection[str]) -> bool:
         """Whether `user`, who may do `actions`, sees a thing of this kind. `owner` None: it is shared."""

@@ -14,7 +14,7 @@ from bus_schemas.permissions import Action
 E = ErrorCode
 A = Action
 
-SLOT = Kind("slot", view=A.SLOT_VIEW, view_any=A.SLOT_VIEW_ANY, room="slots")
+SLOT = Kind("slot", "slots", view=A.SLOT_VIEW, view_others=A.SLOT_VIEW_ANY)
 
 CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["k_7f3a"])]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]

@@ -16,7 +16,7 @@ from bus_schemas.slot import SLOT_ABSENT
 E = ErrorCode
 A = Action
 
-TRUNK = Kind("trunk", view=A.TRUNK_VIEW, view_any=A.TRUNK_VIEW, room="trunks")  # they belong to nobody
+TRUNK = Kind("trunk", "trunks", view=A.TRUNK_VIEW)  # they belong to nobody
 
 PbxName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$(?!\n)", examples=["main"])]
 

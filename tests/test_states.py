@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.states import CALL, SLOT, TRUNK, page
+from tests.support.states import CALL, SLOT, TRUNK, WALKS, page
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
 
@@ -22,3 +22,9 @@ def test_every_state_that_is_documented_is_reached() -> None:
         "UNKNOWN", "ONLINE", "OFFLINE", "UNAUTHORIZED", "RESTARTING", "REBOOTING"
     }  # fmt: skip
     assert {after for _, after, _ in TRUNK.edges()} == {"OK", "WARN", "DOWN"}
+
+
+def test_every_machine_is_drawn() -> None:
+    """But for POINT's: the directory of users has rules, and no states."""
+    machines = {path.parent.name for path in (PAGE.parents[1] / "actors").glob("*/machine.py")} - {"point"}
+    assert {walk.title.split()[-1] for walk in WALKS} == machines

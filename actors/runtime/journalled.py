@@ -98,7 +98,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
 
     def owners(self, state: State | None) -> tuple[str | None, ...]:
         """Whose thing this is in a state, for those who see only their own; None: everybody's. Empty: only who sees
-        all is shown it."""
+        all is shown it, which for a kind that belongs to nobody is who may view it."""
         return ()
 
     def owners_beside(self) -> Owners:

@@ -111,9 +111,6 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
 
     evolve = staticmethod(machine.evolve)
 
-    def owners(self, state: Trunk | None) -> tuple[str | None, ...]:
-        return (None,)
-
     def owner_on_record(self) -> str | None:
         return self.state.config.host if self.state is not None and not self.state.removed else None
 
@@ -232,7 +229,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     async def _tell(self) -> None:
         if self.state is not None and not self.state.removed:
             event = TrunkTelemetry(trunk=self.id, at=moment(self._host.clock).at, view=self.view)
-            await self._host.publish(TRUNK_TELEMETRY, event, self.owners(self.state))
+            await self._host.publish(TRUNK_TELEMETRY, event)
 
     def _pbx(self) -> Pbx:
         pbx = self._pbxs.get(self.config.pbx)

@@ -258,6 +258,8 @@ TRUNK = Walk(
     why=_reason,
 )
 
+WALKS = (CALL, SLOT, TRUNK)
+
 HEAD = """# The states of things
 
 Written by `make states` from the machines as they are; a test compares. The machines are
@@ -268,7 +270,7 @@ Written by `make states` from the machines as they are; a test compares. The mac
 
 def page() -> str:
     """docs/states.md."""
-    return "\n".join((HEAD, *(walk.markdown() for walk in (CALL, SLOT, TRUNK))))
+    return "\n".join((HEAD, *(walk.markdown() for walk in WALKS)))
 
 
 if __name__ == "__main__":
