@@ -24,9 +24,11 @@ OWNERS_HEADER = "Ottb-Owners"
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind. `name`: the token in its subjects. `room`: where Socket.IO clients hear of it. `view`: to see those that
-    are shared and one's own. `view_others`: to see everybody's; None: things of this kind belong to nobody, and who may
-    view the kind sees all of them."""
+    """One kind. `name`: the token in its subjects. `room`: where Socket.IO clients hear of it.
+
+    `view`: to see those that are shared and one's own. `view_others`: to see everybody's; None: things of this kind
+    belong to nobody, and who may view the kind sees all of them.
+    """
 
     name: str
     room: str
