@@ -40,7 +40,7 @@ QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
 VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a verified lease, and between two looks
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
-SHOWN_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
+FEEDS_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
 NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
 STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
@@ -92,8 +92,8 @@ class Host:
         self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
         self._tasks: set[asyncio.Task[object]] = set()
         self._stopping = False
-        self._shown: deque[tuple[str, bytes, Headers]] = deque(maxlen=SHOWN_WAITING)
-        self._showing: asyncio.Task[None] | None = None
+        self._feeds: deque[tuple[str, bytes, Headers]] = deque(maxlen=FEEDS_WAITING)
+        self._feeding: asyncio.Task[None] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
         self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
@@ -153,13 +153,13 @@ class Host:
     def publish_to_feeds(self, subject: str, data: bytes, owners: Iterable[str | None], *, seq: int = 0) -> None:
         """Say an event again on the feeds of its owners. Not kept: who must miss nothing reads the journal."""
         for owner in dict.fromkeys(owners):
-            self._shown.append((feed_subject(subject, owner), data, {SEQ_HEADER: str(seq)} if seq else {}))
-        if self._showing is None or self._showing.done():
-            self._showing = self.spawn(self._show())
+            self._feeds.append((feed_subject(subject, owner), data, {SEQ_HEADER: str(seq)} if seq else {}))
+        if self._feeding is None or self._feeding.done():
+            self._feeding = self.spawn(self._send_feeds())
 
-    async def _show(self) -> None:
-        while self._shown:
-            subject, data, headers = self._shown.popleft()
+    async def _send_feeds(self) -> None:
+        while self._feeds:
+            subject, data, headers = self._feeds.popleft()
             try:
                 await self.bus.publish(subject, data, headers)
             except BusError as error:

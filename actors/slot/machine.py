@@ -23,8 +23,8 @@ from actors.telephony.line import (
     Over,
     hold,
     holders,
-    let_go,
     nameless,
+    release_hold,
 )
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
 from actors.telephony.reports import (
@@ -308,7 +308,7 @@ def _on_record(live: SlotMemory, event: Began | Over) -> SlotDecision:
     """The record says now what this owner kept in mind."""
     call_id = event.holder.id if isinstance(event, Began) else event.call_id
     ours = live.ours if isinstance(event, Began) else None
-    return Decision(memory=replace(live, held=let_go(live.held, call_id), ours=ours))
+    return Decision(memory=replace(live, held=release_hold(live.held, call_id), ours=ours))
 
 
 def _ordered(slot: Slot, live: SlotMemory, order: LineOrder, now: Moment) -> SlotDecision:
@@ -331,7 +331,7 @@ def _ordered(slot: Slot, live: SlotMemory, order: LineOrder, now: Moment) -> Slo
         case Settle():
             return Decision(effects=(AdoptCall(call_id=order.call_id),))
         case Drop():
-            return Decision(memory=replace(live, held=let_go(live.held, order.call_id)))
+            return Decision(memory=replace(live, held=release_hold(live.held, order.call_id)))
     return Decision()
 
 

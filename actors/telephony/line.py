@@ -106,7 +106,7 @@ def hold(held: Held, holder: Holder) -> Held:
     return {**held, holder.id: holder}
 
 
-def let_go(held: Held, id: str) -> Held:
+def release_hold(held: Held, id: str) -> Held:
     return {other: holder for other, holder in held.items() if other != id}
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.decision import Decision, Effect, SetTimer, Tell, TimerFired
-from actors.telephony.line import AdoptCall, Began, Held, Holder, LineState, Over, hold, holders, let_go
+from actors.telephony.line import AdoptCall, Began, Held, Holder, LineState, Over, hold, holders, release_hold
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
 from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, DialFailed, Link, LinkChanged
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
@@ -278,11 +278,11 @@ def _observed(trunk: Trunk, live: TrunkMemory, report: TrunkReport, now: Moment)
         case NotPlaced():
             return _failed(live, now), (), ()
         case Began():
-            return replace(live, held=let_go(live.held, report.holder.id)), (), ()
+            return replace(live, held=release_hold(live.held, report.holder.id)), (), ()
         case Over():
             id = report.call_id
             return replace(
-                live, held=let_go(live.held, id), hung_up=live.hung_up - {id}, answered=live.answered - {id}
+                live, held=release_hold(live.held, id), hung_up=live.hung_up - {id}, answered=live.answered - {id}
             ), (), ()
         case EndedOnPbx():
             return replace(live, over=live.over - {report.call_id}), (), ()
@@ -355,7 +355,7 @@ def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> 
         case Settle():
             return live, (), (AdoptCall(call_id=call_id),)
         case Drop():
-            return replace(live, held=let_go(live.held, call_id)), (), ()
+            return replace(live, held=release_hold(live.held, call_id)), (), ()
     return live, (), ()
 
 

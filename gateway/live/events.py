@@ -55,7 +55,7 @@ def room_events(recorded: Recorded, metrics: Metrics) -> list[RoomEvent]:
         return presented(topic, json.decode(recorded.data, type=topic.event), recorded.headers, recorded.seq)
     except Exception as error:
         if not isinstance(error, UNDECODABLE):
-            log.exception("event not shown", subject=recorded.subject, seq=recorded.seq)
+            log.exception("event not presented", subject=recorded.subject, seq=recorded.seq)
         metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
     return []
 
