@@ -12,7 +12,7 @@ from bus_schemas.contract import ALWAYS_POSSIBLE
 from bus_schemas.errors import ErrorCode, Refused
 from bus_schemas.permissions import Access
 from gateway.errors import HTTP_STATUS
-from gateway.routes import Room, Route
+from gateway.routes import AnyRoom, Route
 from gateway.surface import ROOMS, ROUTES
 
 TITLE = "OTTB"
@@ -171,7 +171,7 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def _live_payload(row: Room) -> dict[str, Any]:
+def _live_payload(row: AnyRoom) -> dict[str, Any]:
     data = {"$ref": REF.format(name=row.update.__name__)}
     properties = {"event": {"const": row.event}, "data": data, "seq": {"type": "integer"}}
     return {"type": "object", "properties": properties, "required": ["event", "data", "seq"]}

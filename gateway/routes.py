@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Access, Action
+
+Update = TypeVar("Update", bound=Struct)
 
 
 class Part(StrEnum):
@@ -49,19 +51,22 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Room:
+class Room(Generic[Update]):
     """What Socket.IO clients hear of a kind, in its room. `topics`: the events that say something of it, of whatever
     kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing."""
 
     kind: Kind
-    update: type[Struct]
+    update: type[Update]
     topics: tuple[Topic[Any], ...]
-    present: Callable[[Any], Struct | None]
+    present: Callable[[Any], Update | None]  # any: of the events of its topics
 
     @property
     def event(self) -> str:
         """The name under which clients hear it."""
         return f"{self.kind.name}.update"
+
+
+AnyRoom = Room[Any]  # any: of whatever kind
 
 
 def shared_fields(event: Struct, update: type[Struct]) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.kinds import Kind, owners_in
 from gateway.auth import Caller
 from gateway.metrics import Metrics
-from gateway.routes import Room
+from gateway.routes import AnyRoom
 from gateway.surface import ROOMS
 
 log = structlog.get_logger()
 
-ROWS: dict[Topic[Struct], list[Room]] = {}
+ROWS: dict[Topic[Struct], list[AnyRoom]] = {}
 SOURCES: dict[str, set[str]] = {}  # what of the journal a room is filled from
 for row in ROOMS:
     for topic in row.topics:
@@ -70,7 +70,7 @@ def presented(topic: Topic[Struct], event: Struct, headers: Headers, seq: int) -
     return found
 
 
-def _encode(row: Room, update: Struct, seq: int) -> str:
+def _encode(row: AnyRoom, update: Struct, seq: int) -> str:
     """The text of a Socket.IO packet (protocol 5: the packet's type, then the event's name and arguments as JSON)."""
     payload = {"event": row.event, "data": update, "seq": seq}
     return f"{EVENT}{json.encode((row.event, payload)).decode()}"

@@ -1,10 +1,10 @@
 """The whole surface: every HTTP route and every live update, joined from the kinds."""
 
-from gateway.routes import Part, Room, Route
+from gateway.routes import AnyRoom, Part, Route
 from gateway.surface import audit, call, slot, trunk, user
 
 ROUTES: tuple[Route, ...] = (*user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES)
-ROOMS: tuple[Room, ...] = (call.ROOM, slot.ROOM, trunk.ROOM)
+ROOMS: tuple[AnyRoom, ...] = (call.ROOM, slot.ROOM, trunk.ROOM)
 
 
 def routes_of(part: Part) -> tuple[Route, ...]:

@@ -87,6 +87,17 @@ def test_live_updates_are_documented_as_they_are_said() -> None:
     assert not {"mono", "boot", "ref", "after_ref"} & set(schemas["CallUpdate"]["properties"])
 
 
+INTERNAL = {"mono", "boot", "ref", "after_ref"}  # what events tell owners alone
+
+
+def test_an_update_says_every_field_of_its_kinds_events() -> None:
+    for room in ROOMS:
+        for topic in room.topics:
+            if topic.kind == room.kind.name:
+                missing = set(topic.event.__struct_fields__) - set(room.update.__struct_fields__) - INTERNAL
+                assert not missing, (topic.subject, missing)
+
+
 def test_every_reference_leads_somewhere() -> None:
     for document in (DOCUMENT, asyncapi()):
         schemas = document["components"]["schemas"]
