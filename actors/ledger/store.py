@@ -10,6 +10,9 @@ from actors.ledger.model import Query
 Answer = TypeVar("Answer")
 
 
+FOREIGN_TABLES = "foreign tables"  # the kind of failure where somebody else, or another version, has made them
+
+
 class StoreFailed(Exception):
     """The store did not do it, nothing of it: a repeat may succeed. `kind`: in a word or two, for the log."""
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection, Query
-from actors.ledger.store import StoreDamaged, StoreFailed
+from actors.ledger.store import FOREIGN_TABLES, StoreDamaged, StoreFailed
 
 log = structlog.get_logger()
 
@@ -46,12 +46,12 @@ LOST = "connection lost"
 DAMAGE = {
     "XX001": "corrupt",
     "XX002": "corrupt",
-    "3F000": "foreign tables",  # no such schema
-    "42P01": "foreign tables",  # no such table
-    "42703": "foreign tables",  # no such column
-    "42804": "foreign tables",  # a column of another type
-    "42809": "foreign tables",  # not a table
-    "42P10": "foreign tables",  # no such key
+    "3F000": FOREIGN_TABLES,  # no such schema
+    "42P01": FOREIGN_TABLES,  # no such table
+    "42703": FOREIGN_TABLES,  # no such column
+    "42804": FOREIGN_TABLES,  # a column of another type
+    "42809": FOREIGN_TABLES,  # not a table
+    "42P10": FOREIGN_TABLES,  # no such key
 }
 PASSING = {
     "08": LOST,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from actors.adapters.ledger.store import SqlStore
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection
-from actors.ledger.store import StoreDamaged, StoreFailed
+from actors.ledger.store import FOREIGN_TABLES, StoreDamaged, StoreFailed
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ class SqliteLedger(SqlStore):
         if code in PASSING:
             return StoreFailed(PASSING[code], str(said))
         if any(words in str(said) for words in FOREIGN):
-            return StoreDamaged("foreign tables", str(said))
+            return StoreDamaged(FOREIGN_TABLES, str(said))
         return None
 
     def _prepare(self) -> None:
@@ -122,9 +122,13 @@ class SqliteLedger(SqlStore):
                 return False
             found = str(db.exec_driver_sql("PRAGMA quick_check").scalar_one())
         except DBAPIError as error:
-            if not isinstance(self._failure_of(error), StoreDamaged):
+            failure = self._failure_of(error)
+            if not isinstance(failure, StoreDamaged):
                 raise
             found = str(error.orig)
+            if failure.kind == FOREIGN_TABLES:
+                log.info("the records were kept in other tables and are rebuilt", error=found)
+                return False
         if found != "ok":
             log.warning("ledger file is damaged and is rebuilt", error=found)
         return found == "ok"

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from actors.adapters.ledger.statements import statements_of
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import INTEGER, METADATA, Projection, Query
-from actors.ledger.store import JournalEntry, StoreDamaged, StoreFailed, Untaken
+from actors.ledger.store import FOREIGN_TABLES, JournalEntry, StoreDamaged, StoreFailed, Untaken
 
 log = structlog.get_logger()
 
@@ -373,7 +373,7 @@ def _only(found: sa.CursorResult[Any]) -> int:
     """The figure in the one row of the position."""
     row = found.first()
     if row is None:
-        raise StoreDamaged("foreign tables", "the position is missing")
+        raise StoreDamaged(FOREIGN_TABLES, "the position is missing")
     return int(row[0])
 
 
