@@ -337,7 +337,7 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Call
     suspect = past.suspect or _clocks_differ(call, past.created_age, now)
     known = replace(call, answered=answered, suspect=call.suspect or suspect)
     lasted = None
-    if not suspect and (call.answered is None) == (past.answered_age is None):
+    if not suspect and (known.answered is None) == (past.answered_age is None):
         until = past.ended_age if past.answered_age is None else past.answered_age
         talked = 0.0 if past.answered_age is None else past.answered_age - past.ended_age
         lasted = Lasted(past.created_age - until, talked)
@@ -392,14 +392,11 @@ def _never_left(call: Call, look: Look | None) -> bool:
 
 def _may_yet_dial(call: Call, at: Moment, timeouts: CallTimeouts) -> float:
     """Seconds from then on in which the phone may yet dial. An order whose end is never told, since its line was begun
-    afresh in between, cannot be under way longer than twice what an order takes; one of a former owner not longer
-    than it takes from now on, whatever clocks say."""
+    afresh in between, cannot be under way longer than twice what an order takes. One of a former owner, which may have
+    stood still and given it just before it lost the call, not longer than an order takes from then on."""
     if call.ref is not None:
         return 0.0
-    age, suspect = elapsed(call.started, at)
-    if call.resumed is not None:
-        waited = at.mono - call.resumed
-        age = waited if suspect else max(age, waited)
+    age = elapsed(call.started, at)[0] if call.resumed is None else at.mono - call.resumed
     return (2 if call.placing else 1) * timeouts.created - age
 
 

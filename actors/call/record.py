@@ -202,15 +202,14 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
     """The one terminal event. `lasted`: where the phone's own clock has measured it."""
     reason, ended_by = _settle(call, reason)
     lasted = lasted or _by_this_boot(call, now)
+    boots = {moment.boot for moment in (call.started, call.answered, now) if moment is not None}
     answered, wrong_answer = (None, False) if call.answered is None else not_before(call.answered, call.started)
     now, wrong_end = not_before(now, answered or call.started)
-    talked, other_boot = elapsed(answered, now) if answered else (0.0, False)
-    waited, other_boot_too = elapsed(call.started, answered or now)
-    suspect = wrong_answer or wrong_end
+    talked = elapsed(answered, now)[0] if answered else 0.0
+    waited = elapsed(call.started, answered or now)[0]
+    suspect = wrong_answer or wrong_end or (lasted is None and len(boots) > 1)
     if lasted is not None:
         waited, talked = max(lasted.rang, 0.0), max(lasted.talked, 0.0)
-    else:
-        suspect = suspect or other_boot or other_boot_too
     return CallEnded(
         line=call.line,
         call_id=call.call_id,

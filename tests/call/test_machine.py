@@ -290,6 +290,26 @@ def test_a_wall_clock_that_was_set_ends_no_wait_for_an_order_that_may_be_under_w
         assert decision.events == (), report
 
 
+def test_the_order_of_a_former_owner_that_stood_still_may_be_younger_than_its_attempt() -> None:
+    """It was paused between the attempt and the order, for longer than an order takes, and lost the call only then."""
+    begun = _after(accepted=False)
+    call = _moved(begun, machine.resume(begun, _now(60.0), TIMEOUTS))
+    for asked, at in ((60.5, 60.6), (63.0, 63.1), (74.0, 74.1)):
+        call, decision = _then(call, _looked(NOTHING_THERE, "gone", asked), at)
+        assert decision.events == (), at
+    for asked, at in ((75.5, 75.6), (78.0, 78.1)):  # an order cannot last longer than this
+        call, decision = _then(call, _looked(NOTHING_THERE, "gone", asked), at)
+    assert call is not None and call.phase is Phase.ENDED
+
+
+def test_news_that_came_before_the_order_had_left_keep_their_moment() -> None:
+    early = ((0.2, _seen(CallPhase.DIALING)), (0.6, _seen(CallPhase.ALERTING)), (4.0, _seen(CallPhase.ACTIVE)))
+    call, decision = _then(_after(*early, accepted=False), TOOK, 9.0)
+    alerting, connected = decision.events
+    assert (alerting.at, connected.at) == (_now(0.6).at, _now(4.0).at)
+    assert call is not None and call.phase is Phase.CONNECTED
+
+
 def test_whose_call_came_up_meanwhile_is_known_when_the_order_has_left() -> None:
     call = _after((0.2, _seen(CallPhase.DIALING, ref="b/TC@4")), accepted=False)
     assert call.ref is None
@@ -379,6 +399,25 @@ def test_a_phone_whose_clock_was_set_back_is_clamped_and_marked() -> None:
     (ended,) = machine.observe(PHASES[Phase.ALERTING], look, _now(9), TIMEOUTS).events
     assert isinstance(ended, CallEnded)
     assert ended.clock_suspect and ended.duration <= 9 and (ended.answer_time or "") >= ended.start_time
+
+
+def test_a_call_that_nobody_saw_lasted_as_long_as_the_phone_says() -> None:
+    """Also where another host, whose clock is some seconds behind, finds it: too little to call a clock wrong."""
+    past = PastCall(ref=REF, created_age=9.3, answered_age=8.3, ended_age=6.5, reason=EndReason.HANGUP_REMOTE)
+    begun = _after(accepted=False)
+    here = Moment(at=_now(5.3).at, mono=700.0, boot="another")
+    call = _moved(begun, machine.resume(begun, here, TIMEOUTS))
+    looked = _looked(Look(live=(), past=(past,), order=Noted("c_1", 9.3), boot="b"), "link", 700.0)
+    (ended,) = machine.observe(call, looked, here, TIMEOUTS).events
+    assert isinstance(ended, CallEnded)
+    assert (ended.ring_seconds, ended.duration, ended.clock_suspect) == (1, 2, False)
+
+
+def test_seconds_that_two_boots_have_counted_are_marked_also_where_the_end_had_to_be_clamped() -> None:
+    here = Moment(at=_now(1.5).at, mono=700.0, boot="another")  # a little before the answer at 2.0
+    gone = _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE)
+    (ended,) = machine.observe(PHASES[Phase.CONNECTED], gone, here, TIMEOUTS).events
+    assert isinstance(ended, CallEnded) and (ended.duration, ended.clock_suspect) == (0, True)
 
 
 def test_of_a_call_of_an_earlier_boot_no_look_that_answers_late_makes_it_younger() -> None:
