@@ -300,7 +300,7 @@ class Host:
 
     async def _activate_or_quarantine(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
         try:
-            await self._activate_at_last(kind, id, prepare)
+            await self.activate_at_last(kind, id, prepare)
         except Fenced as error:
             self.quarantine(kind.kind, id, f"somebody else writes to its journal: {error}")
         except BusError:
@@ -308,7 +308,9 @@ class Host:
         except Exception as error:  # noqa: BLE001  one bad thing costs that thing
             self.quarantine(kind.kind, id, str(error) or repr(error))
 
-    async def _activate_at_last(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
+    async def activate_at_last(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
+        """Activate, also where a former owner's last writes come in between. Raises Fenced, Unreadable, NotOurs,
+        BusError."""
         for _ in range(FENCED_TRIES - 1):
             with contextlib.suppress(Fenced):
                 await self.activate(kind, id, prepare)

@@ -204,9 +204,12 @@ class LineActor(
             here.begin()
             return
         try:
-            await self._host.activate(LineCall, call_id, self._prepare)
+            await self._host.activate_at_last(LineCall, call_id, self._prepare)
         except Fenced:  # it is on record for another line, or has another owner
-            self.tell(Drop(call_id=call_id))
+            if self.state is not None and call_id in self.state.calls.open:
+                self._crash(Fenced(STOLEN))  # whose it is, and whether it is over, the record tells
+            else:
+                self.tell(Drop(call_id=call_id))
         except (Unreadable, NotOurs) as error:
             if not self.alive:  # the line is somebody else's, and the call with it
                 return

@@ -10,11 +10,11 @@ from actors.runtime.bus import ID
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
-from bus_schemas.call import END_CALL, CallAdopted, CallStarted, EndCall
+from bus_schemas.call import END_CALL, CallAdopted, CallEnded, CallStarted, CallState, EndCall, EndReason
 from bus_schemas.slot import SlotActivated, SlotConfigured
 from simulators.world.callers import EVERYTHING
 from simulators.world.world import World
-from tests.dialing.test_absent_line import OURS, THEIRS, play, start
+from tests.dialing.test_absent_line import NUMBER, OURS, THEIRS, play, start
 
 
 def test_a_former_owner_that_loses_a_call_looks_whether_the_line_is_still_its_own() -> None:
@@ -50,6 +50,42 @@ def test_a_former_owner_that_loses_a_call_looks_whether_the_line_is_still_its_ow
         ]
 
     assert play(story) == ["a"]
+
+
+def test_a_call_that_its_former_owner_ends_while_it_is_taken_over_holds_its_line_no_longer() -> None:
+    """The end is written after the new owner has read the call, and before it has taken it."""
+
+    async def story(world: World) -> tuple[int, set[str]]:
+        first, _ = await start(world, THEIRS)
+        assert isinstance(first, CallStarted)
+        await asyncio.sleep(1.0)
+        machine = next(machine for machine in world.machines if machine.id == "b")
+        assert machine.life is not None
+        world.crash(machine.life)
+        write, meddled = world.broker.write, 0
+        at, call = world.clock.now().isoformat(), f"ottb.v1.evt.call.slot-{THEIRS}.{first.call_id}"
+        ended = CallEnded(
+            line=f"slot-{THEIRS}", call_id=first.call_id, slot=THEIRS, user="op", number=NUMBER, at=at, cause="",
+            state=CallState.ENDED, reason=EndReason.HANGUP_REMOTE, start_time=at, ring_time=None,
+            answer_time=None, duration=0, ring_seconds=1, ended_by="remote",
+        )  # fmt: skip
+
+        def meddle(subject: str, data: bytes, headers: Any, *, scope: str, expect: int) -> Any:
+            nonlocal meddled
+            if subject == f"{call}.adopted" and not meddled:
+                meddled += 1
+                write(f"{call}.ended", msgspec.json.encode(ended), {ID: "former"}, scope=scope, expect=expect)
+            return write(subject, data, headers, scope=scope, expect=expect)
+
+        world.broker.write = meddle  # type: ignore[method-assign]
+        life = world._begin(machine)
+        await asyncio.sleep(30.0)
+        assert life.host is not None
+        slot = life.host.get(SlotActor, str(THEIRS))
+        assert slot is not None and slot.state is not None
+        return meddled, set(slot.state.calls.open)
+
+    assert play(story) == (1, set())
 
 
 def test_a_hang_up_waits_for_a_regained_lease_to_be_verified() -> None:
