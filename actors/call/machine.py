@@ -40,6 +40,7 @@ from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.telephony.orders import Dial, Fences, HangUp, LookAt, Named, Release
 from actors.telephony.reports import (
+    NOTE_SLACK,
     ORDER_LASTS,
     CallPhase,
     CallSeen,
@@ -304,7 +305,7 @@ def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCal
 
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
-    suspect = live.suspect or _clocks_differ(call, live.created_age, now)
+    suspect = live.suspect or _clocks_differ(call, live.created_age, looked, now)
     seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
     call = replace(call, doubt=False)
     if suspect:
@@ -334,7 +335,7 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Call
     answered = call.answered
     if answered is None and past.answered_age is not None:
         answered = now.earlier(past.answered_age)
-    suspect = past.suspect or _clocks_differ(call, past.created_age, now)
+    suspect = past.suspect or _clocks_differ(call, past.created_age, looked, now)
     known = replace(call, answered=answered, suspect=call.suspect or suspect)
     lasted = None
     if not suspect and (known.answered is None) == (past.answered_age is None):
@@ -345,8 +346,12 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Call
     return Decision(memory=call, events=ended.events, effects=ended.effects)
 
 
-def _clocks_differ(call: Call, created_age: float, now: Moment) -> bool:
-    """Whether the phone's age of a call and ours cannot both be right: one of the clocks was set meanwhile."""
+def _clocks_differ(call: Call, created_age: float, looked: Looked, now: Moment) -> bool:
+    """Whether the phone's age of a call cannot be right, or ours: one of the clocks was set meanwhile. The note of the
+    order stands on the phone's uptime, which nobody sets; a call whose order is not noted has only our own clock."""
+    order = looked.look.order if looked.look is not None else None
+    if order is not None and order.call_id == call.call_id:
+        return not -NOTE_SLACK <= order.age - created_age <= ORDER_LASTS
     return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
 
 

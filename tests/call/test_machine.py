@@ -413,6 +413,23 @@ def test_a_call_that_nobody_saw_lasted_as_long_as_the_phone_says() -> None:
     assert (ended.ring_seconds, ended.duration, ended.clock_suspect) == (1, 2, False)
 
 
+@pytest.mark.parametrize(("ahead", "suspect"), [(0.0, False), (3600.0, True)], ids=["host", "host and phone"])
+def test_the_phones_note_of_the_order_tells_whose_clock_was_set(ahead: float, suspect: bool) -> None:
+    """The host was started anew and its clock set an hour ahead; the note stands on the phone's uptime, as nobody sets
+    that."""
+    past = PastCall(
+        ref=REF, created_age=19.0 + ahead, answered_age=18.0 + ahead, ended_age=4.5, reason=EndReason.HANGUP_REMOTE
+    )
+    begun = _after(accepted=False)
+    here = Moment(at="2026-01-01T01:00:19.000Z", mono=20.0, boot="another")
+    call = _moved(begun, machine.resume(begun, here, TIMEOUTS))
+    call = None if call is None else replace(call, ref=REF)
+    looked = _looked(Look(live=(), past=(past,), order=Noted("c_1", 19.1), boot="b"), "link", 20.0)
+    (ended,) = machine.observe(call, looked, here, TIMEOUTS).events
+    assert isinstance(ended, CallEnded) and ended.clock_suspect is suspect
+    assert suspect or (ended.ring_seconds, ended.duration) == (1, 14)
+
+
 def test_seconds_that_two_boots_have_counted_are_marked_also_where_the_end_had_to_be_clamped() -> None:
     here = Moment(at=_now(1.5).at, mono=700.0, boot="another")  # a little before the answer at 2.0
     gone = _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE)
