@@ -46,6 +46,16 @@ def id_of(subject: str) -> str:
     return subject.rsplit(".", 2)[1]
 
 
+def verb_of(subject: str) -> str:
+    """What a subject says: its last token, what is asked for or what has happened."""
+    return subject.rsplit(".", 1)[1]
+
+
+def kind_of(subject: str) -> str:
+    """The kind of thing that a subject is about."""
+    return subject.split(".", 4)[3]
+
+
 def _fill(template: str, fields: Mapping[str, Any]) -> str:
     return _FIELD.sub(lambda match: token(fields[match[1]]), template)
 
@@ -83,7 +93,12 @@ class Rpc(Generic[Request, Reply]):
 
     @property
     def verb(self) -> str:
-        return self.subject.rsplit(".", 1)[1]
+        return verb_of(self.subject)
+
+    @property
+    def kind(self) -> str:
+        """The token that says what kind of thing is asked."""
+        return kind_of(self.subject)
 
     @property
     def pattern(self) -> str:
@@ -109,13 +124,13 @@ class Topic(Generic[Event]):
     @property
     def verb(self) -> str:
         """The last token: what has happened, in the past tense. Empty: it is telemetry."""
-        last = self.subject.rsplit(".", 1)[1]
+        last = verb_of(self.subject)
         return "" if _FIELD.match(last) else last
 
     @property
     def kind(self) -> str:
         """The token that says what kind of thing it is about."""
-        return self.subject.split(".")[3]
+        return kind_of(self.subject)
 
     @property
     def shape(self) -> tuple[str, str, int, str]:

@@ -18,7 +18,7 @@ from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
 from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, CALL_ENRICHED, OPEN_CALLS, OpenCalls
-from bus_schemas.contract import ROOT
+from bus_schemas.contract import ROOT, verb_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SLOT
@@ -109,9 +109,9 @@ class Extensions:
         last = await self._host.bus.last(f"{scope}.>", certain=True)
         if last is None:
             return age > PROMISED_FOR
-        past = last.subject.rsplit(".", 1)[1]
-        if past != CALL_ADOPTED.verb:
-            return past in (CALL_ENDED.verb, CALL_ENRICHED.verb)
+        verb = verb_of(last.subject)
+        if verb != CALL_ADOPTED.verb:
+            return verb in (CALL_ENDED.verb, CALL_ENRICHED.verb)
         if await self._host.bus.last(f"{scope}.{CALL_ENDED.verb}", certain=True) is not None:  # taken over all the same
             return True
         # Taken over, or made void: then no attempt was before it, and none can follow.

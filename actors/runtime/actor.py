@@ -27,6 +27,7 @@ from actors.runtime.decision import Decision, TimerFired
 from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
 from actors.runtime.journalled import COMMAND_HEADER, REPLY_HEADER, Event, Journalled, State
 from actors.runtime.wire import decode_request, send_refusal, send_reply
+from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     async def receive(self, message: Message) -> None:
         """Take a command from the bus into the inbox."""
-        verb = message.subject.rsplit(".", 1)[1]
+        verb = verb_of(message.subject)
         command = self.commands.get(verb)
         if command is None:
             await send_refusal(message, Refusal(ErrorCode.NOT_FOUND, "No such command.", verb=verb))

@@ -26,7 +26,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.journalled import Event, State, Unreadable
 from actors.runtime.supervisor import RestartBudget
 from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
-from bus_schemas.contract import ROOT, Rpc, Topic
+from bus_schemas.contract import ROOT, Rpc, Topic, id_of, kind_of, verb_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.kinds import feed_subject, owners_header
 
@@ -258,7 +258,6 @@ class Host:
         self, rpc: Rpc[Request, Reply], handler: Callable[[Request, Context], Awaitable[Reply | Page]]
     ) -> None:
         """Answer a line addressed to actors of this host that is not for their inbox: work that spans several."""
-        _, _, _, kind, _, verb = rpc.subject.split(".")
 
         async def receive(message: Message) -> None:
             if self.serving:
@@ -266,7 +265,7 @@ class Host:
             else:
                 await send_refusal(message, STARTING)
 
-        self._extra[f"{kind}.{verb}"] = receive
+        self._extra[f"{rpc.kind}.{rpc.verb}"] = receive
 
     # --- finding and owning
 
@@ -350,7 +349,7 @@ class Host:
     async def _receive(self, message: Message) -> None:
         """A command for an actor of this host, or for what is served beside it. One handler for all: an idle actor
         shall cost no closure of its own."""
-        _, _, _, kind, id, verb = message.subject.split(".")
+        kind, id, verb = kind_of(message.subject), id_of(message.subject), verb_of(message.subject)
         if not self._ownership.held:  # the new owner hears it too
             await send_refusal(message, NOT_SURE)
             return

@@ -11,7 +11,7 @@ from actors.runtime.answers import Answers
 from actors.runtime.bus import ID, Recorded
 from actors.runtime.context import Context
 from actors.runtime.effects import EffectRunner
-from bus_schemas.contract import UNDECODABLE, AnyTopic
+from bus_schemas.contract import UNDECODABLE, AnyTopic, verb_of
 from bus_schemas.kinds import Owners, owners_header
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
         return known
 
     def _replay(self, recorded: Recorded) -> None:
-        verb = recorded.subject.rsplit(".", 1)[1]
+        verb = verb_of(recorded.subject)
         topic = next((topic for topic in self.topics if topic.verb == verb), None)
         self.seq = recorded.seq
         self.replayed(recorded)

@@ -21,7 +21,7 @@ from actors.telephony.line_call import AnyLineCall, LineCall
 from actors.telephony.orders import Dial, Drop
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
-from bus_schemas.contract import ROOT, UNDECODABLE, id_of
+from bus_schemas.contract import ROOT, UNDECODABLE, id_of, verb_of
 
 log = structlog.get_logger()
 
@@ -134,10 +134,10 @@ class LineActor(
         self._host.retire(self, 0.0)
 
     def _read(self, recorded: Recorded) -> None:
-        past, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
-        if past == CALL_ENDED.verb:
+        verb, call_id = verb_of(recorded.subject), id_of(recorded.subject)
+        if verb == CALL_ENDED.verb:
             self._take_in(self._over(recorded))
-        elif past == CALL_DIALING.verb:
+        elif verb == CALL_DIALING.verb:
             try:
                 event = msgspec.json.decode(recorded.data, type=CallDialing)
                 holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
