@@ -1,6 +1,7 @@
 """Who may import whom, and that pure files stay pure."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,12 @@ def test_no_file_is_longer_than_a_newcomer_reads() -> None:
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             assert path.read_text().count("\n") <= 600, path
+
+
+def test_names_of_tests_fit_into_a_list() -> None:
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for name in re.findall(r"def (test_\w+)", path.read_text()):
+            assert len(name) <= 72, f"{path.relative_to(ROOT)}: {name} has {len(name)} characters"
 
 
 def test_nothing_names_an_index_host_or_a_path_of_one_machine() -> None:

@@ -48,7 +48,7 @@ async def test_an_incoming_call_is_told_as_one(phone: AdbPhone, handset: Virtual
     assert ended.incoming and ended.ref == seen.ref and ended.reason is EndReason.NO_ANSWER
 
 
-async def test_a_server_that_dies_says_nothing_about_the_phone_and_the_call_is_found_again(
+async def test_a_server_that_dies_costs_no_phone_and_no_call(
     phone: AdbPhone, server: Server, handset: VirtualPhone, ear: Ear
 ) -> None:
     ref = await connected_call(phone, ear)
@@ -92,7 +92,7 @@ async def test_a_dial_while_the_server_is_away_reaches_nobody(
     assert not handset.dials
 
 
-async def test_a_frozen_phone_is_offline_though_adb_lists_it_and_online_when_it_answers(
+async def test_a_frozen_phone_is_offline_until_it_answers(
     tracker: DeviceTracker, handset: VirtualPhone, ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adb_phone, "LIVENESS_EVERY", 0.1)
@@ -127,7 +127,7 @@ async def test_a_phone_that_asks_about_our_key_is_unauthorized_until_it_is_allow
     assert not handset.dials
 
 
-async def test_a_call_after_a_reboot_is_another_one_though_the_phone_counts_from_one_again(
+async def test_a_call_after_a_reboot_is_another_one(
     phone: AdbPhone, handset: VirtualPhone, ear: Ear
 ) -> None:
     ref = await connected_call(phone, ear)

@@ -129,7 +129,7 @@ def test_ages_count_over_midnight() -> None:
     assert looked(clock="00:00:05.000000000", history=history).past[0].ended_age == pytest.approx(62.257)
 
 
-def test_what_happens_between_the_clock_and_the_dump_is_just_now_not_a_day_ago() -> None:
+def test_what_happens_during_a_look_is_just_now_not_a_day_ago() -> None:
     (past,) = looked(clock="21:00:02.700000000", history=HISTORY).past
     assert past.ended_age == 0.0 and past.created_age == pytest.approx(2.144) and not past.suspect
 

@@ -113,7 +113,7 @@ def test_that_the_far_end_rings_is_said_of_the_call_that_is_dialled(release: int
     assert [live.phase for live in look(telephony, 3.0, release).live] == [CallPhase.ALERTING, CallPhase.ACTIVE]
 
 
-def test_of_two_calls_that_are_dialled_neither_is_said_to_ring_or_to_be_answered() -> None:
+def test_of_two_calls_being_dialled_neither_is_said_to_ring() -> None:
     telephony = Telephony()
     telephony.dial(OURS, 0.0)
     telephony.advance(1.0)

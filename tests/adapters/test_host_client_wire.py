@@ -112,7 +112,7 @@ async def test_a_silent_server_is_given_up_in_time() -> None:
                 await client.shell("P1", "true", timeout=0.2, max_output=10)
 
 
-async def test_a_long_shell_that_ended_while_unused_is_opened_anew_and_the_command_is_sent_once() -> None:
+async def test_a_long_shell_that_ended_unused_is_opened_anew_and_sends_once() -> None:
     opened = 0
     ended = asyncio.Event()
     commands: list[bytes] = []

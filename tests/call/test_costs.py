@@ -125,7 +125,7 @@ def in_time(folder: Path, story: Callable[[Counted], Awaitable[None]]) -> None:
 
 
 @pytest.mark.parametrize("line", [PHONE, TRUNK])
-def test_between_request_and_dial_are_one_write_and_a_read_for_each_line_held(tmp_path: Path, line: str) -> None:
+def test_between_request_and_dial_are_one_write_and_a_read_for_each_line(tmp_path: Path, line: str) -> None:
     async def story(site: Counted) -> None:
         for number in range(3):
             await site.begin(line, f"+3805012{number:02}0001")

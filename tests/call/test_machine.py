@@ -140,7 +140,7 @@ def test_talk_time_counts_from_the_answer_on_the_monotonic_clock() -> None:
     assert (ended.duration, ended.ring_seconds, ended.state, ended.clock_suspect) == (60, 2, CallState.ENDED, False)
 
 
-def test_after_a_reboot_of_the_host_the_wall_clock_serves_and_is_called_suspect() -> None:
+def test_after_a_reboot_the_wall_clock_serves_and_is_called_suspect() -> None:
     later = replace(_now(122.0), mono=5.0, boot="another")
     decision = machine.observe(
         PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), later, TIMEOUTS
@@ -194,7 +194,7 @@ def test_an_answer_that_crosses_the_ring_timeout_wins() -> None:
     assert (ended.reason, ended.ended_by, ended.duration) == (EndReason.HANGUP_LOCAL, "ring_timeout", 2)
 
 
-def test_an_end_that_somebody_asked_for_during_a_ring_timeout_outlives_an_answer() -> None:
+def test_an_end_asked_for_during_a_ring_timeout_outlives_an_answer() -> None:
     ending, _ = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
     assert ending is not None
     decision = machine.end(ending, "op12", "k2", _now(60.15), TIMEOUTS)
@@ -225,7 +225,7 @@ def test_an_age_in_doubt_marks_the_record_whatever_is_heard_later() -> None:
     assert isinstance(ended, CallEnded) and ended.clock_suspect
 
 
-def test_a_line_is_looked_at_before_it_is_free_where_the_phone_has_not_told_the_end() -> None:
+def test_a_line_is_looked_at_before_it_is_free_where_no_end_was_told() -> None:
     lost = machine.observe(PHASES[Phase.CONNECTED], _looked(None, "lost", 60.0), _now(60), TIMEOUTS)
     assert Release(call_id="c_1", look=True) in _orders(lost)
     told = machine.observe(
@@ -242,7 +242,7 @@ def test_a_call_long_after_the_note_of_an_order_is_not_taken_for_ours() -> None:
     assert taken is not None and taken.ref is None and decision.events == ()
 
 
-def test_a_call_that_is_up_is_ours_though_its_age_by_a_clock_that_was_set_is_above_its_notes() -> None:
+def test_a_call_that_is_up_is_ours_though_a_set_clock_makes_it_too_old() -> None:
     doubtful, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 1.0)
     older = replace(LIVE, created_age=3640.0, answered_age=3635.0)
     look = _looked(Look(live=(older,), past=(), boot="b", order=Noted("c_1", 40.0)), "ask", 41.0)
@@ -279,7 +279,7 @@ def test_nothing_is_concluded_while_an_order_to_dial_is_under_way() -> None:
         assert decision.events == () and not any(isinstance(order, Release) for order in _orders(decision)), report
 
 
-def test_a_wall_clock_that_was_set_ends_no_wait_for_an_order_that_may_be_under_way() -> None:
+def test_a_wall_clock_that_was_set_ends_no_wait_for_an_order() -> None:
     """The former owner was of another boot, and the clock of this one is a day ahead: its order can be a second old."""
     now = replace(_now(1.0), at="2026-01-02T00:00:01.000Z", mono=50.0, boot="another")
     begun = _after(accepted=False)
@@ -290,7 +290,7 @@ def test_a_wall_clock_that_was_set_ends_no_wait_for_an_order_that_may_be_under_w
         assert decision.events == (), report
 
 
-def test_the_order_of_a_former_owner_that_stood_still_may_be_younger_than_its_attempt() -> None:
+def test_the_order_of_a_former_owner_may_be_younger_than_its_attempt() -> None:
     """It was paused between the attempt and the order, for longer than an order takes, and lost the call only then."""
     begun = _after(accepted=False)
     call = _moved(begun, machine.resume(begun, _now(60.0), TIMEOUTS))
@@ -322,7 +322,7 @@ def test_whose_call_came_up_meanwhile_is_known_when_the_order_has_left() -> None
     assert refused is not None and refused.phase is Phase.ENDED
 
 
-def test_a_call_that_was_over_before_the_order_had_left_is_looked_at_before_it_is_taken_for_ours() -> None:
+def test_a_call_over_before_the_order_had_left_is_looked_at_first() -> None:
     """Somebody may have dialled by hand, and given up, while the order waited for a slow phone."""
     call = _after(
         (0.2, _seen(CallPhase.DIALING)), (0.6, _seen(CallPhase.DISCONNECTED, EndReason.NETWORK)), accepted=False
@@ -430,14 +430,14 @@ def test_the_phones_note_of_the_order_tells_whose_clock_was_set(ahead: float, su
     assert suspect or (ended.ring_seconds, ended.duration) == (1, 14)
 
 
-def test_seconds_that_two_boots_have_counted_are_marked_also_where_the_end_had_to_be_clamped() -> None:
+def test_seconds_counted_by_two_boots_are_marked_also_where_clamped() -> None:
     here = Moment(at=_now(1.5).at, mono=700.0, boot="another")  # a little before the answer at 2.0
     gone = _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE)
     (ended,) = machine.observe(PHASES[Phase.CONNECTED], gone, here, TIMEOUTS).events
     assert isinstance(ended, CallEnded) and (ended.duration, ended.clock_suspect) == (0, True)
 
 
-def test_of_a_call_of_an_earlier_boot_no_look_that_answers_late_makes_it_younger() -> None:
+def test_a_look_that_answers_late_makes_no_call_younger() -> None:
     def look(asked: float, age: float, at: float) -> None:
         nonlocal call
         live = replace(LIVE, created_age=age + 2.0, answered_age=age)
@@ -487,7 +487,7 @@ def test_a_new_owner_goes_on_with_a_hang_up_but_looks_first() -> None:
     assert HangUp(call_id="c_1", ref=REF) in _orders(then)
 
 
-def test_a_new_owner_that_has_not_seen_the_call_yet_asks_how_long_it_was_answered() -> None:
+def test_a_new_owner_that_has_not_seen_the_call_asks_since_when_it_talks() -> None:
     """It may have been answered while nobody watched, and the news of its end does not say so."""
     call = _after((0.5, _seen(CallPhase.ALERTING)))
     call_then = _moved(call, machine.resume(call, _now(6), TIMEOUTS))

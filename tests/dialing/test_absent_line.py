@@ -114,7 +114,7 @@ def test_a_repeat_of_what_was_done_there_gets_its_answer() -> None:
     assert again == first
 
 
-def test_a_repeat_gets_its_answer_though_the_slot_has_been_given_to_somebody_else() -> None:
+def test_a_repeat_gets_its_answer_though_the_slot_is_somebody_elses_now() -> None:
     only = frozenset({Action.CALL_START.value})
 
     async def story(world: World) -> tuple[Any, Any, Any]:

@@ -27,7 +27,7 @@ async def _dial(world: World, number: str) -> str:
     return (await ask(world.gateways[0], DIAL_PBX, request, _context(f"k{number[1:]}"))).call_id
 
 
-def test_a_slot_begun_afresh_forgets_no_promise_and_what_was_promised_before_is_not_dialled(
+def test_a_slot_begun_afresh_forgets_no_promise_and_dials_none_of_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take, promised, goes_on = TrunkDialer._take, asyncio.Event(), asyncio.Event()

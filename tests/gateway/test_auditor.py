@@ -118,7 +118,7 @@ async def test_what_has_its_outcome_has_one_entry(broker: MemoryBroker, slot: ob
     assert [entry.result for entry in entries(broker)] == [result] * 4
 
 
-async def test_the_second_host_completes_what_the_first_one_heard_and_did_not_live_to_write(
+async def test_the_second_host_writes_what_the_first_did_not_live_to_write(
     broker: MemoryBroker,
 ) -> None:
     first = MemoryBus(broker)

@@ -254,7 +254,7 @@ async def test_an_event_whose_owner_is_not_understood_is_for_who_sees_all(
     assert owner.heard == []
 
 
-async def test_a_slot_that_changes_hands_is_heard_of_by_both_and_then_by_the_new_owner(
+async def test_a_slot_that_changes_hands_is_heard_of_by_both(
     gateway: InProcess, journal: Journal
 ) -> None:
     async with gateway.live("op12", "slots") as before, gateway.live("op21", "slots") as after:

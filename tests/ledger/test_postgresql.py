@@ -97,7 +97,7 @@ def test_a_lost_connection_is_a_failure_that_passes(schemas: Schemas, store: Pos
     assert store.fold([JournalEntry(seq=1, event=None)]) == [] and store.sequence() == 1
 
 
-async def test_a_database_that_is_away_holds_nobody_up_and_its_password_is_not_told(
+async def test_a_database_that_is_away_holds_nobody_up(
     bus: MemoryBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(follow, "LAST_PAUSE", 0.05)

@@ -153,7 +153,7 @@ def test_a_slot_that_another_writes_to_is_tried_again_and_then_left_to_it(
     assert len(slots) == len(dials) == 2 - len(named)
 
 
-def test_a_command_whose_attempt_cannot_be_read_is_refused_and_not_dialled_again() -> None:
+def test_a_command_whose_attempt_cannot_be_read_is_not_dialled_again() -> None:
     async def spoil(bus: MemoryBus) -> None:
         call_id = call_id_of(Context(command_id="c1", user="op"))
         subject = f"ottb.v1.evt.call.slot-2.{call_id}.dialing"

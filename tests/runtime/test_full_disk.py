@@ -41,7 +41,7 @@ async def _append(bus: NatsBus, past: str, expect: int, data: bytes = LARGE) -> 
     return await bus.append(f"ottb.v1.evt.call.slot-1.c1.{past}", data, {ID: past}, scope=SCOPE, expect=expect)
 
 
-async def test_a_disk_without_space_is_noticed_and_a_restart_of_the_server_mends_it(tmp_path: Path) -> None:
+async def test_a_full_disk_is_noticed_and_a_restart_of_the_server_mends_it(tmp_path: Path) -> None:
     """The server does not answer such a write, nor any later one to that stream, also when there is space again.
 
     Should the last part fail with a newer server, it has learned to go on by itself: then the texts can go.

@@ -68,7 +68,7 @@ def test_a_slot_is_not_given_the_phone_of_another_hosts_slot(tmp_path: Path) -> 
     in_world(tmp_path, story)
 
 
-def test_an_entry_of_the_settings_waits_while_another_hosts_slot_has_its_phone(tmp_path: Path) -> None:
+def test_a_configured_slot_waits_while_another_hosts_slot_has_its_phone(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         b = host(world, "b")
         waits = b.get(SlotActor, "60")

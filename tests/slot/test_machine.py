@@ -27,7 +27,7 @@ def _ended(seen: LiveCall, order: Noted | None) -> bool:
     return EndCallOnPhone(call_id="", ref=seen.ref) in decision.effects
 
 
-def test_a_call_of_ours_that_is_over_on_record_is_ended_by_name_and_by_the_note_of_its_order() -> None:
+def test_an_own_call_over_on_record_is_ended_by_name_and_by_note() -> None:
     assert _ended(replace(UP, ref="b/TC@4"), None)
     assert _ended(UP, Noted("c_9", 600.5))
     assert _ended(UP, Noted("c_9", 605.0))

@@ -34,7 +34,7 @@ async def give(world: World, user: str | None, id: str) -> None:
     await ask(world.gateways[0], CONFIGURE_SLOT, request, context(id, "admin"))
 
 
-def test_a_slot_that_changes_hands_is_told_to_both_and_its_figures_to_who_has_it(tmp_path: Path) -> None:
+def test_a_slot_that_changes_hands_is_told_to_both(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         said: list[tuple[str, str]] = []
 

@@ -123,7 +123,7 @@ def test_a_host_whose_line_has_another_barrier_does_not_dial() -> None:
     ],
     ids=["slot", "trunk"],
 )
-def test_a_line_that_can_no_longer_be_read_sees_its_call_to_the_end_and_begins_no_other(
+def test_an_unreadable_line_sees_its_call_to_the_end_and_begins_no_other(
     line: tuple[str, str], start: tuple[Any, Any], another: tuple[Any, Any], cancelled: bool
 ) -> None:
     async def main() -> tuple[World, list[Any]]:

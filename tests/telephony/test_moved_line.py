@@ -17,7 +17,7 @@ from simulators.world.world import World
 from tests.dialing.test_absent_line import NUMBER, OURS, THEIRS, play, start
 
 
-def test_a_former_owner_that_loses_a_call_looks_whether_the_line_is_still_its_own() -> None:
+def test_a_former_owner_that_loses_a_call_looks_whose_its_line_is() -> None:
     """Else two hosts take one call from each other for ever, and neither gets to its end."""
 
     async def story(world: World) -> list[str]:
@@ -52,7 +52,7 @@ def test_a_former_owner_that_loses_a_call_looks_whether_the_line_is_still_its_ow
     assert play(story) == ["a"]
 
 
-def test_a_call_that_its_former_owner_ends_while_it_is_taken_over_holds_its_line_no_longer() -> None:
+def test_a_call_ended_by_its_former_owner_meanwhile_holds_no_line() -> None:
     """The end is written after the new owner has read the call, and before it has taken it."""
 
     async def story(world: World) -> tuple[int, set[str]]:

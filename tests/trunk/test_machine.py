@@ -178,7 +178,7 @@ def test_a_connection_that_comes_back_has_each_call_asked_for() -> None:
     assert Strays(call_ids=("c_9",)) in effects  # a call with a name of ours that nobody here knows
 
 
-def test_a_call_that_ended_without_the_pbx_holds_its_channel_until_the_pbx_has_ended_it() -> None:
+def test_a_call_ended_without_the_pbx_holds_its_channel_until_it_is_gone() -> None:
     world = World(replace(CONFIG, channels=1))
     world.book("c_1")
     world.tell(PbxLink(up=False, detail="cut"))

@@ -31,7 +31,7 @@ def telecom(telephony: Telephony, release: int) -> str:
     return dumps.telecom(telephony, release, lambda at: NOON + timedelta(seconds=at))
 
 
-def test_an_incoming_call_waits_while_ours_is_up_and_puts_it_on_hold_when_it_is_taken() -> None:
+def test_an_incoming_call_waits_and_puts_ours_on_hold_when_taken() -> None:
     telephony = Telephony()
     talking(telephony)
     telephony.ring(OTHERS, 2.0)
@@ -69,7 +69,7 @@ def test_the_end_key_with_a_call_that_waits_does_what_the_kind_of_phone_does(rin
     assert ended not in [call.number for call in telephony.live]
 
 
-def test_the_end_key_ends_the_call_in_the_foreground_and_the_one_on_hold_comes_back() -> None:
+def test_the_end_key_ends_the_foreground_call_and_the_held_one_returns() -> None:
     telephony = Telephony()
     talking(telephony)
     telephony.ring(OTHERS, 2.0)
@@ -78,7 +78,7 @@ def test_the_end_key_ends_the_call_in_the_foreground_and_the_one_on_hold_comes_b
     assert [(call.number, call.state) for call in telephony.live] == [(OURS, State.ACTIVE)]
 
 
-def test_the_other_side_ends_its_own_call_only_and_what_was_on_hold_stays_there() -> None:
+def test_the_other_side_ends_its_own_call_only() -> None:
     telephony = Telephony()
     talking(telephony)
     telephony.ring(OTHERS, 2.0, plan=(Planned(after=20.0, step=Step.END, cause=MISSED),))
