@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
+from urllib.parse import quote as percent_encoded
 
 ADVICE = (
     "PostgreSQL's server programs (initdb, postgres) are not installed here. Debian, Ubuntu: apt install postgresql;"
     " or leave its tests out with -m 'not postgresql', as `make test` does."
 )
 PATIENCE = 60  # seconds
+ROOM = 70  # bytes of a path, to which a folder's and a socket's name are added
 SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=200")
 
 
@@ -36,20 +39,29 @@ def postgres_server() -> Iterator[str]:
     """Start an empty server and give its URL; it is gone at the end. It does not run as root: then it is the user
     `postgres`, else `nobody`. Raises NotInstalled."""
     initdb, control = program("initdb"), program("pg_ctl")
-    folder = Path(tempfile.mkdtemp(prefix="ottb-pg-", dir="/tmp"))  # a socket's path must be short
+    folder = _short_folder()
     more = _as_somebody_else(folder) if os.geteuid() == 0 else {}
     data = folder / "data"
     try:
         _run([initdb, "--auth=trust", "--username=ottb", "--encoding=UTF8", "--no-sync", "-D", str(data)], **more)
-        options = " ".join([f"-k {folder}", *(f"-c {setting}" for setting in SETTINGS)])
+        options = " ".join([f"-k {quote(str(folder))}", *(f"-c {setting}" for setting in SETTINGS)])
         _run([control, "-D", str(data), "-w", "-t", str(PATIENCE), "-l", str(folder / "log"), "-o", options, "start"],
              **more)  # fmt: skip
         try:
-            yield f"postgresql://ottb@/postgres?host={folder}"
+            yield f"postgresql://ottb@/postgres?host={percent_encoded(str(folder))}"
         finally:
             _run([control, "-D", str(data), "-m", "immediate", "-w", "stop"], **more)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short_folder() -> Path:
+    """A new folder whose path leaves room for a unix socket's (107 bytes): a site's TMPDIR may be deep, and `/tmp` not
+    everybody's."""
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if len(os.fsencode(place)) <= ROOM and os.access(place, os.W_OK | os.X_OK):
+            return Path(tempfile.mkdtemp(prefix="ottb-pg-", dir=place))
+    raise RuntimeError(f"no folder for temporary files is writable and has a path of at most {ROOM} bytes; set TMPDIR")
 
 
 def _as_somebody_else(folder: Path) -> dict[str, Any]:
