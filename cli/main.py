@@ -122,11 +122,17 @@ def keys() -> None:
 
 @keys.command()
 @CONFIG
-def rotate(config: Path | None) -> None:
+@click.option("--drop-old", is_flag=True, help="A key has leaked: believe no other one. Everybody logs in again.")
+def rotate(config: Path | None, drop_old: bool) -> None:
     """Sign with a new key from now on. Nobody is logged out: what the old keys signed stays good until it ends."""
+    from actors.point.keys import drop_others
     from actors.point.keys import rotate as make
 
-    click.echo(f"key {make(_settings(config).state)} signs from now on")
+    state = _settings(config).state
+    name = make(state)
+    click.echo(f"key {name} signs from now on")
+    if drop_old:
+        click.echo(f"nothing is believed any more that was signed with {', '.join(drop_others(state, name))}")
 
 
 @main.group()
