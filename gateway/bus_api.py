@@ -107,7 +107,7 @@ class BusApi:
         caller = await self._authenticator.identify(kind, name)
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
-        rpc, changes = route.rpc, route.method != "GET"
+        rpc, changes = route.rpc, route.changes
         given = message.headers.get("Nats-Msg-Id")
         context = Context(
             command_id=_command_id(caller, route, subject, given) if given else self._ids.new(),

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from nacl.signing import VerifyKey
 
 from actors.point import machine, tokens
+from actors.point.introspection import introspect
 from actors.point.journal import Journal
 from actors.point.machine import ENDED, SYSTEM, Asker, User
 from actors.point.settings import Auth
@@ -27,6 +28,7 @@ from actors.runtime.problems import Problem
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.introspection import INTROSPECT, Introspect, Introspection
 from bus_schemas.permissions import Action
 from bus_schemas.user import (
     CHANGE_PASSWORD,
@@ -141,6 +143,7 @@ class Point:
                 serve(CHANGE_PASSWORD, self.change_password),
                 serve(ROLE_CHECK, self.role_check),
                 serve(IDENTIFY, self.identify),
+                serve(INTROSPECT, self.introspect),
                 serve(TOKEN_USED, self.token_used),
                 serve(LIST_USERS, self.list_users),
                 serve(CREATE_USER, self.create_user),
@@ -337,6 +340,9 @@ class Point:
     async def identify(self, request: Identify, context: Context) -> Identity:
         await self.journal.until(context.after)
         return self._identify(request.kind, request.id, request.proof)
+
+    async def introspect(self, request: Introspect, context: Context) -> Introspection:
+        return introspect(request.token, book=self._directory, public=self._public_keys(), now=self._clock.now())
 
     # --- users
 
