@@ -146,17 +146,24 @@ def user() -> None:
 @click.option("--as", "admin", default="admin", show_default=True, help="Log in as this user.")
 @click.option("--password", envvar="OTTB_PASSWORD", help="That user's password; asked for when not given.")
 @click.option("--new-password", help="The new password; asked for when not given.")
-def passwd(config: Path | None, name: str, admin: str, password: str | None, new_password: str | None) -> None:
-    """Set a user's password. All sessions of the user end."""
+@click.option("--end-tokens", is_flag=True, help="End the user's service tokens too.")
+def passwd(
+    config: Path | None, name: str, admin: str, password: str | None, new_password: str | None, end_tokens: bool
+) -> None:
+    """Set a user's password. All sessions of the user end; service tokens go on working unless they are ended too."""
     from cli.user import NotDone, set_password
 
     given = password or click.prompt(f"Password of {admin}", hide_input=True)
     new = new_password or click.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True)
     try:
-        set_password(_settings(config).http, user=name, new=new, admin=admin, password=given)
+        left = set_password(
+            _settings(config).http, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens
+        )
     except NotDone as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"password of {name} changed")
+    if left:
+        click.echo(f"{left} service tokens of {name} go on working; --end-tokens ends them")
 
 
 @main.command()

@@ -299,7 +299,9 @@ class Point:
             raise NOT_A_SESSION
         identity = self._identify(LoginKind.SESSION, context.session, "")
         if request.everywhere:
-            return await self._end_all(identity.user, context.user)
+            return await self._end_all(identity.user, context.user, end_tokens=request.end_tokens)
+        if request.end_tokens:
+            raise Refusal(ErrorCode.INVALID_PARAMS, "`end_tokens` goes with `everywhere`.")
 
         def decide() -> SessionClosed | None:
             if identity.id not in self._directory.sessions:
@@ -307,7 +309,7 @@ class Point:
             return SessionClosed(session=identity.id, at=self._now(), user=identity.user, by=context.user)
 
         await self.journal.change_session(identity.id, decide)
-        return LoggedOut(status="logged_out")
+        return LoggedOut(status="logged_out", tokens_left=self._tokens_left(identity.user))
 
     async def change_password(self, request: ChangePassword, context: Context) -> PasswordChanged:
         if context.session is None:
@@ -317,6 +319,7 @@ class Point:
         if request.new_password == request.password:
             raise Refusal(ErrorCode.INVALID_PARAMS, "The new password is the old one.")
         stored = await self._hash(user.name, request.new_password)
+        before = self._tokens_left(user.name)
 
         def decide() -> UserChanged:
             now = self._directory.users.get(user.name)
@@ -325,11 +328,12 @@ class Point:
             return UserChanged(
                 user=now.name, at=self._now(), role=now.role, email=now.email, password_hash=stored,
                 status=now.status, must_change_password=False, by=now.name, ends_sessions=True,
-                but_session=identity.id,
+                but_session=identity.id, ends_tokens=request.end_tokens,
             )  # fmt: skip
 
         await self.journal.change(decide)
-        return PasswordChanged(status="changed")
+        left = self._tokens_left(user.name)
+        return PasswordChanged(status="changed", tokens_ended=before - left, tokens_left=left)
 
     async def role_check(self, request: RoleCheck, context: Context) -> RoleCheckReply:
         if request.action not in Action._value2member_map_:
@@ -352,7 +356,7 @@ class Point:
         wanted = [name for name in names if name > after and request.role in (None, self._directory.users[name].role)]
         shown = wanted[: request.limit]
         return Page(
-            body=[self._directory.user_view(name) for name in shown],
+            body=[self._directory.user_view(name, self._clock.now()) for name in shown],
             next_cursor=shown[-1] if len(wanted) > request.limit else None,
         )
 
@@ -366,7 +370,7 @@ class Point:
                 self._directory, self._asker(context), request, stored, self._now(), must_change=draft
             )
         )
-        return self._directory.user_view(request.username)
+        return self._directory.user_view(request.username, self._clock.now())
 
     async def change_user(self, request: ChangeUser, context: Context) -> UserView:
         def decide(stored: str | None) -> UserChanged:
@@ -375,12 +379,12 @@ class Point:
             )
 
         wanted = {"email", "role", "password", "status", "must_change_password"}
-        if all(getattr(request, name) is UNSET for name in wanted):
-            raise Refusal(ErrorCode.INVALID_PARAMS, "Name what to change.", known=sorted(wanted))
+        if not request.end_tokens and all(getattr(request, name) is UNSET for name in wanted):
+            raise Refusal(ErrorCode.INVALID_PARAMS, "Name what to change.", known=sorted({*wanted, "end_tokens"}))
         decide(None)
         stored = None if request.password is UNSET else await self._hash(request.user, request.password)
         await self.journal.change(lambda: decide(stored))
-        return self._directory.user_view(request.user)
+        return self._directory.user_view(request.user, self._clock.now())
 
     async def delete_user(self, request: DeleteUser, context: Context) -> Deleted:
         await self.journal.change(
@@ -390,12 +394,17 @@ class Point:
 
     async def end_sessions(self, request: EndSessions, context: Context) -> LoggedOut:
         machine.managed(self._directory, self._asker(context), request.user)
-        return await self._end_all(request.user, context.user)
+        return await self._end_all(request.user, context.user, end_tokens=request.end_tokens)
 
-    async def _end_all(self, user: str, by: str) -> LoggedOut:
+    async def _end_all(self, user: str, by: str, *, end_tokens: bool) -> LoggedOut:
         count = sum(1 for session in self._directory.sessions.values() if session.user == user)
-        await self.journal.change(lambda: SessionsEnded(user=user, at=self._now(), by=by))
-        return LoggedOut(status="logged_out", sessions=count)
+        before = self._tokens_left(user)
+        await self.journal.change(lambda: SessionsEnded(user=user, at=self._now(), by=by, ends_tokens=end_tokens))
+        left = self._tokens_left(user)
+        return LoggedOut(status="logged_out", sessions=count, tokens_ended=before - left, tokens_left=left)
+
+    def _tokens_left(self, user: str) -> int:
+        return self._directory.tokens_left(user, self._clock.now())
 
     # --- roles
 
@@ -415,6 +424,7 @@ class Point:
     # --- service tokens
 
     async def list_tokens(self, request: ListTokens, context: Context) -> list[TokenView]:
+        machine.may_list_tokens(self._asker(context))
         everybody = context.may(Action.USER_VIEW)
         if not everybody and request.user not in (None, context.user):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "Only your own.", permission=Action.USER_VIEW)
@@ -470,7 +480,8 @@ class Point:
         identity = self._came_with(context)
         if identity.user != context.user:
             raise ENDED
-        return Asker(user=identity.user, actions=frozenset(identity.actions))
+        program = identity.kind is LoginKind.TOKEN
+        return Asker(user=identity.user, actions=frozenset(identity.actions), program=program)
 
     def _must_change(self, wanted: bool | None) -> bool:
         return self._auth.change_at_first_login if wanted is None else wanted
