@@ -3,6 +3,7 @@ it."""
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -13,7 +14,7 @@ import structlog
 from msgspec import UNSET
 from nacl.signing import VerifyKey
 
-from actors.point import machine, tokens
+from actors.point import machine, password, tokens
 from actors.point.introspection import introspect
 from actors.point.journal import Journal
 from actors.point.machine import ENDED, SYSTEM, Asker, User
@@ -91,6 +92,8 @@ from bus_schemas.user import (
 log = structlog.get_logger()
 
 SEEN = "OTTB_SNAP"  # when a service token was last used: losing it costs nothing
+USER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+NOT_A_NAME = "A user name is of A-Z a-z 0-9 _ and -, without blanks before, inside or after it."
 KEPT_LONGER = 24 * 3600  # seconds that the journal keeps a session beyond its end
 
 WRONG = Refusal(ErrorCode.AUTH_FAIL, "Wrong user name or password.")
@@ -172,11 +175,11 @@ class Point:
         """The entries of the journal that could not be taken."""
         return self.journal.problems()
 
-    async def seed(self, name: str, password: str, role: str, *, must_change: bool = False) -> bool:
+    async def seed(self, name: str, secret: str, role: str, *, must_change: bool = False) -> bool:
         """Create a user unless there is one of this name. True: created."""
         if name in self._directory.users:
             return False
-        stored = await self._passwords.hash(password)
+        stored = await self._passwords.hash(password.prepared(secret))
         event = UserCreated(
             user=name,
             at=self._now(),
@@ -213,25 +216,31 @@ class Point:
             must_change_password=user.must_change_password,
         )
 
-    async def _right_user(self, name: str, password: str, address: str) -> User:
+    async def _right_user(self, name: str, secret: str, address: str) -> User:
         """The user of this name and password. One guess at a time for an account and address. AUTH_FAIL,
-        RATE_LIMITED."""
+        RATE_LIMITED; INVALID_PARAMS for a name that nobody can have, which so gives nothing away."""
+        if not USER_NAME.match(name):
+            raise Refusal(ErrorCode.INVALID_PARAMS, NOT_A_NAME)
         turn = self._logins.setdefault((name, network(address)), asyncio.Lock())
         async with turn:
             wait = self._throttle.wait(name, address, self._clock.monotonic())
             if wait > 0:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
             user = self._directory.users.get(name)
-            right = await self._check(user.password_hash if user else None, password)
+            right = await self._check(user.password_hash if user else None, secret)
             if not right or user is None or not user.active:
                 self._throttle.failed(name, address, self._clock.monotonic())
                 raise WRONG
             self._throttle.succeeded(name, address)
             return user
 
-    async def _check(self, stored: str | None, password: str) -> bool:
+    async def _check(self, stored: str | None, secret: str) -> bool:
+        """Whether one spelling of the password is the stored one. A wrong one takes as long for whatever name."""
         try:
-            return await self._passwords.check(stored, password)
+            for spelling in password.spellings(secret):
+                if await self._passwords.check(stored, spelling):
+                    return True
+            return False
         except TooManyPasswords:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
 
@@ -316,7 +325,7 @@ class Point:
             raise NOT_A_SESSION
         identity = self._identify(LoginKind.SESSION, context.session, "")
         user = await self._right_user(identity.user, request.password, context.address)
-        if request.new_password == request.password:
+        if password.prepared(request.new_password) == password.prepared(request.password):
             raise Refusal(ErrorCode.INVALID_PARAMS, "The new password is the old one.")
         stored = await self._hash(user.name, request.new_password)
         before = self._tokens_left(user.name)
@@ -486,13 +495,10 @@ class Point:
     def _must_change(self, wanted: bool | None) -> bool:
         return self._auth.change_at_first_login if wanted is None else wanted
 
-    async def _hash(self, name: str, password: str) -> str:
-        if len(password) < self._auth.min_password:
-            raise Refusal(ErrorCode.INVALID_PARAMS, f"A password has at least {self._auth.min_password} characters.")
-        if password.lower() == name.lower():
-            raise Refusal(ErrorCode.INVALID_PARAMS, "A password is not the user's name.")
+    async def _hash(self, name: str, secret: str) -> str:
+        fit = password.fit(secret, user=name, shortest=self._auth.min_password)
         try:
-            return await self._passwords.hash(password)
+            return await self._passwords.hash(fit)
         except TooManyPasswords:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
 
