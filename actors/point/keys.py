@@ -22,7 +22,7 @@ from actors.point.tokens import public_key
 KEY_BYTES = 48
 FOLDER = "keys"
 SECRET, PUBLIC = ".key", ".pub"
-LOOK_AGAIN = 0.5  # seconds; how often the folder is looked at, at most, for keys that are known
+LOOK_AGAIN = 0.5  # seconds for which a key that is known is believed without a look at the folder
 SETTLED = 1_000_000_000  # nanoseconds; file systems tell changes of a few milliseconds not apart
 
 Key = TypeVar("Key")
@@ -43,9 +43,7 @@ class _Keys(Mapping[str, Key], Generic[Key]):
         self._keys: Mapping[str, Key] = {}
 
     def __getitem__(self, name: str) -> Key:
-        self._look()
-        if name not in self._keys:  # it may have been made just now, and have signed already
-            self._looked = float("-inf")
+        if self._now() - self._looked >= LOOK_AGAIN or name not in self._keys:  # it may have been made just now
             self._look()
         return self._keys[name]
 
@@ -58,8 +56,6 @@ class _Keys(Mapping[str, Key], Generic[Key]):
         return len(self._keys)
 
     def _look(self) -> None:
-        if self._now() - self._looked < LOOK_AGAIN:
-            return
         self._looked = self._now()
         try:
             changed = self._folder.stat().st_mtime_ns
