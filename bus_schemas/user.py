@@ -35,7 +35,9 @@ Permissions = Annotated[
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Log in. Unknown user and wrong password are answered alike."""
 
-    username: Annotated[str, Meta(min_length=1, max_length=64, examples=["op12"])]
+    username: Annotated[
+        str, Meta(min_length=1, max_length=64, examples=["op12"], extra_json_schema={"pattern": "^[A-Za-z0-9_-]+$"})
+    ]  # the pattern is for the document: what does not fit is refused by POINT, in plainer words
     password: Annotated[str, Meta(min_length=1, max_length=256, examples=["1234"])]
 
 

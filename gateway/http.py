@@ -236,7 +236,7 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
         try:
             return msgspec.convert(values, struct)
         except msgspec.ValidationError as error:
-            raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
+            raise errors.undecodable(error, values, struct.__struct_fields__) from None
 
     return read
 
@@ -298,7 +298,7 @@ def _convert_text(text: str, kind: Any, name: str) -> Any:
                 return msgspec.convert(int(text), kind)
             except msgspec.ValidationError:
                 pass
-        raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}`: {error}") from None
+        raise errors.undecodable(f"`{name}`: {error}", {name: text}, (name,)) from None
 
 
 def _traceparent(request: web.Request) -> str:

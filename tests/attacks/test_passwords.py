@@ -93,3 +93,19 @@ async def test_a_name_that_nobody_can_have_is_said_to_be_one(attacked: Attacked,
     assert (status, answer["code"]) == (400, "INVALID_PARAMS")
     assert "user name" in answer["message"] and "blank" in answer["message"]
     assert not attacked.point._throttle._failures  # nor does it fill anything
+
+
+async def test_a_blank_that_nobody_sees_is_named(attacked: Attacked) -> None:
+    admin = await attacked.login()
+    user = {"username": "op1 ", "password": "long enough", "role": "operator"}
+    for method, path, body, field in (
+        ("POST", "/api/users", user, "username"),
+        ("POST", "/api/users", user | {"username": "op1", "role": "\u00a0operator"}, "role"),
+        ("PATCH", "/api/users/op1%20", {"status": "disabled"}, "user"),
+        ("GET", "/api/users?role=operator%20", None, "role"),
+        ("POST", "/api/call/start", {"number": "1", "slot": "AUTO "}, "slot"),
+    ):
+        status, answer = await attacked.ask(method, path, admin, body)
+        assert status == 400 and f"`{field}` begins or ends with a blank" in answer["message"], answer
+    _, answer = await attacked.ask("POST", "/api/users", admin, user | {"username": "op1", " a" * 40: "b "})
+    assert "blank" not in answer["message"]  # a name of the client's own is not said again
