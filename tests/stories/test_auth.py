@@ -104,22 +104,42 @@ def _text(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+def _plain(header: dict, payload: dict) -> str:
+    parts = (_text(json.dumps({k: v for k, v in p.items() if v is not None}).encode()) for p in (header, payload))
+    return ".".join((*parts, ""))
+
+
+def _signed(header: dict, payload: dict, key: bytes) -> str:
+    body = _plain(header, payload)
+    return body + _text(signing_key(key).sign(body[:-1].encode()).signature)
+
+
+async def test_a_clock_that_is_ahead_is_forgiven_half_a_minute(site: Site, operator: Client) -> None:
+    assert operator.token is not None
+    header = jwt.get_unverified_header(operator.token)
+    key = KeyRing(site.state)[header["kid"]]
+    claims = jwt.decode(operator.token, options={"verify_signature": False})
+    now = int(time.time())
+    for change, status in (
+        ({"iat": now + 1}, 200), ({"iat": now + 20}, 200), ({"iat": now + 60}, 401),
+        ({"nbf": now + 20}, 200), ({"nbf": now + 60}, 401), ({"exp": now - 1}, 401),
+    ):  # fmt: skip
+        operator.token = _signed(header, claims | change, key)
+        assert (await operator.get("/api/slots"))[0] == status, change
+
+
 def forgeries(site: Site, good: str, refresh: str) -> dict[str, str]:
     """Tokens that must open nothing, by what is wrong with them."""
     keys = KeyRing(site.state)
     name, key = next(iter(keys.items()))
     claims = jwt.decode(good, options={"verify_signature": False})
     head = {"typ": "at+jwt", "kid": name, "alg": "EdDSA"}
+    plain = _plain
     public = bytes(public_key(key))
     pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(PUBLIC_HEAD + public) + b"\n-----END PUBLIC KEY-----\n"
 
-    def plain(header: dict, payload: dict) -> str:
-        parts = (_text(json.dumps({k: v for k, v in p.items() if v is not None}).encode()) for p in (header, payload))
-        return ".".join((*parts, ""))
-
     def signed(change: dict | None = None, *, drop: str = "", key_: bytes = key, **header: object) -> str:
-        body = plain(head | header, {k: v for k, v in (claims | (change or {})).items() if k != drop})
-        return body + _text(signing_key(key_).sign(body[:-1].encode()).signature)
+        return _signed(head | header, {k: v for k, v in (claims | (change or {})).items() if k != drop}, key_)
 
     def hashed(key_: bytes, **header: object) -> str:
         body = plain(head | {"alg": "HS256"} | header, claims)

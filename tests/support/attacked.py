@@ -1,6 +1,6 @@
 """POINT in this process with a gateway before it, for those who attack it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -23,7 +23,6 @@ from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import gateway_on
 
 KEYS = {"0001": b"k" * 48}
-PUBLIC: Mapping[str, VerifyKey] = {name: public_key(secret) for name, secret in KEYS.items()}
 PASSWORD = "a long one, Zoé"
 MAKER = "root"
 
@@ -32,8 +31,15 @@ class Attacked:
     """A POINT with an administrator, a gateway, and the journal of both."""
 
     def __init__(
-        self, broker: MemoryBroker, bus: MemoryBus, url: str, http: aiohttp.ClientSession, point: Point
+        self,
+        broker: MemoryBroker,
+        bus: MemoryBus,
+        url: str,
+        http: aiohttp.ClientSession,
+        point: Point,
+        public: dict[str, VerifyKey],
     ) -> None:
+        self.public = public  # the gateway's keys
         self.broker = broker
         self.bus = bus
         self.url = url
@@ -73,6 +79,7 @@ class Attacked:
 async def attacked_point() -> AsyncIterator[Attacked]:
     """With an administrator who has logged in."""
     broker = MemoryBroker(clock=SystemClock())
+    public = {name: public_key(secret) for name, secret in KEYS.items()}
     bus, clock, ids = MemoryBus(broker), SystemClock(), RandomIds()
     passwords = Passwords()
     async with AsyncExitStack() as stack:
@@ -84,8 +91,8 @@ async def attacked_point() -> AsyncIterator[Attacked]:
         audit = Audit(bus=MemoryBus(broker), clock=clock, ids=ids)
         await audit.start()
         stack.push_async_callback(audit.stop)
-        door = await stack.enter_async_context(gateway_on(MemoryBus(broker), PUBLIC))
+        door = await stack.enter_async_context(gateway_on(MemoryBus(broker), public))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        attacked = Attacked(broker, bus, f"http://127.0.0.1:{door.listener.port}", http, point)
+        attacked = Attacked(broker, bus, f"http://127.0.0.1:{door.listener.port}", http, point, public)
         await attacked.login()
         yield attacked
