@@ -165,7 +165,8 @@ class UserStatus(StrEnum):
 
 
 class UserView(Struct, frozen=True, kw_only=True):
-    """One user. `id` is the user name. `tokens`: service tokens that work, or will when the user is active again."""
+    """One user. `id` is the user name. `tokens`: service tokens that have not run out. They work while the user is
+    active and need not change the password first."""
 
     id: Username
     username: Username
@@ -305,6 +306,7 @@ class RevokeToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     token_id: Id
 
 
+TOKENS = ("tokens_ended", "tokens_left")  # what an answer says of service tokens
 GRANT = frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED})
 
 # fmt: off
@@ -314,10 +316,10 @@ LOGIN      = Rpc("ottb.v1.cmd.user.login",        Login,      Token,          fr
 REFRESH    = Rpc("ottb.v1.cmd.user.refresh",      Refresh,    RefreshedToken, frozenset({E.AUTH_FAIL}),
                  summary="Refresh the token", permission=Access.OPTIONAL)
 LOGOUT     = Rpc("ottb.v1.cmd.user.logout",       Logout,     LoggedOut,      frozenset({E.AUTH_FAIL, E.CONFLICT}),
-                 summary="Log out", permission=Access.LOGGED_IN)
+                 summary="Log out", permission=Access.LOGGED_IN, audit_fields=TOKENS)
 CHANGE_PASSWORD = Rpc("ottb.v1.cmd.user.password", ChangePassword, PasswordChanged,
                       frozenset({E.AUTH_FAIL, E.RATE_LIMITED, E.CONFLICT, E.PERMISSION_DENIED}),
-                      summary="Change the own password", timeout=10.0, permission=Access.LOGGED_IN)
+                      summary="Change the own password", timeout=10.0, permission=Access.LOGGED_IN, audit_fields=TOKENS)
 ROLE_CHECK = Rpc("ottb.v1.qry.user.rolecheck",    RoleCheck,  RoleCheckReply, frozenset({E.AUTH_FAIL}),
                  summary="May I?", permission=Access.LOGGED_IN)
 IDENTIFY   = Rpc("ottb.v1.qry.user.identify",     Identify,   Identity,       frozenset({E.AUTH_FAIL}),
@@ -332,11 +334,11 @@ CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GR
                    permission=A.USER_EDIT, audit_fields=("username", "role"))
 CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
                    summary="Change a user", timeout=10.0,
-                   permission=A.USER_EDIT, audit_fields=("user", "role", "status"))
+                   permission=A.USER_EDIT, audit_fields=("user", "role", "status", "tokens"))
 DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
                    summary="Delete a user", permission=A.USER_EDIT, audit_fields=("user",))
 END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,
-                   summary="End all sessions of a user", permission=A.USER_EDIT, audit_fields=("user",))
+                   summary="End all sessions of a user", permission=A.USER_EDIT, audit_fields=("user", *TOKENS))
 
 LIST_ROLES   = Rpc("ottb.v1.qry.role.list",       ListRoles,  list[RoleView], frozenset(),
                    summary="All roles", permission=A.ROLE_VIEW)

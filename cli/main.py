@@ -163,7 +163,7 @@ def passwd(
         raise click.ClickException(str(error)) from None
     click.echo(f"password of {name} changed")
     if left:
-        click.echo(f"{left} service tokens of {name} go on working; --end-tokens ends them")
+        click.echo(f"service tokens of {name} that stay good: {left} (--end-tokens ends them)")
 
 
 @main.command()

@@ -100,7 +100,7 @@ def rotate(state: Path) -> str:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = secrets.token_bytes(KEY_BYTES)
     while True:
-        newest = max((int(path.stem) for ending in (SECRET, PUBLIC) for path in folder.glob(f"*{ending}")), default=0)
+        newest = max((int(name) for name in _names(folder) if name.isdecimal()), default=0)
         name = f"{newest + 1:04}"
         # The public half first: nothing is signed that a gateway could not check. It also claims the number, so that of
         # two hosts that rotate at once neither keeps the other's half.
@@ -112,7 +112,7 @@ def rotate(state: Path) -> str:
 def drop_others(state: Path, name: str) -> list[str]:
     """Believe no key but this one: whatever the others signed is void. Returns their names."""
     folder = state / FOLDER
-    gone = sorted({path.stem for ending in (SECRET, PUBLIC) for path in folder.glob(f"*{ending}")} - {name})
+    gone = sorted(_names(folder) - {name})
     for other in gone:
         _remove(folder, other)
     return gone
@@ -136,6 +136,10 @@ def _publish(state: Path) -> None:
         public, content = path.with_suffix(PUBLIC), bytes(public_key(path.read_bytes()))
         if not public.exists() or public.read_bytes() != content:
             write_secret(public, content)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.stem for ending in (SECRET, PUBLIC) for path in folder.glob(f"*{ending}")}
 
 
 def _remove(folder: Path, name: str) -> None:

@@ -871,7 +871,8 @@ export interface components {
         };
         /**
          * UserView
-         * @description One user. `id` is the user name. `tokens`: service tokens that work, or will when the user is active again.
+         * @description One user. `id` is the user name. `tokens`: service tokens that have not run out. They work while the user is
+         *         active and need not change the password first.
          */
         UserView: {
             /** @example op12 */
