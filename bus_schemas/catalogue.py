@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
-from bus_schemas import audit, call, gateway, host, slot, trunk, user
+from bus_schemas import audit, call, gateway, host, introspection, slot, trunk, user
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.kinds import Kind
 
-FILES: tuple[ModuleType, ...] = (audit, call, gateway, host, slot, trunk, user)
+FILES: tuple[ModuleType, ...] = (audit, call, gateway, host, introspection, slot, trunk, user)
 
 Line = TypeVar("Line")
 

@@ -46,6 +46,7 @@ class Action(StrEnum):
     ROLE_VIEW = "role.view"
     ROLE_EDIT = "role.edit"
     TOKEN_CREATE = "token.create"  # service tokens for programs, with no more than the maker's own actions
+    TOKEN_INTROSPECT = "token.introspect"  # ask what a token is worth that somebody has shown
     AUDIT_VIEW = "audit.view"
 
 
@@ -73,6 +74,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "read": frozenset({A.USER_VIEW, A.ROLE_VIEW}),
         "write": frozenset({A.USER_EDIT, A.ROLE_EDIT}),
         "token": frozenset({A.TOKEN_CREATE}),
+        "introspect": frozenset({A.TOKEN_INTROSPECT}),
         "audit": frozenset({A.AUDIT_VIEW}),
     },
 }
@@ -92,7 +94,7 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
         "OTTB": ("read", "slot.view_any", "write", "maintain", "shell"),
         "DCI": ("read", "run"),
         "WORKSPACE": ("view",),
-        "POINT": ("token",),
+        "POINT": ("token", "introspect"),
     },
     "auditor": {
         "OTTB": ("read", "read_all", "listen"),

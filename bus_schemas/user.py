@@ -35,7 +35,9 @@ Permissions = Annotated[
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Log in. Unknown user and wrong password are answered alike."""
 
-    username: Annotated[str, Meta(min_length=1, max_length=64, examples=["op12"])]
+    username: Annotated[
+        str, Meta(min_length=1, max_length=64, examples=["op12"], extra_json_schema={"pattern": "^[A-Za-z0-9_-]+$"})
+    ]  # the pattern is for the document: what does not fit is refused by POINT, in plainer words
     password: Annotated[str, Meta(min_length=1, max_length=256, examples=["1234"])]
 
 
@@ -71,27 +73,38 @@ class RefreshedToken(Struct, frozen=True, kw_only=True):
 
 
 class Logout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user."""
+    """End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user, and with
+    `end_tokens` the user's service tokens too, which otherwise go on working."""
 
     everywhere: bool = False
+    end_tokens: bool = False
 
 
 class LoggedOut(Struct, frozen=True, kw_only=True):
-    """`sessions`: how many ended."""
+    """`sessions`, `tokens_ended`: how many sessions and service tokens ended. `tokens_left`: how many service tokens of
+    the user go on working."""
 
     status: str
     sessions: int = 1
+    tokens_ended: int = 0
+    tokens_left: int = 0
 
 
 class ChangePassword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change the own password. All other sessions of the user end."""
+    """Change the own password. All other sessions of the user end, and with `end_tokens` the user's service tokens,
+    which otherwise go on working."""
 
     password: Annotated[str, Meta(min_length=1, max_length=256)]
     new_password: Password
+    end_tokens: bool = False
 
 
 class PasswordChanged(Struct, frozen=True, kw_only=True):
+    """`tokens_ended`: how many service tokens ended. `tokens_left`: how many go on working."""
+
     status: str
+    tokens_ended: int = 0
+    tokens_left: int = 0
 
 
 class RoleCheck(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,7 +165,8 @@ class UserStatus(StrEnum):
 
 
 class UserView(Struct, frozen=True, kw_only=True):
-    """One user. `id` is the user name."""
+    """One user. `id` is the user name. `tokens`: service tokens that have not run out. They work while the user is
+    active and need not change the password first."""
 
     id: Username
     username: Username
@@ -162,6 +176,7 @@ class UserView(Struct, frozen=True, kw_only=True):
     must_change_password: bool
     created_at: Utc
     sessions: int
+    tokens: int
 
 
 class ListUsers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -184,7 +199,8 @@ class CreateUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Change what is named, and nothing else. `email` null removes it. A new password or a disabled account ends all
-    sessions of the user."""
+    sessions of the user; the service tokens go on working (a disabled user's when the user is active again), unless
+    `end_tokens` ends them for good. The own password is changed with the old one, by `POST /api/auth/password`."""
 
     user: Username
     email: Email | UnsetType | None = UNSET
@@ -192,6 +208,7 @@ class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: Password | UnsetType = UNSET
     status: UserStatus | UnsetType = UNSET
     must_change_password: bool | UnsetType = UNSET
+    end_tokens: bool = False
 
 
 class DeleteUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,9 +223,10 @@ class Deleted(Struct, frozen=True, kw_only=True):
 
 
 class EndSessions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """End all sessions of somebody else."""
+    """End all sessions of somebody else, and with `end_tokens` the service tokens, which otherwise go on working."""
 
     user: Username
+    end_tokens: bool = False
 
 
 # --- roles ----------------------------------------------------------------------------------------------------
@@ -275,17 +293,20 @@ class TokenCreatedReply(Struct, frozen=True, kw_only=True):
 
 
 class ListTokens(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The caller's service tokens; everybody's for who may view users."""
+    """The caller's service tokens; everybody's for who may view users. A service token lists them only with
+    `token.create`."""
 
     user: Username | None = None
 
 
 class RevokeToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """End a service token: the own, or anybody's for who may edit that user."""
+    """End a service token: the own, or anybody's for who may edit that user. A service token ends others of its maker
+    only with `token.create`, and only such as may do no more than it may itself."""
 
     token_id: Id
 
 
+TOKENS = ("tokens_ended", "tokens_left")  # what an answer says of service tokens
 GRANT = frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED})
 
 # fmt: off
@@ -295,10 +316,10 @@ LOGIN      = Rpc("ottb.v1.cmd.user.login",        Login,      Token,          fr
 REFRESH    = Rpc("ottb.v1.cmd.user.refresh",      Refresh,    RefreshedToken, frozenset({E.AUTH_FAIL}),
                  summary="Refresh the token", permission=Access.OPTIONAL)
 LOGOUT     = Rpc("ottb.v1.cmd.user.logout",       Logout,     LoggedOut,      frozenset({E.AUTH_FAIL, E.CONFLICT}),
-                 summary="Log out", permission=Access.LOGGED_IN)
+                 summary="Log out", permission=Access.LOGGED_IN, audit_fields=TOKENS)
 CHANGE_PASSWORD = Rpc("ottb.v1.cmd.user.password", ChangePassword, PasswordChanged,
                       frozenset({E.AUTH_FAIL, E.RATE_LIMITED, E.CONFLICT, E.PERMISSION_DENIED}),
-                      summary="Change the own password", timeout=10.0, permission=Access.LOGGED_IN)
+                      summary="Change the own password", timeout=10.0, permission=Access.LOGGED_IN, audit_fields=TOKENS)
 ROLE_CHECK = Rpc("ottb.v1.qry.user.rolecheck",    RoleCheck,  RoleCheckReply, frozenset({E.AUTH_FAIL}),
                  summary="May I?", permission=Access.LOGGED_IN)
 IDENTIFY   = Rpc("ottb.v1.qry.user.identify",     Identify,   Identity,       frozenset({E.AUTH_FAIL}),
@@ -313,11 +334,11 @@ CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GR
                    permission=A.USER_EDIT, audit_fields=("username", "role"))
 CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
                    summary="Change a user", timeout=10.0,
-                   permission=A.USER_EDIT, audit_fields=("user", "role", "status"))
+                   permission=A.USER_EDIT, audit_fields=("user", "role", "status", "tokens"))
 DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
                    summary="Delete a user", permission=A.USER_EDIT, audit_fields=("user",))
 END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,
-                   summary="End all sessions of a user", permission=A.USER_EDIT, audit_fields=("user",))
+                   summary="End all sessions of a user", permission=A.USER_EDIT, audit_fields=("user", *TOKENS))
 
 LIST_ROLES   = Rpc("ottb.v1.qry.role.list",       ListRoles,  list[RoleView], frozenset(),
                    summary="All roles", permission=A.ROLE_VIEW)
@@ -353,7 +374,7 @@ class UserCreated(Struct, frozen=True, kw_only=True):
 
 
 class UserChanged(Struct, frozen=True, kw_only=True):
-    """What a user is from now on, whole. `ends_sessions`: what was open is void."""
+    """What a user is from now on, whole. `ends_sessions`: what was open is void. `ends_tokens`: service tokens too."""
 
     user: str
     at: Utc
@@ -365,6 +386,7 @@ class UserChanged(Struct, frozen=True, kw_only=True):
     by: str
     ends_sessions: bool = False
     but_session: str | None = None
+    ends_tokens: bool = False
 
 
 class UserDeleted(Struct, frozen=True, kw_only=True):
@@ -408,11 +430,12 @@ class TokenRevoked(Struct, frozen=True, kw_only=True):
 
 
 class SessionsEnded(Struct, frozen=True, kw_only=True):
-    """Every session of the user that is open now is void."""
+    """Every session of the user that is open now is void, and with `ends_tokens` every service token."""
 
     user: str
     at: Utc
     by: str
+    ends_tokens: bool = False
 
 
 class SessionOpened(Struct, frozen=True, kw_only=True):

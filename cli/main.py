@@ -122,11 +122,17 @@ def keys() -> None:
 
 @keys.command()
 @CONFIG
-def rotate(config: Path | None) -> None:
+@click.option("--drop-old", is_flag=True, help="A key has leaked: believe no other one. Everybody logs in again.")
+def rotate(config: Path | None, drop_old: bool) -> None:
     """Sign with a new key from now on. Nobody is logged out: what the old keys signed stays good until it ends."""
+    from actors.point.keys import drop_others
     from actors.point.keys import rotate as make
 
-    click.echo(f"key {make(_settings(config).state)} signs from now on")
+    state = _settings(config).state
+    name = make(state)
+    click.echo(f"key {name} signs from now on")
+    if drop_old:
+        click.echo(f"nothing is believed any more that was signed with {', '.join(drop_others(state, name))}")
 
 
 @main.group()
@@ -140,17 +146,24 @@ def user() -> None:
 @click.option("--as", "admin", default="admin", show_default=True, help="Log in as this user.")
 @click.option("--password", envvar="OTTB_PASSWORD", help="That user's password; asked for when not given.")
 @click.option("--new-password", help="The new password; asked for when not given.")
-def passwd(config: Path | None, name: str, admin: str, password: str | None, new_password: str | None) -> None:
-    """Set a user's password. All sessions of the user end."""
+@click.option("--end-tokens", is_flag=True, help="End the user's service tokens too.")
+def passwd(
+    config: Path | None, name: str, admin: str, password: str | None, new_password: str | None, end_tokens: bool
+) -> None:
+    """Set a user's password. All sessions of the user end; service tokens go on working unless they are ended too."""
     from cli.user import NotDone, set_password
 
     given = password or click.prompt(f"Password of {admin}", hide_input=True)
     new = new_password or click.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True)
     try:
-        set_password(_settings(config).http, user=name, new=new, admin=admin, password=given)
+        left = set_password(
+            _settings(config).http, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens
+        )
     except NotDone as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"password of {name} changed")
+    if left:
+        click.echo(f"service tokens of {name} that stay good: {left} (--end-tokens ends them)")
 
 
 @main.command()

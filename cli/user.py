@@ -12,15 +12,16 @@ class NotDone(Exception):
     """The API refused, or is not there. The message says why."""
 
 
-def set_password(http: Http, *, user: str, new: str, admin: str, password: str) -> None:
-    """Log in as `admin` and set the password of `user`; the own one with the old one. Raises NotDone."""
+def set_password(http: Http, *, user: str, new: str, admin: str, password: str, end_tokens: bool) -> int:
+    """Log in as `admin` and set the password of `user`; the own one with the old one. Returns how many service tokens
+    of the user go on working. Raises NotDone."""
     token = _call(http, "POST", "/api/auth/login", {"username": admin, "password": password})["token"]
     try:
         if user == admin:
-            body = {"password": password, "new_password": new}
-            _call(http, "POST", "/api/auth/password", body, token)
-        else:
-            _call(http, "PATCH", f"/api/users/{user}", {"password": new}, token)
+            body = {"password": password, "new_password": new, "end_tokens": end_tokens}
+            return int(_call(http, "POST", "/api/auth/password", body, token)["tokens_left"])
+        changed = _call(http, "PATCH", f"/api/users/{user}", {"password": new, "end_tokens": end_tokens}, token)
+        return int(changed["tokens"])
     finally:
         _call(http, "POST", "/api/auth/logout", {}, token)
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
+from nacl.signing import VerifyKey
 
-from actors.point.tokens import SERVICE, Claims, TokenRefused, decode, read_service_token
+from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, read_access, read_service_token
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc
@@ -61,10 +62,10 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Authenticator:
-    """Checks tokens for one gateway. `keys` are POINT's."""
+    """Checks tokens for one gateway. `keys`: the public halves of POINT's."""
 
     def __init__(
-        self, *, bus: Bus, clock: Clock, ids: Ids, keys: Mapping[str, bytes], metrics: Metrics
+        self, *, bus: Bus, clock: Clock, ids: Ids, keys: Mapping[str, VerifyKey], metrics: Metrics
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -83,6 +84,10 @@ class Authenticator:
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have it called whenever what callers may do could have changed. Gives the end of the subscription."""
         return self._on_change.add(callback)
+
+    def key_set(self) -> Mapping[str, object]:
+        """The keys with which anybody may check our access tokens."""
+        return key_set(self._keys)
 
     async def start(self) -> None:
         self._following.append(await self._bus.follow(SCOPE, self._hear, after=await self._bus.last_seq()))
@@ -148,9 +153,9 @@ class Authenticator:
 
     def _verify(self, token: str) -> Claims:
         claims = self._claims.get(token)
-        if claims is None:
+        if claims is None or claims.key not in self._keys:  # a key that was dropped has signed nothing
             try:
-                claims = decode(token, self._keys)
+                claims = read_access(token, self._keys, self._clock.now().timestamp())
             except TokenRefused:
                 raise BAD_TOKEN from None
             self._claims[token] = claims

@@ -25,6 +25,7 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
 from gateway.auth import Authenticator, Caller
+from gateway.errors import undecodable
 from gateway.idempotency import Idempotency
 from gateway.routes import Route
 from gateway.surface import ROUTES
@@ -107,7 +108,7 @@ class BusApi:
         caller = await self._authenticator.identify(kind, name)
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
-        rpc, changes = route.rpc, route.method != "GET"
+        rpc, changes = route.rpc, route.changes
         given = message.headers.get("Nats-Msg-Id")
         context = Context(
             command_id=_command_id(caller, route, subject, given) if given else self._ids.new(),
@@ -186,6 +187,7 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     """The request struct of a body and of what the subject says. Raises Refusal(INVALID_PARAMS)."""
     if len(data) > LONGEST_BODY:
         raise Refusal(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large.")
+    body: dict[str, Any] = {}
     try:
         body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
         for name, text in fields.items():
@@ -193,4 +195,4 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
                 raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is another one in the subject.")
         return msgspec.convert(body, rpc.request)
     except UNDECODABLE as error:
-        raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
+        raise undecodable(error, body, rpc.request.__struct_fields__) from None

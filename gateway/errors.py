@@ -1,6 +1,7 @@
 """The one place where a refusal gets its HTTP status."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -47,6 +48,14 @@ def of_http(error: web.HTTPException) -> Refusal:
     default = ErrorCode.INTERNAL if error.status >= 500 else ErrorCode.INVALID_PARAMS
     code, message = _OF_STATUS.get(error.status, (default, error.reason))
     return Refusal(code, message)
+
+
+def undecodable(error: Exception | str, values: Mapping[str, Any], fields: Iterable[str]) -> Refusal:
+    """What is wrong with a request of these fields. A blank at the end of a text is not seen in what a pattern says, so
+    it is named."""
+    blanks = [name for name in fields if isinstance(value := values.get(name), str) and value != value.strip()]
+    more = f"; `{'`, `'.join(blanks)}` begins or ends with a blank" if blanks else ""
+    return Refusal(ErrorCode.INVALID_PARAMS, f"{error}{more}")
 
 
 def response(refusal: Refusal, *, request_id: str | None = None, status: int | None = None) -> web.Response:

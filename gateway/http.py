@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 import structlog
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 BODY_LIMIT = 64 * 1024
 BODY_SECONDS = 10.0
-JSON = "application/json"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 
@@ -224,7 +224,11 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
     has_body = route.method in ("POST", "PATCH", "PUT")
 
     def read(request: web.Request, body: bytes) -> Any:
-        values: dict[str, Any] = _decode_body(request, body) if has_body else _decode_query(request, types, in_path)
+        values: dict[str, Any]
+        if route.form and request.content_type == FORM:
+            values = _decode_form(body)
+        else:
+            values = _decode_body(request, body) if has_body else _decode_query(request, types, in_path)
         for name in in_path:
             if name in values:
                 raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is in the path already.")
@@ -232,7 +236,7 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
         try:
             return msgspec.convert(values, struct)
         except msgspec.ValidationError as error:
-            raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
+            raise errors.undecodable(error, values, struct.__struct_fields__) from None
 
     return read
 
@@ -263,6 +267,17 @@ def _decode_body(request: web.Request, body: bytes) -> dict[str, Any]:
         raise Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}") from None
 
 
+def _decode_form(body: bytes) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict")
+    except ValueError:
+        raise Refusal(ErrorCode.INVALID_PARAMS, "The body is not a form.") from None
+    values: dict[str, Any] = dict(pairs)
+    if len(values) < len(pairs):
+        raise Refusal(ErrorCode.INVALID_PARAMS, "A field of the form is given more than once.")
+    return values
+
+
 def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in request.query:
@@ -283,7 +298,7 @@ def _convert_text(text: str, kind: Any, name: str) -> Any:
                 return msgspec.convert(int(text), kind)
             except msgspec.ValidationError:
                 pass
-        raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}`: {error}") from None
+        raise errors.undecodable(f"`{name}`: {error}", {name: text}, (name,)) from None
 
 
 def _traceparent(request: web.Request) -> str:

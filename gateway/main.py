@@ -20,7 +20,7 @@ from aiohttp import web
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
-from actors.point.keys import KeyRing
+from actors.point.keys import PublicKeys
 from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
@@ -50,13 +50,15 @@ def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metri
     app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
         app.router.add_route(route.method, route.path, http_api.handler(route), expect_handler=expect)
-    add_pages(app, part=part, health=health, metrics=metrics, sandbox=sandbox)
+    add_pages(
+        app, part=part, health=health, metrics=metrics, sandbox=sandbox, key_set=http_api.authenticator.key_set
+    )
     return app
 
 
 async def wait_for_keys(state: Path) -> None:
     give_up = asyncio.get_running_loop().time() + KEYS_PATIENCE
-    while not KeyRing(state):
+    while not PublicKeys(state):
         if asyncio.get_running_loop().time() >= give_up:
             raise SettingsError(f"no signing keys in {state / 'keys'}: is the actor host running with this state?")
         await asyncio.sleep(0.1)
@@ -75,7 +77,7 @@ class Services:
 async def start(settings: Settings, bus: NatsBus, stack: AsyncExitStack) -> Services:
     """Everything but the ports."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
-    authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=KeyRing(settings.state), metrics=metrics)
+    authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=PublicKeys(settings.state), metrics=metrics)
     idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
     auditor = Auditor(bus=bus, clock=clock, ids=ids)
     http_api = HttpApi(

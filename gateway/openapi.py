@@ -18,7 +18,7 @@ from gateway.surface import ROOMS, ROUTES
 TITLE = "OTTB"
 VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
-JSON = "application/json"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 def openapi(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
     }
     if has_body:
         body = _body_schema(request, in_path)
-        operation["requestBody"] = {"required": bool(body.get("required")), "content": {JSON: {"schema": body}}}
+        content = {kind: {"schema": body} for kind in ((JSON, FORM) if route.form else (JSON,))}
+        operation["requestBody"] = {"required": bool(body.get("required")), "content": content}
     if route.permission is not Access.PUBLIC:
         operation["security"] = [{"bearer": []}]
         operation["x-permission"] = str(route.permission)

@@ -1,6 +1,6 @@
 """What every port serves beside the documented routes: health, figures, documents and a page to read them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from aiohttp import web
@@ -13,9 +13,18 @@ from gateway.routes import Part
 from gateway.surface import routes_of
 
 JSON = "application/json"
+KEY_SET_SECONDS = 60  # for which others may keep the key set
 
 
-def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metrics, sandbox: bool) -> None:
+def add_pages(
+    app: web.Application,
+    *,
+    part: Part,
+    health: Health,
+    metrics: Metrics,
+    sandbox: bool,
+    key_set: Callable[[], Mapping[str, object]],
+) -> None:
     """Add the pages to one port's application."""
     documents = {
         "/openapi.json": msgspec.json.encode(openapi(routes_of(part))),
@@ -60,10 +69,20 @@ def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metr
     app.router.add_get("/metrics", figures)
     app.router.add_get("/version", about)
     app.router.add_get("/", about)
+    app.router.add_get("/.well-known/jwks.json", _key_set_page(key_set))
     for path in documents:
         app.router.add_get(path, document(path))
     app.router.add_get("/docs", docs)
     app.router.add_get("/docs.js", docs_script)
+
+
+def _key_set_page(key_set: Callable[[], Mapping[str, object]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def jwks(request: web.Request) -> web.Response:
+        answer = _json(key_set())
+        answer.headers["Cache-Control"] = f"public, max-age={KEY_SET_SECONDS}"
+        return answer
+
+    return jwks
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from bus_schemas.contract import Rpc, Topic
+from bus_schemas.contract import ROOT, Rpc, Topic
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Access, Action
 
@@ -26,7 +26,8 @@ class Part(StrEnum):
 @dataclass(frozen=True)
 class Route:
     """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
-    answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that."""
+    answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
+    `form`: the body may also be a form."""
 
     method: str
     path: str
@@ -36,11 +37,17 @@ class Route:
     effect: bool = False
     table: bool = False
     file: bool = False
+    form: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something. A query may have to be posted, for the sake of what it asks about."""
+        return self.method != "GET" and not self.rpc.subject.startswith(f"{ROOT}.qry.")
 
     @property
     def audited(self) -> bool:
         """What changes something, and what lets somebody hear what others said."""
-        return self.method != "GET" or self.file
+        return self.changes or self.file
 
     @property
     def permission(self) -> Action | Access:

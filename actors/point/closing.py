@@ -79,7 +79,7 @@ def _user_closed(book: Directory, past: str, name: str) -> UserChanged | UserDel
     if past == "user_deleted":
         return UserDeleted(user=name, at="", by=SYSTEM)
     if past == "sessions_ended":
-        return SessionsEnded(user=name, at="", by=SYSTEM)
+        return SessionsEnded(user=name, at="", by=SYSTEM, ends_tokens=True)
     if past != "user_changed":
         return None
     return UserChanged(
@@ -92,4 +92,5 @@ def _user_closed(book: Directory, past: str, name: str) -> UserChanged | UserDel
         must_change_password=user.must_change_password,
         by=SYSTEM,
         ends_sessions=True,
+        ends_tokens=True,
     )

@@ -232,13 +232,15 @@ def _counts_as(event: Any) -> str:
         case None:
             return "it takes nothing away"
         case UserChanged(user=user):
-            return f"user {user} is disabled until changed anew"
+            return f"user {user} is disabled until changed anew, and without service tokens"
         case UserDeleted(user=user):
             return f"user {user} is gone"
         case RoleSet(role=role) | RoleDeleted(role=role):
             return f"role {role} grants nothing until set anew"
         case TokenRevoked(token_id=id):
             return f"service token {id} is revoked"
-        case SessionsEnded(user=user) | SessionClosed(user=user):
-            return f"sessions of {user} have ended"
+        case SessionsEnded(user=user):
+            return f"sessions and service tokens of {user} have ended"
+        case SessionClosed(user=user):
+            return f"a session of {user} has ended"
     return "it changes nothing"

@@ -133,10 +133,12 @@ class Directory(Struct):
                 )
                 if event.ends_sessions:
                     self._end_sessions(event.user, but=event.but_session)
+                if event.ends_tokens:
+                    self._end_tokens(event.user)
             case UserDeleted():
                 self.users.pop(event.user, None)
                 self._end_sessions(event.user)
-                self.tokens = {id: token for id, token in self.tokens.items() if token.user != event.user}
+                self._end_tokens(event.user)
             case RoleSet():
                 self.dropped_roles.discard(event.role)
                 self.roles[event.role] = Role(
@@ -163,6 +165,8 @@ class Directory(Struct):
                 self.tokens.pop(event.token_id, None)
             case SessionsEnded():
                 self._end_sessions(event.user)
+                if event.ends_tokens:
+                    self._end_tokens(event.user)
             case SessionOpened():
                 self.sessions[event.session] = Session(
                     id=event.session, user=event.user, opened_at=event.at, expires_at=event.expires_at
@@ -175,6 +179,9 @@ class Directory(Struct):
 
     def _end_sessions(self, user: str, but: str | None = None) -> None:
         self.sessions = {id: one for id, one in self.sessions.items() if one.user != user or id == but}
+
+    def _end_tokens(self, user: str) -> None:
+        self.tokens = {id: token for id, token in self.tokens.items() if token.user != user}
 
     # --- who is who
 
@@ -225,7 +232,11 @@ class Directory(Struct):
 
     # --- views
 
-    def user_view(self, name: str) -> UserView:
+    def tokens_left(self, user: str, now: datetime) -> int:
+        """How many service tokens of a user have not run out."""
+        return sum(1 for token in self.tokens.values() if token.user == user and parse_utc(token.expires_at) > now)
+
+    def user_view(self, name: str, now: datetime) -> UserView:
         user = self.users[name]
         return UserView(
             id=name,
@@ -236,6 +247,7 @@ class Directory(Struct):
             must_change_password=user.must_change_password,
             created_at=user.created_at,
             sessions=sum(1 for session in self.sessions.values() if session.user == name),
+            tokens=self.tokens_left(name, now),
         )
 
     def role_view(self, name: str) -> RoleView:
@@ -262,10 +274,12 @@ class Directory(Struct):
 
 
 class Asker(Struct, frozen=True, kw_only=True):
-    """Who wants a change: the user and what they hold, by the record and by what they came with."""
+    """Who wants a change: the user and what they hold, by the record and by what they came with. `program`: that is a
+    service token, which manages nothing that its scope does not say."""
 
     user: str
     actions: frozenset[str]
+    program: bool = False
 
 
 # --- decide -----------------------------------------------------------------------------------------------------
@@ -303,9 +317,11 @@ def change_user(
         _must_hold(asker, _role(book, role).actions)
     if own and status is not user.status:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "Nobody disables themselves.")
+    if own and order.password is not UNSET:  # or whoever finds a token of theirs could become them
+        raise Refusal(ErrorCode.PERMISSION_DENIED, "The own password is changed with POST /api/auth/password.")
     flag = user.must_change_password
     if password_hash is not None:
-        flag = must_change and not own
+        flag = must_change
     if order.must_change_password is not UNSET:
         flag = order.must_change_password
     event = UserChanged(
@@ -318,6 +334,7 @@ def change_user(
         must_change_password=flag,
         by=asker.user,
         ends_sessions=password_hash is not None or status is UserStatus.DISABLED,
+        ends_tokens=order.end_tokens,
     )
     _somebody_must_remain(book, event)
     return event
@@ -371,13 +388,19 @@ def create_token(
 
 
 def revoke_token(book: Directory, asker: Asker, id: str, at: str) -> TokenRevoked:
+    if asker.program:
+        _scope_must_say(asker, Action.TOKEN_CREATE, Action.USER_EDIT)
     token = book.tokens.get(id)
     if token is None:
         raise NO_TOKEN
-    if token.user != asker.user:
-        if Action.USER_EDIT not in asker.actions:
-            raise NO_TOKEN
+    if token.user == asker.user and not asker.program:
+        pass
+    elif token.user == asker.user and Action.TOKEN_CREATE in asker.actions:
+        _must_hold(asker, token.actions)
+    elif Action.USER_EDIT in asker.actions:
         managed(book, asker, token.user)
+    else:
+        raise NO_TOKEN
     return TokenRevoked(token_id=id, at=at, by=asker.user)
 
 
@@ -433,7 +456,20 @@ def _role(book: Directory, name: str) -> Role:
     return role
 
 
-def _must_hold(asker: Asker, actions: frozenset[Action]) -> None:
+def may_list_tokens(asker: Asker) -> None:
+    """Raise Refusal(PERMISSION_DENIED) where a program wants to see what its scope does not say."""
+    if asker.program:
+        _scope_must_say(asker, Action.TOKEN_CREATE, Action.USER_VIEW)
+
+
+def _scope_must_say(asker: Asker, *any_of: Action) -> None:
+    if not asker.actions & set(any_of):
+        raise Refusal(
+            ErrorCode.PERMISSION_DENIED, "The scope of this service token does not include this.", permission=any_of[0]
+        )
+
+
+def _must_hold(asker: Asker, actions: frozenset[str]) -> None:
     missing = sorted(actions - asker.actions)
     if missing:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "This is about permissions that you do not hold.", missing=missing)

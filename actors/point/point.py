@@ -3,6 +3,7 @@ it."""
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -11,8 +12,10 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 from msgspec import UNSET
+from nacl.signing import VerifyKey
 
-from actors.point import machine, tokens
+from actors.point import machine, password, tokens
+from actors.point.introspection import introspect
 from actors.point.journal import Journal
 from actors.point.machine import ENDED, SYSTEM, Asker, User
 from actors.point.settings import Auth
@@ -26,6 +29,7 @@ from actors.runtime.problems import Problem
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.introspection import INTROSPECT, Introspect, Introspection
 from bus_schemas.permissions import Action
 from bus_schemas.user import (
     CHANGE_PASSWORD,
@@ -88,6 +92,8 @@ from bus_schemas.user import (
 log = structlog.get_logger()
 
 SEEN = "OTTB_SNAP"  # when a service token was last used: losing it costs nothing
+USER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+NOT_A_NAME = "A user name is of A-Z a-z 0-9 _ and -, without blanks before, inside or after it."
 KEPT_LONGER = 24 * 3600  # seconds that the journal keeps a session beyond its end
 
 WRONG = Refusal(ErrorCode.AUTH_FAIL, "Wrong user name or password.")
@@ -140,6 +146,7 @@ class Point:
                 serve(CHANGE_PASSWORD, self.change_password),
                 serve(ROLE_CHECK, self.role_check),
                 serve(IDENTIFY, self.identify),
+                serve(INTROSPECT, self.introspect),
                 serve(TOKEN_USED, self.token_used),
                 serve(LIST_USERS, self.list_users),
                 serve(CREATE_USER, self.create_user),
@@ -168,11 +175,11 @@ class Point:
         """The entries of the journal that could not be taken."""
         return self.journal.problems()
 
-    async def seed(self, name: str, password: str, role: str, *, must_change: bool = False) -> bool:
+    async def seed(self, name: str, secret: str, role: str, *, must_change: bool = False) -> bool:
         """Create a user unless there is one of this name. True: created."""
         if name in self._directory.users:
             return False
-        stored = await self._passwords.hash(password)
+        stored = await self._passwords.hash(password.prepared(secret))
         event = UserCreated(
             user=name,
             at=self._now(),
@@ -209,25 +216,31 @@ class Point:
             must_change_password=user.must_change_password,
         )
 
-    async def _right_user(self, name: str, password: str, address: str) -> User:
+    async def _right_user(self, name: str, secret: str, address: str) -> User:
         """The user of this name and password. One guess at a time for an account and address. AUTH_FAIL,
-        RATE_LIMITED."""
+        RATE_LIMITED; INVALID_PARAMS for a name that nobody can have, which so gives nothing away."""
+        if not USER_NAME.match(name):
+            raise Refusal(ErrorCode.INVALID_PARAMS, NOT_A_NAME)
         turn = self._logins.setdefault((name, network(address)), asyncio.Lock())
         async with turn:
             wait = self._throttle.wait(name, address, self._clock.monotonic())
             if wait > 0:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
             user = self._directory.users.get(name)
-            right = await self._check(user.password_hash if user else None, password)
+            right = await self._check(user.password_hash if user else None, secret)
             if not right or user is None or not user.active:
                 self._throttle.failed(name, address, self._clock.monotonic())
                 raise WRONG
             self._throttle.succeeded(name, address)
             return user
 
-    async def _check(self, stored: str | None, password: str) -> bool:
+    async def _check(self, stored: str | None, secret: str) -> bool:
+        """Whether one spelling of the password is the stored one. A wrong one takes as long for whatever name."""
         try:
-            return await self._passwords.check(stored, password)
+            for spelling in password.spellings(secret):
+                if await self._passwords.check(stored, spelling):
+                    return True
+            return False
         except TooManyPasswords:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
 
@@ -242,7 +255,7 @@ class Point:
             identity = self._identify(LoginKind.TOKEN, id, proof)
         elif secret.count(".") == 2 and len(secret) > 100:
             try:
-                claims = tokens.decode(secret, self._keys)
+                claims = tokens.read_access(secret, self._public_keys(), self._clock.now().timestamp())
             except TokenRefused:
                 raise WRONG from None
             identity = self._identify(LoginKind.SESSION, claims.session, "")
@@ -266,7 +279,7 @@ class Point:
 
     async def _rotate(self, given: str) -> RefreshedToken:
         try:
-            claims = tokens.decode(given, self._keys, tokens.REFRESH)
+            claims = tokens.read_refresh(given, self._keys, self._clock.now().timestamp())
         except TokenRefused:
             raise BAD_REFRESH from None
 
@@ -295,7 +308,9 @@ class Point:
             raise NOT_A_SESSION
         identity = self._identify(LoginKind.SESSION, context.session, "")
         if request.everywhere:
-            return await self._end_all(identity.user, context.user)
+            return await self._end_all(identity.user, context.user, end_tokens=request.end_tokens)
+        if request.end_tokens:
+            raise Refusal(ErrorCode.INVALID_PARAMS, "`end_tokens` goes with `everywhere`.")
 
         def decide() -> SessionClosed | None:
             if identity.id not in self._directory.sessions:
@@ -303,16 +318,17 @@ class Point:
             return SessionClosed(session=identity.id, at=self._now(), user=identity.user, by=context.user)
 
         await self.journal.change_session(identity.id, decide)
-        return LoggedOut(status="logged_out")
+        return LoggedOut(status="logged_out", tokens_left=self._tokens_left(identity.user))
 
     async def change_password(self, request: ChangePassword, context: Context) -> PasswordChanged:
         if context.session is None:
             raise NOT_A_SESSION
         identity = self._identify(LoginKind.SESSION, context.session, "")
         user = await self._right_user(identity.user, request.password, context.address)
-        if request.new_password == request.password:
+        if password.prepared(request.new_password) == password.prepared(request.password):
             raise Refusal(ErrorCode.INVALID_PARAMS, "The new password is the old one.")
         stored = await self._hash(user.name, request.new_password)
+        before = self._tokens_left(user.name)
 
         def decide() -> UserChanged:
             now = self._directory.users.get(user.name)
@@ -321,11 +337,12 @@ class Point:
             return UserChanged(
                 user=now.name, at=self._now(), role=now.role, email=now.email, password_hash=stored,
                 status=now.status, must_change_password=False, by=now.name, ends_sessions=True,
-                but_session=identity.id,
+                but_session=identity.id, ends_tokens=request.end_tokens,
             )  # fmt: skip
 
         await self.journal.change(decide)
-        return PasswordChanged(status="changed")
+        left = self._tokens_left(user.name)
+        return PasswordChanged(status="changed", tokens_ended=before - left, tokens_left=left)
 
     async def role_check(self, request: RoleCheck, context: Context) -> RoleCheckReply:
         if request.action not in Action._value2member_map_:
@@ -337,6 +354,9 @@ class Point:
         await self.journal.until(context.after)
         return self._identify(request.kind, request.id, request.proof)
 
+    async def introspect(self, request: Introspect, context: Context) -> Introspection:
+        return introspect(request.token, book=self._directory, public=self._public_keys(), now=self._clock.now())
+
     # --- users
 
     async def list_users(self, request: ListUsers, context: Context) -> Page:
@@ -345,7 +365,7 @@ class Point:
         wanted = [name for name in names if name > after and request.role in (None, self._directory.users[name].role)]
         shown = wanted[: request.limit]
         return Page(
-            body=[self._directory.user_view(name) for name in shown],
+            body=[self._directory.user_view(name, self._clock.now()) for name in shown],
             next_cursor=shown[-1] if len(wanted) > request.limit else None,
         )
 
@@ -359,7 +379,7 @@ class Point:
                 self._directory, self._asker(context), request, stored, self._now(), must_change=draft
             )
         )
-        return self._directory.user_view(request.username)
+        return self._directory.user_view(request.username, self._clock.now())
 
     async def change_user(self, request: ChangeUser, context: Context) -> UserView:
         def decide(stored: str | None) -> UserChanged:
@@ -368,12 +388,12 @@ class Point:
             )
 
         wanted = {"email", "role", "password", "status", "must_change_password"}
-        if all(getattr(request, name) is UNSET for name in wanted):
-            raise Refusal(ErrorCode.INVALID_PARAMS, "Name what to change.", known=sorted(wanted))
+        if not request.end_tokens and all(getattr(request, name) is UNSET for name in wanted):
+            raise Refusal(ErrorCode.INVALID_PARAMS, "Name what to change.", known=sorted({*wanted, "end_tokens"}))
         decide(None)
         stored = None if request.password is UNSET else await self._hash(request.user, request.password)
         await self.journal.change(lambda: decide(stored))
-        return self._directory.user_view(request.user)
+        return self._directory.user_view(request.user, self._clock.now())
 
     async def delete_user(self, request: DeleteUser, context: Context) -> Deleted:
         await self.journal.change(
@@ -383,12 +403,17 @@ class Point:
 
     async def end_sessions(self, request: EndSessions, context: Context) -> LoggedOut:
         machine.managed(self._directory, self._asker(context), request.user)
-        return await self._end_all(request.user, context.user)
+        return await self._end_all(request.user, context.user, end_tokens=request.end_tokens)
 
-    async def _end_all(self, user: str, by: str) -> LoggedOut:
+    async def _end_all(self, user: str, by: str, *, end_tokens: bool) -> LoggedOut:
         count = sum(1 for session in self._directory.sessions.values() if session.user == user)
-        await self.journal.change(lambda: SessionsEnded(user=user, at=self._now(), by=by))
-        return LoggedOut(status="logged_out", sessions=count)
+        before = self._tokens_left(user)
+        await self.journal.change(lambda: SessionsEnded(user=user, at=self._now(), by=by, ends_tokens=end_tokens))
+        left = self._tokens_left(user)
+        return LoggedOut(status="logged_out", sessions=count, tokens_ended=before - left, tokens_left=left)
+
+    def _tokens_left(self, user: str) -> int:
+        return self._directory.tokens_left(user, self._clock.now())
 
     # --- roles
 
@@ -408,6 +433,7 @@ class Point:
     # --- service tokens
 
     async def list_tokens(self, request: ListTokens, context: Context) -> list[TokenView]:
+        machine.may_list_tokens(self._asker(context))
         everybody = context.may(Action.USER_VIEW)
         if not everybody and request.user not in (None, context.user):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "Only your own.", permission=Action.USER_VIEW)
@@ -463,27 +489,28 @@ class Point:
         identity = self._came_with(context)
         if identity.user != context.user:
             raise ENDED
-        return Asker(user=identity.user, actions=frozenset(identity.actions))
+        program = identity.kind is LoginKind.TOKEN
+        return Asker(user=identity.user, actions=frozenset(identity.actions), program=program)
 
     def _must_change(self, wanted: bool | None) -> bool:
         return self._auth.change_at_first_login if wanted is None else wanted
 
-    async def _hash(self, name: str, password: str) -> str:
-        if len(password) < self._auth.min_password:
-            raise Refusal(ErrorCode.INVALID_PARAMS, f"A password has at least {self._auth.min_password} characters.")
-        if password.lower() == name.lower():
-            raise Refusal(ErrorCode.INVALID_PARAMS, "A password is not the user's name.")
+    async def _hash(self, name: str, secret: str) -> str:
+        fit = password.fit(secret, user=name, shortest=self._auth.min_password)
         try:
-            return await self._passwords.hash(password)
+            return await self._passwords.hash(fit)
         except TooManyPasswords:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
 
+    def _public_keys(self) -> Mapping[str, VerifyKey]:
+        return {name: tokens.public_key(secret) for name, secret in self._keys.items()}
+
     def _access(self, user: User, session: str) -> str:
-        return tokens.encode(self._claims(user, session, self._auth.token_seconds), self._keys)
+        return tokens.write_access(self._claims(user, session, self._auth.token_seconds), self._keys)
 
     def _refresh(self, user: User, session: str, generation: int, seconds: int | None = None) -> str:
         claims = self._claims(user, session, seconds or self._auth.session_seconds, generation)
-        return tokens.encode(claims, self._keys, tokens.REFRESH)
+        return tokens.write_refresh(claims, self._keys)
 
     def _claims(self, user: User, session: str, seconds: int, generation: int = 0) -> Claims:
         now = int(self._clock.now().timestamp())

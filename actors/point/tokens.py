@@ -1,24 +1,35 @@
 """Tokens: how they are written and what is asked of one before it is believed. Pure but for PyJWT.
 
-Access and refresh tokens are HS256 JWTs with named keys, told apart by the header's `typ` (RFC 8725 3.11), so that
-neither is taken for the other. A service token is `ottb_st_<id>_<secret>`: the secret is random and long, so its
-SHA-256 is proof enough and all that is kept.
+Access tokens are signed with Ed25519 (`EdDSA`), so that other services can check them with our key set and make none.
+Refresh tokens are for POINT alone and stay HS256. Both name their key, and the header's `typ` tells them apart
+(RFC 8725 3.11); each kind has one algorithm and keys of a type of its own, so that neither is taken for the other and
+no public key for a secret. A service token is `ottb_st_<id>_<secret>`: the secret is random and long, so its SHA-256 is
+proof enough and all that is kept.
 """
 
+import base64
 import hashlib
 import re
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal
 
 import jwt
+import msgspec
+from jwt.algorithms import Algorithm
 from msgspec import Struct
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
-ALGORITHM = "HS256"
+from bus_schemas.contract import UNDECODABLE
+
 ACCESS, REFRESH = "at+jwt", "rt+jwt"
-ISSUER = "ottb-point"
-AUDIENCE = "ottb"
+EDDSA, HMAC = "EdDSA", "HS256"
+ISSUER: Literal["ottb-point"] = "ottb-point"
+AUDIENCE: Literal["ottb"] = "ottb"
 SHORTEST_KEY = 32  # bytes
-REQUIRED = ["exp", "iat", "sub", "jti", "sid", "iss", "aud"]
+LEEWAY = 30.0  # seconds that another host's clock may be ahead when it says since when a token is good
 
 SERVICE = "ottb_st_"
 _SERVICE = re.compile(r"ottb_st_([A-Za-z0-9-]{1,64})_([A-Za-z0-9]{40})\Z")
@@ -29,7 +40,8 @@ class TokenRefused(Exception):
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What a token says. Times in epoch seconds. `generation`: of a refresh token, in its session."""
+    """What a token says. Times in epoch seconds. `generation`: of a refresh token, in its session. `key`: the name of
+    the key that signed it, once it was read."""
 
     user: str
     session: str
@@ -38,48 +50,143 @@ class Claims(Struct, frozen=True, kw_only=True):
     issued: int
     expires: int
     generation: int = 0
+    key: str = ""
 
 
-def encode(claims: Claims, keys: Mapping[str, bytes], kind: str = ACCESS) -> str:
-    """A token signed with the newest key (the last by name)."""
-    name = max(keys)
-    payload: dict[str, object] = {
-        "sub": claims.user,
-        "sid": claims.session,
-        "role": claims.role,
-        "jti": claims.token_id,
-        "iat": claims.issued,
-        "exp": claims.expires,
-        "iss": ISSUER,
-        "aud": AUDIENCE,
+class _Payload(Struct, frozen=True, kw_only=True):
+    """The claims as they stand in a token, each of its type; what has no default is required."""
+
+    sub: str
+    sid: str
+    jti: str
+    iat: float
+    exp: float
+    iss: Literal["ottb-point"]
+    aud: Literal["ottb"]
+    role: str = ""
+    gen: int = 0
+    nbf: float = 0
+
+
+class _Ed25519(Algorithm):
+    """EdDSA for PyJWT on PyNaCl; PyJWT's own needs a second library for the same curve."""
+
+    def prepare_key(self, key: Any) -> Any:  # any: what PyJWT hands on as it was given
+        return key
+
+    def sign(self, msg: bytes, key: SigningKey) -> bytes:
+        return key.sign(msg).signature
+
+    def verify(self, msg: bytes, key: VerifyKey, sig: bytes) -> bool:
+        try:
+            key.verify(msg, sig)
+        except (BadSignatureError, ValueError):  # ValueError: not as long as a signature
+            return False
+        return True
+
+    @staticmethod
+    def to_jwk(key_obj: VerifyKey, as_dict: bool = False) -> Any:  # any: PyJWT's overloads
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(bytes(key_obj)).decode().rstrip("=")}
+        return jwk if as_dict else msgspec.json.encode(jwk).decode()
+
+    @staticmethod
+    def from_jwk(jwk: Any) -> VerifyKey:
+        raise NotImplementedError("keys come from the state folder")
+
+
+_JWS = jwt.PyJWS(algorithms=[HMAC])
+_JWS.register_algorithm(EDDSA, _Ed25519())
+
+
+# --- keys: of each secret the HMAC key is the secret itself, the Ed25519 key a hash of it under a name of its own
+
+
+@lru_cache(maxsize=32)  # as many keys as there may be at once, and more
+def signing_key(secret: bytes) -> SigningKey:
+    """The key with which access tokens are signed."""
+    return SigningKey(hashlib.blake2b(secret, digest_size=32, person=b"ottb access jwt").digest())
+
+
+def public_key(secret: bytes) -> VerifyKey:
+    """Its public half, with which anybody may check them."""
+    return signing_key(secret).verify_key
+
+
+def key_set(public: Mapping[str, VerifyKey]) -> dict[str, Any]:
+    """The public keys as a JWK set (RFC 7517)."""
+    return {
+        "keys": [
+            {**_Ed25519.to_jwk(key, as_dict=True), "kid": name, "use": "sig", "alg": EDDSA}
+            for name, key in public.items()
+        ]
     }
-    if kind == REFRESH:
-        payload["gen"] = claims.generation
-    return jwt.encode(payload, keys[name], algorithm=ALGORITHM, headers={"typ": kind, "kid": name})
 
 
-def decode(token: str, keys: Mapping[str, bytes], kind: str = ACCESS) -> Claims:
-    """The claims of a valid token of this kind. Raises TokenRefused."""
+# --- writing and reading
+
+
+def write_access(claims: Claims, keys: Mapping[str, bytes]) -> str:
+    """An access token signed with the newest key (the last by name)."""
+    name = max(keys)
+    return _write(claims, signing_key(keys[name]), EDDSA, {"typ": ACCESS, "kid": name})
+
+
+def write_refresh(claims: Claims, keys: Mapping[str, bytes]) -> str:
+    """A refresh token signed with the newest key."""
+    name = max(keys)
+    return _write(claims, keys[name], HMAC, {"typ": REFRESH, "kid": name})
+
+
+def read_access(token: str, public: Mapping[str, VerifyKey], now: float) -> Claims:
+    """The claims of a valid access token. `now`: epoch seconds. Raises TokenRefused."""
+    return _read(token, public, ACCESS, EDDSA, now)
+
+
+def read_refresh(token: str, keys: Mapping[str, bytes], now: float) -> Claims:
+    """The claims of a valid refresh token. `now`: epoch seconds. Raises TokenRefused."""
+    return _read(token, keys, REFRESH, HMAC, now)
+
+
+def _write(claims: Claims, key: Any, algorithm: str, header: dict[str, str]) -> str:  # any: as the algorithm wants it
+    payload = _Payload(
+        sub=claims.user,
+        sid=claims.session,
+        role=claims.role,
+        jti=claims.token_id,
+        iat=claims.issued,
+        exp=claims.expires,
+        gen=claims.generation,
+        iss=ISSUER,
+        aud=AUDIENCE,
+    )
+    said = {name: value for name, value in msgspec.to_builtins(payload).items() if name not in ("gen", "nbf") or value}
+    return _JWS.encode(msgspec.json.encode(said), key, algorithm=algorithm, headers=header)
+
+
+def _read(token: str, keys: Mapping[str, Any], kind: str, algorithm: str, now: float) -> Claims:  # any: see _write
     try:
-        header = jwt.get_unverified_header(token)
+        header = _JWS.get_unverified_header(token)
         name = header.get("kid", "")
         key = keys.get(name) if isinstance(name, str) else None
-        if header.get("typ") != kind or key is None or len(key) < SHORTEST_KEY:
+        if header.get("typ") != kind or key is None or (isinstance(key, bytes) and len(key) < SHORTEST_KEY):
             raise TokenRefused("not a token of this kind and site")
-        payload = jwt.decode(
-            token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": REQUIRED}
-        )
-        return Claims(
-            user=payload["sub"],
-            session=str(payload["sid"]),
-            role=str(payload.get("role", "")),
-            token_id=str(payload["jti"]),
-            issued=int(payload["iat"]),
-            expires=int(payload["exp"]),
-            generation=int(payload.get("gen", 0)),
-        )
-    except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError) as error:
+        payload = msgspec.json.decode(_JWS.decode(token, key, algorithms=[algorithm]), type=_Payload)
+    except (jwt.InvalidTokenError, *UNDECODABLE, ValueError, TypeError) as error:
         raise TokenRefused(repr(error)) from None
+    if payload.exp <= now:
+        raise TokenRefused("expired")
+    if max(payload.iat, payload.nbf) > now + LEEWAY:
+        raise TokenRefused("not yet good")
+    return Claims(
+        user=payload.sub,
+        session=payload.sid,
+        role=payload.role,
+        token_id=payload.jti,
+        issued=int(payload.iat),
+        expires=int(payload.exp),
+        generation=payload.gen,
+        key=name,
+    )
 
 
 def make_service_token() -> tuple[str, str, str]:

@@ -56,7 +56,8 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user.
+         * @description End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user, and with
+         *         `end_tokens` the user's service tokens too, which otherwise go on working.
          */
         post: operations["post_api_auth_logout"];
         delete?: never;
@@ -76,9 +77,30 @@ export interface paths {
         put?: never;
         /**
          * Change the own password
-         * @description Change the own password. All other sessions of the user end.
+         * @description Change the own password. All other sessions of the user end, and with `end_tokens` the user's service tokens,
+         *         which otherwise go on working.
          */
         post: operations["post_api_auth_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a token is worth
+         * @description Whether an access token or a service token is good now, and whose it is. Also as a form, as RFC 7662 has it.
+         */
+        post: operations["post_api_auth_introspect"];
         delete?: never;
         options?: never;
         head?: never;
@@ -149,7 +171,8 @@ export interface paths {
         /**
          * Change a user
          * @description Change what is named, and nothing else. `email` null removes it. A new password or a disabled account ends all
-         *         sessions of the user.
+         *         sessions of the user; the service tokens go on working (a disabled user's when the user is active again), unless
+         *         `end_tokens` ends them for good. The own password is changed with the old one, by `POST /api/auth/password`.
          */
         patch: operations["patch_api_users_user"];
         trace?: never;
@@ -165,7 +188,7 @@ export interface paths {
         put?: never;
         /**
          * End all sessions of a user
-         * @description End all sessions of somebody else.
+         * @description End all sessions of somebody else, and with `end_tokens` the service tokens, which otherwise go on working.
          */
         post: operations["post_api_users_user_logout"];
         delete?: never;
@@ -227,7 +250,8 @@ export interface paths {
         };
         /**
          * Service tokens
-         * @description The caller's service tokens; everybody's for who may view users.
+         * @description The caller's service tokens; everybody's for who may view users. A service token lists them only with
+         *         `token.create`.
          */
         get: operations["get_api_tokens"];
         put?: never;
@@ -254,7 +278,8 @@ export interface paths {
         post?: never;
         /**
          * Revoke a service token
-         * @description End a service token: the own, or anybody's for who may edit that user.
+         * @description End a service token: the own, or anybody's for who may edit that user. A service token ends others of its maker
+         *         only with `token.create`, and only such as may do no more than it may itself.
          */
         delete: operations["delete_api_tokens_token_id"];
         options?: never;
@@ -725,33 +750,93 @@ export interface components {
         };
         /**
          * Logout
-         * @description End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user.
+         * @description End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user, and with
+         *         `end_tokens` the user's service tokens too, which otherwise go on working.
          */
         Logout: {
             /** @default false */
             everywhere: boolean;
+            /** @default false */
+            end_tokens: boolean;
         };
         /**
          * LoggedOut
-         * @description `sessions`: how many ended.
+         * @description `sessions`, `tokens_ended`: how many sessions and service tokens ended. `tokens_left`: how many service tokens of
+         *         the user go on working.
          */
         LoggedOut: {
             status: string;
             /** @default 1 */
             sessions: number;
+            /** @default 0 */
+            tokens_ended: number;
+            /** @default 0 */
+            tokens_left: number;
         };
         /**
          * ChangePassword
-         * @description Change the own password. All other sessions of the user end.
+         * @description Change the own password. All other sessions of the user end, and with `end_tokens` the user's service tokens,
+         *         which otherwise go on working.
          */
         ChangePassword: {
             password: string;
             /** @example secure123 */
             new_password: string;
+            /** @default false */
+            end_tokens: boolean;
         };
-        /** PasswordChanged */
+        /**
+         * PasswordChanged
+         * @description `tokens_ended`: how many service tokens ended. `tokens_left`: how many go on working.
+         */
         PasswordChanged: {
             status: string;
+            /** @default 0 */
+            tokens_ended: number;
+            /** @default 0 */
+            tokens_left: number;
+        };
+        /**
+         * Introspect
+         * @description Whether an access token or a service token is good now, and whose it is. Also as a form, as RFC 7662 has it.
+         */
+        Introspect: {
+            token: string;
+            /** @default null */
+            token_type_hint: string | null;
+        };
+        /**
+         * Introspection
+         * @description `active` false, and nothing else, for every token that is not good now: unknown, expired, revoked, of a user who
+         *         is disabled or must change the password first, and a refresh token, which is for POINT alone.
+         *
+         *         `scope`: the actions that the holder may do now. `exp`, `iat`: epoch seconds. `jti`: of an access token, or the id
+         *         of the service token.
+         */
+        Introspection: {
+            active: boolean;
+            /** @default null */
+            scope: string | null;
+            /** @default null */
+            sub: string | null;
+            /** @default null */
+            username: string | null;
+            /** @default null */
+            role: string | null;
+            /** @default null */
+            token_type: string | null;
+            /** @default null */
+            exp: number | null;
+            /** @default null */
+            iat: number | null;
+            /** @default null */
+            iss: string | null;
+            /** @default null */
+            aud: string | null;
+            /** @default null */
+            jti: string | null;
+            /** @default null */
+            sid: string | null;
         };
         /**
          * RoleCheck
@@ -771,7 +856,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "dashboard.view" | "monitor.view" | "note.view" | "note.write" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "dashboard.view" | "monitor.view" | "note.view" | "note.write" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -786,7 +871,8 @@ export interface components {
         };
         /**
          * UserView
-         * @description One user. `id` is the user name.
+         * @description One user. `id` is the user name. `tokens`: service tokens that have not run out. They work while the user is
+         *         active and need not change the password first.
          */
         UserView: {
             /** @example op12 */
@@ -803,6 +889,7 @@ export interface components {
              */
             created_at: string;
             sessions: number;
+            tokens: number;
         };
         /**
          * UserStatus
@@ -828,7 +915,8 @@ export interface components {
         /**
          * ChangeUser
          * @description Change what is named, and nothing else. `email` null removes it. A new password or a disabled account ends all
-         *         sessions of the user.
+         *         sessions of the user; the service tokens go on working (a disabled user's when the user is active again), unless
+         *         `end_tokens` ends them for good. The own password is changed with the old one, by `POST /api/auth/password`.
          */
         ChangeUser: {
             /** @example op12 */
@@ -840,6 +928,8 @@ export interface components {
             password?: string;
             status?: components["schemas"]["UserStatus"];
             must_change_password?: boolean;
+            /** @default false */
+            end_tokens: boolean;
         };
         /**
          * DeleteUser
@@ -860,11 +950,13 @@ export interface components {
         };
         /**
          * EndSessions
-         * @description End all sessions of somebody else.
+         * @description End all sessions of somebody else, and with `end_tokens` the service tokens, which otherwise go on working.
          */
         EndSessions: {
             /** @example op12 */
             user: string;
+            /** @default false */
+            end_tokens: boolean;
         };
         /**
          * ListRoles
@@ -930,7 +1022,8 @@ export interface components {
         };
         /**
          * ListTokens
-         * @description The caller's service tokens; everybody's for who may view users.
+         * @description The caller's service tokens; everybody's for who may view users. A service token lists them only with
+         *         `token.create`.
          */
         ListTokens: {
             /** @default null */
@@ -986,7 +1079,8 @@ export interface components {
         };
         /**
          * RevokeToken
-         * @description End a service token: the own, or anybody's for who may edit that user.
+         * @description End a service token: the own, or anybody's for who may edit that user. A service token ends others of its maker
+         *         only with `token.create`, and only such as may do no more than it may itself.
          */
         RevokeToken: {
             token_id: string;
@@ -2114,7 +2208,7 @@ export interface components {
         };
         /**
          * UserChanged
-         * @description What a user is from now on, whole. `ends_sessions`: what was open is void.
+         * @description What a user is from now on, whole. `ends_sessions`: what was open is void. `ends_tokens`: service tokens too.
          */
         UserChanged: {
             user: string;
@@ -2133,6 +2227,8 @@ export interface components {
             ends_sessions: boolean;
             /** @default null */
             but_session: string | null;
+            /** @default false */
+            ends_tokens: boolean;
         };
         /** UserDeleted */
         UserDeleted: {
@@ -2216,7 +2312,7 @@ export interface components {
         };
         /**
          * SessionsEnded
-         * @description Every session of the user that is open now is void.
+         * @description Every session of the user that is open now is void, and with `ends_tokens` every service token.
          */
         SessionsEnded: {
             user: string;
@@ -2226,6 +2322,8 @@ export interface components {
              */
             at: string;
             by: string;
+            /** @default false */
+            ends_tokens: boolean;
         };
         /** SessionOpened */
         SessionOpened: {
@@ -2608,6 +2706,8 @@ export interface operations {
                 "application/json": {
                     /** @default false */
                     everywhere?: boolean;
+                    /** @default false */
+                    end_tokens?: boolean;
                 };
             };
         };
@@ -2708,6 +2808,8 @@ export interface operations {
                     password: string;
                     /** @example secure123 */
                     new_password: string;
+                    /** @default false */
+                    end_tokens?: boolean;
                 };
             };
         };
@@ -2777,6 +2879,111 @@ export interface operations {
             };
             /** @description RATE_LIMITED */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_auth_introspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    token: string;
+                    /** @default null */
+                    token_type_hint?: string | null;
+                };
+                "application/x-www-form-urlencoded": {
+                    token: string;
+                    /** @default null */
+                    token_type_hint?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Introspection"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3196,6 +3403,8 @@ export interface operations {
                     password?: string;
                     status?: components["schemas"]["UserStatus"];
                     must_change_password?: boolean;
+                    /** @default false */
+                    end_tokens?: boolean;
                 };
             };
         };
@@ -3312,7 +3521,10 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": Record<string, never>;
+                "application/json": {
+                    /** @default false */
+                    end_tokens?: boolean;
+                };
             };
         };
         responses: {

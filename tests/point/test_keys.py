@@ -1,26 +1,40 @@
 """The folder of signing keys: followed by who checks, renewed in time, and readable by its owner alone."""
 
 import os
+import threading
 from pathlib import Path
 
-from actors.point.keys import KeyRing, ensure_keys, renew, rotate
-from actors.point.tokens import REFRESH, Claims, TokenRefused, decode, encode
+import pytest
+
+from actors.point.keys import KeyRing, PublicKeys, drop_others, ensure_keys, renew, rotate
+from actors.point.tokens import (
+    Claims,
+    TokenRefused,
+    public_key,
+    read_access,
+    read_refresh,
+    write_access,
+    write_refresh,
+)
 
 CLAIMS = Claims(user="a", session="s", role="r", token_id="t", issued=1, expires=2**40)
+NOW = 2.0
 
 
 def test_a_new_key_signs_and_the_old_one_is_believed(tmp_path: Path) -> None:
     now = 0.0
-    signer, checker = ensure_keys(tmp_path), KeyRing(tmp_path, lambda: now)
-    old = encode(CLAIMS, signer)
-    assert decode(old, checker).user == "a"
+    signer, checker = ensure_keys(tmp_path), PublicKeys(tmp_path, lambda: now)
+    old = write_access(CLAIMS, signer)
+    assert read_access(old, checker, NOW).user == "a"
     assert rotate(tmp_path) == "0002"
-    now = 1.0
-    new = encode(CLAIMS, KeyRing(tmp_path))
+    new = write_access(CLAIMS, KeyRing(tmp_path))
     assert new.split(".")[0] != old.split(".")[0]
-    assert decode(old, checker) == decode(new, checker)
-    for key in (tmp_path / "keys").glob("*.key"):
+    assert [read_access(token, checker, NOW).key for token in (old, new)] == ["0001", "0002"]  # at once: no wait
+    for key in (tmp_path / "keys").iterdir():
         assert key.stat().st_mode & 0o777 == 0o600
+    assert sorted(key.name for key in (tmp_path / "keys").iterdir()) == [
+        "0001.key", "0001.pub", "0002.key", "0002.pub",
+    ]  # fmt: skip
 
 
 def test_a_key_goes_when_nothing_that_it_signed_can_be_good(tmp_path: Path) -> None:
@@ -30,21 +44,57 @@ def test_a_key_goes_when_nothing_that_it_signed_can_be_good(tmp_path: Path) -> N
     renew(tmp_path, after=100, keep=50, now=began + 99)
     assert list(KeyRing(tmp_path)) == ["0001"]
     renew(tmp_path, after=100, keep=50, now=began + 101)
-    assert list(KeyRing(tmp_path)) == ["0001", "0002"]
+    assert list(KeyRing(tmp_path)) == list(PublicKeys(tmp_path)) == ["0001", "0002"]
     os.utime(tmp_path / "keys" / "0002.key", (began + 101, began + 101))
     renew(tmp_path, after=100, keep=50, now=began + 140)
-    assert list(KeyRing(tmp_path)) == ["0001", "0002"]
+    assert list(KeyRing(tmp_path)) == list(PublicKeys(tmp_path)) == ["0001", "0002"]
     renew(tmp_path, after=100, keep=50, now=began + 160)
-    assert list(KeyRing(tmp_path)) == ["0002"]
+    assert list(KeyRing(tmp_path)) == list(PublicKeys(tmp_path)) == ["0002"]
 
 
 def test_access_and_refresh_tokens_are_told_apart(tmp_path: Path) -> None:
     keys = ensure_keys(tmp_path)
-    for kind, other in ((REFRESH, "at+jwt"), ("at+jwt", REFRESH)):
-        token = encode(CLAIMS, keys, kind)
-        assert decode(token, keys, kind).user == "a"
-        try:
-            decode(token, keys, other)
-        except TokenRefused:
-            continue
-        raise AssertionError(f"{kind} was taken for {other}")
+    public = PublicKeys(tmp_path)
+    assert read_access(write_access(CLAIMS, keys), public, NOW).user == "a"
+    assert read_refresh(write_refresh(CLAIMS, keys), keys, NOW).user == "a"
+    with pytest.raises(TokenRefused):
+        read_access(write_refresh(CLAIMS, keys), public, NOW)
+    with pytest.raises(TokenRefused):
+        read_refresh(write_access(CLAIMS, keys), keys, NOW)
+
+
+def test_keys_of_a_site_from_before_public_halves_get_theirs(tmp_path: Path) -> None:
+    keys = ensure_keys(tmp_path)
+    (tmp_path / "keys" / "0001.pub").unlink()
+    rotate(tmp_path)
+    (tmp_path / "keys" / "0002.pub").write_bytes(b"damaged")
+    assert not PublicKeys(tmp_path)  # a damaged one is nobody's
+    ensure_keys(tmp_path)
+    assert dict(PublicKeys(tmp_path)) == {name: public_key(secret) for name, secret in keys.items()}
+
+
+def test_a_key_that_leaked_is_dropped(tmp_path: Path) -> None:
+    now = 0.0
+    ensure_keys(tmp_path)
+    keys, checker = KeyRing(tmp_path, lambda: now), PublicKeys(tmp_path, lambda: now)
+    access, refresh = write_access(CLAIMS, keys), write_refresh(CLAIMS, keys)
+    assert read_access(access, checker, NOW).key == "0001"
+    assert drop_others(tmp_path, rotate(tmp_path)) == ["0001"]
+    now = 1.0
+    with pytest.raises(TokenRefused):
+        read_access(access, checker, NOW)
+    with pytest.raises(TokenRefused):
+        read_refresh(refresh, keys, NOW)
+    assert read_access(write_access(CLAIMS, keys), checker, NOW).key == "0002"
+
+
+def test_of_hosts_that_rotate_at_once_each_keeps_its_own_halves(tmp_path: Path) -> None:
+    ensure_keys(tmp_path)
+    hosts = [threading.Thread(target=rotate, args=(tmp_path,)) for _ in range(16)]
+    for host in hosts:
+        host.start()
+    for host in hosts:
+        host.join()
+    keys, public = KeyRing(tmp_path), PublicKeys(tmp_path)
+    assert len(keys) == len(public) == 17
+    assert dict(public) == {name: public_key(secret) for name, secret in keys.items()}

@@ -1,6 +1,9 @@
+import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import pytest
+from msgspec import structs
 
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
@@ -8,7 +11,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.point.point import Point
 from actors.point.settings import Auth
 from actors.point.throttle import FREE_TRIES, LONGEST, REMEMBERED, Throttle
-from actors.point.tokens import Claims, TokenRefused, decode, encode
+from actors.point.tokens import LEEWAY, Claims, TokenRefused, public_key, read_access, write_access
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
@@ -17,6 +20,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
 KEYS = {"0001": b"k" * 48}
+PUBLIC = {name: public_key(secret) for name, secret in KEYS.items()}
 
 
 @pytest.fixture
@@ -45,13 +49,13 @@ def _context(**more: str) -> Context:
 
 async def test_a_session_lives_from_login_to_logout(bus: MemoryBus, point: Point) -> None:
     token = await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
-    claims = decode(token.token, KEYS)
+    claims = read_access(token.token, PUBLIC, time.time())
     assert (claims.user, claims.role, claims.expires - claims.issued) == ("op12", "operator", 3600)
     session = await ask(bus, IDENTIFY, Identify(kind=LoginKind.SESSION, id=claims.session), _context())
     assert "call.start" in session.actions and "slot.shell" not in session.actions
     inside = _context(user="op12", credential=f"session:{claims.session}")
     refreshed = await ask(bus, REFRESH, Refresh(), inside)
-    assert decode(refreshed.token, KEYS).session == claims.session
+    assert read_access(refreshed.token, PUBLIC, time.time()).session == claims.session
     await ask(bus, LOGOUT, Logout(), inside)
     for rpc, request in ((IDENTIFY, Identify(kind=LoginKind.SESSION, id=claims.session)), (REFRESH, Refresh())):
         with pytest.raises(Refusal) as refused:
@@ -63,7 +67,7 @@ async def test_two_hosts_agree_and_a_restart_forgets_nothing(bus: MemoryBus, poi
     token = await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
     await point.stop()
     second = await _point(bus)
-    claims = decode(token.token, KEYS)
+    claims = read_access(token.token, PUBLIC, time.time())
     session = await ask(bus, IDENTIFY, Identify(kind=LoginKind.SESSION, id=claims.session), _context())
     assert session.user == "op12"
     await second.stop()
@@ -95,8 +99,22 @@ def test_waiting_grows_for_the_guesser_and_not_for_the_owner_elsewhere() -> None
 
 def test_a_token_is_for_one_key_and_one_type() -> None:
     claims = Claims(user="a", session="s", role="r", token_id="t", issued=1, expires=2**31)
-    token = encode(claims, KEYS)
-    assert decode(token, KEYS) == claims
-    for keys in ({}, {"0001": b"x" * 48}, {"0002": b"k" * 48}, {"0001": b"short"}):
+    token = write_access(claims, KEYS)
+    assert read_access(token, PUBLIC, 2.0) == structs.replace(claims, key="0001")
+    for keys in ({}, {"0001": public_key(b"x" * 48)}, {"0002": PUBLIC["0001"]}):
         with pytest.raises(TokenRefused):
-            decode(token, keys)
+            read_access(token, keys, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("issued", "expires", "good"),
+    [(0, 1, True), (0, 0, False), (0, -1, False), (1, 60, True), (LEEWAY, 60, True), (LEEWAY + 1, 60, False)],
+)
+def test_another_clock_may_be_ahead_in_saying_since_when_but_not_until_when(
+    issued: float, expires: float, good: bool
+) -> None:
+    now = 1_000_000
+    claims = Claims(user="a", session="s", role="r", token_id="t", issued=int(now + issued), expires=int(now + expires))
+    token = write_access(claims, KEYS)
+    with nullcontext() if good else pytest.raises(TokenRefused):
+        assert read_access(token, PUBLIC, now).user == "a"

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hmac
 import json
 import time
 
@@ -10,6 +11,7 @@ import jwt
 import pytest
 
 from actors.point.keys import KeyRing
+from actors.point.tokens import public_key, signing_key
 from tests.support.site import Client, Site, until
 
 PARTS = {"point": "/api/point/rolecheck?action=call.start", "ottb": "/api/slots", "workspace": "/api/slots"}
@@ -95,20 +97,53 @@ async def test_one_operator_does_not_end_anothers_call(operator: Client, admin: 
     await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
 
 
+PUBLIC_HEAD = bytes.fromhex("302a300506032b6570032100")  # of an Ed25519 key in DER
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _plain(header: dict, payload: dict) -> str:
+    parts = (_text(json.dumps({k: v for k, v in p.items() if v is not None}).encode()) for p in (header, payload))
+    return ".".join((*parts, ""))
+
+
+def _signed(header: dict, payload: dict, key: bytes) -> str:
+    body = _plain(header, payload)
+    return body + _text(signing_key(key).sign(body[:-1].encode()).signature)
+
+
+async def test_a_clock_that_is_ahead_is_forgiven_half_a_minute(site: Site, operator: Client) -> None:
+    assert operator.token is not None
+    header = jwt.get_unverified_header(operator.token)
+    key = KeyRing(site.state)[header["kid"]]
+    claims = jwt.decode(operator.token, options={"verify_signature": False})
+    now = int(time.time())
+    for change, status in (
+        ({"iat": now + 1}, 200), ({"iat": now + 20}, 200), ({"iat": now + 60}, 401),
+        ({"nbf": now + 20}, 200), ({"nbf": now + 60}, 401), ({"exp": now - 1}, 401),
+    ):  # fmt: skip
+        operator.token = _signed(header, claims | change, key)
+        assert (await operator.get("/api/slots"))[0] == status, change
+
+
 def forgeries(site: Site, good: str, refresh: str) -> dict[str, str]:
     """Tokens that must open nothing, by what is wrong with them."""
     keys = KeyRing(site.state)
     name, key = next(iter(keys.items()))
     claims = jwt.decode(good, options={"verify_signature": False})
-    head = {"typ": "at+jwt", "kid": name}
+    head = {"typ": "at+jwt", "kid": name, "alg": "EdDSA"}
+    plain = _plain
+    public = bytes(public_key(key))
+    pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(PUBLIC_HEAD + public) + b"\n-----END PUBLIC KEY-----\n"
 
     def signed(change: dict | None = None, *, drop: str = "", key_: bytes = key, **header: object) -> str:
-        payload = {k: v for k, v in (claims | (change or {})).items() if k != drop}
-        return jwt.encode(payload, key_, algorithm="HS256", headers=head | header)
+        return _signed(head | header, {k: v for k, v in (claims | (change or {})).items() if k != drop}, key_)
 
-    def plain(header: dict, payload: dict) -> str:
-        parts = (base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in (header, payload))
-        return ".".join((*parts, ""))
+    def hashed(key_: bytes, **header: object) -> str:
+        body = plain(head | {"alg": "HS256"} | header, claims)
+        return body + _text(hmac.digest(key_, body[:-1].encode(), "sha256"))
 
     return {
         "algorithm none": plain({"alg": "none", "typ": "at+jwt", "kid": name}, claims),
@@ -125,11 +160,16 @@ def forgeries(site: Site, good: str, refresh: str) -> dict[str, str]:
         "a service token of nobody": "ottb_st_t0_" + "0" * 40,
         "a service token, cut": "ottb_st_t0",
         "another key, RS256 named": plain({"alg": "RS256", "typ": "at+jwt", "kid": name}, claims) + "AAAA",
-        "public key confusion": signed(key_=b"-----BEGIN PUBLIC KEY-----" + b"A" * 40),
+        "the public key as a secret": hashed(public),
+        "the public key as a secret, in text": hashed(_text(public).encode()),
+        "the public key as a secret, as PEM": hashed(pem),
+        "the public key as a secret, for a refresh token": hashed(public, typ="rt+jwt"),
+        "the secret for another algorithm": hashed(key),
+        "the secret for another algorithm, EdDSA named": hashed(key, alg="EdDSA"),
         "a key of its own": signed(key_=b"x" * 48, jwk={"kty": "oct", "k": "eHh4"}),
         "a key from elsewhere": signed(key_=b"x" * 48, jku="http://127.0.0.1:1/keys"),
-        "kid is a list": plain({"alg": "HS256", "typ": "at+jwt", "kid": [name]}, claims) + "AAAA",
-        "kid is null": plain({"alg": "HS256", "typ": "at+jwt", "kid": None}, claims) + "AAAA",
+        "kid is a list": plain({"alg": "EdDSA", "typ": "at+jwt", "kid": [name]}, claims) + "AAAA",
+        "kid is null": plain({"alg": "EdDSA", "typ": "at+jwt", "kid": None}, claims) + "AAAA",
         "signature of another payload": ".".join((*signed({"jti": "x"}).split(".")[:2], good.rsplit(".", 1)[1])),
         "signature cut": good[:-4],
         "signature twice": good + good.rsplit(".", 1)[1],
@@ -230,6 +270,7 @@ async def test_health_figures_and_documents_are_on_every_port(site: Site) -> Non
             assert status == 200 and set(ready["checks"].values()) == {"ok"}
             assert (await client.get("/openapi.json", part=part))[1]["openapi"] == "3.1.0"
             assert (await client.get("/asyncapi.json", part=part))[1]["asyncapi"] == "3.0.0"
+            assert [key["kid"] for key in (await client.get("/.well-known/jwks.json", part=part))[1]["keys"]]
             async with session.get(site.url(part, "/metrics")) as answer:
                 assert "ottb_http_requests_total" in await answer.text()
             async with session.get(site.url(part, "/docs")) as answer:

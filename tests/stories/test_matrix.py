@@ -66,7 +66,7 @@ async def test_a_bad_token_opens_nothing(admin: Client, site: Site) -> None:
 
 
 async def test_every_change_is_on_the_audit(admin: Client, site: Site) -> None:
-    changing = [route for route in ROUTES if route.method != "GET"]
+    changing = [route for route in ROUTES if route.changes]
     actor = await made(admin, "m_audited", "admin")
     for number, route in enumerate(sorted(changing, key=lambda route: route.path == "/api/auth/logout")):
         id = f"audited-{number}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import socketio
+from nacl.signing import VerifyKey
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
@@ -33,6 +34,7 @@ from simulators.bus.memory_bus import MemoryBus
 
 USER = "op12"
 EVERYTHING = frozenset(Action)
+NO_KEYS: Mapping[str, VerifyKey] = {}
 
 
 def token_of(user: str) -> str:
@@ -155,11 +157,11 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
 
 
 @asynccontextmanager
-async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
-    """A gateway's WORKSPACE port."""
+async def gateway_on(bus: MemoryBus, keys: Mapping[str, VerifyKey] = NO_KEYS) -> AsyncIterator[InProcess]:
+    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
-        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=metrics)
+        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics)
         await authenticator.start()
         stack.push_async_callback(authenticator.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
