@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
 
 IDLE_SECONDS = 30.0  # for a request's head to arrive, from the connection or from the last answer on
@@ -18,8 +18,8 @@ PER_ADDRESS = 512
 UNREAD_SECONDS = 30.0  # for which a client may leave unread what was sent to it; then the kernel ends the connection
 FINISH_SECONDS = 5.0  # for requests under way when the listener stops, and once more for what must be cancelled
 
-MALFORMED = Refusal(ErrorCode.INVALID_PARAMS, "Malformed HTTP request.")
-BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
+MALFORMED = RefusalTemplate(ErrorCode.INVALID_PARAMS, "Malformed HTTP request.")
+BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
 
 
 class Connections:
@@ -89,7 +89,7 @@ class Protocol(RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         super().handle_error(request, status, exc, None)  # logs it
-        answer = errors.response(BROKEN if status >= 500 else MALFORMED, status=status)
+        answer = errors.response(BROKEN() if status >= 500 else MALFORMED(), status=status)
         answer.force_close()
         return answer
 

@@ -17,15 +17,15 @@ from actors.slot.machine import Take, Taken
 from actors.slot.registry import SlotRegistry
 from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import START_ON_HOST, StartOnHost
 from bus_schemas.permissions import Action
 
-NO_IDLE_SLOT = Refusal(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
-NOT_FROM_HERE = Refusal(
+NO_IDLE_SLOT = RefusalTemplate(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
+NOT_FROM_HERE = RefusalTemplate(
     ErrorCode.CALL_FAILED, "Calls to this country are not allowed from any SIM here.", rule="country"
 )
-TOO_MANY_ON_SLOT = Refusal(
+TOO_MANY_ON_SLOT = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour"
 )
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
@@ -108,7 +108,7 @@ class SlotDialer:
             return await self._take_slot(request.slot, call_id, context)
         self._check(number, number.country)  # a SIM of that country is looked for below
         regions = rules.sim_regions_for(number, self._rules)
-        last_refusal = NO_IDLE_SLOT
+        last_refusal = NO_IDLE_SLOT()
         while (place := self._slots.idle.take(context.user, regions)) is not None:
             try:
                 return await self._take_slot(place.slot, call_id, context)
@@ -117,7 +117,7 @@ class SlotDialer:
                     raise
                 last_refusal = refusal if refusal.code is ErrorCode.RATE_LIMITED else last_refusal
         if regions is not None and not (regions & self._slots.regions):
-            raise NOT_FROM_HERE
+            raise NOT_FROM_HERE()
         raise last_refusal
 
     async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
@@ -127,12 +127,12 @@ class SlotDialer:
         try:
             taken = await self._host.order(SlotActor, str(slot), order, context)
         except Refusal as refusal:
-            if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
+            if STOPPED.made(refusal) and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
         if limits.starts(line, HOUR, now) >= self._calls_per_hour:
             self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
-            raise TOO_MANY_ON_SLOT
+            raise TOO_MANY_ON_SLOT()
         limits.count(line, call_id, context.user, now)
         return taken
 

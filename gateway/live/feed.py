@@ -20,7 +20,7 @@ from socketio.exceptions import ConnectionRefusedError as Refuse
 from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from bus_schemas.contract import UNDECODABLE, Topic
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway.auth import Authenticator, Caller
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, presented, room_events
 from gateway.live.history import replay_all
@@ -38,8 +38,8 @@ SWEEP = 5.0
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 
-AWAY = Refusal(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
-BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
+AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
+BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
 
 PERMISSION = {row.kind.room: row.kind.view for row in ROOMS}
 TELEMETRY = tuple(dict.fromkeys(topic for row in ROOMS for topic in row.topics if not topic.kept))
@@ -200,10 +200,10 @@ class LiveFeed:
                 return msgspec.to_builtins(refusal.as_refused())
             except BusError as error:
                 log.warning("not subscribed", room=room, error=repr(error))
-                return msgspec.to_builtins(AWAY.as_refused())
+                return msgspec.to_builtins(AWAY().as_refused())
             except Exception:
                 log.exception("not subscribed", room=room)
-                return msgspec.to_builtins(BROKEN.as_refused())
+                return msgspec.to_builtins(BROKEN().as_refused())
 
         return subscribe
 
