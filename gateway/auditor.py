@@ -27,6 +27,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Action
 from gateway.auth import Caller
 from gateway.routes import Route
+from gateway.server import client_of
 
 log = structlog.get_logger()
 
@@ -105,7 +106,7 @@ class Auditor:
             result=result,
             subject=subject_of(route.rpc, request.get(RPC_REQUEST), reply if result == "OK" else b""),
             credential=(caller.credential or None) if caller else None,
-            address=request.remote or "",
+            address=client_of(request),
             request_id=request[REQUEST_ID],
             trace_id=request.get(TRACE_ID),
         )

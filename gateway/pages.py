@@ -6,7 +6,9 @@ import msgspec
 from aiohttp import web
 
 from actors.runtime.version import version
+from bus_schemas.permissions import Action
 from gateway.health import CHECKS, Health
+from gateway.http import HttpApi
 from gateway.metrics import Metrics
 from gateway.openapi import asyncapi, openapi
 from gateway.routes import Part
@@ -15,7 +17,9 @@ from gateway.surface import routes_of
 JSON = "application/json"
 
 
-def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metrics, sandbox: bool) -> None:
+def add_pages(
+    app: web.Application, *, part: Part, http_api: HttpApi, health: Health, metrics: Metrics, sandbox: bool
+) -> None:
     """Add the pages to one port's application."""
     documents = {
         "/openapi.json": msgspec.json.encode(openapi(routes_of(part))),
@@ -36,8 +40,9 @@ def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metr
         return _json(ready, 503 if missing else 200)
 
     async def figures(request: web.Request) -> web.Response:
+        await http_api.authenticate(Action.METRICS_VIEW, request)
         health.refresh()
-        return web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
+        return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
 
     async def about(request: web.Request) -> web.Response:
         return _json({"name": "OTTB", "version": version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})

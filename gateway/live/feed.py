@@ -26,6 +26,7 @@ from gateway.live.events import SOURCES, LiveEvent, RoomEvent, presented, room_e
 from gateway.live.history import replay_all
 from gateway.live.transports import TextOnly, Transports
 from gateway.metrics import Metrics
+from gateway.server import protocol_of
 from gateway.surface import ROOMS
 
 log = structlog.get_logger()
@@ -132,6 +133,8 @@ class LiveFeed:
             if not isinstance(token, str):
                 raise Refusal(ErrorCode.AUTH_FAIL, "Pass the token in the handshake: auth: {token}.")
             caller = await self._authenticator.authenticate(token)
+            request = environ["aiohttp.request"]
+            protocol_of(request).known(request, caller.user)
         except Refusal as refusal:
             self._transports.close_later(transport, after=REFUSED)
             raise Refuse(refusal.message, msgspec.to_builtins(refusal.as_refused())) from None
