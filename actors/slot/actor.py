@@ -290,6 +290,10 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
             )
         self.tell(done)
 
+    @property
+    def pooled(self) -> bool:
+        return self.state is not None and self.state.config.user is None
+
     def _the_phone(self) -> Phone:
         if self._phone is None:
             raise PhoneUnreachable(f"slot {self.id}: no phone yet")
