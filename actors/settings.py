@@ -31,7 +31,9 @@ LOCAL = "local"  # the name of a host that nobody has named
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the gateway listens."""
+    """Where the gateway listens, and how many connections it takes: on all its ports, of one address on which nobody
+    has logged in, and of one user. The last `connections_reserved` are not for addresses that were never logged in
+    from. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed."""
 
     host: str = "127.0.0.1"
     point_port: Port = 8081
@@ -39,6 +41,11 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ottb_port: Port = 8083
     workspace_port: Port = 3000
     cors_origins: tuple[str, ...] = ()
+    connections: Annotated[int, Meta(ge=1)] = 4096
+    connections_reserved: Annotated[int, Meta(ge=0)] = 1024
+    connections_per_address: Annotated[int, Meta(ge=1)] = 256
+    connections_per_user: Annotated[int, Meta(ge=1)] = 256
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,10 @@
 """`GET /api/slots/:id` through gateway, bus and actor, against bare aiohttp with one request to an echo."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -15,7 +18,18 @@ COUNT = 4000
 ROUNDS = 5
 
 
-async def measure(folder: Path) -> list[Row]:
+@dataclass(frozen=True)
+class Served:
+    """A gateway with its actors. `processes`: by the package that runs."""
+
+    ports: Mapping[str, int]
+    nats_port: int
+    processes: Mapping[str, Process]
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Served]:
+    """A site of one slot, 44 of op12, whose phone is absent."""
     state, config = folder / "state", folder / "one.toml"
     phone = free_port()
     config.write_text(f'[[slots]]\nid = 44\nserial = "127.0.0.1:{phone}"\nregion = "UA"\nuser = "op12"\n')
@@ -24,20 +38,30 @@ async def measure(folder: Path) -> list[Row]:
         ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
         env = {f"OTTB_HTTP__{name}_PORT": str(port) for name, port in ports.items()}
         env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(state), "OTTB_ADB__PORT": str(free_port())}
-        for module in ("actors.main", "gateway.main"):
-            await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
+        processes = {
+            name: await stack.enter_async_context(
+                process(*python("-m", f"{name}.main", "--config", str(config)), **env)
+            )
+            for name in ("actors", "gateway")
+        }
+        yield Served(ports, nats_port, processes)
+
+
+async def measure(folder: Path) -> list[Row]:
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(serving(folder))
         floor_port = free_port()
-        floor = python("-m", "bench.floor", str(nats_port), str(floor_port))
+        floor = python("-m", "bench.floor", str(site.nats_port), str(floor_port))
         for role in ("echo", "http"):
             await stack.enter_async_context(process(*floor, role))
         connector = aiohttp.TCPConnector(limit=CLIENTS)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        token = await _token(session, ports["POINT"])
+        token = await token_of(session, site.ports["POINT"])
         session.headers["Authorization"] = f"Bearer {token}"
-        ours_url = f"http://127.0.0.1:{ports['OTTB']}/api/slots/44"
+        ours_url = f"http://127.0.0.1:{site.ports['OTTB']}/api/slots/44"
         floor_url = f"http://127.0.0.1:{floor_port}/api/slots/44"
         for url in (ours_url, floor_url):
-            await _ready(session, url)
+            await ready(session, url)
         return await _compare(session, ours_url, floor_url)
 
 
@@ -63,7 +87,7 @@ async def _get(session: aiohttp.ClientSession, url: str) -> None:
         assert answer.status == 200
 
 
-async def _ready(session: aiohttp.ClientSession, url: str) -> None:
+async def ready(session: aiohttp.ClientSession, url: str) -> None:
     async with asyncio.timeout(30):
         while True:
             try:
@@ -73,7 +97,7 @@ async def _ready(session: aiohttp.ClientSession, url: str) -> None:
                 await asyncio.sleep(0.1)
 
 
-async def _token(session: aiohttp.ClientSession, port: int) -> str:
+async def token_of(session: aiohttp.ClientSession, port: int) -> str:
     async with asyncio.timeout(30):
         while True:
             try:

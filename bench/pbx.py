@@ -21,7 +21,7 @@ from actors.adapters.nats_bus import NatsBus
 from actors.runtime.bus import Message
 from bench import bare_originate
 from bench.ami import bare_client, originate
-from bench.gateway import _ready, _token
+from bench.gateway import ready, token_of
 from bench.parts import free_port, nats_server, process, python
 from bench.table import Row, rate
 from cli.site.asterisk import NoAsterisk, ensure
@@ -140,9 +140,9 @@ async def measure(folder: Path) -> list[Row]:
         for module in ("actors.main", "gateway.main"):
             await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        session.headers["Authorization"] = f"Bearer {await _token(session, ports['POINT'])}"
+        session.headers["Authorization"] = f"Bearer {await token_of(session, ports['POINT'])}"
         url = f"http://127.0.0.1:{ports['OTTB']}"
-        await _ready(session, f"{url}/api/pbx/status")
+        await ready(session, f"{url}/api/pbx/status")
         await asyncio.sleep(3.0)
         race = Race()
         bus = await NatsBus.connect(f"nats://127.0.0.1:{nats_port}", name="bench")

@@ -57,3 +57,24 @@ class Refusal(Exception):
 
     def __repr__(self) -> str:
         return f"Refusal({self.code}, {self.message!r})"
+
+
+class RefusalTemplate:
+    """A refusal that is said in the same words again and again: `raise NO_SLOT()`.
+
+    Not an exception itself. One that is raised again and again gets longer with each raise, and keeps alive what stood
+    in the frames it went through: requests, passwords.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, **details: Any) -> None:
+        self._code = code
+        self._message = message
+        self._details = details
+
+    def __call__(self, **details: Any) -> Refusal:
+        """A fresh one. `details` are added to the template's own."""
+        return Refusal(self._code, self._message, **self._details, **details)
+
+    def made(self, refusal: Refusal) -> bool:
+        """Whether a refusal says this."""
+        return (refusal.code, refusal.message) == (self._code, self._message)

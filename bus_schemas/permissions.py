@@ -36,6 +36,7 @@ class Action(StrEnum):
     SLOT_CONFIGURE = "slot.configure"
     TRUNK_VIEW = "trunk.view"
     MONITOR_VIEW = "monitor.view"
+    METRICS_VIEW = "metrics.view"  # the gateway's figures for Prometheus
     PIPELINE_VIEW = "pipeline.view"
     PIPELINE_RUN = "pipeline.run"
     NOTE_VIEW = "note.view"
@@ -60,6 +61,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "listen": frozenset({A.CALL_RECORDING}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
         "shell": frozenset({A.SLOT_SHELL}),
+        "metrics": frozenset({A.METRICS_VIEW}),
     },
     "DCI": {
         "read": frozenset({A.PIPELINE_VIEW}),
@@ -91,7 +93,7 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
     },
     "operator": {"OTTB": ("read",), "DCI": ("read", "run"), "WORKSPACE": ("view", "call", "note")},
     "devops": {
-        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell"),
+        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics"),
         "DCI": ("read", "run"),
         "WORKSPACE": ("view",),
         "POINT": ("token", "introspect"),

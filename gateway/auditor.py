@@ -23,10 +23,11 @@ from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.audit import INTEND_AUDIT, RECORD_AUDIT, UNKNOWN, AuditEntry, IntendAudit, RecordAudit
 from bus_schemas.contract import Rpc
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Action
 from gateway.auth import Caller
 from gateway.routes import Route
+from gateway.server import client_of
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ STRANGERS = frozenset({"RATE_LIMITED", "INVALID_PARAMS", "UNSUPPORTED_MEDIA_TYPE
 LATE = 10_000  # entries that are kept in memory while the audit is away
 LATE_PAUSE = 1.0
 LONGEST = 64  # characters of one value on the audit
-NOT_WRITTEN = Refusal(
+NOT_WRITTEN = RefusalTemplate(
     ErrorCode.UNAVAILABLE, "It may have been done, but the audit could not be written. Ask before repeating."
 )
 
@@ -105,7 +106,7 @@ class Auditor:
             result=result,
             subject=subject_of(route.rpc, request.get(RPC_REQUEST), reply if result == "OK" else b""),
             credential=(caller.credential or None) if caller else None,
-            address=request.remote or "",
+            address=client_of(request),
             request_id=request[REQUEST_ID],
             trace_id=request.get(TRACE_ID),
         )
@@ -120,7 +121,7 @@ class Auditor:
             self._late.append(request)
             if self._catching_up is None or self._catching_up.done():
                 self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
-            raise NOT_WRITTEN from None
+            raise NOT_WRITTEN() from None
 
     async def _write(self, request: RecordAudit) -> None:
         await ask(self._bus, RECORD_AUDIT, request, Context(command_id=self._ids.new()))

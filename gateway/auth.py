@@ -20,7 +20,7 @@ from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.contract import UNDECODABLE
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import (
     IDENTIFY,
@@ -39,9 +39,11 @@ SCOPE = "ottb.v1.evt.point.>"
 NOTHING_CHANGED = (".session_opened", ".session_refreshed", ".activated")
 USE_NOTED = 60.0  # seconds between two notes of a service token's use
 
-NO_TOKEN = Refusal(ErrorCode.AUTH_FAIL, "Send `Authorization: Bearer <token>`. Get one with POST /api/auth/login.")
-BAD_TOKEN = Refusal(ErrorCode.AUTH_FAIL, "The token is not valid. Log in again.")
-EXPIRED = Refusal(ErrorCode.AUTH_FAIL, "The token has expired. Log in again.")
+NO_TOKEN = RefusalTemplate(
+    ErrorCode.AUTH_FAIL, "Send `Authorization: Bearer <token>`. Get one with POST /api/auth/login."
+)
+BAD_TOKEN = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token is not valid. Log in again.")
+EXPIRED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token has expired. Log in again.")
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -102,7 +104,7 @@ class Authenticator:
         """The caller of an `Authorization` header. Raises Refusal(AUTH_FAIL)."""
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise NO_TOKEN
+            raise NO_TOKEN()
         return await self.authenticate(token.strip())
 
     async def authenticate(self, token: str) -> Caller:
@@ -112,7 +114,7 @@ class Authenticator:
         claims = self._verify(token)
         caller = await self.identify(LoginKind.SESSION, claims.session)
         if caller.user != claims.user:
-            raise BAD_TOKEN
+            raise BAD_TOKEN()
         return msgspec.structs.replace(caller, expires=claims.expires) if caller.expires > claims.expires else caller
 
     async def again(self, caller: Caller) -> Caller:
@@ -126,14 +128,14 @@ class Authenticator:
         if known is None:
             known = await self._ask_point(Identify(kind=kind, id=id, proof=proof))
         if known.expires <= self._clock.now().timestamp():
-            raise EXPIRED
+            raise EXPIRED()
         return known
 
     async def _admit_program(self, token: str) -> Caller:
         try:
             id, proof = read_service_token(token)
         except TokenRefused:
-            raise BAD_TOKEN from None
+            raise BAD_TOKEN() from None
         caller = await self.identify(LoginKind.TOKEN, id, proof)
         now = self._clock.monotonic()
         if now - self._used.get(id, float("-inf")) >= USE_NOTED:
@@ -157,13 +159,13 @@ class Authenticator:
             try:
                 claims = read_access(token, self._keys, self._clock.now().timestamp())
             except TokenRefused:
-                raise BAD_TOKEN from None
+                raise BAD_TOKEN() from None
             self._claims[token] = claims
             if len(self._claims) > REMEMBERED:
                 self._claims.popitem(last=False)
         if claims.expires <= self._clock.now().timestamp():
             self._claims.pop(token, None)
-            raise EXPIRED
+            raise EXPIRED()
         return claims
 
     async def _ask_point(self, request: Identify) -> Caller:

@@ -20,7 +20,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
@@ -37,8 +37,8 @@ KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
 AT_ONCE = 256
 LONGEST_BODY = 64 * 1024
 
-NO_LINE = Refusal(ErrorCode.NOT_FOUND, "There is no such command or query.")
-BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
+NO_LINE = RefusalTemplate(ErrorCode.NOT_FOUND, "There is no such command or query.")
+BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
 
 _FIELD = re.compile(r"\\\{(\w+)\\\}")
 LINES = [
@@ -87,7 +87,7 @@ class BusApi:
             log.warning("request without an inbox of its own", subject=message.subject, reply_to=message.reply_to[:128])
             return
         if len(self._tasks) >= AT_ONCE:
-            await send_refusal(message, BUSY)
+            await send_refusal(message, BUSY())
             return
         task = asyncio.get_running_loop().create_task(self._answer(message, KINDS[door], name))
         self._tasks.add(task)
@@ -164,7 +164,7 @@ def _line(subject: str) -> tuple[Route, dict[str, str]]:
     for pattern, route in LINES:
         if (match := pattern.match(subject)) is not None:
             return route, match.groupdict()
-    raise NO_LINE
+    raise NO_LINE()
 
 
 def _command_id(caller: Caller, route: Route, subject: str, given: str) -> str:

@@ -18,7 +18,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.permissions import Access
+from bus_schemas.permissions import Access, Action
 from gateway import errors
 from gateway.auditor import CALLER, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
 from gateway.auth import Authenticator, Caller
@@ -26,13 +26,15 @@ from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.recordings import Recordings
 from gateway.routes import Part, Route
-from gateway.server import Protocol
+from gateway.server import client_of, protocol_of
+from gateway.sparing import SparingLog
 from gateway.table import to_csv
 
 log = structlog.get_logger()
 
 BODY_LIMIT = 64 * 1024
 BODY_SECONDS = 10.0
+STRANGERS_LINES = 120  # a minute in the log, of requests that nobody known is behind
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
@@ -86,6 +88,7 @@ class HttpApi:
         self.idempotency = idempotency
         self.metrics = metrics
         self.watermark = 0
+        self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
 
     def raise_watermark(self, seq: int) -> None:
         self.watermark = max(self.watermark, seq)
@@ -103,7 +106,7 @@ class HttpApi:
             return await self.auditor.watch(route, request, lambda: carry_out(request))
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
-            caller = await self._authenticate(route, request)
+            caller = await self.authenticate(route.permission, request)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request
@@ -119,13 +122,15 @@ class HttpApi:
 
         return handle
 
-    async def _authenticate(self, route: Route, request: web.Request) -> Caller:
+    async def authenticate(self, permission: Action | Access, request: web.Request) -> Caller:
+        """Who asks, if they may. Raises Refusal."""
         header = request.headers.get("Authorization")
-        if route.permission is Access.PUBLIC or (route.permission is Access.OPTIONAL and header is None):
+        if permission is Access.PUBLIC or (permission is Access.OPTIONAL and header is None):
             return ANYBODY
         caller = await self.authenticator.authenticate_header(header)
         request[CALLER] = caller
-        caller.must(route.permission)
+        protocol_of(request).known(request, caller.user)
+        caller.must(permission)
         return caller
 
     async def _send_file(
@@ -149,7 +154,7 @@ class HttpApi:
             actions=caller.actions & route.rpc.needed if route.rpc.needed else NO_ACTIONS,
             traceparent=_traceparent(request),
             credential=caller.credential if needs.credential else None,
-            address=(request.remote or "") if needs.credential else "",
+            address=client_of(request) if needs.credential else "",
             after=self.watermark if needs.records else 0,
             fresh=command_id == request[COMMAND_ID] and request.method != "GET",
         )
@@ -175,13 +180,7 @@ class HttpApi:
         command_id = request[COMMAND_ID] = self.ids.new()
         request_id = request[REQUEST_ID] = given if _REQUEST_ID.match(given) else command_id
         started = time.perf_counter()
-        protocol = request.protocol
-        assert isinstance(protocol, Protocol)
-        protocol.begin()
-        try:
-            response = await self._guarded(request, handler, request_id)
-        finally:
-            protocol.done()
+        response = await self._guarded(request, handler, request_id)
         if not response.prepared:
             response.headers["X-Request-ID"] = request_id
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -189,7 +188,9 @@ class HttpApi:
         path = _template(request)
         self.metrics.request(request.method, path, response.status, seconds)
         caller = request.get(CALLER, ANYBODY)
-        say = log.debug if request.method == "GET" and response.status < 500 else log.info
+        say = self._strangers.info if caller is ANYBODY else log.info
+        if request.method == "GET" and response.status < 500:
+            say = log.debug
         say(
             "request", method=request.method, path=path, status=response.status, ms=round(1000 * seconds, 1),
             user=caller.user, request_id=request_id, trace_id=request.get(TRACE_ID),

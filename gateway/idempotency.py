@@ -31,7 +31,7 @@ from actors.runtime.bus import (
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.wire import answer
-from bus_schemas.errors import ErrorCode, Refusal, Refused
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, Refused
 from bus_schemas.gateway import IS_RUNNING, IsRunning, Running
 from gateway.errors import REPLAYED, Replayed
 
@@ -43,13 +43,13 @@ STALE = 15.0  # seconds after which a record is taken over although its gateway,
 ASK_TIMEOUT = IS_RUNNING.timeout
 NOT_ANSWERS = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})
 
-NO_KEY = Refusal(
+NO_KEY = RefusalTemplate(
     ErrorCode.INVALID_PARAMS, "An Idempotency-Key (on the bus: Nats-Msg-Id) is 1 to 255 printable ASCII characters."
 )
-AWAY = Refusal(ErrorCode.UNAVAILABLE, "The bus is not reachable now. Try again.")
-USED = Refusal(ErrorCode.CONFLICT, "The key is being used. Try again.", retry_after=1)
-STILL_RUNNING = Refusal(ErrorCode.CONFLICT, "The first request with this key is still running.", retry_after=1)
-OTHER_BODY = Refusal(
+AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The bus is not reachable now. Try again.")
+USED = RefusalTemplate(ErrorCode.CONFLICT, "The key is being used. Try again.", retry_after=1)
+STILL_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The first request with this key is still running.", retry_after=1)
+OTHER_BODY = RefusalTemplate(
     ErrorCode.IDEMPOTENCY_MISMATCH, "This key was used with another body, or on the bus for another command."
 )
 
@@ -97,7 +97,7 @@ class Idempotency:
     def command_id(user: str, route: str, key: str) -> str:
         """The id of the command that a key stands for. `route`: within what the key must be the only one."""
         if len(key) > LONGEST_KEY or not key.isprintable() or not key.isascii() or not key:
-            raise NO_KEY
+            raise NO_KEY()
         return derived("i", user, route, key)
 
     async def run(self, command_id: str, body: bytes, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
@@ -109,7 +109,7 @@ class Idempotency:
             try:
                 revision = await self._claim(command_id, mine)
             except BusError:
-                raise AWAY from None
+                raise AWAY() from None
             if isinstance(revision, Record):
                 return _replayed(revision)
             return await self._carry_out(command_id, revision, mine, work)
@@ -126,17 +126,17 @@ class Idempotency:
             entry = await self._bus.get(BUCKET, key)
         known = _read(entry)
         if entry is None or known is None:
-            raise USED
+            raise USED()
         if known.body != mine.body:
-            raise OTHER_BODY
+            raise OTHER_BODY()
         if known.answered:
             return known
         if await self._is_running(known):
-            raise STILL_RUNNING
+            raise STILL_RUNNING()
         try:
             return await self._put(key, mine, expect=entry.revision)
         except Fenced:
-            raise STILL_RUNNING from None
+            raise STILL_RUNNING() from None
 
     async def _put(self, key: str, record: Record, *, expect: int) -> int:
         """Write a record. One whose acknowledgement was lost is known again by its nonce. Raises BusError."""
@@ -184,7 +184,7 @@ class Idempotency:
                 raise
             kept = await self._keep(key, revision, replace(mine, refused=refusal.as_refused()))
             if kept is None:  # a repeat could be carried out, so it must not have been refused
-                raise AWAY from None
+                raise AWAY() from None
             if kept.nonce == mine.nonce:
                 raise
             return _replayed(kept)

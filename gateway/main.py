@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -25,23 +26,26 @@ from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
+from actors.settings import Http, Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.bus_api import BusApi
+from gateway.connections import ConnectionLimits, Connections
 from gateway.health import Health
 from gateway.http import BODY_LIMIT, HttpApi
 from gateway.idempotency import Idempotency
 from gateway.live.feed import LiveFeed
 from gateway.metrics import Metrics
 from gateway.pages import add_pages
+from gateway.proxies import TrustedProxies
 from gateway.recordings import Recordings
 from gateway.routes import Part
-from gateway.server import Connections, Listener, expect
+from gateway.server import Listener
 from gateway.surface import routes_of
 
 log = structlog.get_logger()
 
+OTHER_FILES = 256  # that a gateway may have open beside its clients' connections
 KEYS_PATIENCE = 30.0  # seconds; POINT makes the keys at its first start
 
 
@@ -49,10 +53,8 @@ def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metri
     """What one port serves."""
     app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
-        app.router.add_route(route.method, route.path, http_api.handler(route), expect_handler=expect)
-    add_pages(
-        app, part=part, health=health, metrics=metrics, sandbox=sandbox, key_set=http_api.authenticator.key_set
-    )
+        app.router.add_route(route.method, route.path, http_api.handler(route))
+    add_pages(app, part=part, http_api=http_api, health=health, metrics=metrics, sandbox=sandbox)
     return app
 
 
@@ -99,6 +101,32 @@ async def start(settings: Settings, bus: NatsBus, stack: AsyncExitStack) -> Serv
     return Services(http_api=http_api, live=live, health=health, metrics=metrics)
 
 
+def connections_of(http: Http) -> Connections:
+    """As the settings say, and as far as this process may open files. Raises SettingsError."""
+    most = allow_files(http.connections + OTHER_FILES) - OTHER_FILES
+    if most < http.connections:
+        log.warning("fewer connections than set, since few files may be open", connections=most, set=http.connections)
+    limits = ConnectionLimits(
+        most=most,
+        reserved=min(http.connections_reserved, most // 2),
+        per_address=http.connections_per_address,
+        per_user=http.connections_per_user,
+    )
+    try:
+        return Connections(limits=limits, proxies=TrustedProxies(http.trusted_proxies))
+    except ValueError as error:
+        raise SettingsError(f"http.trusted_proxies: {error}") from None
+
+
+def allow_files(wanted: int) -> int:
+    """Have this process open that many files, or as many as the system lets it. Returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
+
+
 async def listen(settings: Settings, services: Services, stack: AsyncExitStack) -> Mapping[Part, int]:
     """Open the four ports, which close at once together. Raises OSError."""
     given = settings.http
@@ -106,7 +134,7 @@ async def listen(settings: Settings, services: Services, stack: AsyncExitStack) 
         Part.POINT: given.point_port, Part.DCI: given.dci_port, Part.OTTB: given.ottb_port,
         Part.WORKSPACE: given.workspace_port,
     }  # fmt: skip
-    connections = Connections()
+    connections = connections_of(given)
     listeners: list[Listener] = []
 
     async def stop_listening() -> None:

@@ -6,7 +6,9 @@ import msgspec
 from aiohttp import web
 
 from actors.runtime.version import version
+from bus_schemas.permissions import Action
 from gateway.health import CHECKS, Health
+from gateway.http import HttpApi
 from gateway.metrics import Metrics
 from gateway.openapi import asyncapi, openapi
 from gateway.routes import Part
@@ -17,13 +19,7 @@ KEY_SET_SECONDS = 60  # for which others may keep the key set
 
 
 def add_pages(
-    app: web.Application,
-    *,
-    part: Part,
-    health: Health,
-    metrics: Metrics,
-    sandbox: bool,
-    key_set: Callable[[], Mapping[str, object]],
+    app: web.Application, *, part: Part, http_api: HttpApi, health: Health, metrics: Metrics, sandbox: bool
 ) -> None:
     """Add the pages to one port's application."""
     documents = {
@@ -45,8 +41,9 @@ def add_pages(
         return _json(ready, 503 if missing else 200)
 
     async def figures(request: web.Request) -> web.Response:
+        await http_api.authenticate(Action.METRICS_VIEW, request)
         health.refresh()
-        return web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
+        return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
 
     async def about(request: web.Request) -> web.Response:
         return _json({"name": "OTTB", "version": version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})
@@ -69,7 +66,7 @@ def add_pages(
     app.router.add_get("/metrics", figures)
     app.router.add_get("/version", about)
     app.router.add_get("/", about)
-    app.router.add_get("/.well-known/jwks.json", _key_set_page(key_set))
+    app.router.add_get("/.well-known/jwks.json", _key_set_page(http_api.authenticator.key_set))
     for path in documents:
         app.router.add_get(path, document(path))
     app.router.add_get("/docs", docs)

@@ -6,9 +6,9 @@ from pathlib import Path
 from aiohttp import web
 
 from bus_schemas.call import Recording
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
-GONE = Refusal(ErrorCode.NOT_FOUND, "The recording is not in the folder of its PBX (any more, or not yet).")
+GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The recording is not in the folder of its PBX (any more, or not yet).")
 
 
 class Recordings:
@@ -22,7 +22,7 @@ class Recordings:
         folder = self._folders.get(recording.pbx)
         path = folder / recording.file if folder is not None else None
         if path is None or "/" in recording.file or not path.is_file():
-            raise GONE
+            raise GONE()
         size = path.stat().st_size
         try:
             start = request.http_range.start or 0

@@ -1,66 +1,69 @@
-"""One listener: aiohttp's protocol with time limits, a cap for each address, and malformed HTTP answered in our
-error format (aiohttp answers it in plain text, outside every middleware, and repeats what was sent)."""
+"""One listener: aiohttp's protocol with time limits and counted connections, and around every application what holds
+for each of its paths, known or not.
+
+aiohttp would answer malformed HTTP and unknown expectations in plain text, outside every middleware, and repeat what
+was sent; it would decompress what strangers send, and name its version in each answer.
+"""
 
 import asyncio
 import socket
-from collections import Counter
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.http_writer import StreamWriter
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
+from gateway.connections import Connections, Seat
+from gateway.proxies import FORWARDED_FOR
+from gateway.sparing import SparingLog
+
+log = structlog.get_logger()
 
 IDLE_SECONDS = 30.0  # for a request's head to arrive, from the connection or from the last answer on
 KEEPALIVE_SECONDS = 75.0
-PER_ADDRESS = 512
 UNREAD_SECONDS = 30.0  # for which a client may leave unread what was sent to it; then the kernel ends the connection
+LINGER_SECONDS = 2.0  # for which what is left of a body that was refused is read, so that the answer gets through
 FINISH_SECONDS = 5.0  # for requests under way when the listener stops, and once more for what must be cancelled
+MALFORMED_LINES = 10  # a minute in the log
 
-MALFORMED = Refusal(ErrorCode.INVALID_PARAMS, "Malformed HTTP request.")
-BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
+MALFORMED = RefusalTemplate(ErrorCode.INVALID_PARAMS, "Malformed HTTP request.")
+BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
+ENCODED = RefusalTemplate(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is: nothing encoded is taken.")
+NO_EXPECTATION = RefusalTemplate(ErrorCode.INVALID_PARAMS, "This expectation cannot be met.")
 
+CLIENT: web.RequestKey[str] = web.RequestKey("client", str)  # the address of who asks, also behind trusted proxies
 
-class Connections:
-    """The open connections of a gateway, counted by address."""
-
-    def __init__(self, *, per_address: int = PER_ADDRESS) -> None:
-        self._per_address = per_address
-        self._counts: Counter[str] = Counter()
-
-    def enter(self, address: str) -> bool:
-        """False: this address has enough of them."""
-        if self._counts[address] >= self._per_address:
-            return False
-        self._counts[address] += 1
-        return True
-
-    def leave(self, address: str) -> None:
-        self._counts[address] -= 1
-        if self._counts[address] <= 0:
-            del self._counts[address]
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+MakeRequest = Callable[..., web.BaseRequest]
 
 
 class Protocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_address", "_connections", "_counted", "_watch", "answering")
+    __slots__ = ("_connections", "_malformed", "_seat", "_watch", "crowded")
 
-    def __init__(self, *args: Any, connections: Connections, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, connections: Connections, malformed: SparingLog, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connections = connections
-        self._address = ""
-        self._counted = False
+        self._malformed = malformed
+        self._seat: Seat | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self.answering = False
+        self.crowded = False  # its user has too many others
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        self._address = str(peer[0]) if peer else ""
-        self._counted = self._connections.enter(self._address)
-        if not self._counted:
+        self._seat = self._connections.enter(str(peer[0]) if peer else "", transport.close)
+        if self._seat is None:
             transport.close()
             return
         connected = transport.get_extra_info("socket")
@@ -69,27 +72,44 @@ class Protocol(RequestHandler):
         self._wait_for_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._counted:
-            self._counted = False
-            self._connections.leave(self._address)
+        if self._seat is not None:
+            self._connections.leave(self._seat)
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def begin(self) -> None:
-        """A whole head has arrived."""
-        self.answering = True
+    def begin(self, request: web.BaseRequest) -> None:
+        """A whole head has arrived. Raises Refusal(RATE_LIMITED)."""
         self._stop_waiting()
+        if self._seat is not None:
+            request[CLIENT] = self._connections.ask(self._seat, request.headers.getall(FORWARDED_FOR, []))
+
+    def known(self, request: web.BaseRequest, user: str) -> None:
+        """The request is this user's. Raises Refusal(RATE_LIMITED)."""
+        if self._seat is not None:
+            try:
+                self._connections.known(self._seat, user, client_of(request))
+            except Refusal:
+                self.crowded = True
+                raise
 
     def done(self) -> None:
         """The answer is out; the next head may come."""
-        self.answering = False
+        if self._seat is not None:
+            self._connections.answered(self._seat)
         self._wait_for_head()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        super().handle_error(request, status, exc, None)  # logs it
-        answer = errors.response(BROKEN if status >= 500 else MALFORMED, status=status)
+        """What is no HTTP, or what went wrong outside of the application."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of another answer is out already")
+        if status >= 500:
+            log.error("request failed outside of the application", status=status, exc_info=exc)
+        else:  # what was sent is not repeated: it may be long, and anything
+            address = self._seat.peer if self._seat is not None else ""
+            self._malformed.info("malformed request", address=address, why=type(exc).__name__)
+        answer = errors.response(BROKEN() if status >= 500 else MALFORMED(), status=status)
         answer.force_close()
         return answer
 
@@ -104,17 +124,85 @@ class Protocol(RequestHandler):
             self._watch = None
 
     def _give_up(self) -> None:
-        if not self.answering and self.transport is not None:
+        if self.transport is not None:
             self.transport.close()
 
 
-async def expect(request: web.Request) -> web.Response | None:
-    """`Expect: 100-continue` is answered as it asks; nothing else is known."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # what follows is the answer's own head
-        return None
-    return errors.response(Refusal(ErrorCode.INVALID_PARAMS, "This expectation cannot be met."), status=417)
+def client_of(request: web.BaseRequest) -> str:
+    """The address of who asks."""
+    address: str = request.get(CLIENT, request.remote or "")
+    return address
+
+
+def protocol_of(request: web.BaseRequest) -> Protocol:
+    """The connection that a request came in on."""
+    assert isinstance(request.protocol, Protocol)
+    return request.protocol
+
+
+# --- around every application -------------------------------------------------------------------------------------
+
+
+class NamelessWriter(StreamWriter):
+    """Says nothing of what the answer was made with, whoever made it."""
+
+    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
+        headers.popall(hdrs.SERVER, None)
+        await super().write_headers(status_line, headers)
+
+
+def factory(make: MakeRequest) -> MakeRequest:
+    """Requests as an application makes them, whose answers are nameless and which offer no compressed frames."""
+
+    def make_ours(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        if hdrs.SEC_WEBSOCKET_EXTENSIONS in message.headers:  # a client that wants them goes on without
+            headers = CIMultiDict(message.headers)
+            del headers[hdrs.SEC_WEBSOCKET_EXTENSIONS]
+            message = message._replace(headers=CIMultiDictProxy(headers))
+        return make(message, payload, protocol, NamelessWriter(protocol, asyncio.get_running_loop()), task)
+
+    return make_ours
+
+
+def guarded(handle: Handle) -> Handle:
+    """An application's handler behind what is asked of every request before its path is looked at."""
+
+    async def guard(request: web.BaseRequest) -> web.StreamResponse:
+        protocol = protocol_of(request)
+        try:
+            protocol.begin(request)
+            answer = _unfit(request) or await handle(request)
+            if protocol.crowded:
+                answer.force_close()
+            return answer
+        except Refusal as refusal:
+            return _closing(errors.response(refusal))
+        finally:
+            protocol.done()
+
+    return guard
+
+
+def _unfit(request: web.BaseRequest) -> web.StreamResponse | None:
+    """The answer to a head that nothing here can do anything with."""
+    coding = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING, ("chunked",)))
+    if hdrs.CONTENT_ENCODING in request.headers or coding.lower() != "chunked":
+        return _closing(errors.response(ENCODED()))
+    if any(wanted.lower() != "100-continue" for wanted in request.headers.getall(hdrs.EXPECT, ())):
+        return _closing(errors.response(NO_EXPECTATION(), status=417))
+    return None
+
+
+def _closing(answer: web.Response) -> web.Response:
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.force_close()
+    return answer
 
 
 class Listener:
@@ -125,6 +213,7 @@ class Listener:
         self._host = host
         self._port = port
         self._connections = connections
+        self._malformed = SparingLog(per_minute=MALFORMED_LINES, now=time.monotonic)
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS
         )
@@ -135,6 +224,8 @@ class Listener:
         await self._runner.setup()
         manager = self._runner.server
         assert manager is not None
+        manager.request_handler = guarded(manager.request_handler)
+        manager.request_factory = factory(manager.request_factory)
         loop = asyncio.get_running_loop()
 
         def protocol() -> Protocol:
@@ -142,10 +233,13 @@ class Listener:
                 manager,
                 loop=loop,
                 connections=self._connections,
+                malformed=self._malformed,
                 keepalive_timeout=KEEPALIVE_SECONDS,
+                lingering_time=LINGER_SECONDS,
                 access_log=None,
                 max_line_size=8190,
                 max_field_size=8190,
+                auto_decompress=False,
             )
 
         self._server = await loop.create_server(protocol, self._host, self._port, backlog=512)

@@ -39,7 +39,7 @@ from bus_schemas.audit import (
     RecordAudit,
 )
 from bus_schemas.contract import UNDECODABLE
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
 log = structlog.get_logger()
 
@@ -54,6 +54,10 @@ LEAVING = 2.0  # an intent that is older when this host stops is not waited for 
 OPEN = 50_000  # intents without an outcome; beyond, the oldest are written as UNKNOWN at once
 SETTLED = 10_000  # outcomes that are remembered, so that one that is sent again is written once
 SLOW = 1.0  # seconds that a write may take before the log says so
+
+FULL = RefusalTemplate(ErrorCode.UNAVAILABLE, "The audit has too much to write now. Try again.")
+NOT_WRITTEN = RefusalTemplate(ErrorCode.UNAVAILABLE, "The audit cannot be written now. Try again.")
+BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "The audit could not be written. It is in the log.")
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -85,14 +89,6 @@ class Open(Struct, frozen=True, kw_only=True):
     entry: AuditEntry
     heard: float
     after: int
-
-
-def _full() -> Refusal:
-    return Refusal(ErrorCode.UNAVAILABLE, "The audit has too much to write now. Try again.")
-
-
-def _not_written() -> Refusal:
-    return Refusal(ErrorCode.UNAVAILABLE, "The audit cannot be written now. Try again.")
 
 
 class Audit:
@@ -139,7 +135,7 @@ class Audit:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         while not self._queue.empty():
-            _refuse([self._queue.get_nowait()], _not_written())
+            _refuse([self._queue.get_nowait()], NOT_WRITTEN)
 
     async def record(self, entry: AuditEntry, intent: str = "") -> int:
         """Put an action on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or
@@ -147,12 +143,12 @@ class Audit:
         if len(msgspec.json.encode(entry)) > LARGEST:
             raise Refusal(ErrorCode.INVALID_PARAMS, f"An audit entry has at most {LARGEST} bytes.")
         if self._task is None:
-            raise _not_written()
+            raise NOT_WRITTEN()
         number: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait(Waiting(entry=entry, intent=intent, number=number))
         except asyncio.QueueFull:
-            raise _full() from None
+            raise FULL() from None
         return await number
 
     async def _record(self, request: RecordAudit, context: Context) -> Audited:
@@ -239,7 +235,7 @@ class Audit:
     async def _write(self, group: Sequence[Waiting]) -> None:
         """Write one group and answer all of it, whatever happens."""
         began = self._clock.monotonic()
-        refusal = _not_written()
+        refusal = NOT_WRITTEN
         try:
             await self._append(group)
         except (RequestTimeout, BusUnavailable) as error:
@@ -248,7 +244,7 @@ class Audit:
         except Exception as error:
             log.exception("audit not written", entries=len(group))
             self._problems.condition("write", repr(error))
-            refusal = Refusal(ErrorCode.INTERNAL, "The audit could not be written. It is in the log.")
+            refusal = BROKEN
         else:
             self._problems.settle("write")
         finally:
@@ -327,7 +323,7 @@ def _answer(waiting: Waiting, number: int) -> None:
         waiting.number.set_result(number)
 
 
-def _refuse(group: Sequence[Waiting], refusal: Refusal) -> None:
+def _refuse(group: Sequence[Waiting], refusal: RefusalTemplate) -> None:
     for waiting in group:
         if not waiting.number.done():
-            waiting.number.set_exception(refusal)
+            waiting.number.set_exception(refusal())

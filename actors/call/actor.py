@@ -29,11 +29,11 @@ from bus_schemas.call import (
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import ROOT
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.kinds import Owners
 from bus_schemas.permissions import Action
 
-NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
+NO_CALL = RefusalTemplate(ErrorCode.NOT_FOUND, "No such call.")
 NO_LINE = "slot-0"  # of a call of which nothing is on record
 KEEP_ENDED = 5.0  # seconds an ended call still answers for itself, until the records surely have it
 
@@ -71,12 +71,12 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
     def _seen_by(self, context: Context) -> Call:
         call = self._call()
         if not CALL.visible(call.user, user=context.user, actions=context.actions):
-            raise NO_CALL
+            raise NO_CALL()
         return call
 
     def _call(self) -> Call:
         if self.state is None:
-            raise NO_CALL
+            raise NO_CALL()
         return self.state
 
     def owners(self, state: Call | None) -> tuple[str | None, ...]:

@@ -25,13 +25,15 @@ from actors.runtime.wire import Page, forward
 from actors.telephony.orders import Drop, Fences, Settle
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
-NOT_OURS_NOW = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
-NOT_KNOWN = Refusal(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
+NOT_OURS_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
+NOT_KNOWN = RefusalTemplate(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
 COME_BACK = 5  # seconds, for who wants a line that nobody serves
-NOT_READABLE = Refusal(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
-GIVEN_UP = Refusal(ErrorCode.CALL_FAILED, "This attempt was given up before it was dialled. Send a new command.")
+NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
+GIVEN_UP = RefusalTemplate(
+    ErrorCode.CALL_FAILED, "This attempt was given up before it was dialled. Send a new command."
+)
 
 
 class Unowned(Exception):
@@ -79,7 +81,7 @@ class Attempts:
         if first is not None:
             return Page(body=answer(first), seq=first.seq)
         if not self._host.may_act:
-            raise NOT_OURS_NOW
+            raise NOT_OURS_NOW()
         self.limits.let_in(call_id, context.user, moment(self._host.clock))
         started: StartedCall | None = None
         try:
@@ -117,7 +119,7 @@ class Attempts:
         try:
             event = msgspec.json.decode(recorded.data, type=CallDialing)
         except UNDECODABLE:
-            raise NOT_READABLE from None
+            raise NOT_READABLE() from None
         if (ended := await self._on_record(call_id, CALL_ENDED)) is not None:
             _must_have_dialled(call_id, ended)
         return StartedCall(attempt=event, seq=recorded.seq)
@@ -126,7 +128,7 @@ class Attempts:
         try:
             return await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{topic.verb}", certain=True)
         except BusError:
-            raise NOT_READABLE from None
+            raise NOT_READABLE() from None
 
     def attempt(
         self,
@@ -174,12 +176,12 @@ class Attempts:
             self.limits.withdraw_line(attempt.line, attempt.call_id)
             first = await self.first(attempt.call_id)
             if first is None:
-                raise GIVEN_UP from None
+                raise GIVEN_UP() from None
             return first
         except BaseException as error:  # nobody knows whether it is on record: the line finds out
             self._host.tell_by_name(*line, Settle(call_id=attempt.call_id))
             if isinstance(error, BusError) and not written:
-                raise NOT_KNOWN from None
+                raise NOT_KNOWN() from None
             raise
         call.go_on()
         return StartedCall(attempt=attempt, seq=call.seq)

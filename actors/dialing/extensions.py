@@ -19,12 +19,12 @@ from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
 from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, CALL_ENRICHED, OPEN_CALLS, OpenCalls
 from bus_schemas.contract import ROOT, verb_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SLOT
 from bus_schemas.trunk import ExtensionHeld, HoldExtension
 
-NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+NO_SLOT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such slot.")
 log = structlog.get_logger()
 
 PROMISED_FOR = 30.0  # seconds in which an attempt gets on record, or never does
@@ -46,7 +46,7 @@ class Extensions:
         if request.release:
             await self.give_back(request.slot, request.call_id)
         elif slot.stands_in:
-            raise QUARANTINED
+            raise QUARANTINED()
         else:
             async with self._locks.setdefault(request.slot, asyncio.Lock()):
                 await self._hold(slot, request, context)
@@ -69,10 +69,10 @@ class Extensions:
     def _slot(self, number: int, context: Context) -> SlotActor:
         slot = self._host.get(SlotActor, str(number))
         if slot is None or slot.state is None or slot.state.removed:
-            raise NO_SLOT
+            raise NO_SLOT()
         owner = slot.state.config.user
         if not SLOT.visible(owner, user=context.user, actions=context.actions):
-            raise NO_SLOT
+            raise NO_SLOT()
         if owner not in (None, context.user) and not context.may(Action.SLOT_USE_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=number)
         return slot

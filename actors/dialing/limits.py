@@ -1,4 +1,5 @@
-"""How many calls may start: of one user per minute and at once, on one line in its window. Pure: the moment comes in.
+"""How many calls may start: of one user per minute, at once and in the pool, on one line in its window. Pure: the
+moment comes in.
 
 What is counted are the calls on record and the starts under way, so a start counts from the moment it is let in, and
 what a former process of this host began counts on. What has run out is forgotten: memory is bounded by them.
@@ -6,6 +7,7 @@ what a former process of this host began counts on. What has run out is forgotte
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from math import ceil
 
 from msgspec import Struct
 
@@ -31,12 +33,15 @@ Counted = dict[str, deque[CountedStart]]
 class CallLimits:
     """The counts of one host."""
 
-    def __init__(self, *, per_minute: int, at_once: int) -> None:
+    def __init__(self, *, per_minute: int, at_once: int, pool_share: float = 1.0) -> None:
         self._per_minute = per_minute
         self._at_once = at_once
         self._by_user: Counted = {}
         self._by_line: Counted = {}
+        self._pool_share = pool_share
         self._open: dict[str, set[str]] = {}  # by user
+        self._pooled: dict[str, set[str]] = {}  # those on slots of the pool
+        self._in_pool = 0
 
     # --- letting in
 
@@ -52,6 +57,25 @@ class CallLimits:
             )
         self._by_user.setdefault(user, deque()).append(CountedStart(now.mono, call_id, user, now))
         self._open.setdefault(user, set()).add(call_id)
+
+    def share(self, idle: int) -> int:
+        """How many slots of the pool one user may hold, when so many more are idle."""
+        return max(ceil(self._pool_share * (idle + self._in_pool)), 1)
+
+    def has_share(self, user: str, idle: int) -> bool:
+        """Whether a user may hold one more."""
+        return len(self._pooled.get(user, ())) < self.share(idle)
+
+    def hold_in_pool(self, call_id: str, user: str) -> None:
+        """A call holds a slot of the pool."""
+        mine = self._pooled.setdefault(user, set())
+        self._in_pool += call_id not in mine
+        mine.add(call_id)
+
+    def let_go_in_pool(self, call_id: str, user: str) -> None:
+        """It does not any more, or never did."""
+        self._in_pool -= call_id in self._pooled.get(user, ())
+        _take_out(self._pooled, call_id, user)
 
     def starts(self, line: str, window: float, now: Moment) -> int:
         """How many calls began on a line in the last `window` seconds."""
@@ -86,11 +110,8 @@ class CallLimits:
 
     def over(self, call_id: str, user: str) -> None:
         """The call is over."""
-        mine = self._open.get(user)
-        if mine is not None:
-            mine.discard(call_id)
-            if not mine:
-                del self._open[user]
+        _take_out(self._open, call_id, user)
+        self.let_go_in_pool(call_id, user)
 
     # --- from the record
 
@@ -103,9 +124,11 @@ class CallLimits:
         if age < MINUTE:
             _insert(self._by_user.setdefault(user, deque()), start)
 
-    def is_open(self, call_id: str, user: str) -> None:
-        """A call on record is not over."""
+    def is_open(self, call_id: str, user: str, *, pooled: bool) -> None:
+        """A call on record is not over. `pooled`: it holds a slot of the pool."""
         self._open.setdefault(user, set()).add(call_id)
+        if pooled:
+            self.hold_in_pool(call_id, user)
 
     def of(self, line: str) -> Iterator[tuple[str, str, Moment]]:
         """The starts of a line in the last hour: call, user, moment."""
@@ -124,6 +147,14 @@ class CallLimits:
 
 def _kept(line: str) -> float:
     return KEPT[line.partition("-")[0]]
+
+
+def _take_out(calls: dict[str, set[str]], call_id: str, user: str) -> None:
+    mine = calls.get(user)
+    if mine is not None:
+        mine.discard(call_id)
+        if not mine:
+            del calls[user]
 
 
 def _remove(starts: deque[CountedStart] | None, call_id: str) -> None:

@@ -10,7 +10,8 @@ from bus_schemas.fields import Region
 class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The dial rules and limits. `countries` empty: only the SIM's own. `hours`: "08:00-21:00" in `timezone`, or
     empty for always. Limits: calls started per minute and calls at once by one user, calls per hour on one slot, trunk
-    calls at once with one slot's extension."""
+    calls at once with one slot's extension, and the share of the pool's slots that one user may hold (1.0: all of them;
+    one at least)."""
 
     site_region: Region = "UA"
     countries: tuple[Region, ...] = ()
@@ -21,4 +22,5 @@ class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user_calls_per_minute: Annotated[int, Meta(ge=1)] = 600
     user_concurrent_calls: Annotated[int, Meta(ge=1)] = 200
     slot_calls_per_hour: Annotated[int, Meta(ge=1)] = 240
+    user_pool_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
     extension_calls: Annotated[int, Meta(ge=1)] = 1

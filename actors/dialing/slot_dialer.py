@@ -17,16 +17,20 @@ from actors.slot.machine import Take, Taken
 from actors.slot.registry import SlotRegistry
 from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import START_ON_HOST, StartOnHost
 from bus_schemas.permissions import Action
 
-NO_IDLE_SLOT = Refusal(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
-NOT_FROM_HERE = Refusal(
+SHARE = "user_pool_share"
+NO_IDLE_SLOT = RefusalTemplate(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
+NOT_FROM_HERE = RefusalTemplate(
     ErrorCode.CALL_FAILED, "Calls to this country are not allowed from any SIM here.", rule="country"
 )
-TOO_MANY_ON_SLOT = Refusal(
+TOO_MANY_ON_SLOT = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour"
+)
+SHARE_HELD = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "You hold your share of the pool's slots. Others may need the rest.", rule=SHARE
 )
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
@@ -105,11 +109,14 @@ class SlotDialer:
     async def _take(self, request: StartCall, number: Number, call_id: str, context: Context) -> Taken:
         if request.slot != "AUTO":
             self._check(number, self._region_of(request.slot))
+            if self._is_pooled(request.slot) and not self._has_share(context.user):
+                raise self._share_held()
             return await self._take_slot(request.slot, call_id, context)
         self._check(number, number.country)  # a SIM of that country is looked for below
         regions = rules.sim_regions_for(number, self._rules)
-        last_refusal = NO_IDLE_SLOT
-        while (place := self._slots.idle.take(context.user, regions)) is not None:
+        last_refusal = NO_IDLE_SLOT()
+        idle = self._slots.idle
+        while (place := idle.take(context.user, regions, shared=self._has_share(context.user))) is not None:
             try:
                 return await self._take_slot(place.slot, call_id, context)
             except Refusal as refusal:
@@ -117,24 +124,45 @@ class SlotDialer:
                     raise
                 last_refusal = refusal if refusal.code is ErrorCode.RATE_LIMITED else last_refusal
         if regions is not None and not (regions & self._slots.regions):
-            raise NOT_FROM_HERE
-        raise last_refusal
+            raise NOT_FROM_HERE()
+        raise last_refusal if self._has_share(context.user) else self._share_held()
 
     async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
         now, line = moment(self._host.clock), f"slot-{slot}"
         limits = self._attempts.limits
         order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
+        if self._is_pooled(slot):  # before anybody else asks
+            limits.hold_in_pool(call_id, context.user)
+            self._slots.idle.drop(slot)
         try:
             taken = await self._host.order(SlotActor, str(slot), order, context)
         except Refusal as refusal:
-            if refusal is STOPPED and ("slot", str(slot)) in self._host.quarantined:
+            limits.let_go_in_pool(call_id, context.user)
+            if STOPPED.made(refusal) and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
         if limits.starts(line, HOUR, now) >= self._calls_per_hour:
             self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
-            raise TOO_MANY_ON_SLOT
+            limits.let_go_in_pool(call_id, context.user)
+            raise TOO_MANY_ON_SLOT()
         limits.count(line, call_id, context.user, now)
         return taken
+
+    # --- the pool
+
+    def _is_pooled(self, slot: int) -> bool:
+        actor = self._host.get(SlotActor, str(slot))
+        return actor is not None and actor.pooled
+
+    def _has_share(self, user: str) -> bool:
+        """Whether a user may hold one more; where none is idle there is nothing to share."""
+        idle = self._slots.idle.shared
+        return not idle or self._attempts.limits.has_share(user, idle)
+
+    def _share_held(self) -> Refusal:
+        return SHARE_HELD(slots=self._attempts.limits.share(self._slots.idle.shared))
+
+    # --- rules
 
     def _region_of(self, slot: int) -> str | None:
         actor = self._host.get(SlotActor, str(slot))
@@ -166,4 +194,4 @@ def _answer(started: StartedCall) -> CallStarted:
 
 def _not_here(refusal: Refusal) -> bool:
     """Whether another host may have a slot for the call."""
-    return refusal.code is ErrorCode.SLOT_BUSY or (refusal.details or {}).get("rule") == "country"
+    return refusal.code is ErrorCode.SLOT_BUSY or (refusal.details or {}).get("rule") in ("country", SHARE)

@@ -53,7 +53,11 @@ async def start(
 
 def limits_of(settings: Dial) -> CallLimits:
     """The limits of one host, with nothing counted yet."""
-    return CallLimits(per_minute=settings.user_calls_per_minute, at_once=settings.user_concurrent_calls)
+    return CallLimits(
+        per_minute=settings.user_calls_per_minute,
+        at_once=settings.user_concurrent_calls,
+        pool_share=settings.user_pool_share,
+    )
 
 
 def rules_of(dial: Dial) -> DialRules:

@@ -21,7 +21,7 @@ from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ChannelTaken, TakeChannel
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import Phase, state_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import DIAL_ON_HOST, DialOnHost
 from bus_schemas.trunk import (
     DIAL_ON_TRUNK,
@@ -35,7 +35,7 @@ from bus_schemas.trunk import (
 
 log = structlog.get_logger()
 
-NO_TRUNKS = Refusal(ErrorCode.NOT_FOUND, "There are no trunks here.")
+NO_TRUNKS = RefusalTemplate(ErrorCode.NOT_FOUND, "There are no trunks here.")
 NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
@@ -158,7 +158,7 @@ class TrunkDialer:
     async def _take(
         self, request: DialPbx, number: Number, call_id: str, context: Context
     ) -> tuple[TrunkActor, ChannelTaken]:
-        refusal = NO_TRUNKS
+        refusal: Refusal | None = None
         for trunk in self._candidates(request.trunk):
             try:
                 countries = rules.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
@@ -169,10 +169,10 @@ class TrunkDialer:
             except Refusal as why:
                 if request.trunk != "AUTO" or why.code not in NEXT:
                     raise
-                refusal = why if refusal is NO_TRUNKS or why.code is ErrorCode.RATE_LIMITED else refusal
+                refusal = why if refusal is None or why.code is ErrorCode.RATE_LIMITED else refusal
                 continue
             return trunk, taken
-        raise refusal
+        raise refusal or NO_TRUNKS()
 
     def _count(self, trunk: TrunkActor, call_id: str, context: Context) -> None:
         """Count the start against the trunk's calls per second, or let the channel go and raise Refusal."""

@@ -8,12 +8,12 @@ from actors.ledger.model import Projection, Query
 from actors.runtime.context import Context
 from actors.runtime.service import Served
 from bus_schemas.contract import Topic
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.kinds import Kind
 
 Answer = TypeVar("Answer")
 
-OWNER_AWAY = Refusal(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try again.")
+OWNER_AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try again.")
 
 
 class Read(Protocol):

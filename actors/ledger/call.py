@@ -50,12 +50,12 @@ from bus_schemas.call import (
     status_of,
 )
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Action
 
 DIALING, ALERTING, CONNECTED, ENDED = map(str, Phase)  # as they are in the table
 MOST_OPEN_CALLS = 10_000  # in one answer; PAGE ends it before that
-NO_CALL = Refusal(ErrorCode.NOT_FOUND, "No such call.")
+NO_CALL = RefusalTemplate(ErrorCode.NOT_FOUND, "No such call.")
 
 
 class CallRow(Struct, frozen=True, gc=False):
@@ -324,13 +324,13 @@ class CallAnswers(Answers):
     async def past_call(self, request: GetCall, context: Context) -> CallView:
         found = await self.one(context, one(request.call_id))
         if found is None or not sees(context, CALL, found.user):
-            raise NO_CALL
+            raise NO_CALL()
         return found
 
     async def end_absent(self, request: EndCall, context: Context) -> CallView:
         found = await self.past_call(GetCall(call_id=request.call_id), context)
         if found.phase is not Phase.ENDED:
-            raise OWNER_AWAY
+            raise OWNER_AWAY()
         return found
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:

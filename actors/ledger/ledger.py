@@ -23,7 +23,7 @@ from actors.runtime.context import Context
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from bus_schemas.contract import UNDECODABLE, Rpc, Topic
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ READERS = 2
 START_PATIENCE = 30.0  # seconds that the start of everything else waits for a rebuild
 SERVE_PAUSE = 1.0  # seconds between tries to serve
 
-NOT_READABLE = Refusal(ErrorCode.UNAVAILABLE, "The records cannot be read now. Try again.")
+NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "The records cannot be read now. Try again.")
 
 Answer = TypeVar("Answer")
 
@@ -134,7 +134,7 @@ class Ledger:
             log.error("records not readable", kind=error.kind, error=str(error))
             if isinstance(error, StoreDamaged):
                 self._following.damaged(generation, str(error))
-            raise NOT_READABLE from None
+            raise NOT_READABLE() from None
         return found
 
     async def _in(self, pool: ThreadPoolExecutor | None, work: Any, *args: Any, **more: Any) -> Any:

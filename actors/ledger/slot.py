@@ -18,7 +18,7 @@ from actors.runtime.wire import Page
 from bus_schemas.call import START_ABSENT, CallDialing, CallEnded, CallStarted, StartCall
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import Topic
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.slot import (
     GET_ADB_COMMAND,
     LIST_SLOTS,
@@ -48,7 +48,7 @@ from bus_schemas.slot import (
 
 CONFIG = msgspec.json.Decoder(SlotConfig)
 UNKNOWN = str(SlotStatus.UNKNOWN)
-NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+NO_SLOT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such slot.")
 
 
 class SlotRow(Struct, frozen=True, gc=False):
@@ -227,8 +227,8 @@ class SlotAnswers(Answers):
     async def _why_absent(self, slot: int | str, context: Context) -> Refusal:
         for row in await self.read(context, all_slots()):
             if row.config.id == slot and sees(context, SLOT, row.config.user):
-                return Refusal(OWNER_AWAY.code, OWNER_AWAY.message, slot=row.config.id, host=row.config.host)
-        return NO_SLOT
+                return OWNER_AWAY(slot=row.config.id, host=row.config.host)
+        return NO_SLOT()
 
     async def list_slots(self, request: ListSlots, context: Context) -> Page:
         after = from_cursor(request.cursor) or 0

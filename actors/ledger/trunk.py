@@ -104,7 +104,7 @@ class TrunkAnswers(Answers):
     async def dial_absent(self, request: DialPbx, context: Context) -> PbxCallStarted:
         for row in await self.read(context, all_trunks()):
             if row.name == request.trunk:
-                raise Refusal(OWNER_AWAY.code, OWNER_AWAY.message, trunk=row.name, host=row.host)
+                raise OWNER_AWAY(trunk=row.name, host=row.host)
         raise Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
 
     async def pbx_status(self, request: GetPbxStatus, context: Context) -> PbxStatus:

@@ -24,7 +24,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem, Problems
 from bus_schemas.catalogue import topic_of, topics_of
 from bus_schemas.contract import Topic
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.user import (
     RoleDeleted,
     RoleSet,
@@ -48,7 +48,7 @@ TOPIC_OF: Mapping[type, Topic[Any]] = {topic.event: topic for topic in topics_of
 
 E = TypeVar("E")
 
-BUSY = Refusal(ErrorCode.UNAVAILABLE, "Others change the same thing. Try again.")
+BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Others change the same thing. Try again.")
 
 
 class Void(Protocol):
@@ -113,7 +113,7 @@ class Journal:
                     await self._catch_up(f"ottb.v1.evt.point.{DIRECTORY}.*")
                     continue
                 return
-        raise BUSY
+        raise BUSY()
 
     async def change_session(self, session: str, decide: Callable[[], E | None]) -> E | None:
         """The same for one session."""
@@ -127,7 +127,7 @@ class Journal:
                 await self._catch_up(f"ottb.v1.evt.point.{session}.*")
                 continue
             return event
-        raise BUSY
+        raise BUSY()
 
     async def _append(self, event: Any, *, expect: int) -> None:
         """Put an event on record and wait until it has come back. Raises Fenced, Refusal."""

@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct, field
 from msgspec.structs import replace
 
 from actors.runtime.clock import parse_utc
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.user import (
     ChangeUser,
@@ -51,11 +51,13 @@ ADMINISTRATION = frozenset({Action.USER_EDIT, Action.ROLE_EDIT})
 TOKENS_EACH = 50
 REFRESH_GRACE = 10.0  # seconds in which a refresh token may come twice: its answer may have been lost (RFC 9700)
 
-ENDED = Refusal(ErrorCode.AUTH_FAIL, "The session has ended. Log in again.")
-NO_USER = Refusal(ErrorCode.NOT_FOUND, "No such user.")
-NO_ROLE = Refusal(ErrorCode.NOT_FOUND, "No such role.")
-NO_TOKEN = Refusal(ErrorCode.NOT_FOUND, "No such service token.")
-REUSED = Refusal(ErrorCode.AUTH_FAIL, "This refresh token was used before, so the session was ended. Log in again.")
+ENDED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The session has ended. Log in again.")
+NO_USER = RefusalTemplate(ErrorCode.NOT_FOUND, "No such user.")
+NO_ROLE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such role.")
+NO_TOKEN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such service token.")
+REUSED = RefusalTemplate(
+    ErrorCode.AUTH_FAIL, "This refresh token was used before, so the session was ended. Log in again."
+)
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -205,16 +207,16 @@ class Directory(Struct):
         if kind is LoginKind.SESSION:
             session = self.sessions.get(id)
             if session is None:
-                raise ENDED
+                raise ENDED()
             name, expires_at = session.user, session.expires_at
         elif kind is LoginKind.TOKEN:
             token = self.tokens.get(id)
             if token is None or (proof and not hmac.compare_digest(token.proof, proof)):
-                raise ENDED
+                raise ENDED()
             name, expires_at, limit = token.user, token.expires_at, token.actions
         user = self.users.get(name)
         if user is None or not user.active or (expires_at is not None and parse_utc(expires_at) <= now):
-            raise ENDED
+            raise ENDED()
         actions = self.actions_of(name)
         return Identity(
             kind=kind,
@@ -392,7 +394,7 @@ def revoke_token(book: Directory, asker: Asker, id: str, at: str) -> TokenRevoke
         _scope_must_say(asker, Action.TOKEN_CREATE, Action.USER_EDIT)
     token = book.tokens.get(id)
     if token is None:
-        raise NO_TOKEN
+        raise NO_TOKEN()
     if token.user == asker.user and not asker.program:
         pass
     elif token.user == asker.user and Action.TOKEN_CREATE in asker.actions:
@@ -400,7 +402,7 @@ def revoke_token(book: Directory, asker: Asker, id: str, at: str) -> TokenRevoke
     elif Action.USER_EDIT in asker.actions:
         managed(book, asker, token.user)
     else:
-        raise NO_TOKEN
+        raise NO_TOKEN()
     return TokenRevoked(token_id=id, at=at, by=asker.user)
 
 
@@ -444,7 +446,7 @@ def managed(book: Directory, asker: Asker, name: str) -> User:
     """A user whom the asker may manage. NOT_FOUND, PERMISSION_DENIED."""
     user = book.users.get(name)
     if user is None:
-        raise NO_USER
+        raise NO_USER()
     _must_hold(asker, book.role_of(user).actions)
     return user
 
@@ -452,7 +454,7 @@ def managed(book: Directory, asker: Asker, name: str) -> User:
 def _role(book: Directory, name: str) -> Role:
     role = book.roles.get(name)
     if role is None:
-        raise NO_ROLE
+        raise NO_ROLE()
     return role
 
 

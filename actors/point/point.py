@@ -28,7 +28,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.introspection import INTROSPECT, Introspect, Introspection
 from bus_schemas.permissions import Action
 from bus_schemas.user import (
@@ -96,10 +96,10 @@ USER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 NOT_A_NAME = "A user name is of A-Z a-z 0-9 _ and -, without blanks before, inside or after it."
 KEPT_LONGER = 24 * 3600  # seconds that the journal keeps a session beyond its end
 
-WRONG = Refusal(ErrorCode.AUTH_FAIL, "Wrong user name or password.")
-NOT_A_SESSION = Refusal(ErrorCode.CONFLICT, "This is for people who logged in, not for service tokens.")
-BAD_REFRESH = Refusal(ErrorCode.AUTH_FAIL, "The refresh token is not valid. Log in again.")
-NO_TOKEN = Refusal(ErrorCode.AUTH_FAIL, "Send a refresh token, or the access token as a bearer.")
+WRONG = RefusalTemplate(ErrorCode.AUTH_FAIL, "Wrong user name or password.")
+NOT_A_SESSION = RefusalTemplate(ErrorCode.CONFLICT, "This is for people who logged in, not for service tokens.")
+BAD_REFRESH = RefusalTemplate(ErrorCode.AUTH_FAIL, "The refresh token is not valid. Log in again.")
+NO_TOKEN = RefusalTemplate(ErrorCode.AUTH_FAIL, "Send a refresh token, or the access token as a bearer.")
 
 
 class TooManyPasswords(Exception):
@@ -230,7 +230,7 @@ class Point:
             right = await self._check(user.password_hash if user else None, secret)
             if not right or user is None or not user.active:
                 self._throttle.failed(name, address, self._clock.monotonic())
-                raise WRONG
+                raise WRONG()
             self._throttle.succeeded(name, address)
             return user
 
@@ -251,13 +251,13 @@ class Point:
             try:
                 id, proof = tokens.read_service_token(secret)
             except TokenRefused:
-                raise WRONG from None
+                raise WRONG() from None
             identity = self._identify(LoginKind.TOKEN, id, proof)
         elif secret.count(".") == 2 and len(secret) > 100:
             try:
                 claims = tokens.read_access(secret, self._public_keys(), self._clock.now().timestamp())
             except TokenRefused:
-                raise WRONG from None
+                raise WRONG() from None
             identity = self._identify(LoginKind.SESSION, claims.session, "")
             expires_at = min(identity.expires_at or "9", utc_of(claims.expires))
             identity = msgspec.structs.replace(identity, expires_at=expires_at)
@@ -265,14 +265,14 @@ class Point:
             user = await self._right_user(name, secret, address)
             identity = self._identify(LoginKind.PASSWORD, user.name, "")
         if name not in ("", identity.user, identity.id):
-            raise WRONG
+            raise WRONG()
         return identity
 
     async def refresh(self, request: Refresh, context: Context) -> RefreshedToken:
         if request.refresh_token is not None:
             return await self._rotate(request.refresh_token)
         if context.session is None:
-            raise NOT_A_SESSION if context.credential else NO_TOKEN
+            raise NOT_A_SESSION() if context.credential else NO_TOKEN()
         identity = self._identify(LoginKind.SESSION, context.session, "")
         token = self._access(self._directory.users[identity.user], identity.id)
         return RefreshedToken(token=token, expires=self._auth.token_seconds)
@@ -281,7 +281,7 @@ class Point:
         try:
             claims = tokens.read_refresh(given, self._keys, self._clock.now().timestamp())
         except TokenRefused:
-            raise BAD_REFRESH from None
+            raise BAD_REFRESH() from None
 
         def decide() -> SessionRefreshed | SessionClosed | None:
             self._identify(LoginKind.SESSION, claims.session, "")
@@ -291,7 +291,7 @@ class Point:
         event = await self.journal.change_session(claims.session, decide)
         if isinstance(event, SessionClosed):
             log.warning("refresh token reused; session ended", user=event.user, session=event.session)
-            raise machine.REUSED
+            raise machine.REUSED()
         self._identify(LoginKind.SESSION, claims.session, "")
         session = self._directory.sessions[claims.session]
         user = self._directory.users[session.user]
@@ -305,7 +305,7 @@ class Point:
 
     async def logout(self, request: Logout, context: Context) -> LoggedOut:
         if context.session is None:
-            raise NOT_A_SESSION
+            raise NOT_A_SESSION()
         identity = self._identify(LoginKind.SESSION, context.session, "")
         if request.everywhere:
             return await self._end_all(identity.user, context.user, end_tokens=request.end_tokens)
@@ -322,7 +322,7 @@ class Point:
 
     async def change_password(self, request: ChangePassword, context: Context) -> PasswordChanged:
         if context.session is None:
-            raise NOT_A_SESSION
+            raise NOT_A_SESSION()
         identity = self._identify(LoginKind.SESSION, context.session, "")
         user = await self._right_user(identity.user, request.password, context.address)
         if password.prepared(request.new_password) == password.prepared(request.password):
@@ -443,7 +443,7 @@ class Point:
 
     async def create_token(self, request: CreateToken, context: Context) -> TokenCreatedReply:
         if context.session is None:
-            raise NOT_A_SESSION
+            raise NOT_A_SESSION()
         id, whole, proof = tokens.make_service_token()
         expires_at = utc(self._clock.now() + timedelta(seconds=request.expires_in))
         await self.journal.change(
@@ -481,14 +481,14 @@ class Point:
     def _came_with(self, context: Context) -> Identity:
         kind, _, id = (context.credential or "").partition(":")
         if kind not in LoginKind._value2member_map_:
-            raise ENDED
+            raise ENDED()
         return self._identify(LoginKind(kind), id, "")
 
     def _asker(self, context: Context) -> Asker:
         """Whoever asks, with what they hold by the record now, whatever a door remembers of them."""
         identity = self._came_with(context)
         if identity.user != context.user:
-            raise ENDED
+            raise ENDED()
         program = identity.kind is LoginKind.TOKEN
         return Asker(user=identity.user, actions=frozenset(identity.actions), program=program)
 

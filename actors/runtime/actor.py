@@ -28,7 +28,7 @@ from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Re
 from actors.runtime.journalled import COMMAND_HEADER, REPLY_HEADER, Event, Journalled, State
 from actors.runtime.wire import decode_request, send_refusal, send_reply
 from bus_schemas.contract import verb_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
 if TYPE_CHECKING:
     from actors.runtime.host import Host
@@ -39,13 +39,13 @@ Reply = TypeVar("Reply")
 
 INBOX_LIMIT = 1024
 
-INBOX_FULL = Refusal(ErrorCode.UNAVAILABLE, "Too much is waiting here already. Try again.")
-NOT_READABLE = Refusal(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
-STOPPED = Refusal(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
-QUARANTINED = Refusal(
+INBOX_FULL = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too much is waiting here already. Try again.")
+NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
+STOPPED = RefusalTemplate(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
+QUARANTINED = RefusalTemplate(
     ErrorCode.CONFLICT, "This is quarantined: its record cannot be read. Its calls end, and nothing else begins."
 )
-CRASHED = Refusal(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
+CRASHED = RefusalTemplate(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
 
 
 class NotOurs(Exception):
@@ -144,7 +144,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         """Carry out an order of the same host and wait for its reply. Raises Refusal."""
         done = asyncio.get_running_loop().create_future()
         if not self._enqueue(LocalCommand(order, context, done)):
-            raise INBOX_FULL if self._live else STOPPED
+            raise INBOX_FULL() if self._live else STOPPED()
         reply: Reply = await done
         return reply
 
@@ -193,7 +193,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     async def _accept(self, command: AnyCommand, message: Message) -> None:
         if not self._enqueue(BusCommand(command, message)):
-            await send_refusal(message, INBOX_FULL if self._live else STOPPED)
+            await send_refusal(message, INBOX_FULL() if self._live else STOPPED())
 
     async def _receive_after_a_look(self, command: AnyCommand, message: Message) -> None:
         """Look on record for a first answer that memory may no longer have. Beside the inbox: the record may be long,
@@ -202,7 +202,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         try:
             first = await self._answer_on_record(command, Context.from_headers(message.headers).command_id)
         except BusError:
-            await send_refusal(message, NOT_READABLE)
+            await send_refusal(message, NOT_READABLE())
             return
         if first is None:
             await self._accept(command, message)
@@ -247,7 +247,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             try:
                 await self._handle(item)
             except Exception as error:  # noqa: BLE001  a crash is this actor's end, not its host's
-                await self._refuse(item, CRASHED)
+                await self._refuse(item, CRASHED())
                 self._crash(error)
                 return
         self._inbox = None
@@ -272,7 +272,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             context.must(command.rpc.permission)
             outcome = command.method(self, decode_request(command.rpc, message), context)
             if self.stands_in and outcome.decision.events:
-                raise QUARANTINED
+                raise QUARANTINED()
         except Refusal as refusal:
             await send_refusal(message, refusal)
             return
@@ -283,7 +283,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     async def _handle_order(self, item: LocalCommand) -> None:
         try:
             if self.stands_in:
-                raise QUARANTINED
+                raise QUARANTINED()
             taken = self.orders.get(type(item.order))
             if taken is None:
                 raise TypeError(f"not an order for a {self.kind}: {item.order!r}")
@@ -330,9 +330,9 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         waiting, self._inbox = self._inbox or (), None
         for item in waiting:
             if isinstance(item, LocalCommand) and not item.done.done():
-                item.done.set_exception(STOPPED)
+                item.done.set_exception(STOPPED())
             elif isinstance(item, BusCommand):
-                self._host.spawn(send_refusal(item.message, STOPPED))
+                self._host.spawn(send_refusal(item.message, STOPPED()))
 
 
 AnyActor = Actor[Any, Any, Any, Any]  # any: an actor of whatever class, of which only what all have is used

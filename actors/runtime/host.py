@@ -27,7 +27,7 @@ from actors.runtime.journalled import Event, State, Unreadable
 from actors.runtime.supervisor import RestartBudget
 from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
 from bus_schemas.contract import ROOT, Rpc, Topic, id_of, kind_of, verb_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.kinds import feed_subject, owners_header
 
 log = structlog.get_logger()
@@ -42,8 +42,8 @@ VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a v
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
 FEEDS_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
-NOT_SURE = Refusal(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
-STARTING = Refusal(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
+NOT_SURE = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
+STARTING = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
 
 Key = tuple[str, str]
 A = TypeVar("A", bound=AnyActor)
@@ -263,7 +263,7 @@ class Host:
             if self.serving:
                 self.spawn(answer(message, rpc, handler))
             else:
-                await send_refusal(message, STARTING)
+                await send_refusal(message, STARTING())
 
         self._extra[f"{rpc.kind}.{rpc.verb}"] = receive
 
@@ -351,7 +351,7 @@ class Host:
         shall cost no closure of its own."""
         kind, id, verb = kind_of(message.subject), id_of(message.subject), verb_of(message.subject)
         if not self._ownership.held:  # the new owner hears it too
-            await send_refusal(message, NOT_SURE)
+            await send_refusal(message, NOT_SURE())
             return
         if (extra := self._extra.get(f"{kind}.{verb}")) is not None:
             await extra(message)

@@ -11,14 +11,14 @@ from actors.runtime.context import Context
 from actors.runtime.effects import Work
 from actors.runtime.wire import Page, answer, send_refusal
 from bus_schemas.contract import AnyRpc, Rpc
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
 
 NO_FIELDS: Mapping[str, str] = {}
 
-BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
+BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
 
 
 class Served(Struct, frozen=True):
@@ -77,7 +77,7 @@ class Service:
     def _receiver(self, respond: Callable[[Message], Work[None]]) -> Handler:
         async def receive(message: Message) -> None:
             if len(self._tasks) >= self._limit:
-                await send_refusal(message, BUSY)
+                await send_refusal(message, BUSY())
                 return
             task = asyncio.get_running_loop().create_task(respond(message))
             self._tasks.add(task)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from actors.runtime.bus import Bus, BusUnavailable, Message, NoResponders, RequestTimeout, TooLarge
 from actors.runtime.context import FRESH_HEADER, Context
 from bus_schemas.contract import UNDECODABLE, Rpc
-from bus_schemas.errors import ErrorCode, Refusal, Refused
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, Refused
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ ERROR_HEADER = "Ottb-Error"
 CURSOR_HEADER = "Ottb-Next-Cursor"
 SEQ_HEADER = "Ottb-Seq"  # the journal's sequence that the answer includes; see Context.after
 
-TOO_LARGE = Refusal(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
+TOO_LARGE = RefusalTemplate(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
 
 RETRY_FIRST, RETRY_LAST = 0.05, 0.5
 
@@ -120,12 +120,11 @@ async def send_reply(message: Message, reply: object, *, seq: int = 0) -> None:
         await message.reply(_encode(reply), headers)
     except TooLarge as error:
         log.error("answer not sent", subject=message.subject, error=str(error))
-        await send_refusal(message, TOO_LARGE)
+        await send_refusal(message, TOO_LARGE())
 
 
 async def send_refusal(message: Message, refusal: Refusal) -> None:
     """Answer that it is not done, and why."""
-    refusal.__traceback__ = refusal.__context__ = None  # many are constants: each raise would add to what they keep
     if message.reply is not None:
         await message.reply(_encode(refusal.as_refused()), {ERROR_HEADER: refusal.code.value})
 

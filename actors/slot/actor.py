@@ -37,7 +37,7 @@ from actors.telephony.orders import Dial
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
 from bus_schemas.call import EndReason
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.slot import (
     ADB_COMMAND,
     GET_SLOT,
@@ -61,7 +61,7 @@ from bus_schemas.slot import (
 
 log = structlog.get_logger()
 
-NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
+NO_SLOT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such slot.")
 DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, the phone cannot act on it later
 MAX_OUTPUT = 64 * 1024  # bytes of a shell command's output that are kept
 
@@ -116,12 +116,12 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     def _seen_by(self, context: Context) -> Slot:
         slot = self._slot()
         if not SLOT.visible(slot.config.user, user=context.user, actions=context.actions):
-            raise NO_SLOT
+            raise NO_SLOT()
         return slot
 
     def _slot(self) -> Slot:
         if self.state is None or self.state.removed:
-            raise NO_SLOT
+            raise NO_SLOT()
         return self.state
 
     # --- orders of this host
@@ -289,6 +289,10 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
                 truncated=result.truncated,
             )
         self.tell(done)
+
+    @property
+    def pooled(self) -> bool:
+        return self.state is not None and self.state.config.user is None
 
     def _the_phone(self) -> Phone:
         if self._phone is None:

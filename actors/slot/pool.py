@@ -25,26 +25,28 @@ class Pool:
 
     def __init__(self) -> None:
         self._idle: dict[int, IdleSlot] = {}
+        self.shared = 0  # how many of them are anybody's
         self._heaps: dict[str | None, list[tuple[str, int]]] = {}
 
     def put(self, place: IdleSlot) -> None:
         """The slot is idle."""
         if self._idle.get(place.slot) == place:
             return
+        self.drop(place.slot)
         self._idle[place.slot] = place
+        self.shared += place.user is SHARED
         heapq.heappush(self._heaps.setdefault(place.user, []), (place.last_used, place.slot))
 
     def drop(self, slot: int) -> None:
         """The slot is not idle."""
-        self._idle.pop(slot, None)
+        former = self._idle.pop(slot, None)
+        self.shared -= former is not None and former.user is SHARED
 
-    def take(self, user: str, countries: Iterable[str] | None) -> IdleSlot | None:
-        """The caller's own least recently used idle slot, else one of the shared pool, never somebody else's.
-
-        `countries`: the SIM must be from one of these; None: from anywhere.
-        """
+    def take(self, user: str, countries: Iterable[str] | None, *, shared: bool = True) -> IdleSlot | None:
+        """The caller's own least recently used idle slot, else, if they may have one, one of the shared pool, never
+        somebody else's. `countries`: the SIM must be from one of these; None: from anywhere."""
         wanted = None if countries is None else frozenset(countries)
-        return self._take_from(user, wanted) or self._take_from(SHARED, wanted)
+        return self._take_from(user, wanted) or (self._take_from(SHARED, wanted) if shared else None)
 
     def _take_from(self, user: str | None, countries: frozenset[str] | None) -> IdleSlot | None:
         heap = self._heaps.get(user, [])
@@ -62,7 +64,7 @@ class Pool:
         for entry in unfit:
             heapq.heappush(heap, entry)
         if found is not None:
-            del self._idle[found.slot]
+            self.drop(found.slot)
         return found
 
     def __len__(self) -> int:

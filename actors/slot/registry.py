@@ -22,7 +22,7 @@ from actors.slot.machine import Configure, Remove
 from actors.slot.pool import Pool
 from actors.slot.record import FROM_FILE, Slot
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import (
     CONFIGURE_ON_HOST,
     REMOVE_ON_HOST,
@@ -46,10 +46,10 @@ from bus_schemas.slot import (
 
 log = structlog.get_logger()
 
-NO_SLOT = Refusal(ErrorCode.NOT_FOUND, "No such slot.")
-NOT_SEEN = Refusal(ErrorCode.NOT_FOUND, "The phone is not seen at this host.")
-NOT_REACHED = Refusal(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
-TAKEN_OVER = Refusal(ErrorCode.UNAVAILABLE, "The slot is being made at another host. Try again.")
+NO_SLOT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such slot.")
+NOT_SEEN = RefusalTemplate(ErrorCode.NOT_FOUND, "The phone is not seen at this host.")
+NOT_REACHED = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
+TAKEN_OVER = RefusalTemplate(ErrorCode.UNAVAILABLE, "The slot is being made at another host. Try again.")
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -168,7 +168,7 @@ class SlotRegistry:
     async def configure_on_host(self, request: ConfigureOnHost, context: Context) -> SlotDetails:
         """CONFIGURE_SLOT that another host has passed on."""
         if request.only_if_seen and not self._sees(request.configure):
-            raise NOT_SEEN
+            raise NOT_SEEN()
         return await self._configure_here(request.configure, context)
 
     async def _configure_here(self, request: ConfigureSlot, context: Context) -> SlotDetails:
@@ -188,11 +188,11 @@ class SlotRegistry:
             try:
                 await self._host.activate(SlotActor, str(config.id))
             except (NotOurs, Fenced):
-                raise TAKEN_OVER from None
+                raise TAKEN_OVER() from None
             except Unreadable as error:
                 raise Refusal(ErrorCode.UNAVAILABLE, f"The slot is quarantined: {error}") from None
             except BusError:
-                raise NOT_REACHED from None
+                raise NOT_REACHED() from None
             details = await self._configure(config, context)
         self._note_regions()
         return details
@@ -200,7 +200,7 @@ class SlotRegistry:
     async def remove(self, request: RemoveSlot, context: Context) -> SlotRemovedReply | Page:
         owner = await self._host_on_record(request.slot)
         if owner is None:
-            raise NO_SLOT
+            raise NO_SLOT()
         if owner != self._host.name:
             wanted = RemoveOnHost(host=owner, remove=request)
             return await forward(self._host.bus, REMOVE_ON_HOST, wanted, context)
@@ -212,7 +212,7 @@ class SlotRegistry:
 
     async def _remove_here(self, request: RemoveSlot, context: Context) -> SlotRemovedReply:
         if self._slot(request.slot) is None:
-            raise NO_SLOT
+            raise NO_SLOT()
         await self._host.order(SlotActor, str(request.slot), Remove(), context)
         await self._host.release("slot", str(request.slot))
         self._note_regions()
@@ -273,7 +273,7 @@ class SlotRegistry:
         try:
             return await self._read_host(slot)
         except BusError:
-            raise NOT_REACHED from None
+            raise NOT_REACHED() from None
         except UNDECODABLE as error:
             raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
 
@@ -318,7 +318,7 @@ class SlotRegistry:
         try:
             await self._claims.read()
         except BusError:
-            raise NOT_REACHED from None
+            raise NOT_REACHED() from None
         for other in self._claims.of_others(self._host.name):
             if other.id != config.id and other.serial in mine:
                 message = "A slot of another host has this phone."

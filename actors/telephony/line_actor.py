@@ -102,12 +102,17 @@ class LineActor(
             self._counts.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
         await self._read_calls()
 
+    @property
+    def pooled(self) -> bool:
+        """Whether anybody may use the line, so that nobody shall have too many of its kind."""
+        return False
+
     async def _read_calls(self) -> None:
         assert self.state is not None
         async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
             self._read(recorded)
         for began in self.state.calls.open.values():
-            self._counts.is_open(began.holder.id, began.holder.user)
+            self._counts.is_open(began.holder.id, began.holder.user, pooled=self.pooled)
 
     async def stand_in_for(self, former: AnyActor) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""

@@ -38,7 +38,7 @@ from actors.trunk.pbx import Originate, Pbx, PbxError, PbxRefused, PbxUncertain,
 from bus_schemas.call import CALL_ENDED, CALL_ENRICHED, EndReason
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import ROOT
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.trunk import (
     TRUNK_TELEMETRY,
     TrunkActivated,
@@ -51,7 +51,7 @@ from bus_schemas.trunk import (
 
 log = structlog.get_logger()
 
-NO_TRUNK = Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
+NO_TRUNK = RefusalTemplate(ErrorCode.NOT_FOUND, "No such trunk.")
 TELEMETRY_PAUSE = 2.0  # seconds
 DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, it cannot be under way longer
 
@@ -79,14 +79,14 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     @property
     def config(self) -> TrunkConfig:
         if self.state is None or self.state.removed:
-            raise NO_TRUNK
+            raise NO_TRUNK()
         return self.state.config
 
     @property
     def view(self) -> TrunkView:
         """The trunk as it is now. Raises Refusal(NOT_FOUND)."""
         if self.state is None or self.state.removed:
-            raise NO_TRUNK
+            raise NO_TRUNK()
         return machine.view(self.state, self.live, self._host.clock.monotonic())
 
     # --- orders of this host
@@ -96,12 +96,12 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
 
     def remove(self, order: RemoveTrunk, context: Context, now: Moment) -> Outcome[None]:
         if self.state is None:
-            raise NO_TRUNK
+            raise NO_TRUNK()
         return Outcome(decision=machine.remove(self.state, self.live, now), reply=None)
 
     def take(self, order: TakeChannel, context: Context, now: Moment) -> Outcome[ChannelTaken]:
         if self.state is None or self.state.removed:
-            raise NO_TRUNK
+            raise NO_TRUNK()
         decision = machine.take(self.state, self.live, order, now)
         return Outcome(decision=decision, reply=ChannelTaken(fence=self.fence))
 

@@ -20,12 +20,13 @@ from socketio.exceptions import ConnectionRefusedError as Refuse
 from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from bus_schemas.contract import UNDECODABLE, Topic
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway.auth import Authenticator, Caller
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, presented, room_events
 from gateway.live.history import replay_all
 from gateway.live.transports import TextOnly, Transports
 from gateway.metrics import Metrics
+from gateway.server import protocol_of
 from gateway.surface import ROOMS
 
 log = structlog.get_logger()
@@ -38,8 +39,8 @@ SWEEP = 5.0
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 
-AWAY = Refusal(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
-BROKEN = Refusal(ErrorCode.INTERNAL, "Internal error.")
+AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
+BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
 
 PERMISSION = {row.kind.room: row.kind.view for row in ROOMS}
 TELEMETRY = tuple(dict.fromkeys(topic for row in ROOMS for topic in row.topics if not topic.kept))
@@ -132,6 +133,8 @@ class LiveFeed:
             if not isinstance(token, str):
                 raise Refusal(ErrorCode.AUTH_FAIL, "Pass the token in the handshake: auth: {token}.")
             caller = await self._authenticator.authenticate(token)
+            request = environ["aiohttp.request"]
+            protocol_of(request).known(request, caller.user)
         except Refusal as refusal:
             self._transports.close_later(transport, after=REFUSED)
             raise Refuse(refusal.message, msgspec.to_builtins(refusal.as_refused())) from None
@@ -200,10 +203,10 @@ class LiveFeed:
                 return msgspec.to_builtins(refusal.as_refused())
             except BusError as error:
                 log.warning("not subscribed", room=room, error=repr(error))
-                return msgspec.to_builtins(AWAY.as_refused())
+                return msgspec.to_builtins(AWAY().as_refused())
             except Exception:
                 log.exception("not subscribed", room=room)
-                return msgspec.to_builtins(BROKEN.as_refused())
+                return msgspec.to_builtins(BROKEN().as_refused())
 
         return subscribe
 

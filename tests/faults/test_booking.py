@@ -18,7 +18,7 @@ AT_ONCE = 200
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    more = "[dial]\nslot_calls_per_hour = 100000\nuser_calls_per_minute = 100000\n"
+    more = "[dial]\nuser_pool_share = 1.0\nslot_calls_per_hour = 100000\nuser_calls_per_minute = 100000\n"
     with running_site(tmp_path_factory.mktemp("booking"), SLOTS, more) as running:
         yield running
 

@@ -261,7 +261,7 @@ async def test_malformed_http_is_answered_in_the_error_format_too(site: Site, ra
     assert json.loads(body)["error"] is True
 
 
-async def test_health_figures_and_documents_are_on_every_port(site: Site) -> None:
+async def test_health_figures_and_documents_are_on_every_port(site: Site, admin: Client) -> None:
     async with aiohttp.ClientSession() as session:
         client = Client(site, session)
         for part in ("point", "dci", "ottb", "workspace"):
@@ -271,7 +271,9 @@ async def test_health_figures_and_documents_are_on_every_port(site: Site) -> Non
             assert (await client.get("/openapi.json", part=part))[1]["openapi"] == "3.1.0"
             assert (await client.get("/asyncapi.json", part=part))[1]["asyncapi"] == "3.0.0"
             assert [key["kid"] for key in (await client.get("/.well-known/jwks.json", part=part))[1]["keys"]]
-            async with session.get(site.url(part, "/metrics")) as answer:
+            assert (await client.get("/metrics", part=part))[0] == 401
+            bearer = {"Authorization": f"Bearer {admin.token}"}
+            async with session.get(site.url(part, "/metrics"), headers=bearer) as answer:
                 assert "ottb_http_requests_total" in await answer.text()
             async with session.get(site.url(part, "/docs")) as answer:
                 assert answer.status == 200 and "default-src 'self'" in answer.headers["Content-Security-Policy"]

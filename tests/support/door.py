@@ -20,6 +20,7 @@ from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.bus_api import BusApi
+from gateway.connections import Connections
 from gateway.health import Health
 from gateway.http import HttpApi
 from gateway.idempotency import Idempotency
@@ -28,7 +29,7 @@ from gateway.main import application
 from gateway.metrics import Metrics
 from gateway.recordings import Recordings
 from gateway.routes import Part
-from gateway.server import Connections, Listener
+from gateway.server import Listener
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
@@ -58,9 +59,10 @@ class InProcess:
     """One gateway. `bus` is its own: killing that is the gateway's death."""
 
     def __init__(
-        self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed
+        self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed, metrics: Metrics
     ) -> None:
         self.bus = bus
+        self.metrics = metrics
         self._session = session
         self.listener = listener
         self.feed = feed
@@ -85,9 +87,8 @@ class InProcess:
             return answer.status, await answer.json()
 
     async def figure(self, name: str) -> float | None:
-        """A figure of /metrics, named with its labels."""
-        async with self._session.get(self._url("/metrics")) as answer:
-            lines = (await answer.text()).splitlines()
+        """A figure of this moment, named with its labels."""
+        lines = self.metrics.exposition().decode().splitlines()
         return next((float(line.rsplit(maxsplit=1)[1]) for line in lines if line.startswith(f"{name} ")), None)
 
     @asynccontextmanager
@@ -157,7 +158,9 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
 
 
 @asynccontextmanager
-async def gateway_on(bus: MemoryBus, keys: Mapping[str, VerifyKey] = NO_KEYS) -> AsyncIterator[InProcess]:
+async def gateway_on(
+    bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS
+) -> AsyncIterator[InProcess]:
     """A gateway's WORKSPACE port. `keys`: with which it checks access tokens."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
@@ -186,10 +189,10 @@ async def gateway_on(bus: MemoryBus, keys: Mapping[str, VerifyKey] = NO_KEYS) ->
         await live.start()
         app = application(Part.WORKSPACE, http_api=http_api, health=health, metrics=metrics, sandbox=True)
         live.attach(app)
-        listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
+        listener = Listener(app=app, host="127.0.0.1", port=0, connections=connections or Connections())
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        running = InProcess(bus, session, listener, live)
+        running = InProcess(bus, session, listener, live, metrics)
         yield running
         await running.end()
         bus.bury()  # what a killed gateway waits for ends

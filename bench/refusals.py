@@ -1,0 +1,160 @@
+"""What strangers cost: memory after 100,000 refused requests of each kind, and how long others wait meanwhile."""
+
+import asyncio
+import gzip
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+
+import aiohttp
+import psutil
+
+from bench.gateway import Served, ready, serving, token_of
+from bench.table import Row
+
+COUNT, WARM_UP = int(os.environ.get("OTTB_BENCH_REFUSED", "100000")), 5_000
+CONNECTIONS, PIPELINED = 16, 25
+ROUNDS, SECONDS = 3, 4.0
+OTHERS, PAUSE = 4, 0.01  # clients that go on with their work, and how long each waits between two requests
+ATTACKERS = 8
+BOMB = gzip.compress(bytes(64 * 2**20), 9) * 16  # 1 MB that stands for 1 GB
+
+Attack = Callable[[], Awaitable[None]]
+
+
+async def measure(folder: Path) -> list[Row]:
+    place = folder / "refusals"
+    place.mkdir()
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(serving(place))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        token = await token_of(session, site.ports["POINT"])
+        session.headers["Authorization"] = f"Bearer {token}"
+        url = f"http://127.0.0.1:{site.ports['OTTB']}/api/slots/44"
+        await ready(session, url)
+        port = site.ports["WORKSPACE"]
+        rows = [await _waiting(session, url, name, attack) for name, attack in _attacks(port, token).items()]
+        for name, request in _refused(token).items():
+            rows.append(await _memory(site, port, name, request))
+        return rows
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def _head(method: str, path: str, **headers: str) -> bytes:
+    named = (f"{name.replace('_', '-')}: {value}" for name, value in headers.items())
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *named]).encode() + b"\r\n\r\n"
+
+
+def _refused(token: str) -> Mapping[str, bytes]:
+    """A request of each kind that is refused and leaves its connection open."""
+    bearer = f"Bearer {token}"
+    long = "x" * 500  # what would be kept alive
+    login = _head("POST", "/api/auth/login", Content_Type="application/json", Content_Length="8")
+    return {
+        "no token": _head("GET", "/api/slots", X_Long=long),
+        "a bad token": _head("GET", "/api/slots", Authorization=f"Bearer a.{long}.c"),
+        "a bad service token": _head("GET", "/api/slots", Authorization=f"Bearer ottb_st_x_{40 * '0'}"),
+        "an unknown call": _head("GET", "/api/call/c_unknown", Authorization=bearer, X_Long=long),
+        "an unknown path": _head("GET", f"/{long}"),
+        "a bad login": login + b'{"a": 1}',
+    }
+
+
+async def _memory(site: Served, port: int, name: str, request: bytes) -> Row:
+    """Resident memory of both processes after all of them, against after the first few thousand."""
+    await _send(port, request, WARM_UP)
+    before = await _resident(site)
+    began = time.perf_counter()
+    await _send(port, request, COUNT)
+    speed = COUNT / (time.perf_counter() - began)
+    after = await _resident(site)
+    ours, other = f"{after / 2**20:.1f} MB", f"before {before / 2**20:.1f} MB"
+    return Row(f"{COUNT:,} refused ({name}, {speed:.0f}/s)", ours, other, after / before, "<= 1.1")
+
+
+async def _resident(site: Served) -> int:
+    await asyncio.sleep(1.0)
+    return sum(psutil.Process(process.pid).memory_info().rss for process in site.processes.values())
+
+
+async def _send(port: int, request: bytes, count: int) -> None:
+    async def worker() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(count // CONNECTIONS // PIPELINED):
+            writer.write(request * PIPELINED)
+            for _ in range(PIPELINED):
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 4"), head
+                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(length))
+        writer.close()
+
+    await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
+
+
+# --- how long others wait -----------------------------------------------------------------------------------------
+
+
+def _attacks(port: int, token: str) -> Mapping[str, Attack]:
+    bomb = _head("POST", "/api/auth/login", Content_Encoding="gzip", Content_Length=str(len(BOMB))) + BOMB
+    figures = _head("GET", "/metrics", Authorization=f"Bearer {token}", Connection="close")
+
+    async def once(request: bytes) -> None:
+        """One request on a connection of its own, to its end."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(request)
+            await reader.read()
+        except ConnectionError:  # it was closed before all of it was sent
+            pass
+        finally:
+            writer.close()
+        await asyncio.sleep(0.1)
+
+    return {
+        "compressed bodies of 1 MB": lambda: once(bomb),
+        "/metrics": lambda: once(figures),
+    }
+
+
+async def _waiting(session: aiohttp.ClientSession, url: str, name: str, attack: Attack) -> Row:
+    quiet, attacked = [], []
+    for _ in range(ROUNDS):
+        quiet.append(await _p95(session, url))
+        attackers = [asyncio.create_task(_again_and_again(attack)) for _ in range(ATTACKERS)]
+        attacked.append(await _p95(session, url))
+        for task in attackers:
+            task.cancel()
+        await asyncio.gather(*attackers, return_exceptions=True)
+    ratio = median(one / two for one, two in zip(attacked, quiet, strict=True))
+    ours, other = f"{median(attacked):.1f} ms", f"quiet {median(quiet):.1f} ms"
+    return Row(f"others' p95 while {ATTACKERS} send {name}", ours, other, ratio, "<= 2.0")
+
+
+async def _again_and_again(attack: Attack) -> None:
+    while True:
+        await attack()
+
+
+async def _p95(session: aiohttp.ClientSession, url: str) -> float:
+    times: list[float] = []
+    until = time.perf_counter() + SECONDS
+
+    async def client() -> None:
+        while time.perf_counter() < until:
+            began = time.perf_counter()
+            async with session.get(url) as answer:
+                await answer.read()
+                assert answer.status == 200
+            times.append(time.perf_counter() - began)
+            await asyncio.sleep(PAUSE * (0.5 + random.random()))
+
+    await asyncio.gather(*(client() for _ in range(OTHERS)))
+    times.sort()
+    return 1000 * times[int(len(times) * 0.95)]

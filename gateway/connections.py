@@ -1,0 +1,154 @@
+"""Who may hold how many connections: an address before somebody has logged in on them, a user afterwards.
+
+A connection counts for the address it comes from until a request on it is known to be somebody's; from then on it
+counts for them, and no longer for the address, which others may share. Behind a trusted proxy a connection counts only
+while a request is under way on it, and for that request's client.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from gateway.proxies import TrustedProxies, neighbourhood
+
+REMEMBERED = 10_000  # addresses on which somebody has logged in
+
+TOO_MANY_HERE = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many connections from this address.", rule="connections_per_address", retry_after=5
+)
+TOO_MANY_OF_YOURS = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many connections of yours at once.", rule="connections_per_user", retry_after=5
+)
+Holder = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """`most`: connections of a gateway; the last `reserved` of them are for addresses on which somebody has logged in,
+    for users and for trusted proxies."""
+
+    most: int = 4096
+    reserved: int = 1024
+    per_address: int = 256
+    per_user: int = 256
+
+
+class Seat:
+    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `idle`: nothing is asked on it now, so
+    that it can be closed for somebody else's sake."""
+
+    __slots__ = ("close", "holder", "idle", "peer", "proxied")
+
+    def __init__(self, *, peer: str, proxied: bool, close: Callable[[], None]) -> None:
+        self.peer = peer
+        self.proxied = proxied
+        self.close = close
+        self.holder: Holder | None = None
+        self.idle = True
+
+
+class Connections:
+    """The open connections of a gateway, on all its ports."""
+
+    def __init__(
+        self, *, limits: ConnectionLimits | None = None, proxies: TrustedProxies | None = None
+    ) -> None:
+        self._limits = limits or ConnectionLimits()
+        self._proxies = proxies or TrustedProxies()
+        self._open: set[Seat] = set()
+        self._held: dict[Holder, dict[Seat, None]] = {}  # the oldest first
+        self._strangers = 0
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def count(self) -> int:
+        return len(self._open)
+
+    @property
+    def holders(self) -> int:
+        """Whom they count for."""
+        return len(self._held)
+
+    def enter(self, peer: str, close: Callable[[], None]) -> Seat | None:
+        """A connection was made. None: there is no room for it."""
+        seat = Seat(peer=peer, proxied=self._proxies.trusts(peer), close=close)
+        if len(self._open) >= self._limits.most:
+            return None
+        self._open.add(seat)
+        if seat.proxied or self._is_let_in(seat, peer):
+            return seat
+        self._open.discard(seat)
+        return None
+
+    def leave(self, seat: Seat) -> None:
+        """It is over. A second time is none."""
+        self._open.discard(seat)
+        self._hold(seat, None)
+
+    def ask(self, seat: Seat, forwarded: list[str]) -> str:
+        """A request has come in: the address of its client. Raises Refusal(RATE_LIMITED)."""
+        seat.idle = False
+        if not seat.proxied:
+            return seat.peer
+        client = self._proxies.client_of(seat.peer, forwarded)
+        if not self._is_let_in(seat, client):
+            raise TOO_MANY_HERE()
+        return client
+
+    def answered(self, seat: Seat) -> None:
+        """The request is over."""
+        seat.idle = True
+        if seat.proxied:
+            self._hold(seat, None)
+
+    def known(self, seat: Seat, user: str, address: str) -> None:
+        """The request is this user's. Raises Refusal(RATE_LIMITED)."""
+        holder = ("user", user)
+        if seat.holder != holder:
+            if not self._has_room(holder, self._limits.per_user):
+                raise TOO_MANY_OF_YOURS()
+            self._hold(seat, holder)
+        near = neighbourhood(address)
+        self._known[near] = None
+        self._known.move_to_end(near)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    # --- inside
+
+    def _is_let_in(self, seat: Seat, address: str) -> bool:
+        holder = ("address", neighbourhood(address))
+        stranger = holder[1] not in self._known
+        if stranger and self._strangers >= self._limits.most - self._limits.reserved:
+            return False
+        if not self._has_room(holder, self._limits.per_address):
+            return False
+        self._hold(seat, holder)
+        return True
+
+    def _has_room(self, holder: Holder, most: int) -> bool:
+        """Whether one more is within a limit. The oldest on which nothing is asked makes room: whoever opens many and
+        says nothing keeps nobody out who shares the address."""
+        mine = self._held.get(holder, {})
+        if len(mine) < most:
+            return True
+        oldest = next((seat for seat in mine if seat.idle), None)
+        if oldest is None:
+            return False
+        self.leave(oldest)
+        oldest.close()
+        return True
+
+    def _hold(self, seat: Seat, holder: Holder | None) -> None:
+        if seat.holder is not None:
+            mine = self._held[seat.holder]
+            del mine[seat]
+            if not mine:
+                del self._held[seat.holder]
+            self._strangers -= seat.holder[0] == "address"
+        seat.holder = None
+        if holder is not None and seat in self._open:  # it may have ended meanwhile
+            seat.holder = holder
+            self._held.setdefault(holder, {})[seat] = None
+            self._strangers += holder[0] == "address"

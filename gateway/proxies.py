@@ -1,0 +1,56 @@
+"""Which address a request comes from, where proxies of the site stand in between."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+FORWARDED_FOR = "X-Forwarded-For"
+NEIGHBOURS = 64  # bits of an IPv6 address that one customer of a provider has at least to themselves
+
+
+class TrustedProxies:
+    """The site's own proxies. Each appends the address that it was reached from to `X-Forwarded-For`."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        """`networks`: addresses, or networks as `10.0.0.0/8`. Raises ValueError."""
+        self._networks = tuple(ip_network(network) for network in networks)
+
+    def trusts(self, address: str) -> bool:
+        found = _parsed(address) if self._networks else None
+        return found is not None and any(found in network for network in self._networks)
+
+    def client_of(self, peer: str, forwarded: Sequence[str]) -> str:
+        """The nearest hop that is none of ours: what stands left of it anybody can have written. `forwarded`: the
+        values of the header, in their order. A hop that is no address ends the way where it is."""
+        client = peer
+        for hop in reversed(",".join(forwarded).split(",")):
+            if not self.trusts(client):
+                break
+            found = _parsed(_without_port(hop.strip()))
+            if found is None:
+                break
+            client = str(found)
+        return client
+
+
+def neighbourhood(address: str) -> str:
+    """What an address is counted as: of IPv6 its network, since whoever has one address there has all of them."""
+    found = _parsed(address)
+    if isinstance(found, IPv6Address):
+        return str(ip_network((int(found), NEIGHBOURS), strict=False))
+    return str(found) if found is not None else address
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
+
+
+def _without_port(hop: str) -> str:
+    """`[2001:db8::1]:443` and `192.0.2.1:443` as some proxies write them."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

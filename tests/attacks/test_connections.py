@@ -1,0 +1,250 @@
+"""Connections held to keep others out, and headers written to be somebody else."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from actors.adapters.system_clock import SystemClock
+from actors.runtime.context import Context
+from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
+from gateway.connections import ConnectionLimits, Connections
+from gateway.proxies import TrustedProxies, neighbourhood
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from tests.support.door import EVERYTHING, gateway_on, serving, token_of
+from tests.support.raw_http import Answer, RawConnection, head
+
+MOST, RESERVED, PER_ADDRESS, PER_USER = 60, 30, 8, 8
+HERE, NEAR, FAR, PROXY = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9"
+USERS = ("op12", "op21", "op33")
+
+Open = Callable[[str], Awaitable[RawConnection]]
+
+
+def asking(user: str | None = None, **headers: str) -> bytes:
+    """A request that is answered at once: of a user (400, since the id is none), or of a stranger (401)."""
+    if user is not None:
+        headers["Authorization"] = f"Bearer {token_of(user)}"
+    return head("GET", "/api/call/a.b", **headers)
+
+
+def staying(user: str | None = None, **headers: str) -> bytes:
+    """A request that stays: its body does not come."""
+    if user is not None:
+        headers["Authorization"] = f"Bearer {token_of(user)}"
+    path = "/api/call/start" if user is not None else "/api/auth/login"
+    return head("POST", path, Content_Length="10", Content_Type="application/json", **headers)
+
+
+class Door:
+    """A gateway with small limits. `audited`: the addresses on its audit."""
+
+    def __init__(self, port: int, connections: Connections) -> None:
+        self.port = port
+        self.connections = connections
+        self.audited: list[str] = []
+        self._opened: list[RawConnection] = []
+
+    async def open(self, source: str = HERE) -> RawConnection:
+        connection = await RawConnection.open(self.port, source=source)
+        self._opened.append(connection)
+        return connection
+
+    async def ask(self, request: bytes, source: str = HERE) -> Answer | None:
+        """The answer on a new connection. None: it was closed without one."""
+        try:
+            return await (await self.open(source)).ask(request)
+        except (ConnectionError, EOFError):
+            return None
+
+    async def stay(self, request: bytes, source: str = HERE) -> RawConnection:
+        """Have a request under way."""
+        connection = await self.open(source)
+        connection.writer.write(request)
+        await connection.is_closed(0.05)
+        return connection
+
+    async def record(self, request: RecordAudit, context: Context) -> Audited:
+        self.audited.append(request.entry.address)
+        return Audited(number=1)
+
+    async def close(self) -> None:
+        for connection in self._opened:
+            await connection.close()
+
+
+@asynccontextmanager
+async def door_with(limits: ConnectionLimits) -> AsyncIterator[Door]:
+    broker = MemoryBroker(clock=SystemClock())
+    connections = Connections(limits=limits, proxies=TrustedProxies([PROXY]))
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(gateway_on(MemoryBus(broker), connections))
+        door = Door(gateway.listener.port, connections)
+        await stack.enter_async_context(serving(broker, {RECORD_AUDIT: door.record}, dict.fromkeys(USERS, EVERYTHING)))
+        stack.push_async_callback(door.close)
+        yield door
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    limits = ConnectionLimits(most=MOST, reserved=RESERVED, per_address=PER_ADDRESS, per_user=PER_USER)
+    async with door_with(limits) as opened:
+        yield opened
+
+
+def rule(answer: Answer | None) -> str | None:
+    """Which limit an answer names."""
+    assert answer is not None
+    said = json.loads(answer.body)
+    return (said["details"] or {}).get("rule") if answer.status == 429 else None
+
+
+async def test_silent_connections_keep_nobody_out_who_shares_their_address(door: Door) -> None:
+    silent = [await door.open() for _ in range(5 * PER_ADDRESS)]
+    answers = [await door.ask(request) for request in (asking(), asking("op12"))]
+    assert [answer and answer.status for answer in answers] == [401, 400]
+    held = len([one for one in silent if not await one.is_closed(0.01)])
+    print(f"{len(silent)} silent connections of one address: {held} held, 0 of 2 others kept out")
+    assert held <= PER_ADDRESS
+
+
+async def test_an_address_has_so_many_requests_of_strangers_under_way(door: Door) -> None:
+    for _ in range(PER_ADDRESS):
+        await door.stay(staying())
+    assert await door.ask(asking()) is None
+    answer = await door.ask(asking(), NEAR)
+    assert answer is not None and answer.status == 401
+
+
+async def test_who_has_logged_in_does_not_count_for_the_address(door: Door) -> None:
+    for user in ("op12", "op21"):
+        for _ in range(PER_USER):
+            await door.stay(staying(user))
+    answers = [await door.ask(request) for request in (asking(), asking("op33"))]
+    print(f"{2 * PER_USER} connections of 2 users on one address, 0 of 2 others kept out")
+    assert [answer and answer.status for answer in answers] == [401, 400]
+
+
+async def test_one_user_cannot_hold_them_all(door: Door) -> None:
+    for number in range(PER_USER):
+        await door.stay(staying("op12"), f"127.0.1.{number + 1}")
+    refused = [await door.ask(asking("op12"), f"127.0.2.{number + 1}") for number in range(5)]
+    assert {rule(answer) for answer in refused} == {"connections_per_user"}
+    assert all(answer is not None and answer.closed and answer.headers["retry-after"] for answer in refused)
+    answer = await door.ask(asking("op21"))
+    assert answer is not None and answer.status == 400
+    print(f"{len(refused)} connections beyond a user's {PER_USER}, 0 let in")
+
+
+async def test_what_a_user_left_open_makes_room(door: Door) -> None:
+    kept = [await door.open() for _ in range(PER_USER)]
+    for connection in kept:
+        assert (await connection.ask(asking("op12"), closing=0)).status == 400
+    answer = await door.ask(asking("op12"))
+    assert answer is not None and answer.status == 400
+    assert await kept[0].is_closed(1) and not await kept[1].is_closed(0.01)
+
+
+async def test_a_reserve_is_left_for_addresses_that_are_known(door: Door) -> None:
+    answer = await door.ask(asking("op12"), FAR)
+    assert answer is not None and answer.status == 400
+    for number in range(MOST - RESERVED):
+        await door.stay(staying(), f"127.0.3.{number // 4 + 1}")
+    assert await door.ask(asking(), NEAR) is None
+    known = [await door.ask(request, FAR) for request in (asking(), asking("op21"))]
+    print(f"{MOST - RESERVED} strangers' connections: 0 of 2 kept out at an address that is known")
+    assert [answer and answer.status for answer in known] == [401, 400]
+
+
+async def test_no_more_than_there_are_files_for(door: Door) -> None:
+    staying_there = [await door.stay(staying(), PROXY) for _ in range(MOST + 10)]
+    assert door.connections.count <= MOST
+    assert len([one for one in staying_there if not await one.is_closed(0.01)]) <= MOST
+
+
+async def test_nothing_is_counted_once_all_have_gone(door: Door) -> None:
+    for number in range(3 * PER_ADDRESS):
+        await door.stay(staying(USERS[number % 3] if number % 2 else None), HERE if number % 3 else PROXY)
+    had = door.connections.count, door.connections.holders
+    await door.close()
+    async with asyncio.timeout(10):
+        while door.connections.count:
+            await asyncio.sleep(0.01)
+    print(f"{had[0]} connections of {had[1]} holders, then 0 of {door.connections.holders}")
+    assert had[0] > 2 * PER_ADDRESS and had[1] > 3 and not door.connections.holders
+
+
+# --- proxies ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_header_that_no_proxy_of_ours_wrote_is_not_believed(door: Door) -> None:
+    for number in range(PER_ADDRESS):
+        await door.stay(staying(X_Forwarded_For=f"192.0.2.{number}"))
+    assert await door.ask(asking(X_Forwarded_For="192.0.2.200")) is None
+    await door.ask(staying("op12", X_Forwarded_For="192.0.2.7") + b"[not json]", NEAR)
+    assert door.audited == [NEAR]
+
+
+async def test_behind_a_proxy_the_client_counts_and_not_the_proxy(door: Door) -> None:
+    for number in range(PER_ADDRESS):  # whatever the client wrote itself stands left of what the proxy saw
+        await door.stay(staying(X_Forwarded_For=f"198.51.100.{number}, 192.0.2.1"), PROXY)
+    refused = [await door.ask(asking(X_Forwarded_For=f"{written}192.0.2.1"), PROXY) for written in ("", "10.9.8.7, ")]
+    assert [rule(answer) for answer in refused] == ["connections_per_address"] * 2
+    others = [await door.ask(asking(X_Forwarded_For=f"192.0.2.{number}"), PROXY) for number in range(2, 30)]
+    print(f"{len(others)} other clients behind the proxy, 0 kept out")
+    assert all(answer is not None and answer.status == 401 for answer in others)
+
+
+async def test_one_connection_of_a_proxy_carries_many_clients(door: Door) -> None:
+    connection = await door.open(PROXY)
+    for number in range(4 * PER_ADDRESS):
+        user = USERS[number % 3]
+        answer = await connection.ask(asking(user, X_Forwarded_For="192.0.2.1"), closing=0)
+        assert answer.status == 400
+    assert not door.connections.holders
+
+
+async def test_the_audit_has_the_client_behind_a_proxy(door: Door) -> None:
+    await door.ask(staying("op12", X_Forwarded_For="6.6.6.6, 192.0.2.9") + b"[not json]", PROXY)
+    assert door.audited == ["192.0.2.9"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.1", ["6.6.6.6"], "192.0.2.1"),  # no proxy of ours: nothing is believed
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("10.0.0.1", ["192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["6.6.6.6, 192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["6.6.6.6", "192.0.2.1"], "192.0.2.1"),  # the header twice: the last one is the proxy's
+        ("10.0.0.1", ["6.6.6.6, 192.0.2.1, 10.0.0.2"], "192.0.2.1"),  # two proxies of ours
+        ("10.0.0.1", ["10.0.0.3, 192.0.2.1, 10.0.0.2"], "192.0.2.1"),  # who pretends to be one
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),  # a client inside
+        ("10.0.0.1", ["192.0.2.1, nonsense"], "10.0.0.1"),
+        ("10.0.0.1", ["6.6.6.6, , 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", ["192.0.2.1:4711"], "192.0.2.1"),
+        ("10.0.0.1", ["[2001:db8::1]:443"], "2001:db8::1"),
+        ("10.0.0.1", ["2001:db8::1"], "2001:db8::1"),
+        ("::ffff:10.0.0.1", ["::ffff:192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["10.0.0.2," * 1000], "10.0.0.1"),
+        ("fd00::1", ["192.0.2.1"], "192.0.2.1"),
+        ("", ["192.0.2.1"], ""),
+    ],
+)
+def test_the_client_is_the_nearest_hop_that_is_none_of_ours(peer: str, forwarded: list[str], client: str) -> None:
+    proxies = TrustedProxies(["10.0.0.0/8", "fd00::1"])
+    assert proxies.client_of(peer, forwarded) == client
+
+
+def test_nobody_is_trusted_unless_it_is_said() -> None:
+    assert TrustedProxies().client_of("127.0.0.1", ["192.0.2.1"]) == "127.0.0.1"
+
+
+def test_one_who_has_a_network_of_addresses_counts_once() -> None:
+    assert neighbourhood("2001:db8:1:2:3::4") == neighbourhood("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
+    assert neighbourhood("2001:db8:1:3::1") != neighbourhood("2001:db8:1:2::1")
+    assert neighbourhood("::ffff:192.0.2.1") == neighbourhood("192.0.2.1") == "192.0.2.1"

@@ -1,0 +1,156 @@
+"""One user takes every slot of the pool: with AUTO, by their numbers, and once more after a restart."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import pytest
+
+from actors.assembly import running
+from actors.dialing.limits import CallLimits
+from actors.dialing.settings import Dial
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from actors.settings import Settings
+from actors.slot.pool import IdleSlot, Pool
+from bus_schemas.call import END_CALL, START_CALL, CallStarted, EndCall, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.slot import SlotConfig
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
+
+POOL, OWN = 11, 2  # slots of the pool, and op12's own
+SHARE = 6  # half of the pool, and one where it is odd
+ACTIONS = frozenset({Action.CALL_START.value, Action.CALL_END.value})
+Wanted = int | Literal["AUTO"]
+
+
+class Hosts:
+    """One host after the other, with the same phones."""
+
+    def __init__(self, share: float) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        self.clock = SimClock(loop)
+        self.broker = MemoryBroker(clock=self.clock)
+        self._asked = 0
+        owned = [SlotConfig(id=id, serial=f"p{id}", region="UA", user="op12") for id in range(1, OWN + 1)]
+        pool = [SlotConfig(id=id, serial=f"p{id}", region="UA") for id in range(11, 11 + POOL)]
+        self._phones = {slot.serial: Handset() for slot in (*owned, *pool)}
+        self._settings = Settings(slots=(*owned, *pool), dial=Dial(user_pool_share=share))
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        bus = MemoryBus(self.broker)
+        async with running(
+            self._settings,
+            bus=bus, clock=self.clock, ids=CountedIds("t"), devices=lambda: (), pbxs={}, lost=asyncio.Event(),
+            make_phone=lambda config: SimulatedPhone(
+                self._phones[config.serial or ""], alive=lambda: True, buried=bus.buried
+            ),
+        ):  # fmt: skip
+            await asyncio.sleep(8.0)
+            yield
+
+    async def start(self, user: str, slot: Wanted) -> CallStarted | Refusal:
+        self._asked += 1
+        context = Context(command_id=f"k{self._asked}", user=user, actions=ACTIONS)
+        number = f"+3805012{self._asked:05}"
+        try:
+            return await ask(MemoryBus(self.broker), START_CALL, StartCall(number=number, slot=slot), context)
+        except Refusal as refusal:
+            return refusal
+
+    async def start_all(self, user: str, slots: list[Wanted]) -> tuple[list[CallStarted], Counter[str]]:
+        """All at once: the calls, and by which rule the others were refused."""
+        answers = await asyncio.gather(*(self.start(user, slot) for slot in slots))
+        rules = Counter(
+            str((one.details or {}).get("rule", one.code)) for one in answers if isinstance(one, Refusal)
+        )
+        return [one for one in answers if isinstance(one, CallStarted)], rules
+
+
+async def _with_auto() -> None:
+    hosts = Hosts(share=0.5)
+    async with hosts.one():
+        first, rules = await hosts.start_all("op12", ["AUTO"] * 40)
+        assert {call.slot for call in first} >= set(range(1, OWN + 1))  # one's own are nobody else's
+        pooled = [call for call in first if call.slot > OWN]
+        print(f"40 starts of one user at once: {len(pooled)} of {POOL} slots of the pool taken, {dict(rules)}")
+        assert len(pooled) == SHARE and rules == {"user_pool_share": 40 - SHARE - OWN}
+        second, rules = await hosts.start_all("op21", ["AUTO"] * 40)
+        assert len(second) == POOL - SHARE and rules == {"SLOT_BUSY": 40 - (POOL - SHARE)}
+        context = Context(command_id="e", user="op12", actions=ACTIONS)
+        await ask(MemoryBus(hosts.broker), END_CALL, EndCall(call_id=pooled[0].call_id), context)
+        await asyncio.sleep(5.0)
+        assert len((await hosts.start_all("op12", ["AUTO"] * 3))[0]) == 1  # what was given back can be had again
+
+
+async def _by_number() -> None:
+    hosts = Hosts(share=0.5)
+    async with hosts.one():
+        by_number: list[Wanted] = list(range(11, 11 + POOL))
+        first, rules = await hosts.start_all("op12", by_number)
+        assert len(first) == SHARE and rules == {"user_pool_share": POOL - SHARE}
+        refused = await hosts.start("op12", "AUTO")  # one's own slot is no part of the pool
+        assert isinstance(refused, CallStarted) and refused.slot <= OWN
+        answer = await hosts.start("op21", 11 + POOL - 1)
+        assert isinstance(answer, CallStarted)
+        told = await hosts.start("op12", 11 + POOL - 2)
+        assert isinstance(told, Refusal)
+        assert (told.code, told.details) == (ErrorCode.RATE_LIMITED, {"rule": "user_pool_share", "slots": SHARE})
+
+
+async def _after_a_restart() -> None:
+    hosts = Hosts(share=0.5)
+    async with hosts.one():
+        first, _ = await hosts.start_all("op21", ["AUTO"] * 40)
+        assert len(first) == SHARE
+    async with hosts.one():
+        again, rules = await hosts.start_all("op21", ["AUTO"] * 40)
+        print(f"40 starts after a restart: {len(again)} beyond the share of {SHARE}")
+        assert not again and rules == {"user_pool_share": 40}
+
+
+async def _all_of_it() -> None:
+    hosts = Hosts(share=1.0)
+    async with hosts.one():
+        first, rules = await hosts.start_all("op21", ["AUTO"] * 40)
+        assert len(first) == POOL and set(rules) == {"SLOT_BUSY"}
+
+
+@pytest.mark.parametrize("attack", [_with_auto, _by_number, _after_a_restart, _all_of_it])
+def test_one_user_holds_no_more_than_a_share_of_the_pool(attack: object) -> None:
+    run(attack, seed=1)  # type: ignore[arg-type]  # any of the four
+
+
+def test_one_slot_at_least_is_within_a_share() -> None:
+    limits = CallLimits(per_minute=100, at_once=100, pool_share=0.01)
+    assert limits.has_share("a", 1) and limits.has_share("a", 0)
+    limits.hold_in_pool("c_1", "a")
+    limits.hold_in_pool("c_1", "a")  # told twice, counted once
+    assert not limits.has_share("a", 1) and limits.has_share("b", 1)
+    limits.over("c_1", "a")
+    limits.let_go_in_pool("c_1", "a")
+    assert limits.share(100) == 1 and limits.has_share("a", 1)
+
+
+def test_the_pool_knows_how_many_of_its_slots_are_idle() -> None:
+    pool = Pool()
+    for slot, user in ((1, None), (2, "a"), (3, None), (1, "a"), (1, None)):
+        pool.put(IdleSlot(slot=slot, user=user, region="UA", last_used=f"{slot}"))
+    assert pool.shared == 2
+    pool.drop(3)
+    pool.drop(3)
+    assert pool.shared == 1
+    assert pool.take("b", None, shared=False) is None
+    taken = pool.take("b", None)
+    assert taken is not None and taken.slot == 1 and pool.shared == 0
