@@ -1941,7 +1941,10 @@ export interface components {
             status: components["schemas"]["SlotStatus"];
             by: string;
         };
-        /** SlotCommandStarted */
+        /**
+         * SlotCommandStarted
+         * @description Who sees the slot hears that a command runs; which one only who may run some.
+         */
         SlotCommandStarted: {
             slot: number;
             /**
@@ -1950,10 +1953,13 @@ export interface components {
              */
             at: string;
             command_id: string;
-            command: string;
+            command?: string;
             by: string;
         };
-        /** SlotCommandDone */
+        /**
+         * SlotCommandDone
+         * @description Who sees the slot hears that it is over; how it went only who may run some.
+         */
         SlotCommandDone: {
             slot: number;
             /**
@@ -1962,9 +1968,9 @@ export interface components {
              */
             at: string;
             command_id: string;
-            exit_code: number | null;
-            output: string;
-            truncated: boolean;
+            exit_code?: number | null;
+            output?: string;
+            truncated?: boolean;
             /** @default null */
             error: string | null;
         };

@@ -246,7 +246,7 @@ class LiveFeed:
         """Send one client what is for a room and for its eyes."""
         for event in events:
             if event.kind.room == room and event.is_for(client.caller):
-                self._transports.write(client.transport, event.text)
+                self._transports.write(client.transport, event.text_for(client.caller))
 
     # --- events
 
