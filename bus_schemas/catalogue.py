@@ -1,12 +1,15 @@
 """Every contract line, kind and topic, collected from the files of the kinds; and which topic a subject is of."""
 
 from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
 
 from bus_schemas import audit, call, gateway, host, introspection, slot, trunk, user
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.kinds import Kind
+from bus_schemas.permissions import Action
+from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (audit, call, gateway, host, introspection, slot, trunk, user)
 
@@ -40,3 +43,9 @@ def topic_of(subject: str) -> Topic[Any] | None:
 def topics_of(kind: str) -> tuple[Topic[Any], ...]:
     """What is kept of a kind, by the token in its subjects."""
     return tuple(topic for topic in TOPICS if topic.kept and topic.kind == kind)
+
+
+@cache
+def rights_in(kind: str) -> frozenset[Action]:
+    """What it takes, beside seeing the things of a kind, to see all fields of their events."""
+    return frozenset().union(*(rights(topic.event) for topic in TOPICS if topic.kind == kind))

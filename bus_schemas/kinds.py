@@ -6,7 +6,8 @@ see does not exist for them: `NOT_FOUND`, not `PERMISSION_DENIED`.
 
 On the bus this is one feed for each owner beside the platform's own subjects, since a subject cannot be filtered
 by what a message says: `ottb.v1.evt.call.>` for who sees all, `ottb.v1.own.<user>.evt.call.>` for one's own,
-`ottb.v1.shared.evt.slot.>` for the pool.
+`ottb.v1.shared.evt.slot.>` for the pool. Of a kind that has fields with a right of their own (`rights.py`), who sees
+all without that right reads `ottb.v1.all.evt.slot.>`. The feeds have none of those fields, whoever hears them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,6 +20,7 @@ from bus_schemas.permissions import Action
 
 OWN = f"{ROOT}.own"
 SHARED = f"{ROOT}.shared"
+ALL = f"{ROOT}.all"
 OWNERS_HEADER = "Ottb-Owners"
 
 
@@ -68,3 +70,8 @@ def feed_subject(subject: str, owner: str | None) -> str:
     """Where an event is said again for those who see only their own and what is shared."""
     rest = subject.removeprefix(f"{ROOT}.")
     return f"{SHARED}.{rest}" if owner is None else f"{OWN}.{token(owner)}.{rest}"
+
+
+def feed_for_all(subject: str) -> str:
+    """Where an event is said again for those who see all things of a kind, but not every field."""
+    return f"{ALL}.{subject.removeprefix(f'{ROOT}.')}"

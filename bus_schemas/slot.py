@@ -10,6 +10,7 @@ from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import Region, SlotId, Utc
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
+from bus_schemas.rights import needs
 
 E = ErrorCode
 A = Action
@@ -18,6 +19,7 @@ SLOT = Kind("slot", "slots", view=A.SLOT_VIEW, view_others=A.SLOT_VIEW_ANY)
 
 CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["k_7f3a"])]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
+OfShell = needs(A.SLOT_SHELL)  # what was run on a phone, and what came of it
 Serial = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", examples=["127.0.0.1:17044"])]
 
 
@@ -178,15 +180,15 @@ class AdbCommandResult(Struct, frozen=True, kw_only=True):
 
     command_id: CommandId
     slot: SlotId
-    command: str
+    command: Annotated[str, OfShell]
     user: str
     status: AdbCommandStatus
     start_time: Utc
     end_time: Utc | None = None
-    exit_code: int | None = None
-    output: str | None = None
-    truncated: bool = False
-    error: str | None = None
+    exit_code: Annotated[int | None, OfShell] = None
+    output: Annotated[str | None, OfShell] = None
+    truncated: Annotated[bool, OfShell] = False
+    error: Annotated[str | None, OfShell] = None
 
 
 class ConfigureSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -306,21 +308,25 @@ class SlotRestarting(Struct, frozen=True, kw_only=True):
 
 
 class SlotCommandStarted(Struct, frozen=True, kw_only=True):
+    """Who sees the slot hears that a command runs; which one only who may run some."""
+
     slot: int
     at: Utc
     command_id: str
-    command: str
+    command: Annotated[str, OfShell]
     by: str
 
 
 class SlotCommandDone(Struct, frozen=True, kw_only=True):
+    """Who sees the slot hears that it is over; how it went only who may run some."""
+
     slot: int
     at: Utc
     command_id: str
-    exit_code: int | None
-    output: str
-    truncated: bool
-    error: str | None = None
+    exit_code: Annotated[int | None, OfShell]
+    output: Annotated[str, OfShell]
+    truncated: Annotated[bool, OfShell]
+    error: Annotated[str | None, OfShell] = None
 
 
 class SlotTelemetry(Struct, frozen=True, kw_only=True):

@@ -34,6 +34,9 @@ class Metrics:
             registry=self._registry,
         )  # fmt: skip
         self.clients = Gauge("ottb_live_clients", "Socket.IO clients.", registry=self._registry)
+        self.handshakes_refused = Counter(
+            "ottb_live_handshakes_refused", "Handshakes of addresses that asked too often.", registry=self._registry
+        )
         self.events = Counter("ottb_live_events", "Events sent to rooms.", ["room"], registry=self._registry)
         self.bus_connected = Gauge("ottb_bus_connected", "1 while the bus is connected.", registry=self._registry)
         self.journal_writable = Gauge(

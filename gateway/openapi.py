@@ -11,6 +11,7 @@ from bus_schemas.catalogue import TOPICS
 from bus_schemas.contract import ALWAYS_POSSIBLE
 from bus_schemas.errors import ErrorCode, Refused
 from bus_schemas.permissions import Access
+from bus_schemas.rights import guards
 from gateway.errors import HTTP_STATUS
 from gateway.routes import AnyRoom, Route
 from gateway.surface import ROOMS, ROUTES
@@ -130,6 +131,9 @@ def asyncapi() -> dict[str, Any]:
     """The events: on NATS for other systems, and as Socket.IO clients hear them."""
     types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in ROOMS]))
     _, components = msgspec.json.schema_components(types, ref_template=REF)
+    for topic in TOPICS:
+        if guarded := guards(topic.event):
+            _loosen(components[topic.event.__name__], guarded)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for topic in TOPICS:
@@ -170,6 +174,11 @@ def asyncapi() -> dict[str, Any]:
         "operations": operations,
         "components": {"schemas": components, "messages": messages},
     }
+
+
+def _loosen(schema: dict[str, Any], guarded: Iterable[str]) -> None:
+    """Who lacks the right that a field needs (`x-permission`) gets the event without it."""
+    schema["required"] = [name for name in schema.get("required", ()) if name not in guarded]
 
 
 def _live_payload(row: AnyRoom) -> dict[str, Any]:

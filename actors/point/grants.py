@@ -7,9 +7,9 @@ write the journal, use JetStream or read `evt.point`, which carries password has
 
 from msgspec import Struct
 
-from bus_schemas.catalogue import KINDS, RPCS
+from bus_schemas.catalogue import KINDS, RPCS, rights_in
 from bus_schemas.contract import ROOT
-from bus_schemas.kinds import OWN, SHARED
+from bus_schemas.kinds import ALL, OWN, SHARED, Kind
 from bus_schemas.permissions import Action
 from bus_schemas.user import Identity, LoginKind
 
@@ -35,7 +35,7 @@ def prefix_of(identity: Identity) -> str:
 
 def grants(identity: Identity) -> Grants:
     """Everything that an identity may publish and subscribe."""
-    held = set(identity.actions)
+    held = {Action(action) for action in identity.actions}
     prefix, inbox = prefix_of(identity), f"_INBOX_{bus_name(identity)}"
     publish = [
         f"{prefix}.{rpc.pattern.removeprefix(f'{ROOT}.')}"
@@ -44,10 +44,18 @@ def grants(identity: Identity) -> Grants:
     ]
     subscribe = [f"{inbox}.>"]
     for kind in KINDS:
-        if kind.view not in held:
-            continue
-        roots = [ROOT] if kind.view_any in held else [f"{OWN}.{identity.user}", SHARED]
-        subscribe += [f"{root}.{stem}" for root in roots for stem in (f"evt.{kind.name}.>", f"tel.{kind.name}.>")]
+        if kind.view in held:
+            subscribe += _of_kind(kind, identity.user, held)
     if Action.AUDIT_VIEW in held:
         subscribe.append(f"{ROOT}.evt.audit.>")
     return Grants(publish=sorted(set(publish)), subscribe=subscribe, inbox=inbox)
+
+
+def _of_kind(kind: Kind, user: str, held: set[Action]) -> list[str]:
+    """Where somebody who may view a kind hears of it. The platform's own subjects carry every field."""
+    events, figures = f"evt.{kind.name}.>", f"tel.{kind.name}.>"
+    if kind.view_any not in held:
+        return [f"{root}.{stem}" for root in (f"{OWN}.{user}", SHARED) for stem in (events, figures)]
+    rights = rights_in(kind.name)
+    roots = [ROOT] if rights <= held else []
+    return [f"{root}.{events}" for root in (*roots, *([ALL] if rights else []))] + [f"{ROOT}.{figures}"]

@@ -26,9 +26,11 @@ from actors.runtime.ids import Ids
 from actors.runtime.journalled import Event, State, Unreadable
 from actors.runtime.supervisor import RestartBudget
 from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
-from bus_schemas.contract import ROOT, Rpc, Topic, id_of, kind_of, verb_of
+from bus_schemas.catalogue import rights_in
+from bus_schemas.contract import ROOT, AnyTopic, Rpc, Topic, id_of, kind_of, verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.kinds import feed_subject, owners_header
+from bus_schemas.kinds import feed_for_all, feed_subject, owners_header
+from bus_schemas.rights import rights, without
 
 log = structlog.get_logger()
 
@@ -148,12 +150,20 @@ class Host:
             await self.bus.publish(subject, data, owners_header({topic.kind: owners}))
         except BusError as error:
             log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
-        self.publish_to_feeds(subject, data, owners)
+        self.publish_to_feeds(topic, event, data, owners)
 
-    def publish_to_feeds(self, subject: str, data: bytes, owners: Iterable[str | None], *, seq: int = 0) -> None:
-        """Say an event again on the feeds of its owners. Not kept: who must miss nothing reads the journal."""
-        for owner in dict.fromkeys(owners):
-            self._feeds.append((feed_subject(subject, owner), data, {SEQ_HEADER: str(seq)} if seq else {}))
+    def publish_to_feeds(
+        self, topic: AnyTopic, event: Struct, data: bytes, owners: Iterable[str | None], *, seq: int = 0
+    ) -> None:
+        """Say an event again on the feeds of its owners, without the fields that need a right of their own. `data`: the
+        event, encoded. Not kept: who must miss nothing reads the journal."""
+        subject, headers = topic.subject_for(event), {SEQ_HEADER: str(seq)} if seq else {}
+        if rights(topic.event):
+            data = msgspec.json.encode(without(event, ()))
+        feeds = [feed_subject(subject, owner) for owner in dict.fromkeys(owners)]
+        if topic.kept and rights_in(topic.kind):
+            feeds.append(feed_for_all(subject))
+        self._feeds.extend((feed, data, headers) for feed in feeds)
         if self._feeding is None or self._feeding.done():
             self._feeding = self.spawn(self._send_feeds())
 

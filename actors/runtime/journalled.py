@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 State = TypeVar("State", bound=Struct)
-Event = TypeVar("Event")
+Event = TypeVar("Event", bound=Struct)
 
 SNAPSHOT_EVERY = 200  # events
 SNAPSHOTS = "OTTB_SNAP"
@@ -119,10 +119,11 @@ class Journalled(EffectRunner, Generic[State, Event]):
             owners = (*self.owners(self.state), *self.owners(state))  # who had it hears that it is another's now
             about = owners_header({self.kind: owners, **self.owners_beside()})
             data, headers = msgspec.json.encode(event), self._headers({**headers, **about}, context)
-            subject = self._topic_of(event).subject_for(event)
+            topic = self._topic_of(event)
+            subject = topic.subject_for(event)
             self.seq = await self._host.append(subject, data, headers, scope=self.scope, expect=self.seq)
             self._apply(state, headers)
-            self._host.publish_to_feeds(subject, data, owners, seq=self.seq)
+            self._host.publish_to_feeds(topic, event, data, owners, seq=self.seq)
         self.recorded(event)
         self.state_changed()
         if self.snapshots and self._unsaved >= SNAPSHOT_EVERY and not self.stands_in:

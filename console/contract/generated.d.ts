@@ -2035,7 +2035,10 @@ export interface components {
             status: components["schemas"]["SlotStatus"];
             by: string;
         };
-        /** SlotCommandStarted */
+        /**
+         * SlotCommandStarted
+         * @description Who sees the slot hears that a command runs; which one only who may run some.
+         */
         SlotCommandStarted: {
             slot: number;
             /**
@@ -2044,10 +2047,13 @@ export interface components {
              */
             at: string;
             command_id: string;
-            command: string;
+            command?: string;
             by: string;
         };
-        /** SlotCommandDone */
+        /**
+         * SlotCommandDone
+         * @description Who sees the slot hears that it is over; how it went only who may run some.
+         */
         SlotCommandDone: {
             slot: number;
             /**
@@ -2056,9 +2062,9 @@ export interface components {
              */
             at: string;
             command_id: string;
-            exit_code: number | null;
-            output: string;
-            truncated: boolean;
+            exit_code?: number | null;
+            output?: string;
+            truncated?: boolean;
             /** @default null */
             error: string | null;
         };

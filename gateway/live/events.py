@@ -1,5 +1,8 @@
 """From an entry of the journal, or a figure, to what the rooms hear of it, encoded once for everybody."""
 
+from collections.abc import Mapping
+from itertools import combinations
+
 import structlog
 from msgspec import Struct, json
 from socketio.packet import EVENT
@@ -8,6 +11,8 @@ from actors.runtime.bus import Headers, Recorded
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.kinds import Kind, owners_in
+from bus_schemas.permissions import Action
+from bus_schemas.rights import rights, without
 from gateway.auth import Caller
 from gateway.metrics import Metrics
 from gateway.routes import AnyRoom
@@ -25,11 +30,13 @@ for row in ROOMS:
 
 
 class RoomEvent(Struct, frozen=True):
-    """What the room of one kind hears of an event. `text`: a Socket.IO packet. `owners`: whose thing it is about, None:
-    everybody's; empty: nobody knows, and only who sees all hears it."""
+    """What the room of one kind hears of an event. `texts`: Socket.IO packets, one for each set of those `rights` that
+    somebody can hold which its fields ask for; of most events there are none, and one text. `owners`: whose thing it is
+    about, None: everybody's; empty: nobody knows, and only who sees all hears it."""
 
     kind: Kind
-    text: str
+    rights: frozenset[Action]
+    texts: Mapping[frozenset[str], str]
     owners: tuple[str | None, ...]
 
     def is_for(self, caller: Caller) -> bool:
@@ -38,12 +45,26 @@ class RoomEvent(Struct, frozen=True):
             return True
         return any(self.kind.visible(owner, user=caller.user, actions=caller.actions) for owner in self.owners)
 
+    def text_for(self, caller: Caller) -> str:
+        """What somebody who sees the thing is told of it."""
+        return self.texts[self.rights & caller.actions]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it keeps in memory."""
+        return sum(map(len, self.texts.values()))
+
 
 class LiveEvent(Struct, frozen=True):
     """An entry of the journal as it goes out. `seq`: its place there."""
 
     seq: int
     rooms: list[RoomEvent]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it keeps in memory."""
+        return sum(event.size for event in self.rooms)
 
 
 def room_events(recorded: Recorded, metrics: Metrics) -> list[RoomEvent]:
@@ -62,15 +83,26 @@ def room_events(recorded: Recorded, metrics: Metrics) -> list[RoomEvent]:
 
 def presented(topic: Topic[Struct], event: Struct, headers: Headers, seq: int) -> list[RoomEvent]:
     """What each room hears of an event that was understood."""
+    asked = rights(topic.event)
+    versions = {held: without(event, held) for held in _sets_of(asked)}
     found = []
     for row in ROWS[topic]:
-        update = row.present(event)
-        if update is not None:
-            found.append(RoomEvent(row.kind, _encode(row, update, seq), owners_in(headers, row.kind)))
+        updates = {held: row.present(version) for held, version in versions.items()}
+        texts = {
+            held: packet(row.event, {"event": row.event, "data": update, "seq": seq})
+            for held, update in updates.items()
+            if update is not None
+        }
+        if texts:
+            found.append(RoomEvent(row.kind, asked, texts, owners_in(headers, row.kind)))
     return found
 
 
-def _encode(row: AnyRoom, update: Struct, seq: int) -> str:
+def packet(event: str, payload: object) -> str:
     """The text of a Socket.IO packet (protocol 5: the packet's type, then the event's name and arguments as JSON)."""
-    payload = {"event": row.event, "data": update, "seq": seq}
-    return f"{EVENT}{json.encode((row.event, payload)).decode()}"
+    return f"{EVENT}{json.encode((event, payload)).decode()}"
+
+
+def _sets_of(actions: frozenset[Action]) -> list[frozenset[str]]:
+    """All sets that can be made of a few actions."""
+    return [frozenset(chosen) for size in range(len(actions) + 1) for chosen in combinations(actions, size)]

@@ -6,12 +6,11 @@ most twice a second for a thing and repeats the last `seq`.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import socketio
 import structlog
 from aiohttp import web
 from msgspec import Struct
@@ -22,9 +21,10 @@ from actors.runtime.clock import Clock
 from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway.auth import Authenticator, Caller
-from gateway.live.events import SOURCES, LiveEvent, RoomEvent, presented, room_events
-from gateway.live.history import replay_all
-from gateway.live.transports import TextOnly, Transports
+from gateway.live.engine import QUIET, Server
+from gateway.live.events import RoomEvent, packet, presented, room_events
+from gateway.live.history import History
+from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.metrics import Metrics
 from gateway.server import protocol_of
 from gateway.surface import ROOMS
@@ -32,14 +32,14 @@ from gateway.surface import ROOMS
 log = structlog.get_logger()
 
 SCOPE = "ottb.v1.evt.>"
-KEPT = 10_000  # events in memory for those who come back
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
 TELEMETRY_PAUSE = 0.5
-SWEEP = 5.0
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 
 AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
+GONE = "The client has gone."
+REPLACED = "Another subscription of this room has replaced it."
 BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
 
 PERMISSION = {row.kind.room: row.kind.view for row in ROOMS}
@@ -47,12 +47,14 @@ TELEMETRY = tuple(dict.fromkeys(topic for row in ROOMS for topic in row.topics i
 
 
 class LiveClient(Struct):
-    """A connected client. `transport`: engineio's id of its connection; `leave`: when its token expires."""
+    """A connected client. `transport`: engineio's id of its connection; `leave`: when its token expires; `turns`: how
+    often it has subscribed or left each room."""
 
     caller: Caller
     transport: str
-    rooms: set[str]
     leave: asyncio.TimerHandle
+    rooms: set[str] = set()
+    turns: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class LiveFeed:
@@ -73,7 +75,7 @@ class LiveFeed:
         self._authenticator = authenticator
         self._metrics = metrics
         self._watermark = watermark
-        self.server = socketio.AsyncServer(
+        self.server = Server(
             async_mode="aiohttp",
             serializer=TextOnly,
             cors_allowed_origins=list(origins) or None,
@@ -81,11 +83,13 @@ class LiveFeed:
             ping_interval=25,
             ping_timeout=20,
             always_connect=False,
+            http_compression=False,
+            logger=QUIET,
+            engineio_logger=QUIET,
         )
-        self._transports = Transports(self.server)
+        self.transports = Transports(self.server.eio, refused=metrics.handshakes_refused.inc)
         self._clients: dict[str, LiveClient] = {}
-        self._kept: deque[LiveEvent] = deque(maxlen=KEPT)
-        self.seq = 0
+        self._history = History(bus=bus, metrics=metrics)
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
         self._stops: list[Unsubscribe] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,14 +101,18 @@ class LiveFeed:
             self.server.on(f"subscribe:{room}", self._subscriber(room))
             self.server.on(f"unsubscribe:{room}", self._unsubscriber(room))
 
+    @property
+    def seq(self) -> int:
+        """The newest entry of the journal that was heard."""
+        return self._history.seq
+
     async def start(self) -> None:
-        self.seq = await self._bus.last_seq()
+        self._history.seq = await self._bus.last_seq()
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for topic in TELEMETRY:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
         self._forget = self._authenticator.on_change(self._look_again)
         self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
-        self._spawn(_again_and_again(SWEEP, self._sweep))
 
     async def stop(self) -> None:
         self._forget()
@@ -113,14 +121,14 @@ class LiveFeed:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._transports.stop()
+        await self.transports.stop()
 
     def attach(self, app: web.Application) -> None:
         """Serve Socket.IO on an application; its end is the end of every client's connection."""
         self.server.attach(app)
 
         async def part(app: web.Application) -> None:
-            await self._transports.close_all()
+            await self.transports.stop()
 
         app.on_shutdown.append(part)
 
@@ -128,20 +136,32 @@ class LiveFeed:
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         transport = self.server.manager.eio_sid_from_sid(sid, "/")
-        token = auth.get("token") if isinstance(auth, dict) else None
         try:
-            if not isinstance(token, str):
-                raise Refusal(ErrorCode.AUTH_FAIL, "Pass the token in the handshake: auth: {token}.")
-            caller = await self._authenticator.authenticate(token)
+            caller = await self._admit(auth)
             request = environ["aiohttp.request"]
             protocol_of(request).known(request, caller.user)
         except Refusal as refusal:
-            self._transports.close_later(transport, after=REFUSED)
+            self.transports.end(transport, after=REFUSED)
             raise Refuse(refusal.message, msgspec.to_builtins(refusal.as_refused())) from None
+        if not self.transports.name(transport):
+            raise Refuse(GONE)
         left = caller.expires - self._clock.now().timestamp()
         leave = asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
-        self._clients[sid] = LiveClient(caller=caller, transport=transport, rooms=set(), leave=leave)
+        self._clients[sid] = LiveClient(caller=caller, transport=transport, leave=leave)
         self._metrics.clients.set(len(self._clients))
+
+    async def _admit(self, auth: Any) -> Caller:
+        """Who comes with this. Raises Refusal."""
+        token = auth.get("token") if isinstance(auth, dict) else None
+        if not isinstance(token, str):
+            raise Refusal(ErrorCode.AUTH_FAIL, "Pass the token in the handshake: auth: {token}.")
+        try:
+            return await self._authenticator.authenticate(token)
+        except Refusal:
+            raise
+        except Exception:
+            log.exception("login not checked")
+            raise Refusal(ErrorCode.INTERNAL, "Internal error.") from None
 
     async def _disconnect(self, sid: str, *_: object) -> None:
         client = self._clients.pop(sid, None)
@@ -150,17 +170,12 @@ class LiveFeed:
         self._metrics.clients.set(len(self._clients))
 
     def _part(self, sid: str, event: str, message: str) -> None:
-        self._spawn(self._send_off(sid, event, message))
-
-    async def _send_off(self, sid: str, event: str, message: str) -> None:
         """Say why, then end the session."""
-        refused = Refusal(ErrorCode.AUTH_FAIL, message).as_refused()
-        await self.server.emit(event, msgspec.to_builtins(refused), to=sid)
-        await self.server.disconnect(sid)
-
-    async def _sweep(self) -> None:
-        """Close transports whose client never logged in."""
-        await self._transports.close_unnamed({client.transport for client in self._clients.values()})
+        client = self._clients.get(sid)
+        if client is not None:
+            self.transports.write(client.transport, _said(event, Refusal(ErrorCode.AUTH_FAIL, message)))
+            self.transports.write(client.transport, DISCONNECT)
+            self.transports.end(client.transport)
 
     def _look_again(self) -> None:
         """Users, roles or sessions have changed: ask anew what everybody here may do."""
@@ -184,18 +199,18 @@ class LiveFeed:
                 log.exception("rights not asked anew", user=client.caller.user)
                 self._part(sid, "auth.revoked", "The session could not be checked. Connect again.")
                 continue
-            await self._leave_what_is_forbidden(sid, client)
+            self._leave_what_is_forbidden(client)
 
-    async def _leave_what_is_forbidden(self, sid: str, client: LiveClient) -> None:
+    def _leave_what_is_forbidden(self, client: LiveClient) -> None:
         for room in [room for room in client.rooms if PERMISSION[room] not in client.caller.actions]:
             client.rooms.discard(room)
             refused = Refusal(ErrorCode.PERMISSION_DENIED, f"You may no longer hear {room}.", room=room)
-            await self.server.emit("auth.changed", msgspec.to_builtins(refused.as_refused()), to=sid)
+            self.transports.write(client.transport, _said("auth.changed", refused))
 
     # --- rooms
 
     def _subscriber(self, room: str) -> Any:
-        async def subscribe(sid: str, options: Any = None) -> Any:
+        async def subscribe(sid: str, *options: Any) -> Any:
             """Acknowledged once, `{"error": false, "seq": n}` or in the error format."""
             try:
                 return await self._subscribe(sid, room, _since(options))
@@ -211,9 +226,10 @@ class LiveFeed:
         return subscribe
 
     def _unsubscriber(self, room: str) -> Any:
-        async def unsubscribe(sid: str, options: Any = None) -> Any:
+        async def unsubscribe(sid: str, *options: Any) -> Any:
             if sid in self._clients:
                 self._clients[sid].rooms.discard(room)
+                self._clients[sid].turns[room] += 1
             return {"error": False, "seq": self.seq}
 
         return unsubscribe
@@ -224,42 +240,45 @@ class LiveFeed:
             raise Refusal(ErrorCode.AUTH_FAIL, "Not logged in.")
         client.caller.must(PERMISSION[room])
         client.rooms.discard(room)  # nothing new until the missed ones are out
-        if since is not None and since > self.seq:
+        client.turns[room] += 1
+        missed = 0 if since is None else self.seq - since
+        if missed < 0:
             raise Refusal(ErrorCode.INVALID_PARAMS, "`since` is ahead of the journal.", seq=self.seq)
-        if since is not None and self.seq - since > FARTHEST:
-            client.rooms.add(room)
-            return {"error": False, "seq": self.seq, "snapshot_needed": True}
-        if since is not None:
-            since = await self._replay(client, room, since)
-            for kept in self._kept:
-                if kept.seq > since:
-                    self._tell(client, room, kept.rooms)
+        if since is not None and missed <= FARTHEST:
+            await self._catch_up(sid, client, room, since)
         client.rooms.add(room)
-        return {"error": False, "seq": self.seq}
+        answer: dict[str, Any] = {"error": False, "seq": self.seq}
+        return answer | {"snapshot_needed": True} if missed > FARTHEST else answer
 
-    async def _replay(self, client: LiveClient, room: str, since: int) -> int:
-        """Send what is too old for memory, from the journal. Returns how far that went: memory has all that follows."""
-        while since < (until := self._kept[0].seq - 1 if self._kept else self.seq):
-            async for recorded in replay_all(self._bus, SOURCES[room], after=since, until=until):
-                self._tell(client, room, room_events(recorded, self._metrics))
-            since = until
-        return since
+    async def _catch_up(self, sid: str, client: LiveClient, room: str, since: int) -> None:
+        """Send what was missed, as fast as the client takes it. When this returns all of it is on its way, and nothing
+        has happened since. Raises Refusal where it is not: nobody is told that it was."""
+        turn = client.turns[room]
+        while since < self.seq:
+            piece = await self._history.after(room, since)
+            if client.turns[room] != turn:
+                raise Refusal(ErrorCode.CONFLICT, REPLACED, room=room)
+            client.caller.must(PERMISSION[room])
+            self._tell(client, room, piece.events)
+            since = piece.until
+            if since < self.seq and not await self.transports.taken(client.transport):
+                break
+        if self._clients.get(sid) is not client or not self.transports.hears(client.transport):
+            raise Refusal(ErrorCode.UNAVAILABLE, GONE)
 
     def _tell(self, client: LiveClient, room: str, events: Iterable[RoomEvent]) -> None:
         """Send one client what is for a room and for its eyes."""
         for event in events:
             if event.kind.room == room and event.is_for(client.caller):
-                self._transports.write(client.transport, event.text)
+                self.transports.write(client.transport, event.text_for(client.caller))
 
     # --- events
 
     async def _hear(self, recorded: Recorded) -> None:
         events = room_events(recorded, self._metrics)
-        self.seq = recorded.seq
+        self._history.add(recorded.seq, events)
         self._watermark(recorded.seq)
-        if events:
-            self._kept.append(LiveEvent(recorded.seq, events))
-            self._send(events)
+        self._send(events)
 
     def _send(self, events: Iterable[RoomEvent]) -> None:
         for event in events:
@@ -304,10 +323,16 @@ async def _again_and_again(pause: float, work: Callable[[], Awaitable[None]]) ->
             log.exception("live feed: failed and goes on", work=getattr(work, "__name__", ""))
 
 
-def _since(options: Any) -> int | None:
+def _said(event: str, refusal: Refusal) -> str:
+    """A refusal that the server says by itself."""
+    return packet(event, refusal.as_refused())
+
+
+def _since(given: Sequence[Any]) -> int | None:
+    options = given[0] if given else None
     if options is None:
         return None
-    if not isinstance(options, dict) or set(options) - {"since"}:
+    if len(given) > 1 or not isinstance(options, dict) or set(options) - {"since"}:
         raise Refusal(ErrorCode.INVALID_PARAMS, 'Subscribe with {"since": seq}, or with nothing.')
     since = options.get("since")
     if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 0):

@@ -1,94 +1,255 @@
-"""The transports under Socket.IO: what is written to one, and how one ends, whether its client reads or not."""
+"""The transports under Socket.IO: what is written to one, what its client may do, and how one ends.
+
+Nobody waits for the client of a transport that ends: it is told, and when its time is over its connections are cut.
+"""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-import socketio
 import structlog
-from engineio.packet import MESSAGE
+from aiohttp import web
+from engineio.packet import CLOSE, MESSAGE
 from engineio.packet import Packet as Frame
-from socketio.packet import BINARY_ACK, BINARY_EVENT, Packet
+from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
+
+from gateway.live.engine import WEBSOCKET, Engine, Outbox
+from gateway.live.strangers import Strangers
 
 log = structlog.get_logger()
 
 SLOWEST = 2_000  # frames that may wait for one client
-CLOSING = 2.0  # seconds for a client to take what was said before its transport is closed
+SLOWEST_BYTES = 4 * 1024 * 1024
+UNREAD = 30.0  # seconds for a client to take what it has asked for
+CLOSING = 2.0  # seconds for a client to take what was said before its transport is cut
 UNNAMED = 10.0  # seconds a transport may stay without having logged in
+MOST_UNNAMED = 1_000  # of those, from everywhere; beyond, the oldest go
+UNNAMED_SENDS = 30.0  # frames and requests before the login
+SENDS, SENDS_EACH_SECOND = 200.0, 50.0  # after it
+
+RESERVED = ("connect", "disconnect")
+DISCONNECT = "1"  # a Socket.IO packet: the server ends the session, and the client shall not come back by itself
 
 
 class TextOnly(Packet):  # type: ignore[misc]  # python-socketio has no types
-    """Packets without attachments: a client could have the server collect them without end."""
+    """Packets without attachments (a client could have the server collect them without end), whose events are not
+    called like what the library itself says of a session: it would take a client's word for it."""
 
     def decode(self, encoded_packet: str) -> Any:
         attachments = super().decode(encoded_packet)
         if self.packet_type in (BINARY_EVENT, BINARY_ACK):
             raise ValueError("binary packets are not accepted")
+        if self.packet_type == EVENT and not _is_event(self.data):
+            raise ValueError("not an event")
         return attachments
+
+
+def _is_event(data: Any) -> bool:
+    return isinstance(data, list) and bool(data) and isinstance(data[0], str) and data[0] not in RESERVED
+
+
+class Transport:
+    """One of them. `named`: its client has logged in. `ending`: nothing is said or heard any more. `over`: and its
+    session has ended. `open`: the connection of each sort of request that is being served."""
+
+    __slots__ = ("address", "at", "beat", "ending", "left", "named", "open", "over", "timer")
+
+    def __init__(self, address: str, timer: asyncio.TimerHandle) -> None:
+        self.address = address
+        self.named = self.ending = self.over = False
+        self.timer = timer
+        self.open: dict[str, asyncio.Transport | None] = {}
+        self.beat: asyncio.Task[Any] | None = None
+        self.left, self.at = UNNAMED_SENDS, 0.0
+
+    def cut(self) -> None:
+        """End what belongs to it, now."""
+        self.timer.cancel()
+        if self.beat is not None:
+            self.beat.cancel()
+        for connection in self.open.values():
+            if connection is not None:
+                connection.abort()
 
 
 class Transports:
     """The transports of one Socket.IO server, by the id that engineio gives each."""
 
-    def __init__(self, server: socketio.AsyncServer) -> None:
-        self._eio = server.eio
+    def __init__(self, engine: Engine, *, refused: Callable[[], None]) -> None:
+        self._engine = engine
+        self._refused = refused
+        self._loop = asyncio.get_running_loop()
+        self._strangers = Strangers(now=self._loop.time)
+        self._known: dict[str, Transport] = {}
+        self._unnamed: dict[str, None] = {}  # the oldest first
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unnamed: dict[str, float] = {}
+        engine.watch = self
 
-    def write(self, transport: str, text: str) -> None:
-        """Queue a frame for one client. One that does not read is cut off: it can come back with `since`."""
-        socket = self._eio.sockets.get(transport)
-        if socket is None or socket.closed or socket.closing:
+    # --- what is said
+
+    def write(self, sid: str, text: str) -> None:
+        """Queue a packet for one client. One that does not read is cut off: it can come back with `since`."""
+        transport, outbox = self._known.get(sid), self._outbox(sid)
+        if transport is None or outbox is None or transport.ending:
             return
-        if socket.queue.qsize() >= SLOWEST:
-            log.info("slow client cut off", transport=transport)
-            socket.closing = True  # nothing more is put into it
-            self.close_later(transport, after=0.0)
+        if _is_full(outbox):
+            log.info("slow client cut off", transport=sid, waiting=outbox.qsize(), bytes=outbox.size)
+            self.cut(sid)
             return
-        socket.queue.put_nowait(Frame(MESSAGE, data=text))
+        outbox.put_nowait(Frame(MESSAGE, data=text))
 
-    def close_later(self, transport: str, *, after: float) -> None:
-        """Close one in so many seconds."""
+    async def taken(self, sid: str) -> bool:
+        """Wait until a client has been given all that waits for it. False: it is gone, or did not read."""
+        await asyncio.sleep(0)  # others' turn, also where nothing waits
+        outbox = self._outbox(sid)
+        if outbox is not None:
+            try:
+                async with asyncio.timeout(UNREAD):
+                    await outbox.taken.wait()
+            except TimeoutError:
+                log.info("client cut off that does not read what it asked for", transport=sid)
+                self.cut(sid)
+        return self.hears(sid)
 
-        async def close() -> None:
-            await asyncio.sleep(after)
-            await self.close(transport)
+    # --- who is there
 
-        task = asyncio.get_running_loop().create_task(close())
+    def name(self, sid: str) -> bool:
+        """Its client has logged in. False: it is no longer there."""
+        transport = self._known.get(sid)
+        if transport is None or transport.ending:
+            return False
+        transport.timer.cancel()
+        transport.named = True
+        transport.left, transport.at = SENDS, self._loop.time()
+        self._unnamed.pop(sid, None)
+        self._strangers.forgive(transport.address)
+        return True
+
+    def knows(self, sid: str) -> bool:
+        return sid in self._known
+
+    def hears(self, sid: str) -> bool:
+        transport = self._known.get(sid)
+        return transport is not None and not transport.ending
+
+    def admit(self, request: web.Request) -> bool:
+        admitted = self._strangers.admit(request.remote or "")
+        if not admitted:
+            self._refused()
+        return admitted
+
+    def enter(self, sid: str, request: web.Request) -> None:
+        transport = Transport(request.remote or "", self._loop.call_later(UNNAMED, self.end, sid))
+        if "Upgrade" in request.headers:
+            transport.open[WEBSOCKET] = request.transport
+        self._known[sid] = transport
+        self._unnamed[sid] = None
+        if len(self._unnamed) > MOST_UNNAMED:
+            self.cut(next(iter(self._unnamed)))
+
+    def begin(self, sid: str, what: str, request: web.Request) -> bool:
+        transport = self._known[sid]
+        if what in transport.open or not self.spend(sid, polls=what == "GET"):
+            return False
+        transport.open[what] = request.transport
+        return True
+
+    def done(self, sid: str, what: str) -> None:
+        transport = self._known.get(sid)
+        if transport is not None:
+            transport.open.pop(what, None)
+            if transport.over and not transport.open:
+                self.cut(sid)
+
+    def spend(self, sid: str, *, polls: bool = False) -> bool:
+        transport = self._known.get(sid)
+        if transport is None:
+            return False
+        if transport.named:
+            if polls:  # as often as there is something to hear
+                return True
+            now = self._loop.time()
+            transport.left = min(transport.left + (now - transport.at) * SENDS_EACH_SECOND, SENDS)
+            transport.at = now
+        transport.left -= 1
+        outbox = self._outbox(sid)
+        if transport.left < 0 or (outbox is not None and _is_full(outbox)):  # its answers wait there too
+            log.info("client cut off that sends too much", transport=sid, address=transport.address)
+            self.cut(sid)
+            return False
+        return True
+
+    def beats(self, sid: str, task: asyncio.Task[Any]) -> None:
+        if (transport := self._known.get(sid)) is not None:
+            transport.beat = task
+        else:
+            task.cancel()
+
+    # --- how one ends
+
+    def end(self, sid: str, *, after: float = 0.0) -> None:
+        """Say that it is over, in so many seconds, and hear nothing any more. What waits for it still goes out."""
+        transport = self._known.get(sid)
+        if transport is None or transport.ending:
+            return
+        transport.ending = True
+        transport.timer.cancel()
+        transport.timer = self._loop.call_later(after, self._close, sid)
+
+    def _close(self, sid: str) -> None:
+        transport, outbox = self._known.get(sid), self._outbox(sid)
+        if transport is None:
+            return
+        if outbox is not None:
+            outbox.put_nowait(Frame(CLOSE))
+            outbox.put_nowait(None)  # the writer's end
+        transport.timer = self._loop.call_later(CLOSING, self.cut, sid)
+
+    def gone(self, sid: str) -> None:
+        """Its session is over. Its client may yet take what was said last."""
+        transport = self._known.get(sid)
+        if transport is not None:
+            transport.ending = transport.over = True
+            transport.timer.cancel()
+            transport.timer = self._loop.call_later(CLOSING if transport.open else 0.0, self.cut, sid)
+
+    def cut(self, sid: str) -> None:
+        """End it now, whatever its client does."""
+        transport = self._known.pop(sid, None)
+        self._unnamed.pop(sid, None)
+        socket = self._engine.sockets.pop(sid, None)
+        if transport is not None:
+            transport.ending = True
+            transport.cut()
+        if socket is None:
+            return
+        over, socket.closing, socket.closed = socket.closing, True, True
+        while not socket.queue.empty():
+            socket.queue.get_nowait()
+        socket.queue.put_nowait(None)  # whoever waits for something to say
+        if not over:
+            self._spawn(self._engine._trigger_event("disconnect", sid, self._engine.reason.SERVER_DISCONNECT))
+
+    async def stop(self) -> None:
+        """End every transport; its client has a moment to hear of it."""
+        for sid in list(self._known):
+            self.end(sid)
+        give_up = self._loop.time() + CLOSING / 2
+        while self._known and self._loop.time() < give_up:
+            await asyncio.sleep(0.02)
+        for sid in list(self._known):
+            self.cut(sid)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _outbox(self, sid: str) -> Outbox | None:
+        socket = self._engine.sockets.get(sid)
+        return None if socket is None or socket.closed else socket.queue
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def close(self, transport: str) -> None:
-        """End a client's transport. One that does not read is not waited for; what waits for it is dropped, and the
-        connection ends by itself (`server.UNREAD_SECONDS`)."""
-        socket = self._eio.sockets.get(transport)
-        if socket is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSING):
-                await self._eio.disconnect(transport)
-        except TimeoutError:
-            self._eio.sockets.pop(transport, None)
-            while not socket.queue.empty():
-                socket.queue.get_nowait()
-                socket.queue.task_done()
-        except Exception:
-            log.exception("transport not closed", transport=transport)
-        socket.queue.put_nowait(None)  # the writer's end: it closes the connection, whether the client does or not
 
-    async def close_all(self) -> None:
-        await asyncio.gather(*(self.close(transport) for transport in list(self._eio.sockets)))
-
-    async def stop(self) -> None:
-        """Close every transport, and wait for nothing else."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.close_all()
-
-    async def close_unnamed(self, named: set[str]) -> None:
-        """Close those whose client has not logged in for too long. `named`: those of clients that have."""
-        now = asyncio.get_running_loop().time()
-        waiting = [transport for transport in self._eio.sockets if transport not in named]
-        self._unnamed = {transport: self._unnamed.get(transport, now) for transport in waiting}
-        late = [transport for transport, since in self._unnamed.items() if now - since >= UNNAMED]
-        await asyncio.gather(*(self.close(transport) for transport in late))
+def _is_full(outbox: Outbox) -> bool:
+    return outbox.qsize() >= SLOWEST or outbox.size > SLOWEST_BYTES

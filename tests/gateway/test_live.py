@@ -40,7 +40,7 @@ from bus_schemas.slot import (
 from bus_schemas.trunk import TRUNK_CONFIGURED, TrunkConfig, TrunkConfigured
 from bus_schemas.user import SESSION_CLOSED
 from gateway import server
-from gateway.live import feed, transports
+from gateway.live import feed, history, transports
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, LiveClient, Point, gateway_on, serving
@@ -183,7 +183,7 @@ async def test_who_comes_back_gets_it_in_order_and_once(
     journal: Journal, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From memory, from the journal, and where one ends and the other begins; also from a gateway that is new."""
-    monkeypatch.setattr(feed, "KEPT", kept)
+    monkeypatch.setattr(history, "KEPT", kept)
     async with gateway_on(MemoryBus(journal.broker)) as gateway:
         expected: dict[str, list[tuple[int, str]]] = {"slots": [], "calls": []}
         for number in range(5):

@@ -26,7 +26,7 @@ def test_nobody_gets_more_than_their_own(kind: LoginKind, user: str, actions: se
     for subject in given.subscribe:
         assert not subject.startswith(FORBIDDEN)
         assert subject.startswith(
-            (f"{given.inbox}.>", "ottb.v1.evt.", "ottb.v1.tel.", "ottb.v1.shared.", "ottb.v1.own.")
+            (f"{given.inbox}.>", "ottb.v1.evt.", "ottb.v1.tel.", "ottb.v1.shared.", "ottb.v1.own.", "ottb.v1.all.evt.")
         )
         if subject.startswith("ottb.v1.own."):
             assert subject.startswith(f"ottb.v1.own.{user}.")

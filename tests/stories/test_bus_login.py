@@ -12,7 +12,7 @@ import pytest
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
 
-from bus_schemas.catalogue import RPCS, TOPICS
+from bus_schemas.catalogue import RPCS, TOPICS, rights_in
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from tests.stories.test_point import made
 from tests.support.js_client import JsClient
@@ -74,15 +74,17 @@ def subscriptions(user: str, actions: frozenset[Action]) -> dict[str, bool]:
     ):  # fmt: skip
         every = may(view) and may(view_any)
         own = may(view) and not may(view_any)
-        wanted |= {f"ottb.v1.evt.{kind}.>": every, f"ottb.v1.tel.{kind}.>": every}
+        whole = every and rights_in(kind) <= actions  # with the fields that need a right of their own
+        wanted |= {f"ottb.v1.evt.{kind}.>": whole, f"ottb.v1.tel.{kind}.>": every}
+        wanted[f"ottb.v1.all.evt.{kind}.>"] = every and bool(rights_in(kind))
         wanted |= {f"ottb.v1.own.{user}.evt.{kind}.>": own, f"ottb.v1.shared.evt.{kind}.>": own}
         wanted |= {f"ottb.v1.own.somebody.evt.{kind}.>": False}
     wanted["ottb.v1.evt.audit.>"] = may(Action.AUDIT_VIEW)
     forbidden = (
         ">", "*", "ottb.>", "ottb.v1.>", "ottb.v1.evt.>", "ottb.v1.evt.point.>", "ottb.v1.evt.point.directory.*",
         "ottb.v1.write.>", "ottb.v1.cmd.>", "ottb.v1.qry.>", "ottb.v1.own.>", f"ottb.v1.own.{user}.cmd.>",
-        "_INBOX.>", "_INBOX_core.>", "_INBOX_gateway.>", "_INBOX_somebody.>", "$SYS.>", "$JS.>", "$JS.API.>",
-        "$JS.EVENT.>", "$KV.>", "$KV.OTTB_OWN.>",
+        "ottb.v1.all.>", "ottb.v1.all.evt.>", "_INBOX.>", "_INBOX_core.>", "_INBOX_gateway.>", "_INBOX_somebody.>",
+        "$SYS.>", "$JS.>", "$JS.API.>", "$JS.EVENT.>", "$KV.>", "$KV.OTTB_OWN.>",
     )  # fmt: skip
     return wanted | dict.fromkeys(forbidden, False)
 

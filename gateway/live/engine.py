@@ -1,0 +1,224 @@
+"""python-engineio's server with bounds for those who have not logged in.
+
+As it comes, a handshake may be asked for without end, a client that never polls or never finishes an upgrade is waited
+for, every request is kept for as long as its session, and what strangers send wrongly is written to the log with a
+traceback each time. Here each request passes `Transports` first, and nothing of a client outlives its transport.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import engineio
+import socketio
+from aiohttp import web
+from engineio.async_drivers.aiohttp import WebSocket, translate_request
+from engineio.async_socket import AsyncSocket
+
+from bus_schemas.errors import ErrorCode, Refusal
+from gateway import errors
+
+WAIT_SECONDS = 1.0  # for an answer to an address that has asked too often
+RETRY_SECONDS = 10
+UPGRADE_SECONDS = 5.0  # for each step from polling to a websocket
+BODY_SECONDS = 10.0
+CLOSE_SECONDS = 2.0  # for a client's half of the end of a websocket
+
+WEBSOCKET = "websocket"  # a sort of request; the others are named by their method
+NOT_A_PACKET = (ValueError, LookupError, TypeError, OSError, RuntimeError)  # what the libraries raise for one
+
+NO_ENVIRONMENT: Mapping[str, Any] = {}  # what the libraries would keep of a handshake for as long as its session lasts
+
+QUIET = logging.Logger("socket.io")  # what clients do wrong is theirs to know; what we do wrong our handlers log
+QUIET.disabled = True
+
+
+class Watch(Protocol):
+    """Who is asked about each transport, by engineio's id of it."""
+
+    def admit(self, request: web.Request) -> bool:
+        """Whether somebody without a transport may ask. False: their address has asked too often."""
+
+    def enter(self, sid: str, request: web.Request) -> None:
+        """A transport begins."""
+
+    def knows(self, sid: str) -> bool:
+        """Whether there is such a transport."""
+
+    def spend(self, sid: str) -> bool:
+        """Count what its client sends. False: it sends too much, and the transport has been ended."""
+
+    def hears(self, sid: str) -> bool:
+        """Whether what it says still counts."""
+
+    def begin(self, sid: str, what: str, request: web.Request) -> bool:
+        """A request of it is served from now on. False: one of this sort is already."""
+
+    def done(self, sid: str, what: str) -> None:
+        """That request is over."""
+
+    def beats(self, sid: str, task: asyncio.Task[Any]) -> None:
+        """This task pings it."""
+
+    def end(self, sid: str) -> None:
+        """It shall end, without anybody waiting for it."""
+
+    def gone(self, sid: str) -> None:
+        """Its session is over."""
+
+
+class Outbox(asyncio.Queue[Any]):  # any: engineio's packets, and None for the end
+    """What waits for one client. `size`: bytes. `taken`: nothing waits."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self.size = 0
+        self.taken = asyncio.Event()
+        self.taken.set()
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self.size += _size(item)
+        self.taken.clear()
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.size -= _size(item)
+        if self.empty():
+            self.taken.set()
+        return item
+
+
+def _size(item: Any) -> int:
+    return len(item.data) if item is not None and isinstance(item.data, str | bytes) else 0
+
+
+class PlainWebSocket(WebSocket):  # type: ignore[misc]  # python-engineio has no types
+    """A websocket without compression (an event is encoded once for everybody, and a stranger's window costs memory),
+    whose client has to come to the end of an upgrade."""
+
+    async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
+        request = environ["aiohttp.request"]
+        self._engine: AsyncSocket = self.handler.__self__
+        self._sock = web.WebSocketResponse(
+            max_msg_size=self.server.max_http_buffer_size, compress=False, timeout=CLOSE_SECONDS
+        )
+        await self._sock.prepare(request)
+        try:
+            await self.handler(self)
+        except NOT_A_PACKET:
+            self.server.watch.end(self._engine.sid)
+        finally:
+            self.server.watch.done(self._engine.sid, WEBSOCKET)
+            self._engine.upgrading = False  # or polling would be answered with nothing from now on, again and again
+        return self._sock
+
+    async def wait(self) -> Any:
+        async with asyncio.timeout(None if self._engine.upgraded else UPGRADE_SECONDS):  # TimeoutError is an OSError
+            said = await super().wait()
+        if not self.server.watch.spend(self._engine.sid):
+            raise OSError("it sends too much")
+        return said
+
+
+class Body:
+    """A request's body, whole: what engineio reads itself is what has arrived so far."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self, length: int) -> bytes:
+        return self._data[:length]
+
+
+async def _translate(request: web.Request) -> dict[str, Any]:
+    environ: dict[str, Any] = translate_request(request)
+    if request.method == "POST":
+        async with asyncio.timeout(BODY_SECONDS):
+            data = await request.read()
+        environ |= {"wsgi.input": Body(data), "CONTENT_LENGTH": str(len(data))}
+    return environ
+
+
+class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
+    """`watch` is set before the first request."""
+
+    watch: Watch
+    _async: dict[str, Any]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._async = {**self._async, "websocket": PlainWebSocket, "translate_request": _translate}
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        """One request on the path of Socket.IO."""
+        sid = request.query.get("sid", "")
+        if "Content-Encoding" in request.headers:
+            return _refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send it as it is, without a content encoding.")
+        if not self.watch.knows(sid):
+            return await self._of_stranger(request)
+        what = WEBSOCKET if "Upgrade" in request.headers else request.method
+        if not self.watch.begin(sid, what, request):
+            return _refused(ErrorCode.INVALID_PARAMS, "One request of a sort at a time.")
+        try:
+            return await super().handle_request(request)  # type: ignore[no-any-return]  # it has no types
+        except NOT_A_PACKET as problem:
+            self.watch.end(sid)
+            return _answer_to(problem)
+        finally:
+            self.watch.done(sid, what)
+
+    async def _of_stranger(self, request: web.Request) -> web.StreamResponse:
+        if not self.watch.admit(request):
+            await asyncio.sleep(WAIT_SECONDS)  # asking again and again costs a connection, and nobody else's time
+            return _refused(ErrorCode.RATE_LIMITED, "Too many handshakes from this address.", retry_after=RETRY_SECONDS)
+        try:
+            return await super().handle_request(request)  # type: ignore[no-any-return]  # it has no types
+        except NOT_A_PACKET as problem:
+            return _answer_to(problem)
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """End one. Who would wait here until its client has taken everything might wait for ever."""
+        if sid is not None:
+            self.watch.end(sid)
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> Outbox:
+        return Outbox(*args, **kwargs)
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().start_background_task(target, *args, **kwargs)
+        if isinstance(socket := getattr(target, "__self__", None), AsyncSocket):
+            self.watch.beats(socket.sid, task)
+        return task
+
+    async def _trigger_event(self, event: str, sid: str, *args: Any, **kwargs: Any) -> Any:
+        if event == "connect":
+            self.watch.enter(sid, args[0]["aiohttp.request"])
+            args = (NO_ENVIRONMENT,)
+        elif event == "message" and not self.watch.hears(sid):
+            return None
+        result = await super()._trigger_event(event, sid, *args, **kwargs)
+        if event == "disconnect":
+            self.watch.gone(sid)
+        return result
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
+    """python-socketio on that engine."""
+
+    def _engineio_server_class(self) -> type[Engine]:
+        return Engine
+
+
+def _refused(code: ErrorCode, message: str, **details: Any) -> web.Response:
+    answer = errors.response(Refusal(code, message, **details))
+    answer.force_close()
+    return answer
+
+
+def _answer_to(problem: Exception) -> web.Response:
+    """What a client hears of what the libraries raise."""
+    late = isinstance(problem, TimeoutError)
+    message = "The body did not arrive in time." if late else "This is not what a Socket.IO client says."
+    return _refused(ErrorCode.INVALID_PARAMS, message)
