@@ -134,6 +134,8 @@ class LineActor(
         self._host.retire(self, 0.0)
 
     def _read(self, recorded: Recorded) -> None:
+        if recorded.seq in self._host.step_over:
+            return
         past, call_id = recorded.subject.rsplit(".", 1)[1], id_of(recorded.subject)
         if past == CALL_ENDED.verb:
             self._take_in(self._over(recorded))
