@@ -29,7 +29,7 @@ async def measure(folder: Path) -> list[Row]:
     async with AsyncExitStack() as stack:
         ports = await stack.enter_async_context(_site(folder))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        session.headers["Authorization"] = f"Bearer {await token(session, ports['POINT'])}"
+        session.headers["Authorization"] = f"Bearer {await token_of(session, ports['POINT'])}"
         url = f"http://127.0.0.1:{ports['WORKSPACE']}/api/slots/44"
         await ready(session, url)
         answers: list[int] = []

@@ -22,8 +22,9 @@ from actors.audit.chain import GENESIS, link
 from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, Recorded, RequestTimeout, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
+from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
-from actors.runtime.problems import Problem, Problems
+from actors.runtime.problems import Problem, Problems, of_entry
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import answer
 from bus_schemas.audit import (
@@ -31,12 +32,14 @@ from bus_schemas.audit import (
     INTEND_AUDIT,
     RECORD_AUDIT,
     UNKNOWN,
+    WITHDRAW_AUDIT,
     Audited,
     AuditEntry,
     AuditRecorded,
     IntendAudit,
     Intended,
     RecordAudit,
+    WithdrawAudit,
 )
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -119,6 +122,7 @@ class Audit:
         self._task = asyncio.get_running_loop().create_task(self._write_all())
         self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
         self._stops.append(await self._bus.subscribe(INTEND_AUDIT.subject, self._hear))
+        self._stops.append(await self._bus.subscribe(WITHDRAW_AUDIT.subject, self._hear_withdrawal))
         await self._service.start()
 
     async def stop(self) -> None:
@@ -164,6 +168,13 @@ class Audit:
     async def _intend(self, request: IntendAudit, context: Context) -> Intended:
         if request.intent not in self._settled:
             self._open[request.intent] = Open(entry=request.entry, heard=self._clock.monotonic(), after=self._read)
+        return Intended()
+
+    async def _hear_withdrawal(self, message: Message) -> None:
+        await answer(message, WITHDRAW_AUDIT, self._withdraw)
+
+    async def _withdraw(self, request: WithdrawAudit, context: Context) -> Intended:
+        self._open.pop(request.intent, None)
         return Intended()
 
     def _settle(self, intent: str, number: int, entry: AuditEntry) -> None:
@@ -267,7 +278,7 @@ class Audit:
             entries, intents = [waiting.entry for waiting in left], [waiting.intent for waiting in left]
             recorded = link(head.number + 1, head.hash, entries, intents if any(intents) else ())
             headers = {"Nats-Msg-Id": self._ids.new()}
-            data = msgspec.json.encode(recorded)
+            data = must_be_digestible(AUDIT_RECORDED, recorded)
             try:
                 seq = await self._bus.append(AUDIT_RECORDED.subject, data, headers, scope=SCOPE, expect=head.seq)
             except Fenced:  # another host was quicker: after its record, then
@@ -313,7 +324,7 @@ class Audit:
         try:
             return msgspec.json.decode(recorded.data, type=AuditRecorded)
         except UNDECODABLE as error:
-            if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {error}"):
+            if self._problems.fault(of_entry(recorded.seq), f"{recorded.subject}: {error}"):
                 log.error("audit record not understood", seq=recorded.seq, error=str(error))
             return None
 

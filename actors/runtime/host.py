@@ -17,7 +17,17 @@ import structlog
 from msgspec import Struct
 
 from actors.runtime.actor import Actor, AnyActor, Maker, Memory, NotOurs, Reported
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Headers, Message, RequestTimeout, Unsubscribe
+from actors.runtime.bus import (
+    Bus,
+    BusError,
+    BusUnavailable,
+    Fenced,
+    Headers,
+    Message,
+    Recorded,
+    RequestTimeout,
+    Unsubscribe,
+)
 from actors.runtime.clock import Clock, Moment
 from actors.runtime.commands import Order
 from actors.runtime.context import Context
@@ -29,7 +39,7 @@ from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
 from bus_schemas.catalogue import rights_in
 from bus_schemas.contract import ROOT, AnyTopic, Rpc, Topic, id_of, kind_of, verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.kinds import feed_for_all, feed_subject, owners_header
+from bus_schemas.kinds import feed_for_all, feeds_of, owners_header
 from bus_schemas.rights import rights, without
 
 log = structlog.get_logger()
@@ -69,7 +79,8 @@ class Ownership(Protocol):
 
 
 class Host:
-    """The actors of one process. `makers`: how those of each kind are made (`CallActor.made_by(...)`)."""
+    """The actors of one process. `makers`: how those of each kind are made (`CallActor.made_by(...)`). `step_over`: the
+    entries of the journal that are taken as if they were not there, by their sequence."""
 
     def __init__(
         self,
@@ -80,11 +91,13 @@ class Host:
         ids: Ids,
         ownership: Ownership,
         makers: Iterable[Maker] = (),
+        step_over: Iterable[int] = (),
     ) -> None:
         self.name = name
         self.bus = bus
         self.clock = clock
         self.ids = ids
+        self.step_over = frozenset(step_over)
         self._ownership = ownership
         self._make = {maker.kind: maker.make for maker in makers}  # more may come until the host serves
         self._actors: dict[Key, AnyActor] = {}
@@ -135,6 +148,16 @@ class Host:
                     raise
             await self.pause(APPEND_PAUSE)
 
+    async def newest(self, subject: str) -> Recorded | None:
+        """The newest entry of a subject, by the word of the journal's leader, that is not stepped over. Raises
+        BusError."""
+        found = await self.bus.last(subject, certain=True)
+        if found is not None and found.seq in self.step_over:
+            found = None
+            async for recorded in self.bus.replay(subject):
+                found = found if recorded.seq in self.step_over else recorded
+        return found
+
     async def save_snapshot(self, bucket: str, key: str, data: bytes) -> None:
         """Keep a snapshot. Losing one costs only time, so a bus that is away is no error."""
         try:
@@ -150,19 +173,18 @@ class Host:
             await self.bus.publish(subject, data, owners_header({topic.kind: owners}))
         except BusError as error:
             log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
-        self.publish_to_feeds(topic, event, data, owners)
+        self.publish_to_feeds(topic, event, data, feeds_of(subject, owners))
 
     def publish_to_feeds(
-        self, topic: AnyTopic, event: Struct, data: bytes, owners: Iterable[str | None], *, seq: int = 0
+        self, topic: AnyTopic, event: Struct, data: bytes, feeds: Iterable[str], *, seq: int = 0
     ) -> None:
         """Say an event again on the feeds of its owners, without the fields that need a right of their own. `data`: the
         event, encoded. Not kept: who must miss nothing reads the journal."""
-        subject, headers = topic.subject_for(event), {SEQ_HEADER: str(seq)} if seq else {}
         if rights(topic.event):
             data = msgspec.json.encode(without(event, ()))
-        feeds = [feed_subject(subject, owner) for owner in dict.fromkeys(owners)]
         if topic.kept and rights_in(topic.kind):
-            feeds.append(feed_for_all(subject))
+            feeds = (*feeds, feed_for_all(topic.subject_for(event)))
+        headers = {SEQ_HEADER: str(seq)} if seq else {}
         self._feeds.extend((feed, data, headers) for feed in feeds)
         if self._feeding is None or self._feeding.done():
             self._feeding = self.spawn(self._send_feeds())

@@ -1115,7 +1115,8 @@ export interface components {
         };
         /**
          * AuditRecord
-         * @description An entry with its place in the chain.
+         * @description An entry with its place in the chain. `count` above 1, or `first` set: refusals alike that are one record, from
+         *         `first` to `at`.
          */
         AuditRecord: {
             number: number;
@@ -1136,6 +1137,10 @@ export interface components {
             request_id: string;
             trace_id: string | null;
             hash: string;
+            /** @default 1 */
+            count: number;
+            /** @default null */
+            first: string | null;
         };
         /**
          * ListSlots
@@ -1279,7 +1284,10 @@ export interface components {
             trunk: string | null;
             /** @default null */
             region: string | null;
-            /** @default local */
+            /**
+             * @default local
+             * @example local
+             */
             host: string;
         };
         /**
@@ -1724,7 +1732,8 @@ export interface components {
         /**
          * AuditEntry
          * @description One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`:
-         *         OK, the error code, or UNKNOWN when the door died before it could say.
+         *         OK, the error code, or UNKNOWN when the door died before it could say. `count`: so many refusals alike, the first of
+         *         them at `first`, the last at `at`; both are left out where it is one action.
          */
         AuditEntry: {
             /**
@@ -1748,6 +1757,12 @@ export interface components {
             request_id: string;
             /** @default null */
             trace_id: string | null;
+            count?: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            first?: string;
         };
         /**
          * CallDialing
@@ -1763,6 +1778,7 @@ export interface components {
             /** @example c_882 */
             call_id: string;
             slot: number;
+            /** @example op12 */
             user: string;
             number: string;
             /**

@@ -18,7 +18,7 @@ from actors.runtime.host import Host
 from actors.runtime.ownership import Lease, LeaseKeeper
 from bus_schemas.catalogue import KINDS, RPCS, TOPICS, rights_in
 from bus_schemas.contract import AnyTopic
-from bus_schemas.kinds import Kind, Owners
+from bus_schemas.kinds import Kind, Owners, feeds_of
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.rights import guards, needed_for
 from bus_schemas.user import Identity, LoginKind
@@ -159,7 +159,7 @@ async def test_the_bus(whose: str) -> None:
         event = event_of(topic)
         data, subject = msgspec.json.encode(event), topic.subject_for(event)
         said.clear()
-        host.publish_to_feeds(topic, event, data, OWNERS[whose])
+        host.publish_to_feeds(topic, event, data, feeds_of(subject, OWNERS[whose]))
         feeds = len(OWNERS[whose]) + (topic.kept and bool(rights_in(topic.kind)))
         await until(lambda: _count(said), lambda count, feeds=feeds: count >= feeds, 2)
         raw = [(subject, data)]

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
+import msgspec
 import socketio
 from nacl.signing import VerifyKey
 
@@ -59,9 +60,16 @@ class InProcess:
     """One gateway. `bus` is its own: killing that is the gateway's death."""
 
     def __init__(
-        self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed, metrics: Metrics
+        self,
+        bus: MemoryBus,
+        session: aiohttp.ClientSession,
+        listener: Listener,
+        feed: LiveFeed,
+        auditor: Auditor,
+        metrics: Metrics,
     ) -> None:
         self.bus = bus
+        self.auditor = auditor
         self.metrics = metrics
         self._session = session
         self.listener = listener
@@ -80,6 +88,14 @@ class InProcess:
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         async with self._session.post(self._url(path), json=body, headers=self._headers | headers) as answer:
+            return answer.status, await answer.json()
+
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One request; a body of bytes is sent as it is."""
+        data = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
+        headers = self._headers if self.token else {}
+        headers = headers | ({"Content-Type": "application/json"} if data is not None else {})
+        async with self._session.request(method, self._url(path), data=data, headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def get(self, path: str) -> tuple[int, Any]:
@@ -192,7 +208,7 @@ async def gateway_on(
         listener = Listener(app=app, host="127.0.0.1", port=0, connections=connections or Connections())
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        running = InProcess(bus, session, listener, live, metrics)
+        running = InProcess(bus, session, listener, live, auditor, metrics)
         yield running
         await running.end()
         bus.bury()  # what a killed gateway waits for ends
