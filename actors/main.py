@@ -21,6 +21,7 @@ import structlog
 
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_place import place_of
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
@@ -44,7 +45,7 @@ from actors.runtime.logging import configure
 from actors.runtime.parts import Parts
 from actors.runtime.problems import Problem
 from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
+from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name
 from actors.trunk.actor import TrunkActor
@@ -156,7 +157,7 @@ async def serve(settings: Settings) -> int:
     bus = await connect(settings.nats, name="actors", on_closed=closed.set)
     await bus.ensure_streams()
     await refuse_earlier(bus)
-    tracker = DeviceTracker(client=AdbClient(host=settings.adb.host, port=settings.adb.port))
+    tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         tracker.start()
@@ -179,6 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The OTTB actor host.")
     parser.add_argument("--config", type=Path)
     arguments = parser.parse_args()
+    os.umask(UMASK)
     try:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="actors")

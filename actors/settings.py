@@ -27,6 +27,7 @@ from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
 PREFIX = "OTTB_"
+UMASK = 0o077  # of every process of ours: what it makes is its user's alone
 LOCAL = "local"  # the name of a host that nobody has named
 
 
@@ -44,9 +45,12 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Virtual phones and a virtual PBX instead of real ones. `phones`: so many slots are made (`sandbox.py`), besides
     those that are given; the phone of slot 44 listens on `control_port` + 44. `asterisk`: a real Asterisk is used where
-    `make asterisk` has put one. `time_scale` 0.1 makes the carrier ten times as fast."""
+    `make asterisk` has put one. `time_scale` 0.1 makes the carrier ten times as fast. `control_secret`: what the
+    control ports ask for. `adb_key`: a file with the public key of the one host that the phones take; empty: any."""
 
     enabled: bool = True
+    control_secret: str | None = None
+    adb_key: str = ""
     control_port: Annotated[int, Meta(ge=0, le=65000)] = 17000
     phones: Annotated[int, Meta(ge=0, le=500)] = 0
     pbx_port: Port = 16038

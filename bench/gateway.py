@@ -23,7 +23,7 @@ async def measure(folder: Path) -> list[Row]:
         nats_port = await stack.enter_async_context(nats_server(folder))
         ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
         env = {f"OTTB_HTTP__{name}_PORT": str(port) for name, port in ports.items()}
-        env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(state), "OTTB_ADB__PORT": str(free_port())}
+        env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(state)}
         for module in ("actors.main", "gateway.main"):
             await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
         floor_port = free_port()

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.adapters.adb import AdbServerGone, parse_devices
+from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
+from actors.adapters.adb_place import place_of
 from actors.settings import Settings
 from cli.site.children import adb_binary
 from cli.site.ports import holder_of, ports, variable_of
@@ -88,28 +89,21 @@ def _nats(settings: Settings) -> Finding:
 
 
 def _phones(settings: Settings) -> Finding:
-    if not asyncio.run(adb_answers(settings.adb.port)):
-        return Finding("phones", True, "adb server not running; `ottb up` starts it")
+    place = place_of(settings.adb, settings.state)
+    if not asyncio.run(adb_answers(place)):
+        theirs = f"Is it running? {place} is in [adb]." if settings.adb.host else ""
+        said = "adb server does not answer" if theirs else "adb server not running; `ottb up` starts it"
+        return Finding("phones", not theirs, said, theirs)
     try:
-        text = asyncio.run(_devices(settings.adb.port))
-    except (OSError, TimeoutError, AdbServerGone) as error:
+        devices = asyncio.run(AdbClient(place).devices())
+    except (AdbServerGone, AdbRefused) as error:
         return Finding("phones", False, f"adb server does not answer: {error}", "Restart `ottb up`.")
-    bad = {seen.serial: seen.state for seen in parse_devices(text).values() if seen.state != "device"}
+    bad = {seen.serial: seen.state for seen in devices.values() if seen.state != "device"}
     if bad:
         shown = ", ".join(f"{serial} {state}" for serial, state in bad.items())
         todo = "unauthorized: accept this host's key on the phone's screen; offline: replug it or restart its slot."
         return Finding("phones", False, shown, todo)
-    return Finding("phones", True, f"{len(parse_devices(text))} online")
-
-
-async def _devices(port: int) -> str:
-    async with asyncio.timeout(5):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"000ehost:devices-l")
-        await reader.readexactly(4)
-        text = (await reader.readexactly(int(await reader.readexactly(4), 16))).decode()
-        writer.close()
-        return text
+    return Finding("phones", True, f"{len(devices)} online")
 
 
 def _pbxs(settings: Settings) -> Finding:

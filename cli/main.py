@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
+from actors.settings import UMASK, Settings, load
 
 CONFIG = click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML)."
@@ -28,6 +28,7 @@ def _settings(config: Path | None) -> Settings:
 @click.group()
 def main() -> None:
     """OTTB: an open call platform that dials from real phones."""
+    os.umask(UMASK)
 
 
 @main.command()

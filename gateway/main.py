@@ -25,7 +25,7 @@ from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
+from actors.settings import UMASK, Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.bus_api import BusApi
@@ -148,6 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The OTTB gateway.")
     parser.add_argument("--config", type=Path)
     arguments = parser.parse_args()
+    os.umask(UMASK)
     try:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="gateway")

@@ -2,6 +2,9 @@
 
 import asyncio
 
+from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
+from actors.adapters.adb_place import AdbPlace
+
 PROBE_SECONDS = 1.0
 
 
@@ -9,8 +12,12 @@ async def nats_answers(port: int) -> bool:
     return b'"jetstream":true' in await _first_bytes(port, b"", 4096)
 
 
-async def adb_answers(port: int) -> bool:
-    return (await _first_bytes(port, b"000chost:version", 4)) == b"OKAY"
+async def adb_answers(place: AdbPlace) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return bool(await AdbClient(place).version())
+    except (AdbServerGone, AdbRefused, TimeoutError):
+        return False
 
 
 async def ami_answers(port: int, host: str = "127.0.0.1") -> bool:

@@ -35,6 +35,7 @@ class Child:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
     ready: Ready = at_once
     ready_timeout: float = 30.0
     stop_seconds: float | None = None
@@ -98,6 +99,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **child.env},
+                cwd=child.cwd,
                 start_new_session=True,  # a Ctrl-C at the console is for the supervisor alone
             )
         self._running[child.name] = process

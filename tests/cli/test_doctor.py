@@ -11,7 +11,6 @@ import pytest
 
 from actors.runtime.settings import Nats
 from actors.settings import Http, Sandbox, Settings, load
-from actors.slot.settings import Adb
 from cli.doctor import Finding, examine
 from cli.site.ports import CannotStart, check_ports, holder_of, ports
 from tests.support.site import ROOT, free_ports
@@ -19,11 +18,10 @@ from tests.support.site import ROOT, free_ports
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    point, dci, ottb, workspace, nats, adb, control = free_ports(7)
+    point, dci, ottb, workspace, nats, control = free_ports(6)
     return Settings(
         state_dir=str(tmp_path),
         nats=Nats(port=nats),
-        adb=Adb(port=adb),
         http=Http(point_port=point, dci_port=dci, ottb_port=ottb, workspace_port=workspace),
         sandbox=Sandbox(control_port=control),
     )

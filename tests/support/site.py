@@ -16,6 +16,7 @@ import aiohttp
 import psutil
 
 from bench.parts import free_port
+from cli.site.secrets import CONTROL_HEADER
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
@@ -58,8 +59,8 @@ class Site:
         asterisk: bool = False,
         hosts: Mapping[int, str] | None = None,
     ) -> None:
-        point, dci, ottb, workspace, nats, adb, self.control_port, websocket, pbx, self.pbx_port, *phones = free_ports(
-            10 + len(slots)
+        point, dci, ottb, workspace, nats, self.control_port, websocket, pbx, self.pbx_port, *phones = free_ports(
+            9 + len(slots)
         )
         self.ports = {"point": point, "dci": dci, "ottb": ottb, "workspace": workspace}
         self.nats_port, self.websocket_port = nats, websocket
@@ -72,7 +73,6 @@ class Site:
             "OTTB_STATE_DIR": str(self.state),
             "OTTB_NATS__PORT": str(nats),
             "OTTB_NATS__WEBSOCKET_PORT": str(websocket),
-            "OTTB_ADB__PORT": str(adb),
             "OTTB_SANDBOX__CONTROL_PORT": str(self.control_port),
             "OTTB_SANDBOX__PBX_PORT": str(pbx),
             "OTTB_SANDBOX__PBX_CONTROL_PORT": str(self.pbx_port),
@@ -144,6 +144,12 @@ class Site:
         return f"http://127.0.0.1:{self.ports[part]}{path}"
 
     @property
+    def control_headers(self) -> dict[str, str]:
+        """What the control ports of the simulators ask for."""
+        name, _, value = (self.state / CONTROL_HEADER).read_text().strip().partition(": ")
+        return {name: value}
+
+    @property
     def admin_password(self) -> str:
         return (self.state / "admin-password").read_text().strip()
 
@@ -180,14 +186,14 @@ class Client:
 
     async def phones(self, method: str, path: str, body: Any = None) -> Any:
         """The control API of the virtual phones: faults, and the judge's log."""
-        url = f"http://127.0.0.1:{self.site.control_port}{path}"
-        async with self.session.request(method, url, json=body) as answer:
-            assert answer.status == 200, await answer.text()
-            return await answer.json()
+        return await self._control(method, f"http://127.0.0.1:{self.site.control_port}{path}", body)
 
     async def pbx(self, method: str, path: str, body: Any = None) -> Any:
         """The control API of the virtual PBX."""
-        async with self.session.request(method, f"http://127.0.0.1:{self.site.pbx_port}{path}", json=body) as answer:
+        return await self._control(method, f"http://127.0.0.1:{self.site.pbx_port}{path}", body)
+
+    async def _control(self, method: str, url: str, body: Any) -> Any:
+        async with self.session.request(method, url, json=body, headers=self.site.control_headers) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
