@@ -12,14 +12,18 @@ from pathlib import Path
 
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import place_of
+from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
+from actors.adapters.ledger.postgresql import schema_of
 from actors.settings import Settings
 from cli.site.children import adb_binary
 from cli.site.ports import holder_of, ports, variable_of
+from cli.site.private import open_to_others
 from cli.site.probes import adb_answers, ami_answers, nats_answers
 from cli.site.sandbox_pbx import has_sandbox_pbx, real_asterisk
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
+NAMED = 5  # things that a finding names
 OURS = ("nats-server ", "adb ", "ottb ", "asterisk ")
 
 
@@ -46,6 +50,15 @@ def _state(settings: Settings) -> Finding:
     if free < FREE_BYTES:
         return Finding("state folder", False, f"{free // 2**20} MB free", "Free some space: a full disk stops the bus.")
     return Finding("state folder", True, f"{folder}, {free // 2**30} GB free")
+
+
+def _modes(settings: Settings) -> Finding:
+    lax = open_to_others(settings.state) if settings.state.exists() else []
+    if lax:
+        shown = ", ".join(str(path) for path in lax[:NAMED])
+        todo = f"Start `ottb up` again, or chmod 700 {settings.state}"
+        return Finding("rights", False, f"others may use {shown}", todo)
+    return Finding("rights", True, "the state is its owner's alone")
 
 
 def _files(settings: Settings) -> Finding:
@@ -120,7 +133,20 @@ def _pbxs(settings: Settings) -> Finding:
     return Finding("pbx", True, f"{len(settings.ami)} answer" if settings.ami else "none set")
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _state, _files, _adb, _nats, _phones, _pbxs)
+def _ledger(settings: Settings) -> Finding:
+    """Where the records are. What is wrong is said without the URL: a password is in it."""
+    if not settings.ledger.url:
+        return Finding("ledger", True, f"{settings.ledger_file}")
+    try:
+        said = examine_postgresql(settings.ledger.url, schema_of(settings.host))
+    except LedgerUnusable as error:
+        return Finding("ledger", False, f"PostgreSQL: {error}", "Is [ledger] url right? docs/operations.md")
+    return Finding("ledger", True, said)
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    _python, _state, _modes, _files, _adb, _nats, _ledger, _phones, _pbxs,
+)  # fmt: skip
 
 
 def examine(settings: Settings) -> list[Finding]:

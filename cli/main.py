@@ -139,14 +139,19 @@ def user() -> None:
 @CONFIG
 @click.argument("name")
 @click.option("--as", "admin", default="admin", show_default=True, help="Log in as this user.")
-@click.option("--password", envvar="OTTB_PASSWORD", help="That user's password; asked for when not given.")
-@click.option("--new-password", help="The new password; asked for when not given.")
-def passwd(config: Path | None, name: str, admin: str, password: str | None, new_password: str | None) -> None:
-    """Set a user's password. All sessions of the user end."""
+def passwd(config: Path | None, name: str, admin: str) -> None:
+    """Set a user's password. All sessions of the user end.
+
+    Both passwords are asked for, or taken from OTTB_PASSWORD and OTTB_NEW_PASSWORD: an option would show them to every
+    user of the machine, in its list of processes.
+    """
     from cli.user import NotDone, set_password
 
-    given = password or click.prompt(f"Password of {admin}", hide_input=True)
-    new = new_password or click.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True)
+    def ask(variable: str, question: str, *, twice: bool) -> str:
+        return os.environ.get(variable) or click.prompt(question, hide_input=True, confirmation_prompt=twice)
+
+    given = ask("OTTB_PASSWORD", f"Password of {admin}", twice=False)
+    new = ask("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
     try:
         set_password(_settings(config).http, user=name, new=new, admin=admin, password=given)
     except NotDone as error:

@@ -14,6 +14,7 @@ from cli.site.banner import banner
 from cli.site.bus_watchdog import watch_server
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports
+from cli.site.private import close
 from cli.site.probes import http_answers
 from cli.site.secrets import is_first_start, secrets_of
 from cli.site.supervisor import GaveUp, Supervisor
@@ -24,6 +25,7 @@ READY_TIMEOUT = 40.0
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
     """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM."""
     began = time.monotonic()
+    close(settings.state)
     asterisk.end_stale(settings.state)
     check_ports(settings)
     first_start = is_first_start(settings.state)
