@@ -31,6 +31,8 @@ from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.adapters.tls import ClientTls, on_hangup
+from actors.adapters.tls import client as client_tls
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.ledger.start import start as start_ledger
@@ -113,7 +115,7 @@ async def start_actors(
 
 
 async def start_site(
-    settings: Settings, parts: Parts, stack: AsyncExitStack, *, on_closed: Callable[[], None]
+    settings: Settings, parts: Parts, stack: AsyncExitStack, *, tls: ClientTls, on_closed: Callable[[], None]
 ) -> Problems:
     """What any host of a site may answer: the audit, POINT and the records. Returns what tells their problems."""
     passwords = Passwords()
@@ -121,7 +123,7 @@ async def start_site(
 
     async def connect_as(user: str | None, password: str | None) -> Bus:
         nats = msgspec.structs.replace(settings.nats, user=user, password=password)
-        bus = await connect(nats, name="bus login", on_closed=on_closed)
+        bus = await connect(nats, name="bus login", tls=tls, on_closed=on_closed)
         stack.push_async_callback(bus.close)
         return bus
 
@@ -154,7 +156,9 @@ async def serve(settings: Settings) -> int:
     lock = HostLock(settings.state, settings.host)  # before anything of this host is reached; its end is the process's
     if not await before(stopped, lock.acquire()):
         return 0
-    bus = await connect(settings.nats, name="actors", on_closed=closed.set)
+    tls = client_tls(settings.nats)
+    on_hangup(tls.reload)
+    bus = await connect(settings.nats, name="actors", tls=tls, on_closed=closed.set)
     await bus.ensure_streams()
     await refuse_earlier(bus)
     tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)))
@@ -163,7 +167,7 @@ async def serve(settings: Settings) -> int:
         tracker.start()
         stack.push_async_callback(tracker.stop)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
-        problems = await start_site(settings, parts, stack, on_closed=closed.set)
+        problems = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
         host = await start_actors(settings, parts, stack, tracker=tracker, problems=problems, lost=lost)
         memory.freeze()
         say_up(settings, host)

@@ -32,7 +32,7 @@ LOCAL = "local"  # the name of a host that nobody has named
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the gateway listens."""
+    """Where the gateway listens. With `certificate` and `key` (PEM files) it speaks TLS on all four ports."""
 
     host: str = "127.0.0.1"
     point_port: Port = 8081
@@ -40,6 +40,12 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ottb_port: Port = 8083
     workspace_port: Port = 3000
     cors_origins: tuple[str, ...] = ()
+    certificate: str = ""
+    key: str = ""
+
+    def url(self, port: int) -> str:
+        """Of a port, from this machine."""
+        return f"{'https' if self.certificate else 'http'}://{self.host}:{port}"
 
 
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

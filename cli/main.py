@@ -62,14 +62,19 @@ def doctor(config: Path | None, as_json: bool) -> None:
 @CONFIG
 def status(config: Path | None) -> None:
     """Ask the running gateway whether everything is ready."""
+    from actors.adapters.tls import BadCertificate, trusting
+
     http = _settings(config).http
-    url = f"http://{http.host}:{http.ottb_port}/readyz?verbose"
+    url = f"{http.url(http.ottb_port)}/readyz?verbose"
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # an address of our own settings
+        tls = trusting(http.certificate) if http.certificate else None
+        with urllib.request.urlopen(url, timeout=5, context=tls) as answer:  # an address of our own settings
             click.echo(answer.read().decode())
     except urllib.error.HTTPError as error:
         click.echo(error.read().decode())
         sys.exit(1)
+    except BadCertificate as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"no gateway at {url}: {error}. Start it with `make run`.") from None
 

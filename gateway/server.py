@@ -3,6 +3,7 @@ error format (aiohttp answers it in plain text, outside every middleware, and re
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
 from typing import Any
 
@@ -11,6 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import errors
+from gateway.greeter import Greeter, Waiting
 
 IDLE_SECONDS = 30.0  # for a request's head to arrive, from the connection or from the last answer on
 KEEPALIVE_SECONDS = 75.0
@@ -120,8 +122,11 @@ async def expect(request: web.Request) -> web.Response | None:
 class Listener:
     """An application on one port."""
 
-    def __init__(self, *, app: web.Application, host: str, port: int, connections: Connections) -> None:
+    def __init__(
+        self, *, app: web.Application, host: str, port: int, connections: Connections, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._app = app
+        self._tls = tls
         self._host = host
         self._port = port
         self._connections = connections
@@ -148,7 +153,12 @@ class Listener:
                 max_field_size=8190,
             )
 
-        self._server = await loop.create_server(protocol, self._host, self._port, backlog=512)
+        waiting = Waiting()
+
+        def greeter() -> asyncio.Protocol:
+            return protocol() if self._tls is None else Greeter(make=protocol, context=self._tls, waiting=waiting)
+
+        self._server = await loop.create_server(greeter, self._host, self._port, backlog=512)
         self._port = self._server.sockets[0].getsockname()[1]
 
     @property

@@ -9,6 +9,7 @@ from actors.adapters.adb_place import AdbFile, place_of
 from actors.point.callout import public_of
 from actors.settings import Settings
 from actors.slot.settings import Adb
+from cli.site.nats_conf import nats_conf
 from cli.site.probes import adb_answers, nats_answers
 from cli.site.sandbox_pbx import has_sandbox_pbx, sandbox_pbx
 from cli.site.secrets import CONTROL, ISSUER_SEED, USERS, secrets_of
@@ -25,7 +26,7 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
     env: Mapping[str, str] = {
         "OTTB_STATE_DIR": str(state),
         "PYTHONPATH": str(ROOT),
-        "OTTB_NATS__URL": settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}",
+        "OTTB_NATS__URL": settings.nats.address,
     }
     found = [_nats(settings, state, secrets)] if settings.nats.url is None else []
     if not settings.adb.host:
@@ -83,7 +84,7 @@ def _nats(settings: Settings, state: Path, secrets: Mapping[str, str]) -> Child:
     env["OTTB_NATS_STORE"] = json.dumps(str(state / "nats"), ensure_ascii=False)  # quoted: a path may have spaces
     return Child(
         name="nats-server",
-        argv=[str(binary), "-c", str(ROOT / "nats.conf")],
+        argv=[str(binary), "-c", str(nats_conf(settings.nats, state))],
         env=env,
         ready=lambda: nats_answers(settings.nats.port),
     )

@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import aiohttp
 import psutil
 import pytest
 
+from cli.site import asterisk
 from tests.stories.conftest import TRUNKS
 from tests.support.site import Client, Site, running_site, until
 
 STRANGER = Path(__file__).with_name("machine_stranger.py")
 NOBODY = 65534
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+STRANGER_USER = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
 as_root = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user of the machine"
 )
@@ -51,8 +53,9 @@ def listening(site: Site) -> set[int]:
     }
 
 
-def attack(site: Site, prefix: list[str]) -> dict[str, Any]:
-    """What the stranger got."""
+def attack(site: Site, prefix: list[str], more: Sequence[Path] = ()) -> dict[str, Any]:
+    """What the stranger got. `more`: files of the site's that are elsewhere."""
+    there = [*site.state.rglob("*"), *more]
     phones = [int(slot.rpartition(":")[2]) for slot in serials(site)]
     known = {
         "state": str(site.state),
@@ -63,8 +66,8 @@ def attack(site: Site, prefix: list[str]) -> dict[str, Any]:
             str(site.pbx_port): [("GET", "/calls"), ("GET", "/log"), ("POST", "/cut"), ("POST", "/restart")],
         },
         "ami": [int(site.env["OTTB_SANDBOX__PBX_PORT"])],
-        "files": [str(path) for path in site.state.rglob("*") if path.is_file()],
-        "sockets": [str(path) for path in site.state.rglob("*") if path.is_socket()],
+        "files": [str(path) for path in there if path.is_file()],
+        "sockets": [str(path) for path in there if path.is_socket()],
         "pids": [process.pid for process in family(site)],
     }
     done = subprocess.run(
@@ -83,8 +86,7 @@ def serials(site: Site) -> list[str]:
 @pytest.fixture(scope="module")
 def got(site: Site) -> dict[str, Any]:
     """What was got over the network of the machine, where nobody can tell who asks: as another user, if we may."""
-    prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"] if os.geteuid() == 0 else []
-    return attack(site, prefix)
+    return attack(site, STRANGER_USER if os.geteuid() == 0 else [])
 
 
 def test_no_port_of_a_site_is_an_adb_server(got: dict[str, Any]) -> None:
@@ -148,3 +150,27 @@ def test_the_process_list_shows_no_secret(site: Site) -> None:
     print(f"process list: {len(shown)} of {len(secrets)} secrets in {len(lines)} command lines")
     assert len(lines) >= 6 and len(secrets) >= 7
     assert shown == []
+
+
+@pytest.mark.live
+def test_a_real_asterisk_is_closed_too(tmp_path: Path) -> None:
+    """Its AMI is on loopback with a secret of this site's own; its console's socket takes every order of its user."""
+    root = asterisk.ensure(print)
+    with running_site(tmp_path, {11: None}, TRUNKS, asterisk=True) as site:
+        secret = json.loads((site.state / "secrets.json").read_text())["ami"]
+        folder = root / f"var/lib/ottb/{(site.state / 'asterisk-instance').read_text()}/pbx"
+        assert f"secret = {secret}\n" in (folder / "etc/manager.conf").read_text()
+        port = int(site.env["OTTB_SANDBOX__PBX_PORT"])
+        addresses = {
+            connection.laddr.ip
+            for process in family(site)
+            for connection in process.net_connections("tcp")
+            if connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+        }
+        got = attack(site, STRANGER_USER, [*folder.rglob("*")])
+        print(f"Asterisk: {len(got['files'])} of {got['files tried']} files, {len(got['sockets'])} sockets")
+        assert addresses == {"127.0.0.1"}
+        assert got["sockets tried"] >= 2  # adb's, and the console's
+        assert (got["ami"], got["files"], got["sockets"]) == ([], [], [])
+    if root != Path("/"):
+        shutil.rmtree(folder.parent)

@@ -58,6 +58,7 @@ class Site:
         more: str = "",
         asterisk: bool = False,
         hosts: Mapping[int, str] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         point, dci, ottb, workspace, nats, self.control_port, websocket, pbx, self.pbx_port, *phones = free_ports(
             9 + len(slots)
@@ -82,7 +83,9 @@ class Site:
             "OTTB_HTTP__DCI_PORT": str(dci),
             "OTTB_HTTP__OTTB_PORT": str(ottb),
             "OTTB_HTTP__WORKSPACE_PORT": str(workspace),
+            **(env or {}),
         }
+        self._scheme = "https" if "OTTB_HTTP__CERTIFICATE" in self.env else "http"
         self._command = [sys.executable, "-m", "cli.main", "up", "--config", str(config)]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -98,6 +101,15 @@ class Site:
                 self.stop()
                 raise AssertionError(f"the site did not start:\n{output.read_text()}\n{self.logs()}")
             time.sleep(0.05)
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the certificates again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def said(self) -> str:
+        """What `ottb up` has printed."""
+        return (self.folder / "up.log").read_text()
 
     def stop(self) -> None:
         process, self._process = self._process, None
@@ -141,7 +153,7 @@ class Site:
     # --- its doors
 
     def url(self, part: str, path: str) -> str:
-        return f"http://127.0.0.1:{self.ports[part]}{path}"
+        return f"{self._scheme}://127.0.0.1:{self.ports[part]}{path}"
 
     @property
     def control_headers(self) -> dict[str, str]:
@@ -232,8 +244,9 @@ def running_site(
     *,
     asterisk: bool = False,
     hosts: Mapping[int, str] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
-    site = Site(folder=folder, slots=slots, more=more, asterisk=asterisk, hosts=hosts)
+    site = Site(folder=folder, slots=slots, more=more, asterisk=asterisk, hosts=hosts, env=env)
     site.start()
     try:
         yield site
