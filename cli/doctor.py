@@ -8,21 +8,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import place_of
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
 from actors.adapters.ledger.postgresql import schema_of
+from actors.adapters.tls import BadCertificate
 from actors.settings import Settings
+from cli.site.certificates import certificates
 from cli.site.children import adb_binary
 from cli.site.ports import holder_of, ports, variable_of
-from cli.site.private import open_to_others
+from cli.site.private import OTHERS, open_to_others
 from cli.site.probes import adb_answers, ami_answers, nats_answers
 from cli.site.sandbox_pbx import has_sandbox_pbx, real_asterisk
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
+DAYS_LEFT = 14  # of a certificate
 NAMED = 5  # things that a finding names
 OURS = ("nats-server ", "adb ", "ottb ", "asterisk ")
 
@@ -59,6 +63,22 @@ def _modes(settings: Settings) -> Finding:
         todo = f"Start `ottb up` again, or chmod 700 {settings.state}"
         return Finding("rights", False, f"others may use {shown}", todo)
     return Finding("rights", True, "the state is its owner's alone")
+
+
+def _certificates(settings: Settings) -> list[Finding]:
+    findings = []
+    for name, pair in certificates(settings).items():
+        todo = "Put a new certificate there, then send SIGHUP to `ottb up`."
+        try:
+            left = (pair.expires() - datetime.now(UTC)).days
+        except BadCertificate as error:
+            findings.append(Finding(f"certificate {name}", False, str(error), todo))
+            continue
+        said, ok = f"{pair.certificate} is good for {left} days", left >= DAYS_LEFT
+        if Path(pair.key).stat().st_mode & OTHERS:
+            said, ok, todo = f"others may use {pair.key}", False, f"chmod 600 {pair.key}"
+        findings.append(Finding(f"certificate {name}", ok, said, "" if ok else todo))
+    return findings
 
 
 def _files(settings: Settings) -> Finding:
@@ -151,4 +171,4 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
 
 def examine(settings: Settings) -> list[Finding]:
     """Every check's finding."""
-    return [*(check(settings) for check in CHECKS), *_port_checks(settings)]
+    return [*(check(settings) for check in CHECKS), *_certificates(settings), *_port_checks(settings)]

@@ -14,9 +14,11 @@ from actors.ledger.settings import LedgerStore
 from actors.runtime.settings import Nats
 from actors.settings import Http, Sandbox, Settings, load
 from cli.doctor import Finding, examine
+from cli.site.certificates import Reload
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports, holder_of, ports
 from cli.site.private import close
+from tests.support.certificates import Authority
 from tests.support.site import ROOT, free_ports
 
 
@@ -153,3 +155,31 @@ def test_no_secret_of_the_settings_is_in_a_command_line(tmp_path: Path) -> None:
     settings = load(config=ROOT / "config" / "sandbox.toml", environment=secrets | more)
     lines = " ".join(word for child in children(settings, None) for word in child.argv)
     assert "gateway.main" in lines and "hunter" not in lines
+
+
+@pytest.mark.parametrize(
+    ("days", "mode", "said"),
+    [
+        (60, 0o600, ""),
+        (5, 0o600, "is good for 4 days"),
+        (-1, 0o600, "certificate has expired"),
+        (60, 0o644, "others may use"),
+    ],
+)
+def test_certificates_are_looked_at_before_their_end(
+    settings: Settings, tmp_path: Path, days: int, mode: int, said: str
+) -> None:
+    certificate, key = Authority(tmp_path / "authority").sign("http", days=days)
+    key.chmod(mode)
+    http = replace(settings.http, certificate=str(certificate), key=str(key))
+    found = named(examine(replace(settings, http=http)), "certificate http")
+    assert found.ok is (said == "") and said in found.said
+
+
+@pytest.mark.parametrize("nats", [
+    {"client_ca": "ca.pem"}, {"certificate": "gone.pem", "key": "gone.key"},
+    {"certificate": "gone.pem", "key": "gone.key", "client_ca": "ca.pem"},
+])  # fmt: skip
+def test_nothing_is_started_with_certificates_that_cannot_be_used(settings: Settings, nats: dict[str, str]) -> None:
+    with pytest.raises(CannotStart, match=r"client_ca|gone\.pem"):
+        Reload(replace(settings, nats=replace(settings.nats, **nats)), pid=lambda name: None, say=print)
