@@ -21,6 +21,7 @@ import structlog
 
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_place import place_of
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
@@ -30,6 +31,8 @@ from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.adapters.tls import ClientTls, on_hangup
+from actors.adapters.tls import client as client_tls
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.ledger.start import start as start_ledger
@@ -44,7 +47,7 @@ from actors.runtime.logging import configure
 from actors.runtime.parts import Parts
 from actors.runtime.problems import Problem, but_for
 from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
+from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name
 from actors.trunk.actor import TrunkActor
@@ -112,7 +115,7 @@ async def start_actors(
 
 
 async def start_site(
-    settings: Settings, parts: Parts, stack: AsyncExitStack, *, on_closed: Callable[[], None]
+    settings: Settings, parts: Parts, stack: AsyncExitStack, *, tls: ClientTls, on_closed: Callable[[], None]
 ) -> Problems:
     """What any host of a site may answer: the audit, POINT and the records. Returns what tells their problems."""
     passwords = Passwords()
@@ -120,7 +123,7 @@ async def start_site(
 
     async def connect_as(user: str | None, password: str | None) -> Bus:
         nats = msgspec.structs.replace(settings.nats, user=user, password=password)
-        bus = await connect(nats, name="bus login", on_closed=on_closed)
+        bus = await connect(nats, name="bus login", tls=tls, on_closed=on_closed)
         stack.push_async_callback(bus.close)
         return bus
 
@@ -153,16 +156,18 @@ async def serve(settings: Settings) -> int:
     lock = HostLock(settings.state, settings.host)  # before anything of this host is reached; its end is the process's
     if not await before(stopped, lock.acquire()):
         return 0
-    bus = await connect(settings.nats, name="actors", on_closed=closed.set)
+    tls = client_tls(settings.nats)
+    on_hangup(tls.reload)
+    bus = await connect(settings.nats, name="actors", tls=tls, on_closed=closed.set)
     await bus.ensure_streams()
     await refuse_earlier(bus)
-    tracker = DeviceTracker(client=AdbClient(host=settings.adb.host, port=settings.adb.port))
+    tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         tracker.start()
         stack.push_async_callback(tracker.stop)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
-        problems = await start_site(settings, parts, stack, on_closed=closed.set)
+        problems = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
         host = await start_actors(settings, parts, stack, tracker=tracker, problems=problems, lost=lost)
         memory.freeze()
         say_up(settings, host)
@@ -179,6 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The OTTB actor host.")
     parser.add_argument("--config", type=Path)
     arguments = parser.parse_args()
+    os.umask(UMASK)
     try:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="actors")

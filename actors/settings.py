@@ -27,13 +27,15 @@ from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
 PREFIX = "OTTB_"
+UMASK = 0o077  # of every process of ours: what it makes is its user's alone
 LOCAL = "local"  # the name of a host that nobody has named
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the gateway listens, and how many connections it takes: on all its ports, of one address on which nobody
     has logged in, and of one user. The last `connections_reserved` are not for addresses that were never logged in
-    from. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed."""
+    from. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. With
+    `certificate` and `key` (PEM files) it speaks TLS on all four ports."""
 
     host: str = "127.0.0.1"
     point_port: Port = 8081
@@ -46,14 +48,23 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connections_per_address: Annotated[int, Meta(ge=1)] = 256
     connections_per_user: Annotated[int, Meta(ge=1)] = 256
     trusted_proxies: tuple[str, ...] = ()
+    certificate: str = ""
+    key: str = ""
+
+    def url(self, port: int) -> str:
+        """Of a port, from this machine."""
+        return f"{'https' if self.certificate else 'http'}://{self.host}:{port}"
 
 
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Virtual phones and a virtual PBX instead of real ones. `phones`: so many slots are made (`sandbox.py`), besides
     those that are given; the phone of slot 44 listens on `control_port` + 44. `asterisk`: a real Asterisk is used where
-    `make asterisk` has put one. `time_scale` 0.1 makes the carrier ten times as fast."""
+    `make asterisk` has put one. `time_scale` 0.1 makes the carrier ten times as fast. `control_secret`: what the
+    control ports ask for. `adb_key`: a file with the public key of the one host that the phones take; empty: any."""
 
     enabled: bool = True
+    control_secret: str | None = None
+    adb_key: str = ""
     control_port: Annotated[int, Meta(ge=0, le=65000)] = 17000
     phones: Annotated[int, Meta(ge=0, le=500)] = 0
     pbx_port: Port = 16038

@@ -5,17 +5,17 @@ floor sends the same line.
 """
 
 import asyncio
-import socket
 import struct
 import time
 from pathlib import Path
 from statistics import median
 
-import adbutils
 import aiohttp
 
 from actors.adapters.adb import AdbClient, LongShell
 from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_place import AdbPlace
+from actors.adapters.adb_tools import AdbTools
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.android_orders import dial_line
 from actors.telephony.reports import CallSeen
@@ -23,6 +23,7 @@ from bench.parts import adb_server, free_port, process, python
 from bench.table import Row
 
 COUNT = 200
+SECRET = "bench"
 NUMBER = "+380991230007"
 PHONE = """
 [[slots]]
@@ -37,8 +38,9 @@ async def measure(folder: Path) -> list[Row]:
     config = folder / "phone.toml"
     config.write_text(PHONE.format(port=phone_port))
     fleet = python("-m", "simulators.phone.main", "--config", str(config))
-    async with adb_server(folder) as port, process(*fleet, OTTB_SANDBOX__CONTROL_PORT=str(control)):
-        client = AdbClient(host="127.0.0.1", port=port)
+    env = {"OTTB_SANDBOX__CONTROL_PORT": str(control), "OTTB_SANDBOX__CONTROL_SECRET": SECRET}
+    async with adb_server(folder) as place, process(*fleet, **env):
+        client = AdbClient(place)
         serial = f"127.0.0.1:{phone_port}"
         async with asyncio.timeout(10):
             while "connected" not in await client.connect(serial):
@@ -54,11 +56,11 @@ async def measure(folder: Path) -> list[Row]:
         ours, raw, one_shot, theirs, dials, raw_dials = [], [], [], [], [], []
         for _ in range(5):
             dials.append(await _each(lambda: phone.dial(NUMBER, "c_1", lambda: True), over=over))
-            raw_dials.append(await _raw_long_shell(port, serial, dial_line(NUMBER, "c_1")))
+            raw_dials.append(await _raw_long_shell(place, serial, dial_line(NUMBER, "c_1")))
             ours.append(await _each(lambda: shell.run("true", timeout=5)))
-            raw.append(await _raw_long_shell(port, serial, "true"))
+            raw.append(await _raw_long_shell(place, serial, "true"))
             one_shot.append(await _each(lambda: client.shell(serial, "true", timeout=5, max_output=1024), 50))
-            theirs.append(await asyncio.to_thread(_adbutils, port, serial))
+            theirs.append(await asyncio.to_thread(_adbutils, place, serial))
         await phone.close()
         await tracker.stop()
         shell.close()
@@ -87,13 +89,13 @@ async def _each(work: object, count: int = COUNT, *, over: asyncio.Event | None 
 
 
 async def _take_out_of_service(control: int) -> None:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {SECRET}"}) as session:
         await session.post(f"http://127.0.0.1:{control}/phones/44/set", json={"in_service": False})
 
 
-async def _raw_long_shell(port: int, serial: str, command: str) -> float:
+async def _raw_long_shell(place: AdbPlace, serial: str, command: str) -> float:
     """The floor: a shell's stream with nothing around it, one line there and one line back."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await place.connect()
     for service in (f"host:transport:{serial}", "shell,v2,raw:sh"):
         writer.write(b"%04x" % len(service) + service.encode())
         assert await reader.readexactly(4) == b"OKAY"
@@ -102,9 +104,7 @@ async def _raw_long_shell(port: int, serial: str, command: str) -> float:
         line = f"{command}\necho done:$?\n".encode()
         writer.write(struct.pack("<BI", 0, len(line)) + line)
         output = b""
-        connection = writer.get_extra_info("socket")
         while b"done:" not in output:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # as ours: else each answer takes 40 ms
             header = await reader.readexactly(5)
             output += await reader.readexactly(int.from_bytes(header[1:], "little"))
 
@@ -113,8 +113,8 @@ async def _raw_long_shell(port: int, serial: str, command: str) -> float:
     return figure
 
 
-def _adbutils(port: int, serial: str) -> float:
-    device = adbutils.AdbClient(host="127.0.0.1", port=port).device(serial)
+def _adbutils(place: AdbPlace, serial: str) -> float:
+    device = AdbTools(place).device(serial)
     times = []
     for _ in range(20):
         began = time.perf_counter()

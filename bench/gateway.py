@@ -37,7 +37,7 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         nats_port = await stack.enter_async_context(nats_server(folder))
         ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
         env = {f"OTTB_HTTP__{name}_PORT": str(port) for name, port in ports.items()}
-        env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(state), "OTTB_ADB__PORT": str(free_port())}
+        env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(state)}
         processes = {
             name: await stack.enter_async_context(
                 process(*python("-m", f"{name}.main", "--config", str(config)), **env)

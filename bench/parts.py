@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from actors.adapters.adb_place import AdbFile
 from cli.site.children import adb_binary
 from cli.site.probes import adb_answers, nats_answers
 
@@ -76,15 +77,21 @@ async def nats_server(folder: Path) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def adb_server(folder: Path) -> AsyncIterator[int]:
-    """An adb server of our own. Gives its port."""
-    port = free_port()
+async def adb_server(folder: Path) -> AsyncIterator[AdbFile]:
+    """An adb server of our own, as a site has it. Gives its place."""
+    place = AdbFile(folder / "server.sock")
     env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder), "ANDROID_USER_HOME": str(folder)}
-    async with process(adb_binary(), "-P", str(port), "nodaemon", "server", **env):
+    async with process(*adb_command(place), **env):
         async with asyncio.timeout(10):
-            while not await adb_answers(port):
+            while not await adb_answers(place):
                 await asyncio.sleep(0.02)
-        yield port
+        yield place
+
+
+def adb_command(place: AdbFile) -> list[str]:
+    """Run in the socket's folder: the whole name may be too long for the kernel."""
+    listen = f"localfilesystem:{place.path.name}"
+    return ["env", "-C", str(place.path.parent), adb_binary(), "-L", listen, "nodaemon", "server"]
 
 
 async def output(*argv: str) -> bytes:

@@ -132,7 +132,6 @@ async def measure(folder: Path) -> list[Row]:
         ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
         env = {f"OTTB_HTTP__{name}_PORT": str(port) for name, port in ports.items()}
         env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(folder / "pbx-state")}
-        env |= {"OTTB_ADB__PORT": str(free_port())}
         steps_url = f"http://127.0.0.1:{(steps_port := free_port())}"
         for role in ("host", "http"):
             steps = python("-m", "bench.bare_originate", str(nats_port), str(steps_port), str(address.port), role)

@@ -8,17 +8,26 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from actors.adapters.adb import AdbServerGone, parse_devices
+from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
+from actors.adapters.adb_place import place_of
+from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
+from actors.adapters.ledger.postgresql import schema_of
+from actors.adapters.tls import BadCertificate
 from actors.settings import Settings
+from cli.site.certificates import certificates
 from cli.site.children import adb_binary
 from cli.site.ports import holder_of, ports, variable_of
+from cli.site.private import OTHERS, open_to_others
 from cli.site.probes import adb_answers, ami_answers, nats_answers
 from cli.site.sandbox_pbx import has_sandbox_pbx, real_asterisk
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
+DAYS_LEFT = 14  # of a certificate
+NAMED = 5  # things that a finding names
 OURS = ("nats-server ", "adb ", "ottb ", "asterisk ")
 
 
@@ -45,6 +54,31 @@ def _state(settings: Settings) -> Finding:
     if free < FREE_BYTES:
         return Finding("state folder", False, f"{free // 2**20} MB free", "Free some space: a full disk stops the bus.")
     return Finding("state folder", True, f"{folder}, {free // 2**30} GB free")
+
+
+def _modes(settings: Settings) -> Finding:
+    lax = open_to_others(settings.state) if settings.state.exists() else []
+    if lax:
+        shown = ", ".join(str(path) for path in lax[:NAMED])
+        todo = f"Start `ottb up` again, or chmod 700 {settings.state}"
+        return Finding("rights", False, f"others may use {shown}", todo)
+    return Finding("rights", True, "the state is its owner's alone")
+
+
+def _certificates(settings: Settings) -> list[Finding]:
+    findings = []
+    for name, pair in certificates(settings).items():
+        todo = "Put a new certificate there, then send SIGHUP to `ottb up`."
+        try:
+            left = (pair.expires() - datetime.now(UTC)).days
+        except BadCertificate as error:
+            findings.append(Finding(f"certificate {name}", False, str(error), todo))
+            continue
+        said, ok = f"{pair.certificate} is good for {left} days", left >= DAYS_LEFT
+        if Path(pair.key).stat().st_mode & OTHERS:
+            said, ok, todo = f"others may use {pair.key}", False, f"chmod 600 {pair.key}"
+        findings.append(Finding(f"certificate {name}", ok, said, "" if ok else todo))
+    return findings
 
 
 def _files(settings: Settings) -> Finding:
@@ -88,28 +122,21 @@ def _nats(settings: Settings) -> Finding:
 
 
 def _phones(settings: Settings) -> Finding:
-    if not asyncio.run(adb_answers(settings.adb.port)):
-        return Finding("phones", True, "adb server not running; `ottb up` starts it")
+    place = place_of(settings.adb, settings.state)
+    if not asyncio.run(adb_answers(place)):
+        theirs = f"Is it running? {place} is in [adb]." if settings.adb.host else ""
+        said = "adb server does not answer" if theirs else "adb server not running; `ottb up` starts it"
+        return Finding("phones", not theirs, said, theirs)
     try:
-        text = asyncio.run(_devices(settings.adb.port))
-    except (OSError, TimeoutError, AdbServerGone) as error:
+        devices = asyncio.run(AdbClient(place).devices())
+    except (AdbServerGone, AdbRefused) as error:
         return Finding("phones", False, f"adb server does not answer: {error}", "Restart `ottb up`.")
-    bad = {seen.serial: seen.state for seen in parse_devices(text).values() if seen.state != "device"}
+    bad = {seen.serial: seen.state for seen in devices.values() if seen.state != "device"}
     if bad:
         shown = ", ".join(f"{serial} {state}" for serial, state in bad.items())
         todo = "unauthorized: accept this host's key on the phone's screen; offline: replug it or restart its slot."
         return Finding("phones", False, shown, todo)
-    return Finding("phones", True, f"{len(parse_devices(text))} online")
-
-
-async def _devices(port: int) -> str:
-    async with asyncio.timeout(5):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"000ehost:devices-l")
-        await reader.readexactly(4)
-        text = (await reader.readexactly(int(await reader.readexactly(4), 16))).decode()
-        writer.close()
-        return text
+    return Finding("phones", True, f"{len(devices)} online")
 
 
 def _pbxs(settings: Settings) -> Finding:
@@ -126,9 +153,22 @@ def _pbxs(settings: Settings) -> Finding:
     return Finding("pbx", True, f"{len(settings.ami)} answer" if settings.ami else "none set")
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _state, _files, _adb, _nats, _phones, _pbxs)
+def _ledger(settings: Settings) -> Finding:
+    """Where the records are. What is wrong is said without the URL: a password is in it."""
+    if not settings.ledger.url:
+        return Finding("ledger", True, f"{settings.ledger_file}")
+    try:
+        said = examine_postgresql(settings.ledger.url, schema_of(settings.host))
+    except LedgerUnusable as error:
+        return Finding("ledger", False, f"PostgreSQL: {error}", "Is [ledger] url right? docs/operations.md")
+    return Finding("ledger", True, said)
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    _python, _state, _modes, _files, _adb, _nats, _ledger, _phones, _pbxs,
+)  # fmt: skip
 
 
 def examine(settings: Settings) -> list[Finding]:
     """Every check's finding."""
-    return [*(check(settings) for check in CHECKS), *_port_checks(settings)]
+    return [*(check(settings) for check in CHECKS), *_certificates(settings), *_port_checks(settings)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
+from actors.settings import UMASK, Settings, load
 
 CONFIG = click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML)."
@@ -28,6 +28,7 @@ def _settings(config: Path | None) -> Settings:
 @click.group()
 def main() -> None:
     """OTTB: an open call platform that dials from real phones."""
+    os.umask(UMASK)
 
 
 @main.command()
@@ -61,14 +62,19 @@ def doctor(config: Path | None, as_json: bool) -> None:
 @CONFIG
 def status(config: Path | None) -> None:
     """Ask the running gateway whether everything is ready."""
+    from actors.adapters.tls import BadCertificate, trusting
+
     http = _settings(config).http
-    url = f"http://{http.host}:{http.ottb_port}/readyz?verbose"
+    url = f"{http.url(http.ottb_port)}/readyz?verbose"
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # an address of our own settings
+        tls = trusting(http.certificate) if http.certificate else None
+        with urllib.request.urlopen(url, timeout=5, context=tls) as answer:  # an address of our own settings
             click.echo(answer.read().decode())
     except urllib.error.HTTPError as error:
         click.echo(error.read().decode())
         sys.exit(1)
+    except BadCertificate as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"no gateway at {url}: {error}. Start it with `make run`.") from None
 
@@ -144,17 +150,20 @@ def user() -> None:
 @CONFIG
 @click.argument("name")
 @click.option("--as", "admin", default="admin", show_default=True, help="Log in as this user.")
-@click.option("--password", envvar="OTTB_PASSWORD", help="That user's password; asked for when not given.")
-@click.option("--new-password", help="The new password; asked for when not given.")
 @click.option("--end-tokens", is_flag=True, help="End the user's service tokens too.")
-def passwd(
-    config: Path | None, name: str, admin: str, password: str | None, new_password: str | None, end_tokens: bool
-) -> None:
-    """Set a user's password. All sessions of the user end; service tokens go on working unless they are ended too."""
+def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None:
+    """Set a user's password. All sessions of the user end; service tokens go on working unless they are ended too.
+
+    Both passwords are asked for, or taken from OTTB_PASSWORD and OTTB_NEW_PASSWORD: an option would show them to every
+    user of the machine, in its list of processes.
+    """
     from cli.user import NotDone, set_password
 
-    given = password or click.prompt(f"Password of {admin}", hide_input=True)
-    new = new_password or click.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True)
+    def ask(variable: str, question: str, *, twice: bool) -> str:
+        return os.environ.get(variable) or click.prompt(question, hide_input=True, confirmation_prompt=twice)
+
+    given = ask("OTTB_PASSWORD", f"Password of {admin}", twice=False)
+    new = ask("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
     try:
         left = set_password(
             _settings(config).http, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from actors.adapters.tls import BadCertificate, trusting
 from actors.settings import Http
 
 
@@ -28,12 +29,15 @@ def set_password(http: Http, *, user: str, new: str, admin: str, password: str, 
 
 def _call(http: Http, method: str, path: str, body: Any, token: str | None = None) -> Any:
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    url = f"http://{http.host}:{http.point_port}{path}"
+    url = f"{http.url(http.point_port)}{path}"
     request = urllib.request.Request(url, method=method, data=json.dumps(body).encode(), headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=15) as answer:  # an address of our own settings
+        tls = trusting(http.certificate) if http.certificate else None
+        with urllib.request.urlopen(request, timeout=15, context=tls) as answer:  # an address of our own settings
             return json.loads(answer.read())
     except urllib.error.HTTPError as error:
         raise NotDone(json.loads(error.read())["message"]) from None
+    except BadCertificate as error:
+        raise NotDone(str(error)) from None
     except OSError as error:
         raise NotDone(f"no gateway at {url}: {error}. Start it with `make run`.") from None

@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import signal
+import ssl
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -21,12 +22,15 @@ from aiohttp import web
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.adapters.tls import KeyPair, on_hangup
+from actors.adapters.tls import client as client_tls
+from actors.adapters.tls import server as server_tls
 from actors.point.keys import PublicKeys
 from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.runtime.settings import SettingsError
-from actors.settings import Http, Settings, load
+from actors.settings import UMASK, Http, Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.bus_api import BusApi
@@ -127,7 +131,9 @@ def allow_files(wanted: int) -> int:
     return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
 
 
-async def listen(settings: Settings, services: Services, stack: AsyncExitStack) -> Mapping[Part, int]:
+async def listen(
+    settings: Settings, services: Services, stack: AsyncExitStack, tls: ssl.SSLContext | None
+) -> Mapping[Part, int]:
     """Open the four ports, which close at once together. Raises OSError."""
     given = settings.http
     ports = {
@@ -148,7 +154,7 @@ async def listen(settings: Settings, services: Services, stack: AsyncExitStack) 
         )  # fmt: skip
         if part is Part.WORKSPACE:
             services.live.attach(app)
-        listeners.append(Listener(app=app, host=given.host, port=port, connections=connections))
+        listeners.append(Listener(app=app, host=given.host, port=port, connections=connections, tls=tls))
         await listeners[-1].start()
     return ports
 
@@ -158,11 +164,15 @@ async def serve(settings: Settings) -> int:
     stopped, closed = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    bus = await connect(settings.nats, name="gateway", on_closed=closed.set)
+    http = settings.http
+    pair = KeyPair(http.certificate, http.key) if http.certificate else None
+    shown, tls = server_tls(pair) if pair is not None else None, client_tls(settings.nats)
+    on_hangup(tls.reload, *([lambda: pair.put_into(shown)] if pair is not None and shown is not None else []))
+    bus = await connect(settings.nats, name="gateway", tls=tls, on_closed=closed.set)
     await wait_for_keys(settings.state)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
-        ports = await listen(settings, await start(settings, bus, stack), stack)
+        ports = await listen(settings, await start(settings, bus, stack), stack, shown)
         memory.freeze()
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]
@@ -178,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The OTTB gateway.")
     parser.add_argument("--config", type=Path)
     arguments = parser.parse_args()
+    os.umask(UMASK)
     try:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="gateway")

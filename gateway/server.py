@@ -7,6 +7,7 @@ was sent; it would decompress what strangers send, and name its version in each 
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,6 +24,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
 from gateway.connections import Connections, Seat
+from gateway.greeter import Greeter, Waiting
 from gateway.proxies import FORWARDED_FOR
 from gateway.sparing import SparingLog
 
@@ -208,8 +210,11 @@ def _closing(answer: web.Response) -> web.Response:
 class Listener:
     """An application on one port."""
 
-    def __init__(self, *, app: web.Application, host: str, port: int, connections: Connections) -> None:
+    def __init__(
+        self, *, app: web.Application, host: str, port: int, connections: Connections, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._app = app
+        self._tls = tls
         self._host = host
         self._port = port
         self._connections = connections
@@ -242,7 +247,12 @@ class Listener:
                 auto_decompress=False,
             )
 
-        self._server = await loop.create_server(protocol, self._host, self._port, backlog=512)
+        waiting = Waiting()
+
+        def greeter() -> asyncio.Protocol:
+            return protocol() if self._tls is None else Greeter(make=protocol, context=self._tls, waiting=waiting)
+
+        self._server = await loop.create_server(greeter, self._host, self._port, backlog=512)
         self._port = self._server.sockets[0].getsockname()[1]
 
     @property

@@ -16,13 +16,13 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
+from actors.adapters.adb_place import LINE_LIMIT, AdbPlace
 from actors.slot.phone import PhoneUncertain, PhoneUnreachable, ShellResult
 
 CONNECT_TIMEOUT = 3.0
 REPLY_TIMEOUT = 5.0
 CONNECT_PHONE_TIMEOUT = 12.0  # adb itself waits 10 s for a phone that accepts and says nothing
 SHELLS_AT_ONCE = 32
-LINE_LIMIT = 64 * 1024
 LONG_SHELL_LIMIT = 256 * 1024
 OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
 LAST_KIND = 5  # kIdWindowSizeChange
@@ -83,6 +83,13 @@ def parse_devices(text: str) -> dict[str, Seen]:
     return devices
 
 
+def _parsed(text: str) -> dict[str, Seen]:
+    try:
+        return parse_devices(text)
+    except ValueError as error:
+        raise AdbServerGone(f"adb server: {error}") from None
+
+
 class Wire:
     """One connection to the server. Each step has a deadline; after any error the connection is of no more use."""
 
@@ -132,9 +139,10 @@ class Wire:
         self._writer.write(bytes([STDIN]) + len(data).to_bytes(4, "little") + data)
 
     def expect_more(self) -> None:
-        """Say that a piece was read and another is awaited. The server holds back the second of two small pieces until
-        the first is acknowledged (Nagle), and the kernel would wait 40 ms with that."""
-        if (connection := self._writer.get_extra_info("socket")) is not None and QUICKACK is not None:
+        """Say that a piece was read and another is awaited. Over TCP the server holds back the second of two small
+        pieces until the first is acknowledged (Nagle), and the kernel would wait 40 ms with that."""
+        connection = self._writer.get_extra_info("socket")
+        if connection is not None and connection.family != socket.AF_UNIX and QUICKACK is not None:
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
 
@@ -144,11 +152,10 @@ class Wire:
 
 
 class AdbClient:
-    """The adb server at one address."""
+    """The adb server at one place."""
 
-    def __init__(self, *, host: str, port: int) -> None:
-        self._host = host
-        self.port = port
+    def __init__(self, place: AdbPlace) -> None:
+        self.place = place
         self._shells = asyncio.Semaphore(SHELLS_AT_ONCE)
 
     @asynccontextmanager
@@ -164,7 +171,7 @@ class AdbClient:
         """A connection that the caller closes."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                reader, writer = await asyncio.open_connection(self._host, self.port, limit=LINE_LIMIT)
+                reader, writer = await self.place.connect()
         except (OSError, TimeoutError) as error:
             raise AdbServerGone(f"{name}: the adb server does not answer: {error!r}") from None
         return Wire(reader, writer, name)
@@ -177,6 +184,12 @@ class AdbClient:
             if not _LENGTH.fullmatch(text.encode()):
                 raise AdbServerGone(f"adb server: {text[:20]!r} is no version")
             return int(text, 16)
+
+    async def devices(self) -> dict[str, Seen]:
+        """All phones, as they are now."""
+        async with self.wire() as wire:
+            await wire.ask("host:devices-l")
+            return _parsed(await wire.read_text())
 
     async def connect(self, address: str) -> str:
         """Have the server connect to a phone on TCP. Returns what it said; that is no promise."""
@@ -199,12 +212,7 @@ class AdbClient:
         async with self.wire() as wire:
             await wire.ask("host:track-devices-l")
             while True:
-                text = await wire.read_text(timeout=None)
-                try:
-                    devices = parse_devices(text)
-                except ValueError as error:
-                    raise AdbServerGone(f"adb server: {error}") from None
-                yield devices
+                yield _parsed(await wire.read_text(timeout=None))
 
     async def shell(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
         """Run one command in a shell of its own. PhoneUnreachable: it was not sent; PhoneUncertain: it was."""

@@ -67,7 +67,7 @@ class DeviceTracker:
 
     def __init__(self, *, client: AdbClient) -> None:
         self.client = client
-        self._locks = PhoneLocks(port=client.port)
+        self._locks = PhoneLocks(server=client.place.key)
         self._devices: dict[str, Seen] | None = None  # None: the server is away, nothing is known
         self._watches: list[Watch] = []
         self._holders: dict[str, Watch] = {}  # by the phone's name in the list

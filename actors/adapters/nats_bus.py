@@ -25,6 +25,7 @@ from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking
 from actors.adapters.nats_wire import STATUS, Refused, decode_headers, encode_headers, nobody_heard
 from actors.adapters.nats_writer import Writer
 from actors.adapters.random_ids import RandomIds
+from actors.adapters.tls import ClientTls
 from actors.runtime.bus import (
     APPEND_DEADLINE,
     AWAY,
@@ -64,6 +65,16 @@ EXPECT_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 new_id = RandomIds().new
 
 
+class Sealed(Client):
+    """nats-py's client, which by itself sends the password in the clear where a server at `tls://` says, or somebody on
+    the way says for it, that it speaks no TLS."""
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if initial_connection and self._current_server is not None and self._current_server.uri.scheme == "tls":
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+
 class NatsBus:
     """One connection. Build it with `connect`."""
 
@@ -82,6 +93,7 @@ class NatsBus:
         name: str,
         user: str | None = None,
         password: str | None = None,
+        tls: ClientTls | None = None,
         on_closed: Callable[[], None] = lambda: None,
         timeout: float = 10.0,
     ) -> "NatsBus":
@@ -105,7 +117,7 @@ class NatsBus:
         async def lost() -> None:
             log.warning("bus connection lost")
 
-        client, link = Client(), Link(url, name=name, user=user, password=password)
+        client, link = Sealed(), Link(url, name=name, user=user, password=password, tls=tls)
         try:
             async with asyncio.timeout(timeout):
                 await link.start()
@@ -120,6 +132,8 @@ class NatsBus:
                     max_outstanding_pings=2,
                     connect_timeout=2,
                     allow_reconnect=True,
+                    tls=tls.context if tls is not None else None,
+                    tls_hostname=tls.name or None if tls is not None else None,
                     inbox_prefix=f"_INBOX_{user}" if user else "_INBOX",
                     closed_cb=closed,
                     error_cb=error,
@@ -325,13 +339,14 @@ def _address(url: str, user: str | None, password: str | None) -> tuple[str, str
     return url, user, password
 
 
-async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None]) -> NatsBus:
+async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None], tls: ClientTls | None = None) -> NatsBus:
     """The bus of the settings, with patience: it may be starting too. Raises BusUnavailable."""
-    url = nats.url or f"nats://127.0.0.1:{nats.port}"
     give_up = asyncio.get_running_loop().time() + START_PATIENCE
     while True:
         try:
-            return await NatsBus.connect(url, name=name, user=nats.user, password=nats.password, on_closed=on_closed)
+            return await NatsBus.connect(
+                nats.address, name=name, user=nats.user, password=nats.password, tls=tls, on_closed=on_closed
+            )
         except BusUnavailable:
             if asyncio.get_running_loop().time() >= give_up:
                 raise

@@ -20,6 +20,7 @@ import structlog
 
 from actors.adapters.nats_wire import TURN, Info, Refused, Wire, decode_headers, encode_headers
 from actors.adapters.random_ids import RandomIds
+from actors.adapters.tls import ClientTls
 from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
 
 log = structlog.get_logger()
@@ -123,7 +124,10 @@ class _Answer:
 class Link:
     """One connection, kept up for ever once it was made. Raises BusUnavailable where nothing was sent."""
 
-    def __init__(self, url: str, *, name: str, user: str | None, password: str | None) -> None:
+    def __init__(
+        self, url: str, *, name: str, user: str | None, password: str | None, tls: ClientTls | None = None
+    ) -> None:
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._servers = [url]
         self._options: dict[str, Any] = {
@@ -285,7 +289,8 @@ class Link:
                 await self._loop.create_connection(lambda: wire, parts.hostname, parts.port or PORT)
                 info = await wire.greeting
                 if info.tls_required or parts.scheme == "tls":
-                    await wire.encrypt(ssl.create_default_context(), parts.hostname)
+                    tls = self._tls or ClientTls(ssl.create_default_context())
+                    await wire.encrypt(tls.context, tls.name or parts.hostname)
                 wire.put(b"CONNECT %b\r\n" % msgspec.json.encode(self._options))
                 wire.put(b"".join(self._subscriptions()))
                 self._wire = wire  # what is subscribed from now on is told to it

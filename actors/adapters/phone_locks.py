@@ -15,10 +15,11 @@ log = structlog.get_logger()
 
 
 class PhoneLocks:
-    """The phones of one adb server (`port`) that this process uses, each by the boot that it is in."""
+    """The phones of one adb server (`server`: its name on this machine) that this process uses, each by the boot
+    that it is in."""
 
-    def __init__(self, *, port: int) -> None:
-        self._port = port
+    def __init__(self, *, server: str) -> None:
+        self._server = server
         self._held: dict[str, socket.socket] = {}
 
     def take(self, boot: str) -> bool:
@@ -27,7 +28,7 @@ class PhoneLocks:
             return True
         lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            lock.bind(f"\0ottb-phone-{self._port}-{boot}")
+            lock.bind(f"\0ottb-phone-{self._server}-{boot}")
         except OSError as error:
             lock.close()
             if error.errno != errno.EADDRINUSE:  # a system without such names: then there is no such lock

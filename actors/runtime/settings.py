@@ -13,7 +13,13 @@ class SettingsError(Exception):
 
 
 class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`url` set: an existing server is used, with `user` and `password`. Else one is started on `host` and `port`."""
+    """`url` set: an existing server is used, with `user` and `password`. Else one is started on `host` and `port`.
+
+    TLS, all PEM files. Of the server that we start: `certificate` and `key`; `client_ca`: who connects (not with
+    WebSocket) must show a certificate of this authority. Of every process that connects: `ca`, whom it trusts (empty:
+    the system's authorities), `server_name`, what the server's certificate must be for (empty: the address), and
+    `client_certificate` with `client_key`, which it shows.
+    """
 
     url: str | None = None
     host: str = "127.0.0.1"
@@ -21,6 +27,18 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     websocket_port: Port = 14280
     user: str | None = None
     password: str | None = None
+    certificate: str = ""
+    key: str = ""
+    client_ca: str = ""
+    ca: str = ""
+    server_name: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where processes of ours find the server."""
+        return self.url or f"{'tls' if self.certificate else 'nats'}://127.0.0.1:{self.port}"
 
 
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

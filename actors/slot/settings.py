@@ -6,7 +6,8 @@ from actors.runtime.settings import Port
 
 
 class Adb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Our own adb server: never the one on 5037, which any tool may kill."""
+    """The adb server. Empty `host`: our own, on a socket file in the state folder that nobody else can open; never the
+    one on 5037, which any tool may kill. Else one of yours over TCP, whose phones are open to all who reach it."""
 
-    host: str = "127.0.0.1"
-    port: Port = 15037
+    host: str = ""
+    port: Port = 5037

@@ -27,6 +27,7 @@ COMMON = ("asterisk.conf", "logger.conf", "modules.conf", "cdr.conf", "cdr_manag
 FOLDERS = ("etc", "run", "spool/monitor", "log", "db")
 RTP_PORTS = 2000
 USER = "asterisk"
+LIBRARY = Path("/var/lib/ottb")  # of the root that it runs in
 
 
 class NoAsterisk(Exception):
@@ -73,11 +74,15 @@ class Instance:
 
 def instance(root: Path, name: str, state: Path, files: Mapping[str, str], values: Mapping[str, str]) -> Instance:
     """Write the settings of one instance and say how it is run. `values` fill the templates. `state`: where it lives
-    if it runs on this machine's own root."""
-    inside = state / name if root == Path("/") else Path("/var/lib/ottb") / _instance_key(state) / name
+    if it keeps our user; another one cannot enter there."""
+    inside = state / name if os.geteuid() != 0 else LIBRARY / _instance_key(state) / name
     folder = inside if root == Path("/") else root / inside.relative_to("/")
     for part in FOLDERS:
         (folder / part).mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # its console's socket takes every order, and `manager.conf` holds the secret
+    if os.geteuid() == 0:
+        for above in (folder.parent, folder.parent.parent):
+            above.chmod(0o711)  # Asterisk's own user comes through here
     modules = next(iter(sorted(root.glob("usr/lib/*/asterisk/modules"))), root / "usr/lib/asterisk/modules")
     filled = {
         **values,

@@ -22,13 +22,14 @@ def banner(settings: Settings, seconds: float, *, first_start: bool) -> list[str
 
 
 def _addresses(settings: Settings) -> list[str]:
-    http, host = settings.http, settings.http.host
+    http, nats = settings.http, settings.nats
+    scheme = "tls" if nats.certificate else "nats"
     return [
-        f"  POINT      http://{host}:{http.point_port}   login, users",
-        f"  DCI        http://{host}:{http.dci_port}   pipelines",
-        f"  OTTB       http://{host}:{http.ottb_port}   slots, calls, trunks   (reference: /docs)",
-        f"  WORKSPACE  http://{host}:{http.workspace_port}   Socket.IO, and all of the above",
-        f"  Bus        nats://{settings.nats.host}:{settings.nats.port}   events for other systems: docs/bus.md",
+        f"  POINT      {http.url(http.point_port)}   login, users",
+        f"  DCI        {http.url(http.dci_port)}   pipelines",
+        f"  OTTB       {http.url(http.ottb_port)}   slots, calls, trunks   (reference: /docs)",
+        f"  WORKSPACE  {http.url(http.workspace_port)}   Socket.IO, and all of the above",
+        f"  Bus        {scheme}://{nats.host}:{nats.port}   events for other systems: docs/bus.md",
     ]
 
 

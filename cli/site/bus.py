@@ -1,6 +1,7 @@
 """The site's bus, for commands that run on its machine."""
 
 from actors.adapters.nats_bus import NatsBus
+from actors.adapters.tls import client as client_tls
 from actors.settings import Settings
 from cli.site.secrets import secrets_of
 
@@ -10,8 +11,9 @@ async def connect(settings: Settings, user: str, *, name: str) -> NatsBus:
     BusUnavailable."""
     own = settings.nats.url is None
     return await NatsBus.connect(
-        settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}",
+        settings.nats.address,
         name=name,
         user=user if own else settings.nats.user,
         password=secrets_of(settings.state)[user] if own else settings.nats.password,
+        tls=client_tls(settings.nats),
     )

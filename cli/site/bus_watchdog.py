@@ -14,6 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from actors.adapters.nats_bus import NatsBus
+from actors.adapters.tls import client as client_tls
 from actors.runtime.bus import Bus, BusError, BusUnavailable
 from actors.settings import Settings
 
@@ -61,10 +62,10 @@ async def watch_server(
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGTERM)
 
-    url, store = f"nats://127.0.0.1:{settings.nats.port}", str(settings.state / "nats")
+    store, tls = str(settings.state / "nats"), client_tls(settings.nats)
     while True:
         try:
-            sys = await NatsBus.connect(url, name="watchdog", user="sys", password=password)
+            sys = await NatsBus.connect(settings.nats.address, name="watchdog", user="sys", password=password, tls=tls)
             break
         except BusUnavailable:
             await asyncio.sleep(LOOK)

@@ -5,11 +5,14 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from actors.adapters.adb_place import AdbFile, place_of
 from actors.point.callout import public_of
 from actors.settings import Settings
+from actors.slot.settings import Adb
+from cli.site.nats_conf import nats_conf
 from cli.site.probes import adb_answers, nats_answers
 from cli.site.sandbox_pbx import has_sandbox_pbx, sandbox_pbx
-from cli.site.secrets import AMI_SECRET, ISSUER_SEED, USERS, secrets_of
+from cli.site.secrets import CONTROL, ISSUER_SEED, USERS, secrets_of
 from cli.site.supervisor import Child, python
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,14 +26,18 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
     env: Mapping[str, str] = {
         "OTTB_STATE_DIR": str(state),
         "PYTHONPATH": str(ROOT),
-        "OTTB_NATS__URL": settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}",
+        "OTTB_NATS__URL": settings.nats.address,
     }
     found = [_nats(settings, state, secrets)] if settings.nats.url is None else []
-    found.append(_adb(settings, state))
+    if not settings.adb.host:
+        found.append(_adb(state))
     if settings.sandbox.enabled:
-        found.append(python("phones", ["simulators.phone.main", *arguments], env))
+        sandbox = {"OTTB_SANDBOX__CONTROL_SECRET": secrets[CONTROL]}
+        if not settings.adb.host:
+            sandbox["OTTB_SANDBOX__ADB_KEY"] = str(state / "adb" / ".android" / "adbkey.pub")
+        found.append(python("phones", ["simulators.phone.main", *arguments], {**env, **sandbox}))
     if has_sandbox_pbx(settings):
-        pbx, ami = sandbox_pbx(settings, state, secrets[AMI_SECRET], arguments, env)
+        pbx, ami = sandbox_pbx(settings, state, secrets, arguments, env)
         found += pbx
         env = {**env, **ami}
     core = {**env, **_login(settings, "core", secrets), **_bus_login(settings, secrets)}
@@ -77,18 +84,22 @@ def _nats(settings: Settings, state: Path, secrets: Mapping[str, str]) -> Child:
     env["OTTB_NATS_STORE"] = json.dumps(str(state / "nats"), ensure_ascii=False)  # quoted: a path may have spaces
     return Child(
         name="nats-server",
-        argv=[str(binary), "-c", str(ROOT / "nats.conf")],
+        argv=[str(binary), "-c", str(nats_conf(settings.nats, state))],
         env=env,
         ready=lambda: nats_answers(settings.nats.port),
     )
 
 
-def _adb(settings: Settings, state: Path) -> Child:
-    home = state / "adb"
+def _adb(state: Path) -> Child:
+    place = place_of(Adb(), state)
+    assert isinstance(place, AdbFile)
+    home = place.path.parent
     home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)  # its rights are those of the phones
     return Child(
         name="adb",
-        argv=[adb_binary(), "-P", str(settings.adb.port), "nodaemon", "server"],
+        argv=[adb_binary(), "-L", f"localfilesystem:{place.path.name}", "nodaemon", "server"],
+        cwd=home,  # the whole name may be too long for the kernel
         env={
             "ADB_EMU": "0",  # else whatever listens on 5555-5585 becomes a phone
             "ADB_MDNS": "0",
@@ -97,5 +108,5 @@ def _adb(settings: Settings, state: Path) -> Child:
             "ANDROID_USER_HOME": str(home),
             "HOME": str(home),
         },
-        ready=lambda: adb_answers(settings.adb.port),
+        ready=lambda: adb_answers(place),
     )

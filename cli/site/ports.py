@@ -22,7 +22,6 @@ def ports(settings: Settings) -> Mapping[str, int]:
         "http.dci_port": http.dci_port,
         "http.ottb_port": http.ottb_port,
         "http.workspace_port": http.workspace_port,
-        "adb.port": settings.adb.port,
     }
     if settings.nats.url is None:
         wanted["nats.port"] = settings.nats.port

@@ -6,6 +6,7 @@ from pathlib import Path
 from actors.settings import Settings
 from cli.site import asterisk
 from cli.site.probes import ami_answers
+from cli.site.secrets import AMI_SECRET, CONTROL
 from cli.site.supervisor import Child, python
 
 AMI_USER = "ottb"
@@ -24,20 +25,21 @@ def real_asterisk(settings: Settings) -> Path | None:
 
 
 def sandbox_pbx(
-    settings: Settings, state: Path, secret: str, arguments: Sequence[str], env: Mapping[str, str]
+    settings: Settings, state: Path, secrets: Mapping[str, str], arguments: Sequence[str], env: Mapping[str, str]
 ) -> tuple[list[Child], Mapping[str, str]]:
     """The processes of the sandbox's PBX, and the settings by which the others find it."""
     ami = {
         "OTTB_AMI__MAIN__HOST": "127.0.0.1",
         "OTTB_AMI__MAIN__PORT": str(settings.sandbox.pbx_port),
         "OTTB_AMI__MAIN__USER": AMI_USER,
-        "OTTB_AMI__MAIN__SECRET": secret,
+        "OTTB_AMI__MAIN__SECRET": secrets[AMI_SECRET],
         "OTTB_AMI__MAIN__RECORDINGS": str(state / "recordings"),
     }
     root = real_asterisk(settings)
     if root is None:
-        return [python("pbx", ["simulators.pbx.main", *arguments], {**env, **ami})], ami
-    children, recordings = _real(settings, state, root, secret)
+        control = {"OTTB_SANDBOX__CONTROL_SECRET": secrets[CONTROL]}
+        return [python("pbx", ["simulators.pbx.main", *arguments], {**env, **ami, **control})], ami
+    children, recordings = _real(settings, state, root, secrets[AMI_SECRET])
     return children, ami | {"OTTB_AMI__MAIN__RECORDINGS": str(recordings)}
 
 

@@ -10,18 +10,21 @@ from actors.point.keys import write_secret
 
 USERS = ("core", "gateway", "watch", "auth", "sys")  # of the bus: one password each
 AMI_SECRET = "ami"  # of the sandbox's PBX
+CONTROL = "control"  # of the control ports of the sandbox's simulators
+CONTROL_HEADER = "control-header"  # a file for `curl -H @var/control-header`
 ISSUER_SEED = "issuer_seed"  # signs what other systems may do on the bus
 
 
 def secrets_of(state: Path) -> Mapping[str, str]:
-    """The secrets by name, of `USERS`, `AMI_SECRET` and `ISSUER_SEED`. Those that are missing are made."""
+    """The secrets by name, of `USERS`, `AMI_SECRET`, `CONTROL` and `ISSUER_SEED`. Those that are missing are made."""
     path = _file(state)
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    missing = [name for name in (*USERS, ISSUER_SEED, AMI_SECRET) if name not in known]
+    missing = [name for name in (*USERS, ISSUER_SEED, AMI_SECRET, CONTROL) if name not in known]
     if missing:  # at the first start, or of an earlier version
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         known |= {name: new_seed() if name == ISSUER_SEED else f"p{secrets.token_hex(24)}" for name in missing}
         write_secret(path, json.dumps(known).encode())
+        write_secret(state / CONTROL_HEADER, f"Authorization: Bearer {known[CONTROL]}\n".encode())
     return known
 
 

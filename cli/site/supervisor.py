@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actors.runtime.supervisor import RestartBudget
+from actors.settings import PREFIX
 
 INTENSITY, PERIOD = 15, 30.0
 PAUSE_FIRST, PAUSE_LAST = 0.05, 2.0
@@ -30,19 +31,22 @@ async def at_once() -> bool:
 @dataclass(frozen=True)
 class Child:
     """One process. `ready` is asked until it says yes, or `ready_timeout` seconds are over. It gets `stop_seconds`
-    to stop, None: as long as most; 0: it is killed."""
+    to stop, None: as long as most; 0: it is killed. `ours`: it reads our settings, which a program of others need not
+    know: there are passwords among them."""
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
     ready: Ready = at_once
     ready_timeout: float = 30.0
     stop_seconds: float | None = None
+    ours: bool = False
 
 
 def python(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> Child:
     """A Python module as a child: `arguments` are its name and what it is given."""
-    return Child(name=name, argv=[sys.executable, "-m", *arguments], env=env)
+    return Child(name=name, argv=[sys.executable, "-m", *arguments], env=env, ours=True)
 
 
 class GaveUp(Exception):
@@ -97,7 +101,8 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **child.env},
+                env={**_environment(child), **child.env},
+                cwd=child.cwd,
                 start_new_session=True,  # a Ctrl-C at the console is for the supervisor alone
             )
         self._running[child.name] = process
@@ -156,6 +161,10 @@ class Supervisor:
                     shutil.copyfile(path, path.with_suffix(".log.1"))
                     os.truncate(path, 0)
             await asyncio.sleep(LOG_CHECK)
+
+
+def _environment(child: Child) -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if child.ours or not name.startswith(PREFIX)}
 
 
 def _dying_with_parent(argv: Sequence[str]) -> list[str]:

@@ -8,12 +8,15 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from actors.adapters.tls import trusting
 from actors.settings import Settings
 from cli.site import asterisk
 from cli.site.banner import banner
 from cli.site.bus_watchdog import watch_server
+from cli.site.certificates import Reload
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports
+from cli.site.private import close
 from cli.site.probes import http_answers
 from cli.site.secrets import is_first_start, secrets_of
 from cli.site.supervisor import GaveUp, Supervisor
@@ -24,10 +27,14 @@ READY_TIMEOUT = 40.0
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
     """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM."""
     began = time.monotonic()
+    close(settings.state)
     asterisk.end_stale(settings.state)
     check_ports(settings)
     first_start = is_first_start(settings.state)
     supervisor = Supervisor(folder=settings.state / "log", say=say)
+    reload = Reload(settings, pid=supervisor.pid, say=say)
+    if reload.certificates:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -70,10 +77,11 @@ async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervi
 
 async def _until_ready(settings: Settings) -> None:
     http = settings.http
+    tls = trusting(http.certificate) if http.certificate else None
     waiting = [http.point_port, http.dci_port, http.ottb_port, http.workspace_port]
     give_up = asyncio.get_running_loop().time() + READY_TIMEOUT
     while waiting:
-        waiting = [port for port in waiting if not await http_answers(port, "/readyz", http.host)]
+        waiting = [port for port in waiting if not await http_answers(port, "/readyz", http.host, tls)]
         if asyncio.get_running_loop().time() >= give_up:
             raise GaveUp(f"not ready after {READY_TIMEOUT:g} s; see {settings.state / 'log'} and `ottb doctor`")
         await asyncio.sleep(0.05)

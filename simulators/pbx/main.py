@@ -29,9 +29,9 @@ def of(settings: Settings) -> VirtualPbx:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    pbx = of(settings)
-    await pbx.start(settings.sandbox.pbx_port)
-    async with serving(control(pbx), settings.sandbox.pbx_control_port) as stopped:
+    pbx, sandbox = of(settings), settings.sandbox
+    await pbx.start(sandbox.pbx_port)
+    async with serving(control(pbx), sandbox.pbx_control_port, sandbox.control_secret) as stopped:
         log.info("virtual PBX is up", port=pbx.port, trunks=len(pbx.calls.trunks))
         await stopped.wait()
     await pbx.stop()

@@ -100,6 +100,7 @@ class Stream:
         self._incoming.put_nowait(None)
 
 
+KnownKey = Callable[[bytes, bytes], bool]  # a token, and its signature: whether a host that may come in made it
 Service = Callable[[str, Stream], Awaitable[None]]
 
 
@@ -113,6 +114,7 @@ class Connection:
         writer: asyncio.StreamWriter,
         banner: str,
         auth: Callable[[], Auth],
+        known: KnownKey,
         service: Service,
         thawed: asyncio.Event,
     ) -> None:
@@ -120,6 +122,9 @@ class Connection:
         self._writer = writer
         self._banner = banner
         self._auth = auth
+        self._known = known
+        self._token = b""
+        self._proved = False  # the host has the key of a host that may come in
         self._service = service
         self._thawed = thawed
         self._streams: dict[int, Stream] = {}
@@ -154,8 +159,8 @@ class Connection:
         self._writer.close()
 
     async def allow(self) -> None:
-        """The question on the screen was answered with yes."""
-        if not self._online:
+        """The question on the screen was answered with yes: it was about the key that the phone knows."""
+        if not self._online and self._proved:
             await self._connect()
 
     async def send(self, command: int, arg0: int, arg1: int, payload: bytes = b"") -> None:
@@ -175,7 +180,7 @@ class Connection:
                 self.max_payload = min(MAX_PAYLOAD, arg1)
                 await (self._connect() if self._auth() is Auth.NONE else self._ask_for_key())
             case 0x48545541:  # AUTH
-                await self._authenticate(arg0)
+                await self._authenticate(arg0, payload)
             case 0x4E45504F if self._online:  # OPEN
                 await self._open(arg0, payload.rstrip(b"\0").decode(errors="replace"))
             case 0x59414B4F if arg1 in self._streams:  # OKAY
@@ -191,10 +196,12 @@ class Connection:
         await self.send(CNXN, VERSION, MAX_PAYLOAD, self._banner.encode())
 
     async def _ask_for_key(self) -> None:
-        await self.send(AUTH, AUTH_TOKEN, 0, os.urandom(20))
+        self._token = os.urandom(20)
+        await self.send(AUTH, AUTH_TOKEN, 0, self._token)
 
-    async def _authenticate(self, kind: int) -> None:
-        if self._auth() is Auth.ACCEPT:
+    async def _authenticate(self, kind: int, payload: bytes) -> None:
+        self._proved = self._proved or self._known(self._token, payload if kind == AUTH_SIGNATURE else b"")
+        if self._auth() is Auth.ACCEPT and self._proved:
             await self._connect()
         elif kind == AUTH_SIGNATURE:
             await self._ask_for_key()

@@ -1,8 +1,10 @@
 """The virtual phones of a sandbox, in one process."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from actors.settings import Settings
+from simulators.phone.adb_key import any_host, host_of
 from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
 
@@ -39,13 +41,15 @@ class Fleet:
     @classmethod
     def of(cls, settings: Settings) -> "Fleet":
         """One phone for each slot on this machine's loopback address."""
-        phones = {}
+        phones, key = {}, settings.sandbox.adb_key
+        known = host_of(Path(key)) if key else any_host
         for slot in settings.slots:
             address, colon, port = (slot.serial or "").partition(":")
             if colon and address == "127.0.0.1":
                 phones[slot.id] = VirtualPhone(
-                    identity=identity_of(slot.id, slot.region), port=int(port), scale=settings.sandbox.time_scale
-                )
+                    identity=identity_of(slot.id, slot.region), port=int(port), scale=settings.sandbox.time_scale,
+                    known=known,
+                )  # fmt: skip
         return cls(phones)
 
     async def start(self) -> None:

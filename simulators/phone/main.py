@@ -15,10 +15,10 @@ log = structlog.get_logger()
 
 async def serve(settings: Settings) -> None:
     """Serve the fleet until SIGTERM or SIGINT."""
-    fleet = Fleet.of(settings)
+    fleet, sandbox = Fleet.of(settings), settings.sandbox
     await fleet.start()
-    async with serving(control(fleet), settings.sandbox.control_port) as stopped:
-        log.info("virtual phones are up", phones=len(fleet.phones), control=settings.sandbox.control_port)
+    async with serving(control(fleet), sandbox.control_port, sandbox.control_secret) as stopped:
+        log.info("virtual phones are up", phones=len(fleet.phones), control=sandbox.control_port)
         await stopped.wait()
     await fleet.stop()
 

@@ -21,9 +21,11 @@ from simulators.phone.adb_device import (
     STDOUT,
     Auth,
     Connection,
+    KnownKey,
     Stream,
     frame,
 )
+from simulators.phone.adb_key import any_host
 from simulators.phone.android import Android, Identity, Result
 from simulators.phone.logcat import Logcat
 from simulators.phone.shell_run import Command, Shell, Write
@@ -58,6 +60,7 @@ class VirtualPhone:
         host: str = "127.0.0.1",
         scale: float = 1.0,
         fork_delay: float = 0.02,
+        known: KnownKey = any_host,
     ) -> None:
         self.identity = identity
         self.host = host
@@ -65,6 +68,7 @@ class VirtualPhone:
         self.log: deque[Logged] = deque(maxlen=LOG_LIMIT)
         self.dials: dict[str, int] = {}
         self.auth = Auth.ACCEPT
+        self._known = known
         self.slow = 0.0  # seconds before every command
         self.truncate = False  # half of the output, then the stream is closed
         self.boot_time = BOOT_TIME
@@ -235,6 +239,7 @@ class VirtualPhone:
             banner=f"device::ro.product.name={who.product};ro.product.model={who.model.replace(' ', '_')};"
             f"ro.product.device={who.product};features={FEATURES}",
             auth=lambda: self.auth,
+            known=self._known,
             service=self._serve,
             thawed=self._thawed,
         )

@@ -2,21 +2,19 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_place import AdbFile
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import Report
 from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged
-from bench.parts import free_port, process
-from cli.site.children import adb_binary
+from bench.parts import adb_command, process
 from cli.site.probes import adb_answers
 from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
@@ -70,18 +68,17 @@ async def dial(phone: AdbPhone, number: str) -> None:
 
 
 class Server:
-    """An adb server that can be killed and started again on its port."""
+    """An adb server that can be killed and started again in its place."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.place = AdbFile(folder / "server.sock")
         self._env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder)}
         self._running = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
-        argv = (adb_binary(), "-P", str(self.port), "nodaemon", "server")
-        await self._running.enter_async_context(process(*argv, **self._env))
+        self._process = await self._running.enter_async_context(process(*adb_command(self.place), **self._env))
         async with asyncio.timeout(10):
-            while not await adb_answers(self.port):
+            while not await adb_answers(self.place):
                 await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
@@ -89,13 +86,11 @@ class Server:
 
     async def stand_still(self, seconds: float) -> None:
         """Stop the process and let it go on later: what phones say meanwhile comes afterwards, all at once."""
-        ours = psutil.Process().children(recursive=True)
-        pid = next(child.pid for child in ours if str(self.port) in child.cmdline())
-        os.kill(pid, signal.SIGSTOP)
+        self._process.send_signal(signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
         finally:
-            os.kill(pid, signal.SIGCONT)
+            self._process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture
@@ -108,7 +103,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def tracker(server: Server) -> AsyncIterator[DeviceTracker]:
-    tracker = DeviceTracker(client=AdbClient(host="127.0.0.1", port=server.port))
+    tracker = DeviceTracker(client=AdbClient(server.place))
     tracker.start()
     yield tracker
     await tracker.stop()

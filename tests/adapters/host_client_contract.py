@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone, LongShell
+from actors.adapters.adb_place import AdbPort
 from actors.slot.phone import PhoneUncertain
 
 
@@ -84,4 +85,4 @@ class HostClientContract:
 
     async def test_a_server_that_is_not_there_says_nothing_about_the_phone(self) -> None:
         with pytest.raises(AdbServerGone):
-            await AdbClient(host="127.0.0.1", port=9).shell("any", "true", timeout=5, max_output=10)
+            await AdbClient(AdbPort("127.0.0.1", 9)).shell("any", "true", timeout=5, max_output=10)

@@ -8,6 +8,7 @@ import pytest
 
 from actors.adapters.adb import AdbClient, AdbServerGone, parse_devices
 from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker, Sight
 from actors.slot.phone import PhoneUnreachable, Report
 from actors.telephony.reports import CallPhase, Link, LinkChanged
@@ -53,7 +54,7 @@ class FakeServer:
 async def tracked(fake: FakeServer) -> AsyncIterator[DeviceTracker]:
     listening = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
     fake.port = listening.sockets[0].getsockname()[1]
-    tracker = DeviceTracker(client=AdbClient(host="127.0.0.1", port=fake.port))
+    tracker = DeviceTracker(client=AdbClient(AdbPort("127.0.0.1", fake.port)))
     tracker.start()
     try:
         yield tracker
@@ -341,7 +342,7 @@ async def test_of_two_hosts_with_one_phone_only_the_first_uses_it(
     first, ear = await start(handset.serial)
     await ear.link(Link.ONLINE)
     await first.look()
-    other = DeviceTracker(client=AdbClient(host="127.0.0.1", port=server.port))
+    other = DeviceTracker(client=AdbClient(server.place))
     other.start()
     second, other_ear = AdbPhone(serial=handset.serial, tracker=other), Ear()
     second.start(other_ear)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone, LongShell
+from actors.adapters.adb_place import AdbPort
 from actors.slot.phone import PhoneUncertain, PhoneUnreachable
 
 Script = Callable[["Told", asyncio.StreamWriter], Awaitable[None]]
@@ -37,7 +38,7 @@ async def server(script: Script) -> AsyncIterator[AdbClient]:
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield AdbClient(host="127.0.0.1", port=listening.sockets[0].getsockname()[1])
+        yield AdbClient(AdbPort("127.0.0.1", listening.sockets[0].getsockname()[1]))
     finally:
         listening.close()
 

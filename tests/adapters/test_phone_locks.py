@@ -9,26 +9,26 @@ from actors.adapters.phone_locks import PhoneLocks
 HOLD = """
 import sys, time
 from actors.adapters.phone_locks import PhoneLocks
-locks = PhoneLocks(port=1)
+locks = PhoneLocks(server="1")
 print(locks.take(sys.argv[1]), flush=True)
 time.sleep(60)
 """
 
 
 def test_one_at_a_time_and_the_next_when_it_lets_go() -> None:
-    first, second = PhoneLocks(port=1), PhoneLocks(port=1)
+    first, second = PhoneLocks(server="1"), PhoneLocks(server="1")
     assert first.take("boot1") and first.take("boot1") and first.take("boot2")
     assert not second.take("boot1")
     first.keep(["boot2"])
     assert second.take("boot1") and not second.take("boot2")
-    assert PhoneLocks(port=2).take("boot1")  # the phones of another server are other phones
+    assert PhoneLocks(server="2").take("boot1")  # the phones of another server are other phones
     first.keep(())
     second.keep(())
 
 
 async def test_a_killed_process_has_no_phones() -> None:
     holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, "boot3", stdout=subprocess.PIPE)
-    locks = PhoneLocks(port=1)
+    locks = PhoneLocks(server="1")
     try:
         assert holder.stdout is not None and await holder.stdout.readline() == b"True\n"
         assert not locks.take("boot3")

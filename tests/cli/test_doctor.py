@@ -8,22 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from actors.ledger.settings import LedgerStore
 from actors.runtime.settings import Nats
 from actors.settings import Http, Sandbox, Settings, load
-from actors.slot.settings import Adb
 from cli.doctor import Finding, examine
+from cli.site.certificates import Reload
+from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports, holder_of, ports
+from cli.site.private import close
+from tests.support.certificates import Authority
 from tests.support.site import ROOT, free_ports
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    point, dci, ottb, workspace, nats, adb, control = free_ports(7)
+    point, dci, ottb, workspace, nats, control = free_ports(6)
     return Settings(
         state_dir=str(tmp_path),
         nats=Nats(port=nats),
-        adb=Adb(port=adb),
         http=Http(point_port=point, dci_port=dci, ottb_port=ottb, workspace_port=workspace),
         sandbox=Sandbox(control_port=control),
     )
@@ -94,3 +98,88 @@ def test_no_two_parts_of_the_sandbox_want_the_same_port() -> None:
     named = {**ports(settings), "pbx": sandbox.pbx_port, "control": sandbox.pbx_control_port}
     wanted = [*set(named.values()), sandbox.sip_port, sandbox.sip_port + 1, *phones]
     assert sandbox.pbx_port != sandbox.pbx_control_port and len(wanted) == len(set(wanted))
+
+
+def test_what_others_may_read_is_named_and_closed_by_the_next_start(settings: Settings) -> None:
+    state = settings.state
+    state.chmod(0o755)
+    (state / "log").mkdir(mode=0o755)
+    (state / "ledger.sqlite3").touch(mode=0o644)
+    found = named(examine(settings), "rights")
+    assert not found.ok and "log" in found.said and "ledger.sqlite3" in found.said and "chmod 700" in found.todo
+    close(state)
+    assert named(examine(settings), "rights").ok
+    assert {path.stat().st_mode & 0o077 for path in (state, *state.iterdir())} == {0}
+
+
+def test_a_folder_with_other_things_in_it_is_not_closed_as_a_whole(settings: Settings) -> None:
+    """`OTTB_STATE_DIR` may name a folder that others need."""
+    state = settings.state
+    state.chmod(0o755)
+    (state / "holiday.jpg").touch(mode=0o644)
+    (state / "secrets.json").touch(mode=0o644)
+    close(state)
+    assert [path.stat().st_mode & 0o777 for path in (state, state / "holiday.jpg")] == [0o755, 0o644]
+    assert (state / "secrets.json").stat().st_mode & 0o777 == 0o600
+    assert named(examine(settings), "rights").ok
+
+
+def test_nothing_is_started_in_a_folder_where_others_may_write(settings: Settings) -> None:
+    (settings.state / "holiday.jpg").touch()
+    settings.state.chmod(0o1777)
+    assert str(settings.state) in named(examine(settings), "rights").said
+    with pytest.raises(CannotStart, match="chmod 700"):
+        close(settings.state)
+
+
+def test_a_link_is_not_followed(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "file"
+    elsewhere.touch(mode=0o644)
+    (settings.state / "log").symlink_to(elsewhere)
+    close(settings.state)
+    assert elsewhere.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hunter2@127.0.0.1:9/db", "postgresql://me:hunter2%zz@127.0.0.1:9/db"]
+)
+def test_a_database_that_cannot_be_used_is_named_without_its_password(settings: Settings, url: str) -> None:
+    found = named(examine(replace(settings, ledger=LedgerStore(url=url))), "ledger")
+    assert not found.ok and "PostgreSQL" in found.said and "[ledger] url" in found.todo
+    assert "hunter2" not in found.said + found.todo
+
+
+def test_no_secret_of_the_settings_is_in_a_command_line(tmp_path: Path) -> None:
+    secrets = {"OTTB_LEDGER__URL": "postgresql://me:hunter2@h/d", "OTTB_NATS__PASSWORD": "hunter3"}
+    more = {"OTTB_NATS__URL": "nats://h:1", "OTTB_STATE_DIR": str(tmp_path), "OTTB_SANDBOX__ASTERISK": "false"}
+    settings = load(config=ROOT / "config" / "sandbox.toml", environment=secrets | more)
+    lines = " ".join(word for child in children(settings, None) for word in child.argv)
+    assert "gateway.main" in lines and "hunter" not in lines
+
+
+@pytest.mark.parametrize(
+    ("days", "mode", "said"),
+    [
+        (60, 0o600, ""),
+        (5, 0o600, "is good for 4 days"),
+        (-1, 0o600, "certificate has expired"),
+        (60, 0o644, "others may use"),
+    ],
+)
+def test_certificates_are_looked_at_before_their_end(
+    settings: Settings, tmp_path: Path, days: int, mode: int, said: str
+) -> None:
+    certificate, key = Authority(tmp_path / "authority").sign("http", days=days)
+    key.chmod(mode)
+    http = replace(settings.http, certificate=str(certificate), key=str(key))
+    found = named(examine(replace(settings, http=http)), "certificate http")
+    assert found.ok is (said == "") and said in found.said
+
+
+@pytest.mark.parametrize("nats", [
+    {"client_ca": "ca.pem"}, {"certificate": "gone.pem", "key": "gone.key"},
+    {"certificate": "gone.pem", "key": "gone.key", "client_ca": "ca.pem"},
+])  # fmt: skip
+def test_nothing_is_started_with_certificates_that_cannot_be_used(settings: Settings, nats: dict[str, str]) -> None:
+    with pytest.raises(CannotStart, match=r"client_ca|gone\.pem"):
+        Reload(replace(settings, nats=replace(settings.nats, **nats)), pid=lambda name: None, say=print)

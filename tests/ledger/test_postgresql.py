@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
 from actors.adapters.ledger.postgresql import LONGEST_NAME, PostgresLedger, schema_of
 from actors.adapters.system_clock import SystemClock
 from actors.ledger import follow
@@ -155,3 +157,24 @@ def _raised(store: PostgresLedger, state: str, kind: type[StoreFailed]) -> None:
 def test_the_server_can_be_asked(postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as db:
         assert db.execute("SHOW listen_addresses").fetchall() == [("",)]  # nobody reaches it over the network
+
+
+def test_a_database_is_examined_without_changing_it(schemas: Schemas, postgres_url: str) -> None:
+    for _ in range(2):
+        assert "made at the start" in examine_postgresql(postgres_url, schemas.schema())
+    with closing(schemas.store()) as store:
+        store.sequence()
+    assert "made at the start" not in examine_postgresql(postgres_url, schemas.schema())
+
+
+def test_a_database_that_cannot_hold_the_records_is_told(schemas: Schemas, postgres_url: str) -> None:
+    role = f"guest_{uuid4().hex[:8]}"
+    schemas.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    guest = postgres_url.replace("ottb@", f"{role}:{PASSWORD}@")
+    with pytest.raises(LedgerUnusable, match="may not create the schema"):
+        examine_postgresql(guest, "ottb_other")
+    with pytest.raises(LedgerUnusable, match="takes no writes"):
+        examine_postgresql(f"{postgres_url}&options=-c%20default_transaction_read_only%3Don", "ottb_other")
+    with pytest.raises(LedgerUnusable) as caught:
+        examine_postgresql(guest.replace("/postgres", "/nowhere"), "ottb_other")
+    assert PASSWORD not in str(caught.value)

@@ -16,8 +16,8 @@ from tests.support.site import until
 class TestRealAdbd(HostClientContract):
     @pytest.fixture
     async def client(self, tmp_path: Path) -> AsyncIterator[AdbClient]:
-        async with adb_server(tmp_path) as port:
-            yield AdbClient(host="127.0.0.1", port=port)
+        async with adb_server(tmp_path) as place:
+            yield AdbClient(place)
 
     @pytest.fixture
     async def serial(self, client: AdbClient) -> AsyncIterator[str]:

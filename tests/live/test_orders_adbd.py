@@ -62,8 +62,8 @@ async def root() -> AsyncIterator[tuple[Path, int]]:
 @pytest.mark.timeout(300)
 async def test_a_real_shell_dials_once_and_ends_only_what_is_meant(tmp_path: Path, root: tuple[Path, int]) -> None:
     folder, adbd = root
-    async with adb_server(tmp_path) as port:
-        tracker, ear = DeviceTracker(client=AdbClient(host="127.0.0.1", port=port)), Ear()
+    async with adb_server(tmp_path) as place:
+        tracker, ear = DeviceTracker(client=AdbClient(place)), Ear()
         tracker.start()
         phone = AdbPhone(serial=f"127.0.0.1:{adbd}", tracker=tracker)
         phone.start(ear)

@@ -50,7 +50,7 @@ def second(site: Site, name: str, ports: dict[str, int], net: Namespace | None =
     there = dict(host.env)
     if net is not None:
         there["OTTB_NATS__URL"] = f"nats://{net.outside}:{site.nats_port}"
-        there["OTTB_ADB__HOST"] = there["OTTB_AMI__MAIN__HOST"] = net.outside
+        there["OTTB_AMI__MAIN__HOST"] = net.outside
 
     async def ready() -> bool:
         return all([await http_answers(port, "/readyz", "127.0.0.1") for port in ports.values()])

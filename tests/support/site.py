@@ -16,6 +16,7 @@ import aiohttp
 import psutil
 
 from bench.parts import free_port
+from cli.site.secrets import CONTROL_HEADER
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
@@ -57,9 +58,10 @@ class Site:
         more: str = "",
         asterisk: bool = False,
         hosts: Mapping[int, str] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
-        point, dci, ottb, workspace, nats, adb, self.control_port, websocket, pbx, self.pbx_port, *phones = free_ports(
-            10 + len(slots)
+        point, dci, ottb, workspace, nats, self.control_port, websocket, pbx, self.pbx_port, *phones = free_ports(
+            9 + len(slots)
         )
         self.ports = {"point": point, "dci": dci, "ottb": ottb, "workspace": workspace}
         self.nats_port, self.websocket_port = nats, websocket
@@ -72,7 +74,6 @@ class Site:
             "OTTB_STATE_DIR": str(self.state),
             "OTTB_NATS__PORT": str(nats),
             "OTTB_NATS__WEBSOCKET_PORT": str(websocket),
-            "OTTB_ADB__PORT": str(adb),
             "OTTB_SANDBOX__CONTROL_PORT": str(self.control_port),
             "OTTB_SANDBOX__PBX_PORT": str(pbx),
             "OTTB_SANDBOX__PBX_CONTROL_PORT": str(self.pbx_port),
@@ -82,7 +83,9 @@ class Site:
             "OTTB_HTTP__DCI_PORT": str(dci),
             "OTTB_HTTP__OTTB_PORT": str(ottb),
             "OTTB_HTTP__WORKSPACE_PORT": str(workspace),
+            **(env or {}),
         }
+        self._scheme = "https" if "OTTB_HTTP__CERTIFICATE" in self.env else "http"
         self._command = [sys.executable, "-m", "cli.main", "up", "--config", str(config)]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -98,6 +101,15 @@ class Site:
                 self.stop()
                 raise AssertionError(f"the site did not start:\n{output.read_text()}\n{self.logs()}")
             time.sleep(0.05)
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the certificates again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def said(self) -> str:
+        """What `ottb up` has printed."""
+        return (self.folder / "up.log").read_text()
 
     def stop(self) -> None:
         process, self._process = self._process, None
@@ -141,7 +153,13 @@ class Site:
     # --- its doors
 
     def url(self, part: str, path: str) -> str:
-        return f"http://127.0.0.1:{self.ports[part]}{path}"
+        return f"{self._scheme}://127.0.0.1:{self.ports[part]}{path}"
+
+    @property
+    def control_headers(self) -> dict[str, str]:
+        """What the control ports of the simulators ask for."""
+        name, _, value = (self.state / CONTROL_HEADER).read_text().strip().partition(": ")
+        return {name: value}
 
     @property
     def admin_password(self) -> str:
@@ -180,14 +198,14 @@ class Client:
 
     async def phones(self, method: str, path: str, body: Any = None) -> Any:
         """The control API of the virtual phones: faults, and the judge's log."""
-        url = f"http://127.0.0.1:{self.site.control_port}{path}"
-        async with self.session.request(method, url, json=body) as answer:
-            assert answer.status == 200, await answer.text()
-            return await answer.json()
+        return await self._control(method, f"http://127.0.0.1:{self.site.control_port}{path}", body)
 
     async def pbx(self, method: str, path: str, body: Any = None) -> Any:
         """The control API of the virtual PBX."""
-        async with self.session.request(method, f"http://127.0.0.1:{self.site.pbx_port}{path}", json=body) as answer:
+        return await self._control(method, f"http://127.0.0.1:{self.site.pbx_port}{path}", body)
+
+    async def _control(self, method: str, url: str, body: Any) -> Any:
+        async with self.session.request(method, url, json=body, headers=self.site.control_headers) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
@@ -226,8 +244,9 @@ def running_site(
     *,
     asterisk: bool = False,
     hosts: Mapping[int, str] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
-    site = Site(folder=folder, slots=slots, more=more, asterisk=asterisk, hosts=hosts)
+    site = Site(folder=folder, slots=slots, more=more, asterisk=asterisk, hosts=hosts, env=env)
     site.start()
     try:
         yield site

@@ -1,6 +1,7 @@
 """The supervisor with real, small processes."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -177,3 +178,19 @@ def test_all_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     process.stdout.close()
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
+
+
+async def test_only_programs_of_ours_get_our_settings(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTTB_LEDGER__URL", "postgresql://me:hunter2@h/d")
+    monkeypatch.setenv("ANYTHING", "else")
+    for ours in (True, False):
+        seen = tmp_path / f"ours-{ours}"
+        script = f"import json, os, time; open({str(seen)!r}, 'w').write(json.dumps(dict(os.environ))); time.sleep(60)"
+        argv = [sys.executable, "-c", script]
+        await supervisor.start(Child(name=seen.name, argv=argv, env={"OTTB_GIVEN": "1"}, cwd=tmp_path, ours=ours))
+        await wait_until(lambda: seen.exists() and seen.read_text().endswith("}"))  # noqa: B023  awaited at once
+        env = json.loads(seen.read_text())
+        assert (env["ANYTHING"], env["OTTB_GIVEN"]) == ("else", "1")
+        assert ("OTTB_LEDGER__URL" in env) is ours

@@ -1,0 +1,254 @@
+"""Who comes without TLS, with the wrong certificate or with none at all, and who stands on the way."""
+
+import asyncio
+import os
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+import pytest
+from aiohttp import web
+
+from actors.adapters import tls
+from actors.adapters.nats_bus import NatsBus, Sealed
+from actors.adapters.nats_link import Link
+from actors.runtime.bus import BusUnavailable
+from actors.runtime.settings import Nats
+from actors.settings import Sandbox, Settings
+from cli.site.children import children
+from cli.site.probes import nats_answers
+from cli.site.secrets import secrets_of
+from gateway.greeter import PER_ADDRESS
+from gateway.server import Connections, Listener
+from tests.support.certificates import NAMES, Authority
+from tests.support.site import free_ports, until
+
+SILENT = 400  # connections that say nothing
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
+
+
+@pytest.fixture(scope="module")
+def bus(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Settings]:
+    """The bus of a site whose hosts must show certificates."""
+    port, websocket = free_ports(2)
+    certificate, key = map(str, authority.sign("bus"))
+    given = Nats(
+        port=port, websocket_port=websocket, certificate=certificate, key=key,
+        ca=str(authority.certificate), client_ca=str(authority.certificate),
+    )  # fmt: skip
+    state = tmp_path_factory.mktemp("bus") / "a place für it"
+    made = Settings(state_dir=str(state), nats=given, sandbox=Sandbox(enabled=False))
+    child = children(made, None)[0]
+    with (state / "log").open("wb") as log:
+        server = subprocess.Popen(child.argv, env={**os.environ, **child.env}, stdout=log, stderr=log)
+    try:
+        asyncio.run(until(lambda: nats_answers(port), bool))
+        yield made
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def client(trusted: Authority, shown: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    """What somebody connects with, who does not look at what it shows."""
+    context = ssl.create_default_context(cafile=str(trusted.certificate))
+    if shown is not None:
+        context.load_cert_chain(*map(str, shown))
+    return context
+
+
+async def come(bus: Settings, context: ssl.SSLContext) -> None:
+    """Log in as the core of the platform, with its password. Raises BusUnavailable."""
+    password = secrets_of(bus.state)["core"]
+    url = f"tls://127.0.0.1:{bus.nats.port}"
+    made = await NatsBus.connect(
+        url, name="host", user="core", password=password, tls=tls.ClientTls(context), timeout=5
+    )
+    await made.close()
+
+
+async def test_a_host_without_a_certificate_of_the_site_is_refused(
+    bus: Settings, authority: Authority, stranger: Authority
+) -> None:
+    """It has the password all the same."""
+    bad = {
+        "none": client(authority),
+        "of another authority": client(authority, stranger.sign("host")),
+        "expired": client(authority, authority.sign("expired", days=-1)),
+        "signed by itself": client(authority, (stranger.certificate, stranger.certificate.with_suffix(".key"))),
+    }
+    let_in = []
+    for name, context in bad.items():
+        try:
+            await come(bus, context)
+            let_in.append(name)
+        except BusUnavailable:
+            continue
+    print(f"hosts: {len(let_in)} of {len(bad)} without a certificate of the site were let in")
+    assert let_in == []
+    await come(bus, client(authority, authority.sign("host-b")))  # the zero is not had from a server that is away
+
+
+async def test_nobody_speaks_in_the_clear(bus: Settings) -> None:
+    password = secrets_of(bus.state)["core"]
+    for port in (bus.nats.port, bus.nats.websocket_port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f'CONNECT {{"user": "core", "pass": "{password}", "verbose": true}}\r\nPING\r\n'.encode())
+        heard = b"".join([line async for line in reader])
+        writer.close()
+        assert b"+OK" not in heard and b"PONG" not in heard
+
+
+class Man:
+    """A server in the middle: says what a nats-server says, and notes what it hears."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        self.met = 0
+        self.heard = b""
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.met += 1
+        required = b"true" if self._context is not None else b"false"
+        writer.write(
+            b'INFO {"server_id": "m", "version": "2.15.1", "max_payload": 1048576, "headers": true,'
+            b'"auth_required": true, "tls_required": ' + required + b"}\r\n"
+        )
+        try:
+            if self._context is not None:
+                await writer.start_tls(self._context)
+            async with asyncio.timeout(3):
+                while data := await reader.read(4096):
+                    self.heard += data
+                    if b"PING" in data:
+                        writer.write(b"PONG\r\n")
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def man(context: ssl.SSLContext | None) -> AsyncIterator[Man]:
+    made = Man(context)
+    async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as listening:
+        made.port = listening.sockets[0].getsockname()[1]
+        yield made
+
+
+async def test_who_stands_on_the_way_hears_no_password(authority: Authority, stranger: Authority) -> None:
+    """Neither by saying that this server speaks no TLS, nor with a certificate of somebody else, nor with one of the
+    site's that is for another name; on both connections that a process of ours has."""
+    password = "hunter2-of-the-bus"
+    contexts = {
+        "no TLS": None,
+        "of another authority": tls.server(tls.KeyPair(*map(str, stranger.sign("bus")))),
+        "for another name": tls.server(tls.KeyPair(*map(str, authority.sign("elsewhere", "subjectAltName=DNS:x.y")))),
+    }
+    trust = tls.client(Nats(ca=str(authority.certificate)))
+    met = 0
+    for name, context in contexts.items():
+        async with man(context) as there:
+            url = f"tls://127.0.0.1:{there.port}"
+            link = Link(url, name="l", user="core", password=password, tls=trust)
+            with pytest.raises((OSError, TimeoutError)):
+                await link.start()
+            await link.close()
+            with pytest.raises((OSError, TimeoutError, nats.errors.Error)):
+                await _their_client(url, password, trust)
+            met += there.met
+            assert there.met >= 2 and password.encode() not in there.heard, name
+    print(f"men in the middle: 0 of {met} connections said the password")
+
+
+async def _their_client(url: str, password: str, trust: tls.ClientTls) -> None:
+    """nats-py's half of a bus, which is made by `NatsBus.connect` after the link, and comes back by itself."""
+    made = Sealed()
+    async with asyncio.timeout(4):
+        await made.connect(
+            url, user="core", password=password, tls=trust.context, allow_reconnect=False, connect_timeout=1
+        )
+
+
+async def test_nats_py_alone_would_say_it(authority: Authority) -> None:
+    """Why there is a class around it: the test above could not fail otherwise."""
+    trust = tls.client(Nats(ca=str(authority.certificate)))
+    async with man(None) as there:
+        made = nats.aio.client.Client()
+        await made.connect(
+            f"tls://127.0.0.1:{there.port}", user="core", password="hunter2", tls=trust.context, allow_reconnect=False
+        )
+        await made.close()
+        assert b"hunter2" in there.heard
+
+
+@pytest.fixture
+async def https(authority: Authority) -> AsyncIterator[int]:
+    """An HTTP port of a gateway, with one path."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text="here")
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    context = tls.server(tls.KeyPair(*map(str, authority.sign("http", NAMES))))
+    listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections(), tls=context)
+    await listener.start()
+    yield listener.port
+    await listener.stop()
+
+
+async def get(port: int, context: ssl.SSLContext) -> bytes:
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+    return said
+
+
+async def test_connections_that_say_nothing_are_counted_and_end(
+    https: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.greeter.HANDSHAKE_SECONDS", 2.0)
+    wires = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", https) for _ in range(SILENT)))
+
+    async def open_ones() -> int:
+        return sum(not reader.at_eof() and reader.exception() is None for reader, _ in wires)
+
+    kept = await until(open_ones, lambda count: count <= PER_ADDRESS)
+    left = await until(open_ones, lambda count: count == 0)
+    print(f"silent connections: {kept} of {SILENT} were kept at once, {left} in the end")
+    assert (kept, left) == (PER_ADDRESS, 0)  # the others are closed long before a handshake's time is over
+    for _, writer in wires:
+        writer.close()
+    assert (await get(https, client(authority))).endswith(b"here")
+
+
+async def test_http_in_the_clear_is_answered_by_nobody(https: int, authority: Authority) -> None:
+    sent = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00" * 512, b"PRI * HTTP/2.0\r\n\r\n", b"\x16\x03\x01\xff\xff"]
+    answers = []
+    for data in sent:
+        reader, writer = await asyncio.open_connection("127.0.0.1", https)
+        writer.write(data)
+        writer.write_eof()
+        try:
+            answers.append(await reader.read())
+        except ConnectionError:
+            answers.append(b"")
+        writer.close()
+    assert not any(b"HTTP" in answer or b"here" in answer for answer in answers)
+    assert (await get(https, client(authority))).endswith(b"here")
