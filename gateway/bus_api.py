@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -110,7 +111,7 @@ class BusApi:
         rpc, changes = route.rpc, route.method != "GET"
         given = message.headers.get("Nats-Msg-Id")
         context = Context(
-            command_id=_command_id(caller, route, subject, given) if given else self._ids.new(),
+            command_id=_command_id(caller, subject, message.data, given) if given else self._ids.new(),
             user=caller.user,
             actions=caller.actions & rpc.needed,
             traceparent=message.headers.get("traceparent"),
@@ -129,9 +130,9 @@ class BusApi:
         try:
             caller.must(rpc.permission)
             request = _read(rpc, fields, message.data)
-            if given and route.effect:  # what the id stands for is the command with its body
-                body = subject.encode() + b"\n" + message.data
-                answered = await self._idempotency.run(context.command_id, body, work)
+            if given and route.effect:
+                record = Idempotency.command_id(caller.whose, "bus", given)
+                answered = await self._idempotency.run(record, _command(subject, message.data), work)
             else:
                 answered = await work()
         except Refusal as refusal:
@@ -166,10 +167,16 @@ def _line(subject: str) -> tuple[Route, dict[str, str]]:
     raise NO_LINE
 
 
-def _command_id(caller: Caller, route: Route, subject: str, given: str) -> str:
-    """One id is one command, whatever its subject. Only where no record of it is kept, other subjects must differ here:
-    actors would give the one's answer to the other."""
-    return Idempotency.command_id(caller.user, "bus" if route.effect else f"bus {subject}", given)
+def _command(subject: str, data: bytes) -> bytes:
+    """What an id stands for: a command with its body."""
+    return subject.encode() + b"\n" + data
+
+
+def _command_id(caller: Caller, subject: str, data: bytes, given: str) -> str:
+    """The id by which actors know the command again. The record of `given` refuses another command or body, but it is
+    not kept of every command, and not for ever: actors remember longer and would give the one's answer to the other."""
+    command = hashlib.sha256(_command(subject, data)).hexdigest()
+    return Idempotency.command_id(caller.whose, f"bus {command}", given)
 
 
 def _data(answered: web.Response) -> bytes:
