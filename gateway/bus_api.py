@@ -7,6 +7,7 @@
 import asyncio
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import inbox_of
 from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
@@ -35,10 +37,13 @@ log = structlog.get_logger()
 SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
 KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
 AT_ONCE = 256
+AT_ONCE_EACH = 32  # of one user or service token
+SAID_EVERY = 10.0  # seconds between two lines about what is not answered at all
 LONGEST_BODY = 64 * 1024
 
 NO_LINE = Refusal(ErrorCode.NOT_FOUND, "There is no such command or query.")
 BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
+BUSY_WITH_YOURS = Refusal(ErrorCode.RATE_LIMITED, "Too many of your requests at once. Wait for answers.")
 
 _FIELD = re.compile(r"\\\{(\w+)\\\}")
 LINES = [
@@ -49,11 +54,13 @@ LINES = [
 
 
 class BusApi:
-    """Serves other systems. Any gateway may answer."""
+    """Serves other systems. Any gateway may answer. `door`: a connection on which nothing of the platform's own waits
+    behind what others send."""
 
     def __init__(
         self,
         *,
+        door: Bus,
         bus: Bus,
         clock: Clock,
         ids: Ids,
@@ -61,6 +68,7 @@ class BusApi:
         idempotency: Idempotency,
         auditor: Auditor,
     ) -> None:
+        self._door = door
         self._bus = bus
         self._clock = clock
         self._ids = ids
@@ -68,11 +76,14 @@ class BusApi:
         self._idempotency = idempotency
         self._auditor = auditor
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: Counter[str] = Counter()  # by whose they are
+        self._unanswered = 0
+        self._said = -SAID_EVERY
         self._stops: list[Unsubscribe] = []
 
     async def start(self) -> None:
         for subject in SUBJECTS:
-            self._stops.append(await self._bus.subscribe(subject, self._receive, queue="door"))
+            self._stops.append(await self._door.subscribe(subject, self._receive, queue="door"))
 
     async def stop(self) -> None:
         for stop in self._stops:
@@ -82,16 +93,36 @@ class BusApi:
 
     async def _receive(self, message: Message) -> None:
         _, _, door, name, *_ = message.subject.split(".")
-        if not message.reply_to.startswith(f"_INBOX_{name}."):
+        if not message.reply_to.startswith(f"{inbox_of(KINDS[door], name)}."):
             # Whoever asks chooses where the answer goes; elsewhere it would be published with our rights, not theirs.
-            log.warning("request without an inbox of its own", subject=message.subject, reply_to=message.reply_to[:128])
+            self._not_answered(message)
             return
-        if len(self._tasks) >= AT_ONCE:
-            await send_refusal(message, BUSY)
+        whose = f"{door}.{name}"
+        if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) >= AT_ONCE:
+            await send_refusal(message, BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)
             return
+        self._running[whose] += 1
         task = asyncio.get_running_loop().create_task(self._answer(message, KINDS[door], name))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._running[whose] -= 1
+            if not self._running[whose]:
+                del self._running[whose]
+
+        task.add_done_callback(done)
+
+    def _not_answered(self, message: Message) -> None:
+        """Say it now and then: a line for each would be theirs who fill a disk."""
+        self._unanswered += 1
+        now = self._clock.monotonic()
+        if now - self._said >= SAID_EVERY:
+            log.warning(
+                "requests without an inbox of their own", count=self._unanswered, subject=message.subject,
+                reply_to=message.reply_to[:128],
+            )  # fmt: skip
+            self._said, self._unanswered = now, 0
 
     async def _answer(self, message: Message, kind: LoginKind, name: str) -> None:
         try:

@@ -61,7 +61,7 @@ class Client:
 
         message = Message(
             subject=f"ottb.v1.own.{user}.{line}", data=msgspec.json.encode(body), reply=reply,
-            headers={"Nats-Msg-Id": id} if id else {}, reply_to=f"_INBOX_{user}.1",
+            headers={"Nats-Msg-Id": id} if id else {}, reply_to=f"_INBOX.u.{user}.1",
         )  # fmt: skip
         await self._door._answer(message, kind, user)
         (answer,) = answers
@@ -81,7 +81,7 @@ async def actors(broker: MemoryBroker) -> AsyncIterator[Actors]:
     actors = Actors()
     audit = Audit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
     await audit.start()
-    users = {name: EVERYTHING for name in (USER, OTHER, "t1", "t2")}
+    users = dict.fromkeys((USER, OTHER, "t1", "t2"), EVERYTHING)
     async with serving(broker, {START_CALL: actors.start, CREATE_TOKEN: actors.token}, users):
         yield actors
     await audit.stop()

@@ -32,7 +32,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     )
     child = children(made, None)[0]
     assert child.name == "nats-server"
-    with (state / "log").open("wb") as log:
+    (state / "log").mkdir()
+    with (state / "log" / "nats-server.log").open("ab") as log:
         server = subprocess.Popen(child.argv, env={**os.environ, **child.env}, stdout=log, stderr=log)
     try:
         asyncio.run(until(lambda: nats_answers(port), bool))
