@@ -145,7 +145,7 @@ class BusApi:
             command_id=_command_id(caller, subject, message.data, given) if given else self._ids.new(),
             user=caller.user,
             actions=caller.actions & rpc.needed,
-            traceparent=message.headers.get("traceparent"),
+            traceparent=_trace(message.headers),
             credential=caller.credential,
         )
         request: Any = None
@@ -208,6 +208,12 @@ def _command_id(caller: Caller, subject: str, data: bytes, given: str) -> str:
     not kept of every command, and not for ever: actors remember longer and would give the one's answer to the other."""
     command = hashlib.sha256(_command(subject, data)).hexdigest()
     return Idempotency.command_id(caller.whose, f"bus {command}", given)
+
+
+def _trace(headers: Mapping[str, str]) -> str | None:
+    """The asker's trace, if it is one: it goes on with every message and into the journal."""
+    given = headers.get("traceparent")
+    return given if Context(command_id="", traceparent=given).trace_id is not None else None
 
 
 def _data(answered: web.Response) -> bytes:

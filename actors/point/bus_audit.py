@@ -28,7 +28,7 @@ LOGIN, CUT = "bus.login", "bus.cut"
 WINDOW = 60.0  # seconds in which alike entries are counted
 KINDS = 64  # of refused logins that are told apart in one window
 LATE = 1_000  # entries that are kept while the audit is away
-SECONDS = 1.0  # that a login waits for its entry
+SECONDS = 0.5  # that a login waits for its entry
 OK = "OK"
 
 Alike = tuple[str, str, str]

@@ -8,6 +8,7 @@ when asked; who exceeds a limit (`bus_limits.py`) is cut and stays out for a whi
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -18,6 +19,7 @@ from actors.point import bus_audit, callout
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Connection, Cut, Meter
 from actors.point.callout import ACCOUNT, BadQuestion, Question
+from actors.point.throttle import network
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock, parse_utc
 from bus_schemas.contract import UNDECODABLE
@@ -29,7 +31,8 @@ log = structlog.get_logger()
 QUESTIONS = "$SYS.REQ.USER.AUTH"
 CONNECTIONS = "$SYS.REQ.SERVER.PING.CONNZ"
 ENDED = f"$SYS.ACCOUNT.{ACCOUNT}.DISCONNECT"
-AT_ONCE = 64
+AT_ONCE = 128
+AT_ONCE_EACH = 64  # of one address, so that nobody keeps all others out by trying
 ADMIT_SECONDS = 2.8  # the server waits for 3
 SYS_SECONDS = 2.0
 KICK_TRIES = 3
@@ -101,6 +104,8 @@ class BusLogin:
         self._audit = audit
         self._meter = meter
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: Counter[str] = Counter()  # logins at once, by address
+        self._dropped = 0
         self._stops: list[Unsubscribe] = []
         self._looking: list[asyncio.Task[None]] = []
 
@@ -133,18 +138,30 @@ class BusLogin:
 
     async def _hear(self, message: Message) -> None:
         if len(self._tasks) >= AT_ONCE:  # no answer is a refusal too, after the server's own wait
-            log.warning("too many bus logins at once")
+            self._dropped += 1
             return
-        task = asyncio.get_running_loop().create_task(self._answer(message))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, message: Message) -> None:
         try:
             question = callout.read(message.data)
         except BadQuestion as error:
             log.warning("not a login question", error=str(error))
             return
+        place = network(question.address)
+        if self._asking[place] >= AT_ONCE_EACH:
+            self._dropped += 1
+            return
+        self._asking[place] += 1
+        task = asyncio.get_running_loop().create_task(self._answer(message, question))
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._asking[place] -= 1
+            if not self._asking[place]:
+                del self._asking[place]
+
+        task.add_done_callback(done)
+
+    async def _answer(self, message: Message, question: Question) -> None:
         now = int(self._clock.now().timestamp())
         try:
             self._must_not_be_out(question.name)  # before the password is checked, which costs much more
@@ -240,6 +257,9 @@ class BusLogin:
             except (BusError, *UNDECODABLE) as error:
                 log.warning("what connections do is not known now", error=repr(error))
             self._audit.sweep()
+            if self._dropped:
+                log.warning("too many bus logins at once", dropped=self._dropped)
+                self._dropped = 0
 
     async def _cut(self, server: str, cut: Cut) -> None:
         """Each host of the site sees the same; who was first to cut says so."""
