@@ -55,6 +55,11 @@ class Caller(Struct, frozen=True, kw_only=True):
     actions: frozenset[str]
     expires: float
 
+    @property
+    def whose(self) -> str:
+        """Among whose commands an id stands for one: each service token's own, or the user's in whatever session."""
+        return self.credential if self.credential.startswith(f"{LoginKind.TOKEN}:") else self.user
+
     def must(self, permission: Action | Access | None) -> None:
         """Raise Refusal(PERMISSION_DENIED) unless the caller may do this, where it is an action."""
         if isinstance(permission, Action) and permission not in self.actions:

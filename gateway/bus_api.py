@@ -5,7 +5,9 @@
 """
 
 import asyncio
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +23,7 @@ from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import inbox_of
 from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
@@ -35,10 +38,13 @@ log = structlog.get_logger()
 SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
 KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
 AT_ONCE = 256
+AT_ONCE_EACH = 32  # of one user or service token
+SAID_EVERY = 10.0  # seconds between two lines about what is not answered at all
 LONGEST_BODY = 64 * 1024
 
 NO_LINE = RefusalTemplate(ErrorCode.NOT_FOUND, "There is no such command or query.")
 BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
+BUSY_WITH_YOURS = RefusalTemplate(ErrorCode.RATE_LIMITED, "Too many of your requests at once. Wait for answers.")
 
 _FIELD = re.compile(r"\\\{(\w+)\\\}")
 LINES = [
@@ -49,11 +55,13 @@ LINES = [
 
 
 class BusApi:
-    """Serves other systems. Any gateway may answer."""
+    """Serves other systems. Any gateway may answer. `door`: a connection on which nothing of the platform's own waits
+    behind what others send."""
 
     def __init__(
         self,
         *,
+        door: Bus,
         bus: Bus,
         clock: Clock,
         ids: Ids,
@@ -61,6 +69,7 @@ class BusApi:
         idempotency: Idempotency,
         auditor: Auditor,
     ) -> None:
+        self._door = door
         self._bus = bus
         self._clock = clock
         self._ids = ids
@@ -68,11 +77,14 @@ class BusApi:
         self._idempotency = idempotency
         self._auditor = auditor
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: Counter[str] = Counter()  # by whose they are
+        self._unanswered = 0
+        self._said = -SAID_EVERY
         self._stops: list[Unsubscribe] = []
 
     async def start(self) -> None:
         for subject in SUBJECTS:
-            self._stops.append(await self._bus.subscribe(subject, self._receive, queue="door"))
+            self._stops.append(await self._door.subscribe(subject, self._receive, queue="door"))
 
     async def stop(self) -> None:
         for stop in self._stops:
@@ -82,16 +94,36 @@ class BusApi:
 
     async def _receive(self, message: Message) -> None:
         _, _, door, name, *_ = message.subject.split(".")
-        if not message.reply_to.startswith(f"_INBOX_{name}."):
+        if not message.reply_to.startswith(f"{inbox_of(KINDS[door], name)}."):
             # Whoever asks chooses where the answer goes; elsewhere it would be published with our rights, not theirs.
-            log.warning("request without an inbox of its own", subject=message.subject, reply_to=message.reply_to[:128])
+            self._not_answered(message)
             return
-        if len(self._tasks) >= AT_ONCE:
-            await send_refusal(message, BUSY())
+        whose = f"{door}.{name}"
+        if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) >= AT_ONCE:
+            await send_refusal(message, (BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)())
             return
+        self._running[whose] += 1
         task = asyncio.get_running_loop().create_task(self._answer(message, KINDS[door], name))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._running[whose] -= 1
+            if not self._running[whose]:
+                del self._running[whose]
+
+        task.add_done_callback(done)
+
+    def _not_answered(self, message: Message) -> None:
+        """Say it now and then: a line for each would be theirs who fill a disk."""
+        self._unanswered += 1
+        now = self._clock.monotonic()
+        if now - self._said >= SAID_EVERY:
+            log.warning(
+                "requests without an inbox of their own", count=self._unanswered, subject=message.subject,
+                reply_to=message.reply_to[:128],
+            )  # fmt: skip
+            self._said, self._unanswered = now, 0
 
     async def _answer(self, message: Message, kind: LoginKind, name: str) -> None:
         try:
@@ -111,10 +143,10 @@ class BusApi:
         rpc, changes = route.rpc, route.changes
         given = message.headers.get("Nats-Msg-Id")
         context = Context(
-            command_id=_command_id(caller, route, subject, given) if given else self._ids.new(),
+            command_id=_command_id(caller, subject, message.data, given) if given else self._ids.new(),
             user=caller.user,
             actions=caller.actions & rpc.needed,
-            traceparent=message.headers.get("traceparent"),
+            traceparent=_trace(message.headers),
             credential=caller.credential,
         )
         request: Any = None
@@ -130,9 +162,9 @@ class BusApi:
         try:
             caller.must(rpc.permission)
             request = _read(rpc, fields, message.data)
-            if given and route.effect:  # what the id stands for is the command with its body
-                body = subject.encode() + b"\n" + message.data
-                answered = await self._idempotency.run(context.command_id, body, work)
+            if given and route.effect:
+                record = Idempotency.command_id(caller.whose, "bus", given)
+                answered = await self._idempotency.run(record, _command(subject, message.data), work)
             else:
                 answered = await work()
         except Refusal as refusal:
@@ -167,10 +199,22 @@ def _line(subject: str) -> tuple[Route, dict[str, str]]:
     raise NO_LINE()
 
 
-def _command_id(caller: Caller, route: Route, subject: str, given: str) -> str:
-    """One id is one command, whatever its subject. Only where no record of it is kept, other subjects must differ here:
-    actors would give the one's answer to the other."""
-    return Idempotency.command_id(caller.user, "bus" if route.effect else f"bus {subject}", given)
+def _command(subject: str, data: bytes) -> bytes:
+    """What an id stands for: a command with its body."""
+    return subject.encode() + b"\n" + data
+
+
+def _command_id(caller: Caller, subject: str, data: bytes, given: str) -> str:
+    """The id by which actors know the command again. The record of `given` refuses another command or body, but it is
+    not kept of every command, and not for ever: actors remember longer and would give the one's answer to the other."""
+    command = hashlib.sha256(_command(subject, data)).hexdigest()
+    return Idempotency.command_id(caller.whose, f"bus {command}", given)
+
+
+def _trace(headers: Mapping[str, str]) -> str | None:
+    """The asker's trace, if it is one: it goes on with every message and into the journal."""
+    given = headers.get("traceparent")
+    return given if Context(command_id="", traceparent=given).trace_id is not None else None
 
 
 def _data(answered: web.Response) -> bytes:

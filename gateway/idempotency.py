@@ -94,11 +94,11 @@ class Idempotency:
             await self._stop()
 
     @staticmethod
-    def command_id(user: str, route: str, key: str) -> str:
-        """The id of the command that a key stands for. `route`: within what the key must be the only one."""
+    def command_id(whose: str, route: str, key: str) -> str:
+        """The id of the command that a key stands for. `whose`, `route`: within what the key must be the only one."""
         if len(key) > LONGEST_KEY or not key.isprintable() or not key.isascii() or not key:
             raise NO_KEY()
-        return derived("i", user, route, key)
+        return derived("i", whose, route, key)
 
     async def run(self, command_id: str, body: bytes, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
         """Answer from the record, or do the work and keep its answer. Raises Refusal."""

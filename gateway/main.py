@@ -80,7 +80,7 @@ class Services:
     metrics: Metrics
 
 
-async def start(settings: Settings, bus: NatsBus, stack: AsyncExitStack) -> Services:
+async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExitStack) -> Services:
     """Everything but the ports."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=PublicKeys(settings.state), metrics=metrics)
@@ -91,7 +91,7 @@ async def start(settings: Settings, bus: NatsBus, stack: AsyncExitStack) -> Serv
         recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
     )  # fmt: skip
     bus_api = BusApi(
-        bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor
+        door=door, bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor
     )
     live = LiveFeed(
         bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=settings.http.cors_origins,
@@ -169,10 +169,12 @@ async def serve(settings: Settings) -> int:
     shown, tls = server_tls(pair) if pair is not None else None, client_tls(settings.nats)
     on_hangup(tls.reload, *([lambda: pair.put_into(shown)] if pair is not None and shown is not None else []))
     bus = await connect(settings.nats, name="gateway", tls=tls, on_closed=closed.set)
+    door = await connect(settings.nats, name="gateway door", tls=tls, on_closed=closed.set)
     await wait_for_keys(settings.state)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
-        ports = await listen(settings, await start(settings, bus, stack), stack, shown)
+        stack.push_async_callback(door.close)
+        ports = await listen(settings, await start(settings, bus, door, stack), stack, shown)
         memory.freeze()
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]

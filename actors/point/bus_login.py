@@ -1,42 +1,46 @@
-"""Other systems' logins to the bus: answers nats-server's questions, and ends connections whose rights have changed.
+"""Other systems' logins to the bus: answers nats-server's questions, and ends connections whose rights have changed or
+who do more than they may.
 
 A connection keeps the rights with which it was let in, so when those change it is cut (KICK); the client comes back by
-itself at once and gets what it may do now, or is refused.
+itself at once and gets what it may do now, or is refused. What each one sends and gets the server counts, and tells
+when asked; who exceeds a limit (`bus_limits.py`) is cut and stays out for a while.
 """
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.point import callout
-from actors.point.callout import BadQuestion, Question
+from actors.point import bus_audit, callout
+from actors.point.bus_audit import BusAudit
+from actors.point.bus_limits import Connection, Cut, Meter
+from actors.point.callout import ACCOUNT, BadQuestion, Question
+from actors.point.throttle import network
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock, parse_utc
-from bus_schemas.errors import Refusal
+from bus_schemas.contract import UNDECODABLE
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import Identity, LoginKind
 
 log = structlog.get_logger()
 
 QUESTIONS = "$SYS.REQ.USER.AUTH"
 CONNECTIONS = "$SYS.REQ.SERVER.PING.CONNZ"
-AT_ONCE = 64
+ENDED = f"$SYS.ACCOUNT.{ACCOUNT}.DISCONNECT"
+AT_ONCE = 128
+AT_ONCE_EACH = 64  # of one address, so that nobody keeps all others out by trying
 ADMIT_SECONDS = 2.8  # the server waits for 3
 SYS_SECONDS = 2.0
 KICK_TRIES = 3
 SWEEP = 1800.0  # seconds between looks for connections whose rights run out by age
 OLD = 20 * 3600.0
+LOOK = 0.25  # seconds between two looks at what connections do
 
 Admit = Callable[[str, str, str], Awaitable[Identity]]
-
-
-class _Connection(Struct):
-    cid: int
-    start: str = ""
-    authorized_user: str = ""
 
 
 class _Server(Struct):
@@ -44,7 +48,7 @@ class _Server(Struct):
 
 
 class _Connections(Struct):
-    connections: list[_Connection] = []
+    connections: list[Connection] = []
 
 
 class _Answer(Struct):
@@ -52,35 +56,76 @@ class _Answer(Struct):
     data: _Connections
 
 
+class _Client(Struct, frozen=True):
+    id: int
+    user: str = ""
+
+
+class _Amount(Struct, frozen=True):
+    msgs: int = 0
+    bytes: int = 0
+
+
+class _Ended(Struct, frozen=True):
+    """A connection's end, as the server says it: `sent` and `received` by the client."""
+
+    client: _Client
+    sent: _Amount = _Amount()
+    received: _Amount = _Amount()
+
+
+class _Out(Exception):
+    """Somebody was cut a moment ago. They get no answer, and so wait for as long as the server does: a refusal would
+    be asked for again at once."""
+
+
 class BusLogin:
     """`auth` is a connection in the account that nats.conf names for the callout, `sys` one in the system account.
-    `admit(name, secret, address)` says who it is, or raises Refusal."""
+    `admit(name, secret, address)` says who it is, or raises Refusal; `known` whether there is a user of a name."""
 
-    def __init__(self, *, auth: Bus, sys: Bus, admit: Admit, seed: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        auth: Bus,
+        sys: Bus,
+        admit: Admit,
+        known: Callable[[str], bool],
+        seed: str,
+        clock: Clock,
+        audit: BusAudit,
+        meter: Meter,
+    ) -> None:
         self._auth = auth
         self._sys = sys
         self._admit = admit
+        self._known = known
         self._seed = seed
         self._clock = clock
+        self._audit = audit
+        self._meter = meter
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stop: Unsubscribe | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._asking: Counter[str] = Counter()  # logins at once, by address
+        self._dropped = 0
+        self._stops: list[Unsubscribe] = []
+        self._looking: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._stop = await self._auth.subscribe(QUESTIONS, self._hear, queue="auth")
-        self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+        self._stops.append(await self._sys.subscribe(ENDED, self._hear_end))
+        self._stops.append(await self._auth.subscribe(QUESTIONS, self._hear, queue="auth"))
+        loop = asyncio.get_running_loop()
+        self._looking = [loop.create_task(self._sweep()), loop.create_task(self._watch())]
 
     async def stop(self) -> None:
-        if self._stop is not None:
-            await self._stop()
-        for task in (*self._tasks, self._sweeping):
-            if task is not None:
-                task.cancel()
+        for stop in self._stops:
+            await stop()
+        for task in (*self._tasks, *self._looking):
+            task.cancel()
+        self._audit.stop()
 
     async def void(self, *, user: str | None, session: str | None, token: str | None) -> None:
         """Cut the connections of a session, of a service token, or all of a user."""
 
-        def concerned(one: _Connection) -> bool:
+        def concerned(one: Connection) -> bool:
             name, _, rest = one.authorized_user.partition("/")
             kind, _, id = rest.partition("/")
             return (user is not None and name == user and rest != "") or (
@@ -93,51 +138,92 @@ class BusLogin:
 
     async def _hear(self, message: Message) -> None:
         if len(self._tasks) >= AT_ONCE:  # no answer is a refusal too, after the server's own wait
-            log.warning("too many bus logins at once")
+            self._dropped += 1
             return
-        task = asyncio.get_running_loop().create_task(self._answer(message))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, message: Message) -> None:
         try:
             question = callout.read(message.data)
         except BadQuestion as error:
             log.warning("not a login question", error=str(error))
             return
+        place = network(question.address)
+        if self._asking[place] >= AT_ONCE_EACH:
+            self._dropped += 1
+            return
+        self._asking[place] += 1
+        task = asyncio.get_running_loop().create_task(self._answer(message, question))
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._asking[place] -= 1
+            if not self._asking[place]:
+                del self._asking[place]
+
+        task.add_done_callback(done)
+
+    async def _answer(self, message: Message, question: Question) -> None:
         now = int(self._clock.now().timestamp())
         try:
+            self._must_not_be_out(question.name)  # before the password is checked, which costs much more
             async with asyncio.timeout(ADMIT_SECONDS):
                 identity = await self._admit(question.name, question.secret, question.address)
+            self._must_not_be_out(identity.user)
+            if self._meter.is_full(identity.user):
+                raise Refusal(ErrorCode.CONFLICT, "This user has all the connections that one may have.")
+        except _Out:
+            self._note_refused(question, ErrorCode.RATE_LIMITED)
+            return
         except (Refusal, TimeoutError) as refusal:
-            self._say(question, str(refusal) or "too slow")
+            self._note_refused(question, refusal.code if isinstance(refusal, Refusal) else ErrorCode.TIMEOUT)
             answer = callout.refused(question, self._seed, now)
         else:
+            self._meter.entered(identity.user, self._clock.monotonic())
             answer = callout.admitted(question, identity, self._seed, now)
-            log.info("bus login", user=identity.user, kind=identity.kind.value, address=question.address)
+            await self._note_admitted(question, identity)
         if message.reply is not None:
             await message.reply(answer, {})
 
-    def _say(self, question: Question, why: str) -> None:
-        log.info("bus login refused", name=question.name[:64], address=question.address, why=why)
+    def _must_not_be_out(self, user: str) -> None:
+        if self._meter.is_out(user, self._clock.monotonic()):
+            raise _Out
+
+    async def _note_admitted(self, question: Question, identity: Identity) -> None:
+        writing = self._audit.note(
+            bus_audit.LOGIN, bus_audit.OK, user=identity.user, address=question.address,
+            credential=f"{identity.kind}:{identity.id}",
+        )  # fmt: skip
+        if writing is not None:
+            log.info("bus login", user=identity.user, kind=identity.kind.value, address=question.address)
+            await asyncio.wait({writing}, timeout=bus_audit.SECONDS)
+
+    def _note_refused(self, question: Question, code: ErrorCode) -> None:
+        """Who it would have been is only said of users that exist: strangers name whomever they like."""
+        subject: dict[str, str | int] = {"username": question.name} if self._known(question.name) else {}
+        if self._audit.note(bus_audit.LOGIN, code.value, subject=subject, address=question.address) is not None:
+            log.info("bus login refused", address=question.address, code=code.value, **subject)
 
     # --- the end of connections
 
-    async def _kick(self, concerned: Callable[[_Connection], bool]) -> None:
+    async def _kick(self, concerned: Callable[[Connection], bool]) -> None:
         for _ in range(KICK_TRIES):
             try:
                 server, connections = await self._connections()
                 for one in connections:
                     if concerned(one):
-                        wanted = msgspec.json.encode({"cid": one.cid})
-                        await self._sys.request(f"$SYS.REQ.SERVER.{server}.KICK", wanted, {}, timeout=SYS_SECONDS)
-            except BusError as error:
+                        await self._kick_one(server, one.cid)
+            except (BusError, *UNDECODABLE) as error:
                 log.warning("connections not cut yet", error=repr(error))
                 continue
             return
 
-    async def _connections(self) -> tuple[str, list[_Connection]]:
-        wanted = msgspec.json.encode({"auth": True, "limit": 65536})
+    async def _kick_one(self, server: str, cid: int) -> bool:
+        """Whether it was there to be cut. Raises BusError."""
+        wanted = msgspec.json.encode({"cid": cid})
+        answered = await self._sys.request(f"$SYS.REQ.SERVER.{server}.KICK", wanted, {}, timeout=SYS_SECONDS)
+        return b'"error":' not in answered.data
+
+    async def _connections(self) -> tuple[str, list[Connection]]:
+        wanted = msgspec.json.encode({"auth": True, "acc": ACCOUNT, "limit": 65536})
         answered = await self._sys.request(CONNECTIONS, wanted, {}, timeout=SYS_SECONDS)
         answer = msgspec.json.decode(answered.data, type=_Answer)
         return answer.server.id, answer.data.connections
@@ -145,7 +231,7 @@ class BusLogin:
     async def _sweep(self) -> None:
         """Cut what came in long ago, so that it comes back before its rights run out and the client gives up."""
 
-        def old(one: _Connection) -> bool:
+        def old(one: Connection) -> bool:
             kind = one.authorized_user.partition("/")[2].partition("/")[0]
             if kind not in (LoginKind.PASSWORD, LoginKind.TOKEN):
                 return False
@@ -156,3 +242,40 @@ class BusLogin:
             await asyncio.sleep(SWEEP)
             with contextlib.suppress(ValueError):
                 await self._kick(old)
+
+    # --- the limits
+
+    async def _watch(self) -> None:
+        """Look at what connections do, and cut whoever does too much."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                asked = self._clock.monotonic()
+                server, connections = await self._connections()
+                for cut in self._meter.look(connections, asked, self._clock.monotonic()):
+                    await self._cut(server, cut)
+            except (BusError, *UNDECODABLE) as error:
+                log.warning("what connections do is not known now", error=repr(error))
+            self._audit.sweep()
+            if self._dropped:
+                log.warning("too many bus logins at once", dropped=self._dropped)
+                self._dropped = 0
+
+    async def _cut(self, server: str, cut: Cut) -> None:
+        """Each host of the site sees the same; who was first to cut says so."""
+        done = [await self._kick_one(server, cid) for cid in cut.cids]
+        if any(done) or not done:
+            log.warning("bus connections cut", user=cut.user, limit=cut.why.value, count=len(done), out=cut.seconds)
+            said = {"limit": cut.why.value, "connections": len(done), "seconds": int(cut.seconds)}
+            self._audit.note(bus_audit.CUT, ErrorCode.RATE_LIMITED.value, user=cut.user, subject=said)
+
+    async def _hear_end(self, message: Message) -> None:
+        try:
+            ended = msgspec.json.decode(message.data, type=_Ended)
+        except UNDECODABLE as error:
+            log.warning("not a connection's end", error=str(error))
+            return
+        user, slash, _ = ended.client.user.partition("/")
+        if slash:
+            counts = (ended.sent.msgs, ended.sent.bytes, ended.received.bytes)
+            self._meter.ended(ended.client.id, user, counts)

@@ -18,9 +18,9 @@ from actors.point.grants import grants
 from actors.runtime.clock import parse_utc
 from bus_schemas.user import Identity
 
-ACCOUNT = "OTTB"  # of nats.conf
-SUBSCRIPTIONS = 100  # of one connection
-LONGEST_PAYLOAD = 64 * 1024
+ACCOUNT = "USERS"  # of nats.conf, with the limits there: a server that has its accounts from a file reads none here
+NO_LIMIT = -1
+SECRET = ["ottb.v1.evt.point.>"]  # password hashes; no template names it, and none shall by mistake
 LONGEST_LIFE = 24 * 3600  # seconds; a connection is sent to log in again well before
 SEED, ACCOUNT_KEY = 18 << 3, 0  # prefix bytes of nkeys
 NOTHING = "_nothing"  # an empty allow list would allow everything
@@ -110,11 +110,11 @@ def admitted(question: Question, identity: Identity, seed: str, now: int) -> byt
     rights = {
         "type": "user",
         "version": 2,
-        "subs": SUBSCRIPTIONS,
-        "data": -1,
-        "payload": LONGEST_PAYLOAD,
+        "subs": NO_LIMIT,
+        "data": NO_LIMIT,
+        "payload": NO_LIMIT,
         "pub": {"allow": given.publish or [NOTHING]},
-        "sub": {"allow": given.subscribe},
+        "sub": {"allow": given.subscribe, "deny": SECRET},
         "allowed_connection_types": ["STANDARD", "WEBSOCKET"],
     }
     user = {"sub": question.user_key, "name": name_of(identity), "aud": ACCOUNT, "exp": ends, "nats": rights}

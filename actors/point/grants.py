@@ -10,6 +10,7 @@ from msgspec import Struct
 from bus_schemas.catalogue import KINDS, RPCS, rights_in
 from bus_schemas.contract import ROOT
 from bus_schemas.kinds import ALL, OWN, SHARED, Kind
+from bus_schemas.names import inbox_of
 from bus_schemas.permissions import Action
 from bus_schemas.user import Identity, LoginKind
 
@@ -36,7 +37,7 @@ def prefix_of(identity: Identity) -> str:
 def grants(identity: Identity) -> Grants:
     """Everything that an identity may publish and subscribe."""
     held = {Action(action) for action in identity.actions}
-    prefix, inbox = prefix_of(identity), f"_INBOX_{bus_name(identity)}"
+    prefix, inbox = prefix_of(identity), inbox_of(identity.kind, bus_name(identity))
     publish = [
         f"{prefix}.{rpc.pattern.removeprefix(f'{ROOT}.')}"
         for rpc in RPCS

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from actors.runtime.clock import parse_utc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import SYSTEM, is_reserved
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.user import (
     ChangeUser,
@@ -44,8 +45,6 @@ from bus_schemas.user import (
     UserView,
 )
 
-SYSTEM = "system"
-RESERVED = frozenset({SYSTEM, "ring_timeout", "max_duration", "operator_on_phone"})  # who else ends calls
 LIKE_A_TOKEN = re.compile(r"t[0-9a-f]{16}\Z")  # the id of a service token
 ADMINISTRATION = frozenset({Action.USER_EDIT, Action.ROLE_EDIT})
 TOKENS_EACH = 50
@@ -292,7 +291,7 @@ def create_user(
 ) -> UserCreated:
     if order.username in book.users:
         raise Refusal(ErrorCode.CONFLICT, "There is a user of this name.")
-    if order.username in RESERVED or LIKE_A_TOKEN.match(order.username):  # its inbox would be the token's
+    if is_reserved(order.username) or LIKE_A_TOKEN.match(order.username):  # at a login it could mean the token
         raise Refusal(ErrorCode.INVALID_PARAMS, "This name is the platform's own.")
     _must_hold(asker, _role(book, order.role).actions)
     return UserCreated(

@@ -17,7 +17,7 @@ from nacl.signing import VerifyKey
 from actors.point import machine, password, tokens
 from actors.point.introspection import introspect
 from actors.point.journal import Journal
-from actors.point.machine import ENDED, SYSTEM, Asker, User
+from actors.point.machine import ENDED, Asker, User
 from actors.point.settings import Auth
 from actors.point.throttle import Throttle, network
 from actors.point.tokens import Claims, TokenRefused
@@ -30,6 +30,7 @@ from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.introspection import INTROSPECT, Introspect, Introspection
+from bus_schemas.names import SYSTEM, is_reserved
 from bus_schemas.permissions import Action
 from bus_schemas.user import (
     CHANGE_PASSWORD,
@@ -264,7 +265,7 @@ class Point:
         else:
             user = await self._right_user(name, secret, address)
             identity = self._identify(LoginKind.PASSWORD, user.name, "")
-        if name not in ("", identity.user, identity.id):
+        if name not in ("", identity.user, identity.id) or is_reserved(identity.user):  # of an earlier version
             raise WRONG()
         return identity
 

@@ -16,6 +16,18 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     change_at_first_login: bool = True
 
 
+class BusLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one user may do on the bus, with all connections and service tokens together: `messages` sent, `bytes_in`
+    sent and `bytes_out` got, a second in the long run (five seconds' worth may come at once). `waiting`: bytes that may
+    wait at the server for a client that reads too slowly. Who does more is cut off, and out for a while."""
+
+    connections: Annotated[int, Meta(ge=1)] = 32
+    messages: Annotated[int, Meta(ge=1)] = 200
+    bytes_in: Annotated[int, Meta(ge=1)] = 1_000_000
+    bytes_out: Annotated[int, Meta(ge=1)] = 10_000_000
+    waiting: Annotated[int, Meta(ge=1)] = 8_000_000
+
+
 class BusLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How other systems log in to the bus with their POINT identity. `user` answers the server's questions (auth
     callout), `sys_user` ends connections whose rights have changed, `issuer_seed` signs. Empty: nobody can."""
@@ -25,3 +37,4 @@ class BusLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sys_user: str | None = None
     sys_password: str | None = None
     issuer_seed: str | None = None
+    limits: BusLimits = BusLimits()

@@ -9,6 +9,8 @@ from pathlib import Path
 import structlog
 
 from actors.point import keys
+from actors.point.bus_audit import BusAudit
+from actors.point.bus_limits import Meter
 from actors.point.bus_login import BusLogin
 from actors.point.keys import ensure_keys, write_secret
 from actors.point.point import PasswordChecks, Point
@@ -58,7 +60,16 @@ async def start_bus_login(
         return
     auth = await connect(settings.user, settings.password)
     sys_bus = await connect(settings.sys_user, settings.sys_password)
-    login = BusLogin(auth=auth, sys=sys_bus, admit=point.admit_on_bus, seed=settings.issuer_seed, clock=parts.clock)
+    login = BusLogin(
+        auth=auth,
+        sys=sys_bus,
+        admit=point.admit_on_bus,
+        known=lambda name: name in point.journal.directory.users,
+        seed=settings.issuer_seed,
+        clock=parts.clock,
+        audit=BusAudit(bus=parts.bus, clock=parts.clock, ids=parts.ids),
+        meter=Meter(settings.limits),
+    )
     await login.start()
     stack.push_async_callback(login.stop)
     stack.callback(point.journal.on_void(login.void))

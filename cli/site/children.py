@@ -81,6 +81,7 @@ def _nats(settings: Settings, state: Path, secrets: Mapping[str, str]) -> Child:
     env["OTTB_NATS_WEBSOCKET_PORT"] = str(settings.nats.websocket_port)
     env["OTTB_NATS_ISSUER"] = json.dumps(public_of(secrets[ISSUER_SEED]))
     env["OTTB_NATS_PORT"] = str(settings.nats.port)
+    env["OTTB_NATS_LOG"] = json.dumps(str(state / "log" / "nats-server.log"), ensure_ascii=False)
     env["OTTB_NATS_STORE"] = json.dumps(str(state / "nats"), ensure_ascii=False)  # quoted: a path may have spaces
     return Child(
         name="nats-server",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from actors.point.callout import new_seed
 from actors.point.keys import write_secret
+from bus_schemas.names import PARTS
 
-USERS = ("core", "gateway", "watch", "auth", "sys")  # of the bus: one password each
+USERS = PARTS  # of the bus: one password each
 AMI_SECRET = "ami"  # of the sandbox's PBX
 CONTROL = "control"  # of the control ports of the sandbox's simulators
 CONTROL_HEADER = "control-header"  # a file for `curl -H @var/control-header`

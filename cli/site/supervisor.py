@@ -18,7 +18,7 @@ QUICK_DEATH = 5.0  # a process that lived shorter waits longer for its next star
 STOP_SECONDS = 12.0
 READY_POLL = 0.05
 LOG_LIMIT = 20 * 1024 * 1024
-LOG_CHECK = 30.0
+LOG_CHECK = 5.0
 
 Ready = Callable[[], Awaitable[bool]]
 

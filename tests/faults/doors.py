@@ -50,7 +50,7 @@ class Doors:
             pass
 
         self._bus = await nats.connect(
-            f"nats://127.0.0.1:{port}", user=USER, password=password, inbox_prefix=f"_INBOX_{USER}".encode(),
+            f"nats://127.0.0.1:{port}", user=USER, password=password, inbox_prefix=f"_INBOX.u.{USER}".encode(),
             max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=2, max_outstanding_pings=2, error_cb=silent,
         )  # fmt: skip
 

@@ -101,7 +101,7 @@ async def test_a_deed_over_the_bus_too(broker: MemoryBroker) -> None:
     bus = dying(broker, f"after request {START_CALL.subject}")
     door = bus_door_on(bus)
     subject = f"ottb.v1.own.{USER}.cmd.call.start"
-    message = Message(subject=subject, data=msgspec.json.encode(BODY), headers={}, reply_to=f"_INBOX_{USER}.1")
+    message = Message(subject=subject, data=msgspec.json.encode(BODY), headers={}, reply_to=f"_INBOX.u.{USER}.1")
     async with audit_on(MemoryBus(broker)):
         await door._receive(message)
         (entry,) = await some(broker)

@@ -15,7 +15,7 @@ from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import CREATE_TOKEN, CreateToken, LoginKind, TokenCreatedReply
 from gateway.bus_api import BusApi
-from gateway.idempotency import BUCKET
+from gateway.idempotency import BUCKET, Idempotency
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import EVERYTHING, USER, bus_door_on, serving
@@ -50,8 +50,10 @@ class Client:
     def __init__(self, door: BusApi) -> None:
         self._door = door
 
-    async def ask(self, line: str, body: Any, id: str | None = None, user: str = USER) -> tuple[str, Any]:
-        """The error code, or nothing, and the answer."""
+    async def ask(
+        self, line: str, body: Any, id: str | None = None, user: str = USER, kind: LoginKind = LoginKind.PASSWORD
+    ) -> tuple[str, Any]:
+        """The error code, or nothing, and the answer. `user`: of a service token, its id."""
         answers: list[tuple[str, Any]] = []
 
         async def reply(data: bytes, headers: Headers) -> None:
@@ -59,9 +61,9 @@ class Client:
 
         message = Message(
             subject=f"ottb.v1.own.{user}.{line}", data=msgspec.json.encode(body), reply=reply,
-            headers={"Nats-Msg-Id": id} if id else {}, reply_to=f"_INBOX_{user}.1",
+            headers={"Nats-Msg-Id": id} if id else {}, reply_to=f"_INBOX.u.{user}.1",
         )  # fmt: skip
-        await self._door._answer(message, LoginKind.PASSWORD, user)
+        await self._door._answer(message, kind, user)
         (answer,) = answers
         return answer
 
@@ -79,7 +81,7 @@ async def actors(broker: MemoryBroker) -> AsyncIterator[Actors]:
     actors = Actors()
     audit = Audit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
     await audit.start()
-    users = {USER: EVERYTHING, OTHER: EVERYTHING}
+    users = dict.fromkeys((USER, OTHER, "t1", "t2"), EVERYTHING)
     async with serving(broker, {START_CALL: actors.start, CREATE_TOKEN: actors.token}, users):
         yield actors
     await audit.stop()
@@ -127,6 +129,18 @@ async def test_ids_are_their_users_and_nobody_must_send_one(clients: list[Client
     assert len({command for _, command in actors.starts}) == 4
 
 
+async def test_actors_know_a_command_by_whose_it_is_and_what_is_asked(clients: list[Client], actors: Actors) -> None:
+    """Also where the door has no record, or none any more: else the one's answer would be given to the other."""
+    actors.refusals = [Refusal(ErrorCode.TIMEOUT, "Nobody knows.")] * 3
+    start = "cmd.call.start", {"number": NUMBER}, "z7"
+    await clients[0].ask(*start, user="t1", kind=LoginKind.TOKEN)
+    await clients[0].ask(*start, user="t2", kind=LoginKind.TOKEN)
+    await clients[0].ask(*start)
+    for name in ("crm", "crm2"):
+        await clients[0].ask("cmd.token.create", {"name": name, "actions": ["call.view"]}, "z7")
+    assert len({*(id for _, id in actors.starts), *actors.tokens}) == 5
+
+
 async def test_a_key_that_is_shown_once_is_not_kept(
     clients: list[Client], actors: Actors, broker: MemoryBroker
 ) -> None:
@@ -134,4 +148,4 @@ async def test_a_key_that_is_shown_once_is_not_kept(
     for client in clients:
         assert (await client.ask("cmd.token.create", wanted, "z6"))[0] == ""
     assert len(set(actors.tokens)) == 1
-    assert await MemoryBus(broker).get(BUCKET, actors.tokens[0]) is None
+    assert await MemoryBus(broker).get(BUCKET, Idempotency.command_id(USER, "bus", "z6")) is None

@@ -78,7 +78,7 @@ async def test_a_command_of_the_bus_is_not(broker: MemoryBroker, heard: Heard) -
     door = bus_door_on(MemoryBus(broker))
     message = Message(subject=f"ottb.v1.own.{USER}.cmd.call.start", data=b'{"number": "+380991234567"}', headers={})
     for headers in ({}, {"Nats-Msg-Id": "mine"}, {"Nats-Msg-Id": "next", HEADER: "1"}):
-        message = Message(subject=message.subject, data=message.data, headers=headers, reply_to=f"_INBOX_{USER}.1")
+        message = Message(subject=message.subject, data=message.data, headers=headers, reply_to=f"_INBOX.u.{USER}.1")
         await door._carry_out(message, "password", USER)  # type: ignore[arg-type]
     assert [context.fresh for context in heard] == [False] * 3
 

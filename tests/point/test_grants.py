@@ -10,7 +10,7 @@ from actors.point.grants import grants
 from bus_schemas.permissions import Action
 from bus_schemas.user import Identity, LoginKind
 
-FORBIDDEN = ("ottb.v1.evt.point", "ottb.v1.write", "ottb.v1.cmd", "ottb.v1.qry", "$", "_INBOX.", ">", "*")
+FORBIDDEN = ("ottb.v1.evt.point", "ottb.v1.write", "ottb.v1.cmd", "ottb.v1.qry", "$", "_INBOX_", ">", "*")
 
 
 @given(
@@ -22,6 +22,7 @@ def test_nobody_gets_more_than_their_own(kind: LoginKind, user: str, actions: se
     identity = Identity(kind=kind, id="t1", user=user, role="r", actions=sorted(actions), expires_at=None)
     given = grants(identity)
     own = "ottb.v1.token.t1." if kind is LoginKind.TOKEN else f"ottb.v1.own.{user}."
+    assert given.inbox == ("_INBOX.t.t1" if kind is LoginKind.TOKEN else f"_INBOX.u.{user}")
     assert all(subject.startswith((f"{own}cmd.", f"{own}qry.")) for subject in given.publish)
     for subject in given.subscribe:
         assert not subject.startswith(FORBIDDEN)

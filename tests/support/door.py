@@ -164,6 +164,7 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
     """A gateway's door on the bus. It hears nothing by itself."""
     clock, ids = SystemClock(), RandomIds()
     return BusApi(
+        door=bus,
         bus=bus,
         clock=clock,
         ids=ids,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -11,12 +12,16 @@ import pytest
 
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_follower import UNACKED
-from actors.runtime.bus import BusError, Recorded
+from actors.point import callout
+from actors.point.grants import Grants
+from actors.runtime.bus import BusError, Message, Recorded
 from actors.runtime.settings import Nats
 from actors.settings import Sandbox, Settings
+from bus_schemas.user import Identity, LoginKind
 from cli.site.children import children
 from cli.site.probes import nats_answers
 from cli.site.secrets import secrets_of
+from tests.support.raw_bus import raw_bus
 from tests.support.site import free_ports, until
 
 REFUSED = pytest.raises((BusError, TimeoutError))
@@ -32,7 +37,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     )
     child = children(made, None)[0]
     assert child.name == "nats-server"
-    with (state / "log").open("wb") as log:
+    (state / "log").mkdir()
+    with (state / "log" / "nats-server.log").open("ab") as log:
         server = subprocess.Popen(child.argv, env={**os.environ, **child.env}, stdout=log, stderr=log)
     try:
         asyncio.run(until(lambda: nats_answers(port), bool))
@@ -250,3 +256,40 @@ async def test_a_watcher_can_say_nothing(core: NatsBus, settings: Settings) -> N
 def tries_end_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused write is not answered at all; do not wait for it as long as for a server that restarts."""
     monkeypatch.setattr("actors.adapters.nats_writer.APPEND_DEADLINE", 0.3)
+
+
+async def test_the_log_keeps_its_bound_whoever_makes_it_grow(settings: Settings) -> None:
+    secret = secrets_of(settings.state)["watch"]
+    async with raw_bus(settings.nats.port, "watch", secret) as client:
+        assert await client.flood("ottb.v1.cmd.call.start", most=250_000, size=1)
+    files = list((settings.state / "log").glob("nats-server.log*"))
+    size = sum(path.stat().st_size for path in files)
+    print(f"{client.sent} refused messages: {len(files)} files of {size} bytes")
+    assert 1 < len(files) <= 2 and size <= 21 * 1024 * 1024
+
+
+async def test_other_systems_hear_what_is_exported_and_nothing_else(
+    settings: Settings, core: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a template says by mistake."""
+    seed = secrets_of(settings.state)["issuer_seed"]
+
+    async def admit(message: Message) -> None:
+        identity = Identity(kind=LoginKind.PASSWORD, id="u", user="u", role="r", actions=[], expires_at=None)
+        assert message.reply is not None
+        await message.reply(callout.admitted(callout.read(message.data), identity, seed, int(time.time())), {})
+
+    monkeypatch.setattr(callout, "grants", lambda identity: Grants(publish=[">"], subscribe=[">"], inbox=""))
+    secret = ("ottb.v1.cmd.call.start", "ottb.v1.qry.call.list", "_INBOX_core.x", "_INBOX_gateway.x", "_INBOX_watch.x")
+    async with logged_in(settings, "auth") as auth:
+        await auth.subscribe("$SYS.REQ.USER.AUTH", admit)
+        async with raw_bus(settings.nats.port, "u", "x") as user:
+            await user.say(b"SUB > 1\r\nPING\r\n")
+            assert await user.hear(b"PONG")
+            for subject in (*secret, "ottb.v1.own.x.evt.call.c.ended", "ottb.v1.tel.slot.1"):
+                await core.publish(subject, b"said", {})
+            for subject in ("ottb.v1.evt.point.directory.user_created", "ottb.v1.evt.call.c9.created"):
+                await journal(core, subject)
+            assert await user.hear(b"MSG ottb.v1.evt.call.c9.created")
+            heard = [line.split()[1] for line in user.said.split(b"\r\n") if line.startswith((b"MSG ", b"HMSG "))]
+    assert heard == [b"ottb.v1.own.x.evt.call.c.ended", b"ottb.v1.tel.slot.1", b"ottb.v1.evt.call.c9.created"]

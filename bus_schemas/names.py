@@ -1,0 +1,21 @@
+"""Names on the bus. The platform's own parts and everybody else never share a namespace: a part named `core` hears its
+answers under `_INBOX_core.`, a user of that name would under `_INBOX.u.core.`, in an account of its own besides.
+"""
+
+from bus_schemas.user import LoginKind
+
+PARTS = ("core", "gateway", "watch", "auth", "sys")  # the users that nats.conf names itself
+SYSTEM = "system"  # what is done for nobody
+ENDERS = ("ring_timeout", "max_duration", "operator_on_phone")  # who else ends calls
+
+_RESERVED = frozenset({SYSTEM, *PARTS, *ENDERS})
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name is the platform's own, in whatever letters, so that no user may have it."""
+    return name.casefold() in _RESERVED
+
+
+def inbox_of(kind: LoginKind, name: str) -> str:
+    """The prefix under which answers go to other systems. `name`: of the user, or the service token's id."""
+    return f"_INBOX.{'t' if kind is LoginKind.TOKEN else 'u'}.{name}"

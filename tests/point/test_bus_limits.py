@@ -1,0 +1,136 @@
+"""Who does too much on the bus, by what the server counts."""
+
+from actors.point.bus_limits import BURST, FORGIVEN, SHUT_FIRST, SHUT_LONGEST, Connection, Cut, Meter, Why
+from actors.point.settings import BusLimits
+
+LIMITS = BusLimits(connections=3, messages=100, bytes_in=1000, bytes_out=2000, waiting=500)
+AT_ONCE = int(BURST * LIMITS.messages)
+
+
+def one(cid: int, user: str = "op1", *, msgs: int = 0, into: int = 0, out: int = 0, waits: int = 0) -> Connection:
+    return Connection(
+        cid=cid, authorized_user=f"{user}/password/{user}", in_msgs=msgs, in_bytes=into, out_bytes=out,
+        pending_bytes=waits,
+    )  # fmt: skip
+
+
+class Watched:
+    """A meter that looks once a second. `meter.look` has seen nobody before the first one."""
+
+    def __init__(self) -> None:
+        self.meter = Meter(LIMITS)
+        self.now = 0.0
+        self.look()
+
+    def look(self, *connections: Connection) -> list[Cut]:
+        self.now += 1.0
+        return self.meter.look(connections, self.now, self.now)
+
+
+def test_a_burst_is_allowed_and_a_flood_is_cut_whole() -> None:
+    watched = Watched()
+    assert watched.look(one(1, msgs=AT_ONCE), one(2, "op2", msgs=1)) == []
+    (cut,) = watched.look(one(1, msgs=AT_ONCE + 301), one(3, msgs=0), one(2, "op2", msgs=1))
+    assert (cut.user, cut.why, cut.cids, cut.seconds) == ("op1", Why.MESSAGES, [1, 3], SHUT_FIRST)
+    assert watched.meter.is_out("op1", watched.now) and not watched.meter.is_out("op2", watched.now)
+    assert not watched.meter.is_out("op1", watched.now + SHUT_FIRST)
+
+
+def test_what_is_allowed_in_the_long_run_is_never_cut() -> None:
+    watched = Watched()
+    for second in range(1, 1000):
+        share = second * LIMITS.messages // 2
+        bytes_in = second * LIMITS.bytes_in // 2
+        found = watched.look(
+            one(1, msgs=share, into=bytes_in, out=second * 900), one(2, msgs=share, into=bytes_in, out=second * 900)
+        )
+        assert found == [], second
+
+
+def test_each_amount_has_its_limit_and_all_connections_count_together() -> None:
+    for name, why in (("into", Why.BYTES_IN), ("out", Why.BYTES_OUT)):
+        rate = LIMITS.bytes_in if why is Why.BYTES_IN else LIMITS.bytes_out
+        half = int(BURST * rate / 2) + rate
+        watched = Watched()
+        (cut,) = watched.look(one(1, **{name: half}), one(2, **{name: half}))
+        assert (cut.why, cut.cids) == (why, [1, 2])
+
+
+def test_who_is_gone_before_a_look_is_counted_once() -> None:
+    watched = Watched()
+    for cid in range(1, 5):
+        watched.meter.ended(cid, "op1", (AT_ONCE // 4, 0, 0))
+    assert watched.look(one(4, msgs=AT_ONCE // 4)) == []  # the list is older than the news of its end
+    watched.look(one(9, msgs=90))
+    watched.meter.ended(9, "op1", (100, 0, 0))
+    assert watched.look() == []
+    watched.meter.ended(10, "op1", (AT_ONCE + 200, 0, 0))
+    (cut,) = watched.look()
+    assert (cut.user, cut.cids) == ("op1", [])
+
+
+def test_what_was_there_before_the_first_look_is_no_flood() -> None:
+    meter = Meter(LIMITS)
+    assert meter.look([one(1, msgs=10**6)], 1.0, 1.0) == []
+    assert meter.look([one(1, msgs=10**6 + 50)], 2.0, 2.0) == []
+
+
+def test_after_a_time_without_looks_the_time_is_taken_into_account() -> None:
+    watched = Watched()
+    watched.look(one(1))
+    watched.now += 60
+    assert watched.look(one(1, msgs=60 * LIMITS.messages)) == []
+
+
+def test_who_comes_back_for_more_stays_out_longer_and_is_forgiven_in_the_end() -> None:
+    watched = Watched()
+    seconds = []
+    for cid in range(1, 9):
+        (cut,) = watched.look(one(cid, msgs=10 * AT_ONCE))
+        seconds.append(cut.seconds)
+        watched.now += cut.seconds
+        watched.look()
+    assert seconds[:3] == [SHUT_FIRST, 2 * SHUT_FIRST, 4 * SHUT_FIRST] and seconds[-1] == SHUT_LONGEST
+    watched.now += FORGIVEN
+    watched.look()
+    (cut,) = watched.look(one(99, msgs=10 * AT_ONCE))
+    assert cut.seconds == SHUT_FIRST
+
+
+def test_connections_are_counted_with_those_that_the_server_does_not_list_yet() -> None:
+    watched = Watched()
+    watched.look(one(1), one(2))
+    assert not watched.meter.is_full("op1")
+    watched.meter.entered("op1", watched.now + 0.9)
+    assert watched.meter.is_full("op1") and not watched.meter.is_full("op2")
+    watched.look(one(1), one(2))
+    assert watched.meter.is_full("op1")  # it was let in a moment before the server was asked
+    watched.look(one(1), one(2))
+    assert not watched.meter.is_full("op1")
+
+
+def test_the_newest_connections_beyond_the_limit_are_cut_and_nobody_stays_out() -> None:
+    watched = Watched()
+    (cut,) = watched.look(*(one(cid) for cid in (5, 1, 4, 2)))
+    assert (cut.why, cut.cids, cut.seconds) == (Why.CONNECTIONS, [5], 0.0)
+    assert not watched.meter.is_out("op1", watched.now)
+
+
+def test_who_reads_too_slowly_is_cut_alone() -> None:
+    watched = Watched()
+    (cut,) = watched.look(one(1, waits=501), one(2, waits=500))
+    assert (cut.why, cut.cids) == (Why.WAITING, [1])
+
+
+def test_logins_cost_something() -> None:
+    watched = Watched()
+    for _ in range(200):
+        watched.meter.entered("op1", watched.now)
+    (cut,) = watched.look()
+    assert (cut.user, cut.why) == ("op1", Why.MESSAGES)
+
+
+def test_the_platforms_own_connections_are_nobodys() -> None:
+    watched = Watched()
+    own = Connection(cid=1, authorized_user="core", in_msgs=10**9)
+    assert watched.look(own, Connection(cid=2, in_msgs=10**9)) == []
