@@ -53,7 +53,7 @@ class Watch(Protocol):
         """Whether what it says still counts."""
 
     def begin(self, sid: str, what: str, request: web.Request) -> bool:
-        """A request of it is served from now on. False: one of this sort is already."""
+        """A request of it is served from now on. False: one of this sort is already. Raises Refusal(RATE_LIMITED)."""
 
     def done(self, sid: str, what: str) -> None:
         """That request is over."""
@@ -159,8 +159,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if not self.watch.knows(sid):
             return await self._of_stranger(request)
         what = WEBSOCKET if "Upgrade" in request.headers else request.method
-        if not self.watch.begin(sid, what, request):
-            return _refused(ErrorCode.INVALID_PARAMS, "One request of a sort at a time.")
+        try:
+            if not self.watch.begin(sid, what, request):
+                return _refused(ErrorCode.INVALID_PARAMS, "One request of a sort at a time.")
+        except Refusal as refusal:
+            return errors.response(refusal)
         try:
             return await super().handle_request(request)  # type: ignore[no-any-return]  # it has no types
         except NOT_A_PACKET as problem:

@@ -26,7 +26,6 @@ from gateway.live.events import RoomEvent, packet, presented, room_events
 from gateway.live.history import History
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.metrics import Metrics
-from gateway.server import protocol_of
 from gateway.surface import ROOMS
 
 log = structlog.get_logger()
@@ -138,13 +137,11 @@ class LiveFeed:
         transport = self.server.manager.eio_sid_from_sid(sid, "/")
         try:
             caller = await self._admit(auth)
-            request = environ["aiohttp.request"]
-            protocol_of(request).known(request, caller.user)
+            if not self.transports.name(transport, caller.user):
+                raise Refuse(GONE)
         except Refusal as refusal:
             self.transports.end(transport, after=REFUSED)
             raise Refuse(refusal.message, msgspec.to_builtins(refusal.as_refused())) from None
-        if not self.transports.name(transport):
-            raise Refuse(GONE)
         left = caller.expires - self._clock.now().timestamp()
         leave = asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
         self._clients[sid] = LiveClient(caller=caller, transport=transport, leave=leave)

@@ -15,6 +15,7 @@ from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
 from gateway.live.engine import WEBSOCKET, Engine, Outbox
 from gateway.live.strangers import Strangers
+from gateway.server import client_of, protocol_of
 
 log = structlog.get_logger()
 
@@ -49,16 +50,17 @@ def _is_event(data: Any) -> bool:
 
 
 class Transport:
-    """One of them. `named`: its client has logged in. `ending`: nothing is said or heard any more. `over`: and its
-    session has ended. `open`: the connection of each sort of request that is being served."""
+    """One of them. `user`: who has logged in on it. `ending`: nothing is said or heard any more. `over`: and its
+    session has ended. `open`: each sort of request that is being served."""
 
-    __slots__ = ("address", "at", "beat", "ending", "left", "named", "open", "over", "timer")
+    __slots__ = ("address", "at", "beat", "ending", "left", "open", "over", "timer", "user")
 
     def __init__(self, address: str, timer: asyncio.TimerHandle) -> None:
         self.address = address
-        self.named = self.ending = self.over = False
+        self.user: str | None = None
+        self.ending = self.over = False
         self.timer = timer
-        self.open: dict[str, asyncio.Transport | None] = {}
+        self.open: dict[str, web.Request] = {}
         self.beat: asyncio.Task[Any] | None = None
         self.left, self.at = UNNAMED_SENDS, 0.0
 
@@ -67,9 +69,9 @@ class Transport:
         self.timer.cancel()
         if self.beat is not None:
             self.beat.cancel()
-        for connection in self.open.values():
-            if connection is not None:
-                connection.abort()
+        for request in self.open.values():
+            if request.transport is not None:
+                request.transport.abort()
 
 
 class Transports:
@@ -113,13 +115,15 @@ class Transports:
 
     # --- who is there
 
-    def name(self, sid: str) -> bool:
-        """Its client has logged in. False: it is no longer there."""
+    def name(self, sid: str, user: str) -> bool:
+        """Its client has logged in. False: it is no longer there. Raises Refusal(RATE_LIMITED)."""
         transport = self._known.get(sid)
         if transport is None or transport.ending:
             return False
+        for request in transport.open.values():
+            protocol_of(request).known(request, user)
         transport.timer.cancel()
-        transport.named = True
+        transport.user = user
         transport.left, transport.at = SENDS, self._loop.time()
         self._unnamed.pop(sid, None)
         self._strangers.forgive(transport.address)
@@ -133,15 +137,15 @@ class Transports:
         return transport is not None and not transport.ending
 
     def admit(self, request: web.Request) -> bool:
-        admitted = self._strangers.admit(request.remote or "")
+        admitted = self._strangers.admit(client_of(request))
         if not admitted:
             self._refused()
         return admitted
 
     def enter(self, sid: str, request: web.Request) -> None:
-        transport = Transport(request.remote or "", self._loop.call_later(UNNAMED, self.end, sid))
+        transport = Transport(client_of(request), self._loop.call_later(UNNAMED, self.end, sid))
         if "Upgrade" in request.headers:
-            transport.open[WEBSOCKET] = request.transport
+            transport.open[WEBSOCKET] = request
         self._known[sid] = transport
         self._unnamed[sid] = None
         if len(self._unnamed) > MOST_UNNAMED:
@@ -151,7 +155,9 @@ class Transports:
         transport = self._known[sid]
         if what in transport.open or not self.spend(sid, polls=what == "GET"):
             return False
-        transport.open[what] = request.transport
+        if transport.user is not None:
+            protocol_of(request).known(request, transport.user)
+        transport.open[what] = request
         return True
 
     def done(self, sid: str, what: str) -> None:
@@ -165,7 +171,7 @@ class Transports:
         transport = self._known.get(sid)
         if transport is None:
             return False
-        if transport.named:
+        if transport.user is not None:
             if polls:  # as often as there is something to hear
                 return True
             now = self._loop.time()

@@ -91,7 +91,7 @@ async def attacked_point() -> AsyncIterator[Attacked]:
         audit = Audit(bus=MemoryBus(broker), clock=clock, ids=ids)
         await audit.start()
         stack.push_async_callback(audit.stop)
-        door = await stack.enter_async_context(gateway_on(MemoryBus(broker), public))
+        door = await stack.enter_async_context(gateway_on(MemoryBus(broker), keys=public))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         attacked = Attacked(broker, bus, f"http://127.0.0.1:{door.listener.port}", http, point, public)
         await attacked.login()
