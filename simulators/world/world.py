@@ -311,7 +311,7 @@ def settings_of(host: str, user_calls: int) -> Settings:
             for slot in slots
         ),
         calls=CALLS,
-        dial=Dial(countries=("UA",), slot_calls_per_hour=10_000, user_concurrent_calls=user_calls),
+        dial=Dial(countries=("UA",), slot_calls_per_hour=10_000, user_concurrent_calls=user_calls, user_pool_share=1.0),
         trunks=tuple(
             TrunkConfig(name=trunk, endpoint=trunk, channels=CHANNELS, calls_per_second=100, host=name)
             for name, trunk in TRUNK_OF.items()

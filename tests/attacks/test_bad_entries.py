@@ -1,5 +1,5 @@
-"""What an earlier version, a hand or a broken disk has left in the journal stops no start: what it is about is named and
-left alone, the rest serves, and a person can step over it."""
+"""What an earlier version, a hand or a broken disk has left in the journal stops no start: what it is about is named
+and left alone, the rest serves, and a person can step over it."""
 
 from pathlib import Path
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from bus_schemas.call import CallDialing, EndCall, StartCall
 from bus_schemas.catalogue import RPCS, TOPICS
+from bus_schemas.introspection import Introspect
 from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
 from bus_schemas.trunk import DialPbx
 from bus_schemas.user import (
@@ -46,6 +47,7 @@ NASTY = (
 BASE: dict[type, dict[str, Any]] = {
     Login: {"username": "op12", "password": "1234"},
     Refresh: {"refresh_token": "x"},
+    Introspect: {"token": "x"},
     Logout: {"everywhere": False},
     ChangePassword: {"password": PASSWORD, "new_password": "another-secret"},
     CreateUser: {"username": "made", "password": PASSWORD, "role": "operator", "email": "a@example.com",
