@@ -7,7 +7,7 @@ WORKERS ?= 6
 PYTEST := $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk help run test test-postgresql check test-all mutants soak states types bench fix clean setup setup-test
+.PHONY: asterisk attacks help run test test-postgresql check test-all mutants soak states types bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -16,10 +16,13 @@ run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 	@$(BIN)/ottb up --config $(CONFIG)
 
 test: setup-test ## Set everything up and run the tests (WORKERS: how many at once; most of them wait)
-	@$(PYTEST) $(TESTS) -m "not faults and not live and not postgresql" -n $(WORKERS) --dist worksteal
+	@$(PYTEST) $(TESTS) -m "not attacks and not faults and not live and not postgresql" -n $(WORKERS) --dist worksteal
 
 test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (apt install postgresql)
 	@$(PYTEST) $(TESTS) -m postgresql
+
+attacks: setup-test ## Attack a running system in the ways we know, and print what was tried (some of it needs root)
+	@$(PYTEST) tests/attacks -n $(WORKERS) --dist worksteal
 
 asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
 	@$(BIN)/python -m cli.site.asterisk
@@ -28,7 +31,7 @@ check: setup-test ## Lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test-all: test test-postgresql ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults, mutants
+test-all: test attacks test-postgresql ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults, mutants
 	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live"
 	@$(BIN)/python -m tests.mutants.run
 

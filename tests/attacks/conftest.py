@@ -1,0 +1,23 @@
+"""What was once done to the running system, or could be: `make attacks`. Each test counts what it tried, so that a zero
+says of how many; the counts are printed at the end."""
+
+from pathlib import Path
+
+import pytest
+
+HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.attacks)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = [one for one in terminalreporter.stats.get("passed", []) if one.nodeid.startswith(FOLDER)]
+    counts = [(one.nodeid.removeprefix(FOLDER), line) for one in passed for line in one.capstdout.splitlines()]
+    if counts:
+        terminalreporter.section("what the attacks counted")
+    for name, line in sorted(counts):
+        terminalreporter.write_line(f"{name}: {line}")
