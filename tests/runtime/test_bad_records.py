@@ -9,6 +9,7 @@ import pytest
 
 from actors.assembly import running
 from actors.dialing.attempts import call_id_of
+from actors.dialing.settings import Dial
 from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded
 from actors.runtime.clock import Moment
 from actors.runtime.context import Context
@@ -32,6 +33,7 @@ from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop, run
 
 CONFIGS = tuple(SlotConfig(id=id, serial=f"p{id}", region="UA") for id in (1, 2))
+SETTINGS = Settings(slots=CONFIGS, dial=Dial(user_pool_share=1.0))
 DEEP = b'{"x":' + b"[" * 100_000
 Quarantined = Mapping[tuple[str, str], str]
 
@@ -68,7 +70,7 @@ def _started_again(spoil: Callable[[FencedBus], Awaitable[object]]) -> tuple[Qua
 
         def host() -> AbstractAsyncContextManager[Host]:
             return running(
-                Settings(slots=CONFIGS), bus=bus, clock=clock, ids=ids, devices=lambda: (), pbxs={},
+                SETTINGS, bus=bus, clock=clock, ids=ids, devices=lambda: (), pbxs={},
                 make_phone=lambda one: SimulatedPhone(handsets[one.serial], alive=lambda: True, buried=bus.buried),
                 lost=asyncio.Event(),
             )  # fmt: skip

@@ -156,10 +156,10 @@ async def test_a_service_token_is_scoped_seen_and_revoked(admin: Client) -> None
     assert (await admin.post("/api/tokens", body | {"actions": ["fly"]}, part="point"))[0] == 400
 
 
-async def ottb(site: Site, *arguments: str) -> tuple[int, str]:
-    """The command line, with this site's settings."""
+async def ottb(site: Site, *arguments: str, **more: str) -> tuple[int, str]:
+    """The command line, with this site's settings. `more`: its environment's."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.main", *arguments, env=os.environ | site.env,
+        sys.executable, "-m", "cli.main", *arguments, env=os.environ | site.env | more,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     said = (await process.communicate())[0].decode()
@@ -171,17 +171,18 @@ async def test_the_command_line_sets_a_password_and_says_what_goes_on_working(ad
     user = await made(admin, "op36", "supervisor")
     _, made_token = await user.post("/api/tokens", {"name": "crm", "actions": ["call.view"]}, part="point")
     program = Client(site, admin.session, made_token["token"])
-    words = ("user", "passwd", "op36", "--password", site.admin_password, "--new-password")
-    assert await ottb(site, *words, "the-second-one") == (
+    words, known = ("user", "passwd", "op36"), {"OTTB_PASSWORD": site.admin_password}
+    assert await ottb(site, *words, **known, OTTB_NEW_PASSWORD="the-second-one") == (
         0, "password of op36 changed\nservice tokens of op36 that stay good: 1 (--end-tokens ends them)\n",
     )  # fmt: skip
     assert (await program.get("/api/calls/feed"))[0] == 403  # the user must change the password first
     await admin.call("PATCH", "/api/users/op36", READY, part="point")
     await until(lambda: program.get("/api/calls/feed"), lambda seen: seen[0] == 200, 1.0)
     assert (await user.get("/api/calls/feed"))[0] == 401
-    status, said = await ottb(site, *words, "password1")
+    status, said = await ottb(site, *words, **known, OTTB_NEW_PASSWORD="password1")
     assert status == 1 and "tried first" in said
-    assert await ottb(site, *words, "the-third-one", "--end-tokens") == (0, "password of op36 changed\n")
+    done = await ottb(site, *words, "--end-tokens", **known, OTTB_NEW_PASSWORD="the-third-one")
+    assert done == (0, "password of op36 changed\n")
     await until(lambda: program.get("/api/calls/feed"), lambda seen: seen[0] == 401, 1.0)
     records = await admin.audit("action=PATCH&user=admin&result=OK", 3)
     assert [one["subject"]["tokens"] for one in records if one["subject"]["user"] == "op36"] == [0, 1, 1]

@@ -122,7 +122,7 @@ async def test_a_call_is_made_and_heard_of_over_socketio(secured: Secured) -> No
 async def program(secured: Secured, tls: ssl.SSLContext) -> AsyncIterator[NatsClient]:
     """A program of others on the bus, of an operator's. It comes back by itself when it is cut off, as any does."""
     bus = await nats.connect(
-        f"tls://127.0.0.1:{secured.site.nats_port}", inbox_prefix="_INBOX_op12", tls=tls, reconnect_time_wait=0.1,
+        f"tls://127.0.0.1:{secured.site.nats_port}", inbox_prefix="_INBOX.u.op12", tls=tls, reconnect_time_wait=0.1,
         connect_timeout=2, max_reconnect_attempts=-1, user="op12", password="1234",
     )  # fmt: skip
     try:
