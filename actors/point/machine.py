@@ -8,7 +8,7 @@ administer must remain after every change.
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from msgspec import UNSET, Struct, field
@@ -288,8 +288,8 @@ class Asker(Struct, frozen=True, kw_only=True):
 def create_user(
     book: Directory, asker: Asker, order: CreateUser, password_hash: str, at: str, *, must_change: bool
 ) -> UserCreated:
-    if order.username in book.users:
-        raise Refusal(ErrorCode.CONFLICT, "There is a user of this name.")
+    if _twin(order.username, book.users) is not None:
+        raise Refusal(ErrorCode.CONFLICT, "There is a user of this name, if upper and lower case are alike.")
     if order.username in RESERVED or LIKE_A_TOKEN.match(order.username):  # its inbox would be the token's
         raise Refusal(ErrorCode.INVALID_PARAMS, "This name is the platform's own.")
     _must_hold(asker, _role(book, order.role).actions)
@@ -358,6 +358,8 @@ def set_role(book: Directory, asker: Asker, order: SetRole, at: str) -> RoleSet:
     _must_hold(asker, actions)
     if known is not None:
         _must_hold(asker, known.actions)
+    elif _twin(order.role, book.roles) is not None:
+        raise Refusal(ErrorCode.CONFLICT, "There is a role of this name, if upper and lower case are alike.")
     built_in = order.role in BUILT_IN_ROLES
     event = RoleSet(role=order.role, at=at, permissions=order.permissions, built_in=built_in, by=asker.user)
     _somebody_must_remain(book, event)
@@ -447,6 +449,11 @@ def managed(book: Directory, asker: Asker, name: str) -> User:
         raise NO_USER
     _must_hold(asker, book.role_of(user).actions)
     return user
+
+
+def _twin(name: str, others: Iterable[str]) -> str | None:
+    """Another name, or the same, that people would take for this one."""
+    return next((other for other in others if other.casefold() == name.casefold()), None)
 
 
 def _role(book: Directory, name: str) -> Role:

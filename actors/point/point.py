@@ -4,6 +4,7 @@ it."""
 import asyncio
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -94,8 +95,10 @@ log = structlog.get_logger()
 SEEN = "OTTB_SNAP"  # when a service token was last used: losing it costs nothing
 USER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 NOT_A_NAME = "A user name is of A-Z a-z 0-9 _ and -, without blanks before, inside or after it."
+LINE_OF_ADDRESS = 32  # passwords of one address that may wait to be checked; half of the line is left to the others
 KEPT_LONGER = 24 * 3600  # seconds that the journal keeps a session beyond its end
 
+TOO_MANY_LOGINS = "Too many logins at once. Wait."
 WRONG = Refusal(ErrorCode.AUTH_FAIL, "Wrong user name or password.")
 NOT_A_SESSION = Refusal(ErrorCode.CONFLICT, "This is for people who logged in, not for service tokens.")
 BAD_REFRESH = Refusal(ErrorCode.AUTH_FAIL, "The refresh token is not valid. Log in again.")
@@ -135,6 +138,7 @@ class Point:
         self.journal = Journal(bus=bus, clock=clock, ids=ids, kept=auth.session_seconds + KEPT_LONGER)
         self._directory = self.journal.directory
         self._throttle = Throttle()
+        self._in_line: Counter[str] = Counter()  # passwords that wait to be checked, by address
         self._logins: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._service = Service(
             bus=bus,
@@ -227,22 +231,29 @@ class Point:
             if wait > 0:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
             user = self._directory.users.get(name)
-            right = await self._check(user.password_hash if user else None, secret)
+            right = await self._check(user.password_hash if user else None, secret, network(address))
             if not right or user is None or not user.active:
                 self._throttle.failed(name, address, self._clock.monotonic())
                 raise WRONG
             self._throttle.succeeded(name, address)
             return user
 
-    async def _check(self, stored: str | None, secret: str) -> bool:
+    async def _check(self, stored: str | None, secret: str, place: str) -> bool:
         """Whether one spelling of the password is the stored one. A wrong one takes as long for whatever name."""
+        if self._in_line[place] >= LINE_OF_ADDRESS:
+            raise Refusal(ErrorCode.RATE_LIMITED, TOO_MANY_LOGINS, retry_after=1)
+        self._in_line[place] += 1
         try:
             for spelling in password.spellings(secret):
                 if await self._passwords.check(stored, spelling):
                     return True
             return False
         except TooManyPasswords:
-            raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
+            raise Refusal(ErrorCode.RATE_LIMITED, TOO_MANY_LOGINS, retry_after=1) from None
+        finally:
+            self._in_line[place] -= 1
+            if not self._in_line[place]:
+                del self._in_line[place]
 
     async def admit_on_bus(self, name: str, secret: str, address: str) -> Identity:
         """Who logs in to the bus: with a service token, an access token, or user name and password. `name` may be left
@@ -500,7 +511,7 @@ class Point:
         try:
             return await self._passwords.hash(fit)
         except TooManyPasswords:
-            raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
+            raise Refusal(ErrorCode.RATE_LIMITED, TOO_MANY_LOGINS, retry_after=1) from None
 
     def _public_keys(self) -> Mapping[str, VerifyKey]:
         return {name: tokens.public_key(secret) for name, secret in self._keys.items()}

@@ -76,12 +76,12 @@ class Attacked:
 
 
 @asynccontextmanager
-async def attacked_point() -> AsyncIterator[Attacked]:
+async def attacked_point(passwords: Passwords | None = None) -> AsyncIterator[Attacked]:
     """With an administrator who has logged in."""
     broker = MemoryBroker(clock=SystemClock())
     public = {name: public_key(secret) for name, secret in KEYS.items()}
     bus, clock, ids = MemoryBus(broker), SystemClock(), RandomIds()
-    passwords = Passwords()
+    passwords = passwords or Passwords()
     async with AsyncExitStack() as stack:
         stack.callback(passwords.close)
         point = Point(bus=bus, clock=clock, ids=ids, passwords=passwords, keys=KEYS, auth=Auth())
