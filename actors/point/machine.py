@@ -48,7 +48,7 @@ SYSTEM = "system"
 RESERVED = frozenset({SYSTEM, "ring_timeout", "max_duration", "operator_on_phone"})  # who else ends calls
 LIKE_A_TOKEN = re.compile(r"t[0-9a-f]{16}\Z")  # the id of a service token
 ADMINISTRATION = frozenset({Action.USER_EDIT, Action.ROLE_EDIT})
-TOKENS_EACH = 50
+TOKENS_EACH, SESSIONS_EACH = 50, 1_000
 REFRESH_GRACE = 10.0  # seconds in which a refresh token may come twice: its answer may have been lost (RFC 9700)
 
 ENDED = Refusal(ErrorCode.AUTH_FAIL, "The session has ended. Log in again.")
@@ -404,6 +404,12 @@ def revoke_token(book: Directory, asker: Asker, id: str, at: str) -> TokenRevoke
     else:
         raise NO_TOKEN
     return TokenRevoked(token_id=id, at=at, by=asker.user)
+
+
+def too_many_sessions(book: Directory, user: str) -> list[str]:
+    """The oldest sessions of a user, which end when another one is opened: each is kept until it has run out."""
+    own = sorted((session.opened_at, id) for id, session in book.sessions.items() if session.user == user)
+    return [id for _, id in own[: max(len(own) - SESSIONS_EACH + 1, 0)]]
 
 
 def refresh(session: Session, generation: int, at: str, now: datetime) -> SessionRefreshed | SessionClosed | None:

@@ -208,12 +208,15 @@ class Point:
             expires_at=utc(self._clock.now() + timedelta(seconds=self._auth.session_seconds)),
         )
         self._directory.forget_expired(self._clock.now())
+        for oldest in machine.too_many_sessions(self._directory, user.name):
+            await self._close(oldest, SYSTEM, reason="too many sessions")
         await self.journal.change_session(session.session, lambda: session)
         role = self._directory.role_of(user)
+        token, seconds = self._access(user, session.session)
         return Token(
-            token=self._access(user, session.session),
+            token=token,
             role=user.role,
-            expires=self._auth.token_seconds,
+            expires=seconds,
             permissions={} if user.must_change_password else role.permissions,
             refresh_token=self._refresh(user, session.session, 0),
             refresh_expires=self._auth.session_seconds,
@@ -285,8 +288,8 @@ class Point:
         if context.session is None:
             raise NOT_A_SESSION if context.credential else NO_TOKEN
         identity = self._identify(LoginKind.SESSION, context.session, "")
-        token = self._access(self._directory.users[identity.user], identity.id)
-        return RefreshedToken(token=token, expires=self._auth.token_seconds)
+        token, seconds = self._access(self._directory.users[identity.user], identity.id)
+        return RefreshedToken(token=token, expires=seconds)
 
     async def _rotate(self, given: str) -> RefreshedToken:
         try:
@@ -307,9 +310,10 @@ class Point:
         session = self._directory.sessions[claims.session]
         user = self._directory.users[session.user]
         left = int(parse_left(session.expires_at, self._clock))
+        token, seconds = self._access(user, session.id)
         return RefreshedToken(
-            token=self._access(user, session.id),
-            expires=self._auth.token_seconds,
+            token=token,
+            expires=seconds,
             refresh_token=self._refresh(user, session.id, session.generation, seconds=left),
             refresh_expires=left,
         )
@@ -322,14 +326,17 @@ class Point:
             return await self._end_all(identity.user, context.user, end_tokens=request.end_tokens)
         if request.end_tokens:
             raise Refusal(ErrorCode.INVALID_PARAMS, "`end_tokens` goes with `everywhere`.")
-
-        def decide() -> SessionClosed | None:
-            if identity.id not in self._directory.sessions:
-                return None
-            return SessionClosed(session=identity.id, at=self._now(), user=identity.user, by=context.user)
-
-        await self.journal.change_session(identity.id, decide)
+        await self._close(identity.id, context.user, reason="logout")
         return LoggedOut(status="logged_out", tokens_left=self._tokens_left(identity.user))
+
+    async def _close(self, id: str, by: str, *, reason: str) -> None:
+        def decide() -> SessionClosed | None:
+            session = self._directory.sessions.get(id)
+            if session is None:
+                return None
+            return SessionClosed(session=id, at=self._now(), user=session.user, by=by, reason=reason)
+
+        await self.journal.change_session(id, decide)
 
     async def change_password(self, request: ChangePassword, context: Context) -> PasswordChanged:
         if context.session is None:
@@ -516,8 +523,11 @@ class Point:
     def _public_keys(self) -> Mapping[str, VerifyKey]:
         return {name: tokens.public_key(secret) for name, secret in self._keys.items()}
 
-    def _access(self, user: User, session: str) -> str:
-        return tokens.write_access(self._claims(user, session, self._auth.token_seconds), self._keys)
+    def _access(self, user: User, session: str) -> tuple[str, int]:
+        """An access token, and for how many seconds it is good: none outlives its session. AUTH_FAIL: that is over."""
+        ends = self._identify(LoginKind.SESSION, session, "").expires_at
+        seconds = min(self._auth.token_seconds, int(parse_left(ends, self._clock)) if ends else 0)
+        return tokens.write_access(self._claims(user, session, seconds), self._keys), seconds
 
     def _refresh(self, user: User, session: str, generation: int, seconds: int | None = None) -> str:
         claims = self._claims(user, session, seconds or self._auth.session_seconds, generation)

@@ -4,12 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import jwt
 import pytest
 
 from actors.adapters.passwords import WAITING, Passwords
 from actors.adapters.random_ids import RandomIds
+from actors.point.machine import SESSIONS_EACH
 from actors.point.point import LINE_OF_ADDRESS
+from actors.point.settings import Auth
 from actors.point.throttle import FREE_TRIES_OF_ACCOUNT, REMEMBERED, Throttle
+from actors.runtime.clock import parse_utc
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
@@ -21,11 +25,15 @@ from bus_schemas.user import (
     ChangeUser,
     CreateUser,
     Login,
+    SessionOpened,
     SetRole,
     UserStatus,
 )
 from gateway.http import BODY_LIMIT
 from tests.support.attacked import MAKER, PASSWORD, Attacked, attacked_point
+
+ASK = "/api/point/rolecheck?action=call.view"
+LATER = "2100-01-01T00:00:00Z"
 
 
 class Counted(Passwords):
@@ -138,3 +146,32 @@ async def test_nobody_gets_a_name_that_differs_from_another_only_in_case(attacke
         with pytest.raises(Refusal) as refused:
             await ask(attacked.bus, SET_ROLE, SetRole(role=role, permissions={}), attacked.context)
         assert refused.value.code is ErrorCode.CONFLICT
+
+
+async def test_one_user_does_not_fill_the_memory_with_sessions(attacked: Attacked) -> None:
+    """A program that logs in for each request, or somebody who means it: each session is kept for a week."""
+    book = attacked.point.journal.directory
+    first = await attacked.login()
+    oldest = list(book.sessions)[:-1]
+    for number in range(SESSIONS_EACH - len(book.sessions)):
+        book.apply(SessionOpened(session=f"s{number}", at=LATER, user=MAKER, address="", expires_at=LATER))
+    for _ in range(len(oldest)):
+        assert (await attacked.ask("GET", ASK, first))[0] == 200
+        await attacked.login()
+    assert not book.sessions.keys() & set(oldest)
+    last = await attacked.login()
+    assert (await attacked.ask("GET", ASK, first))[0] == 401
+    assert (await attacked.ask("GET", ASK, last))[0] == 200
+    assert len(book.sessions) == SESSIONS_EACH
+
+
+async def test_no_access_token_outlives_its_session() -> None:
+    """Another service that checks the signature alone would go on taking it."""
+    async with attacked_point(auth=Auth(session_seconds=100)) as attacked:
+        token = await attacked.login()
+        session = next(reversed(attacked.point.journal.directory.sessions.values()))
+        status, refreshed = await attacked.ask("POST", "/api/auth/refresh", token)
+        assert status == 200 and refreshed["expires"] <= 100
+        for one in (token, refreshed["token"]):
+            expires = jwt.decode(one, options={"verify_signature": False})["exp"]
+            assert expires <= parse_utc(session.expires_at).timestamp()
