@@ -68,7 +68,9 @@ class _Keys(Mapping[str, Key], Generic[Key]):
             if changed == self._seen:
                 return
             self._keys = dict(self._read())
-        except OSError as error:  # not there yet, or its file system is away: what is known stays so
+        except FileNotFoundError:  # not there yet
+            return
+        except OSError as error:  # its file system is away: what is known stays so
             self._report(self._folder, error)
             return
         settled = time.time_ns() - changed > SETTLED  # else more may come that bears the same time
