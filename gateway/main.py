@@ -50,9 +50,7 @@ def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metri
     app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
         app.router.add_route(route.method, route.path, http_api.handler(route), expect_handler=expect)
-    add_pages(
-        app, part=part, health=health, metrics=metrics, sandbox=sandbox, key_set=http_api.authenticator.key_set
-    )
+    add_pages(app, part=part, health=health, metrics=metrics, sandbox=sandbox, key_set=http_api.authenticator.key_set)
     return app
 
 
