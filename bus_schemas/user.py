@@ -40,7 +40,8 @@ class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """An access token for `expires` seconds and a refresh token for `refresh_expires`, which is good for one use.
+    """An access token for `expires` seconds (no longer than the session) and a refresh token for `refresh_expires`,
+    which is good for one use.
 
     `permissions`: verbs by module, as the role stores them. `must_change_password`: nothing else is allowed first.
     """
@@ -454,7 +455,7 @@ class SessionRefreshed(Struct, frozen=True, kw_only=True):
 
 
 class SessionClosed(Struct, frozen=True, kw_only=True):
-    """`reason`: logout, or reuse of a refresh token."""
+    """`reason`: logout, reuse of a refresh token, or too many sessions of the user."""
 
     session: Id
     at: Utc

@@ -79,7 +79,7 @@ class Authenticator:
         self._ids = ids
         self._keys = keys
         self._metrics = metrics
-        self._claims: OrderedDict[str, Claims] = OrderedDict()
+        self._claims: OrderedDict[str, tuple[Claims, VerifyKey]] = OrderedDict()  # with the key that signed them
         self._callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()  # by credential and proof
         self._changes = 0  # so that no answer from before a change is remembered
         self._seen = 0  # the last change's place in the journal; nothing older is taken for an answer
@@ -159,13 +159,13 @@ class Authenticator:
             self._used.pop(id, None)
 
     def _verify(self, token: str) -> Claims:
-        claims = self._claims.get(token)
-        if claims is None or claims.key not in self._keys:  # a key that was dropped has signed nothing
+        claims, key = self._claims.get(token, (None, None))
+        if claims is None or self._keys.get(claims.key) != key:  # a key that was dropped has signed nothing
             try:
                 claims = read_access(token, self._keys, self._clock.now().timestamp())
-            except TokenRefused:
+                self._claims[token] = claims, self._keys[claims.key]
+            except (TokenRefused, KeyError):  # KeyError: dropped just now
                 raise BAD_TOKEN() from None
-            self._claims[token] = claims
             if len(self._claims) > REMEMBERED:
                 self._claims.popitem(last=False)
         if claims.expires <= self._clock.now().timestamp():

@@ -4,7 +4,8 @@ The newest key signs, all of them are believed. A new one is made by putting a f
 POINT itself once a month); an old one goes when nothing that it signed can still be good. Nobody is logged out.
 
 `0001.key` is the secret, which POINT alone reads; `0001.pub` is its public half, all that a gateway needs, and what
-`/.well-known/jwks.json` shows.
+`/.well-known/jwks.json` shows. `0002.next` is a secret that signs later: its public half is shown first, so that others
+who keep the set for a while know it in time.
 """
 
 import contextlib
@@ -15,13 +16,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import structlog
 from nacl.signing import VerifyKey
 
-from actors.point.tokens import public_key
+from actors.point.tokens import SHORTEST_KEY, public_key
+
+log = structlog.get_logger()
 
 KEY_BYTES = 48
 FOLDER = "keys"
-SECRET, PUBLIC = ".key", ".pub"
+SECRET, PUBLIC, COMING = ".key", ".pub", ".next"
+SHOWN = 1800.0  # seconds for which a key of the monthly change is in the key set before it signs
 LOOK_AGAIN = 0.5  # seconds for which a key that is known is believed without a look at the folder
 SETTLED = 1_000_000_000  # nanoseconds; file systems tell changes of a few milliseconds not apart
 
@@ -41,6 +46,7 @@ class _Keys(Mapping[str, Key], Generic[Key]):
         self._seen = 0
         self._looked = float("-inf")
         self._keys: Mapping[str, Key] = {}
+        self._reported: set[str] = set()
 
     def __getitem__(self, name: str) -> Key:
         if self._now() - self._looked >= LOOK_AGAIN or name not in self._keys:  # it may have been made just now
@@ -59,24 +65,38 @@ class _Keys(Mapping[str, Key], Generic[Key]):
         self._looked = self._now()
         try:
             changed = self._folder.stat().st_mtime_ns
-        except FileNotFoundError:
-            return
-        if changed != self._seen:
+            if changed == self._seen:
+                return
             self._keys = dict(self._read())
-            settled = time.time_ns() - changed > SETTLED  # else more may come that bears the same time
-            self._seen = changed if settled else 0
+        except FileNotFoundError:  # not there yet
+            return
+        except OSError as error:  # its file system is away: what is known stays so
+            self._report(self._folder, error)
+            return
+        settled = time.time_ns() - changed > SETTLED  # else more may come that bears the same time
+        self._seen = changed if settled else 0
 
     def _read(self) -> Iterator[tuple[str, Key]]:
-        for path in sorted(self._folder.glob(f"*{self._ending}")):
-            with contextlib.suppress(FileNotFoundError, ValueError):  # gone meanwhile; damaged, and so nobody's key
-                yield path.stem, self._made_of(path.read_bytes())
+        for path in sorted(self._folder.iterdir()):
+            if path.suffix == self._ending and path.stem.isdecimal():
+                try:
+                    yield path.stem, self._made_of(path.read_bytes())
+                except FileNotFoundError:
+                    continue  # it went meanwhile
+                except (OSError, ValueError) as error:  # another user's, or damaged: nobody's key
+                    self._report(path, error)
+
+    def _report(self, path: Path, error: Exception) -> None:
+        if path.name not in self._reported:
+            self._reported.add(path.name)
+            log.warning("signing keys cannot be read", file=path.name, error=str(error))
 
 
 class KeyRing(_Keys[bytes]):
     """The secret keys."""
 
     def __init__(self, state: Path, now: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, SECRET, bytes, now)
+        super().__init__(state, SECRET, _secret, now)
 
 
 class PublicKeys(_Keys[VerifyKey]):
@@ -86,9 +106,16 @@ class PublicKeys(_Keys[VerifyKey]):
         super().__init__(state, PUBLIC, VerifyKey, now)
 
 
+def _secret(content: bytes) -> bytes:
+    """What stands in a secret's file. ValueError where everybody could guess it."""
+    if len(content) < SHORTEST_KEY or not any(content):
+        raise ValueError("empty, short or of zeros, as a machine leaves it that lost its power")
+    return content
+
+
 def ensure_keys(state: Path) -> KeyRing:
-    """The secret keys; the first is made if there is none, and the public half of each."""
-    if not any((state / FOLDER).glob(f"*{SECRET}")):
+    """The secret keys; one is made if there is none, and the public half of each."""
+    if not KeyRing(state):
         rotate(state)
     _publish(state)
     return KeyRing(state)
@@ -96,6 +123,10 @@ def ensure_keys(state: Path) -> KeyRing:
 
 def rotate(state: Path) -> str:
     """Make a new key, which signs from now on. Returns its name."""
+    return _make(state, SECRET)
+
+
+def _make(state: Path, ending: str) -> str:
     folder = state / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = secrets.token_bytes(KEY_BYTES)
@@ -105,45 +136,53 @@ def rotate(state: Path) -> str:
         # The public half first: nothing is signed that a gateway could not check. It also claims the number, so that of
         # two hosts that rotate at once neither keeps the other's half.
         if _claimed(folder / f"{name}{PUBLIC}", bytes(public_key(secret))):
-            write_secret(folder / f"{name}{SECRET}", secret)
+            write_secret(folder / f"{name}{ending}", secret)
             return name
 
 
 def drop_others(state: Path, name: str) -> list[str]:
-    """Believe no key but this one: whatever the others signed is void. Returns their names."""
+    """Believe no key that was there before this one: whatever they signed is void. Returns their names."""
     folder = state / FOLDER
-    gone = sorted(_names(folder) - {name})
+    newer = {other for other in _names(folder) if other.isdecimal() and int(other) > int(name)}  # another host's
+    gone = sorted(_names(folder) - newer - {name})
     for other in gone:
         _remove(folder, other)
     return gone
 
 
 def renew(state: Path, *, after: float, keep: float, now: float) -> None:
-    """Make a new key when the newest is older than `after` seconds, and remove those whose successor is older than
-    `keep`: nothing that they signed is good any more. `now`: epoch seconds."""
-    files = sorted((state / FOLDER).glob(f"*{SECRET}"))
-    ages = [now - path.stat().st_mtime for path in files]
-    for path, age_of_next in zip(files, ages[1:], strict=False):
+    """Show a new key when the newest is older than `after` seconds, let it sign `SHOWN` later, and remove those whose
+    successor is older than `keep`: nothing that they signed is good any more. `now`: epoch seconds."""
+    folder = state / FOLDER
+    names = list(ensure_keys(state))
+    ages = [now - (folder / f"{name}{SECRET}").stat().st_mtime for name in names]
+    for name, age_of_next in zip(names, ages[1:], strict=False):
         if age_of_next > keep:
-            _remove(path.parent, path.stem)
-    if ages and ages[-1] > after:
-        rotate(state)
+            _remove(folder, name)
+    coming = list(folder.glob(f"*{COMING}"))
+    if not coming and ages[-1] > after:
+        _make(state, COMING)
+    for path in coming:
+        with contextlib.suppress(FileNotFoundError):  # another host was first
+            if now - path.stat().st_mtime >= SHOWN:
+                os.utime(path, (now, now))  # its age counts from now
+                path.rename(path.with_suffix(SECRET))
 
 
 def _publish(state: Path) -> None:
     """Write the public half of each key where it is missing or damaged."""
-    for path in (state / FOLDER).glob(f"*{SECRET}"):
-        public, content = path.with_suffix(PUBLIC), bytes(public_key(path.read_bytes()))
+    for name, secret in KeyRing(state).items():
+        public, content = state / FOLDER / f"{name}{PUBLIC}", bytes(public_key(secret))
         if not public.exists() or public.read_bytes() != content:
             write_secret(public, content)
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.stem for ending in (SECRET, PUBLIC) for path in folder.glob(f"*{ending}")}
+    return {path.stem for path in folder.iterdir() if path.suffix in (SECRET, PUBLIC, COMING)}
 
 
 def _remove(folder: Path, name: str) -> None:
-    for ending in (SECRET, PUBLIC):
+    for ending in (SECRET, COMING, PUBLIC):
         (folder / f"{name}{ending}").unlink(missing_ok=True)
 
 
@@ -161,9 +200,14 @@ def _claimed(path: Path, content: bytes) -> bool:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; whole or not at all."""
+    """Write a file that only the folder's owner can read; whole or not at all, also where the power goes."""
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")  # two hosts may write one file at once
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        if os.geteuid() == 0:  # for root writes for whoever runs the site
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         file.write(content)
+        file.flush()
+        os.fsync(descriptor)
     partial.replace(path)

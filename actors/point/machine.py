@@ -8,7 +8,7 @@ administer must remain after every change.
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from msgspec import UNSET, Struct, field
@@ -47,7 +47,7 @@ from bus_schemas.user import (
 
 LIKE_A_TOKEN = re.compile(r"t[0-9a-f]{16}\Z")  # the id of a service token
 ADMINISTRATION = frozenset({Action.USER_EDIT, Action.ROLE_EDIT})
-TOKENS_EACH = 50
+TOKENS_EACH, SESSIONS_EACH = 50, 1_000
 REFRESH_GRACE = 10.0  # seconds in which a refresh token may come twice: its answer may have been lost (RFC 9700)
 
 ENDED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The session has ended. Log in again.")
@@ -289,8 +289,8 @@ class Asker(Struct, frozen=True, kw_only=True):
 def create_user(
     book: Directory, asker: Asker, order: CreateUser, password_hash: str, at: str, *, must_change: bool
 ) -> UserCreated:
-    if order.username in book.users:
-        raise Refusal(ErrorCode.CONFLICT, "There is a user of this name.")
+    if _twin(order.username, book.users) is not None:
+        raise Refusal(ErrorCode.CONFLICT, "There is a user of this name, if upper and lower case are alike.")
     if is_reserved(order.username) or LIKE_A_TOKEN.match(order.username):  # at a login it could mean the token
         raise Refusal(ErrorCode.INVALID_PARAMS, "This name is the platform's own.")
     _must_hold(asker, _role(book, order.role).actions)
@@ -359,6 +359,8 @@ def set_role(book: Directory, asker: Asker, order: SetRole, at: str) -> RoleSet:
     _must_hold(asker, actions)
     if known is not None:
         _must_hold(asker, known.actions)
+    elif _twin(order.role, book.roles) is not None:
+        raise Refusal(ErrorCode.CONFLICT, "There is a role of this name, if upper and lower case are alike.")
     built_in = order.role in BUILT_IN_ROLES
     event = RoleSet(role=order.role, at=at, permissions=order.permissions, built_in=built_in, by=asker.user)
     _somebody_must_remain(book, event)
@@ -405,6 +407,12 @@ def revoke_token(book: Directory, asker: Asker, id: str, at: str) -> TokenRevoke
     return TokenRevoked(token_id=id, at=at, by=asker.user)
 
 
+def too_many_sessions(book: Directory, user: str) -> list[str]:
+    """The oldest sessions of a user, which end when another one is opened: each is kept until it has run out."""
+    own = sorted((session.opened_at, id) for id, session in book.sessions.items() if session.user == user)
+    return [id for _, id in own[: max(len(own) - SESSIONS_EACH + 1, 0)]]
+
+
 def refresh(session: Session, generation: int, at: str, now: datetime) -> SessionRefreshed | SessionClosed | None:
     """What a refresh token of this generation does: it is replaced, answered again (None), or it ends the session."""
     if generation == session.generation:
@@ -448,6 +456,11 @@ def managed(book: Directory, asker: Asker, name: str) -> User:
         raise NO_USER()
     _must_hold(asker, book.role_of(user).actions)
     return user
+
+
+def _twin(name: str, others: Iterable[str]) -> str | None:
+    """Another name, or the same, that people would take for this one."""
+    return next((other for other in others if other.casefold() == name.casefold()), None)
 
 
 def _role(book: Directory, name: str) -> Role:

@@ -4,6 +4,7 @@ it."""
 import asyncio
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -95,8 +96,10 @@ log = structlog.get_logger()
 SEEN = "OTTB_SNAP"  # when a service token was last used: losing it costs nothing
 USER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 NOT_A_NAME = "A user name is of A-Z a-z 0-9 _ and -, without blanks before, inside or after it."
+LINE_OF_ADDRESS = 32  # passwords of one address that may wait to be checked; half of the line is left to the others
 KEPT_LONGER = 24 * 3600  # seconds that the journal keeps a session beyond its end
 
+TOO_MANY_LOGINS = "Too many logins at once. Wait."
 WRONG = RefusalTemplate(ErrorCode.AUTH_FAIL, "Wrong user name or password.")
 NOT_A_SESSION = RefusalTemplate(ErrorCode.CONFLICT, "This is for people who logged in, not for service tokens.")
 BAD_REFRESH = RefusalTemplate(ErrorCode.AUTH_FAIL, "The refresh token is not valid. Log in again.")
@@ -136,6 +139,7 @@ class Point:
         self.journal = Journal(bus=bus, clock=clock, ids=ids, kept=auth.session_seconds + KEPT_LONGER)
         self._directory = self.journal.directory
         self._throttle = Throttle()
+        self._in_line: Counter[str] = Counter()  # passwords that wait to be checked, by address
         self._logins: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._service = Service(
             bus=bus,
@@ -205,12 +209,15 @@ class Point:
             expires_at=utc(self._clock.now() + timedelta(seconds=self._auth.session_seconds)),
         )
         self._directory.forget_expired(self._clock.now())
+        for oldest in machine.too_many_sessions(self._directory, user.name):
+            await self._close(oldest, SYSTEM, reason="too many sessions")
         await self.journal.change_session(session.session, lambda: session)
         role = self._directory.role_of(user)
+        token, seconds = self._access(user, session.session)
         return Token(
-            token=self._access(user, session.session),
+            token=token,
             role=user.role,
-            expires=self._auth.token_seconds,
+            expires=seconds,
             permissions={} if user.must_change_password else role.permissions,
             refresh_token=self._refresh(user, session.session, 0),
             refresh_expires=self._auth.session_seconds,
@@ -228,22 +235,29 @@ class Point:
             if wait > 0:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
             user = self._directory.users.get(name)
-            right = await self._check(user.password_hash if user else None, secret)
+            right = await self._check(user.password_hash if user else None, secret, network(address))
             if not right or user is None or not user.active:
                 self._throttle.failed(name, address, self._clock.monotonic())
                 raise WRONG()
             self._throttle.succeeded(name, address)
             return user
 
-    async def _check(self, stored: str | None, secret: str) -> bool:
+    async def _check(self, stored: str | None, secret: str, place: str) -> bool:
         """Whether one spelling of the password is the stored one. A wrong one takes as long for whatever name."""
+        if self._in_line[place] >= LINE_OF_ADDRESS:
+            raise Refusal(ErrorCode.RATE_LIMITED, TOO_MANY_LOGINS, retry_after=1)
+        self._in_line[place] += 1
         try:
             for spelling in password.spellings(secret):
                 if await self._passwords.check(stored, spelling):
                     return True
             return False
         except TooManyPasswords:
-            raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
+            raise Refusal(ErrorCode.RATE_LIMITED, TOO_MANY_LOGINS, retry_after=1) from None
+        finally:
+            self._in_line[place] -= 1
+            if not self._in_line[place]:
+                del self._in_line[place]
 
     async def admit_on_bus(self, name: str, secret: str, address: str) -> Identity:
         """Who logs in to the bus: with a service token, an access token, or user name and password. `name` may be left
@@ -275,8 +289,8 @@ class Point:
         if context.session is None:
             raise NOT_A_SESSION() if context.credential else NO_TOKEN()
         identity = self._identify(LoginKind.SESSION, context.session, "")
-        token = self._access(self._directory.users[identity.user], identity.id)
-        return RefreshedToken(token=token, expires=self._auth.token_seconds)
+        token, seconds = self._access(self._directory.users[identity.user], identity.id)
+        return RefreshedToken(token=token, expires=seconds)
 
     async def _rotate(self, given: str) -> RefreshedToken:
         try:
@@ -297,9 +311,10 @@ class Point:
         session = self._directory.sessions[claims.session]
         user = self._directory.users[session.user]
         left = int(parse_left(session.expires_at, self._clock))
+        token, seconds = self._access(user, session.id)
         return RefreshedToken(
-            token=self._access(user, session.id),
-            expires=self._auth.token_seconds,
+            token=token,
+            expires=seconds,
             refresh_token=self._refresh(user, session.id, session.generation, seconds=left),
             refresh_expires=left,
         )
@@ -312,14 +327,17 @@ class Point:
             return await self._end_all(identity.user, context.user, end_tokens=request.end_tokens)
         if request.end_tokens:
             raise Refusal(ErrorCode.INVALID_PARAMS, "`end_tokens` goes with `everywhere`.")
-
-        def decide() -> SessionClosed | None:
-            if identity.id not in self._directory.sessions:
-                return None
-            return SessionClosed(session=identity.id, at=self._now(), user=identity.user, by=context.user)
-
-        await self.journal.change_session(identity.id, decide)
+        await self._close(identity.id, context.user, reason="logout")
         return LoggedOut(status="logged_out", tokens_left=self._tokens_left(identity.user))
+
+    async def _close(self, id: str, by: str, *, reason: str) -> None:
+        def decide() -> SessionClosed | None:
+            session = self._directory.sessions.get(id)
+            if session is None:
+                return None
+            return SessionClosed(session=id, at=self._now(), user=session.user, by=by, reason=reason)
+
+        await self.journal.change_session(id, decide)
 
     async def change_password(self, request: ChangePassword, context: Context) -> PasswordChanged:
         if context.session is None:
@@ -501,13 +519,16 @@ class Point:
         try:
             return await self._passwords.hash(fit)
         except TooManyPasswords:
-            raise Refusal(ErrorCode.RATE_LIMITED, "Too many logins at once. Wait.", retry_after=1) from None
+            raise Refusal(ErrorCode.RATE_LIMITED, TOO_MANY_LOGINS, retry_after=1) from None
 
     def _public_keys(self) -> Mapping[str, VerifyKey]:
         return {name: tokens.public_key(secret) for name, secret in self._keys.items()}
 
-    def _access(self, user: User, session: str) -> str:
-        return tokens.write_access(self._claims(user, session, self._auth.token_seconds), self._keys)
+    def _access(self, user: User, session: str) -> tuple[str, int]:
+        """An access token, and for how many seconds it is good: none outlives its session. AUTH_FAIL: that is over."""
+        ends = self._identify(LoginKind.SESSION, session, "").expires_at
+        seconds = min(self._auth.token_seconds, int(parse_left(ends, self._clock)) if ends else 0)
+        return tokens.write_access(self._claims(user, session, seconds), self._keys), seconds
 
     def _refresh(self, user: User, session: str, generation: int, seconds: int | None = None) -> str:
         claims = self._claims(user, session, seconds or self._auth.session_seconds, generation)

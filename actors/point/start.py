@@ -77,10 +77,12 @@ async def start_bus_login(
 
 async def _renew_keys(settings: Auth, state: Path, clock: Clock) -> None:
     """Replace the signing key in time; what the old one signed stays good until it ends by itself."""
+    keep = settings.session_seconds + KEY_SLACK
     while True:
-        keys.renew(
-            state, after=settings.key_seconds, keep=settings.session_seconds + KEY_SLACK, now=clock.now().timestamp()
-        )
+        try:
+            keys.renew(state, after=settings.key_seconds, keep=keep, now=clock.now().timestamp())
+        except OSError as error:  # a full disk, or another host was faster; the next time
+            log.warning("signing keys not renewed", error=str(error))
         await asyncio.sleep(KEY_LOOK)
 
 

@@ -3,6 +3,9 @@
 Counted for an account from one address, for an address, and for an account from wherever. The last one slows down
 guessing from many addresses and would let a stranger lock the owner out, and the second would let one in an office
 lock out all the others, so neither concerns an address from which the account has logged in before.
+
+What has reached a limit is kept apart from first tries, which anybody can make for any number of names: they make
+nobody forget it.
 """
 
 import ipaddress
@@ -29,7 +32,8 @@ class Throttle:
     """Counts of wrong passwords. `now` is monotonic seconds."""
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[Key, _Failures] = OrderedDict()
+        self._first_tries: OrderedDict[Key, _Failures] = OrderedDict()
+        self._many_tries: OrderedDict[Key, _Failures] = OrderedDict()
         self._known: OrderedDict[Key, None] = OrderedDict()
 
     def wait(self, account: str, address: str, now: float) -> float:
@@ -44,25 +48,29 @@ class Throttle:
     def failed(self, account: str, address: str, now: float) -> None:
         place = network(address)
         for key in ((account, place), ("", place), (account, "")):
-            failures = self._failures.pop(key, None)
+            failures = self._forget(key)
             if failures is None or now - failures.last > FORGET:
                 failures = _Failures(count=0, last=now)
             failures.count += 1
             failures.last = now
-            self._failures[key] = failures
-            if len(self._failures) > REMEMBERED:
-                self._failures.popitem(last=False)
+            kept = self._first_tries if failures.count < FREE_TRIES else self._many_tries
+            kept[key] = failures
+            if len(kept) > REMEMBERED:
+                kept.popitem(last=False)
 
     def succeeded(self, account: str, address: str) -> None:
         key = (account, network(address))
-        self._failures.pop(key, None)
+        self._forget(key)
         self._known[key] = None
         self._known.move_to_end(key)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
+    def _forget(self, key: Key) -> _Failures | None:
+        return self._many_tries.pop(key, None) or self._first_tries.pop(key, None)
+
     def _wait(self, key: Key, free: int, now: float) -> float:
-        failures = self._failures.get(key)
+        failures = self._many_tries.get(key) or self._first_tries.get(key)
         if failures is None or failures.count < free or now - failures.last > FORGET:
             return 0.0
         pause = min(2.0 ** min(failures.count - free, 10), LONGEST)

@@ -31,7 +31,10 @@ AUDIENCE: Literal["ottb"] = "ottb"
 SHORTEST_KEY = 32  # bytes
 LEEWAY = 30.0  # seconds that another host's clock may be ahead when it says since when a token is good
 
+LONGEST = 4096  # characters of a token
+
 SERVICE = "ottb_st_"
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\Z")
 _SERVICE = re.compile(r"ottb_st_([A-Za-z0-9-]{1,64})_([A-Za-z0-9]{40})\Z")
 
 
@@ -164,6 +167,8 @@ def _write(claims: Claims, key: Any, algorithm: str, header: dict[str, str]) -> 
 
 
 def _read(token: str, keys: Mapping[str, Any], kind: str, algorithm: str, now: float) -> Claims:  # any: see _write
+    if not _has_one_spelling(token):
+        raise TokenRefused("not as we write them")
     try:
         header = _JWS.get_unverified_header(token)
         name = header.get("kid", "")
@@ -187,6 +192,17 @@ def _read(token: str, keys: Mapping[str, Any], kind: str, algorithm: str, now: f
         generation=payload.gen,
         key=name,
     )
+
+
+def _has_one_spelling(token: str) -> bool:
+    """Whether nothing can be added to a token without changing what is signed: PyJWT passes over what is no base64, so
+    that one token could be sent, and remembered, in any number of spellings."""
+    match = _COMPACT.match(token) if len(token) <= LONGEST else None
+    if match is None or len(match[1]) % 4 == 1:
+        return False
+    signature = match[1].encode()
+    decoded = base64.urlsafe_b64decode(signature + b"=" * (-len(signature) % 4))
+    return base64.urlsafe_b64encode(decoded).rstrip(b"=") == signature
 
 
 def make_service_token() -> tuple[str, str, str]:

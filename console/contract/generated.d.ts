@@ -697,7 +697,8 @@ export interface components {
         };
         /**
          * Token
-         * @description An access token for `expires` seconds and a refresh token for `refresh_expires`, which is good for one use.
+         * @description An access token for `expires` seconds (no longer than the session) and a refresh token for `refresh_expires`,
+         *         which is good for one use.
          *
          *         `permissions`: verbs by module, as the role stores them. `must_change_password`: nothing else is allowed first.
          */
@@ -2379,7 +2380,7 @@ export interface components {
         };
         /**
          * SessionClosed
-         * @description `reason`: logout, or reuse of a refresh token.
+         * @description `reason`: logout, reuse of a refresh token, or too many sessions of the user.
          */
         SessionClosed: {
             session: string;

@@ -92,7 +92,7 @@ async def test_a_name_that_nobody_can_have_is_said_to_be_one(attacked: Attacked,
     status, answer = await attacked.ask("POST", "/api/auth/login", None, {"username": name, "password": PASSWORD})
     assert (status, answer["code"]) == (400, "INVALID_PARAMS")
     assert "user name" in answer["message"] and "blank" in answer["message"]
-    assert not attacked.point._throttle._failures  # nor does it fill anything
+    assert not attacked.point._throttle._first_tries  # nor does it fill anything
 
 
 async def test_a_blank_that_nobody_sees_is_named(attacked: Attacked) -> None:

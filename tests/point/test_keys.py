@@ -2,11 +2,12 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from actors.point.keys import KeyRing, PublicKeys, drop_others, ensure_keys, renew, rotate
+from actors.point.keys import SHOWN, KeyRing, PublicKeys, drop_others, ensure_keys, renew, rotate
 from actors.point.tokens import (
     Claims,
     TokenRefused,
@@ -37,19 +38,30 @@ def test_a_new_key_signs_and_the_old_one_is_believed(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_key_goes_when_nothing_that_it_signed_can_be_good(tmp_path: Path) -> None:
+def test_a_key_is_shown_before_it_signs_and_goes_when_it_signed_nothing_good(tmp_path: Path) -> None:
     ensure_keys(tmp_path)
-    first = tmp_path / "keys" / "0001.key"
-    began = first.stat().st_mtime
-    renew(tmp_path, after=100, keep=50, now=began + 99)
-    assert list(KeyRing(tmp_path)) == ["0001"]
-    renew(tmp_path, after=100, keep=50, now=began + 101)
-    assert list(KeyRing(tmp_path)) == list(PublicKeys(tmp_path)) == ["0001", "0002"]
-    os.utime(tmp_path / "keys" / "0002.key", (began + 101, began + 101))
-    renew(tmp_path, after=100, keep=50, now=began + 140)
-    assert list(KeyRing(tmp_path)) == list(PublicKeys(tmp_path)) == ["0001", "0002"]
-    renew(tmp_path, after=100, keep=50, now=began + 160)
-    assert list(KeyRing(tmp_path)) == list(PublicKeys(tmp_path)) == ["0002"]
+    folder = tmp_path / "keys"
+    began = (folder / "0001.key").stat().st_mtime
+
+    def renewed(after: float) -> tuple[list[str], list[str]]:
+        renew(tmp_path, after=100_000, keep=50_000, now=began + after)
+        return list(KeyRing(tmp_path)), list(PublicKeys(tmp_path))
+
+    assert renewed(99_999) == (["0001"], ["0001"])
+    assert renewed(100_001) == (["0001"], ["0001", "0002"])
+    os.utime(folder / "0002.next", (began + 100_001, began + 100_001))
+    assert renewed(100_001 + SHOWN - 1) == (["0001"], ["0001", "0002"])
+    assert renewed(200_000) == (["0001", "0002"], ["0001", "0002"])  # late, for nobody was there
+    assert renewed(250_000) == (["0001", "0002"], ["0001", "0002"])  # and the age of a key counts from its first use
+    assert renewed(250_001) == (["0002"], ["0002"])
+
+
+def test_a_key_that_is_only_shown_is_dropped_with_the_others(tmp_path: Path) -> None:
+    ensure_keys(tmp_path)
+    renew(tmp_path, after=-1, keep=50, now=time.time())
+    assert list(PublicKeys(tmp_path)) == ["0001", "0002"]
+    assert drop_others(tmp_path, rotate(tmp_path)) == ["0001", "0002"]
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["0003.key", "0003.pub"]
 
 
 def test_access_and_refresh_tokens_are_told_apart(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_waiting_grows_for_the_guesser_and_not_for_the_owner_elsewhere() -> None
     throttle.succeeded("op12", "evil")
     for number in range(2 * REMEMBERED):
         throttle.failed(f"u{number}", "flood", now)
-    assert len(throttle._failures) <= REMEMBERED
+    assert len(throttle._first_tries) <= REMEMBERED
 
 
 def test_a_token_is_for_one_key_and_one_type() -> None:

@@ -186,6 +186,8 @@ def forgeries(site: Site, good: str, refresh: str) -> dict[str, str]:
         "unknown session": signed({"sid": "nosuchsession"}),
         "session is a number": signed({"sid": 7}),
         **{f"without {claim}": signed(drop=claim) for claim in ("exp", "iat", "sub", "jti", "sid", "iss", "aud")},
+        "nested without end": ".".join((_text(b'{"typ":' + b"[" * 4000), *good.split(".")[1:])),
+        "padded": good + "==",
         "unknown critical": signed(crit=["a\nb"]),
         "garbage": "a.b.c",
         "huge": "e" * 6000,

@@ -1,5 +1,6 @@
 """The service that docs/users.md shows, as it stands there: it takes our tokens, and no others."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -67,6 +68,12 @@ async def test_a_good_token_is_taken_until_it_is_revoked(service: Service, admin
     await until(may, lambda seen: "call.start" not in seen and "audit.view" in seen, 1.0)
     assert (await user.post("/api/auth/logout", part="point"))[0] == 200
     assert (await service.who(f"Bearer {user.token}"))[0] == 403
+
+
+async def test_many_at_once_wait_for_the_first_key_set(service: Service, operator: Client) -> None:
+    stranger = jwt.encode({}, "x" * 32, headers={"kid": "unknown"})
+    found = await asyncio.gather(*(service.who(f"Bearer {token}") for token in [stranger] + 20 * [operator.token]))
+    assert [status for status, _ in found] == [401] + 20 * [200]
 
 
 async def test_no_other_token_is_taken(service: Service, site: Site, admin: Client) -> None:

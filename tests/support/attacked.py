@@ -76,15 +76,15 @@ class Attacked:
 
 
 @asynccontextmanager
-async def attacked_point() -> AsyncIterator[Attacked]:
+async def attacked_point(passwords: Passwords | None = None, auth: Auth | None = None) -> AsyncIterator[Attacked]:
     """With an administrator who has logged in."""
     broker = MemoryBroker(clock=SystemClock())
     public = {name: public_key(secret) for name, secret in KEYS.items()}
     bus, clock, ids = MemoryBus(broker), SystemClock(), RandomIds()
-    passwords = Passwords()
+    passwords = passwords or Passwords()
     async with AsyncExitStack() as stack:
         stack.callback(passwords.close)
-        point = Point(bus=bus, clock=clock, ids=ids, passwords=passwords, keys=KEYS, auth=Auth())
+        point = Point(bus=bus, clock=clock, ids=ids, passwords=passwords, keys=KEYS, auth=auth or Auth())
         await point.start()
         stack.push_async_callback(point.stop)
         await point.seed(MAKER, PASSWORD, "admin")
