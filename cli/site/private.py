@@ -13,7 +13,8 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 OURS = (
     "adb", "admin-password", "asterisk-instance", "carrier", "control-header", "host-*.lock", "keys",
-    "ledger*.sqlite3*", "log", "nats", "nats.conf", "pbx", "recordings", "secrets.json",
+    "ledger*.sqlite3*", "log", "nats", "nats.conf", "*.partial", "pbx", "phones.lock", "recordings",
+    "secrets.json",
 )  # fmt: skip
 
 
