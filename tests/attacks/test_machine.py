@@ -159,6 +159,7 @@ def test_the_process_list_shows_no_secret(site: Site) -> None:
 
 @as_root
 @pytest.mark.live
+@pytest.mark.timeout(600)  # where there is no Asterisk yet, a folder with one is made
 def test_a_real_asterisk_is_closed_too(tmp_path: Path) -> None:
     """Its AMI is on loopback with a secret of this site's own; its console's socket takes every order of its user."""
     root = asterisk.ensure(print)
