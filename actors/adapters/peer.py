@@ -7,11 +7,13 @@ would be told the password. The kernel says whose socket the other end is (`/pro
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 TABLE = Path("/proc/net/tcp")
 ROOT = 0
+LISTENS = "0A"
 
 
 def is_strange(ours: Any, theirs: Any, owner: int) -> bool:
@@ -21,11 +23,22 @@ def is_strange(ours: Any, theirs: Any, owner: int) -> bool:
     if not (_is_ipv4(ours) and _is_ipv4(theirs)):
         return False
     wanted = (_hex(theirs), _hex(ours))
-    for line in TABLE.read_text().splitlines()[1:]:
-        fields = line.split()
-        if (fields[1], fields[2]) == wanted:
-            return int(fields[7]) not in (owner, os.geteuid(), ROOT)
-    return False
+    rows = (line.split() for line in TABLE.read_text().splitlines()[1:])
+    return any(_is_foreign(row, owner) for row in rows if (row[1], row[2]) == wanted)
+
+
+def is_taken(host: str, port: int, owner: int) -> bool:
+    """Whether another user listens where a server of `owner`'s should, on this machine."""
+    try:
+        wanted = {_hex((socket.gethostbyname(host), port)), _hex(("0.0.0.0", port))}
+        rows = [line.split() for line in TABLE.read_text().splitlines()[1:]]
+    except OSError:
+        return False
+    return any(_is_foreign(row, owner) for row in rows if row[3] == LISTENS and row[1] in wanted)
+
+
+def _is_foreign(row: Sequence[str], owner: int) -> bool:
+    return int(row[7]) not in (owner, os.geteuid(), ROOT)
 
 
 def _is_ipv4(address: Any) -> bool:

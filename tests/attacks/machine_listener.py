@@ -1,11 +1,10 @@
 """Another user of the machine who listens where a server of the site should, as a program that needs nothing but
-Python: `python -I - PORT COUNT < this`. Says what a nats-server says, and prints what it hears of so many connections.
+Python: `python -I - PORT COUNT GREETING < this`. Greets as the server does, and prints what it hears of so many
+connections.
 """
 
 import socket
 import sys
-
-GREETING = b'INFO {"server_id":"m","version":"2.15.1","max_payload":1048576,"headers":true,"auth_required":true}\r\n'
 
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listening:
     print("listening", flush=True)
@@ -13,7 +12,7 @@ with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listening:
         wire, _ = listening.accept()
         with wire:
             wire.settimeout(3)
-            wire.sendall(GREETING)
+            wire.sendall(sys.argv[3].encode() + b"\r\n")
             try:
                 print(wire.recv(65536), flush=True)
             except OSError as error:

@@ -11,6 +11,7 @@ import nats
 import pytest
 
 from actors.adapters import peer
+from actors.adapters.ami import AmiClient
 from actors.adapters.nats_bus import NatsBus, Sealed
 from actors.adapters.nats_link import Link
 from actors.adapters.nats_wire import Refused
@@ -22,14 +23,15 @@ from tests.support.site import ROOT, free_ports
 
 LISTENER = Path(__file__).with_name("machine_listener.py")
 PASSWORD = "hunter22"
+NATS = 'INFO {"server_id":"m","version":"2.15.1","max_payload":1048576,"headers":true,"auth_required":true}'
 US = os.geteuid()
 
 
 @asynccontextmanager
-async def listener(port: int, connections: int) -> AsyncIterator[asyncio.StreamReader]:
+async def listener(port: int, connections: int, greeting: str = NATS) -> AsyncIterator[asyncio.StreamReader]:
     """A stranger on a port. Gives what they print."""
     process = await asyncio.create_subprocess_exec(
-        *STRANGER_USER, sys.executable, "-I", "-", str(port), str(connections),
+        *STRANGER_USER, sys.executable, "-I", "-", str(port), str(connections), greeting,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd="/",
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
@@ -70,10 +72,42 @@ async def test_the_password_of_the_bus_is_told_to_no_stranger() -> None:
     assert PASSWORD.encode() in told  # the zero is not had from a listener that hears nothing
 
 
+@as_root
+@pytest.mark.parametrize(("owner", "told"), [(US, False), (NOBODY, True)])
+async def test_the_secret_of_the_pbx_is_told_to_no_stranger(owner: int, told: bool) -> None:
+    """Asterisk's port is above 1023 too."""
+    (port,) = free_ports(1)
+    down: list[str] = []
+    async with listener(port, 1, "Asterisk Call Manager/11.0.0") as printed:
+        client = AmiClient(
+            host="127.0.0.1", port=port, user="ottb", secret=PASSWORD, prefix="t", owner=owner,
+            on_event=lambda event: None, on_up=lambda: None, on_down=down.append,
+        )  # fmt: skip
+        client.start()
+        heard_by_them = await heard(printed, 1)
+        await client.stop()
+    assert (PASSWORD.encode() in heard_by_them) is told
+    assert ("another user" in " ".join(down)) is not told
+
+
+@as_root
+async def test_ottb_user_passwd_says_nothing_to_a_stranger(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    env = {"OTTB_STATE_DIR": str(tmp_path), "OTTB_HTTP__POINT_PORT": str(port)}
+    given = {"OTTB_PASSWORD": PASSWORD, "OTTB_NEW_PASSWORD": "hunter23"}
+    async with listener(port, 1):
+        command = [sys.executable, "-m", "cli.main", "user", "passwd", "op12"]
+        done = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, env=os.environ | env | given, stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await done.communicate()
+    assert done.returncode == 1 and b"another user's" in said
+
+
 def test_everything_that_a_site_starts_is_told_to_look(tmp_path: Path) -> None:
     settings = load(config=ROOT / "config" / "sandbox.toml", environment={"OTTB_STATE_DIR": str(tmp_path)})
     ours = [child for child in children(settings, None) if "OTTB_NATS__URL" in child.env]
-    assert len(ours) >= 4 and {child.env["OTTB_NATS__OWNER"] for child in ours} == {str(US)}
+    assert len(ours) >= 3 and {child.env["OTTB_NATS__OWNER"] for child in ours} == {str(US)}
 
 
 ROW = "   0: {} {} 01 00000000:00000000 00:00000000 00000000  {}        0 1 1 0 20 4 30 10 -1\n"
