@@ -23,9 +23,9 @@ OURS = (
 def close(state: Path) -> None:
     """Make the folder, or take from others what they may do with what is ours in it. A folder that holds other things
     too is left to its owner; only, nobody else may write there. Raises CannotStart."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ours = list(_ours(state))
     try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ours = list(_ours(state))
         if {*state.iterdir()} <= {*ours}:
             state.chmod(_mode(state) & ~OTHERS)
         elif _mode(state) & WRITABLE:
@@ -36,7 +36,7 @@ def close(state: Path) -> None:
             if not path.is_symlink():
                 path.chmod(_mode(path) & ~OTHERS)
     except PermissionError as error:
-        raise CannotStart(f"{error.filename} is another user's. Change its owner, or set OTTB_STATE_DIR.") from None
+        raise CannotStart(f"{error.filename} is not yours to change. Change its owner, or set OTTB_STATE_DIR.") from None
 
 
 def open_to_others(state: Path) -> list[Path]:

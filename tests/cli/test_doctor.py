@@ -157,7 +157,7 @@ def test_nothing_is_started_with_what_somebody_else_has_put_there(settings: Sett
     planted = settings.state / "secrets.json"
     planted.touch(mode=0o600)
     os.chown(planted, 65534, 65534)
-    with pytest.raises(CannotStart, match=r"secrets\.json is another user's"):
+    with pytest.raises(CannotStart, match=r"secrets\.json is not yours"):
         close(settings.state)
 
 
