@@ -36,7 +36,7 @@ def close(state: Path) -> None:
             if not path.is_symlink():
                 path.chmod(_mode(path) & ~OTHERS)
     except PermissionError as error:
-        raise CannotStart(f"{error.filename} is not yours to change. Change its owner, or set OTTB_STATE_DIR.") from None
+        raise CannotStart(f"{error.filename} is not yours: give it to your user, or set OTTB_STATE_DIR.") from None
 
 
 def open_to_others(state: Path) -> list[Path]:
