@@ -145,9 +145,11 @@ def test_what_a_link_leads_to_is_looked_at(settings: Settings, tmp_path_factory:
     disk = tmp_path_factory.mktemp("disk")
     (settings.state / "nats").symlink_to(disk)
     settings.state.chmod(0o700)
-    for above in (disk.parent, disk.parent.parent):  # pytest's own, which are closed
-        above.chmod(0o711)
-    for mode, ok in ((0o700, True), (0o755, False)):
+    for above in disk.parents:
+        if above.name.startswith(("pytest-", "popen-")):  # pytest's own, which are closed
+            above.chmod(0o711)
+    closed_above = any(not above.stat().st_mode & 0o011 for above in disk.parents)  # by whoever runs this
+    for mode, ok in ((0o700, True), (0o755, closed_above)):
         disk.chmod(mode)
         assert named(examine(settings), "rights").ok is ok
 
