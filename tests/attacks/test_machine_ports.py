@@ -113,7 +113,7 @@ def test_everything_that_a_site_starts_is_told_to_look(tmp_path: Path) -> None:
 ROW = "   0: {} {} 01 00000000:00000000 00:00000000 00000000  {}        0 1 1 0 20 4 30 10 -1\n"
 
 
-@pytest.mark.parametrize(("uid", "strange"), [(0, False), (US, False), (4711, False), (NOBODY, True), (4712, True)])
+@pytest.mark.parametrize(("uid", "strange"), [(0, False), (US, False), (4711, False), (US + 1, True), (4712, True)])
 def test_whose_the_other_end_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uid: int, strange: bool) -> None:
     here, there = ("127.0.0.1", 40000), ("127.0.0.1", 14222)
     table = tmp_path / "tcp"
