@@ -161,7 +161,7 @@ async def serve(settings: Settings) -> int:
     bus = await connect(settings.nats, name="actors", tls=tls, on_closed=closed.set)
     await bus.ensure_streams()
     await refuse_earlier(bus)
-    tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)))
+    tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)), folder=settings.state)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         tracker.start()

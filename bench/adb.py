@@ -46,7 +46,7 @@ async def measure(folder: Path) -> list[Row]:
             while "connected" not in await client.connect(serial):
                 await asyncio.sleep(0.1)
         shell = LongShell(client=client, serial=serial)
-        tracker = DeviceTracker(client=client)
+        tracker = DeviceTracker(client=client, folder=folder)
         tracker.start()
         phone = AdbPhone(serial=serial, tracker=tracker)
         over = asyncio.Event()

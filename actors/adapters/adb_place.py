@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from actors.slot.settings import Adb
 
 LINE_LIMIT = 64 * 1024
+QUEUE_PAUSE = 0.005  # seconds until a full queue is tried again
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -30,20 +32,22 @@ class AdbFile:
 
     async def connect(self) -> Streams:
         """Raises OSError."""
-        with _short_name(self.path) as name:
-            return await asyncio.open_unix_connection(name, limit=LINE_LIMIT)
+        with socket.socket(socket.AF_UNIX) as connection, _short_name(self.path) as name:
+            connection.setblocking(False)
+            while not _connected(connection, name):
+                await asyncio.sleep(QUEUE_PAUSE)
+            return await asyncio.open_unix_connection(sock=connection.dup(), limit=LINE_LIMIT)
 
     def connect_blocking(self, timeout: float) -> socket.socket:
         """Raises OSError."""
-        connection = socket.socket(socket.AF_UNIX)
-        try:
+        give_up = time.monotonic() + timeout
+        with socket.socket(socket.AF_UNIX) as connection, _short_name(self.path) as name:
             connection.settimeout(timeout)
-            with _short_name(self.path) as name:
-                connection.connect(name)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            while not _connected(connection, name):
+                if time.monotonic() > give_up:
+                    raise TimeoutError
+                time.sleep(QUEUE_PAUSE)
+            return connection.dup()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -78,6 +82,16 @@ AdbPlace = AdbFile | AdbPort
 def place_of(adb: Adb, state: Path) -> AdbPlace:
     """Where the settings say that the server is."""
     return AdbPort(adb.host, adb.port) if adb.host else AdbFile(state / "adb" / "server.sock")
+
+
+def _connected(connection: socket.socket, name: str) -> bool:
+    """Try once. The server's queue holds few (4); when it is full the kernel says so at once, and never again when it
+    is not. asyncio takes that for a connection that is on its way. Raises OSError."""
+    try:
+        connection.connect(name)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

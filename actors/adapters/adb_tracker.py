@@ -8,6 +8,7 @@ that share the server a lock decides (`phone_locks.py`).
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import structlog
 from msgspec import Struct
@@ -63,11 +64,12 @@ class Watch:
 
 
 class DeviceTracker:
-    """One stream for all phones of an adb server. Phones on TCP are connected, and again when they were lost."""
+    """One stream for all phones of an adb server. Phones on TCP are connected, and again when they were lost.
+    `folder`: where processes with the same server keep the locks of its phones."""
 
-    def __init__(self, *, client: AdbClient) -> None:
+    def __init__(self, *, client: AdbClient, folder: Path) -> None:
         self.client = client
-        self._locks = PhoneLocks(server=client.place.key)
+        self._locks = PhoneLocks(folder, server=client.place.key)
         self._devices: dict[str, Seen] | None = None  # None: the server is away, nothing is known
         self._watches: list[Watch] = []
         self._holders: dict[str, Watch] = {}  # by the phone's name in the list

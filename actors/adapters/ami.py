@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from actors.adapters.peer import is_strange
+
 log = structlog.get_logger()
 
 LINE_LIMIT, HEADERS_LIMIT = 1000, 100  # bytes, lines: below the server's own 1,024 and 128
@@ -99,8 +101,9 @@ class AmiClient:
         on_event: Callable[[AmiMessage], None],
         on_up: Callable[[], None],
         on_down: Callable[[str], None],
+        owner: int | None = None,
     ) -> None:
-        self._host, self._port = host, port
+        self._host, self._port, self._owner = host, port, owner
         self._user, self._secret = user, secret
         self._prefix = prefix  # our action ids: answers and `OriginateResponse`s are heard by every session
         self._on_event, self._on_up, self._on_down = on_event, on_up, on_down
@@ -203,6 +206,9 @@ class AmiClient:
             banner = await reader.readline()
         if not banner.startswith(b"Asterisk Call Manager"):
             raise AmiDown("this is not an Asterisk manager port")
+        known = self._writer.get_extra_info
+        if self._owner is not None and is_strange(known("sockname"), known("peername"), self._owner):
+            raise AmiDown("another user of this machine listens there: nothing was said to them")
         self._booted.clear()
         reading = asyncio.ensure_future(self._read(reader))
         try:

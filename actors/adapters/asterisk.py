@@ -112,6 +112,7 @@ class Asterisk:
             on_event=self._hear,
             on_up=self._came,
             on_down=self._lost,
+            owner=settings.owner,
         )
 
     def start(self) -> None:

@@ -8,7 +8,7 @@ default `connect()` gives up after 60 tries and notices a dead peer after minute
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -22,8 +22,9 @@ from nats.js.errors import NotFoundError
 from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import PORT, Link
 from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking, get, recorded
-from actors.adapters.nats_wire import STATUS, Refused, decode_headers, encode_headers, nobody_heard
+from actors.adapters.nats_wire import STATUS, STRANGE, Refused, decode_headers, encode_headers, nobody_heard
 from actors.adapters.nats_writer import Writer
+from actors.adapters.peer import is_strange
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.tls import ClientTls
 from actors.runtime.bus import (
@@ -67,11 +68,20 @@ new_id = RandomIds().new
 
 class Sealed(Client):
     """nats-py's client, which by itself sends the password in the clear where a server at `tls://` says, or somebody on
-    the way says for it, that it speaks no TLS."""
+    the way says for it, that it speaks no TLS; and to any user of this machine who listens where `owner`'s server does
+    not."""
+
+    def __init__(self, owner: int | None = None) -> None:
+        super().__init__()
+        self._owner = owner
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if initial_connection and self._current_server is not None and self._current_server.uri.scheme == "tls":
             info["tls_required"] = True
+        if initial_connection and self._owner is not None:
+            known = cast(Any, self._transport)._io_writer.get_extra_info
+            if is_strange(known("sockname"), known("peername"), self._owner):
+                raise NatsError(STRANGE)
         await super()._process_info(info, initial_connection)
 
 
@@ -94,10 +104,12 @@ class NatsBus:
         user: str | None = None,
         password: str | None = None,
         tls: ClientTls | None = None,
+        owner: int | None = None,
         on_closed: Callable[[], None] = lambda: None,
         timeout: float = 10.0,
     ) -> "NatsBus":
-        """Connect, or raise BusUnavailable. After that the connection is kept up for ever."""
+        """Connect, or raise BusUnavailable. After that the connection is kept up for ever. `owner`: the user of this
+        machine whose server it must be, if it is on this machine."""
 
         url, user, password = _address(url, user, password)
         parts = urlsplit(url)
@@ -117,7 +129,8 @@ class NatsBus:
         async def lost() -> None:
             log.warning("bus connection lost")
 
-        client, link = Sealed(), Link(url, name=name, user=user, password=password, tls=tls)
+        client = Sealed(owner)
+        link = Link(url, name=name, user=user, password=password, tls=tls, owner=owner)
         try:
             async with asyncio.timeout(timeout):
                 await link.start()
@@ -345,8 +358,9 @@ async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None], tls: 
     while True:
         try:
             return await NatsBus.connect(
-                nats.address, name=name, user=nats.user, password=nats.password, tls=tls, on_closed=on_closed
-            )
+                nats.address, name=name, user=nats.user, password=nats.password, tls=tls, owner=nats.owner,
+                on_closed=on_closed,
+            )  # fmt: skip
         except BusUnavailable:
             if asyncio.get_running_loop().time() >= give_up:
                 raise

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from actors.adapters.nats_wire import TURN, Info, Refused, Wire, decode_headers, encode_headers
+from actors.adapters.nats_wire import STRANGE, TURN, Info, Refused, Wire, decode_headers, encode_headers
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.tls import ClientTls
 from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
@@ -125,9 +125,10 @@ class Link:
     """One connection, kept up for ever once it was made. Raises BusUnavailable where nothing was sent."""
 
     def __init__(
-        self, url: str, *, name: str, user: str | None, password: str | None, tls: ClientTls | None = None
-    ) -> None:
-        self._tls = tls
+        self, url: str, *, name: str, user: str | None, password: str | None, tls: ClientTls | None = None,
+        owner: int | None = None,
+    ) -> None:  # fmt: skip
+        self._tls, self._owner = tls, owner
         self._loop = asyncio.get_running_loop()
         self._servers = [url]
         self._options: dict[str, Any] = {
@@ -288,6 +289,8 @@ class Link:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._loop.create_connection(lambda: wire, parts.hostname, parts.port or PORT)
                 info = await wire.greeting
+                if self._owner is not None and wire.is_strange(self._owner):
+                    raise Refused(STRANGE)
                 if info.tls_required or parts.scheme == "tls":
                     tls = self._tls or ClientTls(ssl.create_default_context())
                     await wire.encrypt(tls.context, tls.name or parts.hostname)

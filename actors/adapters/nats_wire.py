@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from actors.adapters.peer import is_strange
 from actors.runtime.bus import BusUnavailable, Headers
 
 log = structlog.get_logger()
@@ -23,6 +24,7 @@ LONGEST_LINE = 64 * 1024
 
 VERSION = b"NATS/1.0"
 STATUS = "Status"
+STRANGE = "another user of this machine listens there: nothing was said to them"
 
 
 class Info(Struct):
@@ -120,6 +122,13 @@ class Wire(asyncio.Protocol):
         upgraded = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
         assert upgraded is not None
         self.connection_made(upgraded)
+
+    def is_strange(self, owner: int) -> bool:
+        """Whether another user of this machine has taken the connection. Ask after the greeting, which proves that
+        somebody has."""
+        assert self._transport is not None
+        known = self._transport.get_extra_info
+        return is_strange(known("sockname"), known("peername"), owner)
 
     def close(self) -> None:
         self._flush()

@@ -19,6 +19,9 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     WebSocket) must show a certificate of this authority. Of every process that connects: `ca`, whom it trusts (empty:
     the system's authorities), `server_name`, what the server's certificate must be for (empty: the address), and
     `client_certificate` with `client_key`, which it shows.
+
+    `owner`: the user (a number) whose server it must be where it is on this machine: nobody else is told the password.
+    `ottb up` sets it for what it starts.
     """
 
     url: str | None = None
@@ -27,6 +30,7 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     websocket_port: Port = 14280
     user: str | None = None
     password: str | None = None
+    owner: int | None = None
     certificate: str = ""
     key: str = ""
     client_ca: str = ""

@@ -10,12 +10,14 @@ from actors.runtime.settings import Port
 class Ami(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One Asterisk and how it is spoken to. A slot's extension is `<slot>@<context>` there, or, where `context` is
     empty, the PJSIP endpoint `endpoint` (`{slot}` is the number). `recordings`: the folder with the recordings of this
-    PBX, as this machine sees it; empty: none are made."""
+    PBX, as this machine sees it; empty: none are made. `owner`: the user (a number) that it runs as, where it is on
+    this machine: nobody else is told the secret. None: whoever listens."""
 
     host: str = "127.0.0.1"
     port: Port = 5038
     user: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$(?!\n)")] = "ottb"
     secret: Annotated[str, Meta(pattern=r"^[!-~]{1,128}$(?!\n)")] | None = None
+    owner: int | None = None
     context: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")] = "ottb-slots"
     endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}(\{slot\})?[A-Za-z0-9_-]{0,32}$(?!\n)")] = "slot{slot}"
     recordings: str = ""

@@ -16,4 +16,5 @@ async def connect(settings: Settings, user: str, *, name: str) -> NatsBus:
         user=user if own else settings.nats.user,
         password=secrets_of(settings.state)[user] if own else settings.nats.password,
         tls=client_tls(settings.nats),
+        owner=settings.state.stat().st_uid if own else settings.nats.owner,
     )

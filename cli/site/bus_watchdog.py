@@ -65,7 +65,9 @@ async def watch_server(
     store, tls = str(settings.state / "nats"), client_tls(settings.nats)
     while True:
         try:
-            sys = await NatsBus.connect(settings.nats.address, name="watchdog", user="sys", password=password, tls=tls)
+            sys = await NatsBus.connect(
+                settings.nats.address, name="watchdog", user="sys", password=password, tls=tls, owner=os.geteuid()
+            )
             break
         except BusUnavailable:
             await asyncio.sleep(LOOK)

@@ -1,6 +1,7 @@
 """The processes of a site: what each is started with."""
 
 import json
+import os
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,10 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
         "PYTHONPATH": str(ROOT),
         "OTTB_NATS__URL": settings.nats.address,
     }
-    found = [_nats(settings, state, secrets)] if settings.nats.url is None else []
+    found = []
+    if settings.nats.url is None:
+        env = {**env, "OTTB_NATS__OWNER": str(os.geteuid())}
+        found.append(_nats(settings, state, secrets))
     if not settings.adb.host:
         found.append(_adb(state))
     if settings.sandbox.enabled:

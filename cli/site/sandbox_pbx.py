@@ -1,5 +1,6 @@
 """The PBX that the sandbox brings for its trunks: a real Asterisk where there is one, else a virtual PBX."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def sandbox_pbx(
     root = real_asterisk(settings)
     if root is None:
         control = {"OTTB_SANDBOX__CONTROL_SECRET": secrets[CONTROL]}
+        ami["OTTB_AMI__MAIN__OWNER"] = str(os.geteuid())
         return [python("pbx", ["simulators.pbx.main", *arguments], {**env, **ami, **control})], ami
     children, recordings = _real(settings, state, root, secrets[AMI_SECRET])
     return children, ami | {"OTTB_AMI__MAIN__RECORDINGS": str(recordings)}

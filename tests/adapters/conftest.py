@@ -71,6 +71,7 @@ class Server:
     """An adb server that can be killed and started again in its place."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.place = AdbFile(folder / "server.sock")
         self._env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder)}
         self._running = contextlib.AsyncExitStack()
@@ -103,7 +104,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def tracker(server: Server) -> AsyncIterator[DeviceTracker]:
-    tracker = DeviceTracker(client=AdbClient(server.place))
+    tracker = DeviceTracker(client=AdbClient(server.place), folder=server.folder)
     tracker.start()
     yield tracker
     await tracker.stop()

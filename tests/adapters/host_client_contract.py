@@ -1,11 +1,14 @@
 """What the host client must be able to do with any phone: the same cases for the virtual phone and the real adbd."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import pytest
 
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone, LongShell
-from actors.adapters.adb_place import AdbPort
+from actors.adapters.adb_place import AdbFile, AdbPort
+from actors.adapters.adb_tools import AdbTools
 from actors.slot.phone import PhoneUncertain
 
 
@@ -86,3 +89,19 @@ class HostClientContract:
     async def test_a_server_that_is_not_there_says_nothing_about_the_phone(self) -> None:
         with pytest.raises(AdbServerGone):
             await AdbClient(AdbPort("127.0.0.1", 9)).shell("any", "true", timeout=5, max_output=10)
+
+    async def test_adbutils_moves_files(self, client: AdbClient, serial: str, tmp_path: Path) -> None:
+        """Over the server's socket file, which it knows nothing of. Several at once: each has a connection.
+        Screenshots: `test_adb_tools.py`; Debian's adbd has no terminals for them."""
+
+        def move(number: int) -> bool:
+            device = AdbTools(client.place).device(serial)
+            sent, back = tmp_path / f"sent{number}", tmp_path / f"back{number}"
+            sent.write_bytes(os.urandom(1_000_003))
+            there = f"/data/local/tmp/sent{number}"
+            device.sync.push(sent, there)
+            device.sync.pull(there, back)
+            return sent.read_bytes() == back.read_bytes()
+
+        assert isinstance(client.place, AdbFile)
+        assert await asyncio.gather(*(asyncio.to_thread(move, number) for number in range(4))) == [True] * 4

@@ -8,7 +8,7 @@ from pathlib import Path
 import adbutils
 import pytest
 
-from actors.adapters.adb import AdbClient
+from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_place import AdbFile, AdbPort
 from actors.adapters.adb_tools import AdbTools
 from bench.parts import adb_server, free_port
@@ -57,9 +57,27 @@ async def test_both_clients_see_the_same_phones(place: AdbFile, phone: VirtualPh
     assert seen == {phone.serial: "device"}
 
 
-def test_no_server_is_started_for_everybody_where_ours_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_more_connections_at_once_than_the_server_queues(place: AdbFile) -> None:
+    """A socket file's queue refuses where TCP's would wait; it holds four."""
+    versions = await asyncio.gather(*(AdbClient(place).version() for _ in range(200)))
+    ours = AdbTools(place)
+    others = await asyncio.gather(*(asyncio.to_thread(ours.server_version) for _ in range(50)))
+    assert {*versions, *others} == {versions[0]}
+
+
+async def test_a_server_that_stands_still_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as full:
+        monkeypatch.chdir(tmp_path)  # a whole name may be too long for the kernel
+        full.bind("s")
+        full.listen(0)
+        place = AdbFile(tmp_path / "s")
+        with place.connect_blocking(1), pytest.raises(AdbServerGone, match="does not answer"):
+            await AdbClient(place).version()
+        with pytest.raises(TimeoutError):
+            place.connect_blocking(0.1)
+
+
+def test_no_server_is_started_for_everybody_where_ours_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """adbutils itself runs `adb start-server`, whose port is open to every user of the machine."""
     port = free_port()
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(port))

@@ -1,8 +1,10 @@
 """The tracker of an adb server: what is no answer of one does not end it, and one phone is used under one name."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -54,13 +56,14 @@ class FakeServer:
 async def tracked(fake: FakeServer) -> AsyncIterator[DeviceTracker]:
     listening = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
     fake.port = listening.sockets[0].getsockname()[1]
-    tracker = DeviceTracker(client=AdbClient(AdbPort("127.0.0.1", fake.port)))
-    tracker.start()
-    try:
-        yield tracker
-    finally:
-        await tracker.stop()
-        listening.close()
+    with tempfile.TemporaryDirectory() as folder:
+        tracker = DeviceTracker(client=AdbClient(AdbPort("127.0.0.1", fake.port)), folder=Path(folder))
+        tracker.start()
+        try:
+            yield tracker
+        finally:
+            await tracker.stop()
+            listening.close()
 
 
 class Eye:
@@ -342,7 +345,7 @@ async def test_of_two_hosts_with_one_phone_only_the_first_uses_it(
     first, ear = await start(handset.serial)
     await ear.link(Link.ONLINE)
     await first.look()
-    other = DeviceTracker(client=AdbClient(server.place))
+    other = DeviceTracker(client=AdbClient(server.place), folder=server.folder)
     other.start()
     second, other_ear = AdbPhone(serial=handset.serial, tracker=other), Ear()
     second.start(other_ear)

@@ -1,6 +1,7 @@
 """Who comes without TLS, with the wrong certificate or with none at all, and who stands on the way."""
 
 import asyncio
+import json
 import os
 import ssl
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import nats
 import pytest
 from aiohttp import web
@@ -20,7 +22,7 @@ from actors.runtime.settings import Nats
 from actors.settings import Sandbox, Settings
 from cli.site.children import children
 from cli.site.probes import nats_answers
-from cli.site.secrets import secrets_of
+from cli.site.secrets import USERS, secrets_of
 from gateway.greeter import PER_ADDRESS
 from gateway.server import Connections, Listener
 from tests.support.certificates import NAMES, Authority
@@ -51,7 +53,8 @@ def bus(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Itera
     state = tmp_path_factory.mktemp("bus") / "a place für it"
     made = Settings(state_dir=str(state), nats=given, sandbox=Sandbox(enabled=False))
     child = children(made, None)[0]
-    with (state / "log").open("wb") as log:
+    (state / "log").mkdir(exist_ok=True)
+    with (state / "server.log").open("wb") as log:
         server = subprocess.Popen(child.argv, env={**os.environ, **child.env}, stdout=log, stderr=log)
     try:
         asyncio.run(until(lambda: nats_answers(port), bool))
@@ -99,6 +102,22 @@ async def test_a_host_without_a_certificate_of_the_site_is_refused(
     print(f"hosts: {len(let_in)} of {len(bad)} without a certificate of the site were let in")
     assert let_in == []
     await come(bus, client(authority, authority.sign("host-b")))  # the zero is not had from a server that is away
+
+
+async def test_no_part_of_the_platform_comes_by_websocket(bus: Settings, authority: Authority) -> None:
+    """It is for browsers, which are asked for no certificate: a password of ours must not be enough there."""
+    let_in = []
+    async with aiohttp.ClientSession() as session:
+        for name in USERS:
+            url, login = f"wss://127.0.0.1:{bus.nats.websocket_port}", secrets_of(bus.state)[name]
+            async with session.ws_connect(url, ssl=client(authority), protocols=("nats",)) as wire:
+                assert (await wire.receive_bytes()).startswith(b"INFO ")
+                said = {"user": name, "pass": login, "verbose": True, "protocol": 1}
+                await wire.send_bytes(f"CONNECT {json.dumps(said)}\r\n".encode())
+                if (await wire.receive()).data == b"+OK\r\n":
+                    let_in.append(name)
+    print(f"websocket: {len(let_in)} of {len(USERS)} parts of the platform were let in")
+    assert let_in == []
 
 
 async def test_nobody_speaks_in_the_clear(bus: Settings) -> None:

@@ -140,6 +140,39 @@ def test_a_link_is_not_followed(settings: Settings, tmp_path_factory: pytest.Tem
     assert elsewhere.stat().st_mode & 0o777 == 0o644
 
 
+def test_what_a_link_leads_to_is_looked_at(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A closed state folder does not close a disk elsewhere that its journal is on."""
+    disk = tmp_path_factory.mktemp("disk")
+    (settings.state / "nats").symlink_to(disk)
+    settings.state.chmod(0o700)
+    for above in disk.parents:
+        if above.name.startswith(("pytest-", "popen-")):  # pytest's own, which are closed
+            above.chmod(0o711)
+    closed_above = any(not above.stat().st_mode & 0o011 for above in disk.parents)  # by whoever runs this
+    for mode, ok in ((0o700, True), (0o755, closed_above)):
+        disk.chmod(mode)
+        assert named(examine(settings), "rights").ok is ok
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user of the machine")
+def test_nothing_is_started_with_what_somebody_else_has_put_there(settings: Settings) -> None:
+    planted = settings.state / "secrets.json"
+    planted.touch(mode=0o600)
+    os.chown(planted, 65534, 65534)
+    with pytest.raises(CannotStart, match=r"secrets\.json is not yours"):
+        close(settings.state)
+
+
+def test_a_folder_above_that_others_may_write_in_is_named(settings: Settings) -> None:
+    """They could put a state of their own in the place of ours."""
+    above = settings.state / "above"
+    (above / "state").mkdir(parents=True, mode=0o700)
+    for mode, ok in ((0o755, True), (0o1777, True), (0o777, False)):
+        above.chmod(mode)
+        found = named(examine(replace(settings, state_dir=str(above / "state"))), "rights")
+        assert found.ok is ok and (ok or str(above) in found.said)
+
+
 @pytest.mark.parametrize(
     "url", ["postgresql://me:hunter2@127.0.0.1:9/db", "postgresql://me:hunter2%zz@127.0.0.1:9/db"]
 )

@@ -63,7 +63,7 @@ async def root() -> AsyncIterator[tuple[Path, int]]:
 async def test_a_real_shell_dials_once_and_ends_only_what_is_meant(tmp_path: Path, root: tuple[Path, int]) -> None:
     folder, adbd = root
     async with adb_server(tmp_path) as place:
-        tracker, ear = DeviceTracker(client=AdbClient(place)), Ear()
+        tracker, ear = DeviceTracker(client=AdbClient(place), folder=tmp_path), Ear()
         tracker.start()
         phone = AdbPhone(serial=f"127.0.0.1:{adbd}", tracker=tracker)
         phone.start(ear)
