@@ -2,18 +2,20 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.fields import Utc
 from bus_schemas.permissions import Action
 
 UNKNOWN = "UNKNOWN"  # the result of an action whose door did not live to say it
+SEVERAL = "several"  # the action and result of refusals that are told only by their number
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
     """One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`:
-    OK, the error code, or UNKNOWN when the door died before it could say."""
+    OK, the error code, or UNKNOWN when the door died before it could say. `count`: so many refusals alike, the first of
+    them at `first`, the last at `at`; both are left out where it is one action."""
 
     at: Utc
     user: str
@@ -25,6 +27,8 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     address: str = ""
     request_id: str = ""
     trace_id: str | None = None
+    count: int | UnsetType = UNSET
+    first: Utc | UnsetType = UNSET
 
 
 class RecordAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +45,12 @@ class IntendAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     entry: AuditEntry
 
 
+class WithdrawAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing was done of an intent, and no entry of its own follows: it was refused, and is counted with others."""
+
+    intent: str
+
+
 class Intended(Struct, frozen=True, kw_only=True):
     """It was heard."""
 
@@ -52,7 +62,8 @@ class Audited(Struct, frozen=True, kw_only=True):
 
 
 class AuditRecord(Struct, frozen=True, kw_only=True):
-    """An entry with its place in the chain."""
+    """An entry with its place in the chain. `count` above 1, or `first` set: refusals alike that are one record, from
+    `first` to `at`."""
 
     number: int
     at: Utc
@@ -66,6 +77,8 @@ class AuditRecord(Struct, frozen=True, kw_only=True):
     request_id: str
     trace_id: str | None
     hash: str
+    count: int = 1
+    first: Utc | None = None
 
 
 class ListAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,6 +113,8 @@ RECORD_AUDIT = Rpc("ottb.v1.cmd.audit.record", RecordAudit, Audited,           f
                    summary="Put an action on the audit")
 INTEND_AUDIT = Rpc("ottb.v1.cmd.audit.intend", IntendAudit, Intended,          frozenset(),
                    summary="Announce an action; every host hears it, and nobody waits for the answer")
+WITHDRAW_AUDIT = Rpc("ottb.v1.cmd.audit.withdraw", WithdrawAudit, Intended,    frozenset(),
+                     summary="An announced action was refused; every host hears it")
 LIST_AUDIT   = Rpc("ottb.v1.qry.audit.list",   ListAudit,   list[AuditRecord], frozenset(),
                    summary="Who did what", permission=Action.AUDIT_VIEW)
 

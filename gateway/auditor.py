@@ -1,9 +1,11 @@
 """The audit at the doors: who did what, on what, with which result. One place for HTTP and the bus alike.
 
 Nobody is told that something was done before it is on the audit. The audit hears of an action before the actors do, so
-that it is on record also when this gateway dies in between; nobody waits for that. Requests of nobody (no token, a bad
-one, a login that must wait) change nothing and are not on it: a stranger could fill the disk. They are in the log and
-in the figures.
+that it is on record also when this gateway dies in between; nobody waits for that.
+
+Nobody fills the disk by being refused. Requests of nobody (no token, a bad one, a login that must wait) change nothing
+and are not on it; they are in the log and in the figures. What a known user is refused, and who tries passwords or
+refresh tokens, is told once for each kind and minute, with the number of times (`actors/runtime/alike.py`).
 """
 
 import asyncio
@@ -16,15 +18,25 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from actors.runtime.alike import STRANGERS, Alike
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
-from bus_schemas.audit import INTEND_AUDIT, RECORD_AUDIT, UNKNOWN, AuditEntry, IntendAudit, RecordAudit
+from bus_schemas.audit import (
+    INTEND_AUDIT,
+    RECORD_AUDIT,
+    UNKNOWN,
+    WITHDRAW_AUDIT,
+    AuditEntry,
+    IntendAudit,
+    RecordAudit,
+    WithdrawAudit,
+)
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.permissions import Action
+from bus_schemas.permissions import Access
 from gateway.auth import Caller
 from gateway.routes import Route
 
@@ -36,7 +48,9 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 INTENT: web.RequestKey[str] = web.RequestKey("intent", str)
 RPC_REQUEST: web.RequestKey[Struct] = web.RequestKey("rpc_request", Struct)
 
-STRANGERS = frozenset({"RATE_LIMITED", "INVALID_PARAMS", "UNSUPPORTED_MEDIA_TYPE", "PAYLOAD_TOO_LARGE"})
+# Whoever hears one of these does not know whether it was done: each has a record of its own, as what was done has.
+UNCERTAIN = frozenset({"OK", UNKNOWN, ErrorCode.TIMEOUT.value, ErrorCode.INTERNAL.value})
+TRIED = ("username", "refresh_token")  # the fields of a request by which a stranger tries to be somebody
 LATE = 10_000  # entries that are kept in memory while the audit is away
 LATE_PAUSE = 1.0
 LONGEST = 64  # characters of one value on the audit
@@ -54,6 +68,7 @@ class Auditor:
         self._ids = ids
         self._late: deque[RecordAudit] = deque(maxlen=LATE)
         self._catching_up: asyncio.Task[None] | None = None
+        self._alike = Alike(clock=clock, write=self.record)
 
     async def watch(
         self, route: Route, request: web.Request, work: Callable[[], Awaitable[web.StreamResponse]]
@@ -82,17 +97,28 @@ class Auditor:
     async def announce(self, entry: AuditEntry) -> str:
         """Tell the audit of an action before it is done, in the order of this connection; returns the intent's id."""
         intent = self._ids.new()
-        data = msgspec.json.encode(IntendAudit(intent=intent, entry=entry))
-        try:
-            await self._bus.publish(INTEND_AUDIT.subject, data, Context(command_id=intent).headers())
-        except BusError as error:  # then the action will not get through either
-            log.info("intent not announced", error=repr(error))
+        await self._say(INTEND_AUDIT, IntendAudit(intent=intent, entry=entry), intent)
         return intent
 
+    async def conclude(self, entry: AuditEntry, intent: str = "", *, who: str | None = None) -> None:
+        """Say how an action went: a refusal that is like others of this minute is counted, all else is put on record.
+        `who`: the asker, if not the entry's user. Raises Refusal(UNAVAILABLE), as `record` does."""
+        if entry.result in UNCERTAIN or self._alike.take(entry, entry.user if who is None else who) is not None:
+            await self.record(entry, intent)
+        elif intent:
+            await self._say(WITHDRAW_AUDIT, WithdrawAudit(intent=intent), intent)
+
+    async def _say(self, rpc: Rpc[Any, Any], said: Struct, intent: str) -> None:
+        try:
+            await self._bus.publish(rpc.subject, msgspec.json.encode(said), Context(command_id=intent).headers())
+        except BusError as error:  # then the action does not get through either, or what was refused is told as UNKNOWN
+            log.info("not announced", what=rpc.subject, error=repr(error))
+
     async def _note(self, route: Route, request: web.Request, result: str, reply: bytes) -> None:
-        if request.get(CALLER) is None and (isinstance(route.permission, Action) or result in STRANGERS):
-            return
-        await self.record(self._entry(route, request, result, reply), request.get(INTENT, ""))
+        known = request.get(CALLER) is not None
+        if known or result == "OK" or _tried(route, request, result):
+            entry = self._entry(route, request, result, reply)
+            await self.conclude(entry, request.get(INTENT, ""), who=None if known else STRANGERS)
 
     def _entry(self, route: Route, request: web.Request, result: str, reply: bytes) -> AuditEntry:
         caller = request.get(CALLER)
@@ -140,10 +166,18 @@ class Auditor:
                 self._late.popleft()
 
     async def stop(self) -> None:
-        """Give up what is late. It is in the log."""
+        """Tell what was counted, and give up what is late. It is in the log."""
+        await self._alike.stop()
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
+
+
+def _tried(route: Route, request: web.Request, result: str) -> bool:
+    """Whether a stranger has tried to be somebody, and failed."""
+    asked = request.get(RPC_REQUEST)
+    open_to_all = route.permission in (Access.PUBLIC, Access.OPTIONAL)
+    return open_to_all and result == ErrorCode.AUTH_FAIL and any(getattr(asked, name, None) for name in TRIED)
 
 
 def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str | int]:

@@ -137,7 +137,7 @@ class BusApi:
         except Refusal as refusal:
             if changes:
                 entry = self._entry(rpc, request, b"", caller, refusal.code.value, context)
-                await self._auditor.record(entry, intent)
+                await self._auditor.conclude(entry, intent)
             raise
         if changes:
             await self._auditor.record(self._entry(rpc, request, _data(answered), caller, "OK", context), intent)

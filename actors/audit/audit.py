@@ -31,12 +31,14 @@ from bus_schemas.audit import (
     INTEND_AUDIT,
     RECORD_AUDIT,
     UNKNOWN,
+    WITHDRAW_AUDIT,
     Audited,
     AuditEntry,
     AuditRecorded,
     IntendAudit,
     Intended,
     RecordAudit,
+    WithdrawAudit,
 )
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
@@ -123,6 +125,7 @@ class Audit:
         self._task = asyncio.get_running_loop().create_task(self._write_all())
         self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
         self._stops.append(await self._bus.subscribe(INTEND_AUDIT.subject, self._hear))
+        self._stops.append(await self._bus.subscribe(WITHDRAW_AUDIT.subject, self._hear_withdrawal))
         await self._service.start()
 
     async def stop(self) -> None:
@@ -168,6 +171,13 @@ class Audit:
     async def _intend(self, request: IntendAudit, context: Context) -> Intended:
         if request.intent not in self._settled:
             self._open[request.intent] = Open(entry=request.entry, heard=self._clock.monotonic(), after=self._read)
+        return Intended()
+
+    async def _hear_withdrawal(self, message: Message) -> None:
+        await answer(message, WITHDRAW_AUDIT, self._withdraw)
+
+    async def _withdraw(self, request: WithdrawAudit, context: Context) -> Intended:
+        self._open.pop(request.intent, None)
         return Intended()
 
     def _settle(self, intent: str, number: int, entry: AuditEntry) -> None:

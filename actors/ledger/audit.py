@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.model import METADATA, Projection, Query, columns, given
@@ -34,6 +34,8 @@ class AuditRow(Struct, frozen=True, gc=False):
     request_id: str
     trace_id: str | None
     hash: str
+    count: int
+    first: str | None
 
 
 AUDIT = sa.Table(
@@ -62,6 +64,8 @@ def parts(event: AuditRecorded) -> Iterator[AuditRow]:
             entry.request_id,
             entry.trace_id,
             event.hash,
+            1 if entry.count is UNSET else entry.count,
+            None if entry.first is UNSET else entry.first,
         )
 
 
@@ -78,6 +82,7 @@ PROJECTION = Projection(
     parts=parts,
     fold=fold,
     once=frozenset(AuditRow.__struct_fields__),
+    version=2,
 )
 
 

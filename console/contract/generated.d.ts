@@ -1021,7 +1021,8 @@ export interface components {
         };
         /**
          * AuditRecord
-         * @description An entry with its place in the chain.
+         * @description An entry with its place in the chain. `count` above 1, or `first` set: refusals alike that are one record, from
+         *         `first` to `at`.
          */
         AuditRecord: {
             number: number;
@@ -1042,6 +1043,10 @@ export interface components {
             request_id: string;
             trace_id: string | null;
             hash: string;
+            /** @default 1 */
+            count: number;
+            /** @default null */
+            first: string | null;
         };
         /**
          * ListSlots
@@ -1630,7 +1635,8 @@ export interface components {
         /**
          * AuditEntry
          * @description One action, or the attempt. `credential`: the session or service token. `door`: http, bus or system. `result`:
-         *         OK, the error code, or UNKNOWN when the door died before it could say.
+         *         OK, the error code, or UNKNOWN when the door died before it could say. `count`: so many refusals alike, the first of
+         *         them at `first`, the last at `at`; both are left out where it is one action.
          */
         AuditEntry: {
             /**
@@ -1654,6 +1660,12 @@ export interface components {
             request_id: string;
             /** @default null */
             trace_id: string | null;
+            count?: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            first?: string;
         };
         /**
          * CallDialing

@@ -106,3 +106,8 @@ def test_a_record_without_entries_is_a_problem() -> None:
 def test_a_record_holds_its_numbers(number: int, inside: bool) -> None:
     entry = AuditEntry(at="2026-01-01T00:00:00.000Z", user="u", door="http", action="a", result="OK")
     assert holds(link(5, GENESIS, [entry, entry]), number) is inside
+
+
+def test_an_entry_of_before_there_were_counts_has_the_hash_that_it_had() -> None:
+    entry = AuditEntry(at="2026-01-01T00:00:00.000Z", user="op12", door="http", action="POST /x", result="OK")
+    assert link(1, GENESIS, [entry]).hash == "dcf7e0acd63be77650705754068d4b602eff4175c1c0ebba4c9d816ce1c3326e"

@@ -67,8 +67,14 @@ async def test_a_record_is_the_entry_with_its_place(bus: MemoryBus, audit: Audit
     await audit.record(entry)
     last = await bus.last(SCOPE)
     assert last is not None
-    place = {"number": 1, "hash": msgspec.json.decode(last.data, type=AuditRecorded).hash}
+    place = {"number": 1, "hash": msgspec.json.decode(last.data, type=AuditRecorded).hash, "count": 1, "first": None}
     assert await _listed(bus) == [AuditRecord(**msgspec.structs.asdict(entry) | place)]
+
+
+async def test_a_record_of_many_says_how_many_and_since_when(bus: MemoryBus, audit: Audit) -> None:
+    await audit.record(_entry(5, count=7, first="2026-01-01T00:00:01.500Z"))
+    [record] = await _listed(bus)
+    assert (record.count, record.first, record.at) == (7, "2026-01-01T00:00:01.500Z", "2026-01-01T00:00:05.500Z")
 
 
 async def test_filters_narrow_exactly(bus: MemoryBus, audit: Audit) -> None:

@@ -56,9 +56,15 @@ class InProcess:
     """One gateway. `bus` is its own: killing that is the gateway's death."""
 
     def __init__(
-        self, bus: MemoryBus, session: aiohttp.ClientSession, listener: Listener, feed: LiveFeed
+        self,
+        bus: MemoryBus,
+        session: aiohttp.ClientSession,
+        listener: Listener,
+        feed: LiveFeed,
+        auditor: Auditor,
     ) -> None:
         self.bus = bus
+        self.auditor = auditor
         self._session = session
         self.listener = listener
         self.feed = feed
@@ -187,7 +193,7 @@ async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
         listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        running = InProcess(bus, session, listener, live)
+        running = InProcess(bus, session, listener, live, auditor)
         yield running
         await running.end()
         bus.bury()  # what a killed gateway waits for ends

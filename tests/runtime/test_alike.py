@@ -1,0 +1,102 @@
+"""Refusals that are alike: told once, then counted; nothing is lost, and nobody makes many records of them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from actors.runtime.alike import KINDS, KINDS_OF_STRANGERS, MINUTE, STRANGERS, Alike, times
+from bus_schemas.audit import SEVERAL, AuditEntry
+from bus_schemas.errors import ErrorCode, Refusal
+from simulators.time.clock import SimClock
+from simulators.time.loop import SimLoop, run
+
+
+def refused(number: int, **more: Any) -> AuditEntry:
+    common: dict[str, Any] = {"user": "op12", "door": "http", "action": "POST /api/call/start", "result": "SLOT_BUSY"}
+    return AuditEntry(at=f"2026-01-01T00:00:{number:02}.000Z", **common | more)
+
+
+def told(work: Any) -> list[AuditEntry]:
+    """What was put on the audit while `work` went on with an `Alike`."""
+
+    async def main() -> list[AuditEntry]:
+        loop, written = asyncio.get_running_loop(), []
+        assert isinstance(loop, SimLoop)
+
+        async def write(entry: AuditEntry) -> None:
+            written.append(entry)
+            if entry.user == "late":
+                raise Refusal(ErrorCode.UNAVAILABLE, "It is written later.")
+
+        alike = Alike(clock=SimClock(loop), write=write)
+
+        def take(entry: AuditEntry, who: str = "op12") -> None:
+            if (now := alike.take(entry, who)) is not None:
+                written.append(now)
+
+        await work(take)
+        await alike.stop()
+        return written
+
+    return run(main, 1)
+
+
+def test_the_first_is_told_at_once_and_the_others_as_one_at_the_minutes_end() -> None:
+    async def work(take: Any) -> None:
+        for number in range(5):
+            take(refused(number, subject={"slot": 44}, request_id=f"r{number}"))
+        await asyncio.sleep(MINUTE + 1)
+        take(refused(50))  # a new minute
+
+    first, others, next_one = told(work)
+    assert (first, next_one) == (refused(0, subject={"slot": 44}, request_id="r0"), refused(50))
+    assert others == refused(4, subject={"slot": 44}, request_id="r4", count=4, first="2026-01-01T00:00:01.000Z")
+    assert list(map(times, (first, others, next_one))) == [1, 4, 1]
+
+
+def test_what_is_alone_stays_alone_and_what_differs_is_told_apart() -> None:
+    async def work(take: Any) -> None:
+        for more in ({}, {"action": "POST /x"}, {"result": "NOT_FOUND"}, {"credential": "token:t"}, {"door": "bus"}):
+            take(refused(1, **more))
+
+    assert len(told(work)) == 5
+    assert all(times(entry) == 1 for entry in told(work))
+
+
+def test_about_different_things_it_says_nothing_of_them() -> None:
+    async def work(take: Any) -> None:
+        for slot in (1, 2, 2, 3):
+            take(refused(slot, subject={"slot": slot}))
+
+    assert [(entry.subject, times(entry)) for entry in told(work)] == [({"slot": 1}, 1), ({}, 3)]
+
+
+@pytest.mark.parametrize(("who", "kinds"), [("op12", KINDS), (STRANGERS, KINDS_OF_STRANGERS)])
+def test_one_asker_has_so_many_kinds_and_one_for_the_rest(who: str, kinds: int) -> None:
+    async def work(take: Any) -> None:
+        for number in range(10 * kinds):
+            take(refused(1, user=who, action=f"POST /{number}"), who)
+        take(refused(1, user="op34", action="POST /1"), "op34")  # somebody else has their own
+
+    written = told(work)
+    assert len(written) == kinds + 2
+    rest = written[-1]
+    assert (rest.user, rest.action, rest.result, times(rest)) == (who, SEVERAL, SEVERAL, 9 * kinds)
+
+
+def test_of_strangers_it_is_told_whose_password_was_tried() -> None:
+    async def work(take: Any) -> None:
+        for name in ("a", "b", "a"):
+            take(refused(1, user="", subject={"username": name}), STRANGERS)
+
+    assert [entry.subject["username"] for entry in told(work)] == ["a", "b", "a"]
+
+
+def test_an_audit_that_is_away_costs_nothing_else() -> None:
+    async def work(take: Any) -> None:
+        for _ in range(2):
+            take(refused(1, user="late"), "late")
+            take(refused(1))
+
+    assert len(told(work)) == 4
