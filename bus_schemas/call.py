@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, LineName, SlotId, Utc
+from bus_schemas.fields import CallId, LineName, SlotId, Username, Utc
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -286,7 +286,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     line: LineName
     call_id: CallId
     slot: int
-    user: str
+    user: Username
     number: str
     at: Utc
     mono: float

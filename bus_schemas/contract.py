@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.fields import TOKEN
 from bus_schemas.permissions import Access, Action
 
 Request = TypeVar("Request", bound=Struct)
@@ -29,7 +30,7 @@ UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # Every answer may say these, so no line repeats them.
 ALWAYS_POSSIBLE = frozenset({ErrorCode.INVALID_PARAMS, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_TOKEN = re.compile(TOKEN)
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 

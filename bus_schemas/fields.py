@@ -1,13 +1,18 @@
-"""Field types that several kinds share. A type that becomes a token of a subject matches `contract.token`."""
+"""Field types that several kinds share. What becomes a token of a subject is an `Id`, or narrower, of whatever
+kind: no text that a subject cannot be made of gets into a command, the settings or the journal."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-CallId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["c_882"])]
+TOKEN = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"  # what one token of a subject may be
+
+Id = Annotated[str, Meta(pattern=TOKEN)]
+CallId = Annotated[Id, Meta(examples=["c_882"])]
+Username = Annotated[Id, Meta(examples=["op12"])]  # whose things it says; a feed of its own on the bus
 SlotId = Annotated[int, Meta(ge=1, le=99999, examples=[44])]
-TrunkName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["trunk-1"])]
+TrunkName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["trunk-1"])]  # with `trunk-` a token
 LineName = Annotated[str, Meta(pattern=r"^(slot|trunk)-[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["slot-44", "trunk-main"])]
-HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["local"])]
+HostName = Annotated[Id, Meta(examples=["local"])]
 Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)", examples=["UA"])]
 Utc = Annotated[str, Meta(description="UTC, ISO 8601.", examples=["2025-11-15T10:30:00Z"])]

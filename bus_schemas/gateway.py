@@ -3,13 +3,14 @@
 from msgspec import Struct
 
 from bus_schemas.contract import Rpc
+from bus_schemas.fields import Id
 
 
 class IsRunning(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether a gateway still works on a request that it put on record. `gateway`: its name, new with each start;
     `nonce`: of the record."""
 
-    gateway: str
+    gateway: Id
     nonce: str
 
 

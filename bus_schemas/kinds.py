@@ -64,7 +64,9 @@ def owners_in(headers: Mapping[str, str], kind: Kind) -> tuple[str | None, ...]:
         return ()
 
 
-def feed_subject(subject: str, owner: str | None) -> str:
-    """Where an event is said again for those who see only their own and what is shared."""
+def feeds_of(subject: str, owners: Iterable[str | None]) -> list[str]:
+    """Where an event is said again for those who see only their own and what is shared. Raises Refusal(INVALID_PARAMS)
+    for an owner who can have no feed."""
     rest = subject.removeprefix(f"{ROOT}.")
-    return f"{SHARED}.{rest}" if owner is None else f"{OWN}.{token(owner)}.{rest}"
+    whose = dict.fromkeys(owners)
+    return [f"{SHARED}.{rest}" if owner is None else f"{OWN}.{token(owner)}.{rest}" for owner in whose]

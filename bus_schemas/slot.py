@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import Region, SlotId, Utc
+from bus_schemas.fields import HostName, Id, Region, SlotId, TrunkName, Username, Utc
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -16,8 +16,8 @@ A = Action
 
 SLOT = Kind("slot", "slots", view=A.SLOT_VIEW, view_others=A.SLOT_VIEW_ANY)
 
-CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["k_7f3a"])]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
+CommandId = Annotated[Id, Meta(examples=["k_7f3a"])]
+HubName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
 Serial = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", examples=["127.0.0.1:17044"])]
 
 
@@ -41,12 +41,12 @@ class SlotConfig(Struct, frozen=True, kw_only=True):
 
     id: SlotId
     serial: Serial | None = None
-    hub: Name | None = None
+    hub: HubName | None = None
     port: Annotated[int, Meta(ge=1, le=99)] | None = None
-    user: Name | None = None
-    trunk: Name | None = None
+    user: Username | None = None
+    trunk: TrunkName | None = None
     region: Region | None = None
-    host: Name = "local"
+    host: HostName = "local"
 
 
 class Metrics(Struct, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class ListSlots(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All slots by number. `user` and `status` narrow the list; `cursor` continues where the last page ended."""
 
     status: SlotStatus | None = None
-    user: Name | None = None
+    user: Username | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 500
     cursor: Annotated[str, Meta(max_length=128)] | None = None
 
@@ -194,10 +194,10 @@ class ConfigureSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     slot: SlotId
     serial: Serial | None = None
-    hub: Name | None = None
+    hub: HubName | None = None
     port: Annotated[int, Meta(ge=1, le=99)] | None = None
-    user: Name | None = None
-    trunk: Name | None = None
+    user: Username | None = None
+    trunk: TrunkName | None = None
     region: Region | None = None
 
 

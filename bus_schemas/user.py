@@ -7,16 +7,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import Utc
+from bus_schemas.fields import Id, Username, Utc
 from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
 A = Action
 
-Username = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["op12"])]
-RoleName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", examples=["operator"])]
+RoleName = Annotated[Id, Meta(examples=["operator"])]
 TokenName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_. -]{1,64}$(?!\n)", examples=["crm-sync"])]
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 Password = Annotated[str, Meta(min_length=1, max_length=256, examples=["secure123"])]
 Email = Annotated[
     str, Meta(max_length=254, pattern=r"^[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}$(?!\n)", examples=["op21@example.com"])
@@ -416,7 +414,7 @@ class SessionsEnded(Struct, frozen=True, kw_only=True):
 
 
 class SessionOpened(Struct, frozen=True, kw_only=True):
-    session: str
+    session: Id
     at: Utc
     user: str
     address: str
@@ -426,7 +424,7 @@ class SessionOpened(Struct, frozen=True, kw_only=True):
 class SessionRefreshed(Struct, frozen=True, kw_only=True):
     """The refresh token was replaced: `generation` is the one that is good now."""
 
-    session: str
+    session: Id
     at: Utc
     user: str
     generation: int
@@ -435,7 +433,7 @@ class SessionRefreshed(Struct, frozen=True, kw_only=True):
 class SessionClosed(Struct, frozen=True, kw_only=True):
     """`reason`: logout, or reuse of a refresh token."""
 
-    session: str
+    session: Id
     at: Utc
     user: str
     by: str

@@ -191,6 +191,6 @@ def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str 
     found: dict[str, str | int] = {}
     for name in rpc.audit_fields:
         value = answered.get(name, getattr(request, name, None))
-        if isinstance(value, int | str):
+        if isinstance(value, int | str) and not isinstance(value, bool):  # which is an int, but not on record
             found[name] = value[:LONGEST] if isinstance(value, str) else value
     return found

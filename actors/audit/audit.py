@@ -22,6 +22,7 @@ from actors.audit.chain import GENESIS, link
 from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Message, Recorded, RequestTimeout, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
+from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem, Problems
 from actors.runtime.service import Service, serve
@@ -281,7 +282,7 @@ class Audit:
             entries, intents = [waiting.entry for waiting in left], [waiting.intent for waiting in left]
             recorded = link(head.number + 1, head.hash, entries, intents if any(intents) else ())
             headers = {"Nats-Msg-Id": self._ids.new()}
-            data = msgspec.json.encode(recorded)
+            data = must_be_digestible(AUDIT_RECORDED, recorded)
             try:
                 seq = await self._bus.append(AUDIT_RECORDED.subject, data, headers, scope=SCOPE, expect=head.seq)
             except Fenced:  # another host was quicker: after its record, then

@@ -91,7 +91,9 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
 
     async def claim(self, attempt: CallDialing, fences: Fences, context: Context) -> None:
         """Write the attempt: the one write that begins a call. It claims the command's id over all lines and hosts,
-        and its line. Raises Fenced when the id is taken, BusError when nobody knows whether it was written."""
+        and its line. Raises Fenced when the id is taken, BusError when nobody knows whether it was written, Refusal
+        when it cannot be."""
+        self._must_be_digestible((attempt,))
         self._line = attempt.line
         await self._record(attempt, {}, context)
         self._begun = machine.begin(attempt, fences, self._timeouts)

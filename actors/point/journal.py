@@ -20,6 +20,7 @@ from actors.point.machine import Directory, missing_roles
 from actors.runtime.bus import Bus, BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc, utc
+from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem, Problems
 from bus_schemas.catalogue import topic_of, topics_of
@@ -131,13 +132,14 @@ class Journal:
 
     async def _append(self, event: Any, *, expect: int) -> None:
         """Put an event on record and wait until it has come back. Raises Fenced, Refusal."""
-        subject = TOPIC_OF[type(event)].subject_for(event)
+        topic = TOPIC_OF[type(event)]
+        subject, data = topic.subject_for(event), must_be_digestible(topic, event)
         headers = {"Nats-Msg-Id": self._ids.new()}
         if isinstance(event, SessionOpened | SessionRefreshed | SessionClosed):
             headers["Nats-TTL"] = f"{self._kept}s"
         scope = subject.rsplit(".", 1)[0] + ".*"
         try:
-            seq = await self._bus.append(subject, msgspec.json.encode(event), headers, scope=scope, expect=expect)
+            seq = await self._bus.append(subject, data, headers, scope=scope, expect=expect)
         except Fenced:
             raise
         except BusError:

@@ -273,6 +273,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             outcome = command.method(self, decode_request(command.rpc, message), context)
             if self.stands_in and outcome.decision.events:
                 raise QUARANTINED
+            self._must_be_digestible(outcome.decision.events)
         except Refusal as refusal:
             await send_refusal(message, refusal)
             return
@@ -288,6 +289,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             if taken is None:
                 raise TypeError(f"not an order for a {self.kind}: {item.order!r}")
             outcome = taken.method(self, item.order, item.context, moment(self._host.clock))
+            self._must_be_digestible(outcome.decision.events)
         except Refusal as refusal:
             if not item.done.done():
                 item.done.set_exception(refusal)
@@ -298,6 +300,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         self._perform_all(outcome.decision.effects)
 
     async def _settle(self, decision: Decision[Event, Memory], received_at: Moment | None) -> None:
+        self._must_be_digestible(decision.events)
         self._remember(decision)
         for event in decision.events:
             await self._record(event)

@@ -58,7 +58,7 @@ class Context(Struct, frozen=True, kw_only=True):
         headers = {"Nats-Msg-Id": self.command_id, "Ottb-Schema": SCHEMA_VERSION, "Ottb-User": self.user}
         if self.actions:
             headers["Ottb-Actions"] = ",".join(self.actions)
-        if self.traceparent:
+        if self.traceparent and self.trace_id is not None:  # it is kept with what is put on record, so only what is one
             headers["traceparent"] = self.traceparent
         if self.credential:
             headers["Ottb-Credential"] = self.credential

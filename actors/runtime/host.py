@@ -28,7 +28,7 @@ from actors.runtime.supervisor import RestartBudget
 from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
 from bus_schemas.contract import ROOT, Rpc, Topic, id_of, kind_of, verb_of
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.kinds import feed_subject, owners_header
+from bus_schemas.kinds import feeds_of, owners_header
 
 log = structlog.get_logger()
 
@@ -148,12 +148,12 @@ class Host:
             await self.bus.publish(subject, data, owners_header({topic.kind: owners}))
         except BusError as error:
             log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
-        self.publish_to_feeds(subject, data, owners)
+        self.publish_to_feeds(feeds_of(subject, owners), data)
 
-    def publish_to_feeds(self, subject: str, data: bytes, owners: Iterable[str | None], *, seq: int = 0) -> None:
+    def publish_to_feeds(self, feeds: Iterable[str], data: bytes, *, seq: int = 0) -> None:
         """Say an event again on the feeds of its owners. Not kept: who must miss nothing reads the journal."""
-        for owner in dict.fromkeys(owners):
-            self._feeds.append((feed_subject(subject, owner), data, {SEQ_HEADER: str(seq)} if seq else {}))
+        for feed in feeds:
+            self._feeds.append((feed, data, {SEQ_HEADER: str(seq)} if seq else {}))
         if self._feeding is None or self._feeding.done():
             self._feeding = self.spawn(self._send_feeds())
 

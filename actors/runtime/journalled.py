@@ -1,6 +1,6 @@
 """A state that changes only by events on record: read from the journal, written to it, kept in snapshots."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 from actors.runtime.answers import Answers
 from actors.runtime.bus import ID, Recorded
 from actors.runtime.context import Context
+from actors.runtime.digest import must_be_digestible
 from actors.runtime.effects import EffectRunner
-from bus_schemas.contract import UNDECODABLE, AnyTopic, verb_of
-from bus_schemas.kinds import Owners, owners_header
+from bus_schemas.contract import UNDECODABLE, AnyTopic, token, verb_of
+from bus_schemas.kinds import Owners, feeds_of, owners_header
 
 if TYPE_CHECKING:
     from actors.runtime.host import Host
@@ -107,6 +108,17 @@ class Journalled(EffectRunner, Generic[State, Event]):
 
     # --- writing
 
+    def _must_be_digestible(self, events: Iterable[Event]) -> None:
+        """Raise Refusal(INVALID_PARAMS) where one of the events that were decided could not be read by whoever comes
+        later, or not be told to whose thing it is."""
+        state = self.state
+        for event in events:
+            must_be_digestible(self._topic_of(event), event)
+            state = self.evolve(state, event)
+            for owner in self.owners(state):
+                if owner is not None:
+                    token(owner)
+
     async def _record(
         self, event: Event, headers: Mapping[str, str] = NO_HEADERS, context: Context | None = None
     ) -> None:
@@ -120,9 +132,10 @@ class Journalled(EffectRunner, Generic[State, Event]):
             about = owners_header({self.kind: owners, **self.owners_beside()})
             data, headers = msgspec.json.encode(event), self._headers({**headers, **about}, context)
             subject = self._topic_of(event).subject_for(event)
+            feeds = feeds_of(subject, owners)  # before the write: what cannot be told is not written either
             self.seq = await self._host.append(subject, data, headers, scope=self.scope, expect=self.seq)
             self._apply(state, headers)
-            self._host.publish_to_feeds(subject, data, owners, seq=self.seq)
+            self._host.publish_to_feeds(feeds, data, seq=self.seq)
         self.recorded(event)
         self.state_changed()
         if self.snapshots and self._unsaved >= SNAPSHOT_EVERY and not self.stands_in:

@@ -1190,7 +1190,10 @@ export interface components {
             trunk: string | null;
             /** @default null */
             region: string | null;
-            /** @default local */
+            /**
+             * @default local
+             * @example local
+             */
             host: string;
         };
         /**
@@ -1681,6 +1684,7 @@ export interface components {
             /** @example c_882 */
             call_id: string;
             slot: number;
+            /** @example op12 */
             user: string;
             number: string;
             /**

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
+import msgspec
 import socketio
 
 from actors.adapters.random_ids import RandomIds
@@ -33,6 +34,7 @@ from simulators.bus.memory_bus import MemoryBus
 
 USER = "op12"
 EVERYTHING = frozenset(Action)
+NO_KEYS: Mapping[str, bytes] = {}
 
 
 def token_of(user: str) -> str:
@@ -82,6 +84,14 @@ class InProcess:
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         async with self._session.post(self._url(path), json=body, headers=self._headers | headers) as answer:
+            return answer.status, await answer.json()
+
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One request; a body of bytes is sent as it is."""
+        data = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
+        headers = self._headers if self.token else {}
+        headers = headers | ({"Content-Type": "application/json"} if data is not None else {})
+        async with self._session.request(method, self._url(path), data=data, headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def get(self, path: str) -> tuple[int, Any]:
@@ -161,11 +171,11 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
 
 
 @asynccontextmanager
-async def gateway_on(bus: MemoryBus) -> AsyncIterator[InProcess]:
-    """A gateway's WORKSPACE port."""
+async def gateway_on(bus: MemoryBus, keys: Mapping[str, bytes] = NO_KEYS) -> AsyncIterator[InProcess]:
+    """A gateway's WORKSPACE port. `keys`: POINT's."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
-        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=metrics)
+        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics)
         await authenticator.start()
         stack.push_async_callback(authenticator.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())

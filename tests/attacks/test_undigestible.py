@@ -1,0 +1,281 @@
+"""No accepted request stops a restart: whatever a text field says, new hosts, POINT, ledger, audit and gateway read the
+journal that it has left, and leave nothing alone."""
+
+import asyncio
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_type_hints
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bus_schemas.call import CallDialing, EndCall, StartCall
+from bus_schemas.catalogue import RPCS, TOPICS
+from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
+from bus_schemas.trunk import DialPbx
+from bus_schemas.user import (
+    ChangePassword,
+    ChangeUser,
+    CreateToken,
+    CreateUser,
+    DeleteRole,
+    DeleteUser,
+    EndSessions,
+    Login,
+    Logout,
+    Refresh,
+    RevokeToken,
+    SetRole,
+)
+from gateway.routes import Route
+from gateway.surface import ROUTES
+from tests.support.whole import PASSWORD, Whole
+
+NASTY = (
+    "", " ", "a.b", "..", "*", ">", "a.>", "a b", "a ", "a\x00b", "\ud800", "a\nb", "a\r\nOttb-User: admin", "x" * 59,
+    "x" * 65, "x" * 5000, "\u00fc\u00f1\u00ef", "\u202eabc", "\U0001f600" * 16, "-", "$SYS", "a/../b", "%00", '"\\',
+    "system", "directory", "1e999", "+380 50 123-00-02",
+)  # fmt: skip
+
+# One request of each changing line, with every field.
+BASE: dict[type, dict[str, Any]] = {
+    Login: {"username": "op12", "password": "1234"},
+    Refresh: {"refresh_token": "x"},
+    Logout: {"everywhere": False},
+    ChangePassword: {"password": PASSWORD, "new_password": "another-secret"},
+    CreateUser: {"username": "made", "password": PASSWORD, "role": "operator", "email": "a@example.com",
+                 "must_change_password": False},
+    ChangeUser: {"user": "op34", "email": "b@example.com", "role": "operator", "password": PASSWORD,
+                 "status": "active", "must_change_password": False},
+    DeleteUser: {"user": "op35"},
+    EndSessions: {"user": "op34"},
+    SetRole: {"role": "made", "permissions": {"OTTB": ["read"], "WORKSPACE": ["view"]}},
+    DeleteRole: {"role": "made"},
+    CreateToken: {"name": "crm", "actions": ["call.view"], "expires_in": 3600},
+    RevokeToken: {"token_id": "t0000000000000000"},
+    ConfigureSlot: {"slot": 50, "serial": "p50", "hub": "HUB1", "port": 1, "user": "op12", "trunk": "trunk-1",
+                    "region": "UA"},
+    RemoveSlot: {"slot": 50},
+    RestartSlot: {"slot": 44},
+    RebootDevice: {"slot": 77},
+    AdbCommand: {"slot": 44, "command": "echo x", "timeout": 1.0},
+    StartCall: {"number": "+380501230001", "slot": "AUTO"},
+    EndCall: {"call_id": "c_none"},
+    DialPbx: {"from": "slot_44", "to": "+380501230001", "trunk": "AUTO"},
+}  # fmt: skip
+CHANGING = [route for route in ROUTES if route.method != "GET"]
+LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
+         "/api/pbx/status", "/api/pbx/cdr")  # fmt: skip
+
+Place = tuple[str | int, ...]  # where in a request a text stands; the last may be a key
+
+
+def texts_in(value: Any, place: Place = ()) -> Iterator[Place]:
+    """The places of all texts in a request."""
+    if isinstance(value, str):
+        yield place
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from texts_in(inner, (*place, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from texts_in(inner, (*place, number))
+
+
+def _at(base: dict[str, Any], place: Place) -> Any:
+    inner: Any = base
+    for step in place:
+        inner = inner[step]
+    return inner
+
+
+def with_text(base: dict[str, Any], place: Place, text: str) -> dict[str, Any]:
+    """The request with another text in a place."""
+    changed = copy.deepcopy(base)
+    inner: Any = changed
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = text
+    return changed
+
+
+PLACES: list[tuple[Route, Place]] = [
+    (route, place)
+    for route in CHANGING
+    for place in dict.fromkeys(
+        [*texts_in(BASE[route.rpc.request]), *((name,) for name in re.findall(r"\{(\w+)\}", route.path))]
+    )
+]
+
+
+class Fuzzed:
+    """A site that is asked, and begins a new life after each accepted request that left something on record."""
+
+    def __init__(self, site: Whole) -> None:
+        self.site = site
+        self.asked = self.accepted = self.failed = 0
+        self._users = self._wrong = 0
+        self._root = ""
+
+    async def begin(self) -> None:
+        await self.site.start()
+        await self.site.login()
+        self._root = self.site.gateway.token
+        for name in ("op34", "op35"):
+            await self.site.ask("POST", "/api/users", {"username": name, "password": PASSWORD, "role": "operator"})
+
+    async def try_one(self, route: Route, place: Place, text: str) -> None:
+        await self._be_somebody(route)
+        before = len(self.site.broker.journal)
+        fields = with_text(BASE[route.rpc.request], place, text)
+        path = route.path
+        for name in re.findall(r"\{(\w+)\}", path):
+            path = path.replace(f"{{{name}}}", quote(str(fields.pop(name)), safe="", errors="surrogatepass") or "%20")
+        body = json.dumps(fields).encode() if route.method != "DELETE" else None  # surrogates as escapes
+        status, answer = await self.site.ask(route.method, path, body)
+        self.asked += 1
+        self._wrong += status in (401, 429)
+        if self._wrong > 20:  # a new life has forgotten the wrong passwords
+            await self.live_again("rate limited")
+        self.failed += status == 500
+        assert status != 500, (route.path, place, text, answer)
+        if status < 400:
+            self.accepted += 1
+            if "call_id" in answer and route.path != "/api/call/end":  # the line is to be free for the next one
+                await self.site.ask("POST", "/api/call/end", {"call_id": answer["call_id"]})
+            if len(self.site.broker.journal) > before:
+                await self.live_again((route.method, route.path, place, text))
+
+    async def _be_somebody(self, route: Route) -> None:
+        """Requests that end the asker's own session are those of a user made for it."""
+        self.site.gateway.token = self._root
+        if route.path in ("/api/auth/logout", "/api/auth/password"):
+            self._users += 1
+            name = f"made-{self._users}"
+            user = {"username": name, "password": PASSWORD, "role": "admin"}
+            status, answer = await self.site.ask("POST", "/api/users", user)
+            assert status == 201, answer
+            await self.site.login(name)
+
+    async def live_again(self, what: object) -> None:
+        self._wrong = 0
+        await self.site.stop()
+        await self.site.start()
+        assert self.site.problems == [], (what, self.site.problems)
+        self.site.gateway.token = self._root
+        for path in LISTS:
+            status, answer = await self.site.ask("GET", path)
+            assert status == 200, (what, path, answer)
+            if path == "/api/slots":
+                for slot in answer:
+                    assert (await self.site.ask("GET", f"/api/slots/{slot['id']}"))[0] == 200, (what, slot)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def fuzzed(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
+    fuzzed = Fuzzed(Whole(tmp_path_factory.mktemp("whole")))
+    runner.run(fuzzed.begin())
+    yield fuzzed
+    runner.run(fuzzed.site.stop())
+
+
+def test_every_text_of_every_changing_route_is_tried() -> None:
+    for route in CHANGING:
+        fields = {field.encode_name for field in msgspec.structs.fields(route.rpc.request)}
+        assert BASE[route.rpc.request].keys() == fields, route.path
+
+
+def test_no_accepted_request_stops_a_restart(runner: asyncio.Runner, fuzzed: Fuzzed) -> None:
+    for route, place in PLACES:
+        for text in (_at(BASE[route.rpc.request], place), *NASTY):
+            runner.run(fuzzed.try_one(route, place, text))
+    print(
+        f"{len(PLACES)} texts of {len(CHANGING)} routes, {fuzzed.asked} requests, {fuzzed.accepted} accepted,"
+        f" {fuzzed.site.lives} lives: 0 things left alone, {fuzzed.failed} failed inside"
+    )
+    assert fuzzed.accepted > 80
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=70) | st.text("aB0_-. *>", min_size=1, max_size=9)
+
+
+@settings(
+    max_examples=300, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+@given(where=st.sampled_from(PLACES), text=ANY_TEXT)
+def test_nor_does_one_with_any_text(runner: asyncio.Runner, fuzzed: Fuzzed, where: Any, text: str) -> None:
+    runner.run(fuzzed.try_one(*where, text))
+
+
+RAW = (b"\xff", b"\xed\xa0\x80", b"%ff", b"%00", b"%ed%a0%80", b"%0d%0a", "\u00fc".encode())
+
+
+async def raw(site: Whole, line: bytes, *headers: bytes, body: bytes = b"{}") -> int:
+    """One request, byte by byte as it is given. The status of the answer; 0: there was none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.gateway.listener.port)
+    common = (b"Host: x", b"Connection: close", b"Content-Type: application/json", b"Content-Length: %d" % len(body),
+              b"Authorization: Bearer " + site.gateway.token.encode())  # fmt: skip
+    writer.write(b"\r\n".join([line + b" HTTP/1.1", *common, *headers, b"", body]))
+    answered = await reader.read()
+    writer.close()
+    return int(answered.split(b" ", 2)[1]) if answered else 0
+
+
+def test_bytes_that_are_no_text_fail_nothing_inside(runner: asyncio.Runner, fuzzed: Fuzzed) -> None:
+    async def attack() -> list[int]:
+        fuzzed.site.gateway.token = fuzzed._root
+        found = []
+        start = json.dumps(BASE[StartCall]).encode()
+        for bad in RAW:
+            for route in ROUTES:
+                if route.path == "/api/auth/logout":
+                    continue
+                path = re.sub(rb"\{\w+\}", lambda _, bad=bad: b"a" + bad, route.path.encode())
+                query = b"?user=" + bad + b"&cursor=" + bad if route.method == "GET" else b""
+                found.append(await raw(fuzzed.site, route.method.encode() + b" " + path + query))
+            for name in (b"Idempotency-Key", b"traceparent", b"X-Request-ID", b"Nats-Msg-Id"):
+                line = name + b": a" + bad
+                found.append(await raw(fuzzed.site, b"POST /api/call/start", line, body=start))
+                found.append(await raw(fuzzed.site, b"GET /api/slots", line))
+        await fuzzed.live_again("bytes that are no text")
+        return found
+
+    found = runner.run(attack())
+    print(f"{len(found)} requests with bytes that are no text: {sum(one >= 500 for one in found)} failed inside")
+    assert not [one for one in found if one in (0, 500)]
+
+
+# --- the types
+
+
+def refuses(kind: Any, text: str) -> bool:
+    try:
+        msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return True
+    return False
+
+
+def test_what_becomes_a_token_of_a_subject_takes_no_other_text() -> None:
+    wanted = [(rpc.subject, rpc.request) for rpc in RPCS] + [(topic.subject, topic.event) for topic in TOPICS]
+    wanted += [("{user} {trunk} {host} {id}", SlotConfig), ("{user}", CallDialing)]
+    tried = 0
+    for subject, struct in wanted:
+        for name in re.findall(r"\{(\w+)\}", subject):
+            kind = get_type_hints(struct, include_extras=True)[name]
+            for text in ("", "a.b", "*", ">", "a b", "a\n", "x" * 65, "\u00fc"):
+                assert refuses(kind, text), (subject, name, text)
+                tried += 1
+    print(f"{len(wanted)} lines and topics, {tried} texts that are no token: 0 taken")

@@ -1,0 +1,121 @@
+"""A whole site in one process, on a bus in memory: hosts, POINT, ledger, audit and gateway. It is started anew on what
+a former life has left in the journal."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from actors.adapters.ledger.sqlite import SqliteLedger
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.assembly import running
+from actors.audit.start import start as start_audit
+from actors.ledger.start import start as start_ledger
+from actors.point.keys import KeyRing
+from actors.point.settings import Auth
+from actors.point.start import start as start_point
+from actors.runtime.parts import Parts
+from actors.settings import Settings
+from bus_schemas.slot import SlotConfig
+from bus_schemas.trunk import TrunkConfig
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.pbx.simulated_pbx import SimulatedPbx
+from simulators.pbx.switch import Switch
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from tests.support.door import InProcess, gateway_on
+
+PASSWORD = "secure123"
+SETTINGS = Settings(
+    slots=(SlotConfig(id=44, serial="p44", user="op12", region="UA"), SlotConfig(id=11, serial="p11", region="UA")),
+    trunks=(TrunkConfig(name="trunk-1", endpoint="trunk-1"),),
+    auth=Auth(change_at_first_login=False),
+)
+
+
+class Quick:
+    """Passwords without the time that a hash takes on purpose."""
+
+    async def hash(self, password: str) -> str:
+        return f"quick:{password!r}"
+
+    async def check(self, stored: str | None, password: str) -> bool:
+        return stored == f"quick:{password!r}"
+
+
+class Whole:
+    """The site. `problems`: what any part of the life that runs now could not read."""
+
+    def __init__(self, folder: Path, settings: Settings = SETTINGS) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.broker = MemoryBroker(clock=SystemClock())
+        self.handsets: defaultdict[str, Handset] = defaultdict(Handset)
+        self.switch = Switch()
+        self.lives = 0
+        self._life = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Begin a life: whatever is on record is read from its beginning."""
+        self.lives += 1
+        stack = self._life = AsyncExitStack()
+        bus = MemoryBus(self.broker)
+        parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
+        audit = await start_audit(parts, stack)
+        point = await start_point(
+            parts, stack, settings=self.settings.auth, passwords=Quick(), state=self.folder, sandbox=True
+        )
+        await point.seed("root", PASSWORD, "admin")
+        ledger = await start_ledger(parts, stack, store=SqliteLedger(self.folder / f"ledger-{self.lives}"))
+
+        def make_phone(config: SlotConfig) -> SimulatedPhone:
+            handset = self.handsets[config.serial or f"{config.hub}.{config.port}"]
+            return SimulatedPhone(handset, alive=lambda: bus.alive, buried=bus.buried)
+
+        pbx = SimulatedPbx(self.switch, alive=lambda: bus.alive, buried=bus.buried)
+        host = await stack.enter_async_context(
+            running(
+                self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
+                pbxs={"main": pbx}, lost=asyncio.Event(),
+            )
+        )  # fmt: skip
+        self.gateway: InProcess = await stack.enter_async_context(
+            gateway_on(MemoryBus(self.broker), keys=KeyRing(self.folder))
+        )
+        stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
+        self._reads = lambda: [
+            *(f"{kind} {id}: {why}" for (kind, id), why in host.quarantined.items()),
+            *(f"{one.kind} {one.id}: {one.reason}" for each in (audit, point, ledger) for one in each.problems()),
+        ]
+
+    async def stop(self) -> None:
+        await self._life.aclose()
+
+    @property
+    def problems(self) -> list[str]:
+        return self._reads()
+
+    async def login(self, user: str = "root", password: str = PASSWORD) -> None:
+        self.gateway.token = ""
+        status, answer = await self.ask("POST", "/api/auth/login", {"username": user, "password": password})
+        assert status == 200, answer
+        self.gateway.token = answer["token"]
+
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One request. The body is sent as it is where it is bytes."""
+        return await self.gateway.ask(method, path, body)
+
+
+@contextlib.asynccontextmanager
+async def whole_site(folder: Path, settings: Settings = SETTINGS) -> AsyncIterator[Whole]:
+    site = Whole(folder, settings)
+    await site.start()
+    try:
+        yield site
+    finally:
+        await site.stop()
