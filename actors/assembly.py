@@ -43,7 +43,7 @@ async def running(
     the same process beside its actors."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
-        parts = await start_host(process, stack, name=settings.host, on_lost=lost.set, problems=problems)
+        parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
         limits = limits_of(settings.dial)
         await start_calls(parts, stack, settings=settings.calls)
         slots = await start_slots(
@@ -64,14 +64,17 @@ async def start_host(
     parts: Parts,
     stack: AsyncExitStack,
     *,
-    name: str,
+    settings: Settings,
     on_lost: Callable[[], None],
     problems: Callable[[], Iterable[Problem]],
 ) -> HostParts:
     """A host under its lease, with nothing in it yet."""
-    lease = Lease(bus=parts.bus, clock=parts.clock, key=f"host.{name}", holder=parts.ids.new())
+    lease = Lease(bus=parts.bus, clock=parts.clock, key=f"host.{settings.host}", holder=parts.ids.new())
     keeper = LeaseKeeper(lease=lease, on_lost=on_lost, on_regained=lambda: host.verify())
-    host = Host(name=name, bus=parts.bus, clock=parts.clock, ids=parts.ids, ownership=keeper)
+    host = Host(
+        name=settings.host, bus=parts.bus, clock=parts.clock, ids=parts.ids, ownership=keeper,
+        step_over=settings.journal.step_over,
+    )  # fmt: skip
     await keeper.start()
     stack.push_async_callback(keeper.stop)
     stack.push_async_callback(host.drain)

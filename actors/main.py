@@ -42,7 +42,7 @@ from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.host import Host
 from actors.runtime.logging import configure
 from actors.runtime.parts import Parts
-from actors.runtime.problems import Problem
+from actors.runtime.problems import Problem, but_for
 from actors.runtime.settings import SettingsError
 from actors.settings import Settings, load
 from actors.slot.actor import SlotActor
@@ -131,7 +131,7 @@ async def start_site(
     )
     await start_bus_login(parts, stack, settings=settings.bus_login, point=point, connect=connect_as)
     ledger = await start_ledger(parts, stack, store=store_of(settings))
-    return lambda: [*audit.problems(), *point.problems(), *ledger.problems()]
+    return lambda: but_for(settings.journal.step_over, audit.problems(), point.problems(), ledger.problems())
 
 
 def say_up(settings: Settings, host: Host) -> None:

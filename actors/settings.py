@@ -18,7 +18,7 @@ from actors.call.settings import Calls
 from actors.dialing.settings import Dial
 from actors.ledger.settings import LedgerStore
 from actors.point.settings import Auth, BusLogin
-from actors.runtime.settings import Log, Nats, Port, SettingsError
+from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
 from actors.slot.settings import Adb
 from actors.trunk.settings import Ami
@@ -64,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: HostName = LOCAL
     state_dir: str = "var"
     nats: Nats = Nats()
+    journal: Journal = Journal()
     adb: Adb = Adb()
     http: Http = Http()
     dial: Dial = Dial()

@@ -24,7 +24,7 @@ from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
-from actors.runtime.problems import Problem, Problems
+from actors.runtime.problems import Problem, Problems, of_entry
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import answer
 from bus_schemas.audit import (
@@ -328,7 +328,7 @@ class Audit:
         try:
             return msgspec.json.decode(recorded.data, type=AuditRecorded)
         except UNDECODABLE as error:
-            if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {error}"):
+            if self._problems.fault(of_entry(recorded.seq), f"{recorded.subject}: {error}"):
                 log.error("audit record not understood", seq=recorded.seq, error=str(error))
             return None
 

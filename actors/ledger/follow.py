@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.ledger.decode import Unreadable, decode
 from actors.ledger.store import JournalEntry, Store, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Recorded, Size, Unsubscribe
-from actors.runtime.problems import Problem, Problems
+from actors.runtime.problems import Problem, Problems, of_entry
 from bus_schemas.errors import ErrorCode, Refusal
 
 log = structlog.get_logger()
@@ -317,5 +317,5 @@ class Following:
             return JournalEntry(seq=recorded.seq, event=None)
 
     def _leave_out(self, subject: str, seq: int, reason: str) -> None:
-        if self._problems.fault(f"entry {seq}", f"{subject}: {reason}"):
+        if self._problems.fault(of_entry(seq), f"{subject}: {reason}"):
             log.error("event left out of the records", subject=subject, seq=seq, reason=reason)

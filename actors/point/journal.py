@@ -22,7 +22,7 @@ from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
-from actors.runtime.problems import Problem, Problems
+from actors.runtime.problems import Problem, Problems, of_entry
 from bus_schemas.catalogue import topic_of, topics_of
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, Refusal
@@ -195,7 +195,7 @@ class Journal:
         return event
 
     def _left_out(self, recorded: Recorded, reason: str) -> None:
-        if self._problems.fault(f"entry {recorded.seq}", f"{recorded.subject}: {reason}"):
+        if self._problems.fault(of_entry(recorded.seq), f"{recorded.subject}: {reason}"):
             log.error("entry of the directory not understood", subject=recorded.subject, seq=recorded.seq, why=reason)
 
     def _void(self, event: Any) -> list[dict[str, str | None]]:

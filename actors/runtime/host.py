@@ -17,7 +17,17 @@ import structlog
 from msgspec import Struct
 
 from actors.runtime.actor import Actor, AnyActor, Maker, Memory, NotOurs, Reported
-from actors.runtime.bus import Bus, BusError, BusUnavailable, Fenced, Headers, Message, RequestTimeout, Unsubscribe
+from actors.runtime.bus import (
+    Bus,
+    BusError,
+    BusUnavailable,
+    Fenced,
+    Headers,
+    Message,
+    Recorded,
+    RequestTimeout,
+    Unsubscribe,
+)
 from actors.runtime.clock import Clock, Moment
 from actors.runtime.commands import Order
 from actors.runtime.context import Context
@@ -67,7 +77,8 @@ class Ownership(Protocol):
 
 
 class Host:
-    """The actors of one process. `makers`: how those of each kind are made (`CallActor.made_by(...)`)."""
+    """The actors of one process. `makers`: how those of each kind are made (`CallActor.made_by(...)`). `step_over`: the
+    entries of the journal that are taken as if they were not there, by their sequence."""
 
     def __init__(
         self,
@@ -78,11 +89,13 @@ class Host:
         ids: Ids,
         ownership: Ownership,
         makers: Iterable[Maker] = (),
+        step_over: Iterable[int] = (),
     ) -> None:
         self.name = name
         self.bus = bus
         self.clock = clock
         self.ids = ids
+        self.step_over = frozenset(step_over)
         self._ownership = ownership
         self._make = {maker.kind: maker.make for maker in makers}  # more may come until the host serves
         self._actors: dict[Key, AnyActor] = {}
@@ -132,6 +145,16 @@ class Host:
                 if self.clock.monotonic() >= give_up:
                     raise
             await self.pause(APPEND_PAUSE)
+
+    async def newest(self, subject: str) -> Recorded | None:
+        """The newest entry of a subject, by the word of the journal's leader, that is not stepped over. Raises
+        BusError."""
+        found = await self.bus.last(subject, certain=True)
+        if found is not None and found.seq in self.step_over:
+            found = None
+            async for recorded in self.bus.replay(subject):
+                found = found if recorded.seq in self.step_over else recorded
+        return found
 
     async def save_snapshot(self, bucket: str, key: str, data: bytes) -> None:
         """Keep a snapshot. Losing one costs only time, so a bus that is away is no error."""

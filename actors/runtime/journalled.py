@@ -191,6 +191,9 @@ class Journalled(EffectRunner, Generic[State, Event]):
         verb = verb_of(recorded.subject)
         topic = next((topic for topic in self.topics if topic.verb == verb), None)
         self.seq = recorded.seq
+        if recorded.seq in self._host.step_over:
+            log.warning("stepped over", actor=f"{self.kind} {self.id}", seq=recorded.seq, subject=recorded.subject)
+            return
         self.replayed(recorded)
         if topic is None:  # an event of a later version: not ours to understand
             return

@@ -1,5 +1,7 @@
 """What is wrong without having stopped anything: kept, within bounds, for whoever looks."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 KEPT = 100
@@ -50,3 +52,14 @@ class Problems:
         if self._forgotten:
             found.append(("older entries", f"{self._forgotten} more were left out"))
         return [Problem(kind=self._kind, id=id, reason=reason) for id, reason in found]
+
+
+def of_entry(seq: int) -> str:
+    """The name of a problem that one entry of the journal is."""
+    return f"entry {seq}"
+
+
+def but_for(step_over: Iterable[int], *found: Iterable[Problem]) -> list[Problem]:
+    """All problems but those of entries that a person has decided to do without."""
+    known = {of_entry(seq) for seq in step_over}
+    return [one for each in found for one in each if one.id not in known]

@@ -23,5 +23,12 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: str | None = None
 
 
+class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`step_over`: the sequences of entries that cannot be read and that a person has decided to do without: actors
+    begin as if they were not there, and nothing more is said of them."""
+
+    step_over: tuple[int, ...] = ()
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     level: str = "info"

@@ -13,7 +13,7 @@ from actors.runtime.actor import NotOurs
 from actors.runtime.bus import BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.journalled import Unreadable
+from actors.runtime.journalled import UNREADABLE, Unreadable
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
@@ -264,8 +264,8 @@ class SlotRegistry:
             try:
                 if await self._read_host(int(id_of(subject))) == self._host.name:
                     ids.add(id_of(subject))
-            except (ValueError, RecursionError) as error:
-                self._host.quarantine("slot", id_of(subject), f"its record cannot be read: {error}")
+            except (ValueError, Unreadable) as error:  # no number, or no record
+                self._host.quarantine("slot", id_of(subject), str(error))
         return ids
 
     async def _host_on_record(self, slot: int) -> str | None:
@@ -274,15 +274,18 @@ class SlotRegistry:
             return await self._read_host(slot)
         except BusError:
             raise NOT_REACHED from None
-        except UNDECODABLE as error:
-            raise Refusal(ErrorCode.UNAVAILABLE, f"The slot's record cannot be read: {error}", slot=slot) from None
+        except Unreadable as error:
+            raise Refusal(ErrorCode.UNAVAILABLE, f"The slot is quarantined: {error}", slot=slot) from None
 
     async def _read_host(self, slot: int) -> str | None:
-        newest = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.verb}", certain=True)
-        removed = await self._host.bus.last(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.verb}", certain=True)
+        newest = await self._host.newest(f"{ROOT}.evt.slot.{slot}.{SLOT_CONFIGURED.verb}")
+        removed = await self._host.newest(f"{ROOT}.evt.slot.{slot}.{SLOT_REMOVED.verb}")
         if newest is None or (removed is not None and removed.seq > newest.seq):
             return None
-        return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
+        try:
+            return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
+        except UNDECODABLE as error:
+            raise Unreadable(UNREADABLE.format(seq=newest.seq, verb=SLOT_CONFIGURED.verb, error=error)) from None
 
     def _sees(self, request: ConfigureSlot) -> bool:
         """Whether the phone of a new slot is seen at this host; a place that is not in its settings is not here."""

@@ -134,6 +134,8 @@ class LineActor(
         self._host.retire(self, 0.0)
 
     def _read(self, recorded: Recorded) -> None:
+        if recorded.seq in self._host.step_over:
+            return
         verb, call_id = verb_of(recorded.subject), id_of(recorded.subject)
         if verb == CALL_ENDED.verb:
             self._take_in(self._over(recorded))

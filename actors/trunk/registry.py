@@ -7,6 +7,7 @@ import structlog
 
 from actors.runtime.context import Context
 from actors.runtime.host import Host
+from actors.runtime.journalled import UNREADABLE
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ConfigureTrunk, RemoveTrunk
 from bus_schemas.contract import UNDECODABLE, id_of
@@ -83,13 +84,14 @@ class TrunkRegistry:
         """The trunks that the record gives to this host. One whose record cannot be read is named, and left alone."""
         names: set[str] = set()
         for subject in await self._host.bus.ids(TRUNK_CONFIGURED.pattern):
-            newest = await self._host.bus.last(subject)
+            newest = await self._host.newest(subject)
             if newest is None:
                 continue
             try:
                 config = msgspec.json.decode(newest.data, type=TrunkConfigured).config
             except UNDECODABLE as error:
-                self._host.quarantine("trunk", id_of(subject), f"its record cannot be read: {error}")
+                reason = UNREADABLE.format(seq=newest.seq, verb=TRUNK_CONFIGURED.verb, error=error)
+                self._host.quarantine("trunk", id_of(subject), reason)
                 continue
             if config.host == self._host.name:
                 names.add(id_of(subject))

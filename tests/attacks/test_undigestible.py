@@ -164,8 +164,7 @@ class Fuzzed:
 
     async def live_again(self, what: object) -> None:
         self._wrong = 0
-        await self.site.stop()
-        await self.site.start()
+        await self.site.again()
         assert self.site.problems == [], (what, self.site.problems)
         self.site.gateway.token = self._root
         for path in LISTS:

@@ -19,6 +19,7 @@ from actors.point.keys import KeyRing
 from actors.point.settings import Auth
 from actors.point.start import start as start_point
 from actors.runtime.parts import Parts
+from actors.runtime.problems import but_for
 from actors.settings import Settings
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
@@ -90,11 +91,18 @@ class Whole:
         stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
         self._reads = lambda: [
             *(f"{kind} {id}: {why}" for (kind, id), why in host.quarantined.items()),
-            *(f"{one.kind} {one.id}: {one.reason}" for each in (audit, point, ledger) for one in each.problems()),
+            *(f"{one.kind} {one.id}: {one.reason}" for one in but_for(
+                self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()
+            )),
         ]
 
     async def stop(self) -> None:
         await self._life.aclose()
+
+    async def again(self) -> None:
+        """End this life, and begin another one."""
+        await self.stop()
+        await self.start()
 
     @property
     def problems(self) -> list[str]:
