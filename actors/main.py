@@ -154,7 +154,7 @@ async def serve(settings: Settings) -> int:
     if not await before(stopped, lock.acquire()):
         return 0
     bus = await connect(settings.nats, name="actors", on_closed=closed.set)
-    await bus.ensure_streams()
+    await bus.ensure_streams(settings.journal.limit)
     await refuse_earlier(bus)
     tracker = DeviceTracker(client=AdbClient(host=settings.adb.host, port=settings.adb.port))
     async with AsyncExitStack() as stack:

@@ -31,6 +31,7 @@ def add_pages(app: web.Application, *, part: Part, health: Health, metrics: Metr
         if "verbose" in request.query:
             ready["checks"] = {name: missing.get(name, "ok") for name in CHECKS}
             ready["hosts"] = health.hosts()
+            ready["streams"] = health.streams()
             if health.degraded and not missing:
                 ready["status"] = "degraded"  # the rest serves
         return _json(ready, 503 if missing else 200)
