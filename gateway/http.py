@@ -22,6 +22,7 @@ from bus_schemas.permissions import Access
 from gateway import errors
 from gateway.auditor import CALLER, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
 from gateway.auth import Authenticator, Caller
+from gateway.brake import Brake
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.recordings import Recordings
@@ -77,8 +78,10 @@ class HttpApi:
         metrics: Metrics,
         auditor: Auditor,
         recordings: Recordings,
+        brake: Brake,
     ) -> None:
         self.auditor = auditor
+        self.brake = brake
         self.recordings = recordings
         self.bus = bus
         self.ids = ids
@@ -104,6 +107,8 @@ class HttpApi:
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self._authenticate(route, request)
+            if route.audited and caller is not ANYBODY:
+                await self.brake.turn(caller.user)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request

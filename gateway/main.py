@@ -28,6 +28,7 @@ from actors.runtime.settings import SettingsError
 from actors.settings import Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
+from gateway.brake import Brake
 from gateway.bus_api import BusApi
 from gateway.health import Health
 from gateway.http import BODY_LIMIT, HttpApi
@@ -81,6 +82,7 @@ async def start(settings: Settings, bus: NatsBus, stack: AsyncExitStack) -> Serv
     http_api = HttpApi(
         bus=bus, ids=ids, authenticator=authenticator, idempotency=idempotency, metrics=metrics, auditor=auditor,
         recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
+        brake=Brake(clock=clock),
     )  # fmt: skip
     bus_api = BusApi(
         bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor

@@ -86,7 +86,7 @@ class Whole:
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(
-            gateway_on(MemoryBus(self.broker), keys=KeyRing(self.folder))
+            gateway_on(MemoryBus(self.broker), keys=KeyRing(self.folder), per_second=1e9)
         )
         stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
         self._reads = lambda: [
