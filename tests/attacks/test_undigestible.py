@@ -113,13 +113,17 @@ PLACES: list[tuple[Route, Place]] = [
 ]
 
 
+LIVED = 12  # accepted requests that left something on record, until a new life begins on it
+
+
 class Fuzzed:
-    """A site that is asked, and begins a new life after each accepted request that left something on record."""
+    """A site that is asked, and begins new lives on what accepted requests have left on record."""
 
     def __init__(self, site: Whole) -> None:
         self.site = site
         self.asked = self.accepted = self.failed = 0
         self._users = self._wrong = 0
+        self._left: list[object] = []  # what is on record and was not yet begun on
         self._root = ""
 
     async def begin(self) -> None:
@@ -141,7 +145,7 @@ class Fuzzed:
         self.asked += 1
         self._wrong += status in (401, 429)
         if self._wrong > 20:  # a new life has forgotten the wrong passwords
-            await self.live_again("rate limited")
+            await self.live_again()
         self.failed += status == 500
         assert status != 500, (route.path, place, text, answer)
         if status < 400:
@@ -149,7 +153,9 @@ class Fuzzed:
             if "call_id" in answer and route.path != "/api/call/end":  # the line is to be free for the next one
                 await self.site.ask("POST", "/api/call/end", {"call_id": answer["call_id"]})
             if len(self.site.broker.journal) > before:
-                await self.live_again((route.method, route.path, place, text))
+                self._left.append((route.method, route.path, place, text))
+            if len(self._left) >= LIVED:
+                await self.live_again()
 
     async def _be_somebody(self, route: Route) -> None:
         """Requests that end the asker's own session are those of a user made for it."""
@@ -162,8 +168,8 @@ class Fuzzed:
             assert status == 201, answer
             await self.site.login(name)
 
-    async def live_again(self, what: object) -> None:
-        self._wrong = 0
+    async def live_again(self) -> None:
+        what, self._left, self._wrong = self._left, [], 0
         await self.site.again()
         assert self.site.problems == [], (what, self.site.problems)
         self.site.gateway.token = self._root
@@ -186,6 +192,7 @@ def fuzzed(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> 
     fuzzed = Fuzzed(Whole(tmp_path_factory.mktemp("whole")))
     runner.run(fuzzed.begin())
     yield fuzzed
+    runner.run(fuzzed.live_again())
     runner.run(fuzzed.site.stop())
 
 
@@ -199,6 +206,7 @@ def test_no_accepted_request_stops_a_restart(runner: asyncio.Runner, fuzzed: Fuz
     for route, place in PLACES:
         for text in (_at(BASE[route.rpc.request], place), *NASTY):
             runner.run(fuzzed.try_one(route, place, text))
+    runner.run(fuzzed.live_again())
     print(
         f"{len(PLACES)} texts of {len(CHANGING)} routes, {fuzzed.asked} requests, {fuzzed.accepted} accepted,"
         f" {fuzzed.site.lives} lives: 0 things left alone, {fuzzed.failed} failed inside"
@@ -210,7 +218,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=70) | st.text(
 
 
 @settings(
-    max_examples=300, deadline=None, derandomize=True, database=None,
+    max_examples=200, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(where=st.sampled_from(PLACES), text=ANY_TEXT)
@@ -248,7 +256,7 @@ def test_bytes_that_are_no_text_fail_nothing_inside(runner: asyncio.Runner, fuzz
                 line = name + b": a" + bad
                 found.append(await raw(fuzzed.site, b"POST /api/call/start", line, body=start))
                 found.append(await raw(fuzzed.site, b"GET /api/slots", line))
-        await fuzzed.live_again("bytes that are no text")
+        await fuzzed.live_again()
         return found
 
     found = runner.run(attack())
