@@ -21,13 +21,13 @@ class Brake:
         self._credit = at_once / per_second
         self._next: dict[str, float] = {}  # by user: when the next turn is
 
-    async def turn(self, user: str) -> None:
+    async def turn(self, user: str, patience: float = PATIENCE) -> None:
         """Wait for the user's next turn; mostly that is now. Raises Refusal(UNAVAILABLE) where too many wait."""
         now = self._clock.monotonic()
         if len(self._next) >= KNOWN and user not in self._next:
             self._next = {user: at for user, at in self._next.items() if at > now - self._credit}
         mine = max(self._next.get(user, float("-inf")), now - self._credit)
-        if mine > now + PATIENCE:
+        if mine > now + patience:
             raise Refusal(ErrorCode.UNAVAILABLE, "Too many changes of yours wait already. Ask for less at once.")
         self._next[user] = mine + self._between
         if mine > now:

@@ -1,6 +1,7 @@
 """Any row of ROUTES as a handler: authenticate, check, decode, ask, answer. Written once for all of them."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -103,7 +104,10 @@ class HttpApi:
         async def handle(request: web.Request) -> web.StreamResponse:
             if not route.audited:
                 return await carry_out(request)
-            return await self.auditor.watch(route, request, lambda: carry_out(request))
+            response = await self.auditor.watch(route, request, lambda: carry_out(request))
+            if CALLER not in request:  # a login or a refresh that was right: it wrote, and the answer is what waits
+                await self.brake.turn(f"@{request.remote}", patience=math.inf)
+            return response
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self._authenticate(route, request)

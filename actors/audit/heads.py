@@ -53,7 +53,7 @@ def read(line: str | bytes, believed: str) -> SignedHead:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadHead(f"is no head: {error}") from None
     if head.key != believed:
-        raise BadHead(f"is signed with another key ({head.key[:64]})")
+        raise BadHead(f"is signed with another key ({head.key[:64]!r})")
     try:
         key = VerifyKey(_bytes(believed, KEY_BYTES))
         key.verify(_said(head.number, head.hash, head.at), _bytes(head.signature, SIGNATURE_BYTES))

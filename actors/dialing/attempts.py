@@ -81,7 +81,7 @@ class Attempts:
         if not self._host.may_act:
             raise NOT_OURS_NOW
         if self._host.no_new_work is not None:
-            raise Refusal(ErrorCode.UNAVAILABLE, self._host.no_new_work)
+            raise Refusal(ErrorCode.RATE_LIMITED, self._host.no_new_work, rule="journal_full")
         self.limits.let_in(call_id, context.user, moment(self._host.clock))
         started: StartedCall | None = None
         try:
