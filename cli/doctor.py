@@ -24,7 +24,7 @@ from cli.site.sandbox_pbx import has_sandbox_pbx, real_asterisk
 
 FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
-READY_SECONDS = 5.0
+READY_SECONDS = 2.0
 OURS = ("nats-server ", "adb ", "ottb ", "asterisk ")
 
 

@@ -91,9 +91,12 @@ class Whole:
         stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
         self._reads = lambda: [
             *(f"{kind} {id}: {why}" for (kind, id), why in host.quarantined.items()),
-            *(f"{one.kind} {one.id}: {one.reason}" for one in but_for(
-                self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()
-            )),
+            *(
+                f"{one.kind} {one.id}: {one.reason}"
+                for one in but_for(
+                    self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()
+                )
+            ),
         ]
 
     async def stop(self) -> None:
