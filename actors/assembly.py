@@ -16,6 +16,7 @@ from actors.runtime.parts import HostParts, Parts
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
 from actors.runtime.service import Served, Service
+from actors.runtime.storage import Storage
 from actors.settings import Settings
 from actors.slot.actor import MakePhone
 from actors.slot.registry import Device
@@ -78,7 +79,9 @@ async def start_host(
     await keeper.start()
     stack.push_async_callback(keeper.stop)
     stack.push_async_callback(host.drain)
-    peers = Peers(host=host, problems=problems)
+    storage = Storage(host=host)
+    await storage.start()
+    peers = Peers(host=host, problems=problems, storage=storage)
     await peers.start()
     stack.push_async_callback(peers.stop)
     return HostParts(bus=parts.bus, clock=parts.clock, ids=parts.ids, host=host, peers=peers)

@@ -159,7 +159,7 @@ async def serve(settings: Settings) -> int:
     tls = client_tls(settings.nats)
     on_hangup(tls.reload)
     bus = await connect(settings.nats, name="actors", tls=tls, on_closed=closed.set)
-    await bus.ensure_streams()
+    await bus.ensure_streams(settings.journal.limit)
     await refuse_earlier(bus)
     tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)), folder=settings.state)
     async with AsyncExitStack() as stack:

@@ -21,13 +21,23 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class StreamUse(Struct, frozen=True, kw_only=True):
+    """How many bytes a stream of the bus holds, of how many; `limit` 0: it has none of its own."""
+
+    stream: str
+    bytes: int
+    limit: int
+
+
 class HostTelemetry(Struct, frozen=True, kw_only=True):
-    """A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so."""
+    """A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so.
+    `streams`: how full the bus's streams are, as it sees them."""
 
     host: HostName
     at: Utc
     quarantined: list[Quarantined] = []
     trouble: str | None = None
+    streams: list[StreamUse] = []
 
 
 class StartOnHost(Struct, frozen=True, kw_only=True):

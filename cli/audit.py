@@ -1,23 +1,25 @@
-"""`ottb audit verify`: read the audit's chain from its beginning and compare its end with what the ledger has."""
+"""`ottb audit`: read the audit's chain from its beginning, compare it with what the ledger has and with the heads that
+were kept elsewhere, and sign a head to be kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import click
 import msgspec
 from msgspec import Struct
 
-from actors.adapters.random_ids import RandomIds
-from actors.audit.chain import Checker, Verdict, holds
+from actors.adapters.system_clock import SystemClock
+from actors.audit import heads
+from actors.audit.chain import Checker, Verdict
 from actors.runtime.bus import Bus
-from actors.runtime.context import SYSTEM, Context
-from actors.runtime.wire import ask
+from actors.runtime.clock import utc
 from actors.settings import Settings
-from bus_schemas.audit import LIST_AUDIT, AuditRecorded, ListAudit
-from bus_schemas.errors import Refusal
-from bus_schemas.permissions import Action
+from bus_schemas.audit import AuditRecorded
+from bus_schemas.contract import UNDECODABLE
+from cli.audit_rows import Rows
 from cli.site.bus import connect
 
 SCOPE = "ottb.v1.evt.audit.>"
+NAMED = 20  # rows of the ledger that are named one by one
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -29,11 +31,14 @@ class Known(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What was found. `notes`: what could not be compared, and is no problem of the chain."""
+    """What was found. `rows`: of the ledger that were compared; `heads`: noted places that the chain has; `away`: why
+    the ledger could not be compared, or not all of it."""
 
     verdict: Verdict
+    rows: int
+    heads: int
     problems: list[str]
-    notes: list[str]
+    away: str | None
 
 
 class Head(click.ParamType[Known]):
@@ -49,44 +54,104 @@ class Head(click.ParamType[Known]):
         return Known(number=int(number), hash=digest.lower(), by="the head noted earlier")
 
 
-async def verify(settings: Settings, head: Known | None, say: Callable[[str], None]) -> bool:
-    """Check the site's audit and print what was found. Returns whether it is whole. Raises BusError."""
+def kept(lines: Iterable[str], key: str) -> tuple[list[Known], list[str]]:
+    """The heads of a file that `ottb audit head` has written, and what is wrong with its lines. `key`: the public one
+    with which they must be signed."""
+    known, problems = [], []
+    for place, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                head = heads.read(line, key)
+            except heads.BadHead as error:
+                problems.append(f"line {place} of the heads {error}")
+            else:
+                known.append(Known(number=head.number, hash=head.hash, by=f"the head signed at {head.at}"))
+    return known, problems
+
+
+async def sign(settings: Settings) -> str | None:
+    """The chain's newest head, signed, as a line. None: there is nothing on the audit yet. Raises BusError, BadHead."""
+    key = heads.key_of(settings.state)
     bus = await connect(settings, "gateway", name="ottb audit")
     try:
-        report = await examine(bus, head)
+        last = await bus.last(SCOPE, certain=True)
     finally:
         await bus.close()
+    if last is None:
+        return None
+    try:
+        newest = msgspec.json.decode(last.data, type=AuditRecorded)
+    except UNDECODABLE as error:
+        raise heads.BadHead(f"cannot be signed: entry {last.seq} of the journal is no audit record: {error}") from None
+    number = newest.first + len(newest.entries) - 1
+    signed = heads.sign(key, number=number, hash=newest.hash, at=utc(SystemClock().now()))
+    return msgspec.json.encode(signed).decode()
+
+
+async def public_key(settings: Settings) -> str:
+    """The key with which this site signs heads. Raises BadHead."""
+    return heads.public(heads.key_of(settings.state))
+
+
+async def verify(
+    settings: Settings, noted: Known | None, lines: Iterable[str] | None, key: str | None, say: Callable[[str], None]
+) -> int:
+    """Check the site's audit and print what was found; `lines`: heads that were kept, signed with `key`. Returns 0 when
+    it is whole, 1 when it is broken, 2 when part of it could not be read. Raises BusError, BadHead."""
+    known, problems = [noted] if noted is not None else [], list[str]()
+    if lines is not None:
+        signed, problems = kept(lines, key or await public_key(settings))
+        known += signed
+    bus = await connect(settings, "gateway", name="ottb audit")
+    try:
+        report = await examine(bus, known)
+    finally:
+        await bus.close()
+    report.problems.extend(problems)
     for line in _lines(report):
         say(line)
-    return not report.problems
+    return 1 if report.problems else 2 if report.away is not None else 0
 
 
-async def examine(bus: Bus, head: Known | None = None) -> Report:
-    """Replay the chain; every place that is known from elsewhere must be in it. Raises BusError."""
-    known, notes = ([head] if head is not None else []), []
-    try:
-        known += await _newest_of_ledger(bus)  # first: what is written from now on is not missed in the replay
-    except Refusal as refusal:
-        notes.append(f"not compared with the ledger, which does not answer: {refusal.message}")
-    checker, unseen, problems = Checker(), list(known), []
+async def examine(bus: Bus, known: Sequence[Known] = ()) -> Report:
+    """Replay the chain, with the ledger's rows beside it; every place that is known from elsewhere must be in it.
+    Raises BusError."""
+    rows, places = Rows(bus), list(known)
+    newest = await rows.newest()  # first: what is written from now on is not missed in the replay
+    if newest is not None:
+        places.append(Known(number=newest["number"], hash=newest["hash"], by="the ledger's newest record"))
+    unseen, checker, problems, seq = _by_number(places), Checker(), [], 0
     async for entry in bus.replay(SCOPE):
+        seq = entry.seq
         try:
             recorded = msgspec.json.decode(entry.data, type=AuditRecorded)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problems.append(f"entry {entry.seq} of the journal is no audit record: {error}")
+        except UNDECODABLE as error:
+            problems.append(f"entry {seq} of the journal is no audit record: {error}")
             continue
         checker.take(recorded)
-        unseen = [one for one in unseen if not (holds(recorded, one.number) and one.hash == recorded.hash)]
-    verdict = checker.verdict()
-    return Report(verdict=verdict, problems=[*verdict.problems, *problems, *_missing(unseen, verdict)], notes=notes)
+        _see(unseen, recorded)
+        await rows.take(recorded, seq)
+    await rows.compare(seq)
+    verdict, missing = checker.verdict(), [one for ones in unseen.values() for one in ones]
+    problems = [*verdict.problems, *problems, *_missing(missing, verdict), *_first(rows.differing)]
+    seen = sum(one not in missing for one in known)
+    return Report(verdict=verdict, rows=rows.compared, heads=seen, problems=problems, away=rows.away)
 
 
-async def _newest_of_ledger(bus: Bus) -> list[Known]:
-    """The newest record that the ledger has, if it has any. Raises Refusal."""
-    actions = frozenset({str(Action.AUDIT_VIEW)})
-    context = Context(command_id=RandomIds().new(), user=SYSTEM, actions=actions)
-    records = await ask(bus, LIST_AUDIT, ListAudit(limit=1), context)
-    return [Known(number=record.number, hash=record.hash, by="the ledger's newest record") for record in records]
+def _by_number(known: Iterable[Known]) -> dict[int, list[Known]]:
+    found: dict[int, list[Known]] = {}
+    for one in known:
+        found.setdefault(one.number, []).append(one)
+    return found
+
+
+def _see(unseen: dict[int, list[Known]], recorded: AuditRecorded) -> None:
+    """Forget the places that this record has."""
+    for number in range(recorded.first, recorded.first + len(recorded.entries)) if unseen else ():
+        if number in unseen:
+            left = [one for one in unseen.pop(number) if one.hash != recorded.hash]
+            if left:
+                unseen[number] = left
 
 
 def _missing(unseen: Sequence[Known], verdict: Verdict) -> list[str]:
@@ -98,9 +163,20 @@ def _missing(unseen: Sequence[Known], verdict: Verdict) -> list[str]:
     ]
 
 
+def _first(found: Sequence[str]) -> list[str]:
+    return [*found[:NAMED], f"and {len(found) - NAMED} more rows of the ledger"] if len(found) > NAMED else [*found]
+
+
 def _lines(report: Report) -> list[str]:
     verdict = report.verdict
-    lines = [f"records  {verdict.records}", f"head     {verdict.number}:{verdict.head}"]
-    lines += [f"note     {note}" for note in report.notes]
+    lines = [
+        f"records  {verdict.records}, of which {report.rows} were compared with the ledger",
+        f"heads    {report.heads} that were noted are in it",
+        f"head     {verdict.number}:{verdict.head}",
+    ]
     lines += [f"PROBLEM  {problem}" for problem in report.problems]
-    return [*lines, "The audit is broken." if report.problems else "The audit is whole."]
+    if report.problems:
+        return [*lines, "The audit is broken."]
+    if report.away is not None:
+        return [*lines, f"The chain is whole; the ledger was not compared, it does not answer: {report.away}"]
+    return [*lines, "The audit is whole."]

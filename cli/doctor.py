@@ -1,21 +1,26 @@
 """`ottb doctor`: one small check for each thing that goes wrong, each with what to do."""
 
 import asyncio
+import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import place_of
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
 from actors.adapters.ledger.postgresql import schema_of
-from actors.adapters.tls import BadCertificate
+from actors.adapters.tls import BadCertificate, trusting
+from actors.runtime.storage import WARN
 from actors.settings import Settings
 from cli.site.certificates import certificates
 from cli.site.children import adb_binary
@@ -28,6 +33,7 @@ FREE_BYTES = 500 * 1024 * 1024
 OPEN_FILES = 1024
 DAYS_LEFT = 14  # of a certificate
 NAMED = 5  # things that a finding names
+READY_SECONDS = 2.0
 OURS = ("nats-server ", "adb ", "ottb ", "asterisk ")
 
 
@@ -164,6 +170,44 @@ def _ledger(settings: Settings) -> Finding:
     return Finding("ledger", True, said)
 
 
+def _ready(settings: Settings) -> dict[str, Any] | None:
+    """What the running gateway says of the site. None: none is running here."""
+    http = settings.http
+    url = f"{http.url(http.ottb_port)}/readyz?verbose"
+    tls = trusting(http.certificate) if http.certificate else None
+    try:
+        with urllib.request.urlopen(url, timeout=READY_SECONDS, context=tls) as answer:  # an address of ours
+            said = json.loads(answer.read())
+    except urllib.error.HTTPError as error:  # not ready, and it says why
+        said = json.loads(error.read() or b"{}")
+    return said if isinstance(said, dict) else None
+
+
+def _site(settings: Settings) -> list[Finding]:
+    """What the hosts have left alone, and how full the streams are."""
+    try:
+        said = _ready(settings)
+    except (OSError, ValueError, BadCertificate):
+        said = None
+    if said is None:
+        return [Finding("site", True, "not running, or not here")]
+    named = [one for host in said.get("hosts", ()) for one in host["quarantined"] if one["kind"] != "stream"]
+    alone = "; ".join(f"{one['kind']} {one['id']}: {one['reason']}" for one in named)
+    todo = "docs/operations.md, `A bad entry of the journal`, says how to step over an entry." if named else ""
+    return [Finding("left alone", not named, alone or "nothing", todo), _streams(said.get("streams", ()))]
+
+
+def _streams(streams: Iterable[Mapping[str, Any]]) -> Finding:
+    full = [one["stream"] for one in streams if not one["limit"] or one["percent"] >= WARN]
+    said = ", ".join(
+        f"{one['stream']} {one['percent']} % of {one['limit'] // 2**20} MB" if one["limit"]
+        else f"{one['stream']} without a limit"
+        for one in streams
+    )  # fmt: skip
+    todo = "docs/operations.md, `How much is kept`: raise `[journal] limit`, or give nats-server more." if full else ""
+    return Finding("streams", not full, said or "no host has told yet", todo)
+
+
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     _python, _state, _modes, _files, _adb, _nats, _ledger, _phones, _pbxs,
 )  # fmt: skip
@@ -171,4 +215,4 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
 
 def examine(settings: Settings) -> list[Finding]:
     """Every check's finding."""
-    return [*(check(settings) for check in CHECKS), *_certificates(settings), *_port_checks(settings)]
+    return [*(check(settings) for check in CHECKS), *_site(settings), *_certificates(settings), *_port_checks(settings)]

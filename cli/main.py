@@ -6,12 +6,16 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TextIO, TypeVar
 
 import click
 
 from actors.runtime.settings import SettingsError
 from actors.settings import UMASK, Settings, load
+
+Answer = TypeVar("Answer")
 
 CONFIG = click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML)."
@@ -100,25 +104,49 @@ def audit() -> None:
 @audit.command()
 @CONFIG
 @click.option("--head", metavar="NUMBER:HASH", help="A head noted earlier, which the chain must still have.")
-def verify(config: Path | None, head: str | None) -> None:
-    """Check that nothing on the audit was changed, left out or cut off.
+@click.option("--heads", type=click.File(errors="replace"), help="Lines of `ottb audit head`; `-`: standard input.")
+@click.option("--key", metavar="PUBLIC", help="The key of those heads, also kept elsewhere; else this site's own.")
+def verify(config: Path | None, head: str | None, heads: TextIO | None, key: str | None) -> None:
+    """Check that nothing on the audit was changed, left out or cut off, in the journal and in the ledger.
 
-    Exits with 0 when it is whole, 1 when it is broken, 2 when it could not be read.
+    Exits with 0 when it is whole, 1 when it is broken, 2 when it could not be read, or not compared with the ledger.
     """
-    import structlog
-
-    from actors.runtime.bus import BusError
     from cli.audit import Head
     from cli.audit import verify as check
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # what is printed is the report
-    known = Head().convert(head, None, None) if head is not None else None
+    noted = Head().convert(head, None, None) if head is not None else None
+    sys.exit(_of_audit(check(_settings(config), noted, heads, key, click.echo)))
+
+
+@audit.command()
+@CONFIG
+@click.option("--public", "only_key", is_flag=True, help="Print the public key alone.")
+def head(config: Path | None, only_key: bool) -> None:
+    """Print the newest head of the audit, signed: one line, to be kept where nobody of this machine can change it.
+
+    Exits with 2 when there is none, or when it could not be read.
+    """
+    from cli.audit import public_key, sign
+
+    settings = _settings(config)
+    line = _of_audit(public_key(settings) if only_key else sign(settings))
+    click.echo(line or "Error: there is nothing on the audit yet.", err=line is None)
+    sys.exit(0 if line else 2)
+
+
+def _of_audit(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do it; what is printed is the report alone, and the log goes beside it."""
+    import structlog
+
+    from actors.audit.heads import BadHead
+    from actors.runtime.bus import BusError
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
-        whole = asyncio.run(check(_settings(config), known, click.echo))
-    except BusError as error:
-        click.echo(f"Error: {error}", err=True)
+        return asyncio.run(work)
+    except (BusError, BadHead) as error:
+        click.echo(f"Error: the audit's head {error}" if isinstance(error, BadHead) else f"Error: {error}", err=True)
         sys.exit(2)
-    sys.exit(0 if whole else 1)
 
 
 @main.group()

@@ -104,7 +104,8 @@ class Auditor:
     async def conclude(self, entry: AuditEntry, intent: str = "", *, who: str | None = None) -> None:
         """Say how an action went: a refusal that is like others of this minute is counted, all else is put on record.
         `who`: the asker, if not the entry's user. Raises Refusal(UNAVAILABLE), as `record` does."""
-        if entry.result in UNCERTAIN or self._alike.take(entry, entry.user if who is None else who) is not None:
+        uncertain = UNCERTAIN | {ErrorCode.UNAVAILABLE.value} if intent else UNCERTAIN  # sent, and maybe written
+        if entry.result in uncertain or self._alike.take(entry, entry.user if who is None else who) is not None:
             await self.record(entry, intent)
         elif intent:
             await self._say(WITHDRAW_AUDIT, WithdrawAudit(intent=intent), intent)

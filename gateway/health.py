@@ -115,6 +115,8 @@ class Health:
             self._metrics.not_understood("host telemetry", subject=message.subject, error=error)
             return
         self._hosts[telemetry.host] = Host(heard=self._clock.monotonic(), telemetry=telemetry)
+        for one in telemetry.streams:
+            self._metrics.stream(one.stream, one.bytes, one.limit)
         self.refresh()
 
     def hosts(self) -> list[dict[str, Any]]:
@@ -128,6 +130,16 @@ class Health:
                 "quarantined": msgspec.to_builtins(host.telemetry.quarantined),
             }
             for name, host in sorted(self._hosts.items())
+        ]
+
+    def streams(self) -> list[dict[str, Any]]:
+        """How full the streams of the bus are, as the host says that was heard last."""
+        newest = max(self._hosts.values(), key=lambda host: host.heard, default=None)
+        if newest is None or not self._is_news(newest):
+            return []
+        return [
+            {**msgspec.to_builtins(one), "percent": 100 * one.bytes // one.limit if one.limit else None}
+            for one in newest.telemetry.streams
         ]
 
     @property

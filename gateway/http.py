@@ -1,6 +1,7 @@
 """Any row of ROUTES as a handler: authenticate, check, decode, ask, answer. Written once for all of them."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +23,7 @@ from bus_schemas.permissions import Access, Action
 from gateway import errors
 from gateway.auditor import CALLER, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
 from gateway.auth import Authenticator, Caller
+from gateway.brake import Brake
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.recordings import Recordings
@@ -79,8 +81,10 @@ class HttpApi:
         metrics: Metrics,
         auditor: Auditor,
         recordings: Recordings,
+        brake: Brake,
     ) -> None:
         self.auditor = auditor
+        self.brake = brake
         self.recordings = recordings
         self.bus = bus
         self.ids = ids
@@ -103,10 +107,15 @@ class HttpApi:
         async def handle(request: web.Request) -> web.StreamResponse:
             if not route.audited:
                 return await carry_out(request)
-            return await self.auditor.watch(route, request, lambda: carry_out(request))
+            response = await self.auditor.watch(route, request, lambda: carry_out(request))
+            if CALLER not in request:  # a login or a refresh that was right: it wrote, and the answer is what waits
+                await self.brake.turn(f"@{client_of(request)}", patience=math.inf)
+            return response
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
+            if route.audited and caller is not ANYBODY:
+                await self.brake.turn(caller.user)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request

@@ -33,6 +33,7 @@ from actors.runtime.settings import SettingsError
 from actors.settings import UMASK, Http, Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
+from gateway.brake import Brake
 from gateway.bus_api import BusApi
 from gateway.connections import ConnectionLimits, Connections
 from gateway.health import Health
@@ -89,6 +90,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     http_api = HttpApi(
         bus=bus, ids=ids, authenticator=authenticator, idempotency=idempotency, metrics=metrics, auditor=auditor,
         recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
+        brake=Brake(clock=clock),
     )  # fmt: skip
     bus_api = BusApi(
         door=door, bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor

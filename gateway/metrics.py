@@ -47,6 +47,8 @@ class Metrics:
             "ottb_quarantined", "Things that a host has left alone.", ["host", "kind"], registry=self._registry
         )
         self._quarantined_known: set[tuple[str, str]] = set()
+        self._stream_bytes = Gauge("ottb_stream_bytes", "What a stream holds.", ["stream"], registry=self._registry)
+        self._stream_limit = Gauge("ottb_stream_limit_bytes", "What it may.", ["stream"], registry=self._registry)
         self._not_understood = Counter(
             "ottb_not_understood", "Messages of the bus that were skipped.", ["what"], registry=self._registry
         )
@@ -79,6 +81,11 @@ class Metrics:
         self._quarantined_known |= counts.keys()
         for host, kind in self._quarantined_known:
             self._quarantined.labels(host, kind).set(counts.get((host, kind), 0))
+
+    def stream(self, name: str, held: int, limit: int) -> None:
+        """How full a stream of the bus is. `limit` 0: it has none."""
+        self._stream_bytes.labels(name).set(held)
+        self._stream_limit.labels(name).set(limit)
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -7,7 +7,7 @@ default `connect()` gives up after 60 tries and notices a dead peer after minute
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -16,12 +16,12 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import RePublish, StreamConfig, SubjectTransform
-from nats.js.errors import NotFoundError
 
+from actors.adapters import nats_streams
 from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import PORT, Link
 from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking, get, recorded
+from actors.adapters.nats_streams import EVENTS, WRITTEN
 from actors.adapters.nats_wire import STATUS, STRANGE, Refused, decode_headers, encode_headers, nobody_heard
 from actors.adapters.nats_writer import Writer
 from actors.adapters.peer import is_strange
@@ -42,19 +42,15 @@ from actors.runtime.bus import (
     Size,
     Unsubscribe,
 )
-from actors.runtime.settings import Nats
+from actors.runtime.settings import JOURNAL_LIMIT, Nats
+from bus_schemas.host import StreamUse
 
 log = structlog.get_logger()
-
-WRITTEN = "ottb.v1.write."  # what is put here and accepted is stored and said as EVENTS
-EVENTS = "ottb.v1.evt."
-BUCKETS: Mapping[str, float] = {"OTTB_OWN": 0.0, "OTTB_SNAP": 0.0, "OTTB_IDEM": 24 * 3600.0}  # name: seconds kept
 
 END_OF_BATCH = "204"
 BATCH = 256  # entries of a replay that are asked for at once
 BATCH_BYTES = 4 * 1024 * 1024
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
-DUPLICATE_WINDOW = 120.0
 START_PATIENCE = 30.0  # seconds to wait for the server at the start
 CONNECT_PAUSE = 0.2
 CLOSE_SECONDS = 10.0
@@ -186,44 +182,13 @@ class NatsBus:
         except TimeoutError:
             log.warning("bus not closed in good order")
 
-    async def ensure_streams(self) -> None:
-        """Make the journal and the buckets if they are missing."""
-        await self._ensure(
-            StreamConfig(
-                name=JOURNAL,
-                subjects=[f"{WRITTEN}>"],
-                # A plain subscriber of a stream's own subjects also hears what the stream then refuses. So writes go
-                # to subjects of their own, and the server itself says what was accepted.
-                subject_transform=SubjectTransform(src=f"{WRITTEN}>", dest=f"{EVENTS}>"),
-                republish=RePublish(src=f"{EVENTS}>", dest=f"{EVENTS}>"),
-                allow_direct=True,
-                allow_msg_ttl=True,
-                allow_msg_schedules=True,
-                deny_delete=True,
-                duplicate_window=DUPLICATE_WINDOW,
-            )
-        )
-        for bucket, age in BUCKETS.items():
-            await self._ensure(
-                StreamConfig(
-                    name=f"KV_{bucket}",
-                    subjects=[f"$KV.{bucket}.>"],
-                    max_msgs_per_subject=1,
-                    max_age=age,
-                    allow_direct=True,
-                    allow_msg_ttl=True,
-                    subject_delete_marker_ttl=0,
-                )
-            )
+    async def ensure_streams(self, limit: int = JOURNAL_LIMIT) -> None:
+        """Make the journal and the buckets if they are missing, each with its limit. `limit`: the journal's, bytes."""
+        await nats_streams.ensure_streams(self._js, limit)
 
-    async def _ensure(self, config: StreamConfig) -> None:
-        assert config.name is not None
-        try:
-            known = await self._js.stream_info(config.name)
-            if known.config.subjects != config.subjects:  # of an earlier version
-                await self._js.update_stream(config)
-        except NotFoundError:
-            await self._js.add_stream(config)
+    async def usage(self) -> list[StreamUse]:
+        async with asking(self._client, JOURNAL):
+            return await nats_streams.usage(self._js)
 
     # --- requests and telemetry
 

@@ -82,6 +82,8 @@ class Attempts:
             return Page(body=answer(first), seq=first.seq)
         if not self._host.may_act:
             raise NOT_OURS_NOW()
+        if self._host.no_new_work is not None:
+            raise Refusal(ErrorCode.RATE_LIMITED, self._host.no_new_work, rule="journal_full")
         self.limits.let_in(call_id, context.user, moment(self._host.clock))
         started: StartedCall | None = None
         try:

@@ -69,6 +69,14 @@ def parts(event: AuditRecorded) -> Iterator[AuditRow]:
         )
 
 
+def records_of(event: AuditRecorded) -> list[AuditRecord]:
+    """What the ledger must say of the entries of one record."""
+    return [
+        AuditRecord(**{**msgspec.structs.asdict(row), "subject": msgspec.json.decode(row.subject)})
+        for row in parts(event)
+    ]
+
+
 def fold(row: AuditRow | None, entry: AuditRow, seq: int) -> AuditRow:
     """The entry that was there first."""
     return row or entry

@@ -33,7 +33,7 @@ def page(found: Sequence[tuple[int, View]], *, limit: int) -> Page:
     answer go. Whoever wants to know whether there are more asks for one more than the limit."""
     body = fitting([view for _, view in found[:limit]])
     more = len(found) > len(body)
-    return Page(body=body, next_cursor=_to_cursor(found[len(body) - 1][0]) if more else None)
+    return Page(body=body, next_cursor=to_cursor(found[len(body) - 1][0]) if more else None)
 
 
 def fitting(views: list[View]) -> list[View]:
@@ -46,7 +46,8 @@ def fitting(views: list[View]) -> list[View]:
     return views
 
 
-def _to_cursor(key: int) -> str:
+def to_cursor(key: int) -> str:
+    """The place after which a page begins: after this key, in the list's order."""
     return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
 
 

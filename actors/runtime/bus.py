@@ -9,6 +9,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from bus_schemas.host import StreamUse
+
 Headers = Mapping[str, str]
 
 ID = "Nats-Msg-Id"
@@ -17,8 +19,9 @@ APPEND_DEADLINE = 5.0  # seconds after which a write that was sent and not answe
 # What `Bus.healthy()` says.
 AWAY = "There is no connection to the bus."
 FULL = (
-    "The journal's disk quota is used up (max_file_store of nats-server, by default 75 % of what was free at its"
-    " start). It writes again by itself once space in it was freed; or raise the limit and reload nats-server."
+    "The journal is at its limit: its own ([journal] limit: raise it and restart the hosts), or the disk quota of"
+    " nats-server (max_file_store, by default 75 % of what was free at its start: free space in it, or raise it and"
+    " reload nats-server). It refuses what is new and writes again by itself once there is space."
 )
 STUCK = (
     "The bus answers and stores nothing: its disk is full, or was. Free some space and restart nats-server: it does not"
@@ -137,6 +140,9 @@ class Bus(Protocol):
 
     async def size(self) -> Size:
         """The stream's own count, as its leader has it. Entries whose time is over no longer count."""
+
+    async def usage(self) -> list[StreamUse]:
+        """How full each stream is, the journal first."""
 
     async def get(self, bucket: str, key: str) -> Entry | None:
         """A key's value now. None when the key was never set."""

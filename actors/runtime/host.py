@@ -113,6 +113,7 @@ class Host:
         self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
+        self.no_new_work: str | None = None  # why nothing is to be begun now
 
     # --- what actors ask of their host
 

@@ -9,6 +9,7 @@ from actors.runtime.bus import BusError, Message, Unsubscribe
 from actors.runtime.clock import moment
 from actors.runtime.host import Host
 from actors.runtime.problems import Problem
+from actors.runtime.storage import Storage
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
 
@@ -21,10 +22,14 @@ LONGEST = 500  # characters of a reason
 
 
 class Peers:
-    """Says how this host is, and hears the others. `problems`: what is wrong in it beside its actors."""
+    """Says how this host is, and hears the others. `problems`: what is wrong in it beside its actors; `storage`: how
+    full the streams are, as it sees them."""
 
-    def __init__(self, *, host: Host, problems: Callable[[], Iterable[Problem]] = list) -> None:
+    def __init__(
+        self, *, host: Host, problems: Callable[[], Iterable[Problem]] = list, storage: Storage | None = None
+    ) -> None:
         self._host = host
+        self._storage = storage
         self._problems = problems
         self._heard: dict[str, float] = {}
         self._said: dict[str, list[Quarantined]] = {}
@@ -78,11 +83,14 @@ class Peers:
 
     def _telemetry(self) -> HostTelemetry:
         actors = [(kind, id, reason) for (kind, id), reason in self._host.quarantined.items()]
-        others = [(problem.kind, problem.id, problem.reason) for problem in self._problems()]
+        storage = self._storage
+        found = [*(storage.problems() if storage is not None else ()), *self._problems()]
+        others = [(problem.kind, problem.id, problem.reason) for problem in found]
         named = [*actors[:MOST_NAMED], *others[:MOST_NAMED]]
         return HostTelemetry(
             host=self._host.name,
             at=moment(self._host.clock).at,
             quarantined=[Quarantined(kind=kind, id=id, reason=reason[:LONGEST]) for kind, id, reason in named],
             trouble=self._host.bus.healthy(),
+            streams=storage.found if storage is not None else [],
         )

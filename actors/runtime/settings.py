@@ -45,10 +45,15 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.url or f"{'tls' if self.certificate else 'nats'}://127.0.0.1:{self.port}"
 
 
-class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`step_over`: the sequences of entries that cannot be read and that a person has decided to do without: actors
-    begin as if they were not there, and nothing more is said of them."""
+JOURNAL_LIMIT = 4 * 2**30
 
+
+class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`limit`: bytes that the journal may hold; then it refuses what is new. `step_over`: the sequences of entries that
+    cannot be read and that a person has decided to do without: actors begin as if they were not there, and nothing more
+    is said of them."""
+
+    limit: Annotated[int, Meta(ge=2**20)] = JOURNAL_LIMIT
     step_over: tuple[int, ...] = ()
 
 

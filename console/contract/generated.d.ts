@@ -1964,6 +1964,7 @@ export interface components {
         /**
          * HostTelemetry
          * @description A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so.
+         *         `streams`: how full the bus's streams are, as it sees them.
          */
         HostTelemetry: {
             /** @example local */
@@ -1977,6 +1978,8 @@ export interface components {
             quarantined: components["schemas"]["Quarantined"][];
             /** @default null */
             trouble: string | null;
+            /** @default [] */
+            streams: components["schemas"]["StreamUse"][];
         };
         /**
          * Quarantined
@@ -1987,6 +1990,15 @@ export interface components {
             kind: string;
             id: string;
             reason: string;
+        };
+        /**
+         * StreamUse
+         * @description How many bytes a stream of the bus holds, of how many; `limit` 0: it has none of its own.
+         */
+        StreamUse: {
+            stream: string;
+            bytes: number;
+            limit: number;
         };
         /** SlotConfigured */
         SlotConfigured: {

@@ -166,6 +166,7 @@ class MemoryBroker:
     clock: Clock
     replicated: bool = False
     full: bool = False  # what would be stored is refused
+    limit: int = 2**30  # bytes of the journal, as the bus tells them; `full` is what refuses
     stuck: bool = False  # what would be stored is not even answered, as after a write that the disk had no space for
     lose_ack: Callable[[], bool] = lambda: False  # asked after each write and each change of a key
     # Seconds after which each copy of an answer arrives: one in order by default. Different ones for different

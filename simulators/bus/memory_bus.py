@@ -35,6 +35,7 @@ from actors.runtime.bus import (
     Size,
     Unsubscribe,
 )
+from bus_schemas.host import StreamUse
 from simulators.bus.memory_broker import Ack, Client, Follower, Full, MemoryBroker, Subscription, matches
 from simulators.time.process import Step, no_step
 
@@ -346,6 +347,11 @@ class MemoryBus:
 
     async def size(self) -> Size:
         return Size(entries=len(self._broker.journal), last_seq=len(self._broker.journal))
+
+    async def usage(self) -> list[StreamUse]:
+        await self._reach("usage")
+        held = sum(len(entry.data) for entry in self._broker.journal)
+        return [StreamUse(stream="OTTB_EVT", bytes=held, limit=self._broker.limit)]
 
     # --- keys
 

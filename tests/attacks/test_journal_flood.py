@@ -128,5 +128,3 @@ async def test_refused_commands_on_the_bus_too(broker: MemoryBroker) -> None:
     written = entries(broker)
     print(f"{N} refusals on the bus: {len(written)} records, which tell of {sum(map(times, written))}")
     assert [times(one) for one in written] == [1, N - 1]
-
-

@@ -1,10 +1,13 @@
 """What `ottb doctor` and `ottb up` find and name."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -216,3 +219,45 @@ def test_certificates_are_looked_at_before_their_end(
 def test_nothing_is_started_with_certificates_that_cannot_be_used(settings: Settings, nats: dict[str, str]) -> None:
     with pytest.raises(CannotStart, match=r"client_ca|gone\.pem"):
         Reload(replace(settings, nats=replace(settings.nats, **nats)), pid=lambda name: None, say=print)
+def site_that_says(port: int, said: object) -> ThreadingHTTPServer:
+    """A gateway's readiness, as it is given."""
+
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(said).encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Ready)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def test_what_is_left_alone_and_what_fills_up_is_named(settings: Settings) -> None:
+    bad = {"kind": "slot", "id": "50", "reason": "event 26 (configured) of its journal cannot be read"}
+    alarm = {"kind": "stream", "id": "OTTB_EVT", "reason": "86 % of its limit"}
+    said = {
+        "hosts": [{"host": "local", "quarantined": [bad, alarm]}],
+        "streams": [{"stream": "OTTB_EVT", "bytes": 86, "limit": 100 * 2**20, "percent": 86},
+                    {"stream": "KV_OTTB_OWN", "bytes": 1, "limit": 0, "percent": None}],
+    }  # fmt: skip
+    with site_that_says(settings.http.ottb_port, said) as server:
+        findings = examine(settings)
+        server.shutdown()
+    alone, streams = named(findings, "left alone"), named(findings, "streams")
+    assert not alone.ok and alone.said == "slot 50: event 26 (configured) of its journal cannot be read"
+    assert "step over" in alone.todo
+    assert not streams.ok and streams.said == "OTTB_EVT 86 % of 100 MB, KV_OTTB_OWN without a limit"
+    assert "[journal] limit" in streams.todo
+
+
+def test_a_site_in_order_says_so(settings: Settings) -> None:
+    streams = [{"stream": "OTTB_EVT", "bytes": 1, "limit": 2**20, "percent": 0}]
+    said = {"hosts": [{"host": "local", "quarantined": []}], "streams": streams}
+    with site_that_says(settings.http.ottb_port, said) as server:
+        findings = examine(settings)
+        server.shutdown()
+    assert named(findings, "left alone").ok and named(findings, "streams").said == "OTTB_EVT 0 % of 1 MB"

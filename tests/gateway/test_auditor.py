@@ -50,6 +50,8 @@ async def audit_on(bus: MemoryBus) -> AsyncIterator[Audit]:
 async def start(request: StartCall, context: Context) -> CallStarted:
     if request.slot == 45:
         raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.")
+    if request.slot == 46:
+        raise Refusal(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
     return CallStarted(call_id="c_1", slot=44, state=CallState.RING)
 
 
@@ -110,15 +112,18 @@ async def test_a_deed_over_the_bus_too(broker: MemoryBroker) -> None:
         await door.stop()
 
 
-@pytest.mark.parametrize(("slot", "result"), [("AUTO", "OK"), (45, "SLOT_BUSY")])
-async def test_what_has_its_outcome_has_one_entry(broker: MemoryBroker, slot: object, result: str) -> None:
+@pytest.mark.parametrize(("slot", "result"), [("AUTO", "OK"), (45, "SLOT_BUSY"), (46, "UNAVAILABLE")])
+async def test_what_has_its_outcome_has_one_entry(
+    broker: MemoryBroker, slot: object, result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.runtime.wire.RETRY_FIRST", START_CALL.timeout)  # each is asked once
     async with audit_on(MemoryBus(broker)), audit_on(MemoryBus(broker)), gateway_on(MemoryBus(broker)) as gateway:
         for _ in range(4):  # two hosts take turns, and each has heard of all
             await gateway.post("/api/call/start", BODY | {"slot": slot})
         await gateway.auditor.stop()
         await asyncio.sleep(3 * GRACE)
     assert {entry.result for entry in entries(broker)} == {result}
-    assert [times(entry) for entry in entries(broker)] == ([1] * 4 if result == "OK" else [1, 3])
+    assert [times(entry) for entry in entries(broker)] == ([1, 3] if result == "SLOT_BUSY" else [1] * 4)
 
 
 async def test_the_second_host_writes_what_the_first_did_not_live_to_write(

@@ -20,6 +20,7 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
+from gateway.brake import PER_SECOND, Brake
 from gateway.bus_api import BusApi
 from gateway.connections import Connections
 from gateway.health import Health
@@ -176,9 +177,10 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
 
 @asynccontextmanager
 async def gateway_on(
-    bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS
+    bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS,
+    per_second: float = PER_SECOND,
 ) -> AsyncIterator[InProcess]:
-    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens."""
+    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics)
@@ -196,6 +198,7 @@ async def gateway_on(
             metrics=metrics,
             auditor=auditor,
             recordings=Recordings({}),
+            brake=Brake(clock=clock, per_second=per_second),
         )
         health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         await health.start()

@@ -86,14 +86,17 @@ class Whole:
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(
-            gateway_on(MemoryBus(self.broker), keys=KeyRing(self.folder))
+            gateway_on(MemoryBus(self.broker), keys=KeyRing(self.folder), per_second=1e9)
         )
         stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
         self._reads = lambda: [
             *(f"{kind} {id}: {why}" for (kind, id), why in host.quarantined.items()),
-            *(f"{one.kind} {one.id}: {one.reason}" for one in but_for(
-                self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()
-            )),
+            *(
+                f"{one.kind} {one.id}: {one.reason}"
+                for one in but_for(
+                    self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()
+                )
+            ),
         ]
 
     async def stop(self) -> None:

@@ -1,0 +1,125 @@
+"""The streams of a site, each with a limit, and how much of it is used.
+
+What happens at the limit is the stream's: the journal refuses what is new and keeps what is old. The buckets forget the
+oldest, which costs nothing but time: a snapshot is read anew from the journal, a repeat whose answer is gone is sent
+again under its command's id, and leases are a few hundred bytes.
+
+A limit is reserved at the server, of its own quota (`max_file_store`, by default 75 % of the disk that was free at its
+start). Found out on nats-server 2.15.1: a reservation beyond that quota is refused (10047), a stream that was made
+before is kept and takes writes all the same; nothing is deleted when the limit of a stream that refuses what is new is
+set below what it holds. A stream that may schedule messages cannot refuse what is new, and cannot be changed into one
+that does (10052): a journal that an earlier version made so stays without a limit of its own, which is said.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import structlog
+from msgspec import Struct
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RePublish, StreamConfig, SubjectTransform
+from nats.js.errors import APIError, NotFoundError
+
+from actors.adapters.nats_reading import JOURNAL
+from bus_schemas.host import StreamUse
+
+log = structlog.get_logger()
+
+WRITTEN = "ottb.v1.write."  # what is put here and accepted is stored and said as EVENTS
+EVENTS = "ottb.v1.evt."
+MB = 2**20
+LEAST = 1024 * MB  # of the journal; where the server has less to give, its own quota is the limit
+DUPLICATE_WINDOW = 120.0
+NO_RESERVE, NOT_CHANGED = 10047, 10052
+
+
+class Bucket(Struct, frozen=True):
+    """Seconds that its keys are kept (0: for ever), and its limit in bytes."""
+
+    age: float
+    limit: int
+
+
+BUCKETS: Mapping[str, Bucket] = {
+    "OTTB_OWN": Bucket(0.0, MB // 2),
+    "OTTB_SNAP": Bucket(0.0, 256 * MB),
+    "OTTB_IDEM": Bucket(24 * 3600.0, 256 * MB),
+}
+
+
+def _configs(limit: int) -> Iterator[StreamConfig]:
+    """The buckets first: where the server has just as much to give as the journal takes, it makes nothing after it."""
+    for name, bucket in BUCKETS.items():
+        yield StreamConfig(
+            name=f"KV_{name}",
+            subjects=[f"$KV.{name}.>"],
+            max_bytes=bucket.limit,
+            discard=DiscardPolicy.OLD,
+            max_msgs_per_subject=1,
+            max_age=bucket.age,
+            allow_direct=True,
+            allow_msg_ttl=True,
+            subject_delete_marker_ttl=0,
+        )
+    yield StreamConfig(
+        name=JOURNAL,
+        subjects=[f"{WRITTEN}>"],
+        max_bytes=limit,
+        discard=DiscardPolicy.NEW,
+        # A plain subscriber of a stream's own subjects also hears what the stream then refuses. So writes go
+        # to subjects of their own, and the server itself says what was accepted.
+        subject_transform=SubjectTransform(src=f"{WRITTEN}>", dest=f"{EVENTS}>"),
+        republish=RePublish(src=f"{EVENTS}>", dest=f"{EVENTS}>"),
+        allow_direct=True,
+        allow_msg_ttl=True,
+        deny_delete=True,
+        duplicate_window=DUPLICATE_WINDOW,
+    )
+
+
+async def ensure_streams(js: JetStreamContext, limit: int) -> None:
+    """Make the journal and the buckets if they are missing, and give them their limits. `limit`: of the journal."""
+    for config in _configs(limit):
+        assert config.name is not None
+        try:
+            known: StreamConfig | None = (await js.stream_info(config.name)).config
+        except NotFoundError:
+            known = None
+        if known is None or _differs(known, config):
+            await _set(js, config, known)
+
+
+def _differs(known: StreamConfig, wanted: StreamConfig) -> bool:
+    return (known.subjects, known.max_bytes, str(known.discard)) != (
+        wanted.subjects,
+        wanted.max_bytes,
+        wanted.discard.value if wanted.discard else "",
+    )
+
+
+async def _set(js: JetStreamContext, config: StreamConfig, known: StreamConfig | None) -> None:
+    """Make or change a stream, with its limit or what the server can give of it."""
+    wanted = config.max_bytes
+    while True:
+        try:
+            await (js.add_stream(config) if known is None else js.update_stream(config))
+        except APIError as error:
+            if known is not None and error.err_code == NOT_CHANGED:
+                log.error("stream stays as it is", stream=config.name, why=error.description)
+                return
+            if error.err_code != NO_RESERVE or config.max_bytes == -1:
+                raise
+            half = (config.max_bytes or 0) // 2
+            config.max_bytes = half if config.name == JOURNAL and half >= LEAST else -1
+            continue
+        if config.max_bytes != wanted:
+            log.error("stream with another limit: the server has no more", stream=config.name, limit=config.max_bytes)
+        return
+
+
+async def usage(js: JetStreamContext) -> list[StreamUse]:
+    """How much each stream holds, of how much."""
+    found = []
+    for name in (JOURNAL, *(f"KV_{bucket}" for bucket in BUCKETS)):
+        info = await js.stream_info(name)
+        found.append(StreamUse(stream=name, bytes=int(info.state.bytes), limit=max(info.config.max_bytes or 0, 0)))
+    return found

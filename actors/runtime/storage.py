@@ -1,0 +1,83 @@
+"""How full the streams of the site are: an alarm early enough for a person to do something, and no new work in the end.
+
+At 70 and at 85 % of a limit the log and readiness say so. From 95 % of the journal on, hosts begin no more calls: what
+is left is for those that have begun, so that each gets its end on record. At the limit the journal itself refuses.
+"""
+
+import asyncio
+
+import structlog
+
+from actors.runtime.bus import BusError
+from actors.runtime.host import Host
+from actors.runtime.problems import Problem, Problems
+from bus_schemas.host import StreamUse
+
+log = structlog.get_logger()
+
+LOOK = 10.0  # seconds between two looks
+WARN, ALARM, NO_NEW_WORK = 70, 85, 95  # percent
+
+NO_LIMIT = (
+    "it has no limit of its own, only the server's quota (max_file_store): that had less to give than a limit takes, or"
+    " an earlier version made the journal; the log says which"
+)
+
+
+class Storage:
+    """Looks after the streams, for one host."""
+
+    def __init__(self, *, host: Host) -> None:
+        self._host = host
+        self._problems = Problems("stream")
+        self._level: dict[str, int] = {}  # the last threshold that each stream was seen above
+        self.found: list[StreamUse] = []
+
+    def problems(self) -> list[Problem]:
+        """The streams above a threshold, and those without a limit."""
+        return self._problems.all()
+
+    async def start(self) -> None:
+        await self.look()
+        self._host.spawn(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await self._host.pause(LOOK)
+            await self.look()
+
+    async def look(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK):
+                self.found = await self._host.bus.usage()
+        except (BusError, TimeoutError) as error:  # what was found last stands
+            log.debug("streams not looked at", error=repr(error))
+            return
+        for number, one in enumerate(self.found):
+            self._judge(one)
+            if number == 0:
+                self._host.no_new_work = _why_not(one)
+
+    def _judge(self, one: StreamUse) -> None:
+        percent = percent_of(one)
+        level = max((each for each in (WARN, ALARM, NO_NEW_WORK) if percent >= each), default=0)
+        reason = f"{percent} % of its limit of {one.limit / 2**20:.0f} MB is used" if one.limit else NO_LIMIT
+        if level > self._level.get(one.stream, 0):
+            (log.warning if level < ALARM else log.error)("stream fills up", stream=one.stream, percent=percent)
+        self._level[one.stream] = level
+        if level or not one.limit:
+            self._problems.condition(one.stream, reason)
+        else:
+            self._problems.settle(one.stream)
+
+
+def percent_of(one: StreamUse) -> int:
+    """How much of its limit a stream has used, in percent; 0 where it has none."""
+    return 100 * one.bytes // one.limit if one.limit else 0
+
+
+def _why_not(journal: StreamUse) -> str | None:
+    """Why nothing new is begun. None: it is."""
+    if percent_of(journal) < NO_NEW_WORK:
+        return None
+    return "The journal is nearly full: no new calls, so that those under way get their end. See [journal] limit."

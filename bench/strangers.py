@@ -1,0 +1,161 @@
+"""What refused requests of strangers cost: how long others wait meanwhile, and what stays of them on disk."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiohttp
+
+from actors.adapters.nats_bus import NatsBus
+from bench.parts import free_port, nats_server, process, python
+from bench.table import Row
+
+ROUNDS, SECONDS = 5, 3.0
+OTHERS, PAUSE = 4, 0.01  # clients that go on with their work, and how long each waits between two requests
+COUNT = 50  # requests of somebody known
+STRANGERS, PER_SECOND = 8, 400  # connections, and requests of all of them in a second
+
+REFUSED = {
+    "logouts without a token": ("/api/auth/logout", b"{}", b""),
+    "logouts with a bad token": ("/api/auth/logout", b"{}", b"Authorization: Bearer a.b.c\r\n"),
+    "refreshes with a bad token": ("/api/auth/refresh", b'{"refresh_token": "a.b.c"}', b""),
+    "passwords of nobody": ("/api/auth/password", b'{"password": "x", "new_password": "y"}', b""),
+    "service tokens for nobody": ("/api/tokens", b'{"name": "x", "actions": []}', b""),
+}
+
+
+async def measure(folder: Path) -> list[Row]:
+    place = folder / "strangers"
+    place.mkdir()
+    async with AsyncExitStack() as stack:
+        bus, ports = await stack.enter_async_context(_site(place))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        login = {"username": "op12", "password": "1234"}
+        token = (await _answered(session, "POST", f"http://127.0.0.1:{ports['POINT']}/api/auth/login", login))["token"]
+        session.headers["Authorization"] = f"Bearer {token}"
+        url = f"http://127.0.0.1:{ports['OTTB']}/api/slots/44"
+        await _answered(session, "GET", url)
+        await _p95(session, url)  # warm
+        strangers = Strangers(bus, ports["POINT"])
+        rows = [await strangers.waiting(session, url, name) for name in REFUSED]
+        return [*rows, await strangers.on_disk(session)]
+
+
+@asynccontextmanager
+async def _site(folder: Path) -> AsyncIterator[tuple[NatsBus, dict[str, int]]]:
+    """A site of one slot without a phone. Gives its bus and the gateway's ports."""
+    config = folder / "one.toml"
+    config.write_text(f'[[slots]]\nid = 44\nserial = "127.0.0.1:{free_port()}"\nregion = "UA"\nuser = "op12"\n')
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(nats_server(folder))
+        ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
+        env = {f"OTTB_HTTP__{name}_PORT": str(number) for name, number in ports.items()}
+        env |= {"OTTB_NATS__PORT": str(port), "OTTB_ADB__PORT": str(free_port())}
+        env |= {"OTTB_STATE_DIR": str(folder / "state")}
+        for module in ("actors.main", "gateway.main"):
+            await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="bench")
+        stack.push_async_callback(bus.close)
+        yield bus, ports
+
+
+async def _answered(session: aiohttp.ClientSession, method: str, url: str, body: object = None) -> Any:
+    """What is answered once the site is there."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.request(method, url, json=body) as answer:
+                    if answer.status == 200:
+                        return await answer.json()
+            await asyncio.sleep(0.1)
+
+
+class Strangers:
+    """Asks again and again, and is refused. `asked`, `written`: requests, and bytes of the journal meanwhile."""
+
+    def __init__(self, bus: NatsBus, port: int) -> None:
+        self._bus = bus
+        self._port = port
+        self.asked = self.written = 0
+
+    async def waiting(self, session: aiohttp.ClientSession, url: str, name: str) -> Row:
+        """Others' p95 meanwhile, against that of a quiet time right before."""
+        quiet, attacked, before = [], [], self.asked
+        for _ in range(ROUNDS):
+            quiet.append(await _p95(session, url))
+            attacked.append(await self._meanwhile(session, url, name))
+        ratio = median(one / two for one, two in zip(attacked, quiet, strict=True))
+        speed = (self.asked - before) / ROUNDS / SECONDS
+        ours, other = f"{median(attacked):.1f} ms", f"quiet {median(quiet):.1f} ms"
+        return Row(f"others' p95 at {speed:.0f}/s {name}", ours, other, ratio, "<= 2.0")
+
+    async def on_disk(self, session: aiohttp.ClientSession) -> Row:
+        """What one of them leaves in the journal, against a request of somebody known, which is on the audit."""
+        before = await self._journal()
+        for _ in range(COUNT):
+            async with session.post(f"http://127.0.0.1:{self._port}/api/auth/refresh", json={}) as answer:
+                assert answer.status == 200, await answer.text()
+        known = (await self._journal() - before) / COUNT
+        ours = self.written / self.asked
+        name = f"journal for each of {self.asked:,} refused requests"
+        return Row(name, f"{ours:.1f} B", f"a refresh of somebody known {known:.0f} B", ours / known, "<= 0.01")
+
+    async def _meanwhile(self, session: aiohttp.ClientSession, url: str, name: str) -> float:
+        before, counts = await self._journal(), [0] * STRANGERS
+        tasks = [asyncio.create_task(_ask(self._port, name, counts, place)) for place in range(STRANGERS)]
+        p95 = await _p95(session, url)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.asked += sum(counts)
+        self.written += await self._journal() - before
+        return p95
+
+    async def _journal(self) -> int:
+        return (await self._bus.usage())[0].bytes
+
+
+async def _ask(port: int, name: str, counts: list[int], place: int) -> None:
+    """One connection that is refused again and again, at its share of the speed."""
+    path, body, headers = REFUSED[name]
+    request = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n".encode()
+        + headers + b"\r\n" + body
+    )  # fmt: skip
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    loop, due = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+    try:
+        while True:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 401"), head
+            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+            counts[place] += 1
+            due += STRANGERS / PER_SECOND
+            await asyncio.sleep(max(due - loop.time(), 0))
+    finally:
+        writer.close()
+
+
+async def _p95(session: aiohttp.ClientSession, url: str) -> float:
+    times: list[float] = []
+    until = time.perf_counter() + SECONDS
+
+    async def client() -> None:
+        while time.perf_counter() < until:
+            began = time.perf_counter()
+            async with session.get(url) as answer:
+                await answer.read()
+                assert answer.status == 200
+            times.append(time.perf_counter() - began)
+            await asyncio.sleep(PAUSE * (0.5 + random.random()))
+
+    await asyncio.gather(*(client() for _ in range(OTHERS)))
+    times.sort()
+    return 1000 * times[int(len(times) * 0.95)]

@@ -1,0 +1,101 @@
+"""The ledger's rows of the audit against the journal's records: what people read is what is on record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actors.adapters.random_ids import RandomIds
+from actors.ledger.audit import records_of
+from actors.ledger.page import to_cursor
+from actors.runtime.bus import Bus
+from actors.runtime.context import SYSTEM, Context
+from actors.runtime.wire import ask_raw
+from bus_schemas.audit import LIST_AUDIT, AuditRecorded, ListAudit
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+
+AT_ONCE = 500  # rows that are compared with one question
+BEFORE_ALL = -(2**63)  # also before a row that somebody has numbered below 1
+AWAY = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
+
+Row = dict[str, Any]  # as the ledger has it, whatever somebody has made of it
+_decode = msgspec.json.Decoder(list[Row]).decode
+
+
+class Rows:
+    """Compares as the records come. `differing`: what the ledger has otherwise, lacks or made up; `away`: why it is
+    compared no more."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._wanted: dict[int, Row] = {}
+        self._done = BEFORE_ALL  # all numbers up to here are compared
+        self.compared = 0
+        self.differing: list[str] = []
+        self.away: str | None = None
+
+    async def newest(self) -> Row | None:
+        """The newest row that the ledger has, as far as it can be told."""
+        return next(iter(await self._ask(ListAudit(limit=1), after=0) or ()), None)
+
+    async def take(self, recorded: AuditRecorded, seq: int) -> None:
+        """The next record of the journal, and its sequence."""
+        for record in records_of(recorded):
+            self._wanted.setdefault(record.number, msgspec.to_builtins(record))
+        if len(self._wanted) >= AT_ONCE:
+            await self.compare(seq)
+
+    async def compare(self, seq: int) -> None:
+        """Compare what has come and was not compared yet. `seq`: the journal's sequence that the ledger must have."""
+        wanted, self._wanted = self._wanted, {}
+        if not wanted or self.away is not None:
+            return
+        last = max(wanted)
+        rows = await self._rows(last, seq)
+        if rows is not None:
+            for number in sorted(wanted.keys() | rows.keys()):
+                if (problem := _judge(wanted.get(number), rows.get(number))) is not None:
+                    self.differing.append(f"record {number} {problem}")
+            self.compared += len(wanted)
+        elif self.away is None:
+            self.differing.append(f"records {max(self._done, 0) + 1} to {last} cannot be read in the ledger")
+        self._done = max(self._done, last)
+
+    async def _rows(self, last: int, seq: int) -> Mapping[int, Row] | None:
+        """The rows of the ledger after what is compared, up to `last`. None: it did not tell."""
+        found: dict[int, Row] = {}
+        before = last + 1
+        while True:
+            page = await self._ask(ListAudit(limit=AT_ONCE, cursor=to_cursor(before)), after=seq)
+            if page is None:
+                return None
+            found.update((row["number"], row) for row in page if row["number"] > self._done)
+            oldest = page[-1]["number"] if page else 0
+            if not max(self._done + 1, 0) < oldest < before:
+                return found
+            before = oldest
+
+    async def _ask(self, wanted: ListAudit, *, after: int) -> list[Row] | None:
+        actions = frozenset({str(Action.AUDIT_VIEW)})
+        context = Context(command_id=RandomIds().new(), user=SYSTEM, actions=actions, after=after)
+        try:
+            return _decode((await ask_raw(self._bus, LIST_AUDIT, wanted, context)).data)
+        except Refusal as refusal:
+            if refusal.code in AWAY:
+                self.away = refusal.message
+            return None
+
+
+def _judge(wanted: Row | None, row: Row | None) -> str | None:
+    if wanted is None:
+        return "is in the ledger and not in the journal"
+    if row is None:
+        return "is missing in the ledger"
+    names = [name for name in wanted if _text(wanted[name]) != _text(row.get(name))]
+    return f"was changed in the ledger ({', '.join(names)})" if names else None
+
+
+def _text(value: object) -> bytes:
+    """A value as it is compared. PostgreSQL keeps no NUL: the ledger has U+FFFD in its place there."""
+    return msgspec.json.encode(value, order="sorted").replace(b"\\u0000", "\ufffd".encode())
