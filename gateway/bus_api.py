@@ -37,9 +37,10 @@ log = structlog.get_logger()
 SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
 KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
 AT_ONCE = 256
-AT_ONCE_EACH = 32  # of one user or service token
+AT_ONCE_EACH = 32  # of one user, with all service tokens
 SAID_EVERY = 10.0  # seconds between two lines about what is not answered at all
 LONGEST_BODY = 64 * 1024
+LONGEST_INBOX = 512  # characters of a subject for an answer
 
 NO_LINE = Refusal(ErrorCode.NOT_FOUND, "There is no such command or query.")
 BUSY = Refusal(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
@@ -93,7 +94,7 @@ class BusApi:
 
     async def _receive(self, message: Message) -> None:
         _, _, door, name, *_ = message.subject.split(".")
-        if not message.reply_to.startswith(f"{inbox_of(KINDS[door], name)}."):
+        if not _is_inbox(message.reply_to, inbox_of(KINDS[door], name)):
             # Whoever asks chooses where the answer goes; elsewhere it would be published with our rights, not theirs.
             self._not_answered(message)
             return
@@ -104,14 +105,13 @@ class BusApi:
         self._running[whose] += 1
         task = asyncio.get_running_loop().create_task(self._answer(message, KINDS[door], name))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._end(whose))
 
-        def done(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            self._running[whose] -= 1
-            if not self._running[whose]:
-                del self._running[whose]
-
-        task.add_done_callback(done)
+    def _end(self, whose: str) -> None:
+        self._running[whose] -= 1
+        if not self._running[whose]:
+            del self._running[whose]
 
     def _not_answered(self, message: Message) -> None:
         """Say it now and then: a line for each would be theirs who fill a disk."""
@@ -126,7 +126,8 @@ class BusApi:
 
     async def _answer(self, message: Message, kind: LoginKind, name: str) -> None:
         try:
-            answered = await self._carry_out(message, kind, name)
+            caller = await self._authenticator.identify(kind, name)
+            answered = await self._among_the_users(message, caller)
             assert message.reply is not None
             await message.reply(_data(answered), _kept(answered.headers))
         except Refusal as refusal:
@@ -135,8 +136,20 @@ class BusApi:
             log.exception("bus request failed", subject=message.subject)
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
 
-    async def _carry_out(self, message: Message, kind: LoginKind, name: str) -> web.Response:
-        caller = await self._authenticator.identify(kind, name)
+    async def _among_the_users(self, message: Message, caller: Caller) -> web.Response:
+        """A service token's request counts as its user's too: else everybody would have as many as they make tokens."""
+        if caller.whose == caller.user:
+            return await self._carry_out(message, caller)
+        whose = f"own.{caller.user}"
+        if self._running[whose] >= AT_ONCE_EACH:
+            raise BUSY_WITH_YOURS
+        self._running[whose] += 1
+        try:
+            return await self._carry_out(message, caller)
+        finally:
+            self._end(whose)
+
+    async def _carry_out(self, message: Message, caller: Caller) -> web.Response:
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
         rpc, changes = route.rpc, route.method != "GET"
@@ -191,6 +204,10 @@ class BusApi:
         )
 
 
+def _is_inbox(subject: str, prefix: str) -> bool:
+    return subject.startswith(f"{prefix}.") and len(subject) <= LONGEST_INBOX and subject.isprintable()
+
+
 def _line(subject: str) -> tuple[Route, dict[str, str]]:
     for pattern, route in LINES:
         if (match := pattern.match(subject)) is not None:
@@ -233,7 +250,7 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     try:
         body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
         for name, text in fields.items():
-            if str(body.setdefault(name, int(text) if text.isdigit() and len(text) < 10 else text)) != text:
+            if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
                 raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is another one in the subject.")
         return msgspec.convert(body, rpc.request)
     except UNDECODABLE as error:

@@ -16,6 +16,7 @@ from actors.point.settings import BusLimits
 BURST = 5.0  # seconds' worth that may come at once
 LOGIN_WORTH = 0.1  # seconds' worth that a login costs
 SETTLING = 0.2  # seconds after which the server lists a connection that was let in
+UNLISTED = 10.0  # seconds after which it counts no more while nobody can look
 SHUT_FIRST, SHUT_LONGEST = 10.0, 300.0  # seconds
 FORGIVEN = 600.0  # seconds after which somebody who was shut out begins anew
 REMEMBERED = 10_000
@@ -101,7 +102,7 @@ class Meter:
 
     def entered(self, user: str, now: float) -> None:
         """Somebody was let in."""
-        self._entered.append((now, user))
+        self._entered = [*(one for one in self._entered if one[0] > now - UNLISTED), (now, user)]
         self._use(user, {Why.MESSAGES: LOGIN_WORTH * self._limits.messages})
 
     # --- what connections do

@@ -12,6 +12,7 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, START_CALL, CallStarted, CallState, CallView, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import LoginKind
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import USER, InProcess, bus_door_on, gateway_on, serving
@@ -79,7 +80,7 @@ async def test_a_command_of_the_bus_is_not(broker: MemoryBroker, heard: Heard) -
     message = Message(subject=f"ottb.v1.own.{USER}.cmd.call.start", data=b'{"number": "+380991234567"}', headers={})
     for headers in ({}, {"Nats-Msg-Id": "mine"}, {"Nats-Msg-Id": "next", HEADER: "1"}):
         message = Message(subject=message.subject, data=message.data, headers=headers, reply_to=f"_INBOX.u.{USER}.1")
-        await door._carry_out(message, "password", USER)  # type: ignore[arg-type]
+        await door._carry_out(message, await door._authenticator.identify(LoginKind.PASSWORD, USER))
     assert [context.fresh for context in heard] == [False] * 3
 
 
