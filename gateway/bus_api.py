@@ -5,7 +5,6 @@
 """
 
 import asyncio
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -154,8 +153,10 @@ class BusApi:
         route, fields = _line(subject)
         rpc, changes = route.rpc, route.method != "GET"
         given = message.headers.get("Nats-Msg-Id")
+        record = Idempotency.record_of(caller.whose, "bus", given) if given else ""
+        command = subject.encode() + b"\n" + message.data  # what an id stands for
         context = Context(
-            command_id=_command_id(caller, subject, message.data, given) if given else self._ids.new(),
+            command_id=Idempotency.command_id(record, command) if record else self._ids.new(),
             user=caller.user,
             actions=caller.actions & rpc.needed,
             traceparent=_trace(message.headers),
@@ -174,9 +175,8 @@ class BusApi:
         try:
             caller.must(rpc.permission)
             request = _read(rpc, fields, message.data)
-            if given and route.effect:
-                record = Idempotency.command_id(caller.whose, "bus", given)
-                answered = await self._idempotency.run(record, _command(subject, message.data), work)
+            if record and route.effect:
+                answered = await self._idempotency.run(record, command, work)
             else:
                 answered = await work()
         except Refusal as refusal:
@@ -213,18 +213,6 @@ def _line(subject: str) -> tuple[Route, dict[str, str]]:
         if (match := pattern.match(subject)) is not None:
             return route, match.groupdict()
     raise NO_LINE
-
-
-def _command(subject: str, data: bytes) -> bytes:
-    """What an id stands for: a command with its body."""
-    return subject.encode() + b"\n" + data
-
-
-def _command_id(caller: Caller, subject: str, data: bytes, given: str) -> str:
-    """The id by which actors know the command again. The record of `given` refuses another command or body, but it is
-    not kept of every command, and not for ever: actors remember longer and would give the one's answer to the other."""
-    command = hashlib.sha256(_command(subject, data)).hexdigest()
-    return Idempotency.command_id(caller.whose, f"bus {command}", given)
 
 
 def _trace(headers: Mapping[str, str]) -> str | None:

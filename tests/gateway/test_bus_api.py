@@ -151,7 +151,7 @@ async def test_a_key_that_is_shown_once_is_not_kept(
     for client in clients:
         assert (await client.ask("cmd.token.create", wanted, "z6"))[0] == ""
     assert len(set(actors.tokens)) == 1
-    assert await MemoryBus(broker).get(BUCKET, Idempotency.command_id(USER, "bus", "z6")) is None
+    assert await MemoryBus(broker).get(BUCKET, Idempotency.record_of(USER, "bus", "z6")) is None
 
 
 async def test_service_tokens_give_a_user_no_more_requests_at_once(broker: MemoryBroker) -> None:

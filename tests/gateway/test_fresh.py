@@ -13,6 +13,7 @@ from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, START_CALL, CallStarted, CallState, CallView, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import LoginKind
+from gateway.idempotency import BUCKET, Idempotency
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import USER, InProcess, bus_door_on, gateway_on, serving
@@ -99,3 +100,15 @@ async def test_who_stands_in_for_an_absent_owner_is_not_told_that_it_is_fresh() 
         await ask(bus, END_CALL, EndCall(call_id="c1"), Context(command_id="a", fresh=True))
     assert END_CALL.reply is CallView
     assert [fresh for _, fresh in sent] == [True, False, False, False]
+
+
+async def test_a_key_whose_record_is_gone_stands_for_its_body_all_the_same(
+    gateway: InProcess, heard: Heard, broker: MemoryBroker
+) -> None:
+    """Actors remember ids for longer than the door does: another number must not get the old call's answer."""
+    record = Idempotency.record_of(f"token:{USER}", "POST /api/call/start", "k")
+    for number in ("+380991234567", "+380991234568", "+380991234567"):
+        await gateway.post("/api/call/start", {"number": number}, **{"Idempotency-Key": "k"})
+        del broker.values[f"{BUCKET}/{record}"]  # its day is over
+    first, other, again = [context.command_id for context in heard]
+    assert first == again != other
