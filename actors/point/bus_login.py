@@ -8,8 +8,9 @@ when asked; who exceeds a limit (`bus_limits.py`) is cut and stays out for a whi
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import structlog
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 from actors.point import bus_audit, callout
 from actors.point.bus_audit import BusAudit
-from actors.point.bus_limits import Connection, Cut, Meter
+from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals
 from actors.point.callout import ACCOUNT, BadQuestion, Question
 from actors.point.throttle import network
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
@@ -41,8 +42,10 @@ SETTLED = 0.5  # seconds after an answer in which the server lists the connectio
 SWEEP = 1800.0  # seconds between looks for connections whose rights run out by age
 OLD = 20 * 3600.0
 LOOK = 0.25  # seconds between two looks at what connections do
+RECEIVED_EVERY = 2  # looks: to ask the kernel costs more than to ask the server
 
 Admit = Callable[[str, str, str], Awaitable[Identity]]
+Received = Callable[[], Awaitable[Mapping[Client, int]]]
 
 
 class _Server(Struct):
@@ -92,7 +95,8 @@ class _Entering:
 
 class BusLogin:
     """`auth` is a connection in the account that nats.conf names for the callout, `sys` one in the system account.
-    `admit(name, secret, address)` says who it is, or raises Refusal; `known` whether there is a user of a name."""
+    `admit(name, secret, address)` says who it is, or raises Refusal; `known` whether there is a user of a name;
+    `received` what the server's machine has got from whom."""
 
     def __init__(
         self,
@@ -105,6 +109,7 @@ class BusLogin:
         clock: Clock,
         audit: BusAudit,
         meter: Meter,
+        received: Received,
     ) -> None:
         self._auth = auth
         self._sys = sys
@@ -114,6 +119,8 @@ class BusLogin:
         self._clock = clock
         self._audit = audit
         self._meter = meter
+        self._received = received
+        self._refusals = Refusals()
         self._tasks: set[asyncio.Task[None]] = set()
         self._kicking: set[asyncio.Task[None]] = set()
         self._entering: set[_Entering] = set()
@@ -192,6 +199,8 @@ class BusLogin:
             return
         except (Refusal, TimeoutError) as refusal:
             self._note_refused(question, refusal.code if isinstance(refusal, Refusal) else ErrorCode.TIMEOUT)
+            if not self._refusals.answers(network(question.address), self._clock.monotonic()):
+                return
             answer = callout.refused(question, self._seed, now)
         finally:
             asyncio.get_running_loop().call_later(SETTLED, self._settle, entering)
@@ -287,12 +296,13 @@ class BusLogin:
 
     async def _watch(self) -> None:
         """Look at what connections do, and cut whoever does too much."""
-        while True:
+        for number in itertools.count():
             await asyncio.sleep(LOOK)
             try:
                 asked = self._clock.monotonic()
+                received = await self._received() if number % RECEIVED_EVERY == 0 else NOBODY
                 server, connections = await self._connections()
-                for cut in self._meter.look(connections, asked, self._clock.monotonic()):
+                for cut in self._meter.look(connections, asked, self._clock.monotonic(), received):
                     await self._cut(server, cut)
             except (BusError, *UNDECODABLE) as error:
                 log.warning("what connections do is not known now", error=repr(error))

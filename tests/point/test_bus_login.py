@@ -12,7 +12,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
 from actors.point import callout
 from actors.point.bus_audit import BusAudit
-from actors.point.bus_limits import Meter
+from actors.point.bus_limits import Client, Meter
 from actors.point.bus_login import CONNECTIONS, QUESTIONS, BusLogin
 from actors.point.settings import BusLimits
 from actors.runtime.bus import Message
@@ -41,6 +41,10 @@ def question() -> bytes:
 def said(answer: bytes) -> Any:
     """The claims of a token."""
     return msgspec.json.decode(callout._bytes(answer.decode().split(".")[1]))["nats"]
+
+
+async def nothing() -> dict[Client, int]:
+    return {}
 
 
 class Server:
@@ -79,7 +83,7 @@ class Door:
         audit = BusAudit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
         self.login = BusLogin(
             auth=self._bus, sys=self._bus, admit=self._admit, known=lambda name: True, seed=SEED, clock=SystemClock(),
-            audit=audit, meter=Meter(BusLimits()),
+            audit=audit, meter=Meter(BusLimits()), received=nothing,
         )  # fmt: skip
 
     async def _admit(self, name: str, secret: str, address: str) -> Identity:
