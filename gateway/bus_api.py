@@ -37,6 +37,7 @@ SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>
 KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
 AT_ONCE = 256
 AT_ONCE_EACH = 32  # of one user, with all service tokens
+REFUSED_EACH = 200  # that a second are told so; a flood's answers would cost more than the flood
 SAID_EVERY = 10.0  # seconds between two lines about what is not answered at all
 LONGEST_BODY = 64 * 1024
 LONGEST_INBOX = 512  # characters of a subject for an answer
@@ -77,6 +78,8 @@ class BusApi:
         self._auditor = auditor
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: Counter[str] = Counter()  # by whose they are
+        self._refused: Counter[str] = Counter()  # in this second
+        self._second = 0.0
         self._unanswered = 0
         self._said = -SAID_EVERY
         self._stops: list[Unsubscribe] = []
@@ -99,13 +102,23 @@ class BusApi:
             return
         whose = f"{door}.{name}"
         if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) >= AT_ONCE:
-            await send_refusal(message, BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)
+            if self._is_told(whose):
+                await send_refusal(message, BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)
             return
         self._running[whose] += 1
         task = asyncio.get_running_loop().create_task(self._answer(message, KINDS[door], name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._end(whose))
+
+    def _is_told(self, whose: str) -> bool:
+        """Whether one more refusal of somebody's is answered."""
+        now = self._clock.monotonic()
+        if now - self._second >= 1.0:
+            self._second = now
+            self._refused.clear()
+        self._refused[whose] += 1
+        return self._refused[whose] <= REFUSED_EACH
 
     def _end(self, whose: str) -> None:
         self._running[whose] -= 1

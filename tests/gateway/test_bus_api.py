@@ -16,7 +16,7 @@ from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotSummary
 from bus_schemas.user import CREATE_TOKEN, CreateToken, LoginKind, TokenCreatedReply
-from gateway.bus_api import AT_ONCE_EACH, BusApi
+from gateway.bus_api import AT_ONCE_EACH, REFUSED_EACH, BusApi
 from gateway.idempotency import BUCKET, Idempotency
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -26,6 +26,13 @@ from tests.support.site import until
 OTHER = "op13"
 BUSY = Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=44)
 NUMBER = "+380991234567"
+
+
+class Standing(SystemClock):
+    """A second that does not end."""
+
+    def monotonic(self) -> float:
+        return 1000.0
 
 
 class Actors:
@@ -181,3 +188,26 @@ async def test_service_tokens_give_a_user_no_more_requests_at_once(broker: Memor
 async def test_a_digit_that_is_no_number_is_refused(clients: list[Client]) -> None:
     for token in ("\u00b2", "\u0663", "9" * 30, "-1"):
         assert (await clients[0].ask(f"cmd.slot.{token}.restart", {}))[0] == "INVALID_PARAMS", token
+
+
+async def test_a_flood_is_answered_no_faster_than_one_may_ask(broker: MemoryBroker) -> None:
+    door, free, refused = bus_door_on(MemoryBus(broker)), asyncio.Event(), 0
+
+    async def listed(request: ListSlots, context: Context) -> list[SlotSummary]:
+        await free.wait()
+        return []
+
+    async def reply(data: bytes, headers: Headers) -> None:
+        nonlocal refused
+        refused += headers.get("Ottb-Error") == "RATE_LIMITED"
+
+    async with serving(broker, {LIST_SLOTS: listed}, {USER: EVERYTHING}):
+        door._clock = Standing()
+        for _ in range(AT_ONCE_EACH + 10 * REFUSED_EACH):
+            await door._receive(
+                Message(subject=f"ottb.v1.own.{USER}.qry.slot.list", data=b"{}", reply=reply,
+                        reply_to=f"_INBOX.u.{USER}.1", headers={})
+            )  # fmt: skip
+        assert refused == REFUSED_EACH
+        free.set()
+        await door.stop()
