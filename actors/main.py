@@ -30,6 +30,7 @@ from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.nats_bus import connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
+from actors.adapters.received_bytes import ReceivedBytes
 from actors.adapters.system_clock import SystemClock
 from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
@@ -132,7 +133,10 @@ async def start_site(
     point = await start_point(
         parts, stack, settings=settings.auth, passwords=passwords, state=settings.state, sandbox=sandbox
     )
-    await start_bus_login(parts, stack, settings=settings.bus_login, point=point, connect=connect_as)
+    received = ReceivedBytes(settings.nats.ports).read
+    await start_bus_login(
+        parts, stack, settings=settings.bus_login, point=point, connect=connect_as, received=received
+    )
     ledger = await start_ledger(parts, stack, store=store_of(settings))
     return lambda: but_for(settings.journal.step_over, audit.problems(), point.problems(), ledger.problems())
 

@@ -5,7 +5,6 @@
 """
 
 import asyncio
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -38,9 +37,11 @@ log = structlog.get_logger()
 SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
 KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
 AT_ONCE = 256
-AT_ONCE_EACH = 32  # of one user or service token
+AT_ONCE_EACH = 32  # of one user, with all service tokens
+REFUSED_EACH = 200  # that a second are told so; a flood's answers would cost more than the flood
 SAID_EVERY = 10.0  # seconds between two lines about what is not answered at all
 LONGEST_BODY = 64 * 1024
+LONGEST_INBOX = 512  # characters of a subject for an answer
 
 NO_LINE = RefusalTemplate(ErrorCode.NOT_FOUND, "There is no such command or query.")
 BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too many requests at once here. Try again.")
@@ -78,6 +79,8 @@ class BusApi:
         self._auditor = auditor
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: Counter[str] = Counter()  # by whose they are
+        self._refused: Counter[str] = Counter()  # in this second
+        self._second = 0.0
         self._unanswered = 0
         self._said = -SAID_EVERY
         self._stops: list[Unsubscribe] = []
@@ -94,25 +97,34 @@ class BusApi:
 
     async def _receive(self, message: Message) -> None:
         _, _, door, name, *_ = message.subject.split(".")
-        if not message.reply_to.startswith(f"{inbox_of(KINDS[door], name)}."):
+        if not _is_inbox(message.reply_to, inbox_of(KINDS[door], name)):
             # Whoever asks chooses where the answer goes; elsewhere it would be published with our rights, not theirs.
             self._not_answered(message)
             return
         whose = f"{door}.{name}"
         if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) >= AT_ONCE:
-            await send_refusal(message, (BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)())
+            if self._is_told(whose):
+                await send_refusal(message, (BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)())
             return
         self._running[whose] += 1
         task = asyncio.get_running_loop().create_task(self._answer(message, KINDS[door], name))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._end(whose))
 
-        def done(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            self._running[whose] -= 1
-            if not self._running[whose]:
-                del self._running[whose]
+    def _is_told(self, whose: str) -> bool:
+        """Whether one more refusal of somebody's is answered."""
+        now = self._clock.monotonic()
+        if now - self._second >= 1.0:
+            self._second = now
+            self._refused.clear()
+        self._refused[whose] += 1
+        return self._refused[whose] <= REFUSED_EACH
 
-        task.add_done_callback(done)
+    def _end(self, whose: str) -> None:
+        self._running[whose] -= 1
+        if not self._running[whose]:
+            del self._running[whose]
 
     def _not_answered(self, message: Message) -> None:
         """Say it now and then: a line for each would be theirs who fill a disk."""
@@ -127,7 +139,8 @@ class BusApi:
 
     async def _answer(self, message: Message, kind: LoginKind, name: str) -> None:
         try:
-            answered = await self._carry_out(message, kind, name)
+            caller = await self._authenticator.identify(kind, name)
+            answered = await self._among_the_users(message, caller)
             assert message.reply is not None
             await message.reply(_data(answered), _kept(answered.headers))
         except Refusal as refusal:
@@ -136,14 +149,28 @@ class BusApi:
             log.exception("bus request failed", subject=message.subject)
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
 
-    async def _carry_out(self, message: Message, kind: LoginKind, name: str) -> web.Response:
-        caller = await self._authenticator.identify(kind, name)
+    async def _among_the_users(self, message: Message, caller: Caller) -> web.Response:
+        """A service token's request counts as its user's too: else everybody would have as many as they make tokens."""
+        if caller.whose == caller.user:
+            return await self._carry_out(message, caller)
+        whose = f"own.{caller.user}"
+        if self._running[whose] >= AT_ONCE_EACH:
+            raise BUSY_WITH_YOURS()
+        self._running[whose] += 1
+        try:
+            return await self._carry_out(message, caller)
+        finally:
+            self._end(whose)
+
+    async def _carry_out(self, message: Message, caller: Caller) -> web.Response:
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
         rpc, changes = route.rpc, route.changes
         given = message.headers.get("Nats-Msg-Id")
+        record = Idempotency.record_of(caller.whose, "bus", given) if given else ""
+        command = subject.encode() + b"\n" + message.data  # what an id stands for
         context = Context(
-            command_id=_command_id(caller, subject, message.data, given) if given else self._ids.new(),
+            command_id=Idempotency.command_id(record, command) if record else self._ids.new(),
             user=caller.user,
             actions=caller.actions & rpc.needed,
             traceparent=_trace(message.headers),
@@ -162,9 +189,8 @@ class BusApi:
         try:
             caller.must(rpc.permission)
             request = _read(rpc, fields, message.data)
-            if given and route.effect:
-                record = Idempotency.command_id(caller.whose, "bus", given)
-                answered = await self._idempotency.run(record, _command(subject, message.data), work)
+            if record and route.effect:
+                answered = await self._idempotency.run(record, command, work)
             else:
                 answered = await work()
         except Refusal as refusal:
@@ -192,23 +218,15 @@ class BusApi:
         )
 
 
+def _is_inbox(subject: str, prefix: str) -> bool:
+    return subject.startswith(f"{prefix}.") and len(subject) <= LONGEST_INBOX and subject.isprintable()
+
+
 def _line(subject: str) -> tuple[Route, dict[str, str]]:
     for pattern, route in LINES:
         if (match := pattern.match(subject)) is not None:
             return route, match.groupdict()
     raise NO_LINE()
-
-
-def _command(subject: str, data: bytes) -> bytes:
-    """What an id stands for: a command with its body."""
-    return subject.encode() + b"\n" + data
-
-
-def _command_id(caller: Caller, subject: str, data: bytes, given: str) -> str:
-    """The id by which actors know the command again. The record of `given` refuses another command or body, but it is
-    not kept of every command, and not for ever: actors remember longer and would give the one's answer to the other."""
-    command = hashlib.sha256(_command(subject, data)).hexdigest()
-    return Idempotency.command_id(caller.whose, f"bus {command}", given)
 
 
 def _trace(headers: Mapping[str, str]) -> str | None:
@@ -235,7 +253,7 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     try:
         body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
         for name, text in fields.items():
-            if str(body.setdefault(name, int(text) if text.isdigit() and len(text) < 10 else text)) != text:
+            if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
                 raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is another one in the subject.")
         return msgspec.convert(body, rpc.request)
     except UNDECODABLE as error:

@@ -124,9 +124,10 @@ class HttpApi:
                 return await self._send_file(route, request, rpc_request, caller)
             if key is None:
                 return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
-            command_id = Idempotency.command_id(caller.whose, f"{route.method} {request.path}", key)
+            record = Idempotency.record_of(caller.whose, f"{route.method} {request.path}", key)
+            command_id = Idempotency.command_id(record, body)
             return await self.idempotency.run(
-                command_id, body, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
+                record, body, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
             )
 
         return handle

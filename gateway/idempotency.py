@@ -94,25 +94,31 @@ class Idempotency:
             await self._stop()
 
     @staticmethod
-    def command_id(whose: str, route: str, key: str) -> str:
-        """The id of the command that a key stands for. `whose`, `route`: within what the key must be the only one."""
+    def record_of(whose: str, route: str, key: str) -> str:
+        """The name of a key's record. `whose`, `route`: within what the key must be the only one."""
         if len(key) > LONGEST_KEY or not key.isprintable() or not key.isascii() or not key:
             raise NO_KEY()
         return derived("i", whose, route, key)
 
-    async def run(self, command_id: str, body: bytes, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
+    @staticmethod
+    def command_id(record: str, body: bytes) -> str:
+        """The id by which actors know the command again. The record refuses another body, but it is not kept for ever,
+        and not of every command: actors remember longer, and would give the one's answer to the other."""
+        return derived("i", record, hashlib.sha256(body).hexdigest())
+
+    async def run(self, record: str, body: bytes, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
         """Answer from the record, or do the work and keep its answer. Raises Refusal."""
         digest = hashlib.sha256(body).hexdigest()
         mine = Record(body=digest, at=self._now(), gateway=self._name, nonce=self._ids.new())
         self._running.add(mine.nonce)
         try:
             try:
-                revision = await self._claim(command_id, mine)
+                revision = await self._claim(record, mine)
             except BusError:
                 raise AWAY() from None
             if isinstance(revision, Record):
                 return _replayed(revision)
-            return await self._carry_out(command_id, revision, mine, work)
+            return await self._carry_out(record, revision, mine, work)
         finally:
             self._running.discard(mine.nonce)  # without an answer, the next one may try
 

@@ -54,6 +54,11 @@ class Hearing:
         self.sid = 0
 
     def hear(self, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
+        if self._waiting is not None and (len(self._waiting) >= self._most or self._bytes >= MOST_BYTES):
+            if not self._lost:
+                log.warning("messages are lost: too many wait here", subject=subject, waiting=self._most)
+            self._lost += 1
+            return
         message = Message(
             subject=subject,
             data=data,
@@ -65,13 +70,9 @@ class Hearing:
             self._waiting = deque((message,))
             self._bytes = len(data)
             self._link.spawn(self._work(self._waiting))
-        elif len(self._waiting) < self._most and self._bytes < MOST_BYTES:
+        else:
             self._waiting.append(message)
             self._bytes += len(data)
-        else:
-            if not self._lost:
-                log.warning("messages are lost: too many wait here", subject=subject, waiting=self._most)
-            self._lost += 1
 
     @property
     def waits(self) -> bool:

@@ -8,6 +8,7 @@ together, whatever they logged in with: else everybody would have as many allowa
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -16,16 +17,26 @@ from actors.point.settings import BusLimits
 BURST = 5.0  # seconds' worth that may come at once
 LOGIN_WORTH = 0.1  # seconds' worth that a login costs
 SETTLING = 0.2  # seconds after which the server lists a connection that was let in
+UNLISTED = 10.0  # seconds after which it counts no more while nobody can look
 SHUT_FIRST, SHUT_LONGEST = 10.0, 300.0  # seconds
 FORGIVEN = 600.0  # seconds after which somebody who was shut out begins anew
 REMEMBERED = 10_000
 LOOKS_KEPT = 8  # looks for which the counts of a connection that is gone are kept
+REFUSALS_AT_ONCE, REFUSALS_A_SECOND = 10.0, 1.0  # that are answered to one address
+
+Client = tuple[str, str, int]  # `type`, address and port of a connection
+Counts = tuple[int, ...]  # in the order of the rates
+NOBODY: Mapping[Client, int] = MappingProxyType({})
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """One connection as the server lists it. `authorized_user`: what the login called it, `<user>/<kind>/<id>`."""
+    """One connection as the server lists it. `type`: `nats` or `websocket`. `authorized_user`: what the login called
+    it, `<user>/<kind>/<id>`."""
 
     cid: int
+    type: str = ""
+    ip: str = ""
+    port: int = 0
     start: str = ""
     authorized_user: str = ""
     in_msgs: int = 0
@@ -46,6 +57,7 @@ class Why(StrEnum):
     MESSAGES = "messages"
     BYTES_IN = "bytes_in"
     BYTES_OUT = "bytes_out"
+    LINES = "lines"
     CONNECTIONS = "connections"
     WAITING = "waiting"
 
@@ -60,7 +72,7 @@ class Cut(Struct, frozen=True, kw_only=True):
 
 
 class _Seen(Struct):
-    counts: tuple[int, int, int]
+    counts: Counts
     look: int
 
 
@@ -76,6 +88,7 @@ class Meter:
         self._limits = limits
         self._rates = {
             Why.MESSAGES: limits.messages, Why.BYTES_IN: limits.bytes_in, Why.BYTES_OUT: limits.bytes_out,
+            Why.LINES: limits.lines,
         }  # fmt: skip
         self._seen: dict[int, _Seen] = {}
         self._gone: OrderedDict[int, None] = OrderedDict()
@@ -101,17 +114,21 @@ class Meter:
 
     def entered(self, user: str, now: float) -> None:
         """Somebody was let in."""
-        self._entered.append((now, user))
+        self._entered = [*(one for one in self._entered if one[0] > now - UNLISTED), (now, user)]
         self._use(user, {Why.MESSAGES: LOGIN_WORTH * self._limits.messages})
 
     # --- what connections do
 
-    def look(self, connections: Iterable[Connection], asked: float, now: float) -> list[Cut]:
-        """Who must be cut, by a list of connections that the server was asked for at `asked`."""
+    def look(
+        self, connections: Iterable[Connection], asked: float, now: float, received: Mapping[Client, int] = NOBODY
+    ) -> list[Cut]:
+        """Who must be cut, by a list of connections that the server was asked for at `asked`. `received`: bytes that
+        the server had taken right before that, where the kernel was asked: also those of what is no message."""
         listed = [one for one in connections if one.user and one.cid not in self._gone]
         self._refill(now)
         for one in listed:
-            self._count(one.cid, one.user, (one.in_msgs, one.in_bytes, one.out_bytes))
+            lines = max(received.get((one.type, one.ip, one.port), 0) - one.in_bytes, 0)
+            self._count(one.cid, one.user, (one.in_msgs, one.in_bytes, one.out_bytes, lines))
         self._seen = {cid: seen for cid, seen in self._seen.items() if seen.look > self._looks - LOOKS_KEPT}
         self._looks += 1
         self._open = Counter(one.user for one in listed)
@@ -123,17 +140,17 @@ class Meter:
 
     def ended(self, cid: int, user: str, counts: tuple[int, int, int]) -> None:
         """A connection has ended, with these counts: who comes and goes between two looks counts too."""
-        self._count(cid, user, counts)
+        self._count(cid, user, (*counts, 0))
         self._seen.pop(cid, None)
         self._gone[cid] = None
         if len(self._gone) > REMEMBERED:
             self._gone.popitem(last=False)
 
-    def _count(self, cid: int, user: str, counts: tuple[int, int, int]) -> None:
+    def _count(self, cid: int, user: str, counts: Counts) -> None:
         """Take off what came since the last time. At the first look nobody knows since when the counts run."""
         seen = self._seen.get(cid)
-        before = seen.counts if seen is not None else (0, 0, 0) if self._looks else counts
-        self._seen[cid] = _Seen(counts, self._looks)
+        before = seen.counts if seen is not None else (0,) * len(counts) if self._looks else counts
+        self._seen[cid] = _Seen(tuple(map(max, counts, before)), self._looks)
         used = {why: new - old for why, new, old in zip(self._rates, counts, before, strict=True) if new > old}
         if used:
             self._use(user, used)
@@ -181,3 +198,20 @@ class Meter:
                 beyond = [one.cid for one in ones]
             if beyond:
                 yield Cut(user=user, why=Why.CONNECTIONS, cids=beyond)
+
+
+class Refusals:
+    """Which refused logins are answered. One that is not waits for as long as the server does, 3 s; who was answered
+    would try again at once."""
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def answers(self, place: str, now: float) -> bool:
+        """Whether one more of this address is answered."""
+        left, at = self._left.pop(place, (REFUSALS_AT_ONCE, now))
+        left = min(left + (now - at) * REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
+        self._left[place] = (max(left - 1, 0.0), now)
+        if len(self._left) > REMEMBERED:
+            self._left.popitem(last=False)
+        return left >= 1

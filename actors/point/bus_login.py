@@ -8,8 +8,9 @@ when asked; who exceeds a limit (`bus_limits.py`) is cut and stays out for a whi
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import structlog
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 from actors.point import bus_audit, callout
 from actors.point.bus_audit import BusAudit
-from actors.point.bus_limits import Connection, Cut, Meter
+from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals
 from actors.point.callout import ACCOUNT, BadQuestion, Question
 from actors.point.throttle import network
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
@@ -36,11 +37,15 @@ AT_ONCE_EACH = 64  # of one address, so that nobody keeps all others out by tryi
 ADMIT_SECONDS = 2.8  # the server waits for 3
 SYS_SECONDS = 2.0
 KICK_TRIES = 3
+ADMIT_TRIES = 3
+SETTLED = 0.5  # seconds after an answer in which the server lists the connection
 SWEEP = 1800.0  # seconds between looks for connections whose rights run out by age
 OLD = 20 * 3600.0
 LOOK = 0.25  # seconds between two looks at what connections do
+RECEIVED_EVERY = 2  # looks: to ask the kernel costs more than to ask the server
 
 Admit = Callable[[str, str, str], Awaitable[Identity]]
+Received = Callable[[], Awaitable[Mapping[Client, int]]]
 
 
 class _Server(Struct):
@@ -79,9 +84,19 @@ class _Out(Exception):
     be asked for again at once."""
 
 
+class _Entering:
+    """A login, from its question until the server lists its connection. `void`: what it may do has changed since."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.identity: Identity | None = None
+        self.void = False
+
+
 class BusLogin:
     """`auth` is a connection in the account that nats.conf names for the callout, `sys` one in the system account.
-    `admit(name, secret, address)` says who it is, or raises Refusal; `known` whether there is a user of a name."""
+    `admit(name, secret, address)` says who it is, or raises Refusal; `known` whether there is a user of a name;
+    `received` what the server's machine has got from whom."""
 
     def __init__(
         self,
@@ -94,6 +109,7 @@ class BusLogin:
         clock: Clock,
         audit: BusAudit,
         meter: Meter,
+        received: Received,
     ) -> None:
         self._auth = auth
         self._sys = sys
@@ -103,7 +119,11 @@ class BusLogin:
         self._clock = clock
         self._audit = audit
         self._meter = meter
+        self._received = received
+        self._refusals = Refusals()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._kicking: set[asyncio.Task[None]] = set()
+        self._entering: set[_Entering] = set()
         self._asking: Counter[str] = Counter()  # logins at once, by address
         self._dropped = 0
         self._stops: list[Unsubscribe] = []
@@ -118,21 +138,26 @@ class BusLogin:
     async def stop(self) -> None:
         for stop in self._stops:
             await stop()
-        for task in (*self._tasks, *self._looking):
+        for task in (*self._tasks, *self._kicking, *self._looking):
             task.cancel()
         self._audit.stop()
 
     async def void(self, *, user: str | None, session: str | None, token: str | None) -> None:
-        """Cut the connections of a session, of a service token, or all of a user."""
+        """Cut the connections of a session, of a service token, or all of a user, also those that are being let in."""
 
-        def concerned(one: Connection) -> bool:
-            name, _, rest = one.authorized_user.partition("/")
+        def concerned(connection: str) -> bool:
+            name, _, rest = connection.partition("/")
             kind, _, id = rest.partition("/")
             return (user is not None and name == user and rest != "") or (
                 (kind, id) in ((LoginKind.SESSION, session), (LoginKind.TOKEN, token)) and id != ""
             )
 
-        await self._kick(concerned)
+        for one in self._entering:
+            if one.identity is None:  # a password is being checked; who comes with a token is known at once
+                one.void = one.void or one.name == user
+            else:
+                one.void = one.void or concerned(callout.name_of(one.identity))
+        await self._kick(lambda one: concerned(one.authorized_user))
 
     # --- logins
 
@@ -163,25 +188,49 @@ class BusLogin:
 
     async def _answer(self, message: Message, question: Question) -> None:
         now = int(self._clock.now().timestamp())
+        entering = _Entering(question.name)
+        self._entering.add(entering)
         try:
-            self._must_not_be_out(question.name)  # before the password is checked, which costs much more
             async with asyncio.timeout(ADMIT_SECONDS):
-                identity = await self._admit(question.name, question.secret, question.address)
-            self._must_not_be_out(identity.user)
-            if self._meter.is_full(identity.user):
-                raise Refusal(ErrorCode.CONFLICT, "This user has all the connections that one may have.")
+                identity = await self._let_in(question, entering)
+            answer = callout.admitted(question, identity, self._seed, now)
         except _Out:
             self._note_refused(question, ErrorCode.RATE_LIMITED)
             return
         except (Refusal, TimeoutError) as refusal:
             self._note_refused(question, refusal.code if isinstance(refusal, Refusal) else ErrorCode.TIMEOUT)
+            if not self._refusals.answers(network(question.address), self._clock.monotonic()):
+                return
             answer = callout.refused(question, self._seed, now)
-        else:
-            self._meter.entered(identity.user, self._clock.monotonic())
-            answer = callout.admitted(question, identity, self._seed, now)
-            await self._note_admitted(question, identity)
+        finally:
+            asyncio.get_running_loop().call_later(SETTLED, self._settle, entering)
         if message.reply is not None:
             await message.reply(answer, {})
+
+    async def _let_in(self, question: Question, entering: _Entering) -> Identity:
+        """Who it is, put on the audit; asked again where that has changed meanwhile. Raises Refusal, _Out."""
+        for _ in range(ADMIT_TRIES):
+            entering.identity, entering.void = None, False
+            self._must_not_be_out(question.name)  # before the password is checked, which costs much more
+            identity = await self._admit(question.name, question.secret, question.address)
+            self._must_not_be_out(identity.user)
+            if self._meter.is_full(identity.user):
+                raise Refusal(ErrorCode.CONFLICT, "This user has all the connections that one may have.")
+            entering.identity = identity
+            self._meter.entered(identity.user, self._clock.monotonic())
+            await self._note_admitted(question, identity)
+            if not entering.void:
+                return identity
+        raise Refusal(ErrorCode.CONFLICT, "What this user may do is being changed.")
+
+    def _settle(self, entering: _Entering) -> None:
+        """Cut a connection that became void after its answer, and before the server listed it."""
+        self._entering.discard(entering)
+        if entering.void and entering.identity is not None:
+            name = callout.name_of(entering.identity)
+            task = asyncio.get_running_loop().create_task(self._kick(lambda one: one.authorized_user == name))
+            self._kicking.add(task)
+            task.add_done_callback(self._kicking.discard)
 
     def _must_not_be_out(self, user: str) -> None:
         if self._meter.is_out(user, self._clock.monotonic()):
@@ -247,15 +296,18 @@ class BusLogin:
 
     async def _watch(self) -> None:
         """Look at what connections do, and cut whoever does too much."""
-        while True:
+        for number in itertools.count():
             await asyncio.sleep(LOOK)
             try:
                 asked = self._clock.monotonic()
+                received = await self._received() if number % RECEIVED_EVERY == 0 else NOBODY
                 server, connections = await self._connections()
-                for cut in self._meter.look(connections, asked, self._clock.monotonic()):
+                for cut in self._meter.look(connections, asked, self._clock.monotonic(), received):
                     await self._cut(server, cut)
             except (BusError, *UNDECODABLE) as error:
                 log.warning("what connections do is not known now", error=repr(error))
+            except Exception:  # one list that is odd shall not end all limits
+                log.exception("connections could not be looked at")
             self._audit.sweep()
             if self._dropped:
                 log.warning("too many bus logins at once", dropped=self._dropped)

@@ -18,13 +18,15 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class BusLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one user may do on the bus, with all connections and service tokens together: `messages` sent, `bytes_in`
-    sent and `bytes_out` got, a second in the long run (five seconds' worth may come at once). `waiting`: bytes that may
-    wait at the server for a client that reads too slowly. Who does more is cut off, and out for a while."""
+    sent in them and `bytes_out` got, a second in the long run (five seconds' worth may come at once); `lines`: bytes
+    sent that are no message's content, as pings and subscriptions are. `waiting`: bytes that may wait at the server for
+    a client that reads too slowly. Who does more is cut off, and out for a while."""
 
     connections: Annotated[int, Meta(ge=1)] = 32
     messages: Annotated[int, Meta(ge=1)] = 200
     bytes_in: Annotated[int, Meta(ge=1)] = 1_000_000
     bytes_out: Annotated[int, Meta(ge=1)] = 10_000_000
+    lines: Annotated[int, Meta(ge=1)] = 100_000
     waiting: Annotated[int, Meta(ge=1)] = 8_000_000
 
 

@@ -11,7 +11,7 @@ import structlog
 from actors.point import keys
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Meter
-from actors.point.bus_login import BusLogin
+from actors.point.bus_login import BusLogin, Received
 from actors.point.keys import ensure_keys, write_secret
 from actors.point.point import PasswordChecks, Point
 from actors.point.settings import Auth
@@ -53,9 +53,10 @@ async def start_bus_login(
     settings: BusLoginSettings,
     point: Point,
     connect: Callable[[str | None, str | None], Awaitable[Bus]],
+    received: Received,
 ) -> None:
     """Let other systems in with their POINT identity, where the server asks for it. `connect`: to the bus as a user
-    with a password; what it gives is closed by who gave it."""
+    with a password; what it gives is closed by who gave it. `received`: bytes that the server's machine has got."""
     if settings.user is None or settings.issuer_seed is None:
         return
     auth = await connect(settings.user, settings.password)
@@ -69,6 +70,7 @@ async def start_bus_login(
         clock=parts.clock,
         audit=BusAudit(bus=parts.bus, clock=parts.clock, ids=parts.ids),
         meter=Meter(settings.limits),
+        received=received,
     )
     await login.start()
     stack.push_async_callback(login.stop)

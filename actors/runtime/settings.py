@@ -1,6 +1,7 @@
 """What all settings share, and those of the bus and the log."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
@@ -43,6 +44,12 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def address(self) -> str:
         """Where processes of ours find the server."""
         return self.url or f"{'tls' if self.certificate else 'nats'}://127.0.0.1:{self.port}"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Where other systems reach the server, as far as it is on this machine, by what they speak."""
+        given = urlsplit(self.url).port if self.url else None
+        return {"nats": given or self.port, "websocket": self.websocket_port}
 
 
 JOURNAL_LIMIT = 4 * 2**30

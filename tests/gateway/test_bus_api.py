@@ -1,5 +1,6 @@
 """`Nats-Msg-Id` at the door on the bus: the same id is the same command, and its first answer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,16 +14,25 @@ from actors.runtime.bus import Headers, Message
 from actors.runtime.context import Context
 from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotSummary
 from bus_schemas.user import CREATE_TOKEN, CreateToken, LoginKind, TokenCreatedReply
-from gateway.bus_api import BusApi
+from gateway.bus_api import AT_ONCE_EACH, REFUSED_EACH, BusApi
 from gateway.idempotency import BUCKET, Idempotency
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import EVERYTHING, USER, bus_door_on, serving
+from tests.support.site import until
 
 OTHER = "op13"
 BUSY = Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=44)
 NUMBER = "+380991234567"
+
+
+class Standing(SystemClock):
+    """A second that does not end."""
+
+    def monotonic(self) -> float:
+        return 1000.0
 
 
 class Actors:
@@ -148,4 +158,56 @@ async def test_a_key_that_is_shown_once_is_not_kept(
     for client in clients:
         assert (await client.ask("cmd.token.create", wanted, "z6"))[0] == ""
     assert len(set(actors.tokens)) == 1
-    assert await MemoryBus(broker).get(BUCKET, Idempotency.command_id(USER, "bus", "z6")) is None
+    assert await MemoryBus(broker).get(BUCKET, Idempotency.record_of(USER, "bus", "z6")) is None
+
+
+async def test_service_tokens_give_a_user_no_more_requests_at_once(broker: MemoryBroker) -> None:
+    names, free = [f"t{number}" for number in range(4)], asyncio.Event()
+    at_work: list[str] = []
+
+    async def start(request: ListSlots, context: Context) -> list[SlotSummary]:
+        at_work.append(context.user)
+        await free.wait()
+        return []
+
+    users = dict.fromkeys(names, EVERYTHING)
+    async with serving(broker, {LIST_SLOTS: start}, users, dict.fromkeys(names, USER)):
+        client = Client(bus_door_on(MemoryBus(broker)))
+        each = AT_ONCE_EACH // 2
+        asked = [
+            asyncio.create_task(client.ask("qry.slot.list", {}, user=name, kind=LoginKind.TOKEN))
+            for name in names for _ in range(each)
+        ]  # fmt: skip
+        await until(lambda: asyncio.sleep(0, sum(task.done() for task in asked)), lambda done: done == 2 * each)
+        free.set()
+        answers = [code for code, _ in await asyncio.gather(*asked)]
+        assert answers.count("RATE_LIMITED") == 2 * each and at_work == [USER] * AT_ONCE_EACH
+        assert (await client.ask("qry.slot.list", {}, user=names[0], kind=LoginKind.TOKEN))[0] == ""
+
+
+async def test_a_digit_that_is_no_number_is_refused(clients: list[Client]) -> None:
+    for token in ("\u00b2", "\u0663", "9" * 30, "-1"):
+        assert (await clients[0].ask(f"cmd.slot.{token}.restart", {}))[0] == "INVALID_PARAMS", token
+
+
+async def test_a_flood_is_answered_no_faster_than_one_may_ask(broker: MemoryBroker) -> None:
+    door, free, refused = bus_door_on(MemoryBus(broker)), asyncio.Event(), 0
+
+    async def listed(request: ListSlots, context: Context) -> list[SlotSummary]:
+        await free.wait()
+        return []
+
+    async def reply(data: bytes, headers: Headers) -> None:
+        nonlocal refused
+        refused += headers.get("Ottb-Error") == "RATE_LIMITED"
+
+    async with serving(broker, {LIST_SLOTS: listed}, {USER: EVERYTHING}):
+        door._clock = Standing()
+        for _ in range(AT_ONCE_EACH + 10 * REFUSED_EACH):
+            await door._receive(
+                Message(subject=f"ottb.v1.own.{USER}.qry.slot.list", data=b"{}", reply=reply,
+                        reply_to=f"_INBOX.u.{USER}.1", headers={})
+            )  # fmt: skip
+        assert refused == REFUSED_EACH
+        free.set()
+        await door.stop()

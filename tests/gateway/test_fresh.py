@@ -12,6 +12,8 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, START_CALL, CallStarted, CallState, CallView, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import LoginKind
+from gateway.idempotency import BUCKET, Idempotency
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import USER, InProcess, bus_door_on, gateway_on, serving
@@ -79,7 +81,7 @@ async def test_a_command_of_the_bus_is_not(broker: MemoryBroker, heard: Heard) -
     message = Message(subject=f"ottb.v1.own.{USER}.cmd.call.start", data=b'{"number": "+380991234567"}', headers={})
     for headers in ({}, {"Nats-Msg-Id": "mine"}, {"Nats-Msg-Id": "next", HEADER: "1"}):
         message = Message(subject=message.subject, data=message.data, headers=headers, reply_to=f"_INBOX.u.{USER}.1")
-        await door._carry_out(message, "password", USER)  # type: ignore[arg-type]
+        await door._carry_out(message, await door._authenticator.identify(LoginKind.PASSWORD, USER))
     assert [context.fresh for context in heard] == [False] * 3
 
 
@@ -98,3 +100,15 @@ async def test_who_stands_in_for_an_absent_owner_is_not_told_that_it_is_fresh() 
         await ask(bus, END_CALL, EndCall(call_id="c1"), Context(command_id="a", fresh=True))
     assert END_CALL.reply is CallView
     assert [fresh for _, fresh in sent] == [True, False, False, False]
+
+
+async def test_a_key_whose_record_is_gone_stands_for_its_body_all_the_same(
+    gateway: InProcess, heard: Heard, broker: MemoryBroker
+) -> None:
+    """Actors remember ids for longer than the door does: another number must not get the old call's answer."""
+    record = Idempotency.record_of(f"token:{USER}", "POST /api/call/start", "k")
+    for number in ("+380991234567", "+380991234568", "+380991234567"):
+        await gateway.post("/api/call/start", {"number": number}, **{"Idempotency-Key": "k"})
+        del broker.values[f"{BUCKET}/{record}"]  # its day is over
+    first, other, again = [context.command_id for context in heard]
+    assert first == again != other

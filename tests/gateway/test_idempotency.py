@@ -15,7 +15,7 @@ from gateway.idempotency import Idempotency
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
-KEY = Idempotency.command_id("op12", "POST /api/call/start", "once")
+KEY = Idempotency.record_of("op12", "POST /api/call/start", "once")
 BODY = b'{"number": "+380991234567"}'
 BUSY = Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=44)
 

@@ -1,9 +1,20 @@
 """Who does too much on the bus, by what the server counts."""
 
-from actors.point.bus_limits import BURST, FORGIVEN, SHUT_FIRST, SHUT_LONGEST, Connection, Cut, Meter, Why
+from actors.point.bus_limits import (
+    BURST,
+    FORGIVEN,
+    REFUSALS_AT_ONCE,
+    SHUT_FIRST,
+    SHUT_LONGEST,
+    Connection,
+    Cut,
+    Meter,
+    Refusals,
+    Why,
+)
 from actors.point.settings import BusLimits
 
-LIMITS = BusLimits(connections=3, messages=100, bytes_in=1000, bytes_out=2000, waiting=500)
+LIMITS = BusLimits(connections=3, messages=100, bytes_in=1000, bytes_out=2000, lines=300, waiting=500)
 AT_ONCE = int(BURST * LIMITS.messages)
 
 
@@ -97,7 +108,7 @@ def test_who_comes_back_for_more_stays_out_longer_and_is_forgiven_in_the_end() -
     assert cut.seconds == SHUT_FIRST
 
 
-def test_connections_are_counted_with_those_that_the_server_does_not_list_yet() -> None:
+def test_connections_that_the_server_does_not_list_yet_are_counted_too() -> None:
     watched = Watched()
     watched.look(one(1), one(2))
     assert not watched.meter.is_full("op1")
@@ -109,7 +120,7 @@ def test_connections_are_counted_with_those_that_the_server_does_not_list_yet() 
     assert not watched.meter.is_full("op1")
 
 
-def test_the_newest_connections_beyond_the_limit_are_cut_and_nobody_stays_out() -> None:
+def test_the_newest_connections_beyond_the_limit_are_cut_for_once() -> None:
     watched = Watched()
     (cut,) = watched.look(*(one(cid) for cid in (5, 1, 4, 2)))
     assert (cut.why, cut.cids, cut.seconds) == (Why.CONNECTIONS, [5], 0.0)
@@ -134,3 +145,28 @@ def test_the_platforms_own_connections_are_nobodys() -> None:
     watched = Watched()
     own = Connection(cid=1, authorized_user="core", in_msgs=10**9)
     assert watched.look(own, Connection(cid=2, in_msgs=10**9)) == []
+
+
+def test_what_is_no_message_has_a_limit_of_its_own() -> None:
+    """Pings, and subscribing in a loop: no messages, but bytes."""
+    watched = Watched()
+    at_once, name = int(BURST * LIMITS.lines), ("nats", "10.0.0.1", 7)
+
+    def look(taken: int, into: int) -> list[Cut]:
+        watched.now += 1.0
+        here = Connection(cid=1, type="nats", ip="10.0.0.1", port=7, authorized_user="op1/p/op1", in_bytes=into)
+        received = {name: taken, ("websocket", "10.0.0.1", 7): 10**9, ("nats", "10.0.0.1", 8): 10**9}
+        return watched.meter.look([here], watched.now, watched.now, received if taken else {})
+
+    assert look(at_once + 900, into=900) == []  # the content of messages is counted elsewhere
+    assert look(0, into=900) == []  # the kernel was not asked: nothing is taken back, or counted twice
+    (cut,) = look(2 * at_once + 900, into=900)
+    assert (cut.user, cut.why, cut.cids) == ("op1", Why.LINES, [1])
+
+
+def test_refusals_are_answered_as_long_as_they_are_few() -> None:
+    refusals = Refusals()
+    assert sum(refusals.answers("10.0.0.1", 0.0) for _ in range(100)) == REFUSALS_AT_ONCE
+    assert refusals.answers("10.0.0.2", 0.0)
+    assert [refusals.answers("10.0.0.1", 1.5) for _ in range(2)] == [True, False]
+    assert sum(refusals.answers("10.0.0.1", 1000.0) for _ in range(100)) == REFUSALS_AT_ONCE

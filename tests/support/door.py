@@ -128,18 +128,19 @@ class InProcess:
 
 
 class Point:
-    """A POINT that knows these users. `asked`: how often it said who somebody is."""
+    """A POINT that knows these users. `owners`: of service tokens. `asked`: how often it said who somebody is."""
 
-    def __init__(self, users: Mapping[str, frozenset[Action]]) -> None:
+    def __init__(self, users: Mapping[str, frozenset[Action]], owners: Mapping[str, str]) -> None:
         self.users = users
+        self.owners = owners
         self.asked = 0
 
     async def identify(self, request: Identify, context: Context) -> Identity:
         self.asked += 1
         if request.id not in self.users:
             raise Refusal(ErrorCode.AUTH_FAIL, "Nobody knows you.")
-        actions = sorted(self.users[request.id])
-        return Identity(kind=request.kind, id=request.id, user=request.id, role="r", actions=actions, expires_at=None)
+        actions, user = sorted(self.users[request.id]), self.owners.get(request.id, request.id)
+        return Identity(kind=request.kind, id=request.id, user=user, role="r", actions=actions, expires_at=None)
 
     async def used(self, request: TokenUsed, context: Context) -> TokenUsed:
         return request
@@ -150,9 +151,10 @@ async def serving(
     broker: MemoryBroker,
     handlers: Mapping[Rpc[Any, Any], Callable[[Any, Context], Awaitable[Any]]],
     users: Mapping[str, frozenset[Action]] | None = None,
+    owners: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Point]:
     """Actors that answer these lines, and a POINT."""
-    point = Point(users or {USER: EVERYTHING})
+    point = Point(users or {USER: EVERYTHING}, owners or {})
     served = {IDENTIFY: point.identify, TOKEN_USED: point.used, **handlers}
     lines = [serve(rpc, handler) for rpc, handler in served.items()]
     service = Service(bus=MemoryBus(broker), queue="test", handlers=lines)

@@ -1,0 +1,182 @@
+"""A login on the bus while what its user may do changes: no connection keeps what it may do no more."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.audit.audit import Audit
+from actors.point import callout
+from actors.point.bus_audit import BusAudit
+from actors.point.bus_limits import Client, Meter
+from actors.point.bus_login import CONNECTIONS, QUESTIONS, BusLogin
+from actors.point.settings import BusLimits
+from actors.runtime.bus import Message
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import Identity, LoginKind
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from tests.support.site import until
+
+SEED = callout.new_seed()
+SERVER = "N1"
+
+
+def identity(*actions: str) -> Identity:
+    return Identity(kind=LoginKind.PASSWORD, id="op1", user="op1", role="r", actions=list(actions), expires_at=None)
+
+
+def question() -> bytes:
+    asked = {
+        "connect_opts": {"user": "op1", "pass": "x"}, "client_info": {"host": "10.0.0.1"}, "user_nkey": "U1",
+        "server_id": {"id": SERVER},
+    }  # fmt: skip
+    return callout._sign({"nats": asked}, SEED, 0)
+
+
+def said(answer: bytes) -> Any:
+    """The claims of a token."""
+    return msgspec.json.decode(callout._bytes(answer.decode().split(".")[1]))["nats"]
+
+
+async def nothing() -> dict[Client, int]:
+    return {}
+
+
+class Server:
+    """What a nats-server says of itself: its connections, as the test has put them there, until they are kicked."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self.bus = MemoryBus(broker)
+        self.connections: dict[int, str] = {}
+        self.kicked: list[int] = []
+
+    async def start(self) -> None:
+        await self.bus.subscribe(CONNECTIONS, self._list)
+        await self.bus.subscribe(f"$SYS.REQ.SERVER.{SERVER}.KICK", self._kick)
+
+    async def _list(self, message: Message) -> None:
+        listed = [{"cid": cid, "authorized_user": name} for cid, name in self.connections.items()]
+        assert message.reply is not None
+        await message.reply(msgspec.json.encode({"server": {"id": SERVER}, "data": {"connections": listed}}), {})
+
+    async def _kick(self, message: Message) -> None:
+        cid = msgspec.json.decode(message.data)["cid"]
+        self.kicked.append(cid)
+        self.connections.pop(cid, None)
+        assert message.reply is not None
+        await message.reply(b"{}", {})
+
+
+class Door:
+    """POINT's door with an `admit` that a test replaces."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self.server = Server(broker)
+        self.admit: Callable[[], Any] = lambda: identity("call.view")
+        self.asked = 0
+        self._bus = MemoryBus(broker)
+        audit = BusAudit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
+        self.login = BusLogin(
+            auth=self._bus, sys=self._bus, admit=self._admit, known=lambda name: True, seed=SEED, clock=SystemClock(),
+            audit=audit, meter=Meter(BusLimits()), received=nothing,
+        )  # fmt: skip
+
+    async def _admit(self, name: str, secret: str, address: str) -> Identity:
+        self.asked += 1
+        found = self.admit()
+        return await found if asyncio.iscoroutine(found) else found  # type: ignore[no-any-return]
+
+    async def ask(self) -> Any:
+        answered = await self._bus.request(QUESTIONS, question(), {}, timeout=5)
+        return said(answered.data)
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    broker = MemoryBroker(clock=SystemClock())
+    audit = Audit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
+    await audit.start()
+    door = Door(broker)
+    await door.server.start()
+    await door.login.start()
+    yield door
+    await door.login.stop()
+    await audit.stop()
+
+
+def granted(answer: Any) -> list[str]:
+    return said(answer["jwt"].encode())["sub"]["allow"]  # type: ignore[no-any-return]
+
+
+async def test_who_changes_while_the_password_is_checked_is_asked_again(door: Door) -> None:
+    checking, go = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> Identity:
+        before = identity("call.view", "call.view.any") if door.asked == 1 else identity("call.view")
+        checking.set()
+        await go.wait()
+        return before
+
+    door.admit = slowly
+    asking = asyncio.get_running_loop().create_task(door.ask())
+    await checking.wait()
+    await door.login.void(user="op1", session=None, token=None)
+    go.set()
+    assert "ottb.v1.evt.call.>" not in granted(await asking) and door.asked == 2
+
+
+async def test_who_may_no_more_while_the_login_is_put_on_the_audit_is_refused(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go = asyncio.Event(), asyncio.Event()
+    write = BusAudit._write
+
+    async def slowly(self: BusAudit, request: Any) -> None:
+        writing.set()
+        await go.wait()
+        await write(self, request)
+
+    def now_refused() -> Identity:
+        raise Refusal(ErrorCode.AUTH_FAIL, "Not active.")
+
+    monkeypatch.setattr(BusAudit, "_write", slowly)
+    asking = asyncio.get_running_loop().create_task(door.ask())
+    await writing.wait()
+    door.admit = now_refused
+    await door.login.void(user="op1", session=None, token=None)
+    go.set()
+    assert (await asking).get("error")
+
+
+async def test_a_connection_that_is_listed_late_is_cut_all_the_same(door: Door) -> None:
+    assert granted(await door.ask())
+    await door.login.void(user="op1", session=None, token=None)
+    assert not door.server.kicked
+    door.server.connections = {7: "op1/password/op1", 8: "op2/password/op2"}
+    await until(lambda: asyncio.sleep(0, door.server.kicked), bool)
+    assert door.server.kicked == [7]
+
+
+async def test_what_others_may_do_makes_nobody_ask_twice(door: Door) -> None:
+    checking, go = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> Identity:
+        checking.set()
+        await go.wait()
+        return identity("call.view")
+
+    door.admit = slowly
+    door.server.connections = {7: "op1/password/op1"}
+    asking = asyncio.get_running_loop().create_task(door.ask())
+    await checking.wait()
+    await door.login.void(user="op2", session="s9", token=None)
+    go.set()
+    assert granted(await asking)
+    await door.login.void(user="op2", session="s9", token=None)
+    await asyncio.sleep(0.8)  # longer than it takes to settle
+    assert door.asked == 1 and not door.server.kicked
