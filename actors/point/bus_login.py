@@ -140,7 +140,7 @@ class BusLogin:
             await stop()
         for task in (*self._tasks, *self._kicking, *self._looking):
             task.cancel()
-        self._audit.stop()
+        await self._audit.stop()
 
     async def void(self, *, user: str | None, session: str | None, token: str | None) -> None:
         """Cut the connections of a session, of a service token, or all of a user, also those that are being let in."""

@@ -1,4 +1,5 @@
-"""Refusals that are alike, as one record of the audit instead of thousands: nobody fills the journal by being refused.
+"""What is alike (refusals, logins on the bus) as one record of the audit instead of thousands: nobody fills the journal
+by being refused.
 
 The first of a kind in a minute is told at once, as it is. The others of that minute are one record in its end, with how
 many they were and when the first and the last of them came. So the counts of all records add up to what was refused.

@@ -8,42 +8,11 @@ import pytest
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
-from actors.point.bus_audit import KINDS, LOGIN, WINDOW, BusAudit, Summary
-from bus_schemas.audit import AuditEntry
+from actors.point.bus_audit import LOGIN, BusAudit
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.audit.test_audit import chain_of
 from tests.support.site import until
-
-
-def entry(result: str = "AUTH_FAIL", user: str = "", username: str = "") -> AuditEntry:
-    return AuditEntry(at="2026-01-01T00:00:00.000Z", user=user, door="bus", action=LOGIN, result=result,
-                      subject={"username": username} if username else {})  # fmt: skip
-
-
-def test_the_first_is_written_and_the_rest_counted() -> None:
-    summary = Summary()
-    assert [summary.first(entry(), float(second)) for second in range(50)] == [True] + [False] * 49
-    assert summary.over(WINDOW - 1) == []
-    (told,) = summary.over(WINDOW)
-    assert told.subject == {"times": 49}
-    assert summary.over(2 * WINDOW) == [] and summary.first(entry(), 2 * WINDOW)
-
-
-def test_users_and_results_are_told_apart() -> None:
-    summary = Summary()
-    assert all(summary.first(one, 0.0) for one in (entry("OK", "op1"), entry("OK", "op2"), entry(username="op1")))
-    assert not summary.first(entry("OK", "op1"), 1.0)
-    (told,) = summary.over(WINDOW)
-    assert (told.user, told.subject) == ("op1", {"times": 1})
-
-
-def test_many_kinds_of_refusals_become_one_and_hide_no_login() -> None:
-    summary = Summary()
-    written = sum(summary.first(entry(username=f"op{number}"), 0.0) for number in range(10 * KINDS))
-    assert written == KINDS + 1
-    assert all(summary.first(entry("OK", f"op{number}"), 0.0) for number in range(10 * KINDS))
-    assert sum(int(told.subject["times"]) for told in summary.over(WINDOW)) == 9 * KINDS - 1
 
 
 @pytest.fixture
@@ -60,7 +29,7 @@ async def test_an_entry_is_on_record_before_the_login_is_answered(broker: Memory
     await writing
     ((recorded,),) = [one.entries for one in chain_of(broker)]
     assert (recorded.user, recorded.door, recorded.credential) == ("op1", "bus", "token:t1")
-    assert writer.note(LOGIN, "OK", user="op1") is None
+    assert writer.note(LOGIN, "OK", user="op1", credential="token:t1", address="10.0.0.1") is None
     await audit.stop()
 
 
