@@ -120,9 +120,7 @@ async def test_the_site_itself_is_let_in_everywhere(site: Site) -> None:
         client = Client(site, session)
         await client.login("op12", "1234")
         await until(lambda: client.get("/api/slots/44"), lambda seen: seen[1]["status"] == "ONLINE")
-        await until(
-            lambda: client.get("/api/pbx/status"), lambda seen: all(one["rtt_ms"] for one in seen[1]["trunks"])
-        )
+        await until(lambda: client.get("/api/pbx/status"), lambda seen: all(one["rtt_ms"] for one in seen[1]["trunks"]))
         assert (await client.phones("GET", "/phones/44"))["model"] == "A52"
         assert await client.pbx("GET", "/calls") == {}
 

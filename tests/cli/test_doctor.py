@@ -176,9 +176,7 @@ def test_a_folder_above_that_others_may_write_in_is_named(settings: Settings) ->
         assert found.ok is ok and (ok or str(above) in found.said)
 
 
-@pytest.mark.parametrize(
-    "url", ["postgresql://me:hunter2@127.0.0.1:9/db", "postgresql://me:hunter2%zz@127.0.0.1:9/db"]
-)
+@pytest.mark.parametrize("url", ["postgresql://me:hunter2@127.0.0.1:9/db", "postgresql://me:hunter2%zz@127.0.0.1:9/db"])
 def test_a_database_that_cannot_be_used_is_named_without_its_password(settings: Settings, url: str) -> None:
     found = named(examine(replace(settings, ledger=LedgerStore(url=url))), "ledger")
     assert not found.ok and "PostgreSQL" in found.said and "[ledger] url" in found.todo
