@@ -53,10 +53,10 @@ class Door:
         self._opened.append(connection)
         return connection
 
-    async def ask(self, request: bytes, source: str = HERE) -> Answer | None:
+    async def ask(self, request: bytes, source: str = HERE, *, closing: float = 0.0) -> Answer | None:
         """The answer on a new connection. None: it was closed without one."""
         try:
-            return await (await self.open(source)).ask(request)
+            return await (await self.open(source)).ask(request, closing=closing)
         except (ConnectionError, EOFError):
             return None
 
@@ -131,7 +131,7 @@ async def test_who_has_logged_in_does_not_count_for_the_address(door: Door) -> N
 async def test_one_user_cannot_hold_them_all(door: Door) -> None:
     for number in range(PER_USER):
         await door.stay(staying("op12"), f"127.0.1.{number + 1}")
-    refused = [await door.ask(asking("op12"), f"127.0.2.{number + 1}") for number in range(5)]
+    refused = [await door.ask(asking("op12"), f"127.0.2.{number + 1}", closing=5) for number in range(5)]
     assert {rule(answer) for answer in refused} == {"connections_per_user"}
     assert all(answer is not None and answer.closed and answer.headers["retry-after"] for answer in refused)
     answer = await door.ask(asking("op21"))
@@ -142,7 +142,7 @@ async def test_one_user_cannot_hold_them_all(door: Door) -> None:
 async def test_what_a_user_left_open_makes_room(door: Door) -> None:
     kept = [await door.open() for _ in range(PER_USER)]
     for connection in kept:
-        assert (await connection.ask(asking("op12"), closing=0)).status == 400
+        assert (await connection.ask(asking("op12"))).status == 400
     answer = await door.ask(asking("op12"))
     assert answer is not None and answer.status == 400
     assert await kept[0].is_closed(1) and not await kept[1].is_closed(0.01)
@@ -202,7 +202,7 @@ async def test_one_connection_of_a_proxy_carries_many_clients(door: Door) -> Non
     connection = await door.open(PROXY)
     for number in range(4 * PER_ADDRESS):
         user = USERS[number % 3]
-        answer = await connection.ask(asking(user, X_Forwarded_For="192.0.2.1"), closing=0)
+        answer = await connection.ask(asking(user, X_Forwarded_For="192.0.2.1"))
         assert answer.status == 400
     assert not door.connections.holders
 

@@ -11,10 +11,14 @@ import pytest
 import structlog
 
 from actors.adapters.system_clock import SystemClock
+from actors.runtime.context import Context
+from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import LOGIN, REFRESH
 from gateway.surface import ROUTES
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
-from tests.support.door import InProcess, gateway_on
+from tests.support.door import InProcess, gateway_on, serving
 from tests.support.raw_http import RawConnection, ask_once, head, path_of
 
 BOMB = gzip.compress(bytes(4_000_000), 9)  # 4 KB
@@ -32,13 +36,24 @@ BODIES = {
 }
 PAGES = ("/livez", "/readyz", "/metrics", "/version", "/", "/openapi.json", "/docs", "/docs.js", "/nothing",
          "/api/nothing")  # fmt: skip
+CLOSING = 5.0  # seconds for a connection to be closed
 SOCKET_IO = "/socket.io/?EIO=4&transport=polling"
 
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[InProcess]:
-    async with gateway_on(MemoryBus(MemoryBroker(clock=SystemClock()))) as running:
+    broker = MemoryBroker(clock=SystemClock())
+    refused = dict.fromkeys((LOGIN, REFRESH), refuse)
+    async with serving(broker, {RECORD_AUDIT: audited, **refused}), gateway_on(MemoryBus(broker)) as running:
         yield running
+
+
+async def refuse(request: Any, context: Context) -> Any:
+    raise Refusal(ErrorCode.AUTH_FAIL, "Wrong.")
+
+
+async def audited(request: RecordAudit, context: Context) -> Audited:
+    return Audited(number=1)
 
 
 def everywhere() -> list[tuple[str, str]]:
@@ -54,7 +69,7 @@ async def test_an_encoded_body_is_refused_on_every_path(gateway: InProcess) -> N
         for encoding in ("gzip", "deflate"):
             body = b"garbage" if asked % 2 else BODIES[encoding]
             request = head(method, path, Content_Encoding=encoding, Content_Length=str(len(body))) + body
-            answer = await ask_once(gateway.listener.port, request)
+            answer = await ask_once(gateway.listener.port, request, closing=CLOSING)
             assert (answer.status, json.loads(answer.body)["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE"), (method, path)
             assert answer.closed, (method, path)
             asked += 1
@@ -67,7 +82,7 @@ async def test_no_encoding_is_taken(gateway: InProcess, encoding: str) -> None:
     whole = head("POST", "/api/auth/login", Content_Encoding=encoding, Content_Length=str(len(body))) + body
     chunked = head("POST", "/api/auth/login", Content_Encoding=encoding, Transfer_Encoding="chunked")
     for request in (whole, chunked + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)):
-        answer = await ask_once(gateway.listener.port, request)
+        answer = await ask_once(gateway.listener.port, request, closing=CLOSING)
         assert (answer.status, answer.closed) == (415, True)
 
 
@@ -93,7 +108,7 @@ async def test_what_follows_a_refused_body_is_not_decompressed(
 @pytest.mark.parametrize("coding", ["gzip, chunked", "gzip", "chunked, gzip", "deflate, chunked"])
 async def test_a_compressed_transfer_is_refused(gateway: InProcess, coding: str) -> None:
     request = head("POST", "/api/auth/login", Transfer_Encoding=coding) + b"2\r\n{}\r\n0\r\n\r\n"
-    answer = await ask_once(gateway.listener.port, request)
+    answer = await ask_once(gateway.listener.port, request, closing=CLOSING)
     assert answer.status in (400, 415) and json.loads(answer.body)["error"] is True and answer.closed
 
 
@@ -103,7 +118,7 @@ async def test_no_compressed_frames_are_agreed_upon(gateway: InProcess) -> None:
         Sec_WebSocket_Version="13", Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==",
         Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits",
     )  # fmt: skip
-    answer = await ask_once(gateway.listener.port, request)
+    answer = await ask_once(gateway.listener.port, request, closing=CLOSING)
     assert answer.status == 101 and "sec-websocket-extensions" not in answer.headers
 
 
@@ -114,7 +129,7 @@ async def test_no_compressed_frames_are_agreed_upon(gateway: InProcess) -> None:
 async def test_an_expectation_is_answered_as_documented_and_not_repeated(gateway: InProcess, expectation: str) -> None:
     asked = 0
     for method, path in everywhere()[:: 1 if expectation.startswith("foo") else 12]:
-        answer = await ask_once(gateway.listener.port, head(method, path, Expect=expectation))
+        answer = await ask_once(gateway.listener.port, head(method, path, Expect=expectation), closing=CLOSING)
         assert (answer.status, answer.headers["content-type"]) == (417, "application/json"), (method, path)
         said = json.loads(answer.body)
         assert (said["error"], said["code"]) == (True, "INVALID_PARAMS") and answer.closed
