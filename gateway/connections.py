@@ -51,9 +51,7 @@ class Seat:
 class Connections:
     """The open connections of a gateway, on all its ports."""
 
-    def __init__(
-        self, *, limits: ConnectionLimits | None = None, proxies: TrustedProxies | None = None
-    ) -> None:
+    def __init__(self, *, limits: ConnectionLimits | None = None, proxies: TrustedProxies | None = None) -> None:
         self._limits = limits or ConnectionLimits()
         self._proxies = proxies or TrustedProxies()
         self._open: set[Seat] = set()

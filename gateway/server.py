@@ -214,9 +214,7 @@ class Listener:
         self._port = port
         self._connections = connections
         self._malformed = SparingLog(per_minute=MALFORMED_LINES, now=time.monotonic)
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS
-        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS)
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
