@@ -31,6 +31,8 @@ from gateway.surface import ROOMS
 
 log = structlog.get_logger()
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 SCOPE = "ottb.v1.evt.>"
 KEPT = 10_000  # events in memory for those who come back
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
@@ -84,6 +86,7 @@ class LiveFeed:
         )
         self._transports = Transports(self.server)
         self._clients: dict[str, LiveClient] = {}
+        self._users: dict[str, str] = {}  # by transport
         self._kept: deque[LiveEvent] = deque(maxlen=KEPT)
         self.seq = 0
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
@@ -118,6 +121,7 @@ class LiveFeed:
     def attach(self, app: web.Application) -> None:
         """Serve Socket.IO on an application; its end is the end of every client's connection."""
         self.server.attach(app)
+        app.middlewares.append(self._count)
 
         async def part(app: web.Application) -> None:
             await self._transports.close_all()
@@ -125,6 +129,14 @@ class LiveFeed:
         app.on_shutdown.append(part)
 
     # --- clients
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What a client asks for after its login is its user's as well: polls, and the WebSocket that follows them."""
+        user = self._users.get(request.query.get("sid", ""))
+        if user is not None:
+            protocol_of(request).known(request, user)
+        return await handler(request)
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         transport = self.server.manager.eio_sid_from_sid(sid, "/")
@@ -140,6 +152,7 @@ class LiveFeed:
             raise Refuse(refusal.message, msgspec.to_builtins(refusal.as_refused())) from None
         left = caller.expires - self._clock.now().timestamp()
         leave = asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
+        self._users[transport] = caller.user
         self._clients[sid] = LiveClient(caller=caller, transport=transport, rooms=set(), leave=leave)
         self._metrics.clients.set(len(self._clients))
 
@@ -147,6 +160,7 @@ class LiveFeed:
         client = self._clients.pop(sid, None)
         if client is not None:
             client.leave.cancel()
+            self._users.pop(client.transport, None)
         self._metrics.clients.set(len(self._clients))
 
     def _part(self, sid: str, event: str, message: str) -> None:

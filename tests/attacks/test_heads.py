@@ -1,10 +1,11 @@
 """Requests whose head alone says that nothing can come of them: compressed, expecting, malformed."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from actors.runtime.context import Context
 from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import LOGIN, REFRESH
+from gateway import pace, server
 from gateway.surface import ROUTES
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -178,26 +180,83 @@ async def test_no_answer_names_what_it_was_made_with(gateway: InProcess) -> None
     print(f"{len(requests)} answers, 0 with a name")
 
 
-@pytest.mark.parametrize("kind", MALFORMED)
-async def test_malformed_http_is_one_short_line_in_the_log(
-    gateway: InProcess, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    written: list[str] = []
+@pytest.fixture
+def written() -> Iterator[list[str]]:
+    """The lines of the log."""
+    lines: list[str] = []
 
     def write(_: Any, method: str, event: dict[str, Any]) -> str:
-        written.append(f"{method} {event}")
+        lines.append(f"{method} {event}")
         raise structlog.DropEvent
 
     former = structlog.get_config()
     structlog.configure(processors=[write], wrapper_class=structlog.BoundLogger)
-    try:
-        for _ in range(50):
-            answer = await ask_once(gateway.listener.port, MALFORMED[kind])
-            assert (answer.status, json.loads(answer.body)["code"]) == (400, "INVALID_PARAMS"), kind
-    finally:
-        structlog.configure(**former)
+    yield lines
+    structlog.configure(**former)
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+async def test_malformed_http_is_one_short_line_in_the_log(
+    gateway: InProcess, kind: str, written: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(50):
+        answer = await ask_once(gateway.listener.port, MALFORMED[kind])
+        assert (answer.status, json.loads(answer.body)["code"]) == (400, "INVALID_PARAMS"), kind
     lines = [line for line in written if "malformed" in line]
     print(f"50 malformed requests: {len(written)} lines, {sum(map(len, written))} bytes")
     assert not caplog.records
     assert 1 <= len(lines) <= 10 and max(map(len, lines)) < 200
-    assert not any("Traceback" in line for line in written)
+
+
+# --- bodies that do not end, or break off -------------------------------------------------------------------------
+
+TARGETS = ("/api/auth/login", "/nothing", "/livez", SOCKET_IO)
+CHUNKED = {"Content_Type": "application/json", "Transfer_Encoding": "chunked"}
+
+
+@pytest.mark.parametrize("path", TARGETS)
+async def test_a_request_that_breaks_off_is_short_in_the_log(
+    gateway: InProcess, path: str, written: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client goes away in the middle of the body, or goes on with what is no HTTP."""
+    for _ in range(5):
+        connection = await RawConnection.open(gateway.listener.port)
+        connection.writer.write(head("POST", path, Content_Type="application/json", Content_Length="10") + b"{")
+        await connection.is_closed(0.02)
+        connection.writer.transport.abort()
+        connection = await RawConnection.open(gateway.listener.port)
+        connection.writer.write(head("POST", path, **CHUNKED) + b"1\r\n{\r\n")
+        await connection.is_closed(0.02)
+        connection.writer.write(b"nonsense\r\n")
+        await connection.is_closed(0.02)
+        await connection.close()
+    print(f"10 requests that break off: {len(written)} lines, {sum(map(len, written))} bytes, 0 tracebacks")
+    assert not [line for line in written if "error" in line.partition(" ")[0] or "exc_info" in line]
+    assert not [one for one in caplog.records if one.exc_info] and max(map(len, written)) < 400
+
+
+@pytest.mark.parametrize("path", TARGETS)
+@pytest.mark.parametrize("unit", [b"1\r\na\r\n" * 1000, b"1000\r\n" + b"a" * 4096 + b"\r\n"], ids=["tiny", "large"])
+async def test_little_is_read_of_a_body_without_end(
+    gateway: InProcess, path: str, unit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And little at once: in tiny chunks each byte costs microseconds, in which nobody else is answered."""
+    pieces: list[int] = []
+    receive = server.Protocol.data_received
+
+    def count(self: server.Protocol, data: bytes) -> None:
+        pieces.append(len(data))
+        receive(self, data)
+
+    monkeypatch.setattr(server.Protocol, "data_received", count)
+    connection = await RawConnection.open(gateway.listener.port)
+    connection.writer.write(head("POST", path, **CHUNKED))
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 50_000_000:
+            connection.writer.write(unit)
+            sent += len(unit)
+            await connection.writer.drain()
+    await connection.close()
+    print(f"{sent} bytes sent, {sum(pieces)} read, at most {max(pieces)} at once")
+    assert sum(pieces) < 4_000_000 and max(pieces) <= pace.TURN_BYTES

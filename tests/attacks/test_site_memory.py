@@ -12,14 +12,15 @@ import pytest
 from tests.support.raw_http import Answer, RawConnection, ask_once, head
 from tests.support.site import Client, Site, running_site
 
+PROXY = "127.0.0.9"
 COUNT, CONNECTIONS = 4_000, 16
-WARM_UP = COUNT  # what is loaded and cached by the first ones stays
+WARM_UP = 1_000  # what is loaded and cached by the first ones stays
 BOMB = gzip.compress(bytes(16 * 2**20), 9) * 8  # 128 KB that stand for 128 MB
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    more = '[http]\ntrusted_proxies = ["127.0.0.9"]\n'
+    more = f'[http]\ntrusted_proxies = ["{PROXY}"]\nrefusals_per_second = 1000000\n'
     with running_site(tmp_path_factory.mktemp("attacked"), {44: "op12"}, more) as running:
         yield running
 
@@ -38,33 +39,45 @@ def resident(site: Site) -> int:
     return sum(psutil.Process(pid).memory_info().rss for pid in pids if pid is not None)
 
 
-async def send(port: int, requests: list[bytes], count: int, status: int) -> None:
-    """So many requests, on connections that are kept, each answered with `status`."""
+async def send(site: Site, requests: list[bytes], count: int, status: int, source: str) -> None:
+    """So many requests, each answered with `status`, on connections that are kept as long as the site keeps them."""
 
     async def worker(number: int) -> None:
-        connection = await RawConnection.open(port)
+        connection = None
         for turn in range(count // CONNECTIONS):
+            connection = connection or await RawConnection.open(site.ports["workspace"], source=source)
             answer = await connection.ask(requests[(number + turn) % len(requests)])
             assert answer.status == status
-        await connection.close()
+            if "connection" in answer.headers or b"Malformed" in answer.body:  # it is the last one
+                await connection.close()
+                connection = None
+        if connection is not None:
+            await connection.close()
 
     await asyncio.gather(*(worker(number) for number in range(CONNECTIONS)))
 
 
-@pytest.mark.parametrize("kind", ["no token", "a bad token", "an unknown call"])
+LONG = "x" * 2000
+LOGIN = {"Content_Type": "application/json", "Content_Length": "10"}
+KINDS = {
+    "no token": (401, lambda n, token: head("GET", "/api/slots", X_Long=LONG)),
+    "a bad token": (401, lambda n, token: head("GET", "/api/slots", Authorization=f"Bearer a.{n}{LONG}.c")),
+    "an unknown call": (404, lambda n, token: head("GET", f"/api/call/c_{n}", Authorization=f"Bearer {token}")),
+    "an unknown path": (404, lambda n, token: head("GET", f"/{n}{LONG}", Authorization=f"Bearer {token}")),
+    "a bad body": (400, lambda n, token: head("POST", "/api/auth/login", X=LONG, **LOGIN) + b'{"a": %d}' % (100 + n)),
+    "a malformed head": (400, lambda n, token: head("GET", f"/{n}", X_Long=f"{LONG}\0")),
+    "clients of a proxy": (401, lambda n, token: head("GET", "/api/slots", X_Forwarded_For=f"6.6.6.6, 10.0.{n}.{n}")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_memory_is_back_after_refused_requests(site: Site, operator: Client, kind: str) -> None:
-    long = "x" * 2000
-    requests, status = {
-        "no token": ([head("GET", "/api/slots", X_Long=long)], 401),
-        "a bad token": ([head("GET", "/api/slots", Authorization=f"Bearer a.{n}{long}.c") for n in range(50)], 401),
-        "an unknown call": (
-            [head("GET", f"/api/call/c_{n}", Authorization=f"Bearer {operator.token}") for n in range(50)], 404,
-        ),
-    }[kind]  # fmt: skip
-    port = site.ports["workspace"]
-    await send(port, requests, WARM_UP, status)
+    status, make = KINDS[kind]
+    requests = [make(number, operator.token) for number in range(250)]
+    source = PROXY if kind == "clients of a proxy" else "127.0.0.1"
+    await send(site, requests, WARM_UP, status, source)
     before = resident(site)
-    await send(port, requests, COUNT, status)
+    await send(site, requests, COUNT, status, source)
     after = resident(site)
     print(f"{COUNT} refused ({kind}): {(after - before) / 2**20:+.1f} MB of {before / 2**20:.0f} MB")
     assert after <= 1.1 * before
@@ -104,7 +117,7 @@ async def test_the_login_delay_sees_the_client_behind_a_proxy(site: Site) -> Non
     names = {"Content_Type": "application/json", "Content_Length": str(len(body))}
 
     async def guess(client: str) -> int:
-        connection = await RawConnection.open(site.ports["point"], source="127.0.0.9")
+        connection = await RawConnection.open(site.ports["point"], source=PROXY)
         request = head("POST", "/api/auth/login", X_Forwarded_For=client, **names) + body
         answer = await connection.ask(request)
         await connection.close()

@@ -19,7 +19,7 @@ from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.bus_api import BusApi
-from gateway.connections import Connections
+from gateway.connections import ConnectionLimits, Connections
 from gateway.health import Health
 from gateway.http import HttpApi
 from gateway.idempotency import Idempotency
@@ -34,6 +34,7 @@ from simulators.bus.memory_bus import MemoryBus
 
 USER = "op12"
 EVERYTHING = frozenset(Action)
+UNHURRIED = ConnectionLimits(refusals_per_second=1e6)  # what tests send they send at once
 
 
 def token_of(user: str) -> str:
@@ -185,7 +186,12 @@ async def gateway_on(bus: MemoryBus, connections: Connections | None = None) -> 
         await live.start()
         app = application(Part.WORKSPACE, http_api=http_api, health=health, metrics=metrics, sandbox=True)
         live.attach(app)
-        listener = Listener(app=app, host="127.0.0.1", port=0, connections=connections or Connections())
+        listener = Listener(
+            app=app,
+            host="127.0.0.1",
+            port=0,
+            connections=connections or Connections(limits=ConnectionLimits(refusals_per_second=1e6)),
+        )
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
         running = InProcess(bus, session, listener, live, metrics)
