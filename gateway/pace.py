@@ -10,7 +10,7 @@ Holder = tuple[str, str]
 LATER = 1.0  # seconds
 AT_ONCE = 5.0  # seconds' worth that may come at once, and that is owed at most
 REMEMBERED = 10_000
-TURN_BYTES = 4096  # a body in chunks of one byte costs a millisecond for so many
+TURN_BYTES = 2048  # in chunks of one byte these cost a millisecond
 
 
 def take_turns(transport: asyncio.BaseTransport) -> None:

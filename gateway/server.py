@@ -24,7 +24,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
 from gateway.connections import Connections, Seat
-from gateway.pace import take_turns
+from gateway.pace import TURN_BYTES, take_turns
 from gateway.proxies import FORWARDED_FOR
 from gateway.sparing import SparingLog
 
@@ -34,7 +34,8 @@ IDLE_SECONDS = 30.0  # for a request's head to arrive, from the connection or fr
 KEEPALIVE_SECONDS = 75.0
 UNREAD_SECONDS = 30.0  # for which a client may leave unread what was sent to it; then the kernel ends the connection
 LINGER_SECONDS = 2.0  # for which what is left of a body that was refused is read, so that the answer gets through,
-LINGER_BYTES = 256 * 1024  # and how much of it; in tiny chunks each byte costs microseconds
+LINGER_BYTES = 256 * 1024  # and how much of it
+FRAME_BYTES = 2 * TURN_BYTES  # that are no data, in a body of chunks; beyond, a quarter of the data
 FINISH_SECONDS = 5.0  # for requests under way when the listener stops, and once more for what must be cancelled
 BACKLOG = 512  # connections of a port that are taken in one go
 MALFORMED_LINES = 10  # a minute in the log
@@ -53,7 +54,17 @@ MakeRequest = Callable[..., web.BaseRequest]
 class Protocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_connections", "_malformed", "_request", "_seat", "_user", "_watch", "crowded")
+    __slots__ = (
+        "_chunked",
+        "_connections",
+        "_malformed",
+        "_received",
+        "_request",
+        "_seat",
+        "_user",
+        "_watch",
+        "crowded",
+    )
 
     def __init__(self, *args: Any, connections: Connections, malformed: SparingLog, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,6 +73,8 @@ class Protocol(RequestHandler):
         self._seat: Seat | None = None
         self._request: web.BaseRequest | None = None  # that is being answered
         self._user: str | None = None  # whose it is
+        self._chunked: StreamReader | None = None  # its body, if that comes in chunks
+        self._received = 0  # bytes since its head
         self._watch: asyncio.TimerHandle | None = None
         self.crowded = False  # its user has too many others
 
@@ -84,10 +97,21 @@ class Protocol(RequestHandler):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Go on with what has come, unless it is a body of little more than the frames of its chunks."""
+        self._received += len(data)
+        super().data_received(data)
+        body = self._chunked
+        if body is not None and not body.is_eof():
+            frames = self._received - body.total_bytes
+            if frames > FRAME_BYTES + body.total_bytes // 4 and self.transport is not None:
+                self.transport.abort()
+
     def begin(self, request: web.BaseRequest) -> None:
         """A whole head has arrived. Raises Refusal(RATE_LIMITED)."""
         self._stop_waiting()
-        self._request, self._user = request, None
+        self._request, self._user, self._received = request, None, 0
+        self._chunked = request.content if hdrs.TRANSFER_ENCODING in request.headers else None
         if self._seat is not None:
             request[CLIENT] = self._connections.ask(self._seat, request.headers.getall(FORWARDED_FOR, []))
 

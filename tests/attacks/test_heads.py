@@ -210,6 +210,7 @@ async def test_malformed_http_is_one_short_line_in_the_log(
 
 # --- bodies that do not end, or break off -------------------------------------------------------------------------
 
+TINY = b"1\r\na\r\n" * 1000
 TARGETS = ("/api/auth/login", "/nothing", "/livez", SOCKET_IO)
 CHUNKED = {"Content_Type": "application/json", "Transfer_Encoding": "chunked"}
 
@@ -236,7 +237,7 @@ async def test_a_request_that_breaks_off_is_short_in_the_log(
 
 
 @pytest.mark.parametrize("path", TARGETS)
-@pytest.mark.parametrize("unit", [b"1\r\na\r\n" * 1000, b"1000\r\n" + b"a" * 4096 + b"\r\n"], ids=["tiny", "large"])
+@pytest.mark.parametrize("unit", [TINY, b"1000\r\n" + b"a" * 4096 + b"\r\n"], ids=["tiny", "large"])
 async def test_little_is_read_of_a_body_without_end(
     gateway: InProcess, path: str, unit: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,4 +260,13 @@ async def test_little_is_read_of_a_body_without_end(
             await connection.writer.drain()
     await connection.close()
     print(f"{sent} bytes sent, {sum(pieces)} read, at most {max(pieces)} at once")
-    assert sum(pieces) < 4_000_000 and max(pieces) <= pace.TURN_BYTES
+    assert sum(pieces) < (20_000 if unit is TINY else 500_000) and max(pieces) <= pace.TURN_BYTES
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000])
+async def test_a_body_in_chunks_is_taken_that_is_more_than_frames(gateway: InProcess, size: int) -> None:
+    body = b'{"username": "x", "password": "%s"}' % (b"y" * (50 if size == 1 else 200))
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    answer = await ask_once(gateway.listener.port, head("POST", "/api/auth/login", **CHUNKED) + framed)
+    assert (answer.status, json.loads(answer.body)["message"]) == (401, "Wrong.")
