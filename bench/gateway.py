@@ -28,8 +28,8 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Served]:
-    """A site of one slot, 44 of op12, whose phone is absent."""
+async def serving(folder: Path, **more: str) -> AsyncIterator[Served]:
+    """A site of one slot, 44 of op12, whose phone is absent. `more`: for its environment."""
     state, config = folder / "state", folder / "one.toml"
     phone = free_port()
     config.write_text(f'[[slots]]\nid = 44\nserial = "127.0.0.1:{phone}"\nregion = "UA"\nuser = "op12"\n')
@@ -38,6 +38,7 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
         env = {f"OTTB_HTTP__{name}_PORT": str(port) for name, port in ports.items()}
         env |= {"OTTB_NATS__PORT": str(nats_port), "OTTB_STATE_DIR": str(state)}
+        env |= more
         processes = {
             name: await stack.enter_async_context(
                 process(*python("-m", f"{name}.main", "--config", str(config)), **env)

@@ -5,8 +5,8 @@ import gzip
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 
@@ -22,25 +22,36 @@ ROUNDS, SECONDS = 3, 4.0
 OTHERS, PAUSE = 4, 0.01  # clients that go on with their work, and how long each waits between two requests
 ATTACKERS = 8
 BOMB = gzip.compress(bytes(64 * 2**20), 9) * 16  # 1 MB that stands for 1 GB
+TINY = b"1\r\na\r\n" * 200_000
 
 Attack = Callable[[], Awaitable[None]]
 
 
 async def measure(folder: Path) -> list[Row]:
-    place = folder / "refusals"
-    place.mkdir()
-    async with AsyncExitStack() as stack:
-        site = await stack.enter_async_context(serving(place))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+    rows: list[Row] = []
+    async with _site(_made(folder / "waiting")) as (session, url, _, port, token):
+        for name, attack in _attacks(port, token).items():
+            rows.append(await _waiting(session, url, name, attack))
+    async with _site(_made(folder / "refusing"), OTTB_HTTP__REFUSALS_PER_SECOND="1000000") as (_, _, site, port, token):
+        for name, request in _refused(token).items():
+            rows.append(await _memory(site, port, name, request))
+    return rows
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+@asynccontextmanager
+async def _site(folder: Path, **more: str) -> AsyncIterator[tuple[aiohttp.ClientSession, str, Served, int, str]]:
+    """A client that is logged in, what it asks for, the site, the port that is attacked, the client's token."""
+    async with serving(folder, **more) as site, aiohttp.ClientSession() as session:
         token = await token_of(session, site.ports["POINT"])
         session.headers["Authorization"] = f"Bearer {token}"
         url = f"http://127.0.0.1:{site.ports['OTTB']}/api/slots/44"
         await ready(session, url)
-        port = site.ports["WORKSPACE"]
-        rows = [await _waiting(session, url, name, attack) for name, attack in _attacks(port, token).items()]
-        for name, request in _refused(token).items():
-            rows.append(await _memory(site, port, name, request))
-        return rows
+        yield session, url, site, site.ports["WORKSPACE"], token
 
 
 # --- memory -------------------------------------------------------------------------------------------------------
@@ -87,15 +98,20 @@ async def _send(port: int, request: bytes, count: int) -> None:
     async def worker() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(count // CONNECTIONS // PIPELINED):
-            writer.write(request * PIPELINED)
-            for _ in range(PIPELINED):
-                head = await reader.readuntil(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 4"), head
-                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(length))
+            await _ask(reader, writer, request, PIPELINED)
         writer.close()
 
     await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, count: int) -> None:
+    """So many in one go, each of which is refused."""
+    writer.write(request * count)
+    for _ in range(count):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 4"), head
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        await reader.readexactly(int(length))
 
 
 # --- how long others wait -----------------------------------------------------------------------------------------
@@ -103,6 +119,8 @@ async def _send(port: int, request: bytes, count: int) -> None:
 
 def _attacks(port: int, token: str) -> Mapping[str, Attack]:
     bomb = _head("POST", "/api/auth/login", Content_Encoding="gzip", Content_Length=str(len(BOMB))) + BOMB
+    tiny = _head("POST", "/api/auth/login", Content_Type="application/json", Transfer_Encoding="chunked") + TINY
+    unknown = _head("GET", "/api/call/c_unknown", Authorization=f"Bearer {token}")
     figures = _head("GET", "/metrics", Authorization=f"Bearer {token}", Connection="close")
 
     async def once(request: bytes) -> None:
@@ -117,7 +135,19 @@ def _attacks(port: int, token: str) -> Mapping[str, Attack]:
             writer.close()
         await asyncio.sleep(0.1)
 
+    async def many(request: bytes) -> None:
+        """As many as are answered, on one connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            while True:
+                await _ask(reader, writer, request, PIPELINED)
+        finally:
+            writer.close()
+
     return {
+        "requests without a token": lambda: many(_head("GET", "/api/slots")),
+        "requests for unknown calls": lambda: many(unknown),
+        "bodies in chunks of one byte": lambda: once(tiny),
         "compressed bodies of 1 MB": lambda: once(bomb),
         "/metrics": lambda: once(figures),
     }

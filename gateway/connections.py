@@ -3,13 +3,19 @@
 A connection counts for the address it comes from until a request on it is known to be somebody's; from then on it
 counts for them, and no longer for the address, which others may share. Behind a trusted proxy a connection counts only
 while a request is under way on it, and for that request's client.
+
+Where there is no room, who is idle makes it: whoever opens many and says nothing, or does not read what they asked for,
+keeps nobody out. What makes room is cut, with whatever was still to be read on it.
 """
 
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from gateway.pace import Holder, Pace
 from gateway.proxies import TrustedProxies, neighbourhood
 
 REMEMBERED = 10_000  # addresses on which somebody has logged in
@@ -20,30 +26,30 @@ TOO_MANY_HERE = RefusalTemplate(
 TOO_MANY_OF_YOURS = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Too many connections of yours at once.", rule="connections_per_user", retry_after=5
 )
-Holder = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
     """`most`: connections of a gateway; the last `reserved` of them are for addresses on which somebody has logged in,
-    for users and for trusted proxies."""
+    for users and for trusted proxies. `refusals_per_second`: see `Pace`."""
 
     most: int = 4096
     reserved: int = 1024
     per_address: int = 256
     per_user: int = 256
+    refusals_per_second: float = 200
 
 
 class Seat:
-    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `idle`: nothing is asked on it now, so
-    that it can be closed for somebody else's sake."""
+    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `idle`: nothing is asked on it now, or
+    the answer is only to be taken, so that it can be `cut` for somebody else's sake."""
 
-    __slots__ = ("close", "holder", "idle", "peer", "proxied")
+    __slots__ = ("cut", "holder", "idle", "peer", "proxied")
 
-    def __init__(self, *, peer: str, proxied: bool, close: Callable[[], None]) -> None:
+    def __init__(self, *, peer: str, proxied: bool, cut: Callable[[], None]) -> None:
         self.peer = peer
         self.proxied = proxied
-        self.close = close
+        self.cut = cut
         self.holder: Holder | None = None
         self.idle = True
 
@@ -51,12 +57,12 @@ class Seat:
 class Connections:
     """The open connections of a gateway, on all its ports."""
 
-    def __init__(
-        self, *, limits: ConnectionLimits | None = None, proxies: TrustedProxies | None = None
-    ) -> None:
+    def __init__(self, *, limits: ConnectionLimits | None = None, proxies: TrustedProxies | None = None) -> None:
         self._limits = limits or ConnectionLimits()
         self._proxies = proxies or TrustedProxies()
+        self._pace = Pace(per_second=self._limits.refusals_per_second, now=time.monotonic)
         self._open: set[Seat] = set()
+        self._idle: dict[Seat, None] = {}  # the longest first
         self._held: dict[Holder, dict[Seat, None]] = {}  # the oldest first
         self._strangers = 0
         self._known: OrderedDict[str, None] = OrderedDict()
@@ -70,13 +76,14 @@ class Connections:
         """Whom they count for."""
         return len(self._held)
 
-    def enter(self, peer: str, close: Callable[[], None]) -> Seat | None:
+    def enter(self, peer: str, cut: Callable[[], None]) -> Seat | None:
         """A connection was made. None: there is no room for it."""
-        seat = Seat(peer=peer, proxied=self._proxies.trusts(peer), close=close)
-        if len(self._open) >= self._limits.most:
+        seat = Seat(peer=peer, proxied=self._proxies.trusts(peer), cut=cut)
+        if len(self._open) >= self._limits.most and not self._cut_one(chain(self._idle_strangers(), self._idle)):
             return None
         self._open.add(seat)
         if seat.proxied or self._is_let_in(seat, peer):
+            self._idle[seat] = None
             return seat
         self._open.discard(seat)
         return None
@@ -84,11 +91,13 @@ class Connections:
     def leave(self, seat: Seat) -> None:
         """It is over. A second time is none."""
         self._open.discard(seat)
+        self._idle.pop(seat, None)
         self._hold(seat, None)
 
     def ask(self, seat: Seat, forwarded: list[str]) -> str:
         """A request has come in: the address of its client. Raises Refusal(RATE_LIMITED)."""
         seat.idle = False
+        self._idle.pop(seat, None)
         if not seat.proxied:
             return seat.peer
         client = self._proxies.client_of(seat.peer, forwarded)
@@ -98,7 +107,9 @@ class Connections:
 
     def answered(self, seat: Seat) -> None:
         """The request is over."""
-        seat.idle = True
+        if seat in self._open:
+            seat.idle = True
+            self._idle[seat] = None
         if seat.proxied:
             self._hold(seat, None)
 
@@ -115,12 +126,17 @@ class Connections:
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
+    def wait(self, user: str | None, address: str) -> float:
+        """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to this user."""
+        return self._pace.wait(("user", user) if user is not None else ("address", neighbourhood(address)))
+
     # --- inside
 
     def _is_let_in(self, seat: Seat, address: str) -> bool:
         holder = ("address", neighbourhood(address))
         stranger = holder[1] not in self._known
-        if stranger and self._strangers >= self._limits.most - self._limits.reserved:
+        full = stranger and self._strangers >= self._limits.most - self._limits.reserved
+        if full and not self._cut_one(self._idle_strangers()):
             return False
         if not self._has_room(holder, self._limits.per_address):
             return False
@@ -128,16 +144,20 @@ class Connections:
         return True
 
     def _has_room(self, holder: Holder, most: int) -> bool:
-        """Whether one more is within a limit. The oldest on which nothing is asked makes room: whoever opens many and
-        says nothing keeps nobody out who shares the address."""
+        """Whether one more is within a limit."""
         mine = self._held.get(holder, {})
-        if len(mine) < most:
-            return True
-        oldest = next((seat for seat in mine if seat.idle), None)
+        return len(mine) < most or self._cut_one(mine)
+
+    def _idle_strangers(self) -> Iterable[Seat]:
+        return (seat for seat in self._idle if seat.holder is not None and seat.holder[0] == "address")
+
+    def _cut_one(self, among: Iterable[Seat]) -> bool:
+        """Cut the first of these that is idle. False: there is none."""
+        oldest = next((seat for seat in among if seat.idle), None)
         if oldest is None:
             return False
         self.leave(oldest)
-        oldest.close()
+        oldest.cut()
         return True
 
     def _hold(self, seat: Seat, holder: Holder | None) -> None:

@@ -18,7 +18,7 @@ from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Access, Action
 from gateway import errors
 from gateway.auditor import CALLER, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
@@ -42,6 +42,8 @@ CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Option
 JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
+
+BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
@@ -219,6 +221,8 @@ class HttpApi:
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer
+        except (ConnectionError, web.RequestPayloadError):  # whatever was read of what they sent: they cause it at will
+            return errors.response(BROKEN_OFF(), request_id=request_id)
         except Exception:
             log.exception("request failed", path=_template(request), request_id=request_id)
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
@@ -265,6 +269,8 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise Refusal(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.") from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise BROKEN_OFF() from None
 
 
 def _decode_body(request: web.Request, body: bytes) -> dict[str, Any]:

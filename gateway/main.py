@@ -45,12 +45,12 @@ from gateway.pages import add_pages
 from gateway.proxies import TrustedProxies
 from gateway.recordings import Recordings
 from gateway.routes import Part
-from gateway.server import Listener
+from gateway.server import BACKLOG, Listener
 from gateway.surface import routes_of
 
 log = structlog.get_logger()
 
-OTHER_FILES = 256  # that a gateway may have open beside its clients' connections
+OTHER_FILES = 256 + len(Part) * BACKLOG  # open beside its clients' connections, also those that are about to be refused
 KEYS_PATIENCE = 30.0  # seconds; POINT makes the keys at its first start
 
 
@@ -117,6 +117,7 @@ def connections_of(http: Http) -> Connections:
         reserved=min(http.connections_reserved, most // 2),
         per_address=http.connections_per_address,
         per_user=http.connections_per_user,
+        refusals_per_second=http.refusals_per_second,
     )
     try:
         return Connections(limits=limits, proxies=TrustedProxies(http.trusted_proxies))

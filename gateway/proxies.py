@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 FORWARDED_FOR = "X-Forwarded-For"
+HOPS = 32  # that are looked at
 NEIGHBOURS = 64  # bits of an IPv6 address that one customer of a provider has at least to themselves
 
 
@@ -22,7 +23,7 @@ class TrustedProxies:
         """The nearest hop that is none of ours: what stands left of it anybody can have written. `forwarded`: the
         values of the header, in their order. A hop that is no address ends the way where it is."""
         client = peer
-        for hop in reversed(",".join(forwarded).split(",")):
+        for hop in reversed(",".join(forwarded).rsplit(",", HOPS)[-HOPS:]):
             if not self.trusts(client):
                 break
             found = _parsed(_without_port(hop.strip()))

@@ -6,11 +6,12 @@ was sent; it would decompress what strangers send, and name its version in each 
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import hdrs, web
@@ -25,6 +26,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
+from gateway.pace import TURN_BYTES, take_turns
 from gateway.proxies import FORWARDED_FOR
 from gateway.sparing import SparingLog
 
@@ -33,8 +35,11 @@ log = structlog.get_logger()
 IDLE_SECONDS = 30.0  # for a request's head to arrive, from the connection or from the last answer on
 KEEPALIVE_SECONDS = 75.0
 UNREAD_SECONDS = 30.0  # for which a client may leave unread what was sent to it; then the kernel ends the connection
-LINGER_SECONDS = 2.0  # for which what is left of a body that was refused is read, so that the answer gets through
+LINGER_SECONDS = 2.0  # for which what is left of a body that was refused is read, so that the answer gets through,
+LINGER_BYTES = 256 * 1024  # and how much of it
+FRAME_BYTES = 2 * TURN_BYTES  # that are no data, in a body of chunks; beyond, a quarter of the data
 FINISH_SECONDS = 5.0  # for requests under way when the listener stops, and once more for what must be cancelled
+BACKLOG = 512  # connections of a port that are taken in one go
 MALFORMED_LINES = 10  # a minute in the log
 
 MALFORMED = RefusalTemplate(ErrorCode.INVALID_PARAMS, "Malformed HTTP request.")
@@ -51,26 +56,41 @@ MakeRequest = Callable[..., web.BaseRequest]
 class Protocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_connections", "_malformed", "_seat", "_watch", "crowded")
+    __slots__ = (
+        "_chunked",
+        "_connections",
+        "_malformed",
+        "_received",
+        "_request",
+        "_seat",
+        "_user",
+        "_watch",
+        "crowded",
+    )
 
     def __init__(self, *args: Any, connections: Connections, malformed: SparingLog, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connections = connections
         self._malformed = malformed
         self._seat: Seat | None = None
+        self._request: web.BaseRequest | None = None  # that is being answered
+        self._user: str | None = None  # whose it is
+        self._chunked: StreamReader | None = None  # its body, if that comes in chunks
+        self._received = 0  # bytes since its head
         self._watch: asyncio.TimerHandle | None = None
         self.crowded = False  # its user has too many others
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        self._seat = self._connections.enter(str(peer[0]) if peer else "", transport.close)
+        self._seat = self._connections.enter(str(peer[0]) if peer else "", cast(asyncio.Transport, transport).abort)
         if self._seat is None:
             transport.close()
             return
         connected = transport.get_extra_info("socket")
         if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * UNREAD_SECONDS))
+        take_turns(transport)
         self._wait_for_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -79,26 +99,58 @@ class Protocol(RequestHandler):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Go on with what has come, unless it is a body of little more than the frames of its chunks."""
+        self._received += len(data)
+        super().data_received(data)
+        body = self._chunked
+        if body is not None and not body.is_eof():
+            frames = self._received - body.total_bytes
+            if frames > FRAME_BYTES + body.total_bytes // 4 and self.transport is not None:
+                self.transport.abort()
+
     def begin(self, request: web.BaseRequest) -> None:
         """A whole head has arrived. Raises Refusal(RATE_LIMITED)."""
         self._stop_waiting()
+        self._request, self._user, self._received = request, None, 0
+        self._chunked = request.content if hdrs.TRANSFER_ENCODING in request.headers else None
         if self._seat is not None:
             request[CLIENT] = self._connections.ask(self._seat, request.headers.getall(FORWARDED_FOR, []))
 
     def known(self, request: web.BaseRequest, user: str) -> None:
-        """The request is this user's. Raises Refusal(RATE_LIMITED)."""
-        if self._seat is not None:
-            try:
-                self._connections.known(self._seat, user, client_of(request))
-            except Refusal:
-                self.crowded = True
-                raise
+        """The request is this user's. What was answered meanwhile is nobody's. Raises Refusal(RATE_LIMITED)."""
+        if self._seat is None or request is not self._request:
+            return
+        self._user = user
+        try:
+            self._connections.known(self._seat, user, client_of(request))
+        except Refusal:
+            self.crowded = True
+            raise
 
-    def done(self) -> None:
-        """The answer is out; the next head may come."""
+    async def hold_back(self, request: web.BaseRequest, answer: web.StreamResponse) -> None:
+        """Wait before an answer to somebody who has had many of this sort."""
+        if not answer.prepared and (self._user is None or answer.status >= 400):
+            wait = self._connections.wait(self._user, client_of(request))
+            if wait > 0:
+                await asyncio.sleep(wait)
+
+    def answered(self) -> None:
+        """The answer is known; it is to be taken."""
+        self._request = None
         if self._seat is not None:
             self._connections.answered(self._seat)
-        self._wait_for_head()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer. Then the next head may come."""
+        try:
+            finished = await super().finish_response(request, resp, start_time)
+            await _read_off(request.content)
+            return finished
+        finally:
+            self._wait_for_head()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -127,7 +179,16 @@ class Protocol(RequestHandler):
 
     def _give_up(self) -> None:
         if self.transport is not None:
-            self.transport.close()
+            self.transport.abort()
+
+
+async def _read_off(body: StreamReader) -> None:
+    """Read some of what is left of a body: unread, it would have the end of the connection overtake the answer."""
+    left = LINGER_BYTES
+    with contextlib.suppress(TimeoutError, ConnectionError, web.RequestPayloadError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left > 0 and not body.is_eof():
+                left -= len(await body.readany())
 
 
 def client_of(request: web.BaseRequest) -> str:
@@ -182,11 +243,12 @@ def guarded(handle: Handle) -> Handle:
             answer = _unfit(request) or await handle(request)
             if protocol.crowded:
                 answer.force_close()
+            await protocol.hold_back(request, answer)
             return answer
         except Refusal as refusal:
             return _closing(errors.response(refusal))
         finally:
-            protocol.done()
+            protocol.answered()
 
     return guard
 
@@ -219,9 +281,7 @@ class Listener:
         self._port = port
         self._connections = connections
         self._malformed = SparingLog(per_minute=MALFORMED_LINES, now=time.monotonic)
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS
-        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS)
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -240,7 +300,7 @@ class Listener:
                 connections=self._connections,
                 malformed=self._malformed,
                 keepalive_timeout=KEEPALIVE_SECONDS,
-                lingering_time=LINGER_SECONDS,
+                lingering_time=0,  # we do that
                 access_log=None,
                 max_line_size=8190,
                 max_field_size=8190,
@@ -252,7 +312,7 @@ class Listener:
         def greeter() -> asyncio.Protocol:
             return protocol() if self._tls is None else Greeter(make=protocol, context=self._tls, waiting=waiting)
 
-        self._server = await loop.create_server(greeter, self._host, self._port, backlog=512)
+        self._server = await loop.create_server(greeter, self._host, self._port, backlog=BACKLOG)
         self._port = self._server.sockets[0].getsockname()[1]
 
     @property

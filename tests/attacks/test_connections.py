@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 
+import psutil
 import pytest
+from aiohttp import web
 
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.context import Context
 from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
+from gateway import pace, server
 from gateway.connections import ConnectionLimits, Connections
 from gateway.proxies import TrustedProxies, neighbourhood
 from simulators.bus.memory_broker import MemoryBroker
@@ -18,7 +24,14 @@ from tests.support.door import EVERYTHING, gateway_on, serving, token_of
 from tests.support.raw_http import Answer, RawConnection, head
 
 MOST, RESERVED, PER_ADDRESS, PER_USER = 60, 30, 8, 8
+LIMITS = ConnectionLimits(
+    most=MOST, reserved=RESERVED, per_address=PER_ADDRESS, per_user=PER_USER, refusals_per_second=1e6
+)
 HERE, NEAR, FAR, PROXY = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9"
+SIZE = 20_000_000  # of an answer, more than the kernel keeps for who does not read
+SOCKET_IO = "/socket.io/?EIO=4&transport=polling"
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13",
+           "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
 USERS = ("op12", "op21", "op33")
 
 Open = Callable[[str], Awaitable[RawConnection]]
@@ -53,10 +66,10 @@ class Door:
         self._opened.append(connection)
         return connection
 
-    async def ask(self, request: bytes, source: str = HERE) -> Answer | None:
+    async def ask(self, request: bytes, source: str = HERE, *, closing: float = 0.0) -> Answer | None:
         """The answer on a new connection. None: it was closed without one."""
         try:
-            return await (await self.open(source)).ask(request)
+            return await (await self.open(source)).ask(request, closing=closing)
         except (ConnectionError, EOFError):
             return None
 
@@ -90,8 +103,7 @@ async def door_with(limits: ConnectionLimits) -> AsyncIterator[Door]:
 
 @pytest.fixture
 async def door() -> AsyncIterator[Door]:
-    limits = ConnectionLimits(most=MOST, reserved=RESERVED, per_address=PER_ADDRESS, per_user=PER_USER)
-    async with door_with(limits) as opened:
+    async with door_with(LIMITS) as opened:
         yield opened
 
 
@@ -131,7 +143,7 @@ async def test_who_has_logged_in_does_not_count_for_the_address(door: Door) -> N
 async def test_one_user_cannot_hold_them_all(door: Door) -> None:
     for number in range(PER_USER):
         await door.stay(staying("op12"), f"127.0.1.{number + 1}")
-    refused = [await door.ask(asking("op12"), f"127.0.2.{number + 1}") for number in range(5)]
+    refused = [await door.ask(asking("op12"), f"127.0.2.{number + 1}", closing=5) for number in range(5)]
     assert {rule(answer) for answer in refused} == {"connections_per_user"}
     assert all(answer is not None and answer.closed and answer.headers["retry-after"] for answer in refused)
     answer = await door.ask(asking("op21"))
@@ -142,7 +154,7 @@ async def test_one_user_cannot_hold_them_all(door: Door) -> None:
 async def test_what_a_user_left_open_makes_room(door: Door) -> None:
     kept = [await door.open() for _ in range(PER_USER)]
     for connection in kept:
-        assert (await connection.ask(asking("op12"), closing=0)).status == 400
+        assert (await connection.ask(asking("op12"))).status == 400
     answer = await door.ask(asking("op12"))
     assert answer is not None and answer.status == 400
     assert await kept[0].is_closed(1) and not await kept[1].is_closed(0.01)
@@ -159,10 +171,28 @@ async def test_a_reserve_is_left_for_addresses_that_are_known(door: Door) -> Non
     assert [answer and answer.status for answer in known] == [401, 400]
 
 
-async def test_no_more_than_there_are_files_for(door: Door) -> None:
-    staying_there = [await door.stay(staying(), PROXY) for _ in range(MOST + 10)]
-    assert door.connections.count <= MOST
-    assert len([one for one in staying_there if not await one.is_closed(0.01)]) <= MOST
+def test_no_more_than_there_are_files_for() -> None:
+    limits = ConnectionLimits(most=4, reserved=0, per_address=1, per_user=1)
+    connections, cut = Connections(limits=limits, proxies=TrustedProxies([PROXY])), list[int]()
+    seats = [connections.enter(PROXY, partial(cut.append, number)) for number in range(4)]
+    for number, seat in enumerate(seats):
+        assert seat is not None
+        connections.ask(seat, [f"192.0.2.{number}"])
+    assert connections.enter(FAR, print) is None and not cut
+    assert seats[2] is not None
+    connections.answered(seats[2])
+    assert connections.enter(FAR, print) is not None  # what is idle makes room, be it a proxy's
+    assert (cut, connections.count) == ([2], 4)
+
+
+def test_silent_strangers_make_room_for_those_who_ask() -> None:
+    limits = ConnectionLimits(most=40, reserved=20, per_address=5, per_user=5)
+    connections, cut = Connections(limits=limits), list[int]()
+    for number in range(100):
+        seat = connections.enter(f"192.0.2.{number}", partial(cut.append, number))
+        assert seat is not None
+    print(f"{number + 1} silent strangers of as many addresses, 0 refused, {len(cut)} cut")
+    assert cut == list(range(80)) and connections.count == 20
 
 
 async def test_nothing_is_counted_once_all_have_gone(door: Door) -> None:
@@ -175,6 +205,113 @@ async def test_nothing_is_counted_once_all_have_gone(door: Door) -> None:
             await asyncio.sleep(0.01)
     print(f"{had[0]} connections of {had[1]} holders, then 0 of {door.connections.holders}")
     assert had[0] > 2 * PER_ADDRESS and had[1] > 3 and not door.connections.holders
+
+
+def sockets_of(port: int) -> int:
+    """The gateway's own ends."""
+    return sum(
+        one.laddr.port == port and one.status == psutil.CONN_ESTABLISHED
+        for one in psutil.Process().net_connections("tcp")
+    )
+
+
+async def test_who_does_not_take_their_answers_makes_room(door: Door) -> None:
+    """Closed in good order, a connection stays until all is taken: its place would be free, its file would not."""
+    async with AsyncExitStack() as stack:
+        for _ in range(5 * PER_ADDRESS):
+            unread = socket.socket()
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            unread.setblocking(False)
+            stack.callback(unread.close)
+            await asyncio.get_running_loop().sock_connect(unread, ("127.0.0.1", door.port))
+            await asyncio.get_running_loop().sock_sendall(unread, head("GET", "/openapi.json") * 100)
+            await asyncio.sleep(0.03)
+        answer = await door.ask(asking())
+        assert answer is not None and answer.status == 401
+        held = sockets_of(door.port)
+        print(f"{5 * PER_ADDRESS} connections that do not take their answers: {held} held, 0 others kept out")
+        assert held <= PER_ADDRESS
+
+
+async def test_a_head_that_trickles_in_is_not_waited_for(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.2)
+    connection = await door.open()
+    for byte in asking():
+        connection.writer.write(bytes([byte]))
+        if await connection.is_closed(0.02):
+            break
+    else:
+        raise AssertionError("all of the head was waited for")
+
+
+async def test_an_answer_that_is_being_taken_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that a head has to arrive begins when the answer before it is out."""
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.2)
+    file = tmp_path / "recording.wav"
+    file.write_bytes(bytes(SIZE))
+    app = web.Application()
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(file)
+
+    app.router.add_get("/", send)
+    listener = server.Listener(app=app, host="127.0.0.1", port=0, connections=Connections())
+    await listener.start()
+    connection = await RawConnection.open(listener.port)
+    connection.writer.write(head("GET", "/"))
+    await connection.reader.readuntil(b"\r\n\r\n")
+    for _ in range(10):
+        await connection.reader.readexactly(SIZE // 10)
+        await asyncio.sleep(0.05)
+    await connection.close()
+    await listener.stop()
+
+
+async def test_a_live_client_does_not_count_for_the_address(door: Door) -> None:
+    """Its next poll is another connection than the one that it logged in on, and so is the WebSocket after polls."""
+    for number in range(PER_ADDRESS + 4):
+        handshake = await door.open()
+        sid = json.loads((await handshake.ask(head("GET", SOCKET_IO))).body[1:])["sid"]
+        login = b"40" + json.dumps({"token": token_of(USERS[number % 3])}).encode()
+        posted = await handshake.ask(head("POST", f"{SOCKET_IO}&sid={sid}", Content_Length=str(len(login))) + login)
+        polled = await handshake.ask(head("GET", f"{SOCKET_IO}&sid={sid}"))
+        assert (posted.status, polled.body[:2]) == (200, b"40")
+        await handshake.close()
+        if number % 2:
+            await door.stay(head("GET", f"{SOCKET_IO}&sid={sid}"))
+        else:
+            await door.stay(head("GET", f"{SOCKET_IO}&sid={sid}".replace("polling", "websocket"), **UPGRADE))
+    answer = await door.ask(asking())
+    print(f"{PER_ADDRESS + 4} clients of one address, 0 of 1 others kept out")
+    assert answer is not None and answer.status == 401
+
+
+# --- who asks too often -------------------------------------------------------------------------------------------
+
+
+async def test_who_is_refused_again_and_again_waits_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "LATER", 60.0)
+    async with door_with(ConnectionLimits(refusals_per_second=2)) as door:
+        connection = await door.open()
+        statuses = [(await connection.ask(asking())).status for _ in range(10)]
+        assert statuses == [401] * 10
+        late = [await door.stay(asking(None, X_Forwarded_For=f"192.0.2.{number}")) for number in range(5)]
+        assert not [one for one in late if await one.is_closed(0.02)] and not late[0].reader.at_eof()
+        others = [await door.ask(request, source) for request, source in ((asking("op12"), HERE), (asking(), NEAR))]
+        assert [answer and answer.status for answer in others] == [400, 401]
+        print(f"{len(late)} strangers' requests beyond 10 of an address, 0 answered at once; 0 of 2 others held back")
+
+
+def test_what_is_owed_is_paid_by_waiting() -> None:
+    now = 1000.0
+    paced = pace.Pace(per_second=10, now=lambda: now)
+    waits = [paced.wait(("address", "a")) for _ in range(200)]
+    assert waits == [0.0] * 49 + [pace.LATER] * 151
+    assert paced.wait(("address", "b")) == paced.wait(("user", "a")) == 0.0
+    now += pace.AT_ONCE  # no more than this is owed, however much was asked
+    assert paced.wait(("address", "a")) == pace.LATER
+    now += 0.2
+    assert paced.wait(("address", "a")) == 0.0
 
 
 # --- proxies ------------------------------------------------------------------------------------------------------
@@ -202,7 +339,7 @@ async def test_one_connection_of_a_proxy_carries_many_clients(door: Door) -> Non
     connection = await door.open(PROXY)
     for number in range(4 * PER_ADDRESS):
         user = USERS[number % 3]
-        answer = await connection.ask(asking(user, X_Forwarded_For="192.0.2.1"), closing=0)
+        answer = await connection.ask(asking(user, X_Forwarded_For="192.0.2.1"))
         assert answer.status == 400
     assert not door.connections.holders
 
@@ -231,6 +368,8 @@ async def test_the_audit_has_the_client_behind_a_proxy(door: Door) -> None:
         ("10.0.0.1", ["2001:db8::1"], "2001:db8::1"),
         ("::ffff:10.0.0.1", ["::ffff:192.0.2.1"], "192.0.2.1"),
         ("10.0.0.1", ["10.0.0.2," * 1000], "10.0.0.1"),
+        ("10.0.0.1", ["192.0.2.1" + ",10.0.0.2" * 31], "192.0.2.1"),
+        ("10.0.0.1", ["192.0.2.1" + ",10.0.0.2" * 1000], "10.0.0.2"),
         ("fd00::1", ["192.0.2.1"], "192.0.2.1"),
         ("", ["192.0.2.1"], ""),
     ],

@@ -17,7 +17,7 @@ COUNT = 200
 
 async def _metrics(gateway: InProcess, token: str | None) -> Answer:
     bearer = {"Authorization": f"Bearer {token}"} if token is not None else {}
-    return await ask_once(gateway.listener.port, head("GET", "/metrics", **bearer), closing=0)
+    return await ask_once(gateway.listener.port, head("GET", "/metrics", **bearer))
 
 
 async def test_the_figures_are_for_who_may_see_them_and_made_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

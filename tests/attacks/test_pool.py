@@ -72,9 +72,7 @@ class Hosts:
     async def start_all(self, user: str, slots: list[Wanted]) -> tuple[list[CallStarted], Counter[str]]:
         """All at once: the calls, and by which rule the others were refused."""
         answers = await asyncio.gather(*(self.start(user, slot) for slot in slots))
-        rules = Counter(
-            str((one.details or {}).get("rule", one.code)) for one in answers if isinstance(one, Refusal)
-        )
+        rules = Counter(str((one.details or {}).get("rule", one.code)) for one in answers if isinstance(one, Refusal))
         return [one for one in answers if isinstance(one, CallStarted)], rules
 
 

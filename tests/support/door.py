@@ -22,7 +22,7 @@ from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.brake import PER_SECOND, Brake
 from gateway.bus_api import BusApi
-from gateway.connections import Connections
+from gateway.connections import ConnectionLimits, Connections
 from gateway.health import Health
 from gateway.http import HttpApi
 from gateway.idempotency import Idempotency
@@ -38,6 +38,7 @@ from simulators.bus.memory_bus import MemoryBus
 USER = "op12"
 EVERYTHING = frozenset(Action)
 NO_KEYS: Mapping[str, VerifyKey] = {}
+UNHURRIED = ConnectionLimits(refusals_per_second=1e6)  # what tests send they send at once
 
 
 def token_of(user: str) -> str:
@@ -211,7 +212,12 @@ async def gateway_on(
         await live.start()
         app = application(Part.WORKSPACE, http_api=http_api, health=health, metrics=metrics, sandbox=True)
         live.attach(app)
-        listener = Listener(app=app, host="127.0.0.1", port=0, connections=connections or Connections())
+        listener = Listener(
+            app=app,
+            host="127.0.0.1",
+            port=0,
+            connections=connections or Connections(limits=UNHURRIED),
+        )
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
         running = InProcess(bus, session, listener, live, auditor, metrics)

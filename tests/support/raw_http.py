@@ -27,7 +27,7 @@ class RawConnection:
     async def open(cls, port: int, *, source: str = "127.0.0.1") -> "RawConnection":
         return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0)))
 
-    async def ask(self, request: bytes, *, closing: float = 0.3) -> Answer:
+    async def ask(self, request: bytes, *, closing: float = 0.0) -> Answer:
         """Send and read the answer. `closing`: seconds to wait for the end of the connection."""
         self.writer.write(request)
         async with asyncio.timeout(10):
@@ -38,7 +38,7 @@ class RawConnection:
             pairs = (line.partition(":") for line in lines if line)
             headers = {name.lower(): value.strip() for name, _, value in pairs}
             body = await self.reader.readexactly(int(headers.get("content-length", "0")))
-        return Answer(int(first.split()[1]), headers, body, await self.is_closed(closing))
+        return Answer(int(first.split()[1]), headers, body, closing > 0 and await self.is_closed(closing))
 
     async def is_closed(self, seconds: float) -> bool:
         """Whether the server ends the connection, waiting so long for it."""
@@ -56,7 +56,7 @@ class RawConnection:
             await self.writer.wait_closed()
 
 
-async def ask_once(port: int, request: bytes, *, closing: float = 0.3) -> Answer:
+async def ask_once(port: int, request: bytes, *, closing: float = 0.0) -> Answer:
     """One request on a connection of its own."""
     connection = await RawConnection.open(port)
     try:
