@@ -4,6 +4,7 @@ error format (aiohttp answers it in plain text, outside every middleware, and re
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -43,9 +44,9 @@ class Connections:
 
 
 class Protocol(RequestHandler):
-    """One connection."""
+    """One connection. `meter` is told how many bytes have come in; False: they are not looked at."""
 
-    __slots__ = ("_address", "_connections", "_counted", "_watch", "answering")
+    __slots__ = ("_address", "_connections", "_counted", "_watch", "answering", "meter")
 
     def __init__(self, *args: Any, connections: Connections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,6 +55,11 @@ class Protocol(RequestHandler):
         self._counted = False
         self._watch: asyncio.TimerHandle | None = None
         self.answering = False
+        self.meter: Callable[[int], bool] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self.meter is None or self.meter(len(data)):
+            super().data_received(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

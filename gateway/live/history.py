@@ -4,9 +4,12 @@ Both are read a little at a time. Whoever sends them on waits for the client in 
 """
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from itertools import islice
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -14,8 +17,8 @@ from actors.runtime.bus import Bus, Recorded
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, room_events
 from gateway.metrics import Metrics
 
-KEPT = 10_000  # events in memory
-KEPT_BYTES = 32 * 1024 * 1024
+KEPT = 10_000  # events of a room in memory
+KEPT_BYTES = 16 * 1024 * 1024
 PIECE = 256  # entries that are read at once, as many as the journal gives in one answer
 PIECE_BYTES = 256 * 1024
 READERS = 4  # pieces of the journal that are read at the same time
@@ -28,48 +31,70 @@ class Piece(Struct, frozen=True):
     until: int
 
 
+class Recent:
+    """The newest events of one room. `behind`: the last place in the journal that is no longer here."""
+
+    def __init__(self) -> None:
+        self.events: deque[LiveEvent] = deque()
+        self.bytes = 0
+        self.behind = 0
+
+    def add(self, event: LiveEvent) -> None:
+        self.events.append(event)
+        self.bytes += event.size
+        while len(self.events) > KEPT or (self.bytes > KEPT_BYTES and len(self.events) > 1):
+            gone = self.events.popleft()
+            self.bytes -= gone.size
+            self.behind = gone.seq
+
+    def after(self, since: int, *, until: int) -> Piece:
+        found: list[RoomEvent] = []
+        size = 0
+        first = bisect_right(self.events, since, key=lambda event: event.seq)
+        for event in islice(self.events, first, None):
+            size += event.size
+            if found and (len(found) >= PIECE or size > PIECE_BYTES):
+                return Piece(found, since)
+            found += event.rooms
+            since = event.seq
+        return Piece(found, until)
+
+
 class History:
     """The events of one gateway. `seq`: of the newest entry that it has heard."""
 
     def __init__(self, *, bus: Bus, metrics: Metrics) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._kept: deque[LiveEvent] = deque()
-        self._bytes = 0
+        self._recent = {room: Recent() for room in SOURCES}
         self._reading = asyncio.Semaphore(READERS)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.seq = 0
+
+    def begin(self, seq: int) -> None:
+        """From here on every entry is heard."""
+        self.seq = seq
+        for recent in self._recent.values():
+            recent.behind = seq
 
     def add(self, seq: int, events: list[RoomEvent]) -> None:
         """Entry `seq` was heard, and says this to the rooms."""
         self.seq = seq
-        if not events:
-            return
-        self._kept.append(LiveEvent(seq, events))
-        self._bytes += self._kept[-1].size
-        while len(self._kept) > KEPT or (self._bytes > KEPT_BYTES and len(self._kept) > 1):
-            self._bytes -= self._kept.popleft().size
+        for room in {event.kind.room: None for event in events}:
+            self._recent[room].add(LiveEvent(seq, [event for event in events if event.kind.room == room]))
+
+    def turn(self, user: str) -> asyncio.Lock:
+        """What somebody holds while they read: whoever has many sessions reads for one of them at a time, and the
+        others do not wait for that."""
+        return self._turns.setdefault(user, asyncio.Lock())
 
     async def after(self, room: str, since: int) -> Piece:
         """What a room has heard behind `since`, or the beginning of it. Raises BusError."""
-        oldest = self._kept[0].seq if self._kept else self.seq + 1
-        if since + 1 < oldest:
+        recent = self._recent[room]
+        if since < recent.behind:
             async with self._reading:
-                return await self._from_journal(room, since, until=oldest - 1)
-        return self._from_memory(room, since)
-
-    def _from_memory(self, room: str, since: int) -> Piece:
-        found: list[RoomEvent] = []
-        size = 0
-        for kept in self._kept:
-            if kept.seq <= since:
-                continue
-            events = [event for event in kept.rooms if event.kind.room == room]
-            size += sum(event.size for event in events)
-            if found and (len(found) >= PIECE or size > PIECE_BYTES):
-                return Piece(found, since)
-            found += events
-            since = kept.seq
-        return Piece(found, self.seq)
+                return await self._from_journal(room, since, until=recent.behind)
+        return recent.after(since, until=self.seq)
 
     async def _from_journal(self, room: str, since: int, *, until: int) -> Piece:
         found: list[RoomEvent] = []

@@ -108,7 +108,7 @@ async def test_all_of_it_comes_in_order_before_it_is_said_to_be_all(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, kept: int, pause: float
 ) -> None:
     """From memory, from the journal and from both, to a client that reads fast and to one that does not."""
-    monkeypatch.setattr(history, "KEPT", kept, raising=False)
+    monkeypatch.setattr(history, "KEPT", kept)
     async with gateway_on(MemoryBus(journal.broker)) as gateway:
         wanted = await written(journal)
         while gateway.feed.seq < wanted[-1]:
@@ -128,7 +128,7 @@ async def test_all_of_it_comes_in_order_before_it_is_said_to_be_all(
 async def test_one_that_stops_reading_is_never_told_that_it_was_all(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transports, "UNREAD", 0.5, raising=False)
+    monkeypatch.setattr(transports, "UNREAD", 0.5)
     monkeypatch.setattr(transports, "CLOSING", 0.2)
     wanted = await written(journal, BIG * 2)
     async with gateway_on(MemoryBus(journal.broker)) as gateway, watching(gateway) as watched:
@@ -185,13 +185,14 @@ async def test_many_replays_at_once_hold_no_more_than_their_pieces(journal: Jour
 async def test_large_events_are_kept_in_memory_only_up_to_a_bound(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "KEPT_BYTES", 200_000, raising=False)
+    monkeypatch.setattr(history, "KEPT_BYTES", 200_000)
     async with gateway_on(MemoryBus(journal.broker)) as gateway:
         wanted = await written(journal, BIG * 10, 100)
         while gateway.feed.seq < wanted[-1]:
             await asyncio.sleep(0.01)
-        kept = gateway.feed._history._kept
-        assert sum(event.size for event in kept) <= 200_000 < 100 * 20_000
+        recent = gateway.feed._history._recent["slots"]
+        kept = recent.events
+        assert sum(event.size for event in kept) == recent.bytes <= 200_000 < 100 * 20_000
         async with raw(gateway) as client:
             await client.subscribe(wanted[0] - 1)
             await client.read_until_acknowledged()
