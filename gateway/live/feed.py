@@ -23,7 +23,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from gateway.auth import Authenticator, Caller
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import RoomEvent, packet, presented, room_events
-from gateway.live.history import History
+from gateway.live.history import AT_ONCE, History
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.metrics import Metrics
 from gateway.surface import ROOMS
@@ -274,11 +274,15 @@ class LiveFeed:
             client.caller.must(PERMISSION[room])
 
         while since < self.seq:
-            async with self._history.turn(client.caller.user):
+            reading = self._history.turn(client.caller.user)
+            async with reading:
                 still()
                 piece = await self._history.after(room, since)
-            still()
-            self._tell(client, room, piece.events)
+                reading.pay(piece.cost)
+            for first in range(0, len(piece.events), AT_ONCE):
+                still()
+                self._tell(client, room, piece.events[first : first + AT_ONCE])
+                await asyncio.sleep(0)
             since = piece.until
             if since < self.seq:
                 await self.transports.taken(client.transport)

@@ -5,11 +5,10 @@ Both are read a little at a time. Whoever sends them on waits for the client in 
 
 import asyncio
 from bisect import bisect_right
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from itertools import islice
-from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -22,13 +21,41 @@ KEPT_BYTES = 16 * 1024 * 1024
 PIECE = 256  # entries that are read at once, as many as the journal gives in one answer
 PIECE_BYTES = 256 * 1024
 READERS = 4  # pieces of the journal that are read at the same time
+AT_ONCE = 32  # entries that are worked on before others have their turn
+EACH_SECOND = 4_000  # entries that one user has read for all their sessions together ...
+BURST_SECONDS = 0.5  # ... beside what was not used for so long
+READERS_REMEMBERED = 10_000
 
 
 class Piece(Struct, frozen=True):
-    """What follows in one room. `until`: how far in the journal that goes."""
+    """What follows in one room. `until`: how far in the journal that goes. `cost`: how many entries were looked at."""
 
     events: list[RoomEvent]
     until: int
+    cost: int
+
+
+class Turn:
+    """One user's turn to read. Whoever has many sessions reads for one of them at a time, and not faster than with one:
+    others do not wait for that."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._paid = 0.0  # until when what was read has used up the user's share
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+        try:
+            await asyncio.sleep(max(self._paid - BURST_SECONDS - asyncio.get_running_loop().time(), 0.0))
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def pay(self, cost: int) -> None:
+        self._paid = max(self._paid, asyncio.get_running_loop().time()) + cost / EACH_SECOND
 
 
 class Recent:
@@ -49,15 +76,16 @@ class Recent:
 
     def after(self, since: int, *, until: int) -> Piece:
         found: list[RoomEvent] = []
-        size = 0
+        count = size = 0
         first = bisect_right(self.events, since, key=lambda event: event.seq)
         for event in islice(self.events, first, None):
             size += event.size
-            if found and (len(found) >= PIECE or size > PIECE_BYTES):
-                return Piece(found, since)
+            if found and (count >= PIECE or size > PIECE_BYTES):
+                return Piece(found, since, count)
             found += event.rooms
             since = event.seq
-        return Piece(found, until)
+            count += 1
+        return Piece(found, until, count)
 
 
 class History:
@@ -68,7 +96,7 @@ class History:
         self._metrics = metrics
         self._recent = {room: Recent() for room in SOURCES}
         self._reading = asyncio.Semaphore(READERS)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns: OrderedDict[str, Turn] = OrderedDict()
         self.seq = 0
 
     def begin(self, seq: int) -> None:
@@ -83,10 +111,12 @@ class History:
         for room in {event.kind.room: None for event in events}:
             self._recent[room].add(LiveEvent(seq, [event for event in events if event.kind.room == room]))
 
-    def turn(self, user: str) -> asyncio.Lock:
-        """What somebody holds while they read: whoever has many sessions reads for one of them at a time, and the
-        others do not wait for that."""
-        return self._turns.setdefault(user, asyncio.Lock())
+    def turn(self, user: str) -> Turn:
+        turn = self._turns.setdefault(user, Turn())
+        self._turns.move_to_end(user)
+        if len(self._turns) > READERS_REMEMBERED:
+            self._turns.popitem(last=False)
+        return turn
 
     async def after(self, room: str, since: int) -> Piece:
         """What a room has heard behind `since`, or the beginning of it. Raises BusError."""
@@ -103,10 +133,12 @@ class History:
             async for recorded in entries:
                 count, size = count + 1, size + len(recorded.data)
                 if count > 1 and (count > PIECE or size > PIECE_BYTES):
-                    return Piece(found, since)
+                    return Piece(found, since, count)
+                if count % AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 found += [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
                 since = recorded.seq
-        return Piece(found, until)
+        return Piece(found, until, count)
 
 
 async def replay_all(bus: Bus, scopes: Iterable[str], *, after: int, until: int) -> AsyncGenerator[Recorded, None]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -22,6 +22,7 @@ from tests.support.site import until
 EVENTS = 5_000  # more than may wait for one client
 BIG = "x" * 2_000
 VIEW = frozenset({Action.SLOT_VIEW, Action.CALL_VIEW})
+MANY = [f"boss{number}" for number in range(20)]
 
 
 async def written(journal: Journal, detail: str = BIG, count: int = EVENTS) -> list[int]:
@@ -32,7 +33,7 @@ async def written(journal: Journal, detail: str = BIG, count: int = EVENTS) -> l
 @pytest.fixture
 async def journal() -> AsyncIterator[Journal]:
     journal = Journal(MemoryBroker(clock=SystemClock()))
-    async with serving(journal.broker, {}, {"op12": VIEW, "boss": frozenset(Action)}) as journal.point:
+    async with serving(journal.broker, {}, {"op12": VIEW} | dict.fromkeys(MANY, frozenset(Action))) as journal.point:
         await journal.configured(44, "op12")
         yield journal
 
@@ -170,14 +171,14 @@ async def test_many_replays_at_once_hold_no_more_than_their_pieces(journal: Jour
     wanted = await written(journal, "", 2_000)
     async with gateway_on(MemoryBus(journal.broker)) as gateway, watching(gateway) as watched:
 
-        async def one() -> int:
-            async with raw(gateway) as client:
+        async def one(user: str) -> int:
+            async with raw(gateway, user) as client:
                 await client.subscribe(wanted[0] - 1)
                 await client.read_until_acknowledged()
                 assert client.seen == wanted
                 return len(client.seen)
 
-        counts = await asyncio.gather(*(one() for _ in range(20)))
+        counts = await asyncio.gather(*map(one, MANY))
     print(f"{len(counts)} replays of {len(wanted)} events at once: 0 lost, at most {watched.frames} waited for one")
     assert watched.frames <= 2 * 256
 
@@ -198,3 +199,29 @@ async def test_large_events_are_kept_in_memory_only_up_to_a_bound(
             await client.read_until_acknowledged()
             assert client.seen == wanted
     print(f"100 events of 20 kB: {len(kept)} in memory, 0 lost")
+
+
+async def test_one_user_reads_at_one_pace_with_however_many_sessions(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or who replays without end would take the gateway's time from everybody."""
+    monkeypatch.setattr(history, "EACH_SECOND", 1_000)
+    wanted = await written(journal, "", 1_000)
+    async with gateway_on(MemoryBus(journal.broker)) as gateway, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(raw(gateway)) for _ in range(10)]
+        for client in clients:
+            await client.subscribe(wanted[0] - 1)
+
+        async def read(client: Raw) -> None:
+            while await client.read():
+                pass
+
+        reading = [asyncio.create_task(read(client)) for client in clients]
+        async with raw(gateway, MANY[0]) as other:
+            await other.subscribe(wanted[0] - 1)
+            await other.read_until_acknowledged()
+        got = sum(len(client.seen) for client in clients)
+        for task in reading:
+            task.cancel()
+    print(f"{len(clients)} sessions of one user got {got} events while one of another got all of its {len(wanted)}")
+    assert other.seen == wanted and got < 3 * len(wanted)
