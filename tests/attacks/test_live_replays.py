@@ -11,7 +11,7 @@ import pytest
 
 from actors.adapters.system_clock import SystemClock
 from bus_schemas.permissions import Action
-from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
+from bus_schemas.slot import SLOT_COMMAND_DONE, SLOT_LINKED, SlotCommandDone, SlotLinked, SlotStatus
 from gateway.live import history, transports
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -44,6 +44,7 @@ class Raw:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self.seen: list[int] = []
+        self.secret: list[int] = []  # of those, what tells what a command said
         self.acks: list[dict[str, Any]] = []
 
     async def subscribe(self, since: int | None, number: int = 0) -> None:
@@ -56,7 +57,10 @@ class Raw:
         if message.type is not aiohttp.WSMsgType.TEXT:
             return False
         if message.data.startswith("42"):
-            self.seen.append(json.loads(message.data[2:])[1]["seq"])
+            if "seq" not in (payload := json.loads(message.data[2:])[1]):
+                return True
+            self.seen.append(payload["seq"])
+            self.secret += self.seen[-1:] if "the-secret" in message.data else []
         elif message.data.startswith("43"):
             self.acks.append(json.loads(message.data[message.data.index("[") :])[0])
         elif message.data == "2":
@@ -224,4 +228,51 @@ async def test_one_user_reads_at_one_pace_with_however_many_sessions(
         for task in reading:
             task.cancel()
     print(f"{len(clients)} sessions of one user got {got} events while one of another got all of its {len(wanted)}")
-    assert other.seen == wanted and got < 3 * len(wanted)
+    assert other.seen == wanted and got < 1.5 * len(wanted)
+
+
+async def test_a_session_that_is_revoked_in_a_replay_gets_no_more_of_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is not told that it was all, whether it was revoked or its time is over."""
+    monkeypatch.setattr(history, "EACH_SECOND", 1_000)
+    wanted = await written(journal, "")
+    for event in ("auth.revoked", "auth.expired"):
+        async with gateway_on(MemoryBus(journal.broker)) as gateway, raw(gateway) as client:
+            await client.subscribe(wanted[0] - 1)
+            while len(client.seen) < 300:
+                assert await client.read()
+            (known,) = gateway.feed._clients
+            gateway.feed._part(known, event, "Over.")
+            async with asyncio.timeout(5):
+                while await client.read():
+                    pass
+            assert len(client.seen) < len(wanted) and not [ack for ack in client.acks if ack["error"] is False]
+        print(f"{event}: {len(client.seen)} of {len(wanted)} events, then nothing")
+
+
+async def test_rights_that_are_taken_in_a_replay_count_from_then_on(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "EACH_SECOND", 1_000)
+    done = SlotCommandDone(slot=44, at=AT, command_id="k", exit_code=0, output="the-secret", truncated=False)
+    wanted = [await journal.say(SLOT_COMMAND_DONE, done) for _ in range(3_000)]
+    async with gateway_on(MemoryBus(journal.broker)) as gateway, raw(gateway, MANY[0]) as client:
+        await client.subscribe(wanted[0] - 1)
+        while len(client.seen) < 300:
+            assert await client.read()
+        assert client.secret == client.seen, "who may see it sees it"
+        journal.point.users[MANY[0]] = VIEW | {Action.SLOT_VIEW_ANY}
+        await journal.write("ottb.v1.evt.point.directory.role_set", b"{}")
+        await until(lambda: _rights(gateway), lambda rights: Action.SLOT_SHELL not in rights, 5)
+        async with asyncio.timeout(10):
+            while not client.acks:
+                assert await client.read()
+    print(f"{len(client.seen)} events, {len(client.secret)} with what was said before the right was taken")
+    assert client.acks[0]["error"] is False and client.seen == wanted
+    assert client.secret == client.seen[: len(client.secret)] and len(client.secret) < 2_000
+
+
+async def _rights(gateway: InProcess) -> frozenset[str]:
+    (client,) = gateway.feed._clients.values()
+    return client.caller.actions

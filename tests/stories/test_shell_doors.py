@@ -6,6 +6,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
+from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from tests.stories.test_bus_login import on_bus
 from tests.stories.test_point import made
 from tests.support.js_client import JsClient
@@ -49,6 +50,10 @@ async def test_what_a_shell_said_reaches_only_who_may_run_one(site: Site, admin:
         assert SECRET in (await devops.get(path))[1]["output"]
         for client in (operator, supervisor):
             assert (await client.get(path))[0] == 403
+        for role, verbs in BUILT_IN_ROLES.items():  # who may run commands but sees no others' slots finds none
+            asked = await (await made(admin, f"sh_of_{role}", role)).get(path)
+            may = Action.SLOT_SHELL in resolve(verbs)
+            assert (asked[0] in (200, 404)) == may and (SECRET in str(asked)) == (asked[0] == 200), role
         for client in (live, live_whole):
             await client.expect(lambda said: "command_done" in str(said))
             assert (await client.ask("subscribe:slots", {"since": before}))["error"] is False
