@@ -8,13 +8,13 @@ from pathlib import Path
 
 import structlog
 
-from bench import actors, adb, bus, gateway, handshakes, ledger, logins, pbx
+from bench import actors, adb, bus, gateway, ledger, live, logins, pbx
 from bench.table import Row, print_table
 
 
 async def measure(folder: Path) -> list[Row]:
     rows: list[Row] = []
-    for each in (gateway, handshakes, bus, adb, actors, ledger, logins, pbx):
+    for each in (gateway, live, bus, adb, actors, ledger, logins, pbx):
         print(f"bench: {each.__name__} ...", flush=True)
         rows += await each.measure(folder)
     return rows
