@@ -94,7 +94,9 @@ async def _write_history(port: int) -> None:
 async def _attackers(name: str, port: int, token: str, answers: list[int]) -> AsyncIterator[None]:
     """They attack for as long as the block lasts; then how often they were answered is noted."""
     attacking = await asyncio.create_subprocess_exec(
-        *python("-m", "bench.live", name, str(port), token), stdout=asyncio.subprocess.PIPE
+        *python("-m", "bench.live", name, str(port), token),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # what they are cut off from is not awaited by all
     )
     assert attacking.stdout is not None
     await attacking.stdout.readline()  # they have begun

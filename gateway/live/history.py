@@ -55,7 +55,8 @@ class Turn:
         self._lock.release()
 
     def pay(self, cost: int) -> None:
-        self._paid = max(self._paid, asyncio.get_running_loop().time()) + cost / EACH_SECOND
+        """Asking costs, too, also where nothing is found."""
+        self._paid = max(self._paid, asyncio.get_running_loop().time()) + (AT_ONCE + cost) / EACH_SECOND
 
 
 class Recent:

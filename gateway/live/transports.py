@@ -55,28 +55,26 @@ def _is_event(data: Any) -> bool:
 
 
 class Transport:
-    """One of them. `named`: its client has logged in. `ending`: nothing is said or heard any more. `over`: and its
-    session has ended. `open`: the requests that are being served, by their sort. `frames`, `bytes`: what its client may
-    yet send."""
+    """One of them. `named`: its client is logged in; `admitted`: it was so at some time. `ending`: nothing is said or
+    heard any more. `over`: and its session has ended. `open`: the requests that are being served, by their sort.
+    `frames`, `bytes`: what its client may yet send."""
 
-    __slots__ = ("address", "beat", "bytes", "ending", "frames", "named", "open", "over", "timer")
+    __slots__ = ("address", "admitted", "beat", "bytes", "ending", "frames", "named", "open", "over", "timer")
 
     def __init__(self, address: str, *, timer: asyncio.TimerHandle, now: float) -> None:
         self.address = address
-        self.ending = self.over = False
+        self.named = self.admitted = self.ending = self.over = False
         self.timer = timer
         self.open: dict[str, web.Request] = {}
         self.beat: asyncio.Task[Any] | None = None
-        self.allow(named=False, now=now)
+        self.frames = Allowance(most=UNNAMED_SENDS, each_second=0.0, now=now)
+        self.bytes = Allowance(most=UNNAMED_BYTES, each_second=0.0, now=now)
 
-    def allow(self, *, named: bool, now: float) -> None:
-        """Begin anew with what somebody may send who has logged in, or who has not."""
-        self.named = named
-        frames, size = ((SENDS, SENDS_EACH_SECOND), (BYTES, BYTES_EACH_SECOND)) if named else (
-            (UNNAMED_SENDS, 0.0), (UNNAMED_BYTES, 0.0)
-        )  # fmt: skip
-        self.frames = Allowance(most=frames[0], each_second=frames[1], now=now)
-        self.bytes = Allowance(most=size[0], each_second=size[1], now=now)
+    def admit(self, *, now: float) -> None:
+        """Its client has logged in for the first time, and may send more."""
+        self.admitted = True
+        self.frames = Allowance(most=SENDS, each_second=SENDS_EACH_SECOND, now=now)
+        self.bytes = Allowance(most=BYTES, each_second=BYTES_EACH_SECOND, now=now)
 
     def cut(self) -> None:
         """End what belongs to it, now."""
@@ -135,9 +133,11 @@ class Transports:
         if transport is None or transport.ending:
             return False
         transport.timer.cancel()
-        transport.allow(named=True, now=self._loop.time())
+        transport.named = True
         self._unnamed.pop(sid, None)
-        self._strangers.forgive(transport.address)
+        if not transport.admitted:
+            transport.admit(now=self._loop.time())
+            self._strangers.forgive(transport.address)
         return True
 
     def unname(self, sid: str) -> None:
@@ -146,7 +146,7 @@ class Transports:
         if transport is not None and not transport.ending:
             transport.timer.cancel()
             transport.timer = self._loop.call_later(UNNAMED, self.end, sid)
-            transport.allow(named=False, now=self._loop.time())
+            transport.named = False
             self._unnamed[sid] = None
 
     def knows(self, sid: str) -> bool:

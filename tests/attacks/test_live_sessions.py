@@ -182,6 +182,19 @@ async def test_who_logs_out_of_the_session_does_not_keep_its_transport(gateway: 
     print(f"logged out, still connected: {held(gateway)} sessions are left")
 
 
+async def test_who_logs_in_again_and_again_may_not_send_more_for_it(gateway: InProcess) -> None:
+    taken = 0
+    async with aiohttp.ClientSession() as session, session.ws_connect(gateway._url(WEBSOCKET)) as client:
+        with suppress(aiohttp.ClientError, ConnectionError):
+            while taken < 3_000:
+                for said in (f'40{{"token":"{token_of("op12")}"}}', *['42["x"]'] * 50, "41"):
+                    await client.send_str(said)
+                    taken += 1
+                await asyncio.sleep(0.01)
+    print(f"logging in and out: cut off after {taken} frames")
+    assert taken < 3_000
+
+
 async def test_a_user_has_a_number_of_sessions_whatever_they_come_by(
     gateway: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
