@@ -130,6 +130,8 @@ class PlainWebSocket(WebSocket):  # type: ignore[misc]  # python-engineio has no
         except NOT_A_PACKET:
             self._watch.end(self._engine.sid)
         finally:
+            if isinstance(request.protocol, server.Protocol):
+                request.protocol.meter = None  # a circle, which would hold what was received until it is collected
             self._watch.done(self._engine.sid, WEBSOCKET)
             self._engine.upgrading = False  # or polling would be answered with nothing from now on, again and again
         return self._sock

@@ -134,7 +134,7 @@ async def test_a_flood_of_handshakes_leaves_no_memory_behind(
     assert after <= 1.1 * before
 
 
-async def test_an_address_that_asks_too_often_is_made_to_wait_and_who_logs_in_is_not_counted(
+async def test_an_address_that_asks_too_often_waits_and_logins_are_not_counted(
     gateway: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "WAIT_SECONDS", 0.0)
