@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+import psutil
 
 from actors.adapters.nats_bus import EVENTS, WRITTEN, NatsBus
 from bench.gateway import _ready, _token
@@ -32,19 +33,34 @@ PINGS = b"\x89\x80\0\0\0\0" * 5_000  # frames of a websocket with nothing in the
 SECONDS = 4.0
 USERS = 8  # who work meanwhile
 PAUSE = 0.005  # seconds between two requests of one of them
+LEFT = 15.0  # seconds after which nobody of them is left
 MISSED = 10_000  # events that there are to replay
 
 
 async def measure(folder: Path) -> list[Row]:
     async with AsyncExitStack() as stack:
-        ports = await stack.enter_async_context(_site(folder))
+        ports, gateway = await stack.enter_async_context(_site(folder))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         token = await _token(session, ports["POINT"])
         session.headers["Authorization"] = f"Bearer {token}"
         url = f"http://127.0.0.1:{ports['WORKSPACE']}/api/slots/44"
         await _ready(session, url)
         await _write_history(ports["NATS"])
-        return [await _under(name, ports["WORKSPACE"], token, session, url) for name in ATTACKS]
+        await _p95(session, url)
+        before = gateway.memory_info().rss
+        rows = []
+        for name in ATTACKS:
+            rows.append(await _under(name, ports["WORKSPACE"], token, session, url))
+            await asyncio.sleep(LEFT)
+            after = gateway.memory_info().rss
+            what = f"the gateway's memory after {name}"
+            rows.append(Row(what, _mb(after), f"before {_mb(before)}", after / before, "<= 1.1"))
+            before = after
+        return rows
+
+
+def _mb(size: int) -> str:
+    return f"{size / 2**20:.0f} MB"
 
 
 async def _under(name: str, port: int, token: str, session: aiohttp.ClientSession, url: str) -> Row:
@@ -62,8 +78,8 @@ async def _under(name: str, port: int, token: str, session: aiohttp.ClientSessio
 
 
 @asynccontextmanager
-async def _site(folder: Path) -> AsyncIterator[dict[str, int]]:
-    """A site with one slot. Gives its ports."""
+async def _site(folder: Path) -> AsyncIterator[tuple[dict[str, int], psutil.Process]]:
+    """A site with one slot. Gives its ports and its gateway."""
     config = folder / "live.toml"
     config.write_text(f'[[slots]]\nid = 44\nserial = "127.0.0.1:{free_port()}"\nregion = "UA"\nuser = "op12"\n')
     ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
@@ -72,9 +88,11 @@ async def _site(folder: Path) -> AsyncIterator[dict[str, int]]:
     async with AsyncExitStack() as stack:
         ports["NATS"] = await stack.enter_async_context(nats_server(folder))
         env["OTTB_NATS__PORT"] = str(ports["NATS"])
-        for module in ("actors.main", "gateway.main"):
+        running = [
             await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
-        yield ports
+            for module in ("actors.main", "gateway.main")
+        ]
+        yield ports, psutil.Process(running[1].pid)
 
 
 async def _write_history(port: int) -> None:
