@@ -8,13 +8,13 @@ from pathlib import Path
 
 import structlog
 
-from bench import actors, adb, bus, bus_overload, gateway, handshakes, ledger, logins, pbx, refusals, strangers
+from bench import actors, adb, bus, bus_overload, gateway, ledger, live, logins, pbx, refusals, strangers
 from bench.table import Row, print_table
 
 
 async def measure(folder: Path) -> list[Row]:
     rows: list[Row] = []
-    for each in (gateway, handshakes, strangers, bus, bus_overload, adb, actors, ledger, logins, pbx, refusals):
+    for each in (gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, pbx, refusals):
         print(f"bench: {each.__name__} ...", flush=True)
         rows += await each.measure(folder)
     return rows

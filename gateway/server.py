@@ -54,7 +54,7 @@ MakeRequest = Callable[..., web.BaseRequest]
 
 
 class Protocol(RequestHandler):
-    """One connection."""
+    """One connection. `meter` is told how many bytes have come in; False: they are not looked at."""
 
     __slots__ = (
         "_chunked",
@@ -66,6 +66,7 @@ class Protocol(RequestHandler):
         "_user",
         "_watch",
         "crowded",
+        "meter",
     )
 
     def __init__(self, *args: Any, connections: Connections, malformed: SparingLog, **kwargs: Any) -> None:
@@ -79,6 +80,7 @@ class Protocol(RequestHandler):
         self._received = 0  # bytes since its head
         self._watch: asyncio.TimerHandle | None = None
         self.crowded = False  # its user has too many others
+        self.meter: Callable[[int], bool] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -101,6 +103,8 @@ class Protocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Go on with what has come, unless it is a body of little more than the frames of its chunks."""
+        if self.meter is not None and not self.meter(len(data)):
+            return
         self._received += len(data)
         super().data_received(data)
         body = self._chunked

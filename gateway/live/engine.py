@@ -1,37 +1,50 @@
-"""python-engineio's server with bounds for those who have not logged in.
+"""python-engineio's server with bounds for its clients, above all for those who have not logged in.
 
 As it comes, a handshake may be asked for without end, a client that never polls or never finishes an upgrade is waited
-for, every request is kept for as long as its session, and what strangers send wrongly is written to the log with a
-traceback each time. Here each request passes `Transports` first, and nothing of a client outlives its transport.
+for, every request is kept for as long as its session, answers that nobody reads pile up, frames that are no messages
+are not counted, and what strangers send wrongly is written to the log with a traceback each time. Here each request
+passes `Transports` first, and nothing of a client outlives its transport.
 """
 
 import asyncio
 import logging
+import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import engineio
 import socketio
-from aiohttp import web
+from aiohttp import WSMsgType, hdrs, web
+from aiohttp.log import ws_logger
 from engineio.async_drivers.aiohttp import WebSocket, translate_request
 from engineio.async_socket import AsyncSocket
+from engineio.payload import Payload
 
 from bus_schemas.errors import ErrorCode, Refusal
-from gateway import errors
+from gateway import errors, server
 
 WAIT_SECONDS = 1.0  # for an answer to an address that has asked too often
 RETRY_SECONDS = 10
 UPGRADE_SECONDS = 5.0  # for each step from polling to a websocket
 BODY_SECONDS = 10.0
+READ_SECONDS = 30.0  # for an answer to be read
+UNREAD_BYTES = 128 * 1024  # that the kernel keeps for a client; it takes twice what it is told
 CLOSE_SECONDS = 2.0  # for a client's half of the end of a websocket
 
 WEBSOCKET = "websocket"  # a sort of request; the others are named by their method
 NOT_A_PACKET = (ValueError, LookupError, TypeError, OSError, RuntimeError)  # what the libraries raise for one
 
+QUERY = ("EIO", "transport", "sid")  # what is told of a request's query
+SEPARATOR = b"\x1e"  # between the packets of a body
+SCRIPT = b"d="  # how a body begins that is a form; taking it apart costs more than sending it
+
 NO_ENVIRONMENT: Mapping[str, Any] = {}  # what the libraries would keep of a handshake for as long as its session lasts
 
 QUIET = logging.Logger("socket.io")  # what clients do wrong is theirs to know; what we do wrong our handlers log
 QUIET.disabled = True
+ws_logger.setLevel(logging.ERROR)  # the same: it would repeat what a client calls its protocols
 
 
 class Watch(Protocol):
@@ -46,7 +59,7 @@ class Watch(Protocol):
     def knows(self, sid: str) -> bool:
         """Whether there is such a transport."""
 
-    def spend(self, sid: str) -> bool:
+    def spend(self, sid: str, *, frames: int = 1, size: int = 0) -> bool:
         """Count what its client sends. False: it sends too much, and the transport has been ended."""
 
     def hears(self, sid: str) -> bool:
@@ -96,30 +109,49 @@ def _size(item: Any) -> int:
 
 class PlainWebSocket(WebSocket):  # type: ignore[misc]  # python-engineio has no types
     """A websocket without compression (an event is encoded once for everybody, and a stranger's window costs memory),
-    whose client has to come to the end of an upgrade."""
+    whose client has to come to the end of an upgrade, and all of whose frames and bytes count."""
 
     async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
-        request = environ["aiohttp.request"]
+        request: web.Request = environ["aiohttp.request"]
         self._engine: AsyncSocket = self.handler.__self__
+        self._watch: Watch = self.server.watch
         self._sock = web.WebSocketResponse(
-            max_msg_size=self.server.max_http_buffer_size, compress=False, timeout=CLOSE_SECONDS
+            max_msg_size=self.server.max_http_buffer_size, compress=False, autoping=False, timeout=CLOSE_SECONDS
         )
-        await self._sock.prepare(request)
         try:
+            _bound(request)
+            await self._sock.prepare(request)
+            assert isinstance(request.protocol, server.Protocol)
+            request.protocol.meter = partial(self._count, self._engine.sid)
             await self.handler(self)
+        except web.HTTPException:  # it is no handshake of a websocket
+            self._watch.end(self._engine.sid)
+            raise
         except NOT_A_PACKET:
-            self.server.watch.end(self._engine.sid)
+            self._watch.end(self._engine.sid)
         finally:
-            self.server.watch.done(self._engine.sid, WEBSOCKET)
+            if isinstance(request.protocol, server.Protocol):
+                request.protocol.meter = None  # a circle, which would hold what was received until it is collected
+            self._watch.done(self._engine.sid, WEBSOCKET)
             self._engine.upgrading = False  # or polling would be answered with nothing from now on, again and again
         return self._sock
 
-    async def wait(self) -> Any:
+    def _count(self, sid: str, size: int) -> bool:
+        return self._watch.spend(sid, frames=0, size=size)
+
+    async def wait(self) -> str | bytes:
         async with asyncio.timeout(None if self._engine.upgraded else UPGRADE_SECONDS):  # TimeoutError is an OSError
-            said = await super().wait()
-        if not self.server.watch.spend(self._engine.sid):
-            raise OSError("it sends too much")
-        return said
+            while True:
+                said = await self._sock.receive()
+                if not self._watch.spend(self._engine.sid):
+                    raise OSError("it sends too much")
+                if said.type is WSMsgType.PING:
+                    await self._sock.pong(said.data)
+                elif said.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    data: str | bytes = said.data
+                    return data
+                elif said.type is not WSMsgType.PONG:
+                    raise OSError("it is over")
 
 
 class Body:
@@ -132,15 +164,6 @@ class Body:
         return self._data[:length]
 
 
-async def _translate(request: web.Request) -> dict[str, Any]:
-    environ: dict[str, Any] = translate_request(request)
-    if request.method == "POST":
-        async with asyncio.timeout(BODY_SECONDS):
-            data = await request.read()
-        environ |= {"wsgi.input": Body(data), "CONTENT_LENGTH": str(len(data))}
-    return environ
-
-
 class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
     """`watch` is set before the first request."""
 
@@ -149,28 +172,49 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._async = {**self._async, "websocket": PlainWebSocket, "translate_request": _translate}
+        self._async = {**self._async, "websocket": PlainWebSocket, "translate_request": self._translate}
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """One request on the path of Socket.IO."""
         sid = request.query.get("sid", "")
-        if "Content-Encoding" in request.headers:
+        if hdrs.CONTENT_ENCODING in request.headers:
             return _refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send it as it is, without a content encoding.")
+        upgrades = _upgrades(request)
+        if upgrades != (request.query.get("transport") == WEBSOCKET):
+            return _refused(ErrorCode.INVALID_PARAMS, "The transport websocket goes with an upgrade to it.")
         if not self.watch.knows(sid):
             return await self._of_stranger(request)
-        what = WEBSOCKET if "Upgrade" in request.headers else request.method
+        what = WEBSOCKET if upgrades else request.method
         try:
             if not self.watch.begin(sid, what, request):
                 return _refused(ErrorCode.INVALID_PARAMS, "One request of a sort at a time.")
         except Refusal as refusal:
             return errors.response(refusal)
         try:
-            return await super().handle_request(request)  # type: ignore[no-any-return]  # it has no types
+            answer: web.StreamResponse = await super().handle_request(request)
+            if what == hdrs.METH_GET:
+                await _deliver(request, answer)
+            return answer
         except NOT_A_PACKET as problem:
             self.watch.end(sid)
             return _answer_to(problem)
         finally:
             self.watch.done(sid, what)
+
+    async def _translate(self, request: web.Request) -> dict[str, Any]:
+        environ: dict[str, Any] = translate_request(request)
+        sid = request.query.get("sid", "")
+        environ["QUERY_STRING"] = urlencode({name: request.query[name] for name in QUERY if name in request.query})
+        if request.method == hdrs.METH_POST and self.watch.knows(sid):
+            async with asyncio.timeout(BODY_SECONDS):
+                data = await request.read()
+            more = data.count(SEPARATOR)
+            if data.startswith(SCRIPT) or len(data) > self.max_http_buffer_size or more >= Payload.max_decode_packets:
+                raise ValueError("a form, or too much at once")
+            if not self.watch.spend(sid, frames=more, size=len(data)):
+                raise OSError("it sends too much")
+            environ |= {"wsgi.input": Body(data), "CONTENT_LENGTH": str(len(data))}
+        return environ
 
     async def _of_stranger(self, request: web.Request) -> web.StreamResponse:
         if not self.watch.admit(request):
@@ -212,6 +256,31 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
+
+
+def _upgrades(request: web.Request) -> bool:
+    """Whether it asks for a websocket, as engineio will see it."""
+    upgrade, connection = (",".join(request.headers.getall(name, ())) for name in (hdrs.UPGRADE, hdrs.CONNECTION))
+    listed = [part.strip() for part in connection.lower().split(",")]
+    return request.method == hdrs.METH_GET and upgrade.lower() == WEBSOCKET and "upgrade" in listed
+
+
+def _bound(request: web.Request) -> None:
+    """The kernel would take megabytes for a client that reads nothing: they would count as read."""
+    connected = request.get_extra_info("socket")
+    if connected is not None:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+
+
+async def _deliver(request: web.Request, answer: web.StreamResponse) -> None:
+    """Send it, and wait until it has been read. Who leaves answers unread and asks on other connections would have all
+    of them kept here."""
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    _bound(request)
+    async with asyncio.timeout(READ_SECONDS):
+        await answer.prepare(request)
+        await answer.write_eof()
+        await request.writer.drain()
 
 
 def _refused(code: ErrorCode, message: str, **details: Any) -> web.Response:

@@ -23,7 +23,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway.auth import Authenticator, Caller
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import RoomEvent, packet, presented, room_events
-from gateway.live.history import History
+from gateway.live.history import AT_ONCE, History
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.metrics import Metrics
 from gateway.surface import ROOMS
@@ -35,6 +35,8 @@ FARTHEST = 50_000  # entries of the journal that are read for one of them; beyon
 TELEMETRY_PAUSE = 0.5
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
+SESSIONS = 256  # of one user at once; those that poll hold no connection that could be counted
+LONGEST = 16 * 1024  # bytes of what a client says at once
 
 AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
 GONE = "The client has gone."
@@ -78,7 +80,7 @@ class LiveFeed:
             async_mode="aiohttp",
             serializer=TextOnly,
             cors_allowed_origins=list(origins) or None,
-            max_http_buffer_size=64 * 1024,
+            max_http_buffer_size=LONGEST,
             ping_interval=25,
             ping_timeout=20,
             always_connect=False,
@@ -88,11 +90,12 @@ class LiveFeed:
         )
         self.transports = Transports(self.server.eio, refused=metrics.handshakes_refused.inc)
         self._clients: dict[str, LiveClient] = {}
+        self._sessions: Counter[str] = Counter()  # by user
         self._history = History(bus=bus, metrics=metrics)
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
         self._stops: list[Unsubscribe] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looking = False
+        self._looking = self._changed = False
         self._forget: Callable[[], None] = lambda: None
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
@@ -106,7 +109,7 @@ class LiveFeed:
         return self._history.seq
 
     async def start(self) -> None:
-        self._history.seq = await self._bus.last_seq()
+        self._history.begin(await self._bus.last_seq())
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for topic in TELEMETRY:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
@@ -137,6 +140,8 @@ class LiveFeed:
         transport = self.server.manager.eio_sid_from_sid(sid, "/")
         try:
             caller = await self._admit(auth)
+            if self._sessions[caller.user] >= SESSIONS:
+                raise Refusal(ErrorCode.RATE_LIMITED, "Too many sessions of yours at once.", rule="live_sessions")
             if not self.transports.name(transport, caller.user):
                 raise Refuse(GONE)
         except Refusal as refusal:
@@ -145,6 +150,7 @@ class LiveFeed:
         left = caller.expires - self._clock.now().timestamp()
         leave = asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
         self._clients[sid] = LiveClient(caller=caller, transport=transport, leave=leave)
+        self._sessions[caller.user] += 1
         self._metrics.clients.set(len(self._clients))
 
     async def _admit(self, auth: Any) -> Caller:
@@ -164,6 +170,8 @@ class LiveFeed:
         client = self._clients.pop(sid, None)
         if client is not None:
             client.leave.cancel()
+            self._sessions -= Counter((client.caller.user,))
+            self.transports.unname(client.transport)
         self._metrics.clients.set(len(self._clients))
 
     def _part(self, sid: str, event: str, message: str) -> None:
@@ -176,13 +184,19 @@ class LiveFeed:
 
     def _look_again(self) -> None:
         """Users, roles or sessions have changed: ask anew what everybody here may do."""
+        self._changed = True
         if not self._looking:
             self._looking = True
-            self._spawn(self._look_at_all())
+            self._spawn(self._look_until_nothing_changes())
+
+    async def _look_until_nothing_changes(self) -> None:
+        while self._changed:
+            await asyncio.sleep(LOOK_PAUSE)
+            self._changed = False
+            await self._look_at_all()
+        self._looking = False
 
     async def _look_at_all(self) -> None:
-        await asyncio.sleep(LOOK_PAUSE)
-        self._looking = False
         for sid, client in list(self._clients.items()):
             try:
                 client.caller = await self._authenticator.again(client.caller)
@@ -190,7 +204,7 @@ class LiveFeed:
                 if refusal.code is ErrorCode.AUTH_FAIL:
                     self._part(sid, "auth.revoked", "The session was ended.")
                 else:
-                    self._look_again()
+                    self._changed = True
                 continue
             except Exception:  # what they may do now is not known
                 log.exception("rights not asked anew", user=client.caller.user)
@@ -251,17 +265,28 @@ class LiveFeed:
         """Send what was missed, as fast as the client takes it. When this returns all of it is on its way, and nothing
         has happened since. Raises Refusal where it is not: nobody is told that it was."""
         turn = client.turns[room]
-        while since < self.seq:
-            piece = await self._history.after(room, since)
+
+        def still() -> None:
             if client.turns[room] != turn:
                 raise Refusal(ErrorCode.CONFLICT, REPLACED, room=room)
+            if self._clients.get(sid) is not client or not self.transports.hears(client.transport):
+                raise Refusal(ErrorCode.UNAVAILABLE, GONE)
             client.caller.must(PERMISSION[room])
-            self._tell(client, room, piece.events)
+
+        while since < self.seq:
+            reading = self._history.turn(client.caller.user)
+            async with reading:
+                still()
+                piece = await self._history.after(room, since)
+                reading.pay(piece.cost)
+            for first in range(0, len(piece.events), AT_ONCE):
+                still()
+                self._tell(client, room, piece.events[first : first + AT_ONCE])
+                await asyncio.sleep(0)
             since = piece.until
-            if since < self.seq and not await self.transports.taken(client.transport):
-                break
-        if self._clients.get(sid) is not client or not self.transports.hears(client.transport):
-            raise Refusal(ErrorCode.UNAVAILABLE, GONE)
+            if since < self.seq:
+                await self.transports.taken(client.transport)
+        still()
 
     def _tell(self, client: LiveClient, room: str, events: Iterable[RoomEvent]) -> None:
         """Send one client what is for a room and for its eyes."""

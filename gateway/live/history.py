@@ -4,9 +4,11 @@ Both are read a little at a time. Whoever sends them on waits for the client in 
 """
 
 import asyncio
-from collections import deque
+from bisect import bisect_right
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from itertools import islice
 
 from msgspec import Struct
 
@@ -14,18 +16,77 @@ from actors.runtime.bus import Bus, Recorded
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, room_events
 from gateway.metrics import Metrics
 
-KEPT = 10_000  # events in memory
-KEPT_BYTES = 32 * 1024 * 1024
+KEPT = 10_000  # events of a room in memory
+KEPT_BYTES = 16 * 1024 * 1024
 PIECE = 256  # entries that are read at once, as many as the journal gives in one answer
 PIECE_BYTES = 256 * 1024
 READERS = 4  # pieces of the journal that are read at the same time
+AT_ONCE = 32  # entries that are worked on before others have their turn
+EACH_SECOND = 4_000  # entries that one user has read for all their sessions together ...
+BURST_SECONDS = 0.5  # ... beside what was not used for so long
+READERS_REMEMBERED = 10_000
 
 
 class Piece(Struct, frozen=True):
-    """What follows in one room. `until`: how far in the journal that goes."""
+    """What follows in one room. `until`: how far in the journal that goes. `cost`: how many entries were looked at."""
 
     events: list[RoomEvent]
     until: int
+    cost: int
+
+
+class Turn:
+    """One user's turn to read. Whoever has many sessions reads for one of them at a time, and not faster than with one:
+    others do not wait for that."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._paid = 0.0  # until when what was read has used up the user's share
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+        try:
+            await asyncio.sleep(max(self._paid - BURST_SECONDS - asyncio.get_running_loop().time(), 0.0))
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def pay(self, cost: int) -> None:
+        """Asking costs, too, also where nothing is found."""
+        self._paid = max(self._paid, asyncio.get_running_loop().time()) + (AT_ONCE + cost) / EACH_SECOND
+
+
+class Recent:
+    """The newest events of one room. `behind`: the last place in the journal that is no longer here."""
+
+    def __init__(self) -> None:
+        self.events: deque[LiveEvent] = deque()
+        self.bytes = 0
+        self.behind = 0
+
+    def add(self, event: LiveEvent) -> None:
+        self.events.append(event)
+        self.bytes += event.size
+        while len(self.events) > KEPT or (self.bytes > KEPT_BYTES and len(self.events) > 1):
+            gone = self.events.popleft()
+            self.bytes -= gone.size
+            self.behind = gone.seq
+
+    def after(self, since: int, *, until: int) -> Piece:
+        found: list[RoomEvent] = []
+        count = size = 0
+        first = bisect_right(self.events, since, key=lambda event: event.seq)
+        for event in islice(self.events, first, None):
+            size += event.size
+            if found and (count >= PIECE or size > PIECE_BYTES):
+                return Piece(found, since, count)
+            found += event.rooms
+            since = event.seq
+            count += 1
+        return Piece(found, until, count)
 
 
 class History:
@@ -34,42 +95,37 @@ class History:
     def __init__(self, *, bus: Bus, metrics: Metrics) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._kept: deque[LiveEvent] = deque()
-        self._bytes = 0
+        self._recent = {room: Recent() for room in SOURCES}
         self._reading = asyncio.Semaphore(READERS)
+        self._turns: OrderedDict[str, Turn] = OrderedDict()
         self.seq = 0
+
+    def begin(self, seq: int) -> None:
+        """From here on every entry is heard."""
+        self.seq = seq
+        for recent in self._recent.values():
+            recent.behind = seq
 
     def add(self, seq: int, events: list[RoomEvent]) -> None:
         """Entry `seq` was heard, and says this to the rooms."""
         self.seq = seq
-        if not events:
-            return
-        self._kept.append(LiveEvent(seq, events))
-        self._bytes += self._kept[-1].size
-        while len(self._kept) > KEPT or (self._bytes > KEPT_BYTES and len(self._kept) > 1):
-            self._bytes -= self._kept.popleft().size
+        for room in {event.kind.room: None for event in events}:
+            self._recent[room].add(LiveEvent(seq, [event for event in events if event.kind.room == room]))
+
+    def turn(self, user: str) -> Turn:
+        turn = self._turns.setdefault(user, Turn())
+        self._turns.move_to_end(user)
+        if len(self._turns) > READERS_REMEMBERED:
+            self._turns.popitem(last=False)
+        return turn
 
     async def after(self, room: str, since: int) -> Piece:
         """What a room has heard behind `since`, or the beginning of it. Raises BusError."""
-        oldest = self._kept[0].seq if self._kept else self.seq + 1
-        if since + 1 < oldest:
+        recent = self._recent[room]
+        if since < recent.behind:
             async with self._reading:
-                return await self._from_journal(room, since, until=oldest - 1)
-        return self._from_memory(room, since)
-
-    def _from_memory(self, room: str, since: int) -> Piece:
-        found: list[RoomEvent] = []
-        size = 0
-        for kept in self._kept:
-            if kept.seq <= since:
-                continue
-            events = [event for event in kept.rooms if event.kind.room == room]
-            size += sum(event.size for event in events)
-            if found and (len(found) >= PIECE or size > PIECE_BYTES):
-                return Piece(found, since)
-            found += events
-            since = kept.seq
-        return Piece(found, self.seq)
+                return await self._from_journal(room, since, until=recent.behind)
+        return recent.after(since, until=self.seq)
 
     async def _from_journal(self, room: str, since: int, *, until: int) -> Piece:
         found: list[RoomEvent] = []
@@ -78,10 +134,12 @@ class History:
             async for recorded in entries:
                 count, size = count + 1, size + len(recorded.data)
                 if count > 1 and (count > PIECE or size > PIECE_BYTES):
-                    return Piece(found, since)
+                    return Piece(found, since, count)
+                if count % AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 found += [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
                 since = recorded.seq
-        return Piece(found, until)
+        return Piece(found, until, count)
 
 
 async def replay_all(bus: Bus, scopes: Iterable[str], *, after: int, until: int) -> AsyncGenerator[Recorded, None]:

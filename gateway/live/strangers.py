@@ -2,20 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
 
-from msgspec import Struct
+from gateway.live.allowance import Allowance
+from gateway.proxies import neighbourhood
 
 BURST = 100.0  # handshakes that an address has open or has not used to log in
 EACH_SECOND = 10.0  # of them that it gets back
 ADDRESSES = 10_000  # that are remembered
-
-
-class Allowance(Struct):
-    """What is left for an address, as it was at a moment."""
-
-    left: float
-    at: float
 
 
 class Strangers:
@@ -27,37 +20,19 @@ class Strangers:
 
     def admit(self, address: str) -> bool:
         """Count one. False: the address has had enough for now."""
-        allowance = self._allowance(address)
-        if allowance.left < 1:
-            return False
-        allowance.left -= 1
-        return True
+        return self._allowance(address).take(1, now=self._now())
 
     def forgive(self, address: str) -> None:
         """Give one back."""
-        allowance = self._allowance(address)
-        allowance.left = min(allowance.left + 1, BURST)
+        self._allowance(address).give(1)
 
     def _allowance(self, address: str) -> Allowance:
-        key, now = _network(address), self._now()
+        key = neighbourhood(address)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = Allowance(left=BURST, at=now)
+            found = self._known[key] = Allowance(most=BURST, each_second=EACH_SECOND, now=self._now())
             if len(self._known) > ADDRESSES:
                 self._known.popitem(last=False)
         else:
             self._known.move_to_end(key)
-        found.left, found.at = min(found.left + (now - found.at) * EACH_SECOND, BURST), now
         return found
-
-
-def _network(address: str) -> str:
-    """The address, or for IPv6 the network of one customer: nobody has fewer than 2^64 addresses there."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return address
-    mapped = parsed.ipv4_mapped
-    return str(mapped) if mapped is not None else str(IPv6Address(int(parsed) >> 64 << 64))

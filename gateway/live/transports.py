@@ -13,6 +13,7 @@ from engineio.packet import CLOSE, MESSAGE
 from engineio.packet import Packet as Frame
 from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
+from gateway.live.allowance import Allowance
 from gateway.live.engine import WEBSOCKET, Engine, Outbox
 from gateway.live.strangers import Strangers
 from gateway.server import client_of, protocol_of
@@ -25,8 +26,11 @@ UNREAD = 30.0  # seconds for a client to take what it has asked for
 CLOSING = 2.0  # seconds for a client to take what was said before its transport is cut
 UNNAMED = 10.0  # seconds a transport may stay without having logged in
 MOST_UNNAMED = 1_000  # of those, from everywhere; beyond, the oldest go
-UNNAMED_SENDS = 30.0  # frames and requests before the login
+UNNAMED_SENDS = 30.0  # frames, packets and requests before the login
+UNNAMED_BYTES = 32 * 1024.0
 SENDS, SENDS_EACH_SECOND = 200.0, 50.0  # after it
+BYTES, BYTES_EACH_SECOND = 64 * 1024.0, 32 * 1024.0
+LONGEST_NAMESPACE = 64  # what is asked for is repeated in the answer that there is no such one
 
 RESERVED = ("connect", "disconnect")
 DISCONNECT = "1"  # a Socket.IO packet: the server ends the session, and the client shall not come back by itself
@@ -38,6 +42,8 @@ class TextOnly(Packet):  # type: ignore[misc]  # python-socketio has no types
 
     def decode(self, encoded_packet: str) -> Any:
         attachments = super().decode(encoded_packet)
+        if len(self.namespace or "") > LONGEST_NAMESPACE:
+            raise ValueError("the namespace's name is too long")
         if self.packet_type in (BINARY_EVENT, BINARY_ACK):
             raise ValueError("binary packets are not accepted")
         if self.packet_type == EVENT and not _is_event(self.data):
@@ -50,19 +56,27 @@ def _is_event(data: Any) -> bool:
 
 
 class Transport:
-    """One of them. `user`: who has logged in on it. `ending`: nothing is said or heard any more. `over`: and its
-    session has ended. `open`: each sort of request that is being served."""
+    """One of them. `user`: who is logged in on it; `admitted`: somebody was at some time. `ending`: nothing is said or
+    heard any more. `over`: and its session has ended. `open`: the requests that are being served, by their sort.
+    `frames`, `bytes`: what its client may yet send."""
 
-    __slots__ = ("address", "at", "beat", "ending", "left", "open", "over", "timer", "user")
+    __slots__ = ("address", "admitted", "beat", "bytes", "ending", "frames", "open", "over", "timer", "user")
 
-    def __init__(self, address: str, timer: asyncio.TimerHandle) -> None:
+    def __init__(self, address: str, *, timer: asyncio.TimerHandle, now: float) -> None:
         self.address = address
         self.user: str | None = None
-        self.ending = self.over = False
+        self.admitted = self.ending = self.over = False
         self.timer = timer
         self.open: dict[str, web.Request] = {}
         self.beat: asyncio.Task[Any] | None = None
-        self.left, self.at = UNNAMED_SENDS, 0.0
+        self.frames = Allowance(most=UNNAMED_SENDS, each_second=0.0, now=now)
+        self.bytes = Allowance(most=UNNAMED_BYTES, each_second=0.0, now=now)
+
+    def admit(self, *, now: float) -> None:
+        """Its client has logged in for the first time, and may send more."""
+        self.admitted = True
+        self.frames = Allowance(most=SENDS, each_second=SENDS_EACH_SECOND, now=now)
+        self.bytes = Allowance(most=BYTES, each_second=BYTES_EACH_SECOND, now=now)
 
     def cut(self) -> None:
         """End what belongs to it, now."""
@@ -124,10 +138,20 @@ class Transports:
             protocol_of(request).known(request, user)
         transport.timer.cancel()
         transport.user = user
-        transport.left, transport.at = SENDS, self._loop.time()
         self._unnamed.pop(sid, None)
-        self._strangers.forgive(transport.address)
+        if not transport.admitted:
+            transport.admit(now=self._loop.time())
+            self._strangers.forgive(transport.address)
         return True
+
+    def unname(self, sid: str) -> None:
+        """Its client has logged out. It may log in again, in as much time as a new one has."""
+        transport = self._known.get(sid)
+        if transport is not None and not transport.ending:
+            transport.timer.cancel()
+            transport.timer = self._loop.call_later(UNNAMED, self.end, sid)
+            transport.user = None
+            self._unnamed[sid] = None
 
     def knows(self, sid: str) -> bool:
         return sid in self._known
@@ -143,8 +167,9 @@ class Transports:
         return admitted
 
     def enter(self, sid: str, request: web.Request) -> None:
-        transport = Transport(client_of(request), self._loop.call_later(UNNAMED, self.end, sid))
-        if "Upgrade" in request.headers:
+        timer = self._loop.call_later(UNNAMED, self.end, sid)
+        transport = Transport(client_of(request), timer=timer, now=self._loop.time())
+        if request.query.get("transport") == WEBSOCKET:
             transport.open[WEBSOCKET] = request
         self._known[sid] = transport
         self._unnamed[sid] = None
@@ -153,7 +178,8 @@ class Transports:
 
     def begin(self, sid: str, what: str, request: web.Request) -> bool:
         transport = self._known[sid]
-        if what in transport.open or not self.spend(sid, polls=what == "GET"):
+        polls = transport.user is not None and what == "GET"  # as often as there is something to hear
+        if what in transport.open or not self.spend(sid, frames=0 if polls else 1):
             return False
         if transport.user is not None:
             protocol_of(request).known(request, transport.user)
@@ -167,20 +193,15 @@ class Transports:
             if transport.over and not transport.open:
                 self.cut(sid)
 
-    def spend(self, sid: str, *, polls: bool = False) -> bool:
-        transport = self._known.get(sid)
+    def spend(self, sid: str, *, frames: int = 1, size: int = 0) -> bool:
+        transport, now = self._known.get(sid), self._loop.time()
         if transport is None:
             return False
-        if transport.user is not None:
-            if polls:  # as often as there is something to hear
-                return True
-            now = self._loop.time()
-            transport.left = min(transport.left + (now - transport.at) * SENDS_EACH_SECOND, SENDS)
-            transport.at = now
-        transport.left -= 1
         outbox = self._outbox(sid)
-        if transport.left < 0 or (outbox is not None and _is_full(outbox)):  # its answers wait there too
+        full = frames > 0 and outbox is not None and _is_full(outbox)  # its answers wait there too
+        if full or not transport.frames.take(frames, now=now) or not transport.bytes.take(size, now=now):
             log.info("client cut off that sends too much", transport=sid, address=transport.address)
+            self._strangers.admit(transport.address)  # or who has a login could begin again without end
             self.cut(sid)
             return False
         return True

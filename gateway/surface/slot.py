@@ -4,7 +4,7 @@ A slot is in a call while the call on its phone is: that is derived from the cal
 no more of the call than its id and whose it is.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -30,6 +30,7 @@ from bus_schemas.slot import (
     SLOT_TELEMETRY,
     Metrics,
     Network,
+    OfShell,
     SlotCommandDone,
     SlotCommandStarted,
     SlotConfig,
@@ -80,11 +81,11 @@ class SlotUpdate(Struct, frozen=True, kw_only=True):
     config: SlotConfig | UnsetType = UNSET
     by: str | UnsetType = UNSET
     command_id: str | UnsetType = UNSET
-    command: str | UnsetType = UNSET
-    exit_code: int | UnsetType | None = UNSET
-    output: str | UnsetType = UNSET
-    truncated: bool | UnsetType = UNSET
-    error: str | UnsetType | None = UNSET
+    command: Annotated[str | UnsetType, OfShell] = UNSET
+    exit_code: Annotated[int | UnsetType | None, OfShell] = UNSET
+    output: Annotated[str | UnsetType, OfShell] = UNSET
+    truncated: Annotated[bool | UnsetType, OfShell] = UNSET
+    error: Annotated[str | UnsetType | None, OfShell] = UNSET
     device: str | UnsetType | None = UNSET
     android: str | UnsetType | None = UNSET
     metrics: Metrics | UnsetType = UNSET

@@ -22,6 +22,7 @@ from bus_schemas.kinds import Kind, Owners, feeds_of
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.rights import guards, needed_for
 from bus_schemas.user import Identity, LoginKind
+from gateway.openapi import asyncapi, openapi
 from gateway.surface import ROOMS
 from simulators.bus.memory_broker import MemoryBroker, matches
 from simulators.bus.memory_bus import MemoryBus
@@ -37,6 +38,7 @@ ROLES = {name: resolve(verbs) for name, verbs in BUILT_IN_ROLES.items()} | {
     "blind": frozenset({Action.SLOT_VIEW, Action.SLOT_VIEW_ANY, Action.CALL_VIEW, Action.CALL_VIEW_ANY}),
     "none": frozenset(),
 }
+REFERRED = re.compile(r"#/components/schemas/(\w+)")
 OWNERS: dict[str, tuple[str | None, ...]] = {"mine": ("shell", "operator"), "pool": (None,), "theirs": ("x",)}
 
 
@@ -99,6 +101,33 @@ def test_no_line_answers_with_a_field_that_its_own_right_does_not_cover() -> Non
     guarded = [rpc.subject for rpc in RPCS if needed_for(rpc.reply)]
     print(f"{len(RPCS)} lines, {len(guarded)} with such a field: {len(open_lines)} open")
     assert guarded and not open_lines
+
+
+def test_the_documents_say_the_right_of_each_field() -> None:
+    events, routes = asyncapi()["components"]["schemas"], openapi()
+    said = 0
+    for topic in TOPICS:
+        schema, wanted = events[topic.event.__name__], guards(topic.event)
+        assert marked(schema) == wanted and not wanted.keys() & set(schema.get("required", ())), topic.subject
+        for row in ROOM_TOPICS[topic]:
+            update = events[row.update.__name__]
+            shown = {field: action for field, action in wanted.items() if field in update["properties"]}
+            assert shown.items() <= marked(update).items(), (topic.subject, row.event)
+            said += len(shown)
+    replies = routes["components"]["schemas"]
+    for path, operations in routes["paths"].items():
+        for operation in operations.values():
+            names = REFERRED.findall(str([one for code, one in operation["responses"].items() if code < "300"]))
+            needed = {action for name in names for action in marked(replies[name]).values()}
+            assert needed <= {operation.get("x-permission")}, path
+            said += len(needed)
+    print(f"{len(TOPICS)} events and {len(routes['paths'])} paths: {said} marks, 0 that are missing")
+    assert said
+
+
+def marked(schema: dict[str, Any]) -> dict[str, str]:
+    """The fields of a documented struct that need a right of their own."""
+    return {name: of["x-permission"] for name, of in schema.get("properties", {}).items() if "x-permission" in of}
 
 
 @pytest.mark.parametrize("whose", OWNERS)

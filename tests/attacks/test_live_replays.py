@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -11,7 +11,7 @@ import pytest
 
 from actors.adapters.system_clock import SystemClock
 from bus_schemas.permissions import Action
-from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
+from bus_schemas.slot import SLOT_COMMAND_DONE, SLOT_LINKED, SlotCommandDone, SlotLinked, SlotStatus
 from gateway.live import history, transports
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -22,6 +22,7 @@ from tests.support.site import until
 EVENTS = 5_000  # more than may wait for one client
 BIG = "x" * 2_000
 VIEW = frozenset({Action.SLOT_VIEW, Action.CALL_VIEW})
+MANY = [f"boss{number}" for number in range(20)]
 
 
 async def written(journal: Journal, detail: str = BIG, count: int = EVENTS) -> list[int]:
@@ -32,7 +33,7 @@ async def written(journal: Journal, detail: str = BIG, count: int = EVENTS) -> l
 @pytest.fixture
 async def journal() -> AsyncIterator[Journal]:
     journal = Journal(MemoryBroker(clock=SystemClock()))
-    async with serving(journal.broker, {}, {"op12": VIEW, "boss": frozenset(Action)}) as journal.point:
+    async with serving(journal.broker, {}, {"op12": VIEW} | dict.fromkeys(MANY, frozenset(Action))) as journal.point:
         await journal.configured(44, "op12")
         yield journal
 
@@ -43,6 +44,7 @@ class Raw:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self.seen: list[int] = []
+        self.secret: list[int] = []  # of those, what tells what a command said
         self.acks: list[dict[str, Any]] = []
 
     async def subscribe(self, since: int | None, number: int = 0) -> None:
@@ -55,7 +57,10 @@ class Raw:
         if message.type is not aiohttp.WSMsgType.TEXT:
             return False
         if message.data.startswith("42"):
-            self.seen.append(json.loads(message.data[2:])[1]["seq"])
+            if "seq" not in (payload := json.loads(message.data[2:])[1]):
+                return True
+            self.seen.append(payload["seq"])
+            self.secret += self.seen[-1:] if "the-secret" in message.data else []
         elif message.data.startswith("43"):
             self.acks.append(json.loads(message.data[message.data.index("[") :])[0])
         elif message.data == "2":
@@ -108,7 +113,7 @@ async def test_all_of_it_comes_in_order_before_it_is_said_to_be_all(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, kept: int, pause: float
 ) -> None:
     """From memory, from the journal and from both, to a client that reads fast and to one that does not."""
-    monkeypatch.setattr(history, "KEPT", kept, raising=False)
+    monkeypatch.setattr(history, "KEPT", kept)
     async with gateway_on(MemoryBus(journal.broker)) as gateway:
         wanted = await written(journal)
         while gateway.feed.seq < wanted[-1]:
@@ -128,7 +133,7 @@ async def test_all_of_it_comes_in_order_before_it_is_said_to_be_all(
 async def test_one_that_stops_reading_is_never_told_that_it_was_all(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transports, "UNREAD", 0.5, raising=False)
+    monkeypatch.setattr(transports, "UNREAD", 0.5)
     monkeypatch.setattr(transports, "CLOSING", 0.2)
     wanted = await written(journal, BIG * 2)
     async with gateway_on(MemoryBus(journal.broker)) as gateway, watching(gateway) as watched:
@@ -170,14 +175,14 @@ async def test_many_replays_at_once_hold_no_more_than_their_pieces(journal: Jour
     wanted = await written(journal, "", 2_000)
     async with gateway_on(MemoryBus(journal.broker)) as gateway, watching(gateway) as watched:
 
-        async def one() -> int:
-            async with raw(gateway) as client:
+        async def one(user: str) -> int:
+            async with raw(gateway, user) as client:
                 await client.subscribe(wanted[0] - 1)
                 await client.read_until_acknowledged()
                 assert client.seen == wanted
                 return len(client.seen)
 
-        counts = await asyncio.gather(*(one() for _ in range(20)))
+        counts = await asyncio.gather(*map(one, MANY))
     print(f"{len(counts)} replays of {len(wanted)} events at once: 0 lost, at most {watched.frames} waited for one")
     assert watched.frames <= 2 * 256
 
@@ -185,15 +190,89 @@ async def test_many_replays_at_once_hold_no_more_than_their_pieces(journal: Jour
 async def test_large_events_are_kept_in_memory_only_up_to_a_bound(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "KEPT_BYTES", 200_000, raising=False)
+    monkeypatch.setattr(history, "KEPT_BYTES", 200_000)
     async with gateway_on(MemoryBus(journal.broker)) as gateway:
         wanted = await written(journal, BIG * 10, 100)
         while gateway.feed.seq < wanted[-1]:
             await asyncio.sleep(0.01)
-        kept = gateway.feed._history._kept
-        assert sum(event.size for event in kept) <= 200_000 < 100 * 20_000
+        recent = gateway.feed._history._recent["slots"]
+        kept = recent.events
+        assert sum(event.size for event in kept) == recent.bytes <= 200_000 < 100 * 20_000
         async with raw(gateway) as client:
             await client.subscribe(wanted[0] - 1)
             await client.read_until_acknowledged()
             assert client.seen == wanted
     print(f"100 events of 20 kB: {len(kept)} in memory, 0 lost")
+
+
+async def test_one_user_reads_at_one_pace_with_however_many_sessions(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or who replays without end would take the gateway's time from everybody."""
+    monkeypatch.setattr(history, "EACH_SECOND", 1_000)
+    wanted = await written(journal, "", 1_000)
+    async with gateway_on(MemoryBus(journal.broker)) as gateway, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(raw(gateway)) for _ in range(10)]
+        for client in clients:
+            await client.subscribe(wanted[0] - 1)
+
+        async def read(client: Raw) -> None:
+            while await client.read():
+                pass
+
+        reading = [asyncio.create_task(read(client)) for client in clients]
+        async with raw(gateway, MANY[0]) as other:
+            await other.subscribe(wanted[0] - 1)
+            await other.read_until_acknowledged()
+        got = sum(len(client.seen) for client in clients)
+        for task in reading:
+            task.cancel()
+    print(f"{len(clients)} sessions of one user got {got} events while one of another got all of its {len(wanted)}")
+    assert other.seen == wanted and got < 1.5 * len(wanted)
+
+
+async def test_a_session_that_is_revoked_in_a_replay_gets_no_more_of_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is not told that it was all, whether it was revoked or its time is over."""
+    monkeypatch.setattr(history, "EACH_SECOND", 1_000)
+    wanted = await written(journal, "")
+    for event in ("auth.revoked", "auth.expired"):
+        async with gateway_on(MemoryBus(journal.broker)) as gateway, raw(gateway) as client:
+            await client.subscribe(wanted[0] - 1)
+            while len(client.seen) < 300:
+                assert await client.read()
+            (known,) = gateway.feed._clients
+            gateway.feed._part(known, event, "Over.")
+            async with asyncio.timeout(5):
+                while await client.read():
+                    pass
+            assert len(client.seen) < len(wanted) and not [ack for ack in client.acks if ack["error"] is False]
+        print(f"{event}: {len(client.seen)} of {len(wanted)} events, then nothing")
+
+
+async def test_rights_that_are_taken_in_a_replay_count_from_then_on(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "EACH_SECOND", 1_000)
+    done = SlotCommandDone(slot=44, at=AT, command_id="k", exit_code=0, output="the-secret", truncated=False)
+    wanted = [await journal.say(SLOT_COMMAND_DONE, done) for _ in range(3_000)]
+    async with gateway_on(MemoryBus(journal.broker)) as gateway, raw(gateway, MANY[0]) as client:
+        await client.subscribe(wanted[0] - 1)
+        while len(client.seen) < 300:
+            assert await client.read()
+        assert client.secret == client.seen, "who may see it sees it"
+        journal.point.users[MANY[0]] = VIEW | {Action.SLOT_VIEW_ANY}
+        await journal.write("ottb.v1.evt.point.directory.role_set", b"{}")
+        await until(lambda: _rights(gateway), lambda rights: Action.SLOT_SHELL not in rights, 5)
+        async with asyncio.timeout(10):
+            while not client.acks:
+                assert await client.read()
+    print(f"{len(client.seen)} events, {len(client.secret)} with what was said before the right was taken")
+    assert client.acks[0]["error"] is False and client.seen == wanted
+    assert client.secret == client.seen[: len(client.secret)] and len(client.secret) < 2_000
+
+
+async def _rights(gateway: InProcess) -> frozenset[str]:
+    (client,) = gateway.feed._clients.values()
+    return client.caller.actions

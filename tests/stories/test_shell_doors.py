@@ -6,6 +6,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
+from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from tests.stories.test_bus_login import on_bus
 from tests.stories.test_point import made
 from tests.support.js_client import JsClient
@@ -49,11 +50,16 @@ async def test_what_a_shell_said_reaches_only_who_may_run_one(site: Site, admin:
         assert SECRET in (await devops.get(path))[1]["output"]
         for client in (operator, supervisor):
             assert (await client.get(path))[0] == 403
+        for role, verbs in BUILT_IN_ROLES.items():  # who may run commands but sees no others' slots finds none
+            asked = await (await made(admin, f"sh_of_{role}", role)).get(path)
+            may = Action.SLOT_SHELL in resolve(verbs)
+            assert (asked[0] in (200, 404)) == may and (SECRET in str(asked)) == (asked[0] == 200), role
         for client in (live, live_whole):
             await client.expect(lambda said: "command_done" in str(said))
             assert (await client.ask("subscribe:slots", {"since": before}))["error"] is False
         await until(lambda: asyncio.sleep(0, min(map(len, heard.values()))), lambda count: count >= 2)
-    said = [payload["data"] for payload in live.events("slot.update") if payload["data"]["change"].startswith("command")]
+    updates = [payload["data"] for payload in live.events("slot.update")]
+    said = [update for update in updates if update["change"].startswith("command")]
     whole_said = [json.dumps(payload) for payload in live_whole.events("slot.update")]
     assert len(said) == 4, "each of two, and again"
     for event in (*said, *heard["op12"], *heard["sh_super"]):
@@ -61,5 +67,5 @@ async def test_what_a_shell_said_reaches_only_who_may_run_one(site: Site, admin:
         assert event["command_id"] == started["command_id"]
     assert sum(SECRET in text for text in whole_said) == 4
     assert [SECRET in str(event) for event in heard["sh_devops"]] == [True, True]
-    print(f"one command: {len(said)} updates and {len(heard['op12']) + len(heard['sh_super'])} events to who may not run"
-          " any, 0 with what was said")  # fmt: skip
+    blind = len(heard["op12"]) + len(heard["sh_super"])
+    print(f"one command: {len(said)} updates and {blind} events to who may not run any, 0 with what was said")
