@@ -76,6 +76,7 @@ GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can 
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
+COMES_UP = 0.5  # seconds before the answer to an order in which a call may come up without being asked about
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
 
 
@@ -213,7 +214,7 @@ def _accepted(call: Call, accepted: DialAccepted, now: Moment, timeouts: CallTim
         effects = (*effects, SetTimer(name=HANGUP, seconds=ASK_AGAIN))
     # The actor applies the events to this memory: what they say must not be in it yet.
     memory = replace(
-        call, phase=before.phase, rung=before.rung, answered=before.answered, ended=before.ended,
+        call, accepted=now.mono, phase=before.phase, rung=before.rung, answered=before.answered, ended=before.ended,
         ending_by=before.ending_by, suspect=before.suspect,
     )  # fmt: skip
     return Decision(memory=memory, events=events, effects=effects)
@@ -232,6 +233,16 @@ def _is_ours(call: Call, seen: CallSeen) -> bool:
     return not seen.incoming and after(seen.ref, call.after_ref)
 
 
+def _may_be_anothers(call: Call, seen: CallSeen, happened: Moment) -> bool:
+    """Whether what is told only now was before the order got through: of a phone that was out of reach, the answer to
+    an order can come before the news of what somebody dialled by hand meanwhile."""
+    if call.accepted is None or call.trunk is not None:
+        return False
+    if seen.phase is CallPhase.DISCONNECTED:
+        return happened.mono <= call.accepted
+    return call.ref is None and happened.mono < call.accepted - COMES_UP
+
+
 def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     if not _is_ours(call, seen):
         return NOTHING
@@ -240,6 +251,8 @@ def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> Ca
     if call.placing and call.ref is None and call.trunk is None:
         return Decision(memory=replace(call, early=(*call.early, Early(seen, now))[-EARLY:]))
     first, happened = call.ref is None, now.earlier(seen.age)
+    if _may_be_anothers(call, seen, happened):
+        return Decision(memory=replace(call, ref=None, doubt=True), effects=(_look(call, ASK),))
     unwatched = call.trunk is None and call.resumed is not None and call.heard <= call.resumed
     call = replace(call, ref=seen.ref, heard=now.mono, missed=None)
     named: tuple[Effect, ...] = (_to_line(call, Named(call_id=call.call_id, ref=seen.ref)),) if first else ()

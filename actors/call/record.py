@@ -53,10 +53,11 @@ class Since(Struct, frozen=True):
 
 class Call(Struct, frozen=True, kw_only=True):
     """One call as its events tell it. `attempt`: what is known from its beginning, as it is on record. Only this
-    owner's memory are: `ref` before it rings; `placing`: an order to dial is under way, and `early` what the phone told
-    meanwhile; `doubt`: what became of it only a look can tell; `heard`: when the phone last told of it, `resumed`: when
-    this owner took it over (seconds, monotonic); `since`; `missed`: when the look was asked for that did not find it
-    first; `hangups`, `hung_up_for`: how often and for whom it was hung up; `counted`."""
+    owner's memory are: `ref` before it rings; `placing`: an order to dial is under way, and `early` what the phone
+    told meanwhile; `accepted`: when it was known that the order had left (seconds, monotonic); `doubt`: what became of
+    it only a look can tell; `heard`: when the phone last told of it, `resumed`: when this owner took it over (seconds,
+    monotonic); `since`; `missed`: when the look was asked for that did not find it first; `hangups`, `hung_up_for`:
+    how often and for whom it was hung up; `counted`."""
 
     attempt: CallDialing
     phase: Phase
@@ -70,6 +71,7 @@ class Call(Struct, frozen=True, kw_only=True):
     suspect: bool = False
     enriched: bool = False
     placing: bool = False
+    accepted: float | None = None
     doubt: bool = False
     early: tuple[Early, ...] = ()
     heard: float = 0.0

@@ -337,6 +337,25 @@ def test_a_call_over_before_the_order_had_left_is_looked_at_first() -> None:
     assert found is not None and found.ref == "b/TC@5" and found.phase is Phase.ALERTING
 
 
+@pytest.mark.parametrize("heard", [(), (2.9,), (0.3,)], ids=["its end", "all of it", "some of it"])
+def test_news_that_come_late_of_what_was_before_the_order_are_not_believed(heard: tuple[float, ...]) -> None:
+    """Somebody dialled by hand, and gave up, while the phone was out of reach: then our order got through, and its
+    answer comes before the news."""
+    call: Call | None = _after(accepted=False)
+    call, _ = _then(call, TOOK, 2.9)
+    for age in heard:
+        call, decision = _then(call, CallSeen(ref=REF, phase=CallPhase.DIALING, age=age), 3.0)
+        assert decision.events == ()
+    call, decision = _then(call, CallSeen(ref=REF, phase=CallPhase.DISCONNECTED, age=0.2, reason=EndReason.BUSY), 3.0)
+    assert call is not None and call.ref is None and decision.events == ()
+    assert _orders(decision) == [LookAt(call_id="c_1", why="ask")]
+    by_hand = PastCall(ref=REF, created_age=2.9, answered_age=None, ended_age=0.3, reason=EndReason.BUSY)
+    ours = LiveCall(ref="b/TC@5", phase=CallPhase.ALERTING, created_age=0.1, answered_age=None)
+    look = Look(live=(ours,), past=(by_hand,), order=Noted("c_1", 0.1), boot="b")
+    found, _ = _then(call, _looked(look, "ask", 3.1), 3.1)
+    assert found is not None and found.ref == "b/TC@5" and found.phase is Phase.ALERTING
+
+
 def test_a_cancel_follows_the_dial_at_first_sight() -> None:
     call = _after(accepted=False)
     ending = machine.end(call, "op12", "k2", _now(0.2), TIMEOUTS)
