@@ -78,7 +78,7 @@ async def test_a_long_password_costs_nothing(attacked: Attacked) -> None:
     admin = await attacked.login()
     before = len(work(attacked))
     asked = 0
-    for length in (257, 20_000, 1_000_000):
+    for length in (257, 20_000, 40_000):
         for text in ("x" * length, "é" * length, "\u0344" * length):  # the last one is two characters in NFC
             for path, token, body in (
                 ("/api/auth/login", None, {"username": MAKER, "password": text}),
@@ -90,7 +90,7 @@ async def test_a_long_password_costs_nothing(attacked: Attacked) -> None:
                 assert status == (413 if len(json.dumps(body)) > BODY_LIMIT else 400), answer
                 asked += 1
     assert len(work(attacked)) == before
-    print(f"{asked} passwords of up to 1 MB, 0 hashed")
+    print(f"{asked} passwords of up to 240 KB, 0 hashed")
 
 
 async def test_no_name_is_refused_sooner_than_another(attacked: Attacked) -> None:

@@ -15,7 +15,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.ledger.start import start as start_ledger
-from actors.point.keys import KeyRing
+from actors.point.keys import PublicKeys
 from actors.point.settings import Auth
 from actors.point.start import start as start_point
 from actors.runtime.parts import Parts
@@ -86,7 +86,7 @@ class Whole:
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(
-            gateway_on(MemoryBus(self.broker), keys=KeyRing(self.folder), per_second=1e9)
+            gateway_on(MemoryBus(self.broker), keys=PublicKeys(self.folder), per_second=1e9)
         )
         stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
         self._reads = lambda: [
