@@ -76,6 +76,10 @@ class Connections:
         """Whom they count for."""
         return len(self._held)
 
+    def trusts(self, address: str) -> bool:
+        """Whether it is a proxy's of the site."""
+        return self._proxies.trusts(address)
+
     def enter(self, peer: str, cut: Callable[[], None]) -> Seat | None:
         """A connection was made. None: there is no room for it."""
         seat = Seat(peer=peer, proxied=self._proxies.trusts(peer), cut=cut)

@@ -17,15 +17,19 @@ IN_ALL = 1024
 
 
 class Waiting:
-    """The handshakes that are under way, by address."""
+    """The handshakes that are under way, by address. `trusts`: whether an address is a proxy's of the site, which
+    stands for many clients."""
 
-    def __init__(self, *, per_address: int = PER_ADDRESS, in_all: int = IN_ALL) -> None:
-        self._per_address, self._in_all = per_address, in_all
+    def __init__(
+        self, *, per_address: int = PER_ADDRESS, in_all: int = IN_ALL, trusts: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._per_address, self._in_all, self._trusts = per_address, in_all, trusts
         self._counts: Counter[str] = Counter()
 
     def enter(self, address: str) -> bool:
         """False: there are enough of them."""
-        if self._counts[address] >= self._per_address or self._counts.total() >= self._in_all:
+        enough = self._counts[address] >= self._per_address and not self._trusts(address)
+        if enough or self._counts.total() >= self._in_all:
             return False
         self._counts[address] += 1
         return True

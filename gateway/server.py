@@ -311,7 +311,7 @@ class Listener:
                 auto_decompress=False,
             )
 
-        waiting = Waiting()
+        waiting = Waiting(trusts=self._connections.trusts)
 
         def greeter() -> asyncio.Protocol:
             return protocol() if self._tls is None else Greeter(make=protocol, context=self._tls, waiting=waiting)

@@ -10,7 +10,10 @@ from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.user import Identity, LoginKind
 
 CONF = (Path(__file__).resolve().parents[2] / "nats.conf").read_text()
-PART = re.compile(r"\{ user: (\w+), password: \$\w+, allowed_connection_types: \["STANDARD"\],\s+permissions \{(.*?)\n        \} \}", re.DOTALL)
+STANDARD = r'allowed_connection_types: \["STANDARD"\]'  # not by WebSocket
+PART = re.compile(
+    rf"\{{ user: (\w+), password: \$\w+, {STANDARD},\s+permissions \{{(.*?)\n        \}} \}}", re.DOTALL
+)
 DOOR = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
 OUR_OWN = (*(f"_INBOX_{name}.>" for name in PARTS), "$SYS.>", "$JS.>", "$KV.>", "ottb.v1.write.>", "ottb.v1.cmd.>",
            "ottb.v1.qry.>", "ottb.v1.evt.point.>", "ottb.v1.tel.host.*")  # fmt: skip

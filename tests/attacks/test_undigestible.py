@@ -47,7 +47,7 @@ NASTY = (
 BASE: dict[type, dict[str, Any]] = {
     Login: {"username": "op12", "password": "1234"},
     Refresh: {"refresh_token": "x"},
-    Introspect: {"token": "x"},
+    Introspect: {"token": "x", "token_type_hint": "access_token"},
     Logout: {"everywhere": False, "end_tokens": False},
     ChangePassword: {"password": PASSWORD, "new_password": "another-secret", "end_tokens": False},
     CreateUser: {"username": "made", "password": PASSWORD, "role": "operator", "email": "a@example.com",
