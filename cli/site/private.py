@@ -14,7 +14,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 ENTER = stat.S_IXGRP | stat.S_IXOTH
 OURS = (
-    "adb", "admin-password", "asterisk-instance", "carrier", "control-header", "host-*.lock", "keys",
+    "adb", "admin-password", "asterisk-instance", "audit-head.key", "carrier", "control-header", "host-*.lock", "keys",
     "ledger*.sqlite3*", "log", "nats", "nats.conf", "*.partial", "pbx", "phones.lock", "recordings",
     "secrets.json",
 )  # fmt: skip
