@@ -173,7 +173,7 @@ async def serve(settings: Settings) -> int:
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
         problems = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
         host = await start_actors(settings, parts, stack, tracker=tracker, problems=problems, lost=lost)
-        memory.freeze()
+        memory.freeze(memory.RARELY)
         say_up(settings, host)
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

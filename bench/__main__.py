@@ -1,4 +1,4 @@
-"""`make bench`: every measurement, one table."""
+"""`make bench`: every measurement, one table. `python -m bench live pbx`: those alone."""
 
 import asyncio
 import logging
@@ -11,10 +11,12 @@ import structlog
 from bench import actors, adb, bus, bus_overload, gateway, ledger, live, logins, pbx, refusals, strangers
 from bench.table import Row, print_table
 
+ALL = (gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, pbx, refusals)
 
-async def measure(folder: Path) -> list[Row]:
+
+async def measure(folder: Path, wanted: list[str]) -> list[Row]:
     rows: list[Row] = []
-    for each in (gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, pbx, refusals):
+    for each in (one for one in ALL if not wanted or one.__name__.removeprefix("bench.") in wanted):
         print(f"bench: {each.__name__} ...", flush=True)
         rows += await each.measure(folder)
     return rows
@@ -24,7 +26,7 @@ def main() -> None:
     # What is measured logs as it does on a site; here it would hide the table. What goes wrong ends the measurement.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as folder:
-        rows = asyncio.run(measure(Path(folder)))
+        rows = asyncio.run(measure(Path(folder), sys.argv[1:]))
     print_table(rows)
     sys.exit(0)
 

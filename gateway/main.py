@@ -178,7 +178,7 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(bus.close)
         stack.push_async_callback(door.close)
         ports = await listen(settings, await start(settings, bus, door, stack), stack, shown)
-        memory.freeze()
+        memory.freeze(memory.OFTEN)
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
