@@ -26,7 +26,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
-from gateway.pace import TURN_BYTES, take_turns
+from gateway.pace import take_turns
 from gateway.proxies import FORWARDED_FOR
 from gateway.sparing import SparingLog
 
@@ -37,7 +37,7 @@ KEEPALIVE_SECONDS = 75.0
 UNREAD_SECONDS = 30.0  # for which a client may leave unread what was sent to it; then the kernel ends the connection
 LINGER_SECONDS = 2.0  # for which what is left of a body that was refused is read, so that the answer gets through,
 LINGER_BYTES = 256 * 1024  # and how much of it
-FRAME_BYTES = 2 * TURN_BYTES  # that are no data, in a body of chunks; beyond, a quarter of the data
+FRAME_BYTES = 1024  # that are no data, in a body of chunks; beyond, a quarter of the data
 FINISH_SECONDS = 5.0  # for requests under way when the listener stops, and once more for what must be cancelled
 BACKLOG = 512  # connections of a port that are taken in one go
 MALFORMED_LINES = 10  # a minute in the log
