@@ -18,6 +18,8 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from gateway.pace import Holder, Pace
 from gateway.proxies import TrustedProxies, neighbourhood
 
+LATER = 1.0  # seconds that an answer waits to who has had many of its sort
+WORTH = 5.0  # seconds' worth of them that come without a wait, and that is owed at most
 REMEMBERED = 10_000  # addresses on which somebody has logged in
 
 TOO_MANY_HERE = RefusalTemplate(
@@ -31,7 +33,7 @@ TOO_MANY_OF_YOURS = RefusalTemplate(
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
     """`most`: connections of a gateway; the last `reserved` of them are for addresses on which somebody has logged in,
-    for users and for trusted proxies. `refusals_per_second`: see `Pace`."""
+    for users and for trusted proxies. `refusals_per_second`: see `wait`."""
 
     most: int = 4096
     reserved: int = 1024
@@ -60,7 +62,8 @@ class Connections:
     def __init__(self, *, limits: ConnectionLimits | None = None, proxies: TrustedProxies | None = None) -> None:
         self._limits = limits or ConnectionLimits()
         self._proxies = proxies or TrustedProxies()
-        self._pace = Pace(per_second=self._limits.refusals_per_second, now=time.monotonic)
+        per_second = self._limits.refusals_per_second
+        self._pace = Pace(per_second=per_second, at_once=WORTH * per_second, now=time.monotonic)
         self._open: set[Seat] = set()
         self._idle: dict[Seat, None] = {}  # the longest first
         self._held: dict[Holder, dict[Seat, None]] = {}  # the oldest first
@@ -132,7 +135,8 @@ class Connections:
 
     def wait(self, user: str | None, address: str) -> float:
         """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to this user."""
-        return self._pace.wait(("user", user) if user is not None else ("address", neighbourhood(address)))
+        holder = ("user", user) if user is not None else ("address", neighbourhood(address))
+        return 0.0 if self._pace.turn(holder, patience=WORTH) == 0 else LATER
 
     # --- inside
 

@@ -1,5 +1,5 @@
-"""That nobody waits long for what others send: how much is read of a connection before it is others' turn, and how many
-strangers of one address, and refusals to one user, are answered at once in a second."""
+"""That nobody waits long for what others send: how much is read of a connection before it is others' turn, and when
+each may have the next one."""
 
 import asyncio
 from collections import OrderedDict
@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 Holder = tuple[str, str]
 
-LATER = 1.0  # seconds
-AT_ONCE = 5.0  # seconds' worth that may come at once, and that is owed at most
 REMEMBERED = 10_000
 TURN_BYTES = 2048  # in chunks of one byte these cost a millisecond
 
@@ -20,19 +18,23 @@ def take_turns(transport: asyncio.BaseTransport) -> None:
 
 
 class Pace:
-    """When each has paid for what was asked, at `per_second`. `now`: monotonic seconds."""
+    """When each may have the next turn: `per_second`, and `at_once` without a wait after a quiet time. `now`: monotonic
+    seconds. Of many, those who have not come for the longest time are forgotten."""
 
-    def __init__(self, *, per_second: float, now: Callable[[], float]) -> None:
-        self._price = 1.0 / per_second
+    def __init__(self, *, per_second: float, at_once: float, now: Callable[[], float]) -> None:
+        self._between = 1.0 / per_second
+        self._credit = at_once / per_second
         self._now = now
-        self._paid: OrderedDict[Holder, float] = OrderedDict()
+        self._next: OrderedDict[Holder, float] = OrderedDict()
 
-    def wait(self, holder: Holder) -> float:
-        """One more: the seconds that its answer waits for."""
+    def turn(self, holder: Holder, *, patience: float) -> float | None:
+        """Take the next one: the seconds until it is. None, and not taken: it would be later than `patience`."""
         now = self._now()
-        paid = max(self._paid.get(holder, now), now) + self._price
-        self._paid[holder] = min(paid, now + 2 * AT_ONCE)
-        self._paid.move_to_end(holder)
-        if len(self._paid) > REMEMBERED:
-            self._paid.popitem(last=False)
-        return LATER if paid > now + AT_ONCE else 0.0
+        wait = max(self._next.get(holder, now - self._credit) - now, -self._credit)
+        if wait > patience:
+            return None
+        self._next[holder] = now + wait + self._between
+        self._next.move_to_end(holder)
+        if len(self._next) > REMEMBERED:
+            self._next.popitem(last=False)
+        return max(wait, 0.0)

@@ -290,7 +290,7 @@ async def test_a_live_client_does_not_count_for_the_address(door: Door) -> None:
 
 
 async def test_who_is_refused_again_and_again_waits_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "LATER", 60.0)
+    monkeypatch.setattr("gateway.connections.LATER", 60.0)
     async with door_with(ConnectionLimits(refusals_per_second=2)) as door:
         connection = await door.open()
         statuses = [(await connection.ask(asking())).status for _ in range(10)]
@@ -304,14 +304,17 @@ async def test_who_is_refused_again_and_again_waits_and_nobody_else(monkeypatch:
 
 def test_what_is_owed_is_paid_by_waiting() -> None:
     now = 1000.0
-    paced = pace.Pace(per_second=10, now=lambda: now)
-    waits = [paced.wait(("address", "a")) for _ in range(200)]
-    assert waits == [0.0] * 49 + [pace.LATER] * 151
-    assert paced.wait(("address", "b")) == paced.wait(("user", "a")) == 0.0
-    now += pace.AT_ONCE  # no more than this is owed, however much was asked
-    assert paced.wait(("address", "a")) == pace.LATER
-    now += 0.2
-    assert paced.wait(("address", "a")) == 0.0
+    paced = pace.Pace(per_second=8, at_once=40, now=lambda: now)
+
+    def wait(holder: pace.Holder) -> bool:
+        return paced.turn(holder, patience=5.0) != 0.0
+
+    assert [wait(("address", "a")) for _ in range(200)] == [False] * 41 + [True] * 159
+    assert not wait(("address", "b")) and not wait(("user", "a"))
+    now += 5.0  # no more than this is owed, however much was asked
+    assert wait(("address", "a"))
+    now += 0.25
+    assert not wait(("address", "a"))
 
 
 # --- proxies ------------------------------------------------------------------------------------------------------

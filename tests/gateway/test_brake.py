@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bus_schemas.errors import ErrorCode, Refusal
-from gateway import brake as brake_module
+from gateway import pace
 from gateway.brake import AT_ONCE, PATIENCE, PER_SECOND, Brake
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
@@ -59,13 +59,13 @@ def test_no_more_wait_than_can_have_their_turn_soon() -> None:
 
 
 def test_who_had_a_quiet_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brake_module, "KNOWN", 10)
+    monkeypatch.setattr(pace, "REMEMBERED", 10)
 
     async def main() -> None:
         one = brake()
         for number in range(100):
             await one.turn(f"u{number}")
             await asyncio.sleep(1)
-        assert len(one._next) <= 10
+        assert len(one._pace._next) <= 10
 
     run(main, 1)
