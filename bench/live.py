@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ import psutil
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_streams import EVENTS, WRITTEN
 from bench.gateway import ready, token_of
+from bench.others import SECONDS, p95
 from bench.parts import free_port, nats_server, process, python
 from bench.table import Row, compared
 from bus_schemas.kinds import owners_header
@@ -31,9 +31,6 @@ WEBSOCKET = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 PINGS = b"\x89\x80\0\0\0\0" * 5_000  # frames of a websocket with nothing in them
-SECONDS = 4.0
-USERS = 8  # who work meanwhile
-PAUSE = 0.005  # seconds between two requests of one of them
 LEFT = 15.0  # seconds after which nobody of them is left
 MISSED = 10_000  # events that there are to replay
 
@@ -47,7 +44,7 @@ async def measure(folder: Path) -> list[Row]:
         url = f"http://127.0.0.1:{ports['WORKSPACE']}/api/slots/44"
         await ready(session, url)
         await _write_history(ports["NATS"])
-        await _p95(session, url)
+        await p95(session, url)
         before = gateway.memory_info().rss
         rows = []
         for name in ATTACKS:
@@ -69,9 +66,9 @@ async def _under(name: str, port: int, token: str, session: aiohttp.ClientSessio
 
     async def attacked() -> float:
         async with _attackers(name, port, token, answers):
-            return await _p95(session, url)
+            return await p95(session, url)
 
-    under, quiet, ratio = await compared(attacked, lambda: _p95(session, url), rounds=3)
+    under, quiet, ratio = await compared(attacked, lambda: p95(session, url), rounds=3)
     each = sum(answers) / len(answers) / SECONDS
     return Row(
         f"users' p95 under {name}", f"{under:.1f} ms ({each:.0f}/s)", f"in peace {quiet:.1f} ms", ratio, "<= 2.0"
@@ -125,24 +122,6 @@ async def _attackers(name: str, port: int, token: str, answers: list[int]) -> As
         attacking.send_signal(signal.SIGTERM)
         answers.append(int(await attacking.stdout.readline()))
         await attacking.wait()
-
-
-async def _p95(session: aiohttp.ClientSession, url: str) -> float:
-    """Of some seconds of users who look at a slot, milliseconds."""
-    times: list[float] = []
-    over = time.perf_counter() + SECONDS
-
-    async def user() -> None:
-        while time.perf_counter() < over:
-            began = time.perf_counter()
-            async with session.get(url) as answer:
-                await answer.read()
-                assert answer.status == 200
-            times.append(time.perf_counter() - began)
-            await asyncio.sleep(PAUSE)
-
-    await asyncio.gather(*(user() for _ in range(USERS)))
-    return 1000 * sorted(times)[int(len(times) * 0.95)]
 
 
 # --- attacks ------------------------------------------------------------------------------------------------------

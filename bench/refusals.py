@@ -3,24 +3,24 @@
 import asyncio
 import gzip
 import os
-import random
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from statistics import median
 
 import aiohttp
 import psutil
 
 from bench.gateway import Served, ready, serving, token_of
-from bench.table import Row
+from bench.others import p95
+from bench.parts import process, python
+from bench.table import Row, compared
 
 COUNT, WARM_UP = int(os.environ.get("OTTB_BENCH_REFUSED", "100000")), 5_000
 CONNECTIONS, PIPELINED = 16, 25
-ROUNDS, SECONDS = 3, 4.0
-OTHERS, PAUSE = 4, 0.01  # clients that go on with their work, and how long each waits between two requests
-ATTACKERS = 8
+ROUNDS = 3
+ATTACKERS, BEGUN = 8, 1.0  # at once; seconds until all of them are at it
 BOMB = gzip.compress(bytes(64 * 2**20), 9) * 16  # 1 MB that stands for 1 GB
 TINY = b"1\r\na\r\n" * 200_000
 
@@ -30,8 +30,7 @@ Attack = Callable[[], Awaitable[None]]
 async def measure(folder: Path) -> list[Row]:
     rows: list[Row] = []
     async with _site(_made(folder / "waiting")) as (session, url, _, port, token):
-        for name, attack in _attacks(port, token).items():
-            rows.append(await _waiting(session, url, name, attack))
+        rows += [await _waiting(session, url, name, port, token) for name in _attacks(port, token)]
     async with _site(_made(folder / "refusing"), OTTB_HTTP__REFUSALS_PER_SECOND="1000000") as (_, _, site, port, token):
         for name, request in _refused(token).items():
             rows.append(await _memory(site, port, name, request))
@@ -153,38 +152,31 @@ def _attacks(port: int, token: str) -> Mapping[str, Attack]:
     }
 
 
-async def _waiting(session: aiohttp.ClientSession, url: str, name: str, attack: Attack) -> Row:
-    quiet, attacked = [], []
-    for _ in range(ROUNDS):
-        quiet.append(await _p95(session, url))
-        attackers = [asyncio.create_task(_again_and_again(attack)) for _ in range(ATTACKERS)]
-        attacked.append(await _p95(session, url))
-        for task in attackers:
-            task.cancel()
-        await asyncio.gather(*attackers, return_exceptions=True)
-    ratio = median(one / two for one, two in zip(attacked, quiet, strict=True))
-    ours, other = f"{median(attacked):.1f} ms", f"quiet {median(quiet):.1f} ms"
-    return Row(f"others' p95 while {ATTACKERS} send {name}", ours, other, ratio, "<= 2.0")
+async def _waiting(session: aiohttp.ClientSession, url: str, name: str, port: int, token: str) -> Row:
+    """Of others, while attackers in a process of their own do this again and again."""
+
+    async def attacked() -> float:
+        async with process(*python("-m", "bench.refusals", name, str(port), token)) as attacker:
+            await asyncio.sleep(BEGUN)
+            took = await p95(session, url)
+            assert attacker.returncode is None, "the attackers gave up"
+            return took
+
+    under, quiet, ratio = await compared(attacked, lambda: p95(session, url), rounds=ROUNDS)
+    return Row(
+        f"others' p95 while {ATTACKERS} send {name}", f"{under:.1f} ms", f"quiet {quiet:.1f} ms", ratio, "<= 2.0"
+    )
 
 
-async def _again_and_again(attack: Attack) -> None:
-    while True:
-        await attack()
+async def _attack(name: str, port: int, token: str) -> None:
+    attack = _attacks(port, token)[name]
+
+    async def again_and_again() -> None:
+        while True:
+            await attack()
+
+    await asyncio.gather(*(again_and_again() for _ in range(ATTACKERS)))
 
 
-async def _p95(session: aiohttp.ClientSession, url: str) -> float:
-    times: list[float] = []
-    until = time.perf_counter() + SECONDS
-
-    async def client() -> None:
-        while time.perf_counter() < until:
-            began = time.perf_counter()
-            async with session.get(url) as answer:
-                await answer.read()
-                assert answer.status == 200
-            times.append(time.perf_counter() - began)
-            await asyncio.sleep(PAUSE * (0.5 + random.random()))
-
-    await asyncio.gather(*(client() for _ in range(OTHERS)))
-    times.sort()
-    return 1000 * times[int(len(times) * 0.95)]
+if __name__ == "__main__":
+    asyncio.run(_attack(sys.argv[1], int(sys.argv[2]), sys.argv[3]))

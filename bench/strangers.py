@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import random
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,11 +11,11 @@ from typing import Any
 import aiohttp
 
 from actors.adapters.nats_bus import NatsBus
+from bench.others import SECONDS, p95
 from bench.parts import free_port, nats_server, process, python
 from bench.table import Row
 
-ROUNDS, SECONDS = 5, 3.0
-OTHERS, PAUSE = 4, 0.01  # clients that go on with their work, and how long each waits between two requests
+ROUNDS = 5
 COUNT = 50  # requests of somebody known
 STRANGERS, PER_SECOND = 8, 400  # connections, and requests of all of them in a second
 
@@ -41,7 +39,7 @@ async def measure(folder: Path) -> list[Row]:
         session.headers["Authorization"] = f"Bearer {token}"
         url = f"http://127.0.0.1:{ports['OTTB']}/api/slots/44"
         await _answered(session, "GET", url)
-        await _p95(session, url)  # warm
+        await p95(session, url)  # warm
         strangers = Strangers(bus, ports["POINT"])
         rows = [await strangers.waiting(session, url, name) for name in REFUSED]
         return [*rows, await strangers.on_disk(session)]
@@ -56,7 +54,7 @@ async def _site(folder: Path) -> AsyncIterator[tuple[NatsBus, dict[str, int]]]:
         port = await stack.enter_async_context(nats_server(folder))
         ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
         env = {f"OTTB_HTTP__{name}_PORT": str(number) for name, number in ports.items()}
-        env |= {"OTTB_NATS__PORT": str(port), "OTTB_ADB__PORT": str(free_port())}
+        env |= {"OTTB_NATS__PORT": str(port)}
         env |= {"OTTB_STATE_DIR": str(folder / "state")}
         for module in ("actors.main", "gateway.main"):
             await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
@@ -88,7 +86,7 @@ class Strangers:
         """Others' p95 meanwhile, against that of a quiet time right before."""
         quiet, attacked, before = [], [], self.asked
         for _ in range(ROUNDS):
-            quiet.append(await _p95(session, url))
+            quiet.append(await p95(session, url))
             attacked.append(await self._meanwhile(session, url, name))
         ratio = median(one / two for one, two in zip(attacked, quiet, strict=True))
         speed = (self.asked - before) / ROUNDS / SECONDS
@@ -109,13 +107,13 @@ class Strangers:
     async def _meanwhile(self, session: aiohttp.ClientSession, url: str, name: str) -> float:
         before, counts = await self._journal(), [0] * STRANGERS
         tasks = [asyncio.create_task(_ask(self._port, name, counts, place)) for place in range(STRANGERS)]
-        p95 = await _p95(session, url)
+        others = await p95(session, url)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.asked += sum(counts)
         self.written += await self._journal() - before
-        return p95
+        return others
 
     async def _journal(self) -> int:
         return (await self._bus.usage())[0].bytes
@@ -141,21 +139,3 @@ async def _ask(port: int, name: str, counts: list[int], place: int) -> None:
             await asyncio.sleep(max(due - loop.time(), 0))
     finally:
         writer.close()
-
-
-async def _p95(session: aiohttp.ClientSession, url: str) -> float:
-    times: list[float] = []
-    until = time.perf_counter() + SECONDS
-
-    async def client() -> None:
-        while time.perf_counter() < until:
-            began = time.perf_counter()
-            async with session.get(url) as answer:
-                await answer.read()
-                assert answer.status == 200
-            times.append(time.perf_counter() - began)
-            await asyncio.sleep(PAUSE * (0.5 + random.random()))
-
-    await asyncio.gather(*(client() for _ in range(OTHERS)))
-    times.sort()
-    return 1000 * times[int(len(times) * 0.95)]
