@@ -123,10 +123,11 @@ class Connections:
     def known(self, seat: Seat, user: str, address: str) -> None:
         """The request is this user's. Raises Refusal(RATE_LIMITED)."""
         holder = ("user", user)
-        if seat.holder != holder:
-            if not self._has_room(holder, self._limits.per_user):
-                raise TOO_MANY_OF_YOURS()
-            self._hold(seat, holder)
+        if seat.holder == holder:
+            return
+        if not self._has_room(holder, self._limits.per_user):
+            raise TOO_MANY_OF_YOURS()
+        self._hold(seat, holder)
         near = neighbourhood(address)
         self._known[near] = None
         self._known.move_to_end(near)

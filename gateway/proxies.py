@@ -1,6 +1,7 @@
 """Which address a request comes from, where proxies of the site stand in between."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 FORWARDED_FOR = "X-Forwarded-For"
@@ -33,6 +34,7 @@ class TrustedProxies:
         return client
 
 
+@lru_cache(maxsize=4096)
 def neighbourhood(address: str) -> str:
     """What an address is counted as: of IPv6 its network, since whoever has one address there has all of them."""
     found = _parsed(address)

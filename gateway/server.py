@@ -151,7 +151,8 @@ class Protocol(RequestHandler):
         """Send the answer. Then the next head may come."""
         try:
             finished = await super().finish_response(request, resp, start_time)
-            await _read_off(request.content)
+            if not request.content.is_eof():
+                await _read_off(request.content)
             return finished
         finally:
             self._wait_for_head()
