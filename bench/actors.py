@@ -119,7 +119,12 @@ async def _count(slots: int) -> dict[str, float]:
     bus, client = MemoryBus(broker, step=step), MemoryBus(broker, step=step)
     settings = Settings(
         slots=tuple(SlotConfig(id=number, serial=f"p{number}", region="UA") for number in range(1, slots + 1)),
-        dial=Dial(slot_calls_per_hour=10_000, user_calls_per_minute=10_000, user_concurrent_calls=10_000),
+        dial=Dial(
+            user_pool_share=1.0,
+            slot_calls_per_hour=10_000,
+            user_calls_per_minute=10_000,
+            user_concurrent_calls=10_000,
+        ),
     )
     host = running(
         settings,

@@ -37,6 +37,7 @@ Ends = tuple[float, float]
 
 SETTINGS = """
 [dial]
+user_pool_share = 1.0
 extension_calls = 100000
 user_calls_per_minute = 1000000
 user_concurrent_calls = 100000

@@ -15,6 +15,7 @@ LIMITS = """
 [calls]
 lost_timeout = 20.0
 [dial]
+user_pool_share = 1.0
 extension_calls = 10000
 user_calls_per_minute = 100000
 user_concurrent_calls = 10000

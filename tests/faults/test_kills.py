@@ -23,7 +23,8 @@ SERVING_AGAIN = 10.0  # seconds
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    more = "[calls]\nlost_timeout = 20.0\n[dial]\nslot_calls_per_hour = 100000\nuser_calls_per_minute = 100000\n"
+    limits = "user_pool_share = 1.0\nslot_calls_per_hour = 100000\nuser_calls_per_minute = 100000\n"
+    more = f"[calls]\nlost_timeout = 20.0\n[dial]\n{limits}"
     with running_site(tmp_path_factory.mktemp("faults"), SLOTS, more) as running:
         yield running
 

@@ -52,6 +52,7 @@ ring_timeout = 15.0
 max_duration = 25.0
 lost_timeout = 10.0
 [dial]
+user_pool_share = 1.0
 user_calls_per_minute = 1000000
 user_concurrent_calls = 1000000
 slot_calls_per_hour = 1000000
