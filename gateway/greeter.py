@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
+from gateway.proxies import neighbourhood
+
 HANDSHAKE_SECONDS = 5.0
 SHUTDOWN_SECONDS = 5.0  # for a client to answer that the connection ends
 PER_ADDRESS = 64  # handshakes of one address at once
@@ -17,8 +19,8 @@ IN_ALL = 1024
 
 
 class Waiting:
-    """The handshakes that are under way, by address. `trusts`: whether an address is a proxy's of the site, which
-    stands for many clients."""
+    """The handshakes that are under way, by address (of IPv6 by its network). `trusts`: whether an address is a proxy's
+    of the site, which stands for many clients."""
 
     def __init__(
         self, *, per_address: int = PER_ADDRESS, in_all: int = IN_ALL, trusts: Callable[[str], bool] = lambda _: False
@@ -28,16 +30,18 @@ class Waiting:
 
     def enter(self, address: str) -> bool:
         """False: there are enough of them."""
-        enough = self._counts[address] >= self._per_address and not self._trusts(address)
+        near = neighbourhood(address)
+        enough = self._counts[near] >= self._per_address and not self._trusts(address)
         if enough or self._counts.total() >= self._in_all:
             return False
-        self._counts[address] += 1
+        self._counts[near] += 1
         return True
 
     def leave(self, address: str) -> None:
-        self._counts[address] -= 1
-        if not self._counts[address]:
-            del self._counts[address]
+        near = neighbourhood(address)
+        self._counts[near] -= 1
+        if not self._counts[near]:
+            del self._counts[near]
 
 
 class Greeter(asyncio.Protocol):
