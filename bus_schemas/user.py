@@ -126,7 +126,8 @@ class LoginKind(StrEnum):
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """What a door needs to know of one caller. `id`: of the session or service token, or the user's name."""
+    """What a door needs to know of one caller. `id`: of the session or service token, or the user's name. `mark`: of a
+    bus connection, what it was let in by (`actors/point/marks.py`)."""
 
     kind: LoginKind
     id: str
@@ -134,6 +135,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     role: str
     actions: list[Action]
     expires_at: Utc | None
+    mark: str = ""
 
 
 class Identify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
