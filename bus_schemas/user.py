@@ -122,7 +122,8 @@ class LoginKind(StrEnum):
 
     SESSION = "session"  # an access token of a session
     TOKEN = "token"  # a service token
-    PASSWORD = "password"  # name and password, on a bus connection
+    PASSWORD = "password"  # name and password, at a login on the bus
+    CONNECTION = "connection"  # a connection to the bus, with whatever the user has logged in there
 
 
 class Identity(Struct, frozen=True, kw_only=True):

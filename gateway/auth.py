@@ -48,7 +48,7 @@ EXPIRED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token has expired. Log in ag
 
 class Caller(Struct, frozen=True, kw_only=True):
     """A known caller. `expires`: when what they came with does, epoch seconds. `credential`: `session:<id>`,
-    `token:<id>` or `password:<user>`. `key`: of an access token, the mark of the key that signed it."""
+    `token:<id>` or `connection:<user>`. `key`: of an access token, the mark of the key that signed it."""
 
     user: str
     credential: str
