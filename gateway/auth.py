@@ -48,18 +48,28 @@ EXPIRED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token has expired. Log in ag
 
 class Caller(Struct, frozen=True, kw_only=True):
     """A known caller. `expires`: when what they came with does, epoch seconds. `credential`: `session:<id>`,
-    `token:<id>` or `connection:<user>`. `key`: of an access token, the mark of the key that signed it."""
+    `token:<id>` or `connection:<user>`. `key`: of an access token, the mark of the key that signed it.
+    `predecessors`: see Identity."""
 
     user: str
     credential: str
     actions: frozenset[str]
     expires: float
     key: str = ""
+    predecessors: int = 0
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it came with a service token."""
+        return self.credential.startswith(f"{LoginKind.TOKEN}:")
 
     @property
     def whose(self) -> str:
-        """Among whose commands an id stands for one: each service token's own, or the user's in whatever session."""
-        return self.credential if self.credential.startswith(f"{LoginKind.TOKEN}:") else self.user
+        """Among whose commands an id stands for one: each service token's own, or the user's in whatever session, and
+        not those of a deleted user who had the name."""
+        if self.is_program:
+            return self.credential
+        return f"{self.user}/{self.predecessors}" if self.predecessors else self.user
 
     def must(self, permission: Action | Access | None) -> None:
         """Raise Refusal(PERMISSION_DENIED) unless the caller may do this, where it is an action."""
@@ -228,4 +238,5 @@ def _caller(identity: Identity) -> Caller:
         credential=f"{identity.kind}:{identity.id}",
         actions=frozenset(identity.actions),
         expires=expires,
+        predecessors=identity.predecessors,
     )

@@ -151,7 +151,7 @@ class BusApi:
 
     async def _among_the_users(self, message: Message, caller: Caller) -> web.Response:
         """A service token's request counts as its user's too: else everybody would have as many as they make tokens."""
-        if caller.whose == caller.user:
+        if not caller.is_program:
             return await self._carry_out(message, caller)
         whose = f"own.{caller.user}"
         if self._running[whose] >= AT_ONCE_EACH:
