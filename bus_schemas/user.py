@@ -122,11 +122,14 @@ class LoginKind(StrEnum):
 
     SESSION = "session"  # an access token of a session
     TOKEN = "token"  # a service token
-    PASSWORD = "password"  # name and password, on a bus connection
+    PASSWORD = "password"  # name and password, at a login on the bus
+    CONNECTION = "connection"  # a connection to the bus, with whatever the user has logged in there
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """What a door needs to know of one caller. `id`: of the session or service token, or the user's name."""
+    """What a door needs to know of one caller. `id`: of the session or service token, or the user's name. `mark`: of a
+    bus connection, what it was let in by (`actors/point/marks.py`). `predecessors`: users of this name who were
+    deleted before this one came."""
 
     kind: LoginKind
     id: str
@@ -134,6 +137,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     role: str
     actions: list[Action]
     expires_at: Utc | None
+    mark: str = ""
+    predecessors: int = 0
 
 
 class Identify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -333,7 +338,7 @@ CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GR
                    permission=A.USER_EDIT, audit_fields=("username", "role"))
 CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
                    summary="Change a user", timeout=10.0,
-                   permission=A.USER_EDIT, audit_fields=("user", "role", "status", "tokens"))
+                   permission=A.USER_EDIT, audit_fields=("user", "role", "status", "tokens"), audit_changes=True)
 DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
                    summary="Delete a user", permission=A.USER_EDIT, audit_fields=("user",))
 END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,
@@ -342,14 +347,15 @@ END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GR
 LIST_ROLES   = Rpc("ottb.v1.qry.role.list",       ListRoles,  list[RoleView], frozenset(),
                    summary="All roles", permission=A.ROLE_VIEW)
 SET_ROLE     = Rpc("ottb.v1.cmd.role.set",        SetRole,    RoleView,       GRANT,
-                   summary="Create or change a role", permission=A.ROLE_EDIT, audit_fields=("role",))
+                   summary="Create or change a role", permission=A.ROLE_EDIT, audit_fields=("role", "permissions"))
 DELETE_ROLE  = Rpc("ottb.v1.cmd.role.delete",     DeleteRole, Deleted,        GRANT,
                    summary="Delete a role", permission=A.ROLE_EDIT, audit_fields=("role",))
 
 LIST_TOKENS  = Rpc("ottb.v1.qry.token.list",      ListTokens, list[TokenView], frozenset({E.PERMISSION_DENIED}),
                    summary="Service tokens", permission=Access.LOGGED_IN, asks=frozenset({A.USER_VIEW}))
 CREATE_TOKEN = Rpc("ottb.v1.cmd.token.create",    CreateToken, TokenCreatedReply, GRANT,
-                   summary="Create a service token", permission=A.TOKEN_CREATE, audit_fields=("id", "name"))
+                   summary="Create a service token", permission=A.TOKEN_CREATE,
+                   audit_fields=("id", "name", "actions"))
 REVOKE_TOKEN = Rpc("ottb.v1.cmd.token.revoke",    RevokeToken, Deleted,       GRANT,
                    summary="Revoke a service token", permission=Access.LOGGED_IN,
                    asks=frozenset({A.USER_EDIT}), audit_fields=("token_id",))

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct
 
 from actors.runtime.alike import STRANGERS, Alike
 from actors.runtime.bus import Bus, BusError
@@ -55,6 +55,7 @@ TRIED = ("username", "refresh_token")  # the fields of a request by which a stra
 LATE = 10_000  # entries that are kept in memory while the audit is away
 LATE_PAUSE = 1.0
 LONGEST = 64  # characters of one value on the audit
+LONGEST_LIST = 1024  # of what a role or a service token may do, said once each; all that there is takes less
 NOT_WRITTEN = RefusalTemplate(
     ErrorCode.UNAVAILABLE, "It may have been done, but the audit could not be written. Ask before repeating."
 )
@@ -193,6 +194,23 @@ def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str 
     found: dict[str, str | int] = {}
     for name in rpc.audit_fields:
         value = answered.get(name, getattr(request, name, None))
-        if isinstance(value, int | str) and not isinstance(value, bool):  # which is an int, but not on record
+        if isinstance(value, list | dict):
+            found[name] = _listed(value)[:LONGEST_LIST]
+        elif isinstance(value, int | str) and not isinstance(value, bool):  # which is an int, but not on record
             found[name] = value[:LONGEST] if isinstance(value, str) else value
+    if rpc.audit_changes and request is not None:
+        found["changed"] = " ".join(_given(request))
     return found
+
+
+def _listed(value: list[str] | dict[str, list[str]]) -> str:
+    """Actions, or verbs by module, in one order and each once: nobody pushes one beyond the end by repeating others."""
+    if isinstance(value, list):
+        return " ".join(sorted(set(value)))
+    return "; ".join(f"{module}: {_listed(verbs)}" for module, verbs in sorted(value.items()))
+
+
+def _given(request: Struct) -> list[str]:
+    """The fields that may be left out of a request, and were not."""
+    values = {one.name: (getattr(request, one.name), one.default) for one in msgspec.structs.fields(request)}
+    return [name for name, (value, default) in values.items() if default is not NODEFAULT and value != default]

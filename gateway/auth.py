@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from nacl.signing import VerifyKey
 
-from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, read_access, read_service_token
+from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, mark_of, read_access, read_service_token
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc
@@ -48,17 +48,28 @@ EXPIRED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token has expired. Log in ag
 
 class Caller(Struct, frozen=True, kw_only=True):
     """A known caller. `expires`: when what they came with does, epoch seconds. `credential`: `session:<id>`,
-    `token:<id>` or `password:<user>`."""
+    `token:<id>` or `connection:<user>`. `key`: of an access token, the mark of the key that signed it.
+    `predecessors`: see Identity."""
 
     user: str
     credential: str
     actions: frozenset[str]
     expires: float
+    key: str = ""
+    predecessors: int = 0
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it came with a service token."""
+        return self.credential.startswith(f"{LoginKind.TOKEN}:")
 
     @property
     def whose(self) -> str:
-        """Among whose commands an id stands for one: each service token's own, or the user's in whatever session."""
-        return self.credential if self.credential.startswith(f"{LoginKind.TOKEN}:") else self.user
+        """Among whose commands an id stands for one: each service token's own, or the user's in whatever session, and
+        not those of a deleted user who had the name."""
+        if self.is_program:
+            return self.credential
+        return f"{self.user}/{self.predecessors}" if self.predecessors else self.user
 
     def must(self, permission: Action | Access | None) -> None:
         """Raise Refusal(PERMISSION_DENIED) unless the caller may do this, where it is an action."""
@@ -69,11 +80,19 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Authenticator:
-    """Checks tokens for one gateway. `keys`: the public halves of POINT's."""
+    """Checks tokens for one gateway. `keys`: the public halves of POINT's. `token_seconds`: for which it makes them."""
 
     def __init__(
-        self, *, bus: Bus, clock: Clock, ids: Ids, keys: Mapping[str, VerifyKey], metrics: Metrics
+        self,
+        *,
+        bus: Bus,
+        clock: Clock,
+        ids: Ids,
+        keys: Mapping[str, VerifyKey],
+        metrics: Metrics,
+        token_seconds: float,
     ) -> None:
+        self._token_seconds = token_seconds
         self._bus = bus
         self._clock = clock
         self._ids = ids
@@ -96,6 +115,10 @@ class Authenticator:
         """The keys with which anybody may check our access tokens."""
         return key_set(self._keys)
 
+    def key_marks(self) -> set[str]:
+        """Of the keys that are believed now."""
+        return {mark_of(key) for key in self._keys.values()}
+
     async def start(self) -> None:
         self._following.append(await self._bus.follow(SCOPE, self._hear, after=await self._bus.last_seq()))
 
@@ -116,16 +139,16 @@ class Authenticator:
         """The caller of an access token or service token. Raises Refusal(AUTH_FAIL)."""
         if token.startswith(SERVICE):
             return await self._admit_program(token)
-        claims = self._verify(token)
+        claims, key = self._verify(token)
         caller = await self.identify(LoginKind.SESSION, claims.session)
         if caller.user != claims.user:
             raise BAD_TOKEN()
-        return msgspec.structs.replace(caller, expires=claims.expires) if caller.expires > claims.expires else caller
+        return msgspec.structs.replace(caller, expires=min(caller.expires, claims.expires), key=mark_of(key))
 
     async def again(self, caller: Caller) -> Caller:
         """The same caller with what they may do now. Raises Refusal(AUTH_FAIL)."""
         kind, _, id = caller.credential.partition(":")
-        return msgspec.structs.replace(await self.identify(LoginKind(kind), id), expires=caller.expires)
+        return msgspec.structs.replace(await self.identify(LoginKind(kind), id), expires=caller.expires, key=caller.key)
 
     async def identify(self, kind: LoginKind, id: str, proof: str = "") -> Caller:
         """Who is behind a session, a service token or a user's bus connection. Raises Refusal(AUTH_FAIL)."""
@@ -158,12 +181,14 @@ class Authenticator:
         except Refusal:  # it is noted the next time
             self._used.pop(id, None)
 
-    def _verify(self, token: str) -> Claims:
+    def _verify(self, token: str) -> tuple[Claims, VerifyKey]:
+        """What a token says, and the key that signed it. Raises Refusal(AUTH_FAIL)."""
         claims, key = self._claims.get(token, (None, None))
-        if claims is None or self._keys.get(claims.key) != key:  # a key that was dropped has signed nothing
+        if claims is None or key is None or self._keys.get(claims.key) != key:  # what was dropped has signed nothing
             try:
-                claims = read_access(token, self._keys, self._clock.now().timestamp())
-                self._claims[token] = claims, self._keys[claims.key]
+                claims = read_access(token, self._keys, self._clock.now().timestamp(), longest=self._token_seconds)
+                key = self._keys[claims.key]
+                self._claims[token] = claims, key
             except (TokenRefused, KeyError):  # KeyError: dropped just now
                 raise BAD_TOKEN() from None
             if len(self._claims) > REMEMBERED:
@@ -171,7 +196,7 @@ class Authenticator:
         if claims.expires <= self._clock.now().timestamp():
             self._claims.pop(token, None)
             raise EXPIRED()
-        return claims
+        return claims, key
 
     async def _ask_point(self, request: Identify) -> Caller:
         changes = self._changes
@@ -213,4 +238,5 @@ def _caller(identity: Identity) -> Caller:
         credential=f"{identity.kind}:{identity.id}",
         actions=frozenset(identity.actions),
         expires=expires,
+        predecessors=identity.predecessors,
     )

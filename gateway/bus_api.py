@@ -35,7 +35,7 @@ from gateway.surface import ROUTES
 log = structlog.get_logger()
 
 SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
-KINDS = {"own": LoginKind.PASSWORD, "token": LoginKind.TOKEN}
+KINDS = {"own": LoginKind.CONNECTION, "token": LoginKind.TOKEN}
 AT_ONCE = 256
 AT_ONCE_EACH = 32  # of one user, with all service tokens
 REFUSED_EACH = 200  # that a second are told so; a flood's answers would cost more than the flood
@@ -151,7 +151,7 @@ class BusApi:
 
     async def _among_the_users(self, message: Message, caller: Caller) -> web.Response:
         """A service token's request counts as its user's too: else everybody would have as many as they make tokens."""
-        if caller.whose == caller.user:
+        if not caller.is_program:
             return await self._carry_out(message, caller)
         whose = f"own.{caller.user}"
         if self._running[whose] >= AT_ONCE_EACH:
@@ -219,7 +219,10 @@ class BusApi:
 
 
 def _is_inbox(subject: str, prefix: str) -> bool:
-    return subject.startswith(f"{prefix}.") and len(subject) <= LONGEST_INBOX and subject.isprintable()
+    """Whether an answer can go there: a subject under the prefix, and none that stands for several. The server refuses
+    others, with a line in its log and in ours for each."""
+    inside = subject.startswith(f"{prefix}.") and len(subject) <= LONGEST_INBOX and subject.isprintable()
+    return inside and not any(token in ("", "*", ">") for token in subject.split("."))
 
 
 def _line(subject: str) -> tuple[Route, dict[str, str]]:

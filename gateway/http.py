@@ -16,6 +16,7 @@ from aiohttp import web
 from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
+from actors.runtime.sparing import SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -29,7 +30,6 @@ from gateway.metrics import Metrics
 from gateway.recordings import Recordings
 from gateway.routes import Part, Route
 from gateway.server import client_of, protocol_of
-from gateway.sparing import SparingLog
 from gateway.table import to_csv
 
 log = structlog.get_logger()

@@ -84,7 +84,10 @@ class Services:
 async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExitStack) -> Services:
     """Everything but the ports."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
-    authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=PublicKeys(settings.state), metrics=metrics)
+    authenticator = Authenticator(
+        bus=bus, clock=clock, ids=ids, keys=PublicKeys(settings.state), metrics=metrics,
+        token_seconds=settings.auth.token_seconds,
+    )  # fmt: skip
     idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
     auditor = Auditor(bus=bus, clock=clock, ids=ids)
     http_api = HttpApi(

@@ -22,13 +22,13 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from actors.runtime.sparing import SparingLog
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
 from gateway.pace import take_turns
 from gateway.proxies import FORWARDED_FOR
-from gateway.sparing import SparingLog
 
 log = structlog.get_logger()
 

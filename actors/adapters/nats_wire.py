@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from actors.adapters.peer import is_strange
 from actors.runtime.bus import BusUnavailable, Headers
+from actors.runtime.sparing import SparingLog
 
 log = structlog.get_logger()
 
@@ -21,6 +22,7 @@ PING_SECONDS, PINGS = 2.0, 2  # between two questions; so many without an answer
 TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
 PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
 LONGEST_LINE = 64 * 1024
+ERROR_LINES = 30  # a minute in the log, of what the server says is wrong
 
 VERSION = b"NATS/1.0"
 STATUS = "Status"
@@ -105,6 +107,7 @@ class Wire(asyncio.Protocol):
         self._quiet: asyncio.TimerHandle | None = None
         self._silent = 0  # questions since something was heard
         self._why = "the server has closed it"
+        self._errors = SparingLog(per_minute=ERROR_LINES, now=self._loop.time)
 
     # --- its life
 
@@ -279,6 +282,6 @@ class Wire(asyncio.Protocol):
                 self.greeting.set_result(info)
         elif line.startswith(b"-ERR"):
             self._why = line[5:].decode("utf-8", "replace").strip("'")
-            log.warning("bus", error=self._why)
+            self._errors.warning("bus", error=self._why)  # what others send may be why
         elif line != b"+OK":
             raise Refused(f"unknown: {line[:64]!r}")

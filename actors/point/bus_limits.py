@@ -31,7 +31,7 @@ NOBODY: Mapping[Client, int] = MappingProxyType({})
 
 class Connection(Struct, frozen=True, kw_only=True):
     """One connection as the server lists it. `type`: `nats` or `websocket`. `authorized_user`: what the login called
-    it, `<user>/<kind>/<id>`."""
+    it, `<user>/<kind>/<id>/<mark>` (`marks.py`)."""
 
     cid: int
     type: str = ""

@@ -2,21 +2,22 @@
 who do more than they may.
 
 A connection keeps the rights with which it was let in, so when those change it is cut (KICK); the client comes back by
-itself at once and gets what it may do now, or is refused. What each one sends and gets the server counts, and tells
-when asked; who exceeds a limit (`bus_limits.py`) is cut and stays out for a while.
+itself at once and gets what it may do now, or is refused. Each one's name says by what it was let in (`marks.py`): so
+one is found, too, whose key was dropped or which could not be cut in time. What each one sends and gets the server
+counts, and tells when asked; who exceeds a limit (`bus_limits.py`) is cut and stays out for a while.
 """
 
 import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.point import bus_audit, callout
+from actors.point import bus_audit, callout, marks
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals
 from actors.point.callout import ACCOUNT, BadQuestion, Question
@@ -43,8 +44,10 @@ SWEEP = 1800.0  # seconds between looks for connections whose rights run out by 
 OLD = 20 * 3600.0
 LOOK = 0.25  # seconds between two looks at what connections do
 RECEIVED_EVERY = 2  # looks: to ask the kernel costs more than to ask the server
+OUTDATED_EVERY = 4
 
 Admit = Callable[[str, str, str], Awaitable[Identity]]
+Outdated = Callable[[Iterable[str]], set[str]]
 Received = Callable[[], Awaitable[Mapping[Client, int]]]
 
 
@@ -95,8 +98,9 @@ class _Entering:
 
 class BusLogin:
     """`auth` is a connection in the account that nats.conf names for the callout, `sys` one in the system account.
-    `admit(name, secret, address)` says who it is, or raises Refusal; `known` whether there is a user of a name;
-    `received` what the server's machine has got from whom."""
+    `admit(name, secret, address)` says who it is, or raises Refusal; `outdated` which connections, by their names,
+    would not be let in now, or otherwise; `known` whether there is a user of a name; `received` what the server's
+    machine has got from whom."""
 
     def __init__(
         self,
@@ -104,6 +108,7 @@ class BusLogin:
         auth: Bus,
         sys: Bus,
         admit: Admit,
+        outdated: Outdated,
         known: Callable[[str], bool],
         seed: str,
         clock: Clock,
@@ -114,6 +119,8 @@ class BusLogin:
         self._auth = auth
         self._sys = sys
         self._admit = admit
+        self._outdated = outdated
+        self._doubtful: set[tuple[str, int]] = set()  # outdated at the last look, by server and cid
         self._known = known
         self._seed = seed
         self._clock = clock
@@ -146,9 +153,8 @@ class BusLogin:
         """Cut the connections of a session, of a service token, or all of a user, also those that are being let in."""
 
         def concerned(connection: str) -> bool:
-            name, _, rest = connection.partition("/")
-            kind, _, id = rest.partition("/")
-            return (user is not None and name == user and rest != "") or (
+            name, kind, id, _ = marks.parts_of(connection)
+            return (user is not None and name == user and kind != "") or (
                 (kind, id) in ((LoginKind.SESSION, session), (LoginKind.TOKEN, token)) and id != ""
             )
 
@@ -156,7 +162,7 @@ class BusLogin:
             if one.identity is None:  # a password is being checked; who comes with a token is known at once
                 one.void = one.void or one.name == user
             else:
-                one.void = one.void or concerned(callout.name_of(one.identity))
+                one.void = one.void or concerned(marks.name_of(one.identity))
         await self._kick(lambda one: concerned(one.authorized_user))
 
     # --- logins
@@ -227,7 +233,7 @@ class BusLogin:
         """Cut a connection that became void after its answer, and before the server listed it."""
         self._entering.discard(entering)
         if entering.void and entering.identity is not None:
-            name = callout.name_of(entering.identity)
+            name = marks.name_of(entering.identity)
             task = asyncio.get_running_loop().create_task(self._kick(lambda one: one.authorized_user == name))
             self._kicking.add(task)
             task.add_done_callback(self._kicking.discard)
@@ -281,8 +287,7 @@ class BusLogin:
         """Cut what came in long ago, so that it comes back before its rights run out and the client gives up."""
 
         def old(one: Connection) -> bool:
-            kind = one.authorized_user.partition("/")[2].partition("/")[0]
-            if kind not in (LoginKind.PASSWORD, LoginKind.TOKEN):
+            if marks.parts_of(one.authorized_user)[1] not in (LoginKind.PASSWORD, LoginKind.TOKEN):
                 return False
             started = parse_utc(one.start.split(".")[0].rstrip("Z") + "Z")
             return (self._clock.now() - started).total_seconds() > OLD
@@ -304,6 +309,8 @@ class BusLogin:
                 server, connections = await self._connections()
                 for cut in self._meter.look(connections, asked, self._clock.monotonic(), received):
                     await self._cut(server, cut)
+                if number % OUTDATED_EVERY == 0:
+                    await self._cut_outdated(server, connections)
             except (BusError, *UNDECODABLE) as error:
                 log.warning("what connections do is not known now", error=repr(error))
             except Exception:  # one list that is odd shall not end all limits
@@ -320,6 +327,15 @@ class BusLogin:
             log.warning("bus connections cut", user=cut.user, limit=cut.why.value, count=len(done), out=cut.seconds)
             said = {"limit": cut.why.value, "connections": len(done), "seconds": int(cut.seconds)}
             self._audit.note(bus_audit.CUT, ErrorCode.RATE_LIMITED.value, user=cut.user, subject=said)
+
+    async def _cut_outdated(self, server: str, connections: Iterable[Connection]) -> None:
+        """Cut what is outdated for the second time: another host may have let it in by what this one hears now."""
+        outdated = self._outdated({one.authorized_user for one in connections if one.user})
+        found = {(server, one.cid) for one in connections if one.authorized_user in outdated}
+        done = [await self._kick_one(server, cid) for _, cid in sorted(found & self._doubtful)]
+        self._doubtful = found
+        if any(done):
+            log.warning("bus connections cut that would not be let in now", count=sum(done))
 
     async def _hear_end(self, message: Message) -> None:
         try:

@@ -15,6 +15,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from actors.point.grants import grants
+from actors.point.marks import name_of
 from actors.runtime.clock import parse_utc
 from bus_schemas.user import Identity
 
@@ -94,11 +95,6 @@ def read(token: bytes) -> Question:
         )
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, BadSignatureError) as error:
         raise BadQuestion(repr(error)) from None
-
-
-def name_of(identity: Identity) -> str:
-    """What the server calls a connection; by it connections are found again."""
-    return f"{identity.user}/{identity.kind}/{identity.id}"
 
 
 def admitted(question: Question, identity: Identity, seed: str, now: int) -> bytes:

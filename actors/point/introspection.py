@@ -15,12 +15,14 @@ from bus_schemas.user import Identity, LoginKind
 NOT_ACTIVE = Introspection(active=False)  # one answer, whatever is wrong
 
 
-def introspect(token: str, *, book: Directory, public: Mapping[str, VerifyKey], now: datetime) -> Introspection:
-    """Whose token this is and what its holder may do, if it is good now."""
+def introspect(
+    token: str, *, book: Directory, public: Mapping[str, VerifyKey], now: datetime, longest: float
+) -> Introspection:
+    """Whose token this is and what its holder may do, if it is good now. `longest`: see `read_access`."""
     try:
         if token.startswith(SERVICE):
             return _of_service_token(token, book, now)
-        claims = read_access(token, public, now.timestamp())
+        claims = read_access(token, public, now.timestamp(), longest=longest)
         identity = book.identify(LoginKind.SESSION, claims.session, "", now)
     except (TokenRefused, Refusal):
         return NOT_ACTIVE

@@ -8,6 +8,7 @@ administer must remain after every change.
 
 import hmac
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -110,6 +111,7 @@ class Directory(Struct):
     dropped_roles: set[str] = field(default_factory=set)
     sessions: dict[str, Session] = field(default_factory=dict)
     tokens: dict[str, ServiceToken] = field(default_factory=dict)
+    predecessors: Counter[str] = field(default_factory=Counter)  # deleted users, by name
 
     def apply(self, event: DirectoryEvent | SessionEvent) -> None:  # noqa: C901, PLR0912  one case for each event
         match event:
@@ -137,7 +139,8 @@ class Directory(Struct):
                 if event.ends_tokens:
                     self._end_tokens(event.user)
             case UserDeleted():
-                self.users.pop(event.user, None)
+                if self.users.pop(event.user, None) is not None:
+                    self.predecessors[event.user] += 1
                 self._end_sessions(event.user)
                 self._end_tokens(event.user)
             case RoleSet():
@@ -224,6 +227,7 @@ class Directory(Struct):
             role=user.role,
             actions=sorted(actions if limit is None else {action for action in actions if action in limit}),
             expires_at=expires_at,
+            predecessors=self.predecessors[name],
         )
 
     def forget_expired(self, now: datetime) -> None:

@@ -16,7 +16,14 @@ _JOINERS = frozenset("\u200c\u200d")  # formats that some scripts are written wi
 
 def _common() -> frozenset[str]:
     lines = Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if not line.startswith("#"))
+    return frozenset(_likeness(line) for line in lines if not line.startswith("#"))
+
+
+def _likeness(password: str) -> str:
+    """What passwords have in common that one who guesses tries together: whatever the case, the width and the blanks
+    at the ends, and with whatever cannot be seen."""
+    seen = "".join(one for one in password if unicodedata.category(one) not in _INVISIBLE)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold()).strip()
 
 
 COMMON = _common()
@@ -37,15 +44,15 @@ def spellings(password: str) -> tuple[str, ...]:
 def fit(password: str, *, user: str, shortest: int) -> str:
     """The password to be hashed for this user. Raises Refusal(INVALID_PARAMS), which says what is wrong."""
     ready = prepared(password)
-    folded = ready.casefold()
+    likeness = _likeness(ready)
     if len(ready) < shortest:
         raise Refusal(ErrorCode.INVALID_PARAMS, f"A password has at least {shortest} characters.")
     if any(unicodedata.category(one) in _INVISIBLE and one not in _JOINERS for one in ready):
         raise Refusal(ErrorCode.INVALID_PARAMS, "A password has no characters that cannot be seen, such as a line end.")
-    if folded == user.casefold():
+    if likeness == _likeness(user):
         raise Refusal(ErrorCode.INVALID_PARAMS, "A password is not the user's name.")
-    if folded in COMMON:
+    if likeness in COMMON:
         raise Refusal(ErrorCode.INVALID_PARAMS, "This is one of the passwords that are tried first. Take another one.")
-    if len(set(folded)) == 1:
+    if len(set(likeness)) <= 1:
         raise Refusal(ErrorCode.INVALID_PARAMS, "A password is more than one character again and again.")
     return ready

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -15,7 +15,7 @@ import structlog
 from msgspec import UNSET
 from nacl.signing import VerifyKey
 
-from actors.point import machine, password, tokens
+from actors.point import machine, marks, password, tokens
 from actors.point.introspection import introspect
 from actors.point.journal import Journal
 from actors.point.machine import ENDED, Asker, User
@@ -262,6 +262,7 @@ class Point:
     async def admit_on_bus(self, name: str, secret: str, address: str) -> Identity:
         """Who logs in to the bus: with a service token, an access token, or user name and password. `name` may be left
         out for tokens. AUTH_FAIL, RATE_LIMITED."""
+        key = ""
         if secret.startswith(tokens.SERVICE):
             try:
                 id, proof = tokens.read_service_token(secret)
@@ -269,10 +270,7 @@ class Point:
                 raise WRONG() from None
             identity = self._identify(LoginKind.TOKEN, id, proof)
         elif secret.count(".") == 2 and len(secret) > 100:
-            try:
-                claims = tokens.read_access(secret, self._public_keys(), self._clock.now().timestamp())
-            except TokenRefused:
-                raise WRONG() from None
+            claims, key = self._read_access(secret)
             identity = self._identify(LoginKind.SESSION, claims.session, "")
             expires_at = min(identity.expires_at or "9", utc_of(claims.expires))
             identity = msgspec.structs.replace(identity, expires_at=expires_at)
@@ -281,7 +279,22 @@ class Point:
             identity = self._identify(LoginKind.PASSWORD, user.name, "")
         if name not in ("", identity.user, identity.id) or is_reserved(identity.user):  # of an earlier version
             raise WRONG()
-        return identity
+        mark = marks.mark_of(self._directory, identity.user, identity.kind, identity.id, key)
+        return msgspec.structs.replace(identity, mark=mark)
+
+    def _read_access(self, token: str) -> tuple[Claims, str]:
+        """The claims of an access token, and the mark of the key that signed it. AUTH_FAIL."""
+        public, now = self._public_keys(), self._clock.now().timestamp()
+        try:
+            claims = tokens.read_access(token, public, now, longest=self._auth.token_seconds)
+        except TokenRefused:
+            raise WRONG() from None
+        return claims, tokens.mark_of(public[claims.key])
+
+    def outdated(self, connections: Iterable[str]) -> set[str]:
+        """Of connections on the bus, by their names, those that would not be let in now, or with other rights."""
+        keys = {tokens.mark_of(key) for key in self._public_keys().values()}
+        return {name for name in connections if not marks.is_still_good(self._directory, name, keys)}
 
     async def refresh(self, request: Refresh, context: Context) -> RefreshedToken:
         if request.refresh_token is not None:
@@ -374,7 +387,10 @@ class Point:
         return self._identify(request.kind, request.id, request.proof)
 
     async def introspect(self, request: Introspect, context: Context) -> Introspection:
-        return introspect(request.token, book=self._directory, public=self._public_keys(), now=self._clock.now())
+        return introspect(
+            request.token, book=self._directory, public=self._public_keys(), now=self._clock.now(),
+            longest=self._auth.token_seconds,
+        )  # fmt: skip
 
     # --- users
 

@@ -65,6 +65,7 @@ async def start_bus_login(
         auth=auth,
         sys=sys_bus,
         admit=point.admit_on_bus,
+        outdated=point.outdated,
         known=lambda name: name in point.journal.directory.users,
         seed=settings.issuer_seed,
         clock=parts.clock,

@@ -1,8 +1,9 @@
-"""How long a login must wait after wrong passwords. Pure, bounded, and no lock that a stranger could use.
+"""How long a login must wait after wrong passwords. Pure, bounded, and no lock that a stranger elsewhere could use.
 
 Counted for an account from one address, for an address, and for an account from wherever. The last one slows down
 guessing from many addresses and would let a stranger lock the owner out, and the second would let one in an office
-lock out all the others, so neither concerns an address from which the account has logged in before.
+lock out all the others, so neither concerns an address from which the account has logged in before. The first one does:
+there a neighbour, who cannot be told from the owner, keeps the owner waiting.
 
 What has reached a limit is kept apart from first tries, which anybody can make for any number of names: they make
 nobody forget it.

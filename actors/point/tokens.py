@@ -9,6 +9,7 @@ proof enough and all that is kept.
 
 import base64
 import hashlib
+import math
 import re
 import secrets
 from collections.abc import Mapping
@@ -115,6 +116,11 @@ def public_key(secret: bytes) -> VerifyKey:
     return signing_key(secret).verify_key
 
 
+def mark_of(key: VerifyKey) -> str:
+    """What no other key has, also one that took this one's name."""
+    return hashlib.sha256(bytes(key)).hexdigest()[:16]
+
+
 def key_set(public: Mapping[str, VerifyKey]) -> dict[str, Any]:
     """The public keys as a JWK set (RFC 7517)."""
     return {
@@ -140,14 +146,15 @@ def write_refresh(claims: Claims, keys: Mapping[str, bytes]) -> str:
     return _write(claims, keys[name], HMAC, {"typ": REFRESH, "kid": name})
 
 
-def read_access(token: str, public: Mapping[str, VerifyKey], now: float) -> Claims:
-    """The claims of a valid access token. `now`: epoch seconds. Raises TokenRefused."""
-    return _read(token, public, ACCESS, EDDSA, now)
+def read_access(token: str, public: Mapping[str, VerifyKey], now: float, *, longest: float = math.inf) -> Claims:
+    """The claims of a valid access token. `now`: epoch seconds; `longest`: seconds from its making for which one is
+    believed, whatever it says itself. Raises TokenRefused."""
+    return _read(token, public, ACCESS, EDDSA, now, longest)
 
 
 def read_refresh(token: str, keys: Mapping[str, bytes], now: float) -> Claims:
     """The claims of a valid refresh token. `now`: epoch seconds. Raises TokenRefused."""
-    return _read(token, keys, REFRESH, HMAC, now)
+    return _read(token, keys, REFRESH, HMAC, now, math.inf)  # POINT knows when the session ends
 
 
 def _write(claims: Claims, key: Any, algorithm: str, header: dict[str, str]) -> str:  # any: as the algorithm wants it
@@ -166,7 +173,9 @@ def _write(claims: Claims, key: Any, algorithm: str, header: dict[str, str]) -> 
     return _JWS.encode(msgspec.json.encode(said), key, algorithm=algorithm, headers=header)
 
 
-def _read(token: str, keys: Mapping[str, Any], kind: str, algorithm: str, now: float) -> Claims:  # any: see _write
+def _read(  # any: see _write
+    token: str, keys: Mapping[str, Any], kind: str, algorithm: str, now: float, longest: float
+) -> Claims:
     if not _has_one_spelling(token):
         raise TokenRefused("not as we write them")
     try:
@@ -178,7 +187,8 @@ def _read(token: str, keys: Mapping[str, Any], kind: str, algorithm: str, now: f
         payload = msgspec.json.decode(_JWS.decode(token, key, algorithms=[algorithm]), type=_Payload)
     except (jwt.InvalidTokenError, *UNDECODABLE, ValueError, TypeError) as error:
         raise TokenRefused(repr(error)) from None
-    if payload.exp <= now:
+    expires = min(payload.exp, payload.iat + longest)
+    if expires <= now:
         raise TokenRefused("expired")
     if max(payload.iat, payload.nbf) > now + LEEWAY:
         raise TokenRefused("not yet good")
@@ -188,7 +198,7 @@ def _read(token: str, keys: Mapping[str, Any], kind: str, algorithm: str, now: f
         role=payload.role,
         token_id=payload.jti,
         issued=int(payload.iat),
-        expires=int(payload.exp),
+        expires=int(expires),
         generation=payload.gen,
         key=name,
     )

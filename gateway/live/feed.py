@@ -33,6 +33,7 @@ log = structlog.get_logger()
 SCOPE = "ottb.v1.evt.>"
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
 TELEMETRY_PAUSE = 0.5
+KEYS_PAUSE = 1.0
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 SESSIONS = 256  # of one user at once; those that poll hold no connection that could be counted
@@ -115,6 +116,7 @@ class LiveFeed:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
         self._forget = self._authenticator.on_change(self._look_again)
         self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
+        self._spawn(_again_and_again(KEYS_PAUSE, self._look_at_keys))
 
     async def stop(self) -> None:
         self._forget()
@@ -211,6 +213,13 @@ class LiveFeed:
                 self._part(sid, "auth.revoked", "The session could not be checked. Connect again.")
                 continue
             self._leave_what_is_forbidden(client)
+
+    async def _look_at_keys(self) -> None:
+        """Part with whoever came with a token whose key is believed no more."""
+        believed = self._authenticator.key_marks()
+        for sid, client in list(self._clients.items()):
+            if client.caller.key and client.caller.key not in believed:
+                self._part(sid, "auth.revoked", "The key that signed the token is not valid any more. Log in again.")
 
     def _leave_what_is_forbidden(self, client: LiveClient) -> None:
         for room in [room for room in client.rooms if PERMISSION[room] not in client.caller.actions]:

@@ -1,6 +1,7 @@
 """What a login on the bus can put into a message beside its text: odd bytes, and headers that the server itself obeys.
 Each attack is bounded, and says what it counted."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -104,3 +105,40 @@ async def test_the_server_sends_nothing_to_others_for_a_user(site: Site, admin: 
         heard = victim.said.count(b"MSG ")
     print(f"{2 * len(aims)} messages with a trace for others: {heard} heard")
     assert not heard
+
+
+async def test_an_answer_that_the_server_would_refuse_costs_no_line(site: Site, admin: Client) -> None:
+    """Each would be one in the server's log and one in the gateway's, within all limits. A subject that stands for
+    several is none to answer to either."""
+    await create(admin, "quiet")
+    logs = list((site.state / "log").glob("*.log"))
+    before = sum(log.read_bytes().count(b"\n") for log in logs)
+    ends = (b"", b".x", b"x.", b"x..y", b"*", b">", b"x.*", b"*.x", b"x.>", b">.x")
+    sent = 0
+    async with raw_bus(site.nats_port, "quiet", PASSWORD) as client:
+        await client.say(b"SUB _INBOX.u.quiet.> 1\r\n")
+        for _ in range(20):
+            for end in ends:
+                await client.say(said(b"ottb.v1.own.quiet.qry.slot.list", b"_INBOX.u.quiet." + end, b"{}"))
+                sent += 1
+            await asyncio.sleep(0.05)  # no more at once than one may
+        await client.say(said(b"ottb.v1.own.quiet.qry.slot.list", b"_INBOX.u.quiet.last", b"{}"))
+        assert await client.hear(b"_INBOX.u.quiet.last")
+        answered = client.said.count(b"MSG ") - 1
+    lines = sum(log.read_bytes().count(b"\n") for log in logs) - before
+    print(f"{sent} requests whose answer can go nowhere: {answered} answered, {lines} lines in {len(logs)} logs")
+    assert not answered and lines < 30
+
+
+async def test_the_audit_says_of_a_bus_command_only_what_is_known(site: Site, admin: Client) -> None:
+    """The door knows whose connection it was, and not with what its user had logged in."""
+    await create(admin, "tokened", "supervisor")
+    client = Client(site, admin.session)
+    await client.login("tokened", PASSWORD)
+    assert client.token
+    async with on_bus(site, "tokened", client.token) as bus:
+        await bus.nats.request("ottb.v1.own.tokened.cmd.call.start", b'{"number": "+380991234567"}', timeout=5)
+    (login, *_) = await admin.audit("user=tokened&action=bus.login")
+    (command, *_) = await admin.audit("user=tokened&action=ottb.v1.cmd.call.start")
+    print(f"login with {login['credential'].partition(':')[0]}, command by {command['credential']}")
+    assert login["credential"].startswith("session:") and command["credential"] == "connection:tokened"

@@ -25,8 +25,15 @@ async def attacked() -> AsyncIterator[Attacked]:
         yield point
 
 
+def wide(text: str) -> str:
+    """In full width, as an East Asian keyboard writes it."""
+    return "".join(chr(ord(one) + 0xFEE0) for one in text)
+
+
 GUESSED = ["password", "Password1", "PASSWORD123", "12345678", "iloveyou", "qwertyuiop", "aaaaaaaa", "        ",
-           "11111111", "trustno1", "football"]  # fmt: skip
+           "11111111", "trustno1", "football", "password ", "  Password", "123456789 ", "\u3000qwertyuiop\u00a0",
+           wide("password"), wide("PASSWORD1"), wide("12345678"), f"pass{wide('WORD')}", "pass\u200dword",
+           "\u24dfassword", f"aaaa{wide('aaaa')}", " a       "]  # fmt: skip
 
 
 async def test_passwords_that_are_tried_first_are_refused_clearly(attacked: Attacked) -> None:

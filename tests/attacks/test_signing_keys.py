@@ -31,8 +31,12 @@ async def test_a_key_that_was_dropped_opens_nothing_also_for_tokens_seen_before(
     async with attacked_point() as attacked:
         token = await attacked.login()
         forged = write_access(
-            Claims(user=MAKER, session=session_of(token), role="admin", token_id="x", issued=1, expires=2**40), LEAKED
-        )
+            Claims(
+                user=MAKER, session=session_of(token), role="admin", token_id="x", issued=int(time.time()),
+                expires=2**40,
+            ),
+            LEAKED,
+        )  # fmt: skip
         assert not await believed(attacked, forged)
         attacked.public["0002"] = public_key(LEAKED["0002"])
         assert await believed(attacked, forged)  # as the site's own

@@ -79,11 +79,13 @@ class Door:
         self.server = Server(broker)
         self.admit: Callable[[], Any] = lambda: identity("call.view")
         self.asked = 0
+        self.outdated: set[str] = set()
         self._bus = MemoryBus(broker)
         audit = BusAudit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
         self.login = BusLogin(
-            auth=self._bus, sys=self._bus, admit=self._admit, known=lambda name: True, seed=SEED, clock=SystemClock(),
-            audit=audit, meter=Meter(BusLimits()), received=nothing,
+            auth=self._bus, sys=self._bus, admit=self._admit, outdated=self.outdated.intersection,
+            known=lambda name: True, seed=SEED, clock=SystemClock(), audit=audit, meter=Meter(BusLimits()),
+            received=nothing,
         )  # fmt: skip
 
     async def _admit(self, name: str, secret: str, address: str) -> Identity:
@@ -157,7 +159,7 @@ async def test_a_connection_that_is_listed_late_is_cut_all_the_same(door: Door) 
     assert granted(await door.ask())
     await door.login.void(user="op1", session=None, token=None)
     assert not door.server.kicked
-    door.server.connections = {7: "op1/password/op1", 8: "op2/password/op2"}
+    door.server.connections = {7: "op1/password/op1/", 8: "op2/password/op2/"}
     await until(lambda: asyncio.sleep(0, door.server.kicked), bool)
     assert door.server.kicked == [7]
 
@@ -171,7 +173,7 @@ async def test_what_others_may_do_makes_nobody_ask_twice(door: Door) -> None:
         return identity("call.view")
 
     door.admit = slowly
-    door.server.connections = {7: "op1/password/op1"}
+    door.server.connections = {7: "op1/password/op1/"}
     asking = asyncio.get_running_loop().create_task(door.ask())
     await checking.wait()
     await door.login.void(user="op2", session="s9", token=None)
@@ -180,3 +182,12 @@ async def test_what_others_may_do_makes_nobody_ask_twice(door: Door) -> None:
     await door.login.void(user="op2", session="s9", token=None)
     await asyncio.sleep(0.8)  # longer than it takes to settle
     assert door.asked == 1 and not door.server.kicked
+
+
+async def test_what_would_not_be_let_in_now_is_cut_also_after_a_cut_that_failed(door: Door) -> None:
+    door.server.connections = {7: "op1/password/op1/old", 8: "op2/password/op2/new"}
+    door.outdated.add("op1/password/op1/old")
+    await until(lambda: asyncio.sleep(0, door.server.kicked), bool)
+    door.server.connections[9] = "op1/password/op1/old"
+    await until(lambda: asyncio.sleep(0, door.server.kicked[1:]), bool)
+    assert door.server.kicked == [7, 9]

@@ -52,7 +52,7 @@ def book() -> Directory:
 
 
 def ask(book: Directory, token: str, now: datetime = NOW) -> Introspection:
-    return introspect(token, book=book, public=PUBLIC, now=now)
+    return introspect(token, book=book, public=PUBLIC, now=now, longest=3600)
 
 
 def test_a_good_access_token(book: Directory) -> None:

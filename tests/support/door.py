@@ -172,7 +172,7 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
         bus=bus,
         clock=clock,
         ids=ids,
-        authenticator=Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics()),
+        authenticator=Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics(), token_seconds=3600),
         idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
         auditor=Auditor(bus=bus, clock=clock, ids=ids),
     )
@@ -186,7 +186,7 @@ async def gateway_on(
     """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
-        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics)
+        authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics, token_seconds=3600)
         await authenticator.start()
         stack.push_async_callback(authenticator.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())

@@ -1,4 +1,4 @@
-"""Lines of the log that strangers can cause at will."""
+"""Lines of the log that others can cause at will."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +21,12 @@ class SparingLog:
         self._left_out = 0
 
     def info(self, event: str, **fields: Any) -> None:
+        self._say(log.info, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._say(log.warning, event, fields)
+
+    def _say(self, write: Callable[..., Any], event: str, fields: dict[str, Any]) -> None:
         now = self._now()
         if now - self._began >= MINUTE:
             self._began, self._written = now, 0
@@ -30,4 +36,4 @@ class SparingLog:
         self._written += 1
         if self._left_out:
             fields["left_out"], self._left_out = self._left_out, 0
-        log.info(event, **fields)
+        write(event, **fields)
