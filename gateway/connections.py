@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 
+from actors.runtime.addresses import neighbourhood
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from gateway.pace import Holder, Pace
-from gateway.proxies import TrustedProxies, neighbourhood
+from gateway.proxies import TrustedProxies
 
 LATER = 1.0  # seconds that an answer waits to who has had many of its sort
 WORTH = 5.0  # seconds' worth of them that come without a wait, and that is owed at most

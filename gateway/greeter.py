@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
-from gateway.proxies import neighbourhood
+from actors.runtime.addresses import neighbourhood
 
 HANDSHAKE_SECONDS = 5.0
 SHUTDOWN_SECONDS = 5.0  # for a client to answer that the connection ends

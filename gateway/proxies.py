@@ -1,12 +1,12 @@
 """Which address a request comes from, where proxies of the site stand in between."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
+
+from actors.runtime.addresses import parsed
 
 FORWARDED_FOR = "X-Forwarded-For"
 HOPS = 32  # that are looked at
-NEIGHBOURS = 64  # bits of an IPv6 address that one customer of a provider has at least to themselves
 
 
 class TrustedProxies:
@@ -17,7 +17,7 @@ class TrustedProxies:
         self._networks = tuple(ip_network(network) for network in networks)
 
     def trusts(self, address: str) -> bool:
-        found = _parsed(address) if self._networks else None
+        found = parsed(address) if self._networks else None
         return found is not None and any(found in network for network in self._networks)
 
     def client_of(self, peer: str, forwarded: Sequence[str]) -> str:
@@ -27,29 +27,11 @@ class TrustedProxies:
         for hop in reversed(",".join(forwarded).rsplit(",", HOPS)[-HOPS:]):
             if not self.trusts(client):
                 break
-            found = _parsed(_without_port(hop.strip()))
+            found = parsed(_without_port(hop.strip()))
             if found is None:
                 break
             client = str(found)
         return client
-
-
-@lru_cache(maxsize=4096)
-def neighbourhood(address: str) -> str:
-    """What an address is counted as: of IPv6 its network, since whoever has one address there has all of them."""
-    found = _parsed(address)
-    if isinstance(found, IPv6Address):
-        return str(ip_network((int(found), NEIGHBOURS), strict=False))
-    return str(found) if found is not None else address
-
-
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        found = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return mapped or found
 
 
 def _without_port(hop: str) -> str:

@@ -21,7 +21,7 @@ from actors.point import bus_audit, callout, marks
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals
 from actors.point.callout import ACCOUNT, BadQuestion, Question
-from actors.point.throttle import network
+from actors.runtime.addresses import neighbourhood
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock, parse_utc
 from bus_schemas.contract import UNDECODABLE
@@ -176,7 +176,7 @@ class BusLogin:
         except BadQuestion as error:
             log.warning("not a login question", error=str(error))
             return
-        place = network(question.address)
+        place = neighbourhood(question.address)
         if self._asking[place] >= AT_ONCE_EACH:
             self._dropped += 1
             return
@@ -205,7 +205,7 @@ class BusLogin:
             return
         except (Refusal, TimeoutError) as refusal:
             self._note_refused(question, refusal.code if isinstance(refusal, Refusal) else ErrorCode.TIMEOUT)
-            if not self._refusals.answers(network(question.address), self._clock.monotonic()):
+            if not self._refusals.answers(neighbourhood(question.address), self._clock.monotonic()):
                 return
             answer = callout.refused(question, self._seed, now)
         finally:

@@ -20,8 +20,9 @@ from actors.point.introspection import introspect
 from actors.point.journal import Journal
 from actors.point.machine import ENDED, Asker, User
 from actors.point.settings import Auth
-from actors.point.throttle import Throttle, network
+from actors.point.throttle import Throttle
 from actors.point.tokens import Claims, TokenRefused
+from actors.runtime.addresses import neighbourhood
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.context import Context
@@ -229,13 +230,13 @@ class Point:
         RATE_LIMITED; INVALID_PARAMS for a name that nobody can have, which so gives nothing away."""
         if not USER_NAME.match(name):
             raise Refusal(ErrorCode.INVALID_PARAMS, NOT_A_NAME)
-        turn = self._logins.setdefault((name, network(address)), asyncio.Lock())
+        turn = self._logins.setdefault((name, neighbourhood(address)), asyncio.Lock())
         async with turn:
             wait = self._throttle.wait(name, address, self._clock.monotonic())
             if wait > 0:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
             user = self._directory.users.get(name)
-            right = await self._check(user.password_hash if user else None, secret, network(address))
+            right = await self._check(user.password_hash if user else None, secret, neighbourhood(address))
             if not right or user is None or not user.active:
                 self._throttle.failed(name, address, self._clock.monotonic())
                 raise WRONG()

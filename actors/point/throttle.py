@@ -9,10 +9,11 @@ What has reached a limit is kept apart from first tries, which anybody can make 
 nobody forget it.
 """
 
-import ipaddress
 from collections import OrderedDict
 
 from msgspec import Struct
+
+from actors.runtime.addresses import neighbourhood
 
 FREE_TRIES = 5  # wrong passwords for one account from one address before it begins to wait
 FREE_TRIES_OF_ADDRESS = 30
@@ -39,7 +40,7 @@ class Throttle:
 
     def wait(self, account: str, address: str, now: float) -> float:
         """Seconds until the next try is heard; 0: now."""
-        place = network(address)
+        place = neighbourhood(address)
         waits = [self._wait((account, place), FREE_TRIES, now)]
         if (account, place) not in self._known:
             waits.append(self._wait(("", place), FREE_TRIES_OF_ADDRESS, now))
@@ -47,7 +48,7 @@ class Throttle:
         return max(waits)
 
     def failed(self, account: str, address: str, now: float) -> None:
-        place = network(address)
+        place = neighbourhood(address)
         for key in ((account, place), ("", place), (account, "")):
             failures = self._forget(key)
             if failures is None or now - failures.last > FORGET:
@@ -60,7 +61,7 @@ class Throttle:
                 kept.popitem(last=False)
 
     def succeeded(self, account: str, address: str) -> None:
-        key = (account, network(address))
+        key = (account, neighbourhood(address))
         self._forget(key)
         self._known[key] = None
         self._known.move_to_end(key)
@@ -76,14 +77,3 @@ class Throttle:
             return 0.0
         pause = min(2.0 ** min(failures.count - free, 10), LONGEST)
         return max(failures.last + pause - now, 0.0)
-
-
-def network(address: str) -> str:
-    """What counts as one address: of IPv6 the /64 that one customer has."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
+from actors.runtime.addresses import neighbourhood
 from gateway.live.allowance import Allowance
-from gateway.proxies import neighbourhood
 
 BURST = 100.0  # handshakes that an address has open or has not used to log in
 EACH_SECOND = 10.0  # of them that it gets back
