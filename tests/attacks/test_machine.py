@@ -175,6 +175,8 @@ def test_a_real_asterisk_is_closed_too(tmp_path: Path) -> None:
         got = attack(site, STRANGER_USER, [*folder.rglob("*")])
         print(f"Asterisk: {len(got['files'])} of {got['files tried']} files, {len(got['sockets'])} sockets")
         assert addresses == {"127.0.0.1"}
+        (actors,) = [process for process in family(site) if "actors.main" in process.cmdline()]
+        assert actors.environ()["OTTB_AMI__MAIN__OWNER"] == str(folder.stat().st_uid)  # to whom it tells the secret
         assert got["sockets tried"] >= 2  # adb's, and the console's
         assert (got["ami"], got["files"], got["sockets"]) == ([], [], [])
     if root != Path("/"):
