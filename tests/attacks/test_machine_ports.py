@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +15,12 @@ import pytest
 
 from actors.adapters import peer
 from actors.adapters.ami import AmiClient
+from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
+from actors.adapters.ledger.postgresql import PostgresLedger
 from actors.adapters.nats_bus import NatsBus, Sealed
 from actors.adapters.nats_link import Link
 from actors.adapters.nats_wire import Refused
+from actors.ledger.store import StoreFailed
 from actors.runtime.bus import BusUnavailable
 from actors.settings import load
 from cli.site.children import children
@@ -219,3 +223,41 @@ async def test_the_kernel_says_whose_it_is(listens: str, host: str) -> None:
         assert [int(row[7]) for row in peer._rows(ours, theirs)] == [US]
         assert not peer.is_strange(ours, theirs, US)
         writer.close()
+
+
+def postgresql_of_a_stranger(listening: socket.socket, heard: list[bytes]) -> None:
+    """One connection: no TLS, and the password, please."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.settimeout(5)
+        while data := connection.recv(4096):
+            heard.append(data)
+            if data.startswith(b"p"):
+                return
+            connection.sendall(b"N" if data[4:8] == bytes.fromhex("04d2162f") else b"R\0\0\0\x08\0\0\0\x03")
+
+
+@pytest.mark.parametrize(("more", "told"), [("", False), ("?require_auth=password", True)])
+@pytest.mark.parametrize(("listens", "host"), [*FAMILIES, ("127.0.0.1", "localhost"), ("127.0.0.1", "")])
+@pytest.mark.parametrize("by", ["doctor", "ledger"])
+def test_the_password_of_postgresql_is_not_told_in_the_clear(
+    listens: str, host: str, by: str, more: str, told: bool
+) -> None:
+    """Whoever is on its port while it is away may ask for it so. Whose it should be we do not know."""
+    heard: list[bytes] = []
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    with socket.create_server((listens, 0), family=family, dualstack_ipv6=listens == "::") as listening:
+        thread = threading.Thread(target=postgresql_of_a_stranger, args=(listening, heard))
+        thread.start()
+        port = listening.getsockname()[1]
+        url = f"postgresql://me:{PASSWORD}@{f'[{host}]' if ':' in host else host}:{port}/db{more}"
+        if not host:  # the address is where a URL may have it too
+            url += f"{'&' if more else '?'}hostaddr=127.0.0.1"
+        with pytest.raises((LedgerUnusable, StoreFailed)):
+            if by == "doctor":
+                examine_postgresql(url, "ottb_local")
+            else:
+                PostgresLedger(url, "ottb_local").sequence()
+        thread.join()
+    assert heard
+    assert (PASSWORD.encode() in b"".join(heard)) is told
