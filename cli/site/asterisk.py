@@ -16,6 +16,7 @@ from string import Template
 
 import psutil
 
+from cli.site.building import StillMounted, clear
 from simulators.carrier.dialplan import carrier_dialplan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,10 @@ def ensure(say: Callable[[str], None]) -> Path:
         raise NoAsterisk("debootstrap is missing: apt-get install debootstrap")
     CACHED.parent.mkdir(parents=True, exist_ok=True)
     building = CACHED.with_name(f"{CACHED.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
+    try:
+        clear(building)
+    except StillMounted as error:
+        raise NoAsterisk(str(error)) from None
     say(f"building {CACHED} with debootstrap (once, about a minute)")
     command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "sid", str(building)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
