@@ -54,7 +54,7 @@ fix: setup-test ## Mend what the linter can mend
 	@$(BIN)/ruff check --fix .
 
 clean: ## Remove what was made here: environment, state, caches
-	rm -rf .venv .tools var tests/js/node_modules console/contract/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf --one-file-system .venv .tools var tests/js/node_modules console/contract/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

@@ -11,10 +11,9 @@ import secrets
 import signal
 import sys
 from asyncio import Event
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
@@ -27,7 +26,7 @@ from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
 from actors.adapters.ledger.postgresql import PostgresLedger, schema_of
 from actors.adapters.ledger.sqlite import SqliteLedger
-from actors.adapters.nats_bus import connect
+from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.received_bytes import ReceivedBytes
@@ -48,6 +47,7 @@ from actors.runtime.logging import configure
 from actors.runtime.parts import Parts
 from actors.runtime.problems import Problem, but_for
 from actors.runtime.settings import SettingsError
+from actors.runtime.stopping import Stopped, before
 from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name
@@ -68,18 +68,12 @@ def store_of(settings: Settings) -> Store:
     return PostgresLedger(url, schema_of(settings.host)) if url else SqliteLedger(settings.ledger_file)
 
 
-async def before(stopped: Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Whether the work was done before somebody stopped us."""
-    tasks = [asyncio.ensure_future(each) for each in (work, stopped.wait())]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if tasks[0].done():
-            tasks[0].result()
-        return not stopped.is_set()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def reach_bus(settings: Settings, tls: ClientTls, on_closed: Callable[[], None]) -> NatsBus:
+    """The bus, with its streams. Raises BusError, EarlierJournal."""
+    bus = await connect(settings.nats, name="actors", tls=tls, on_closed=on_closed)
+    await bus.ensure_streams(settings.journal.limit)
+    await refuse_earlier(bus)
+    return bus
 
 
 async def start_actors(
@@ -152,19 +146,16 @@ def say_up(settings: Settings, host: Host) -> None:
 
 
 async def serve(settings: Settings) -> int:
-    """Run until SIGTERM. Returns the exit code: 1 asks the supervisor for a fresh process."""
+    """Run until SIGTERM. Returns the exit code: 1 asks the supervisor for a fresh process. Raises Stopped."""
     stopped, closed, lost = Event(), Event(), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     settings.state.mkdir(parents=True, exist_ok=True)
     lock = HostLock(settings.state, settings.host)  # before anything of this host is reached; its end is the process's
-    if not await before(stopped, lock.acquire()):
-        return 0
+    await before(stopped, lock.acquire())
     tls = client_tls(settings.nats)
     on_hangup(tls.reload)
-    bus = await connect(settings.nats, name="actors", tls=tls, on_closed=closed.set)
-    await bus.ensure_streams(settings.journal.limit)
-    await refuse_earlier(bus)
+    bus = await before(stopped, reach_bus(settings, tls, closed.set))
     tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)), folder=settings.state)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
@@ -193,7 +184,7 @@ def main() -> None:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="actors")
         sys.setswitchinterval(THREAD_TURN)
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt, Stopped):
             sys.exit(asyncio.run(serve(settings)))
     except (SettingsError, BusError, EarlierJournal) as error:
         sys.exit(f"ottb: {error}")

@@ -185,13 +185,10 @@ def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None
     Both passwords are asked for, or taken from OTTB_PASSWORD and OTTB_NEW_PASSWORD: an option would show them to every
     user of the machine, in its list of processes.
     """
-    from actors.adapters.peer import is_taken
-    from cli.user import NotDone, set_password
+    from cli.user import Gateway, NotDone, set_password
 
     settings = _settings(config)
-    http, state = settings.http, settings.state
-    if state.exists() and is_taken(http.host, http.point_port, state.stat().st_uid):
-        raise click.ClickException(f"port {http.point_port} is another user's of this machine: nothing is said to them")
+    state = settings.state
 
     def ask(variable: str, question: str, *, twice: bool) -> str:
         return os.environ.get(variable) or click.prompt(question, hide_input=True, confirmation_prompt=twice)
@@ -199,7 +196,8 @@ def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None
     given = ask("OTTB_PASSWORD", f"Password of {admin}", twice=False)
     new = ask("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
     try:
-        left = set_password(http, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens)
+        gateway = Gateway(settings.http, state.stat().st_uid if state.exists() else os.geteuid())
+        left = set_password(gateway, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens)
     except NotDone as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"password of {name} changed")

@@ -30,6 +30,7 @@ from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.runtime.settings import SettingsError
+from actors.runtime.stopping import Stopped, before
 from actors.settings import UMASK, Http, Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
@@ -166,7 +167,7 @@ async def listen(
 
 
 async def serve(settings: Settings) -> int:
-    """Run until SIGTERM. Returns the exit code: 1 asks the supervisor for a fresh process."""
+    """Run until SIGTERM. Returns the exit code: 1 asks the supervisor for a fresh process. Raises Stopped."""
     stopped, closed = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -174,9 +175,9 @@ async def serve(settings: Settings) -> int:
     pair = KeyPair(http.certificate, http.key) if http.certificate else None
     shown, tls = server_tls(pair) if pair is not None else None, client_tls(settings.nats)
     on_hangup(tls.reload, *([lambda: pair.put_into(shown)] if pair is not None and shown is not None else []))
-    bus = await connect(settings.nats, name="gateway", tls=tls, on_closed=closed.set)
-    door = await connect(settings.nats, name="gateway door", tls=tls, on_closed=closed.set)
-    await wait_for_keys(settings.state)
+    bus = await before(stopped, connect(settings.nats, name="gateway", tls=tls, on_closed=closed.set))
+    door = await before(stopped, connect(settings.nats, name="gateway door", tls=tls, on_closed=closed.set))
+    await before(stopped, wait_for_keys(settings.state))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         stack.push_async_callback(door.close)
@@ -200,7 +201,7 @@ def main() -> None:
     try:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="gateway")
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt, Stopped):
             sys.exit(asyncio.run(serve(settings)))
     except (SettingsError, BusUnavailable) as error:
         sys.exit(f"ottb: {error}")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import structlog
 
+from actors.runtime.secret_files import open_own
+
 log = structlog.get_logger()
 
 LOOK_AGAIN = 0.1  # seconds
@@ -27,7 +29,7 @@ class HostLock:
 
     async def acquire(self) -> None:
         """Wait until nobody else has it. The file names the process that does, for people."""
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = open_own(self.path, os.O_RDWR)
         try:
             waits = 0.0
             while not _lock(handle):

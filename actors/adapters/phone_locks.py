@@ -16,6 +16,8 @@ from pathlib import Path
 
 import structlog
 
+from actors.runtime.secret_files import open_own
+
 log = structlog.get_logger()
 
 LOCK_FILE = "phones.lock"
@@ -58,7 +60,7 @@ class PhoneLocks:
     def _set(self, boot: str, kind: int) -> None:
         """Raises OSError. The lock is the open file's (Linux), so two of this class in one process differ too."""
         if self._handle is None:
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._handle = open_own(self._path, os.O_RDWR)
         name = hashlib.sha256(f"{self._server}\n{boot}".encode()).digest()
         place = int.from_bytes(name[:8], "big") >> 2
         fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _RANGE.pack(kind, os.SEEK_SET, place, 1, 0))

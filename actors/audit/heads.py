@@ -5,9 +5,7 @@ was noted elsewhere shows both. Its signature (Ed25519) says that the site has w
 have a whole chain called broken with a head of their own making, nor the site deny one.
 """
 
-import contextlib
 import os
-import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,7 @@ from msgspec import Meta, Struct
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
+from actors.runtime.secret_files import claim_secret
 from bus_schemas.fields import Utc
 
 FILE = "audit-head.key"
@@ -71,23 +70,12 @@ def key_of(state: Path) -> SigningKey:
     """The site's key for heads, which only its owner can read; made at the first use. Raises BadHead."""
     file = state / FILE
     if not file.exists():
-        _make(file)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        claim_secret(file, os.urandom(SEED_BYTES))  # the first one stays, whoever else makes one at the same time
     seed = file.read_bytes()
     if len(seed) != SEED_BYTES:
         raise BadHead(f"cannot be signed: {file} is no key")
     return SigningKey(seed)
-
-
-def _make(file: Path) -> None:
-    """Write a new key, whole or not at all. The first one stays, whoever else makes one at the same time."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{secrets.token_hex(4)}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as new:
-        new.write(os.urandom(SEED_BYTES))
-    with contextlib.suppress(FileExistsError):
-        os.link(partial, file)
-    partial.unlink()
 
 
 def _said(number: int, hash: str, at: str) -> bytes:

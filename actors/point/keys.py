@@ -1,7 +1,8 @@
 """The keys that sign tokens: files in the state folder, readable by their owner alone.
 
 The newest key signs, all of them are believed. A new one is made by putting a file there (`ottb keys rotate`, or
-POINT itself once a month); an old one goes when nothing that it signed can still be good. Nobody is logged out.
+POINT itself once a month); an old one goes when nothing that it signed can still be good. Nobody is logged out. What
+another user has put there, or in the folder's place, is no key.
 
 `0001.key` is the secret, which POINT alone reads; `0001.pub` is its public half, all that a gateway needs, and what
 `/.well-known/jwks.json` shows. `0002.next` is a secret that signs later: its public half is shown first, so that others
@@ -20,10 +21,12 @@ import structlog
 from nacl.signing import VerifyKey
 
 from actors.point.tokens import SHORTEST_KEY, public_key
+from actors.runtime.secret_files import check_owner, claim_secret, write_secret
 
 log = structlog.get_logger()
 
 KEY_BYTES = 48
+LONGEST = 4096  # bytes of a file that are read
 FOLDER = "keys"
 SECRET, PUBLIC, COMING = ".key", ".pub", ".next"
 SHOWN = 1800.0  # seconds for which a key of the monthly change is in the key set before it signs
@@ -64,32 +67,37 @@ class _Keys(Mapping[str, Key], Generic[Key]):
     def _look(self) -> None:
         self._looked = self._now()
         try:
-            changed = self._folder.stat().st_mtime_ns
-            if changed == self._seen:
-                return
-            self._keys = dict(self._read())
+            with _opened(self._folder, os.O_DIRECTORY) as folder:
+                changed = check_owner(folder).st_mtime_ns
+                if changed == self._seen:
+                    return
+                self._keys = dict(self._read(folder))
         except FileNotFoundError:  # not there yet
             return
-        except OSError as error:  # its file system is away: what is known stays so
-            self._report(self._folder, error)
+        except OSError as error:  # its file system is away, or it is another user's: what is known stays so
+            self._report(self._folder.name, error)
             return
         settled = time.time_ns() - changed > SETTLED  # else more may come that bears the same time
         self._seen = changed if settled else 0
 
-    def _read(self) -> Iterator[tuple[str, Key]]:
-        for path in sorted(self._folder.iterdir()):
-            if path.suffix == self._ending and path.stem.isdecimal():
+    def _read(self, folder: int) -> Iterator[tuple[str, Key]]:
+        """Of this very folder, whatever has come to its place meanwhile."""
+        for name in sorted(os.listdir(folder)):
+            stem = name.removesuffix(self._ending)
+            if stem != name and stem.isdecimal():
                 try:
-                    yield path.stem, self._made_of(path.read_bytes())
+                    with _opened(name, os.O_NOFOLLOW | os.O_NONBLOCK, folder) as file:
+                        check_owner(file)
+                        yield stem, self._made_of(os.read(file, LONGEST))
                 except FileNotFoundError:
                     continue  # it went meanwhile
                 except (OSError, ValueError) as error:  # another user's, or damaged: nobody's key
-                    self._report(path, error)
+                    self._report(name, error)
 
-    def _report(self, path: Path, error: Exception) -> None:
-        if path.name not in self._reported:
-            self._reported.add(path.name)
-            log.warning("signing keys cannot be read", file=path.name, error=str(error))
+    def _report(self, name: str, error: Exception) -> None:
+        if name not in self._reported:
+            self._reported.add(name)
+            log.warning("signing keys cannot be read", file=name, error=str(error))
 
 
 class KeyRing(_Keys[bytes]):
@@ -104,6 +112,15 @@ class PublicKeys(_Keys[VerifyKey]):
 
     def __init__(self, state: Path, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(state, PUBLIC, VerifyKey, now)
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, flags: int, folder: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _secret(content: bytes) -> bytes:
@@ -135,7 +152,7 @@ def _make(state: Path, ending: str) -> str:
         name = f"{newest + 1:04}"
         # The public half first: nothing is signed that a gateway could not check. It also claims the number, so that of
         # two hosts that rotate at once neither keeps the other's half.
-        if _claimed(folder / f"{name}{PUBLIC}", bytes(public_key(secret))):
+        if claim_secret(folder / f"{name}{PUBLIC}", bytes(public_key(secret))):
             write_secret(folder / f"{name}{ending}", secret)
             return name
 
@@ -184,30 +201,3 @@ def _names(folder: Path) -> set[str]:
 def _remove(folder: Path, name: str) -> None:
     for ending in (SECRET, COMING, PUBLIC):
         (folder / f"{name}{ending}").unlink(missing_ok=True)
-
-
-def _claimed(path: Path, content: bytes) -> bool:
-    """Make a file that was not there yet, whole. False: somebody else has."""
-    own = path.with_name(f"{secrets.token_hex(8)}.partial")
-    write_secret(own, content)
-    try:
-        os.link(own, path)
-    except FileExistsError:
-        return False
-    finally:
-        own.unlink()
-    return True
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only the folder's owner can read; whole or not at all, also where the power goes."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")  # two hosts may write one file at once
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if os.geteuid() == 0:  # for root writes for whoever runs the site
-            owner = path.parent.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    partial.replace(path)

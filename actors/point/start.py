@@ -12,13 +12,14 @@ from actors.point import keys
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Meter
 from actors.point.bus_login import BusLogin, Received
-from actors.point.keys import ensure_keys, write_secret
+from actors.point.keys import ensure_keys
 from actors.point.point import PasswordChecks, Point
 from actors.point.settings import Auth
 from actors.point.settings import BusLogin as BusLoginSettings
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.parts import Parts
+from actors.runtime.secret_files import write_secret
 
 log = structlog.get_logger()
 

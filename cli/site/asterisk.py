@@ -16,6 +16,7 @@ from string import Template
 
 import psutil
 
+from cli.site.building import StillMounted, clear
 from simulators.carrier.dialplan import carrier_dialplan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,10 @@ def ensure(say: Callable[[str], None]) -> Path:
         raise NoAsterisk("debootstrap is missing: apt-get install debootstrap")
     CACHED.parent.mkdir(parents=True, exist_ok=True)
     building = CACHED.with_name(f"{CACHED.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
+    try:
+        clear(building)
+    except StillMounted as error:
+        raise NoAsterisk(str(error)) from None
     say(f"building {CACHED} with debootstrap (once, about a minute)")
     command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "sid", str(building)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
@@ -65,9 +69,11 @@ def ensure(say: Callable[[str], None]) -> Path:
 
 @dataclass(frozen=True)
 class Instance:
-    """One set-up Asterisk: how it is started, and where it puts recordings, as this machine sees it."""
+    """One set-up Asterisk: how it is started, the user that it runs as, and where it puts recordings, as this machine
+    sees it."""
 
     argv: Sequence[str]
+    owner: int
     folder: Path
     recordings: Path
 
@@ -95,11 +101,13 @@ def instance(root: Path, name: str, state: Path, files: Mapping[str, str], value
         _write(folder / "etc" / file, text)
     config = str(inside / "etc" / "asterisk.conf")
     argv = ["asterisk", "-f", "-C", config]
-    if os.geteuid() == 0 and _give(root, folder):
+    owner = _give(root, folder) if os.geteuid() == 0 else None
+    if owner is not None:
         argv += ["-U", USER, "-G", USER]
     if root != Path("/"):
         argv = ["chroot", str(root), *argv]
-    return Instance(argv=argv, folder=folder, recordings=folder / "spool" / "monitor")
+    recordings = folder / "spool" / "monitor"
+    return Instance(argv=argv, owner=os.geteuid() if owner is None else owner, folder=folder, recordings=recordings)
 
 
 def pbx(
@@ -171,16 +179,16 @@ def end_stale(state: Path) -> None:
                 process.wait(timeout=5)
 
 
-def _give(root: Path, folder: Path) -> bool:
-    """Everything in the folder belongs to Asterisk's own user, if it has one there."""
+def _give(root: Path, folder: Path) -> int | None:
+    """Everything in the folder belongs to Asterisk's own user, if it has one there. Returns that user."""
     lines = (root / "etc/passwd").read_text().splitlines()
     entry = next((line for line in lines if line.startswith(f"{USER}:")), None)
     if entry is None:
-        return False
+        return None
     uid, gid = (int(number) for number in entry.split(":")[2:4])
     for path in (folder, *folder.rglob("*")):
         os.chown(path, uid, gid)
-    return True
+    return uid
 
 
 def main() -> None:

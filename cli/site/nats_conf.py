@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from actors.point.keys import write_secret
+from actors.runtime.secret_files import write_secret
 from actors.runtime.settings import Nats
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,6 +4,7 @@ What we make we make so (`UMASK`). This closes what an earlier version left open
 """
 
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,21 +21,31 @@ OURS = (
 )  # fmt: skip
 
 
+DEEP = ("adb", "keys", "log", "nats")  # folders, all of which is ours
+ROOT = 0
+CODE = Path(__file__)  # who may change this file does with us what they like anyway
+UNMAPPED = 65534  # how a user namespace shows who is outside of it
+ALL_USERS = ["0", "0", "4294967295"]
+
+
 def close(state: Path) -> None:
     """Make the folder, or take from others what they may do with what is ours in it. A folder that holds other things
-    too is left to its owner; only, nobody else may write there. Raises CannotStart."""
+    too is left to its owner; only, nobody else may write there. Raises CannotStart, also where it is not ours, or
+    others could put one of theirs in its place."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_strange(state)
         ours = list(_ours(state))
         if {*state.iterdir()} <= {*ours}:
             state.chmod(_mode(state) & ~OTHERS)
         elif _mode(state) & WRITABLE:
             raise CannotStart(f"others may write in the state folder. Close it: chmod 700 {state}")
         for path in ours:  # only now: nobody can put another thing in its place meanwhile
-            if path.lstat().st_uid not in (os.geteuid(), state.stat().st_uid):  # put there while others could
-                raise PermissionError(0, "", str(path))
+            _refuse_planted(path)
             if not path.is_symlink():
                 path.chmod(_mode(path) & ~OTHERS)
+        for path in _deep(state):
+            _refuse_planted(path)
     except PermissionError as error:
         raise CannotStart(f"{error.filename} is not yours: give it to your user, or set OTTB_STATE_DIR.") from None
 
@@ -42,11 +53,69 @@ def close(state: Path) -> None:
 def open_to_others(state: Path) -> list[Path]:
     """What others may read, write, enter or put another thing in the place of. A closed folder closes all that is in
     it, but not what is elsewhere and only has a link there."""
+    swapped = _swapped(state)
     state = state.resolve()
     closed = not _is_lax(state)
-    swapped = [above for above in state.parents if _mode(above) & stat.S_IWOTH and not _mode(above) & stat.S_ISVTX]
     lax = [path for path in _ours(state) if (_is_reached(path) if path.is_symlink() else not closed and _is_lax(path))]
     return [*swapped, *([state] if _mode(state) & WRITABLE else []), *lax]
+
+
+def _refuse_strange(state: Path) -> None:
+    """Raise CannotStart where the folder, a link to it, or what is on the way to it is somebody else's."""
+    owner = state.stat().st_uid
+    if owner == os.geteuid() and state.lstat().st_uid != ROOT:
+        owner = state.lstat().st_uid
+    if owner != os.geteuid():
+        todo = "Start as that user, or set OTTB_STATE_DIR to a folder of your own."
+        raise CannotStart(f"the state folder {state} belongs to {_name_of(owner)}, not to you. {todo}")
+    if swapped := _swapped(state):
+        todo = "Take that right from them, or set OTTB_STATE_DIR to another folder."
+        raise CannotStart(f"others may put another thing in the place of the state folder, at {swapped[0]}. {todo}")
+
+
+def _refuse_planted(path: Path) -> None:
+    """Raise PermissionError where somebody has put it there while others could."""
+    if path.lstat().st_uid not in (os.geteuid(), ROOT):
+        raise PermissionError(0, "", str(path))
+
+
+def _swapped(state: Path) -> list[Path]:
+    """What is on the way to the folder, links included, and may be changed by others than its owner."""
+    ends, trusted = (state.absolute(), state.resolve()), _trusted(state.stat().st_uid)
+    passed = dict.fromkeys(_passed(state.absolute()))
+    return [path for path in passed if path.lstat().st_uid not in trusted or (path not in ends and _lets_swap(path))]
+
+
+def _lets_swap(path: Path) -> bool:
+    """Whether everybody may put another thing in the place of what is in this folder."""
+    return not path.is_symlink() and bool(_mode(path) & stat.S_IWOTH) and not _mode(path) & stat.S_ISVTX
+
+
+def _passed(path: Path) -> Iterator[Path]:
+    """Every name on the way to what is there, its own and those of links."""
+    for each in (*reversed(path.parents), path):
+        yield each
+        if each.is_symlink():
+            yield from _passed(each.parent / each.readlink())
+
+
+def _trusted(owner: int) -> set[int]:
+    mapped = Path("/proc/self/uid_map")
+    outside = mapped.exists() and mapped.read_text().split() != ALL_USERS
+    return {owner, ROOT, CODE.stat().st_uid} | ({UNMAPPED} if outside else set())
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _deep(state: Path) -> Iterator[Path]:
+    for name in DEEP:
+        for folder, folders, files in os.walk(state / name):
+            yield from (Path(folder) / each for each in (*folders, *files))
 
 
 def _mode(path: Path) -> int:

@@ -41,12 +41,13 @@ def sandbox_pbx(
         control = {"OTTB_SANDBOX__CONTROL_SECRET": secrets[CONTROL]}
         ami["OTTB_AMI__MAIN__OWNER"] = str(os.geteuid())
         return [python("pbx", ["simulators.pbx.main", *arguments], {**env, **ami, **control})], ami
-    children, recordings = _real(settings, state, root, secrets[AMI_SECRET])
-    return children, ami | {"OTTB_AMI__MAIN__RECORDINGS": str(recordings)}
+    children, pbx = _real(settings, state, root, secrets[AMI_SECRET])
+    found = {"OTTB_AMI__MAIN__OWNER": str(pbx.owner), "OTTB_AMI__MAIN__RECORDINGS": str(pbx.recordings)}
+    return children, ami | found
 
 
-def _real(settings: Settings, state: Path, root: Path, secret: str) -> tuple[list[Child], Path]:
-    """A real Asterisk and a second one as the carrier, and where the first puts recordings."""
+def _real(settings: Settings, state: Path, root: Path, secret: str) -> tuple[list[Child], asterisk.Instance]:
+    """A real Asterisk, and it and a second one, the carrier, as processes."""
     port, sip = settings.sandbox.pbx_port, settings.sandbox.sip_port
     far = asterisk.carrier(root, state, sip_port=sip + 1, scale=settings.sandbox.time_scale)
     near = asterisk.pbx(
@@ -56,4 +57,4 @@ def _real(settings: Settings, state: Path, root: Path, secret: str) -> tuple[lis
     return [
         Child(name="carrier", argv=far.argv, stop_seconds=STOP_SECONDS),
         Child(name="asterisk", argv=near.argv, ready=lambda: ami_answers(port), stop_seconds=STOP_SECONDS),
-    ], near.recordings
+    ], near

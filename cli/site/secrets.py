@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from actors.point.callout import new_seed
-from actors.point.keys import write_secret
+from actors.runtime.secret_files import write_secret
 from bus_schemas.names import PARTS
 
 USERS = PARTS  # of the bus: one password each

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from actors.runtime.secret_files import open_own
 from actors.runtime.supervisor import RestartBudget
 from actors.settings import PREFIX
 
@@ -94,8 +96,7 @@ class Supervisor:
     # --- one child
 
     async def _launch(self, child: Child) -> asyncio.subprocess.Process:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self.log_of(child.name).open("ab") as output:
+        with self._opened_log(child.name) as output:
             process = await asyncio.create_subprocess_exec(
                 *_dying_with_parent(child.argv),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -149,18 +150,35 @@ class Supervisor:
     def log_of(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 
+    def _opened_log(self, name: str) -> BinaryIO:
+        path = self.log_of(name)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return os.fdopen(open_own(path, os.O_WRONLY | os.O_APPEND), "ab")
+        except OSError as error:
+            raise GaveUp(f"the log {path} cannot be written: {error.strerror}") from None
+
     def _tail(self, name: str) -> str:
         lines = self.log_of(name).read_text(errors="replace").splitlines()[-3:]
         return f"Its log {self.log_of(name)} ends with:\n  " + "\n  ".join(line[:400] for line in lines)
 
     async def _rotate(self) -> None:
-        """Bound the logs. The children append, so a file can be emptied under them."""
         while True:
-            for path in self._folder.glob("*.log"):
-                if path.stat().st_size > LOG_LIMIT:
-                    shutil.copyfile(path, path.with_suffix(".log.1"))
-                    os.truncate(path, 0)
+            self.rotate()
             await asyncio.sleep(LOG_CHECK)
+
+    def rotate(self) -> None:
+        """Bound the logs. The children append, so a file can be emptied under them. Links are left alone."""
+        for path in self._folder.glob("*.log"):
+            if path.lstat().st_size > LOG_LIMIT and not path.is_symlink():
+                earlier = path.with_suffix(".log.1")
+                earlier.unlink(missing_ok=True)
+                with (
+                    os.fdopen(open_own(path, os.O_RDWR), "r+b") as log,
+                    os.fdopen(open_own(earlier, os.O_WRONLY | os.O_EXCL), "wb") as copy,
+                ):
+                    shutil.copyfileobj(log, copy)
+                    log.truncate(0)
 
 
 def _environment(child: Child) -> Mapping[str, str]:

@@ -125,6 +125,20 @@ async def test_the_site_itself_is_let_in_everywhere(site: Site) -> None:
         assert await client.pbx("GET", "/calls") == {}
 
 
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [("user passwd op12 --as op12", "is the old one"), ("audit head", '"signature"'), ("audit verify", "is whole")],
+)
+def test_a_command_speaks_to_the_site_itself(site: Site, command: str, answer: str) -> None:
+    """No stranger is seen where there is none."""
+    given = {"OTTB_PASSWORD": "1234", "OTTB_NEW_PASSWORD": "1234", "http_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *command.split(), "--config", str(site.config)],
+        env=os.environ | site.env | given, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert answer in done.stdout + done.stderr
+
+
 def test_everything_in_the_state_folder_is_its_owners_alone(site: Site) -> None:
     found = [site.state, *site.state.rglob("*")]
     open_ones = [f"{oct(path.lstat().st_mode)[-3:]} {path}" for path in found if path.lstat().st_mode & OTHERS]
@@ -175,6 +189,8 @@ def test_a_real_asterisk_is_closed_too(tmp_path: Path) -> None:
         got = attack(site, STRANGER_USER, [*folder.rglob("*")])
         print(f"Asterisk: {len(got['files'])} of {got['files tried']} files, {len(got['sockets'])} sockets")
         assert addresses == {"127.0.0.1"}
+        (actors,) = [process for process in family(site) if "actors.main" in process.cmdline()]
+        assert actors.environ()["OTTB_AMI__MAIN__OWNER"] == str(folder.stat().st_uid)  # to whom it tells the secret
         assert got["sockets tried"] >= 2  # adb's, and the console's
         assert (got["ami"], got["files"], got["sockets"]) == ([], [], [])
     if root != Path("/"):

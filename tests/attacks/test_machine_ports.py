@@ -2,19 +2,25 @@
 
 import asyncio
 import os
+import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import nats
+import psutil
 import pytest
 
 from actors.adapters import peer
 from actors.adapters.ami import AmiClient
+from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
+from actors.adapters.ledger.postgresql import PostgresLedger
 from actors.adapters.nats_bus import NatsBus, Sealed
 from actors.adapters.nats_link import Link
 from actors.adapters.nats_wire import Refused
+from actors.ledger.store import StoreFailed
 from actors.runtime.bus import BusUnavailable
 from actors.settings import load
 from cli.site.children import children
@@ -25,13 +31,17 @@ LISTENER = Path(__file__).with_name("machine_listener.py")
 PASSWORD = "hunter22"
 NATS = 'INFO {"server_id":"m","version":"2.15.1","max_payload":1048576,"headers":true,"auth_required":true}'
 US = os.geteuid()
+FAMILIES = [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "::1")]
+WHERE = pytest.mark.parametrize(("listens", "host"), FAMILIES)  # the stranger, and where we think that our server is
 
 
 @asynccontextmanager
-async def listener(port: int, connections: int, greeting: str = NATS) -> AsyncIterator[asyncio.StreamReader]:
+async def listener(
+    port: int, connections: int, greeting: str = NATS, *, at: str
+) -> AsyncIterator[asyncio.StreamReader]:
     """A stranger on a port. Gives what they print."""
     process = await asyncio.create_subprocess_exec(
-        *STRANGER_USER, sys.executable, "-I", "-", str(port), str(connections), greeting,
+        *STRANGER_USER, sys.executable, "-I", "-", str(port), str(connections), greeting, at,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd="/",
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
@@ -52,10 +62,11 @@ async def heard(printed: asyncio.StreamReader, lines: int) -> bytes:
 
 
 @as_root
-async def test_the_password_of_the_bus_is_told_to_no_stranger() -> None:
+@WHERE
+async def test_the_password_of_the_bus_is_told_to_no_stranger(listens: str, host: str) -> None:
     (port,) = free_ports(1)
-    url = f"nats://127.0.0.1:{port}"
-    async with listener(port, 3) as printed:
+    url = f"nats://[{host}]:{port}" if ":" in host else f"nats://{host}:{port}"
+    async with listener(port, 3, at=listens) as printed:
         with pytest.raises(BusUnavailable, match="another user"):
             await NatsBus.connect(url, name="core", user="core", password=PASSWORD, owner=US, timeout=5)
         client = Sealed(US)
@@ -73,14 +84,15 @@ async def test_the_password_of_the_bus_is_told_to_no_stranger() -> None:
 
 
 @as_root
+@WHERE
 @pytest.mark.parametrize(("owner", "told"), [(US, False), (NOBODY, True)])
-async def test_the_secret_of_the_pbx_is_told_to_no_stranger(owner: int, told: bool) -> None:
+async def test_the_secret_of_the_pbx_is_told_to_no_stranger(owner: int, told: bool, listens: str, host: str) -> None:
     """Asterisk's port is above 1023 too."""
     (port,) = free_ports(1)
     down: list[str] = []
-    async with listener(port, 1, "Asterisk Call Manager/11.0.0") as printed:
+    async with listener(port, 1, "Asterisk Call Manager/11.0.0", at=listens) as printed:
         client = AmiClient(
-            host="127.0.0.1", port=port, user="ottb", secret=PASSWORD, prefix="t", owner=owner,
+            host=host, port=port, user="ottb", secret=PASSWORD, prefix="t", owner=owner,
             on_event=lambda event: None, on_up=lambda: None, on_down=down.append,
         )  # fmt: skip
         client.start()
@@ -91,17 +103,38 @@ async def test_the_secret_of_the_pbx_is_told_to_no_stranger(owner: int, told: bo
 
 
 @as_root
-async def test_ottb_user_passwd_says_nothing_to_a_stranger(tmp_path: Path) -> None:
+@WHERE
+async def test_ottb_user_passwd_says_nothing_to_a_stranger(tmp_path: Path, listens: str, host: str) -> None:
     (port,) = free_ports(1)
-    env = {"OTTB_STATE_DIR": str(tmp_path), "OTTB_HTTP__POINT_PORT": str(port)}
+    env = {"OTTB_STATE_DIR": str(tmp_path), "OTTB_HTTP__POINT_PORT": str(port), "OTTB_HTTP__HOST": host}
     given = {"OTTB_PASSWORD": PASSWORD, "OTTB_NEW_PASSWORD": "hunter23"}
-    async with listener(port, 1):
+    async with listener(port, 1, "", at=listens) as printed:
         command = [sys.executable, "-m", "cli.main", "user", "passwd", "op12"]
         done = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, env=os.environ | env | given, stderr=asyncio.subprocess.PIPE
         )
         _, said = await done.communicate()
+        told = await heard(printed, 1)
+    assert told == b"b''\n"
     assert done.returncode == 1 and b"another user's" in said
+
+
+@as_root
+@pytest.mark.parametrize("listens", ["127.0.0.1", "::"])
+@pytest.mark.parametrize("command", ["audit head", "audit verify", "events"])
+async def test_a_command_says_no_password_to_a_stranger(command: str, tmp_path: Path, listens: str) -> None:
+    """While the site is down."""
+    (port,) = free_ports(1)
+    async with listener(port, 1, at=listens) as printed:
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.main", *command.split(), cwd=ROOT,
+            env=os.environ | {"OTTB_STATE_DIR": str(tmp_path), "OTTB_NATS__PORT": str(port)},
+            stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, said = await done.communicate()
+        told = await heard(printed, 1)
+    assert told == b"b''\n"
+    assert done.returncode != 0 and b"another user" in said
 
 
 def test_everything_that_a_site_starts_is_told_to_look(tmp_path: Path) -> None:
@@ -111,33 +144,120 @@ def test_everything_that_a_site_starts_is_told_to_look(tmp_path: Path) -> None:
 
 
 ROW = "   0: {} {} 01 00000000:00000000 00:00000000 00000000  {}        0 1 1 0 20 4 30 10 -1\n"
+V4, V4_SERVER = "0100007F:9C40", "0100007F:378E"
+V6 = "00000000000000000000000001000000"
+MAPPED = "0000000000000000FFFF0000"
 
 
 @pytest.mark.parametrize(("uid", "strange"), [(0, False), (US, False), (4711, False), (US + 1, True), (4712, True)])
-def test_whose_the_other_end_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uid: int, strange: bool) -> None:
-    here, there = ("127.0.0.1", 40000), ("127.0.0.1", 14222)
+@pytest.mark.parametrize(
+    ("host", "ours", "theirs"),
+    [
+        ("127.0.0.1", V4, V4_SERVER),
+        ("127.0.0.1", V4, MAPPED + V4_SERVER),  # who listens on `::` takes it too
+        ("::ffff:127.0.0.1", MAPPED + V4, V4_SERVER),
+        ("::1", f"{V6}:9C40", f"{V6}:378E"),
+    ],
+)
+def test_whose_the_other_end_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, ours: str, theirs: str, uid: int, strange: bool
+) -> None:
+    """The tables are as those of a machine whose words have their lowest byte first."""
+    tables = (tmp_path / "tcp", tmp_path / "tcp6")
+    for table in tables:
+        table.write_text("head\n")
+    for local, remote, whose in ((ours, theirs, US), (theirs, ours, uid)):
+        with tables[len(local) > 13].open("a") as table:
+            other = remote if len(remote) == len(local) else (MAPPED + remote)[-len(local) :]
+            table.write(ROW.format(local, other, whose))
+    monkeypatch.setattr(peer, "TABLES", tables)
+    assert peer.is_strange((host, 40000), (host, 14222), 4711) is strange
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    ("theirs", "strange"),
+    [
+        ("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("::ffff:127.0.0.1", True), ("192.0.2.7", True),
+        ("198.51.100.9", False), ("2001:db8::9", False),
+    ],
+)  # fmt: skip
+def test_an_end_here_that_the_kernel_does_not_show_is_a_stranger(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, theirs: str, strange: bool, known: bool
+) -> None:
+    """`192.0.2.7` is our own end's address, too."""
     table = tmp_path / "tcp"
-    table.write_text(
-        "head\n" + ROW.format("0100007F:9C40", "0100007F:378E", US) + ROW.format("0100007F:378E", "0100007F:9C40", uid)
-    )
-    monkeypatch.setattr(peer, "TABLE", table)
-    assert peer.is_strange(here, there, 4711) is strange
-    assert not peer.is_strange(here, ("127.0.0.1", 14223), 4711)  # nobody of this machine
-    assert not peer.is_strange(("::1", 40000, 0, 0), ("::1", 14222, 0, 0), 4711)
+    table.write_text("head\n" + (ROW.format(V4_SERVER, "0100007F:9C41", 0) if known else ""))
+    monkeypatch.setattr(peer, "TABLES", (table, tmp_path / "none"))
+    assert peer.is_strange(("192.0.2.7", 40000), (theirs, 14222), 4711) is strange
 
 
-async def test_the_kernel_says_whose_it_is() -> None:
-    """The table above is as the kernel writes it."""
+def test_an_address_of_this_machine_is_here() -> None:
+    own = {each.address for all in psutil.net_if_addrs().values() for each in all if each.family == socket.AF_INET}
+    assert own
+    for address in own:
+        assert peer.is_strange(("198.51.100.9", 9), (address, 9), US)
+
+
+@pytest.mark.parametrize("gone", [(None, None), (("127.0.0.1", 1), None)])
+def test_an_end_that_is_gone_is_a_stranger_and_a_socket_file_is_none(gone: tuple[object, object]) -> None:
+    assert peer.is_strange(*gone, US)
+    assert not peer.is_strange("", "/run/socket", US)
+
+
+@pytest.mark.parametrize(("listens", "host"), [*FAMILIES, ("::", "::1")])
+async def test_the_kernel_says_whose_it_is(listens: str, host: str) -> None:
+    """The tables above are as the kernel writes them."""
     taken = asyncio.Event()
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         taken.set()
 
-    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
-        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    listening = socket.create_server((listens, 0), family=family, dualstack_ipv6=listens == "::")
+    async with await asyncio.start_server(take, sock=listening):
+        _, writer = await asyncio.open_connection(host, listening.getsockname()[1])
         await taken.wait()
         known = writer.get_extra_info
-        wanted = (peer._hex(known("peername")), peer._hex(known("sockname")))
-        rows = [line.split() for line in peer.TABLE.read_text().splitlines()]
-        assert [int(row[7]) for row in rows if tuple(row[1:3]) == wanted] == [US]
+        ours, theirs = known("sockname"), known("peername")
+        assert [int(row[7]) for row in peer._rows(ours, theirs)] == [US]
+        assert not peer.is_strange(ours, theirs, US)
         writer.close()
+
+
+def postgresql_of_a_stranger(listening: socket.socket, heard: list[bytes]) -> None:
+    """One connection: no TLS, and the password, please."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.settimeout(5)
+        while data := connection.recv(4096):
+            heard.append(data)
+            if data.startswith(b"p"):
+                return
+            connection.sendall(b"N" if data[4:8] == bytes.fromhex("04d2162f") else b"R\0\0\0\x08\0\0\0\x03")
+
+
+@pytest.mark.parametrize(("more", "told"), [("", False), ("?require_auth=password", True)])
+@pytest.mark.parametrize(("listens", "host"), [*FAMILIES, ("127.0.0.1", "localhost"), ("127.0.0.1", "")])
+@pytest.mark.parametrize("by", ["doctor", "ledger"])
+def test_the_password_of_postgresql_is_not_told_in_the_clear(
+    listens: str, host: str, by: str, more: str, told: bool
+) -> None:
+    """Whoever is on its port while it is away may ask for it so. Whose it should be we do not know."""
+    heard: list[bytes] = []
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    with socket.create_server((listens, 0), family=family, dualstack_ipv6=listens == "::") as listening:
+        thread = threading.Thread(target=postgresql_of_a_stranger, args=(listening, heard))
+        thread.start()
+        port = listening.getsockname()[1]
+        url = f"postgresql://me:{PASSWORD}@{f'[{host}]' if ':' in host else host}:{port}/db{more}"
+        if not host:  # the address is where a URL may have it too
+            url += f"{'&' if more else '?'}hostaddr=127.0.0.1"
+        with pytest.raises((LedgerUnusable, StoreFailed)):
+            if by == "doctor":
+                examine_postgresql(url, "ottb_local")
+            else:
+                PostgresLedger(url, "ottb_local").sequence()
+        thread.join()
+    assert heard
+    assert (PASSWORD.encode() in b"".join(heard)) is told

@@ -1,5 +1,6 @@
 """Attacks with a signing key that is believed no more, not yet, or by accident, and on the folder of keys."""
 
+import os
 import string
 import time
 from pathlib import Path
@@ -97,26 +98,26 @@ def test_a_folder_that_cannot_be_read_leaves_the_known_keys(tmp_path: Path, monk
     token = write_access(CLAIMS, signer)
     assert read_access(token, public, 2.0).key == max(ring) == "0001"
     unreadable = rotate(tmp_path)
-    read, stat = Path.read_bytes, Path.stat
+    opened = os.open
 
-    def not_that_file(path: Path) -> bytes:
-        if path.stem == unreadable:
+    def not_that_file(path: str | Path, *arguments: Any, **options: Any) -> int:
+        if Path(path).stem == unreadable:
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return opened(path, *arguments, **options)
 
-    def stale(path: Path, **options: Any) -> Any:
-        if path.name == folder_of_keys.FOLDER:
+    def stale(path: str | Path, *arguments: Any, **options: Any) -> int:
+        if Path(path).name == folder_of_keys.FOLDER:
             raise OSError(116, "Stale file handle")
-        return stat(path, **options)
+        return opened(path, *arguments, **options)
 
     now = 1.0
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", not_that_file)
+        patched.setattr(os, "open", not_that_file)
         assert read_access(token, public, 2.0).user == MAKER
         assert read_access(write_access(CLAIMS, ring), public, 2.0).key == "0001"  # no other can be read
     now = 2.0
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "stat", stale)
+        patched.setattr(os, "open", stale)
         assert read_access(token, public, 2.0).user == MAKER
     now = 3.0
     assert list(public) == ["0001", unreadable]

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.parts import free_port
+from cli.site.building import clear
 from tests.support.site import ROOT
 
 FOLDER = Path(os.environ.get("OTTB_TEST_ADBD", ROOT / "var" / "cache" / "adbd"))
@@ -31,7 +32,7 @@ def ensure() -> Path:
         raise NoAdbd("debootstrap is missing: apt-get install debootstrap")
     FOLDER.parent.mkdir(parents=True, exist_ok=True)
     building = FOLDER.with_name("adbd.building")
-    shutil.rmtree(building, ignore_errors=True)
+    clear(building)
     print(f"\nlive: building {FOLDER} with debootstrap (once, about half a minute)", flush=True)
     command = ["debootstrap", "--variant=minbase", "--include=adbd", "sid", str(building)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)

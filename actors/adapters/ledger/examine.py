@@ -3,6 +3,8 @@
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from actors.adapters.ledger.guarded import guarded
+
 SECONDS = 5
 
 
@@ -13,7 +15,7 @@ class LedgerUnusable(Exception):
 def examine_postgresql(url: str, schema: str) -> str:
     """What was found, for people. Raises LedgerUnusable."""
     try:
-        where = make_conninfo(url, connect_timeout=SECONDS, application_name="ottb-doctor")
+        where = make_conninfo(url, connect_timeout=SECONDS, application_name="ottb-doctor", **guarded(url))
     except psycopg.ProgrammingError:  # its message shows what it could not read
         raise LedgerUnusable("the URL cannot be read") from None
     try:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
+from actors.adapters.ledger.guarded import guarded
 from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection, Query
@@ -95,8 +96,10 @@ class PostgresLedger(SqlStore):
             skip_autocommit_rollback=True,
             hide_parameters=True,
             paramstyle="format",
-            connect_args={**CONNECT, "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items())},
-        )
+            connect_args={
+                **CONNECT, **guarded(url), "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
+            },
+        )  # fmt: skip
         self._quoted = engine.dialect.identifier_preparer.quote
         self._name = engine.dialect.identifier_preparer.quote_identifier(schema)
         sa.event.listen(engine, "connect", self._enter)

@@ -1,0 +1,229 @@
+"""Another user of the machine who makes the state folder first, changes what is on the way to it, or has put something
+into it while that was open: what of theirs the site uses. Nothing."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.host_lock import HostLock
+from actors.adapters.phone_locks import PhoneLocks
+from actors.audit import heads
+from actors.point.keys import KeyRing, PublicKeys, ensure_keys, rotate
+from actors.point.tokens import public_key
+from actors.runtime.secret_files import write_secret
+from cli.site import supervisor as supervisor_module
+from cli.site.ports import CannotStart
+from cli.site.private import close, open_to_others
+from cli.site.supervisor import GaveUp, Supervisor, python
+from tests.attacks.test_machine import NOBODY, as_root
+from tests.support.site import ROOT
+
+SECRET = b"A" * 48
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where everybody may make a folder, and nobody may take another one's away."""
+    for each in (tmp_path, *tmp_path.parents):
+        if each.owner() == tmp_path.owner() and each != Path("/"):
+            each.chmod(0o755)
+    tmp_path.chmod(0o1777)
+    return tmp_path
+
+
+def give(path: Path) -> Path:
+    """To the stranger, as if they had made it."""
+    os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    return path
+
+
+def squatted(place: Path, kind: str) -> Path:
+    """A state folder that a stranger has made, with a key of theirs, or a link of theirs to one."""
+    made = place / "elsewhere" if "link" in kind else place / "state"
+    made.mkdir()
+    (made / "keys").mkdir()
+    planted = made / "keys" / "0001.key"
+    planted.write_bytes(SECRET)
+    if kind != "link to ours":
+        for path in (made, made / "keys", planted):
+            give(path)
+    made.chmod(int(kind, 8) if kind.isdecimal() else 0o700)
+    if "link" in kind:
+        (place / "state").symlink_to(made)
+        give(place / "state")
+    return place / "state"
+
+
+@as_root
+@pytest.mark.parametrize("kind", ["0755", "0777", "0700", "link to theirs", "link to ours"])
+def test_no_site_starts_in_a_state_folder_of_a_stranger(place: Path, kind: str) -> None:
+    state = squatted(place, kind)
+    before = {path: path.stat() for path in [place / "state", *place.rglob("*")]}
+    with pytest.raises(CannotStart, match=r"belongs to .*OTTB_STATE_DIR"):
+        close(state)
+    assert {path: path.stat() for path in [place / "state", *place.rglob("*")]} == before
+    assert open_to_others(state) or kind != "link to ours"
+
+
+@as_root
+def test_the_command_says_whose_it_is_and_what_to_do(place: Path) -> None:
+    state = squatted(place, "0755")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "up"], cwd=ROOT, env=os.environ | {"OTTB_STATE_DIR": str(state)},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"{state} belongs to nobody" in done.stderr and "OTTB_STATE_DIR" in done.stderr
+    assert sorted(path.name for path in state.iterdir()) == ["keys"]
+
+
+@as_root
+@pytest.mark.parametrize("name", ["keys/0002.key", "log/gateway.log", "nats/a/b", "adb/x"])
+def test_no_site_starts_with_what_a_stranger_has_put_deep_into_it(place: Path, name: str) -> None:
+    state = place / "state"
+    planted = state / name
+    planted.parent.mkdir(parents=True)
+    planted.symlink_to("/etc/shadow")
+    close(state)  # a link of our own
+    give(planted)
+    with pytest.raises(CannotStart, match=rf"{planted.name} is not yours"):
+        close(state)
+
+
+def above_lax(place: Path) -> Path:
+    (place / "above").mkdir()
+    (place / "above").chmod(0o777)
+    return place / "above" / "state"
+
+
+def above_theirs(place: Path) -> Path:
+    (place / "above").mkdir()
+    give(place / "above")
+    return place / "above" / "state"
+
+
+def link_above_theirs(place: Path) -> Path:
+    (place / "real").mkdir()
+    (place / "link").symlink_to("real")
+    give(place / "link")
+    return place / "link" / "state"
+
+
+def link_in_a_lax_folder(place: Path) -> Path:
+    """Two links, of which the second is where everybody may put another one."""
+    (place / "real").mkdir()
+    above_lax(place)
+    (place / "above" / "link").symlink_to("../real")
+    (place / "link").symlink_to("above/link")
+    return place / "link" / "state"
+
+
+@pytest.mark.parametrize("of", [above_lax, link_in_a_lax_folder])
+def test_no_site_starts_where_others_may_swap_the_state_folder(place: Path, of: Callable[[Path], Path]) -> None:
+    state = of(place)
+    with pytest.raises(CannotStart, match=rf"another thing in the place of .*{place}/above"):
+        close(state)
+    assert place / "above" in open_to_others(state)
+
+
+@as_root
+@pytest.mark.parametrize("of", [above_theirs, link_above_theirs])
+def test_no_site_starts_below_what_is_a_strangers(place: Path, of: Callable[[Path], Path]) -> None:
+    state = of(place)
+    with pytest.raises(CannotStart, match="another thing in the place of"):
+        close(state)
+    assert open_to_others(state)
+
+
+def test_a_site_starts_where_only_its_user_can_change_the_way(place: Path) -> None:
+    """The zeros above are not had from a start that refuses every place."""
+    (place / "real").mkdir()
+    (place / "link").symlink_to(place / "real")
+    close(place / "link" / "state")
+    assert stat.S_IMODE((place / "real" / "state").stat().st_mode) == 0o700
+    assert open_to_others(place / "link" / "state") == []
+
+
+@pytest.fixture
+def state(place: Path) -> Iterator[Path]:
+    close(place / "state")
+    ensure_keys(place / "state")
+    yield place / "state"
+
+
+@as_root
+@pytest.mark.parametrize("swapped", [False, True])
+def test_no_key_of_a_stranger_is_believed(state: Path, swapped: bool) -> None:
+    """Put beside ours, or in a folder in the place of ours, while we look."""
+    time = 0.0
+    public, secret = PublicKeys(state, lambda: time), KeyRing(state, lambda: time)
+    assert list(public) == list(secret) == ["0001"]
+    folder = state / "keys"
+    if swapped:
+        folder.rename(state / "old")
+        folder.mkdir()
+        give(folder)
+    for name, content in (("9999.pub", bytes(public_key(SECRET))), ("9999.key", SECRET)):
+        (folder / name).write_bytes(content)
+        give(folder / name)
+    time = 9.0
+    assert list(public) == list(secret) == ["0001"]
+    assert "9999" not in public and "9999" not in secret
+    assert "9999" not in PublicKeys(state)  # nor by who starts now
+
+
+def test_a_key_that_is_a_link_is_not_believed(state: Path) -> None:
+    (state / "seen").write_bytes(bytes(public_key(SECRET)))
+    (state / "keys" / "9999.pub").symlink_to(state / "seen")
+    assert list(PublicKeys(state)) == ["0001"]
+
+
+async def test_no_log_is_written_through_a_link(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, folder = place / "target", place / "log"
+    target.write_text("as it was")
+    folder.mkdir()
+    (folder / "one.log").symlink_to(target)
+    supervisor = Supervisor(folder=folder, say=lambda line: None)
+    with pytest.raises(GaveUp, match=r"one\.log"):
+        await supervisor.start(python("one", ["platform"], {}))
+    await supervisor.stop()
+    (folder / "one.log").unlink()
+    (folder / "one.log").write_text("grown")
+    (folder / "one.log.1").symlink_to(target)
+    monkeypatch.setattr(supervisor_module, "LOG_LIMIT", 1)
+    supervisor.rotate()
+    assert target.read_text() == "as it was"
+    assert (folder / "one.log.1").read_text() == "grown" and not (folder / "one.log.1").is_symlink()
+    assert (folder / "one.log").stat().st_size == 0
+
+
+async def test_no_lock_is_written_through_a_link(place: Path) -> None:
+    target = place / "target"
+    target.write_text("as it was")
+    (place / "host-a.lock").symlink_to(target)
+    (place / "phones.lock").symlink_to(place / "none")
+    with pytest.raises(OSError, match="symbolic links"):
+        await HostLock(place, "a").acquire()
+    PhoneLocks(place, server="here").take("boot")
+    assert target.read_text() == "as it was"
+    assert not (place / "none").exists()
+
+
+@as_root
+def test_what_root_makes_in_the_state_of_a_user_is_the_users(place: Path) -> None:
+    """Else a head that root has signed keeps the user's site from starting."""
+    (place / "state").mkdir()
+    state = give(place / "state")
+    heads.key_of(state)
+    (state / "keys").mkdir()
+    give(state / "keys")
+    rotate(state)
+    write_secret(state / "secrets.json", b"{}")
+    made = [path for path in state.rglob("*") if path.is_file()]
+    assert len(made) == 4
+    assert {(path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) for path in made} == {(NOBODY, 0o600)}
