@@ -127,9 +127,9 @@ class Link:
 
     def __init__(
         self, url: str, *, name: str, user: str | None, password: str | None, tls: ClientTls | None = None,
-        owner: int | None = None,
+        owner: int | None = None, on_error: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
-        self._tls, self._owner = tls, owner
+        self._tls, self._owner, self._on_error = tls, owner, on_error
         self._loop = asyncio.get_running_loop()
         self._servers = [url]
         self._options: dict[str, Any] = {
@@ -260,6 +260,12 @@ class Link:
         scheme = urlsplit(self._servers[0]).scheme
         known = self._servers[:1]  # the others are as the server says now
         self._servers = known + [url for other in info.connect_urls if (url := f"{scheme}://{other}") not in known]
+
+    def refused(self, why: str) -> None:
+        if self._on_error is not None:
+            self._on_error(why)
+        else:
+            log.warning("bus", error=why)
 
     def lost(self, wire: "Wire", why: str) -> None:
         if self._wire is wire:

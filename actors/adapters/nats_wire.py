@@ -82,6 +82,9 @@ class Upstream(Protocol):
     def news(self, info: Info) -> None:
         """The server has said something of itself."""
 
+    def refused(self, why: str) -> None:
+        """The server does not do what it was told."""
+
     def lost(self, wire: "Wire", why: str) -> None:
         """The connection is gone."""
 
@@ -279,6 +282,6 @@ class Wire(asyncio.Protocol):
                 self.greeting.set_result(info)
         elif line.startswith(b"-ERR"):
             self._why = line[5:].decode("utf-8", "replace").strip("'")
-            log.warning("bus", error=self._why)
+            self._link.refused(self._why)
         elif line != b"+OK":
             raise Refused(f"unknown: {line[:64]!r}")
