@@ -22,7 +22,7 @@ from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
 from actors.slot.settings import Adb
 from actors.trunk.settings import Ami
-from bus_schemas.fields import HostName
+from bus_schemas.fields import HostName, plainly
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
@@ -137,7 +137,7 @@ def load(
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"settings: {error}") from None
+        raise SettingsError(f"settings: {plainly(error)}") from None
     sandbox = settings.sandbox
     if not sandbox.enabled:
         return settings
