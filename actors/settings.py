@@ -22,7 +22,7 @@ from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
 from actors.slot.settings import Adb
 from actors.trunk.settings import Ami
-from bus_schemas.fields import HostName
+from bus_schemas.fields import HostName, plainly
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
@@ -35,8 +35,9 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the gateway listens, and how many connections it takes: on all its ports, of one address on which nobody
     has logged in, and of one user. The last `connections_reserved` are not for addresses that were never logged in
     from. `refusals_per_second`: requests of strangers of one address, and refused ones of one user, that are answered
-    at once; beyond, a second later. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is
-    believed. With `certificate` and `key` (PEM files) it speaks TLS on all four ports."""
+    at once; beyond, a second later. `changes_per_second`: of one user, done or refused, that begin at once; beyond, in
+    their turn. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. With
+    `certificate` and `key` (PEM files) it speaks TLS on all four ports."""
 
     host: str = "127.0.0.1"
     point_port: Port = 8081
@@ -49,6 +50,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connections_per_address: Annotated[int, Meta(ge=1)] = 256
     connections_per_user: Annotated[int, Meta(ge=1)] = 256
     refusals_per_second: Annotated[float, Meta(gt=0)] = 200
+    changes_per_second: Annotated[float, Meta(gt=0)] = 200
     trusted_proxies: tuple[str, ...] = ()
     certificate: str = ""
     key: str = ""
@@ -135,7 +137,7 @@ def load(
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"settings: {error}") from None
+        raise SettingsError(f"settings: {plainly(error)}") from None
     sandbox = settings.sandbox
     if not sandbox.enabled:
         return settings

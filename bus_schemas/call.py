@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, LineName, SlotId, Username, Utc
+from bus_schemas.fields import CallId, LineName, SlotId, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -188,7 +188,7 @@ class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     since: Annotated[str, Meta(max_length=40)] | None = None
     until: Annotated[str, Meta(max_length=40)] | None = None
-    number: Annotated[str, Meta(pattern=r"^\+?[0-9]{1,20}$(?!\n)")] | None = None
+    number: Annotated[str, shaped(r"^\+?[0-9]{1,20}$(?!\n)", "1 to 20 digits, with or without `+`")] | None = None
     user: Annotated[str, Meta(max_length=64)] | None = None
     slot: SlotId | None = None
     trunk: Annotated[str, Meta(max_length=64)] | None = None

@@ -1,18 +1,44 @@
-"""Field types that several kinds share. What becomes a token of a subject is an `Id`, or narrower, of whatever
-kind: no text that a subject cannot be made of gets into a command, the settings or the journal."""
+"""Field types that several kinds share, and what their shape is in words. What becomes a token of a subject is an `Id`,
+or narrower, of whatever kind: no text that a subject cannot be made of gets into a command, the settings or the
+journal."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
 TOKEN = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"  # what one token of a subject may be
 
-Id = Annotated[str, Meta(pattern=TOKEN)]
+_WORDS: dict[str, str] = {}  # by msgspec's own
+
+
+def shaped(pattern: str, words: str, **more: Any) -> Meta:
+    """Of a text: its pattern, and what people are told that it is. `more`: as Meta takes it."""
+    _WORDS[f"`str` matching regex {pattern!r}"] = words
+    return Meta(pattern=pattern, **more)
+
+
+def plainly(error: Exception | str) -> str:
+    """What cannot be read, for people: in the words of `shaped` instead of its patterns."""
+    said = str(error)
+    for pattern, words in _WORDS.items() if "regex" in said else ():
+        said = said.replace(pattern, words)
+    return said
+
+
+Id = Annotated[str, shaped(TOKEN, "1 to 64 letters (A-Z, a-z), digits, `_` or `-`")]
 CallId = Annotated[Id, Meta(examples=["c_882"])]
 Username = Annotated[Id, Meta(examples=["op12"])]  # whose things it says; a feed of its own on the bus
 SlotId = Annotated[int, Meta(ge=1, le=99999, examples=[44])]
-TrunkName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["trunk-1"])]  # with `trunk-` a token
-LineName = Annotated[str, Meta(pattern=r"^(slot|trunk)-[A-Za-z0-9_-]{1,58}$(?!\n)", examples=["slot-44", "trunk-main"])]
+TrunkName = Annotated[
+    str, shaped(r"^[A-Za-z0-9_-]{1,58}$(?!\n)", "1 to 58 letters (A-Z, a-z), digits, `_` or `-`", examples=["trunk-1"])
+]  # with `trunk-` a token
+LineName = Annotated[
+    str,
+    shaped(
+        r"^(slot|trunk)-[A-Za-z0-9_-]{1,58}$(?!\n)", "a line like `slot-44` or `trunk-main`",
+        examples=["slot-44", "trunk-main"],
+    ),
+]  # fmt: skip
 HostName = Annotated[Id, Meta(examples=["local"])]
-Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)", examples=["UA"])]
+Region = Annotated[str, shaped(r"^[A-Z]{2}$(?!\n)", "a country's two letters, like `UA`", examples=["UA"])]
 Utc = Annotated[str, Meta(description="UTC, ISO 8601.", examples=["2025-11-15T10:30:00Z"])]

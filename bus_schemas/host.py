@@ -13,8 +13,8 @@ E = ErrorCode
 
 
 class Quarantined(Struct, frozen=True, kw_only=True):
-    """One thing that is left alone, since it fails again and again; the rest of its host serves. `kind` and `id`: an
-    actor's, or what else it is. `reason`: in words."""
+    """One thing that is not used, since it fails again and again or could not be read; the rest of its host serves.
+    `kind` and `id`: an actor's, or what else it is. `reason`: in words."""
 
     kind: str
     id: str

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import HostName, Id, Region, SlotId, TrunkName, Username, Utc
+from bus_schemas.fields import HostName, Id, Region, SlotId, TrunkName, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 from bus_schemas.rights import needs
@@ -18,9 +18,17 @@ A = Action
 SLOT = Kind("slot", "slots", view=A.SLOT_VIEW, view_others=A.SLOT_VIEW_ANY)
 
 CommandId = Annotated[Id, Meta(examples=["k_7f3a"])]
-HubName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
+HubName = Annotated[
+    str, shaped(r"^[A-Za-z0-9_.-]{1,64}$(?!\n)", "1 to 64 letters (A-Z, a-z), digits, `_`, `.` or `-`")
+]
 OfShell = needs(A.SLOT_SHELL)  # what was run on a phone, and what came of it
-Serial = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", examples=["127.0.0.1:17044"])]
+Serial = Annotated[
+    str,
+    shaped(
+        r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", "1 to 64 letters (A-Z, a-z), digits, `_`, `.`, `:` or `-`",
+        examples=["127.0.0.1:17044"],
+    ),
+]  # fmt: skip
 
 
 class SlotStatus(StrEnum):

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, field
 from bus_schemas.call import INSIDE_START, START_REFUSALS, USES, CallState
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, HostName, Region, SlotId, TrunkName, Utc
+from bus_schemas.fields import CallId, HostName, Region, SlotId, TrunkName, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SLOT_ABSENT
@@ -18,7 +18,9 @@ A = Action
 
 TRUNK = Kind("trunk", "trunks", view=A.TRUNK_VIEW)  # they belong to nobody
 
-PbxName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$(?!\n)", examples=["main"])]
+PbxName = Annotated[
+    str, shaped(r"^[a-z0-9_-]{1,32}$(?!\n)", "1 to 32 letters (a-z), digits, `_` or `-`", examples=["main"])
+]
 
 
 class TrunkState(StrEnum):
@@ -37,7 +39,7 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: TrunkName
     endpoint: TrunkName
     pbx: PbxName = "main"
-    caller_id: Annotated[str, Meta(pattern=r"^(\+?[0-9]{2,15})?$(?!\n)")] = ""
+    caller_id: Annotated[str, shaped(r"^(\+?[0-9]{2,15})?$(?!\n)", "2 to 15 digits, with or without `+`")] = ""
     channels: Annotated[int, Meta(ge=1, le=10_000)] = 30
     calls_per_second: Annotated[float, Meta(gt=0, le=1000)] = 5.0
     countries: tuple[Region, ...] = ()
@@ -54,7 +56,9 @@ class DialPbx(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Call `to` through a trunk and join it with the extension of the slot `from` (`slot_12`). `trunk` AUTO: the
     least loaded healthy one that may call there."""
 
-    from_: Annotated[str, Meta(pattern=r"^slot_[1-9][0-9]{0,4}$(?!\n)", examples=["slot_12"])] = field(name="from")
+    from_: Annotated[
+        str, shaped(r"^slot_[1-9][0-9]{0,4}$(?!\n)", "a slot like `slot_12`", examples=["slot_12"])
+    ] = field(name="from")
     to: Annotated[str, Meta(min_length=1, max_length=64, examples=["+380991234567"])]
     trunk: TrunkName | Literal["AUTO"] = "AUTO"
 

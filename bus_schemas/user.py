@@ -7,18 +7,28 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import Id, Username, Utc
+from bus_schemas.fields import Id, Username, Utc, shaped
 from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
 A = Action
 
 RoleName = Annotated[Id, Meta(examples=["operator"])]
-TokenName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_. -]{1,64}$(?!\n)", examples=["crm-sync"])]
+TokenName = Annotated[
+    str,
+    shaped(
+        r"^[A-Za-z0-9_. -]{1,64}$(?!\n)", "1 to 64 letters (A-Z, a-z), digits, blanks, `_`, `.` or `-`",
+        examples=["crm-sync"],
+    ),
+]  # fmt: skip
 Password = Annotated[str, Meta(min_length=1, max_length=256, examples=["secure123"])]
 Email = Annotated[
-    str, Meta(max_length=254, pattern=r"^[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}$(?!\n)", examples=["op21@example.com"])
-]
+    str,
+    shaped(
+        r"^[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}$(?!\n)", "a mail address like `op21@example.com`",
+        max_length=254, examples=["op21@example.com"],
+    ),
+]  # fmt: skip
 Verb = Annotated[str, Meta(min_length=1, max_length=64)]
 Verbs = Annotated[list[Verb], Meta(max_length=64)]
 Permissions = Annotated[

@@ -184,7 +184,7 @@ def _ready(settings: Settings) -> dict[str, Any] | None:
 
 
 def _site(settings: Settings) -> list[Finding]:
-    """What the hosts have left alone, and how full the streams are."""
+    """What is quarantined, and how full the streams are."""
     try:
         said = _ready(settings)
     except (OSError, ValueError, BadCertificate):
@@ -194,7 +194,7 @@ def _site(settings: Settings) -> list[Finding]:
     named = [one for host in said.get("hosts", ()) for one in host["quarantined"] if one["kind"] != "stream"]
     alone = "; ".join(f"{one['kind']} {one['id']}: {one['reason']}" for one in named)
     todo = "docs/operations.md, `A bad entry of the journal`, says how to step over an entry." if named else ""
-    return [Finding("left alone", not named, alone or "nothing", todo), _streams(said.get("streams", ()))]
+    return [Finding("quarantined", not named, alone or "nothing", todo), _streams(said.get("streams", ()))]
 
 
 def _streams(streams: Iterable[Mapping[str, Any]]) -> Finding:

@@ -88,12 +88,29 @@ def status(config: Path | None) -> None:
 @click.argument("subject", default="ottb.v1.evt.call.>")
 def events(config: Path | None, subject: str) -> None:
     """Print the bus's events as JSON lines, as another system would hear them."""
-    from cli.events import watch
+    from actors.runtime.bus import BusError
+    from cli.events import NotHeard, watch
 
+    _log_beside()
     try:
         asyncio.run(watch(_settings(config), subject, click.echo))
+    except (BusError, NotHeard) as error:
+        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@CONFIG
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def adb(config: Path | None, arguments: tuple[str, ...]) -> None:
+    """Run our adb with these arguments, at the site's adb server: `ottb adb --config FILE devices`."""
+    from cli.site.adb import NoServer, become
+
+    try:
+        become(_settings(config), arguments)
+    except (NoServer, OSError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.group()
@@ -135,18 +152,23 @@ def head(config: Path | None, only_key: bool) -> None:
 
 
 def _of_audit(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do it; what is printed is the report alone, and the log goes beside it."""
-    import structlog
-
+    """Do it."""
     from actors.audit.heads import BadHead
     from actors.runtime.bus import BusError
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    _log_beside()
     try:
         return asyncio.run(work)
     except (BusError, BadHead) as error:
         click.echo(f"Error: the audit's head {error}" if isinstance(error, BadHead) else f"Error: {error}", err=True)
         sys.exit(2)
+
+
+def _log_beside() -> None:
+    """What is printed is the result alone; the log goes beside it."""
+    import structlog
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 @main.group()

@@ -7,16 +7,15 @@ from actors.runtime.clock import Clock
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway.pace import Pace
 
-PER_SECOND = 200.0  # changes of one user, done or refused, through one gateway
-AT_ONCE = 1000  # so many may come without a wait after a quiet time
-PATIENCE = 5.0  # seconds that a change waits at most, so that no more than a thousand of a user do
+WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet time
+PATIENCE = 5.0  # seconds that a change waits at most, so that few of a user do
 
 
 class Brake:
-    """The turns of all users."""
+    """The turns of all users. `per_second`: changes of one user, done or refused, through one gateway."""
 
-    def __init__(self, *, clock: Clock, per_second: float = PER_SECOND) -> None:
-        self._pace = Pace(per_second=per_second, at_once=AT_ONCE, now=clock.monotonic)
+    def __init__(self, *, clock: Clock, per_second: float) -> None:
+        self._pace = Pace(per_second=per_second, at_once=WORTH * per_second, now=clock.monotonic)
 
     async def turn(self, user: str, patience: float = PATIENCE) -> None:
         """Wait for the user's next turn; mostly that is now. Raises Refusal(UNAVAILABLE) where too many wait."""

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.fields import plainly
 
 REPLAYED = "Idempotent-Replayed"
 
@@ -51,11 +52,11 @@ def of_http(error: web.HTTPException) -> Refusal:
 
 
 def undecodable(error: Exception | str, values: Mapping[str, Any], fields: Iterable[str]) -> Refusal:
-    """What is wrong with a request of these fields. A blank at the end of a text is not seen in what a pattern says, so
-    it is named."""
+    """What is wrong with a request of these fields. A blank at the end of a text is not seen in what is said of its
+    shape, so it is named."""
     blanks = [name for name in fields if isinstance(value := values.get(name), str) and value != value.strip()]
     more = f"; `{'`, `'.join(blanks)}` begins or ends with a blank" if blanks else ""
-    return Refusal(ErrorCode.INVALID_PARAMS, f"{error}{more}")
+    return Refusal(ErrorCode.INVALID_PARAMS, f"{plainly(error)}{more}")
 
 
 def response(refusal: Refusal, *, request_id: str | None = None, status: int | None = None) -> web.Response:

@@ -1,4 +1,4 @@
-"""Whether the site serves: who answers, whether the journal takes writes, and what the hosts have left alone."""
+"""Whether the site serves: who answers, whether the journal takes writes, and what is quarantined."""
 
 import asyncio
 from collections import Counter
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 CHECK_TIMEOUT = 2.0
 LOOK_AGAIN = 1.0  # seconds; whoever asks more often is told what was found the last time
-NEWS = 10.0  # seconds without news from a host, after which nobody knows what it has left alone
+NEWS = 10.0  # seconds without news from a host, after which nobody knows what it has quarantined
 FORGOTTEN = 600.0  # and after which it is not shown any more
 PROBE_KEY = "probe"
 
@@ -120,7 +120,7 @@ class Health:
         self.refresh()
 
     def hosts(self) -> list[dict[str, Any]]:
-        """The hosts that were heard of, by name: how long ago, and what each has left alone."""
+        """The hosts that were heard of, by name: how long ago, and what each has quarantined."""
         self.refresh()
         now = self._clock.monotonic()
         return [

@@ -44,7 +44,7 @@ class Metrics:
             registry=self._registry,
         )  # fmt: skip
         self._quarantined = Gauge(
-            "ottb_quarantined", "Things that a host has left alone.", ["host", "kind"], registry=self._registry
+            "ottb_quarantined", "Things that are quarantined at a host.", ["host", "kind"], registry=self._registry
         )
         self._quarantined_known: set[tuple[str, str]] = set()
         self._stream_bytes = Gauge("ottb_stream_bytes", "What a stream holds.", ["stream"], registry=self._registry)
@@ -77,7 +77,7 @@ class Metrics:
         log.error("not understood and skipped", what=what, subject=subject, seq=seq, error=str(error))
 
     def quarantine(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """How many things each host has left alone, by host and kind; what is not named any more is 0."""
+        """How many things are quarantined, by host and kind; what is not named any more is 0."""
         self._quarantined_known |= counts.keys()
         for host, kind in self._quarantined_known:
             self._quarantined.labels(host, kind).set(counts.get((host, kind), 0))

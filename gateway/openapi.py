@@ -10,7 +10,7 @@ import msgspec
 from bus_schemas.catalogue import TOPICS
 from bus_schemas.contract import ALWAYS_POSSIBLE
 from bus_schemas.errors import ErrorCode, Refused
-from bus_schemas.permissions import Access
+from bus_schemas.permissions import Access, Action
 from bus_schemas.rights import guards
 from gateway.errors import HTTP_STATUS
 from gateway.routes import AnyRoom, Route
@@ -21,6 +21,23 @@ VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
+# What every path may answer, and why: said once. By their names in the document.
+ANYWHERE = {
+    "TooManyConnections": (429, "RATE_LIMITED: too many connections of this user or address (`details.rule`)."),
+    "NotAsItIs": (415, "UNSUPPORTED_MEDIA_TYPE: the body is encoded, or is not of the kind that is taken."),
+    "NoExpectation": (417, "INVALID_PARAMS: the `Expect` of the request cannot be met."),
+}
+
+# What every port answers beside its routes: path, summary, schema of the answer.
+ANYTHING = {"type": "object"}
+PAGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("/livez", "Whether the gateway runs.", ANYTHING),
+    ("/readyz", "Whether the site serves; 503: not. `verbose` (with any value) says what does not.", ANYTHING),
+    ("/version", "The version, and which part of the interface this port serves.", ANYTHING),
+    ("/.well-known/jwks.json", "The keys with which access tokens are checked (RFC 7517).", ANYTHING),
+    ("/metrics", "Figures for Prometheus.", {"type": "string"}),
+)
+
 
 def openapi(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
     """The document of the routes that one port serves."""
@@ -29,6 +46,8 @@ def openapi(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    for path, summary, schema in PAGES:
+        paths[path] = {"get": _page(path, summary, schema)}
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": VERSION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
@@ -36,6 +55,7 @@ def openapi(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": {name: _refusal(why) for name, (_, why) in ANYWHERE.items()},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -120,11 +140,35 @@ def _responses(route: Route) -> dict[str, Any]:
     if route.table:
         responses[str(route.status)]["content"]["text/csv"] = {"schema": {"type": "string"}}
     for status, names in sorted(by_status.items()):
-        responses[str(status)] = {
-            "description": ", ".join(names),
-            "content": {JSON: {"schema": {"$ref": REF.format(name="Refused")}}},
-        }
-    return responses
+        responses[str(status)] = _refusal(", ".join(names))
+    return _anywhere() | responses
+
+
+def _refusal(why: str) -> dict[str, Any]:
+    return {"description": why, "content": {JSON: {"schema": {"$ref": REF.format(name="Refused")}}}}
+
+
+def _anywhere() -> dict[str, Any]:
+    return {str(status): {"$ref": f"#/components/responses/{name}"} for name, (status, _) in ANYWHERE.items()}
+
+
+def _page(path: str, summary: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    kind = "text/plain" if schema["type"] == "string" else JSON
+    page: dict[str, Any] = {
+        "operationId": f"get_{re.sub('[^a-z]+', '_', path).strip('_')}",
+        "summary": summary,
+        "description": "On every port.",
+        "parameters": [],
+        "responses": _anywhere() | {"200": {"description": "Done.", "content": {kind: {"schema": schema}}}},
+    }
+    if path == "/readyz":
+        page["parameters"] = [{"name": "verbose", "in": "query", "required": False, "schema": {"type": "string"}}]
+        page["responses"]["503"] = {"description": "Not ready.", "content": {JSON: {"schema": ANYTHING}}}
+    if path == "/metrics":
+        page |= {"security": [{"bearer": []}], "x-permission": str(Action.METRICS_VIEW)}
+        for code in (ErrorCode.AUTH_FAIL, ErrorCode.PERMISSION_DENIED, ErrorCode.UNAVAILABLE):
+            page["responses"][str(HTTP_STATUS[code])] = _refusal(code.value)
+    return page
 
 
 def asyncapi() -> dict[str, Any]:

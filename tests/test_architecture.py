@@ -134,3 +134,37 @@ def test_nothing_names_an_index_host_or_a_path_of_one_machine() -> None:
     for path in [*locks, *ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "Makefile"]:
         text = path.read_text()
         assert not any(host in text for host in hosts), path
+
+
+def committed() -> list[Path]:
+    """Every file that is ours and text; a copy without git has nothing else in these places."""
+    folders = (*PACKAGES, "tests", "docs", "config", "console")
+    kinds = {".py", ".md", ".toml", ".conf", ".ts", ".js", ".txt"}
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in kinds]
+    found += [path for path in ROOT.iterdir() if path.suffix in kinds or path.name in ("Makefile", "LICENSE")]
+    return [path for path in (*found, ROOT / ".ci/run") if "node_modules" not in path.parts]
+
+
+def test_nothing_that_is_committed_is_unfinished() -> None:
+    marks = re.compile("|".join((r"\bmer" r"ge:", r"\bTO" r"DO\b", r"\bFIX" r"ME\b", r"\bw" r"ip\b", r"\bWI" r"P\b")))
+    files = committed()
+    assert len(files) > 300
+    for path in files:
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            assert not marks.search(line), f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+
+
+def test_what_attacks_a_site_gets_nothing_from_the_network() -> None:
+    for path in (ROOT / "tests" / "attacks").glob("*.py"):
+        text = path.read_text()
+        assert "mark.live" not in text and "cli.site.asterisk" not in text and "import asterisk" not in text, path
+
+
+def test_decisions_have_one_form() -> None:
+    order = ["Status", "Context", "Figures", "Decision", "Instead", "Consequences"]
+    for path in (ROOT / "docs" / "decisions").glob("0*.md"):
+        text = path.read_text()
+        assert text.startswith(f"# {int(path.name[:4])}. "), path.name
+        chapters = re.findall(r"^\*\*([A-Z][a-z]+)\*\*", text, re.MULTILINE)
+        assert {"Context", "Decision"} <= {*chapters} <= {*order}, (path.name, chapters)
+        assert chapters.index("Context") < chapters.index("Decision"), path.name

@@ -80,6 +80,13 @@ class Sealed(Client):
                 raise NatsError(STRANGE)
         await super()._process_info(info, initial_connection)
 
+    async def _process_connect_init(self) -> None:
+        """nats-py does not tell the protocol that it puts on TLS so; asyncio would warn of that at the end."""
+        await super()._process_connect_init()
+        streams = cast(Any, self._transport)._io_writer.transport
+        if streams.get_extra_info("sslcontext") is not None:
+            streams.get_protocol()._over_ssl = True
+
 
 class NatsBus:
     """One connection. Build it with `connect`."""
@@ -102,10 +109,12 @@ class NatsBus:
         tls: ClientTls | None = None,
         owner: int | None = None,
         on_closed: Callable[[], None] = lambda: None,
+        on_error: Callable[[str], None] | None = None,
         timeout: float = 10.0,
     ) -> "NatsBus":
         """Connect, or raise BusUnavailable. After that the connection is kept up for ever. `owner`: the user of this
-        machine whose server it must be, if it is on this machine."""
+        machine whose server it must be, if it is on this machine. `on_error` is told what the server refuses; without
+        it the log is."""
 
         url, user, password = _address(url, user, password)
         parts = urlsplit(url)
@@ -123,10 +132,11 @@ class NatsBus:
             log.info("bus connected again")
 
         async def lost() -> None:
-            log.warning("bus connection lost")
+            if not link.closed:  # by us
+                log.warning("bus connection lost")
 
         client = Sealed(owner)
-        link = Link(url, name=name, user=user, password=password, tls=tls, owner=owner)
+        link = Link(url, name=name, user=user, password=password, tls=tls, owner=owner, on_error=on_error)
         try:
             async with asyncio.timeout(timeout):
                 await link.start()

@@ -22,8 +22,11 @@ from actors.adapters.nats_wire import STRANGE, TURN, Info, Refused, Wire, decode
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.tls import ClientTls
 from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
+from actors.runtime.sparing import SparingLog
 
 log = structlog.get_logger()
+
+ERROR_LINES = 30  # a minute in the log, of what the server says is wrong
 
 PORT = 4222
 CONNECT_SECONDS = 2.0
@@ -127,10 +130,12 @@ class Link:
 
     def __init__(
         self, url: str, *, name: str, user: str | None, password: str | None, tls: ClientTls | None = None,
-        owner: int | None = None,
+        owner: int | None = None, on_error: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self._tls, self._owner = tls, owner
         self._loop = asyncio.get_running_loop()
+        self._errors = SparingLog(per_minute=ERROR_LINES, now=self._loop.time)  # what others send may be why
+        self.refused = on_error or (lambda why: self._errors.warning("bus", error=why))
         self._servers = [url]
         self._options: dict[str, Any] = {
             "verbose": False, "pedantic": False, "lang": "python", "version": "1", "protocol": 1, "headers": True,

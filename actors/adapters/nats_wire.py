@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from actors.adapters.peer import is_strange
 from actors.runtime.bus import BusUnavailable, Headers
-from actors.runtime.sparing import SparingLog
 
 log = structlog.get_logger()
 
@@ -22,7 +21,6 @@ PING_SECONDS, PINGS = 2.0, 2  # between two questions; so many without an answer
 TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
 PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
 LONGEST_LINE = 64 * 1024
-ERROR_LINES = 30  # a minute in the log, of what the server says is wrong
 
 VERSION = b"NATS/1.0"
 STATUS = "Status"
@@ -84,6 +82,9 @@ class Upstream(Protocol):
     def news(self, info: Info) -> None:
         """The server has said something of itself."""
 
+    def refused(self, why: str) -> None:
+        """The server does not do what it was told."""
+
     def lost(self, wire: "Wire", why: str) -> None:
         """The connection is gone."""
 
@@ -107,7 +108,6 @@ class Wire(asyncio.Protocol):
         self._quiet: asyncio.TimerHandle | None = None
         self._silent = 0  # questions since something was heard
         self._why = "the server has closed it"
-        self._errors = SparingLog(per_minute=ERROR_LINES, now=self._loop.time)
 
     # --- its life
 
@@ -282,6 +282,6 @@ class Wire(asyncio.Protocol):
                 self.greeting.set_result(info)
         elif line.startswith(b"-ERR"):
             self._why = line[5:].decode("utf-8", "replace").strip("'")
-            self._errors.warning("bus", error=self._why)  # what others send may be why
+            self._link.refused(self._why)
         elif line != b"+OK":
             raise Refused(f"unknown: {line[:64]!r}")

@@ -13,6 +13,7 @@ from actors.runtime.context import Context
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.effects import EffectRunner
 from bus_schemas.contract import UNDECODABLE, AnyTopic, token, verb_of
+from bus_schemas.fields import plainly
 from bus_schemas.kinds import Owners, feeds_of, owners_header
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ SNAPSHOTS = "OTTB_SNAP"
 REPLY_HEADER, COMMAND_HEADER = "Ottb-Reply", "Ottb-Command"
 NO_HEADERS: Mapping[str, str] = {}
 
-UNREADABLE = "event {seq} ({verb}) of its journal cannot be read: {error}"
+
+
+def unreadable(seq: int, verb: str, error: Exception) -> str:
+    """What is said of an event that cannot be read."""
+    return f"event {seq} ({verb}) of its journal cannot be read: {plainly(error)}"
 
 
 class Unreadable(Exception):
@@ -201,7 +206,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
         try:
             event = msgspec.json.decode(recorded.data, type=topic.event)
         except UNDECODABLE as error:
-            raise Unreadable(UNREADABLE.format(seq=recorded.seq, verb=verb, error=error)) from None
+            raise Unreadable(unreadable(recorded.seq, verb, error)) from None
         self._apply(self.evolve(self.state, event), recorded.headers)
 
     # --- snapshots

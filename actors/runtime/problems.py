@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from bus_schemas.fields import plainly
+
 KEPT = 100
 
 
@@ -30,7 +32,7 @@ class Problems:
         """One entry is bad, and was left out. True: this was not known."""
         if id in self._faults:
             return False
-        self._faults[id] = reason
+        self._faults[id] = plainly(reason)
         if len(self._faults) > self._kept:
             del self._faults[next(iter(self._faults))]
             self._forgotten += 1

@@ -13,7 +13,7 @@ from actors.runtime.actor import NotOurs
 from actors.runtime.bus import BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.journalled import UNREADABLE, Unreadable
+from actors.runtime.journalled import Unreadable, unreadable
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
@@ -257,7 +257,7 @@ class SlotRegistry:
                 self._host.verify()  # for as long as it takes
 
     async def _on_record(self) -> set[str]:
-        """The slots that the record gives to this host. One whose record cannot be read is named, and left alone.
+        """The slots that the record gives to this host. One whose record cannot be read is quarantined.
         Raises BusError: what cannot be asked now must not be left alone for good."""
         ids: set[str] = set()
         for subject in await self._host.bus.ids(SLOT_CONFIGURED.pattern):
@@ -285,7 +285,7 @@ class SlotRegistry:
         try:
             return msgspec.json.decode(newest.data, type=SlotConfigured).config.host
         except UNDECODABLE as error:
-            raise Unreadable(UNREADABLE.format(seq=newest.seq, verb=SLOT_CONFIGURED.verb, error=error)) from None
+            raise Unreadable(unreadable(newest.seq, SLOT_CONFIGURED.verb, error)) from None
 
     def _sees(self, request: ConfigureSlot) -> bool:
         """Whether the phone of a new slot is seen at this host; a place that is not in its settings is not here."""

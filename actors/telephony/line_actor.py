@@ -22,6 +22,7 @@ from actors.telephony.orders import Dial, Drop
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of, verb_of
+from bus_schemas.fields import plainly
 
 log = structlog.get_logger()
 
@@ -151,7 +152,8 @@ class LineActor(
                 self._take_in(Began(holder=holder, at=Moment.of(event), seq=recorded.seq))
             except (ValueError, TypeError, RecursionError) as error:  # JSON, or a moment that is none
                 # The phone is asked anyway before it is used.
-                self._host.quarantine("call", call_id, f"its attempt (event {recorded.seq}) cannot be read: {error}")
+                why = f"its attempt (event {recorded.seq}) cannot be read: {plainly(error)}"
+                self._host.quarantine("call", call_id, why)
 
     def _over(self, recorded: Recorded) -> Over:
         try:

@@ -7,7 +7,7 @@ import structlog
 
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.journalled import UNREADABLE
+from actors.runtime.journalled import unreadable
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ConfigureTrunk, RemoveTrunk
 from bus_schemas.contract import UNDECODABLE, id_of
@@ -81,7 +81,7 @@ class TrunkRegistry:
         return f"{config.pbx}/{call_id}.wav" if config.record and config.pbx in self._recording else None
 
     async def _on_record(self) -> set[str]:
-        """The trunks that the record gives to this host. One whose record cannot be read is named, and left alone."""
+        """The trunks that the record gives to this host. One whose record cannot be read is quarantined."""
         names: set[str] = set()
         for subject in await self._host.bus.ids(TRUNK_CONFIGURED.pattern):
             newest = await self._host.newest(subject)
@@ -90,7 +90,7 @@ class TrunkRegistry:
             try:
                 config = msgspec.json.decode(newest.data, type=TrunkConfigured).config
             except UNDECODABLE as error:
-                reason = UNREADABLE.format(seq=newest.seq, verb=TRUNK_CONFIGURED.verb, error=error)
+                reason = unreadable(newest.seq, TRUNK_CONFIGURED.verb, error)
                 self._host.quarantine("trunk", id_of(subject), reason)
                 continue
             if config.host == self._host.name:

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from actors.runtime.settings import Port
+from bus_schemas.fields import shaped
 
 
 class Ami(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,9 +16,13 @@ class Ami(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: Port = 5038
-    user: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$(?!\n)")] = "ottb"
-    secret: Annotated[str, Meta(pattern=r"^[!-~]{1,128}$(?!\n)")] | None = None
+    user: Annotated[str, shaped(r"^[!-~]{1,64}$(?!\n)", "1 to 64 characters of ASCII without blanks")] = "ottb"
+    secret: Annotated[str, shaped(r"^[!-~]{1,128}$(?!\n)", "1 to 128 characters of ASCII without blanks")] | None = None
     owner: int | None = None
-    context: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")] = "ottb-slots"
-    endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}(\{slot\})?[A-Za-z0-9_-]{0,32}$(?!\n)")] = "slot{slot}"
+    context: Annotated[
+        str, shaped(r"^[A-Za-z0-9_-]{0,64}$(?!\n)", "at most 64 letters (A-Z, a-z), digits, `_` or `-`")
+    ] = "ottb-slots"
+    endpoint: Annotated[
+        str, shaped(r"^[A-Za-z0-9_-]{0,32}(\{slot\})?[A-Za-z0-9_-]{0,32}$(?!\n)", "a name, perhaps with `{slot}` in it")
+    ] = "slot{slot}"
     recordings: str = ""

@@ -34,7 +34,7 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
         env = {**env, "OTTB_NATS__OWNER": str(os.geteuid())}
         found.append(_nats(settings, state, secrets))
     if not settings.adb.host:
-        found.append(_adb(state))
+        found.append(adb_server(state))
     if settings.sandbox.enabled:
         sandbox = {"OTTB_SANDBOX__CONTROL_SECRET": secrets[CONTROL]}
         if not settings.adb.host:
@@ -95,7 +95,7 @@ def _nats(settings: Settings, state: Path, secrets: Mapping[str, str]) -> Child:
     )
 
 
-def _adb(state: Path) -> Child:
+def adb_server(state: Path) -> Child:
     place = place_of(Adb(), state)
     assert isinstance(place, AdbFile)
     home = place.path.parent

@@ -658,6 +658,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the gateway runs.
+         * @description On every port.
+         */
+        get: operations["get_livez"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the site serves; 503: not. `verbose` (with any value) says what does not.
+         * @description On every port.
+         */
+        get: operations["get_readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The version, and which part of the interface this port serves.
+         * @description On every port.
+         */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The keys with which access tokens are checked (RFC 7517).
+         * @description On every port.
+         */
+        get: operations["get_well_known_jwks_json"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Figures for Prometheus.
+         * @description On every port.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1983,8 +2083,8 @@ export interface components {
         };
         /**
          * Quarantined
-         * @description One thing that is left alone, since it fails again and again; the rest of its host serves. `kind` and `id`: an
-         *         actor's, or what else it is. `reason`: in words.
+         * @description One thing that is not used, since it fails again and again or could not be read; the rest of its host serves.
+         *         `kind` and `id`: an actor's, or what else it is. `reason`: in words.
          */
         Quarantined: {
             kind: string;
@@ -2530,7 +2630,35 @@ export interface components {
             };
         };
     };
-    responses: never;
+    responses: {
+        /** @description RATE_LIMITED: too many connections of this user or address (`details.rule`). */
+        TooManyConnections: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Refused"];
+            };
+        };
+        /** @description UNSUPPORTED_MEDIA_TYPE: the body is encoded, or is not of the kind that is taken. */
+        NotAsItIs: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Refused"];
+            };
+        };
+        /** @description INVALID_PARAMS: the `Expect` of the request cannot be met. */
+        NoExpectation: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Refused"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -2601,6 +2729,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {
                 headers: {
@@ -2700,6 +2829,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -2801,6 +2932,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -2912,6 +3045,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {
                 headers: {
@@ -3026,6 +3160,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3093,6 +3229,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3171,6 +3310,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3296,6 +3438,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3390,6 +3534,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3516,6 +3663,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3635,6 +3784,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3709,6 +3860,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3841,6 +3995,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3935,6 +4091,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4011,6 +4170,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4131,6 +4293,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4225,6 +4389,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4310,6 +4477,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4389,6 +4559,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4511,6 +4684,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description IDEMPOTENCY_MISMATCH */
             422: {
                 headers: {
@@ -4520,6 +4694,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4594,6 +4769,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4679,6 +4857,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4773,6 +4954,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4891,6 +5075,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description IDEMPOTENCY_MISMATCH */
             422: {
                 headers: {
@@ -4900,6 +5085,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5018,6 +5204,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description IDEMPOTENCY_MISMATCH */
             422: {
                 headers: {
@@ -5027,6 +5214,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5150,6 +5338,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description IDEMPOTENCY_MISMATCH */
             422: {
                 headers: {
@@ -5254,6 +5443,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5375,6 +5567,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description CALL_FAILED, IDEMPOTENCY_MISMATCH */
             422: {
                 headers: {
@@ -5512,6 +5705,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description CALL_FAILED, IDEMPOTENCY_MISMATCH */
             422: {
                 headers: {
@@ -5521,6 +5715,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5606,6 +5801,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5691,6 +5889,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5769,6 +5970,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5843,6 +6047,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5966,6 +6173,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            417: components["responses"]["NoExpectation"];
             /** @description CALL_FAILED, IDEMPOTENCY_MISMATCH */
             422: {
                 headers: {
@@ -6071,6 +6279,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -6156,6 +6367,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -6241,6 +6455,9 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -6261,6 +6478,159 @@ export interface operations {
             };
             /** @description TIMEOUT */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_livez: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+        };
+    };
+    get_readyz: {
+        parameters: {
+            query?: {
+                verbose?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description Not ready. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    get_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+        };
+    };
+    get_well_known_jwks_json: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description UNAVAILABLE */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

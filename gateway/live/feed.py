@@ -143,7 +143,7 @@ class LiveFeed:
         try:
             caller = await self._admit(auth)
             if self._sessions[caller.user] >= SESSIONS:
-                raise Refusal(ErrorCode.RATE_LIMITED, "Too many sessions of yours at once.", rule="live_sessions")
+                raise Refusal(ErrorCode.RATE_LIMITED, "Too many live clients of yours at once.", rule="live_sessions")
             if not self.transports.name(transport, caller.user):
                 raise Refuse(GONE)
         except Refusal as refusal:

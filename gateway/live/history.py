@@ -22,7 +22,7 @@ PIECE = 256  # entries that are read at once, as many as the journal gives in on
 PIECE_BYTES = 256 * 1024
 READERS = 4  # pieces of the journal that are read at the same time
 AT_ONCE = 32  # entries that are worked on before others have their turn
-EACH_SECOND = 4_000  # entries that one user has read for all their sessions together ...
+EACH_SECOND = 4_000  # entries that one user has read for all their clients together ...
 BURST_SECONDS = 0.5  # ... beside what was not used for so long
 READERS_REMEMBERED = 10_000
 
@@ -36,7 +36,7 @@ class Piece(Struct, frozen=True):
 
 
 class Turn:
-    """One user's turn to read. Whoever has many sessions reads for one of them at a time, and not faster than with one:
+    """One user's turn to read. Whoever has many clients reads for one of them at a time, and not faster than with one:
     others do not wait for that."""
 
     def __init__(self) -> None:

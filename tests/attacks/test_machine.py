@@ -2,29 +2,19 @@
 
 import json
 import os
-import shutil
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psutil
 import pytest
 
-from cli.site import asterisk
 from tests.stories.conftest import TRUNKS
 from tests.support.site import Client, Site, running_site, until
+from tests.support.stranger import NOBODY, STRANGER_USER, as_root, attack, family
 
-STRANGER = Path(__file__).with_name("machine_stranger.py")
-NOBODY = 65534
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-STRANGER_USER = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
-as_root = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user of the machine"
-)
 
 
 @pytest.fixture(scope="module")
@@ -36,52 +26,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             each.chmod(0o755)
     with running_site(folder, {11: None, 12: None, 44: "op12"}, TRUNKS) as running:
         yield running
-
-
-def family(site: Site) -> list[psutil.Process]:
-    assert site._process is not None
-    top = psutil.Process(site._process.pid)
-    return [top, *top.children(recursive=True)]
-
-
-def listening(site: Site) -> set[int]:
-    return {
-        connection.laddr.port
-        for process in family(site)
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-
-
-def attack(site: Site, prefix: list[str], more: Sequence[Path] = ()) -> dict[str, Any]:
-    """What the stranger got. `more`: files of the site's that are elsewhere."""
-    there = [*site.state.rglob("*"), *more]
-    phones = [int(slot.rpartition(":")[2]) for slot in serials(site)]
-    known = {
-        "state": str(site.state),
-        "ports": sorted(listening(site)),
-        "phones": phones,
-        "control": {
-            str(site.control_port): [("GET", "/phones"), ("GET", "/dials"), ("POST", "/phones/44/reboot")],
-            str(site.pbx_port): [("GET", "/calls"), ("GET", "/log"), ("POST", "/cut"), ("POST", "/restart")],
-        },
-        "ami": [int(site.env["OTTB_SANDBOX__PBX_PORT"])],
-        "files": [str(path) for path in there if path.is_file()],
-        "sockets": [str(path) for path in there if path.is_socket()],
-        "pids": [process.pid for process in family(site)],
-    }
-    done = subprocess.run(
-        [*prefix, sys.executable, "-I", "-", json.dumps(known)],
-        input=STRANGER.read_text(), cwd="/", capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    got: dict[str, Any] = json.loads(done.stdout)
-    tried = {"names": known["files"] + known["sockets"], "ports tried": len(known["ports"])}
-    return got | tried | {"phones tried": len(phones)}
-
-
-def serials(site: Site) -> list[str]:
-    return [line.split('"')[1] for line in site.config.read_text().splitlines() if line.startswith("serial")]
 
 
 @pytest.fixture(scope="module")
@@ -167,31 +111,3 @@ def test_the_process_list_shows_no_secret(site: Site) -> None:
     print(f"process list: {len(shown)} of {len(secrets)} secrets in {len(lines)} command lines")
     assert len(lines) >= 6 and len(secrets) >= 7
     assert shown == []
-
-
-@as_root
-@pytest.mark.live
-@pytest.mark.timeout(600)  # where there is no Asterisk yet, a folder with one is made
-def test_a_real_asterisk_is_closed_too(tmp_path: Path) -> None:
-    """Its AMI is on loopback with a secret of this site's own; its console's socket takes every order of its user."""
-    root = asterisk.ensure(print)
-    with running_site(tmp_path, {11: None}, TRUNKS, asterisk=True) as site:
-        secret = json.loads((site.state / "secrets.json").read_text())["ami"]
-        folder = root / f"var/lib/ottb/{(site.state / 'asterisk-instance').read_text()}/pbx"
-        assert f"secret = {secret}\n" in (folder / "etc/manager.conf").read_text()
-        port = int(site.env["OTTB_SANDBOX__PBX_PORT"])
-        addresses = {
-            connection.laddr.ip
-            for process in family(site)
-            for connection in process.net_connections("tcp")
-            if connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
-        }
-        got = attack(site, STRANGER_USER, [*folder.rglob("*")])
-        print(f"Asterisk: {len(got['files'])} of {got['files tried']} files, {len(got['sockets'])} sockets")
-        assert addresses == {"127.0.0.1"}
-        (actors,) = [process for process in family(site) if "actors.main" in process.cmdline()]
-        assert actors.environ()["OTTB_AMI__MAIN__OWNER"] == str(folder.stat().st_uid)  # to whom it tells the secret
-        assert got["sockets tried"] >= 2  # adb's, and the console's
-        assert (got["ami"], got["files"], got["sockets"]) == ([], [], [])
-    if root != Path("/"):
-        shutil.rmtree(folder.parent)

@@ -24,8 +24,8 @@ from actors.ledger.store import StoreFailed
 from actors.runtime.bus import BusUnavailable
 from actors.settings import load
 from cli.site.children import children
-from tests.attacks.test_machine import NOBODY, STRANGER_USER, as_root
 from tests.support.site import ROOT, free_ports
+from tests.support.stranger import NOBODY, STRANGER_USER, as_root
 
 LISTENER = Path(__file__).with_name("machine_listener.py")
 PASSWORD = "hunter22"

@@ -220,7 +220,7 @@ def test_no_accepted_request_stops_a_restart(runner: asyncio.Runner, fuzzed: Fuz
     runner.run(fuzzed.live_again())
     print(
         f"{len(PLACES)} texts of {len(CHANGING)} routes, {fuzzed.asked} requests, {fuzzed.accepted} accepted,"
-        f" {fuzzed.site.lives} lives: 0 things left alone, {fuzzed.failed} failed inside"
+        f" {fuzzed.site.lives} lives: 0 things quarantined, {fuzzed.failed} failed inside"
     )
     assert fuzzed.accepted > 80
 
@@ -232,7 +232,7 @@ def test_nor_does_one_with_odd_values(runner: asyncio.Runner, fuzzed: Fuzzed) ->
             for value in ODD:
                 runner.run(fuzzed.try_one(route, place, value))
     runner.run(fuzzed.live_again())
-    print(f"{fuzzed.asked - before} odd values, {fuzzed.accepted - accepted} accepted: 0 things left alone")
+    print(f"{fuzzed.asked - before} odd values, {fuzzed.accepted - accepted} accepted: 0 things quarantined")
     assert fuzzed.accepted - accepted > 20
 
 

@@ -234,7 +234,7 @@ def site_that_says(port: int, said: object) -> ThreadingHTTPServer:
     return server
 
 
-def test_what_is_left_alone_and_what_fills_up_is_named(settings: Settings) -> None:
+def test_what_is_quarantined_and_what_fills_up_is_named(settings: Settings) -> None:
     bad = {"kind": "slot", "id": "50", "reason": "event 26 (configured) of its journal cannot be read"}
     alarm = {"kind": "stream", "id": "OTTB_EVT", "reason": "86 % of its limit"}
     said = {
@@ -245,7 +245,7 @@ def test_what_is_left_alone_and_what_fills_up_is_named(settings: Settings) -> No
     with site_that_says(settings.http.ottb_port, said) as server:
         findings = examine(settings)
         server.shutdown()
-    alone, streams = named(findings, "left alone"), named(findings, "streams")
+    alone, streams = named(findings, "quarantined"), named(findings, "streams")
     assert not alone.ok and alone.said == "slot 50: event 26 (configured) of its journal cannot be read"
     assert "step over" in alone.todo
     assert not streams.ok and streams.said == "OTTB_EVT 86 % of 100 MB, KV_OTTB_OWN without a limit"
@@ -258,4 +258,4 @@ def test_a_site_in_order_says_so(settings: Settings) -> None:
     with site_that_says(settings.http.ottb_port, said) as server:
         findings = examine(settings)
         server.shutdown()
-    assert named(findings, "left alone").ok and named(findings, "streams").said == "OTTB_EVT 0 % of 1 MB"
+    assert named(findings, "quarantined").ok and named(findings, "streams").said == "OTTB_EVT 0 % of 1 MB"

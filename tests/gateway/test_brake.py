@@ -4,11 +4,15 @@ import asyncio
 
 import pytest
 
+from actors.settings import Http
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import pace
-from gateway.brake import AT_ONCE, PATIENCE, PER_SECOND, Brake
+from gateway.brake import PATIENCE, WORTH, Brake
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
+
+PER_SECOND = Http().changes_per_second
+AT_ONCE = int(WORTH * PER_SECOND)
 
 
 async def _asked(brake: Brake, user: str, count: int) -> tuple[list[float], int]:
@@ -26,10 +30,10 @@ async def _asked(brake: Brake, user: str, count: int) -> tuple[list[float], int]
     return turns, len(refused)
 
 
-def brake() -> Brake:
+def brake(per_second: float = PER_SECOND) -> Brake:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimLoop)
-    return Brake(clock=SimClock(loop))
+    return Brake(clock=SimClock(loop), per_second=per_second)
 
 
 def test_more_than_a_share_waits_and_others_do_not() -> None:
@@ -54,6 +58,16 @@ def test_no_more_wait_than_can_have_their_turn_soon() -> None:
         turns, refused = await _asked(brake(), "op12", 10_000)
         soon = AT_ONCE + PATIENCE * PER_SECOND
         assert abs(len(turns) - soon) <= 2 and refused == 10_000 - len(turns)
+
+    run(main, 1)
+
+
+@pytest.mark.parametrize("per_second", [0.5, 10.0, 500.0])
+def test_the_pace_is_a_setting(per_second: float) -> None:
+    async def main() -> None:
+        began, count = asyncio.get_running_loop().time(), int(WORTH * per_second) + 3
+        turns, refused = await _asked(brake(per_second), "op12", count)
+        assert refused == 0 and turns[-1] - began == pytest.approx((count - 1 - WORTH * per_second) / per_second)
 
     run(main, 1)
 

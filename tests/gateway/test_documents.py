@@ -10,7 +10,7 @@ from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.errors import ErrorCode
 from bus_schemas.permissions import BUILT_IN_ROLES, Access, Action, resolve
 from gateway.errors import HTTP_STATUS
-from gateway.openapi import asyncapi, openapi
+from gateway.openapi import PAGES, asyncapi, openapi
 from gateway.routes import Part
 from gateway.surface import ROOMS, ROUTES, routes_of
 
@@ -51,7 +51,23 @@ def _answer_schema(operation: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_route_is_in_the_document() -> None:
     documented = {(method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item}
-    assert documented == {(route.method, route.path) for route in ROUTES}
+    assert documented == {(route.method, route.path) for route in ROUTES} | {("GET", path) for path, *_ in PAGES}
+
+
+def test_what_every_path_may_answer_is_said_of_each() -> None:
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            for status in ("429", "415", "417"):
+                said = operation["responses"][status]
+                name = said.get("$ref", "").removeprefix("#/components/responses/")
+                assert "description" in (DOCUMENT["components"]["responses"][name] if name else said), (method, path)
+
+
+def test_what_no_route_asks_for_is_documented_on_every_port() -> None:
+    for part in Part:
+        paths = openapi(routes_of(part))["paths"]
+        assert {"/livez", "/readyz", "/version", "/metrics", "/.well-known/jwks.json"} <= paths.keys()
+        assert paths["/metrics"]["get"]["x-permission"] == Action.METRICS_VIEW
 
 
 def test_every_route_has_a_permission_of_its_own_kind() -> None:

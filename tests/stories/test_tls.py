@@ -222,3 +222,11 @@ def test_the_command_line_finds_its_own_site(secured: Secured) -> None:
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert '"status"' in done.stdout
+
+
+async def test_the_command_line_says_nothing_of_its_connections(secured: Secured) -> None:
+    async with secured.user() as client:
+        assert (await client.post("/api/auth/logout", part="point"))[0] == 200  # so that the audit has something
+    command = [sys.executable, "-m", "cli.main", "audit", "head", "--config", str(secured.site.config)]
+    done = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=secured.site.env, stderr=subprocess.PIPE)
+    assert (await done.communicate())[1] == b"" and done.returncode == 0

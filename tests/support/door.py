@@ -14,13 +14,14 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
+from actors.settings import Http
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
-from gateway.brake import PER_SECOND, Brake
+from gateway.brake import Brake
 from gateway.bus_api import BusApi
 from gateway.connections import ConnectionLimits, Connections
 from gateway.health import Health
@@ -181,7 +182,7 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
 @asynccontextmanager
 async def gateway_on(
     bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS,
-    per_second: float = PER_SECOND,
+    per_second: float = Http().changes_per_second,
 ) -> AsyncIterator[InProcess]:
     """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
