@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,8 +31,8 @@ SECRET = b"A" * 48
 def place(tmp_path: Path) -> Path:
     """Where everybody may make a folder, and nobody may take another one's away."""
     for each in (tmp_path, *tmp_path.parents):
-        if each.owner() == tmp_path.owner() and each != Path("/"):
-            each.chmod(0o755)
+        if each.is_relative_to(tempfile.gettempdir()) and each.owner() == tmp_path.owner():
+            each.chmod(each.stat().st_mode | 0o055)
     tmp_path.chmod(0o1777)
     return tmp_path
 
