@@ -5,7 +5,7 @@ import asyncio
 
 from actors.runtime.clock import Clock
 from bus_schemas.errors import ErrorCode, Refusal
-from gateway.pace import Pace
+from gateway.pace import Holder, Pace
 
 PER_SECOND = 200.0  # changes of one user, done or refused, through one gateway
 AT_ONCE = 1000  # so many may come without a wait after a quiet time
@@ -13,14 +13,14 @@ PATIENCE = 5.0  # seconds that a change waits at most, so that no more than a th
 
 
 class Brake:
-    """The turns of all users."""
+    """The turns of all shares."""
 
     def __init__(self, *, clock: Clock, per_second: float = PER_SECOND) -> None:
         self._pace = Pace(per_second=per_second, at_once=AT_ONCE, now=clock.monotonic)
 
-    async def turn(self, user: str, patience: float = PATIENCE) -> None:
-        """Wait for the user's next turn; mostly that is now. Raises Refusal(UNAVAILABLE) where too many wait."""
-        wait = self._pace.turn(("user", user), patience=patience)
+    async def turn(self, holder: Holder, patience: float = PATIENCE) -> None:
+        """Wait for a share's next turn; mostly that is now. Raises Refusal(UNAVAILABLE) where too many wait."""
+        wait = self._pace.turn(holder, patience=patience)
         if wait is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Too many changes of yours wait already. Ask for less at once.")
         if wait > 0:

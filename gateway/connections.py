@@ -120,9 +120,8 @@ class Connections:
         if seat.proxied:
             self._hold(seat, None)
 
-    def known(self, seat: Seat, user: str, address: str) -> None:
-        """The request is this user's. Raises Refusal(RATE_LIMITED)."""
-        holder = ("user", user)
+    def known(self, seat: Seat, holder: Holder, address: str) -> None:
+        """The request is of this share. Raises Refusal(RATE_LIMITED)."""
         if seat.holder == holder:
             return
         if not self._has_room(holder, self._limits.per_user):
@@ -134,9 +133,9 @@ class Connections:
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    def wait(self, user: str | None, address: str) -> float:
-        """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to this user."""
-        holder = ("user", user) if user is not None else ("address", neighbourhood(address))
+    def wait(self, holder: Holder | None, address: str) -> float:
+        """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to who has this share."""
+        holder = holder or ("address", neighbourhood(address))
         return 0.0 if self._pace.turn(holder, patience=WORTH) == 0 else LATER
 
     # --- inside

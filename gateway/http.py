@@ -26,6 +26,7 @@ from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
+from gateway.proxies import neighbourhood
 from gateway.recordings import Recordings
 from gateway.routes import Part, Route
 from gateway.server import client_of, protocol_of
@@ -111,13 +112,13 @@ class HttpApi:
                 return await carry_out(request)
             response = await self.auditor.watch(route, request, lambda: carry_out(request))
             if CALLER not in request:  # a login or a refresh that was right: it wrote, and the answer is what waits
-                await self.brake.turn(f"@{client_of(request)}", patience=math.inf)
+                await self.brake.turn(("address", neighbourhood(client_of(request))), patience=math.inf)
             return response
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
-                await self.brake.turn(caller.user)
+                await self.brake.turn(caller.share)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request
@@ -141,7 +142,7 @@ class HttpApi:
             return ANYBODY
         caller = await self.authenticator.authenticate_header(header)
         request[CALLER] = caller
-        protocol_of(request).known(request, caller.user)
+        protocol_of(request).known(request, caller.share)
         caller.must(permission)
         return caller
 
