@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -120,6 +121,19 @@ class Protocol(RequestHandler):
         self._chunked = request.content if hdrs.TRANSFER_ENCODING in request.headers else None
         if self._seat is not None:
             request[CLIENT] = self._connections.ask(self._seat, request.headers.getall(FORWARDED_FOR, []))
+            if not request.content.is_eof():
+                self.rest(request)
+                request.content.on_eof(partial(self.work, request))
+
+    def rest(self, request: web.BaseRequest) -> None:
+        """Nothing is done for the request now, so that somebody else may have its place."""
+        if self._seat is not None and request is self._request:
+            self._connections.rest(self._seat)
+
+    def work(self, request: web.BaseRequest) -> None:
+        """Something is done for the request."""
+        if self._seat is not None and request is self._request:
+            self._connections.work(self._seat)
 
     def known(self, request: web.BaseRequest, share: Holder) -> None:
         """The request is of this share. What was answered meanwhile is nobody's. Raises Refusal(RATE_LIMITED)."""
@@ -137,7 +151,12 @@ class Protocol(RequestHandler):
         if not answer.prepared and (self._share is None or answer.status >= 400):
             wait = self._connections.wait(self._share, client_of(request))
             if wait > 0:
-                await asyncio.sleep(wait)
+                await self.pause(request, wait)
+
+    async def pause(self, request: web.BaseRequest, seconds: float) -> None:
+        """Let somebody wait for an answer that is known already."""
+        self.rest(request)
+        await asyncio.sleep(seconds)
 
     def answered(self) -> None:
         """The answer is known; it is to be taken."""

@@ -218,7 +218,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     async def _of_stranger(self, request: web.Request) -> web.StreamResponse:
         if not self.watch.admit(request):
-            await asyncio.sleep(WAIT_SECONDS)  # asking again and again costs a connection, and nobody else's time
+            # Asking again and again costs a connection, and nobody else's time or place.
+            await server.protocol_of(request).pause(request, WAIT_SECONDS)
             return _refused(ErrorCode.RATE_LIMITED, "Too many handshakes from this address.", retry_after=RETRY_SECONDS)
         try:
             return await super().handle_request(request)  # type: ignore[no-any-return]  # it has no types

@@ -137,6 +137,7 @@ class Transports:
             return False
         for request in transport.open.values():
             protocol_of(request).known(request, share)
+            protocol_of(request).work(request)
         transport.timer.cancel()
         transport.share = share
         self._unnamed.pop(sid, None)
@@ -172,6 +173,7 @@ class Transports:
         transport = Transport(client_of(request), timer=timer, now=self._loop.time())
         if request.query.get("transport") == WEBSOCKET:
             transport.open[WEBSOCKET] = request
+            protocol_of(request).rest(request)
         self._known[sid] = transport
         self._unnamed[sid] = None
         if len(self._unnamed) > MOST_UNNAMED:
@@ -184,6 +186,8 @@ class Transports:
             return False
         if transport.share is not None:
             protocol_of(request).known(request, transport.share)
+        elif what != "POST":  # it will wait for what there is to hear, which is nothing yet
+            protocol_of(request).rest(request)
         transport.open[what] = request
         return True
 
