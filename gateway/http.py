@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 from urllib.parse import parse_qsl, quote
 
 import msgspec
@@ -27,11 +27,12 @@ from gateway.brake import Brake
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.proxies import neighbourhood
+from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import Part, Route
 from gateway.server import client_of, protocol_of
 from gateway.sparing import SparingLog
-from gateway.table import to_csv
+from gateway.table import csv_pieces
 
 log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
     credential: bool  # POINT's own lines
+    many: bool  # the answer is a list: whoever reads many has them one after another
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
 
     @classmethod
@@ -67,6 +69,7 @@ class Needs:
         subject = route.rpc.subject
         return cls(
             credential=route.part is Part.POINT,
+            many=get_origin(route.rpc.reply) is list,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
         )
 
@@ -94,6 +97,7 @@ class HttpApi:
         self.authenticator = authenticator
         self.idempotency = idempotency
         self.metrics = metrics
+        self.reads = Reads()
         self.watermark = 0
         self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
 
@@ -125,6 +129,9 @@ class HttpApi:
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
                 return await self._send_file(route, request, rpc_request, caller)
+            if needs.many:
+                async with self.reads.turn(caller.share):
+                    return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
             if key is None:
                 return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
             record = Idempotency.record_of(caller.whose, f"{route.method} {request.path}", key)
@@ -175,7 +182,7 @@ class HttpApi:
             request[TRACE_ID] = context.trace_id
         await self.auditor.intend(route, request)
         answered = await ask_raw(self.bus, route.rpc, rpc_request, context)
-        response = _presented(route, request, answered.data)
+        response = await _presented(route, request, answered.data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
@@ -257,10 +264,14 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
     return read
 
 
-def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
+async def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
     if route.table and request.query.get("format") == "csv":
         headers = CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
-        return web.Response(body=to_csv(data), status=route.status, headers=headers)
+        pieces = []
+        for piece in csv_pieces(data):
+            pieces.append(piece)
+            await asyncio.sleep(0)  # others' turn
+        return web.Response(body=b"".join(pieces), status=route.status, headers=headers)
     return web.Response(body=data, status=route.status, headers=JSON_HEADERS)
 
 

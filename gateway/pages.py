@@ -42,9 +42,10 @@ def add_pages(
         return _json(ready, 503 if missing else 200)
 
     async def figures(request: web.Request) -> web.Response:
-        await http_api.authenticate(Action.METRICS_VIEW, request)
-        health.refresh()
-        return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
+        caller = await http_api.authenticate(Action.METRICS_VIEW, request)
+        async with http_api.reads.turn(caller.share):
+            health.refresh()
+            return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
 
     async def about(request: web.Request) -> web.Response:
         return _json({"name": "OTTB", "version": version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})
