@@ -9,8 +9,9 @@ from actors.runtime.version import version
 from bus_schemas.permissions import Action
 from gateway.health import CHECKS, Health
 from gateway.http import HttpApi
-from gateway.metrics import Metrics
+from gateway.metrics import FRESH, Metrics
 from gateway.openapi import asyncapi, openapi
+from gateway.reads import Reads
 from gateway.routes import Part
 from gateway.surface import routes_of
 
@@ -26,6 +27,8 @@ def add_pages(
         "/openapi.json": msgspec.json.encode(openapi(routes_of(part))),
         "/asyncapi.json": msgspec.json.encode(asyncapi()),
     }
+
+    reads = Reads(rest=FRESH)
 
     async def livez(request: web.Request) -> web.Response:
         return _json({"status": "ok"})
@@ -43,7 +46,7 @@ def add_pages(
 
     async def figures(request: web.Request) -> web.Response:
         caller = await http_api.authenticate(Action.METRICS_VIEW, request)
-        async with http_api.reads.turn(caller.share):
+        async with reads.turn(caller.share):
             health.refresh()
             return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
 

@@ -10,8 +10,8 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from gateway.pace import Holder
 
 AT_ONCE = 4  # of one share
-REST = 0.02  # seconds, and as long as was read, until a place is anybody's again: a share has half of the time at most
-LONGEST_REST = 0.5
+REST = 0.02  # seconds at least that a place rests after a read, and three times as long as that took: so many readers
+LONGEST_REST = 1.5  # take no more than one who reads without a pause, and that one never waits
 PATIENCE = 5.0  # seconds that one waits at most
 
 TOO_MANY = RefusalTemplate(
@@ -20,9 +20,10 @@ TOO_MANY = RefusalTemplate(
 
 
 class Reads:
-    """The places of all shares."""
+    """The places of all shares. `rest`: seconds at least after each read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rest: float | None = None) -> None:
+        self._rest = REST if rest is None else rest
         self._places: dict[Holder, asyncio.Semaphore] = {}
         self._held: Counter[Holder] = Counter()  # places that are taken or waited for
 
@@ -35,7 +36,8 @@ class Reads:
         try:
             yield
         finally:
-            loop.call_later(min(max(loop.time() - began, REST), LONGEST_REST), self._free, holder)
+            took = loop.time() - began
+            loop.call_later(max(min((AT_ONCE - 1) * took, LONGEST_REST), self._rest), self._free, holder)
 
     async def _enter(self, holder: Holder) -> None:
         places = self._places.setdefault(holder, asyncio.Semaphore(AT_ONCE))

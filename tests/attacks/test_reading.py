@@ -16,7 +16,7 @@ from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import GET_CDR, GetCdr
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotSummary
-from gateway import http, reads
+from gateway import http, pages, reads
 from gateway.table import PIECE, csv_pieces, to_csv
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -98,8 +98,7 @@ async def test_who_waits_too_long_for_a_list_is_told(monkeypatch: pytest.MonkeyP
 
 async def test_figures_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reads, "PATIENCE", 0.2)
-    monkeypatch.setattr(reads, "REST", 60.0)
-    monkeypatch.setattr(reads, "LONGEST_REST", 60.0)
+    monkeypatch.setattr(pages, "FRESH", 60.0)
     async with slow_site() as (_, gateway, session):
         headers = {"Authorization": f"Bearer {token_of('op12')}"}
         statuses = Counter[int]()
