@@ -33,11 +33,11 @@ LOCAL = "local"  # the name of a host that nobody has named
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the gateway listens, and how many connections it takes: on all its ports, of one address on which nobody
-    has logged in, and of one user. The last `connections_reserved` are not for addresses that were never logged in
-    from. `refusals_per_second`: requests of strangers of one address, and refused ones of one user, that are answered
-    at once; beyond, a second later. `changes_per_second`: of one user, done or refused, that begin at once; beyond, in
-    their turn. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. With
-    `certificate` and `key` (PEM files) it speaks TLS on all four ports."""
+    has logged in, and of one user (and as many of all their service tokens). The last `connections_reserved` are not
+    for addresses that were never logged in from. `refusals_per_second`: requests of strangers of one address, and
+    refused ones of one user, that are answered at once; beyond, a second later. `changes_per_second`: of one user, done
+    or refused, that begin at once; beyond, in their turn. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose
+    `X-Forwarded-For` is believed. With `certificate` and `key` (PEM files) it speaks TLS on all four ports."""
 
     host: str = "127.0.0.1"
     point_port: Port = 8081

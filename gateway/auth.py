@@ -33,6 +33,7 @@ from bus_schemas.user import (
     TokenUsed,
 )
 from gateway.metrics import Metrics
+from gateway.pace import Holder
 
 REMEMBERED = 10_000
 SCOPE = "ottb.v1.evt.point.>"
@@ -70,6 +71,12 @@ class Caller(Struct, frozen=True, kw_only=True):
         if self.is_program:
             return self.credential
         return f"{self.user}/{self.predecessors}" if self.predecessors else self.user
+
+    @property
+    def share(self) -> Holder:
+        """For whom counts what the caller holds and does. All service tokens of a user have a share of their own, so
+        that whoever has got hold of one does not keep out the user, who can end it."""
+        return ("tokens" if self.credential.startswith(f"{LoginKind.TOKEN}:") else "user", self.user)
 
     def must(self, permission: Action | Access | None) -> None:
         """Raise Refusal(PERMISSION_DENIED) unless the caller may do this, where it is an action."""

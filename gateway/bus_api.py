@@ -37,7 +37,7 @@ log = structlog.get_logger()
 SUBJECTS = ("ottb.v1.own.*.cmd.>", "ottb.v1.own.*.qry.>", "ottb.v1.token.*.cmd.>", "ottb.v1.token.*.qry.>")
 KINDS = {"own": LoginKind.CONNECTION, "token": LoginKind.TOKEN}
 AT_ONCE = 256
-AT_ONCE_EACH = 32  # of one user, with all service tokens
+AT_ONCE_EACH = 32  # of one user, and of all their service tokens
 REFUSED_EACH = 200  # that a second are told so; a flood's answers would cost more than the flood
 SAID_EVERY = 10.0  # seconds between two lines about what is not answered at all
 LONGEST_BODY = 64 * 1024
@@ -150,10 +150,11 @@ class BusApi:
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
 
     async def _among_the_users(self, message: Message, caller: Caller) -> web.Response:
-        """A service token's request counts as its user's too: else everybody would have as many as they make tokens."""
+        """All service tokens of a user together have as many as one: else everybody would have as many as they make
+        tokens. The user's own are not among them, so that they can end a token that somebody else uses."""
         if not caller.is_program:
             return await self._carry_out(message, caller)
-        whose = f"own.{caller.user}"
+        whose = ".".join(caller.share)
         if self._running[whose] >= AT_ONCE_EACH:
             raise BUSY_WITH_YOURS()
         self._running[whose] += 1

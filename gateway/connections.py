@@ -4,8 +4,9 @@ A connection counts for the address it comes from until a request on it is known
 counts for them, and no longer for the address, which others may share. Behind a trusted proxy a connection counts only
 while a request is under way on it, and for that request's client.
 
-Where there is no room, who is idle makes it: whoever opens many and says nothing, or does not read what they asked for,
-keeps nobody out. What makes room is cut, with whatever was still to be read on it.
+Where there is no room, a connection makes it on which nothing is done: whoever opens many and says nothing, lets the
+rest of a request wait, has refusals held back or does not read what they asked for keeps nobody out. It is cut, with
+whatever was still to be read on it.
 """
 
 import time
@@ -44,8 +45,9 @@ class ConnectionLimits:
 
 
 class Seat:
-    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `idle`: nothing is asked on it now, or
-    the answer is only to be taken, so that it can be `cut` for somebody else's sake."""
+    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `idle`: nothing is done for it now: a
+    request or the rest of one is awaited, or an answer is only to be taken. Then it can be `cut` for somebody else's
+    sake."""
 
     __slots__ = ("cut", "holder", "idle", "peer", "proxied")
 
@@ -104,8 +106,7 @@ class Connections:
 
     def ask(self, seat: Seat, forwarded: list[str]) -> str:
         """A request has come in: the address of its client. Raises Refusal(RATE_LIMITED)."""
-        seat.idle = False
-        self._idle.pop(seat, None)
+        self.work(seat)
         if not seat.proxied:
             return seat.peer
         client = self._proxies.client_of(seat.peer, forwarded)
@@ -113,17 +114,26 @@ class Connections:
             raise TOO_MANY_HERE()
         return client
 
-    def answered(self, seat: Seat) -> None:
-        """The request is over."""
+    def rest(self, seat: Seat) -> None:
+        """Nothing is done for it until more has come, or some time has passed."""
         if seat in self._open:
             seat.idle = True
+            self._idle.pop(seat, None)
             self._idle[seat] = None
+
+    def work(self, seat: Seat) -> None:
+        """Something is done for it."""
+        seat.idle = False
+        self._idle.pop(seat, None)
+
+    def answered(self, seat: Seat) -> None:
+        """The request is over."""
+        self.rest(seat)
         if seat.proxied:
             self._hold(seat, None)
 
-    def known(self, seat: Seat, user: str, address: str) -> None:
-        """The request is this user's. Raises Refusal(RATE_LIMITED)."""
-        holder = ("user", user)
+    def known(self, seat: Seat, holder: Holder, address: str) -> None:
+        """The request is of this share. Raises Refusal(RATE_LIMITED)."""
         if seat.holder == holder:
             return
         if not self._has_room(holder, self._limits.per_user):
@@ -135,9 +145,9 @@ class Connections:
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    def wait(self, user: str | None, address: str) -> float:
-        """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to this user."""
-        holder = ("user", user) if user is not None else ("address", neighbourhood(address))
+    def wait(self, holder: Holder | None, address: str) -> float:
+        """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to who has this share."""
+        holder = holder or ("address", neighbourhood(address))
         return 0.0 if self._pace.turn(holder, patience=WORTH) == 0 else LATER
 
     # --- inside

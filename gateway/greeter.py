@@ -6,7 +6,6 @@ counted nowhere, for a minute.
 
 import asyncio
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
@@ -17,31 +16,43 @@ SHUTDOWN_SECONDS = 5.0  # for a client to answer that the connection ends
 PER_ADDRESS = 64  # handshakes of one address at once
 IN_ALL = 1024
 
+Cut = Callable[[], None]
+
 
 class Waiting:
-    """The handshakes that are under way, by address (of IPv6 by its network). `trusts`: whether an address is a proxy's
-    of the site, which stands for many clients."""
+    """The handshakes that are under way, by address (of IPv6 by its network). Beyond so many the oldest is cut, since
+    those who mean it are done at once. `trusts`: whether an address is a proxy's of the site, which stands for many
+    clients."""
 
     def __init__(
         self, *, per_address: int = PER_ADDRESS, in_all: int = IN_ALL, trusts: Callable[[str], bool] = lambda _: False
     ) -> None:
         self._per_address, self._in_all, self._trusts = per_address, in_all, trusts
-        self._counts: Counter[str] = Counter()
+        self._all: dict[Cut, str] = {}  # the oldest first
+        self._here: dict[str, dict[Cut, None]] = {}
 
-    def enter(self, address: str) -> bool:
-        """False: there are enough of them."""
+    def enter(self, address: str, cut: Cut) -> None:
+        """One begins."""
         near = neighbourhood(address)
-        enough = self._counts[near] >= self._per_address and not self._trusts(address)
-        if enough or self._counts.total() >= self._in_all:
-            return False
-        self._counts[near] += 1
-        return True
+        mine = self._here.get(near, {})
+        if len(mine) >= self._per_address and not self._trusts(address):
+            self._end(next(iter(mine)))
+        elif len(self._all) >= self._in_all:
+            self._end(next(iter(self._all)))
+        self._all[cut] = near
+        self._here.setdefault(near, {})[cut] = None
 
-    def leave(self, address: str) -> None:
-        near = neighbourhood(address)
-        self._counts[near] -= 1
-        if not self._counts[near]:
-            del self._counts[near]
+    def leave(self, cut: Cut) -> None:
+        """It is over. A second time is none."""
+        near = self._all.pop(cut, None)
+        if near is not None:
+            del self._here[near][cut]
+            if not self._here[near]:
+                del self._here[near]
+
+    def _end(self, oldest: Cut) -> None:
+        self.leave(oldest)
+        oldest()
 
 
 class Greeter(asyncio.Protocol):
@@ -78,9 +89,8 @@ class Greeter(asyncio.Protocol):
             protocol.data_received(bytes(self._early))
 
     async def _secured(self, plain: asyncio.Transport, address: str) -> asyncio.Transport | None:
-        if not self._waiting.enter(address):
-            plain.abort()
-            return None
+        cut = plain.abort
+        self._waiting.enter(address, cut)
         try:
             return await asyncio.get_running_loop().start_tls(
                 plain, self, self._context, server_side=True,
@@ -90,4 +100,4 @@ class Greeter(asyncio.Protocol):
             plain.abort()
             return None
         finally:
-            self._waiting.leave(address)
+            self._waiting.leave(cut)

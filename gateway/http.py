@@ -6,13 +6,14 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 from urllib.parse import parse_qsl, quote
 
 import msgspec
 import structlog
 from aiohttp import web
 
+from actors.runtime.addresses import neighbourhood
 from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
@@ -27,10 +28,11 @@ from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
+from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import Part, Route
 from gateway.server import client_of, protocol_of
-from gateway.table import to_csv
+from gateway.table import csv_pieces
 
 log = structlog.get_logger()
 
@@ -59,6 +61,7 @@ class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
     credential: bool  # POINT's own lines
+    many: bool  # the answer is a list: whoever reads many has them one after another
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
 
     @classmethod
@@ -66,6 +69,7 @@ class Needs:
         subject = route.rpc.subject
         return cls(
             credential=route.part is Part.POINT,
+            many=get_origin(route.rpc.reply) is list,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
         )
 
@@ -93,6 +97,7 @@ class HttpApi:
         self.authenticator = authenticator
         self.idempotency = idempotency
         self.metrics = metrics
+        self.reads = Reads()
         self.watermark = 0
         self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
 
@@ -111,19 +116,22 @@ class HttpApi:
                 return await carry_out(request)
             response = await self.auditor.watch(route, request, lambda: carry_out(request))
             if CALLER not in request:  # a login or a refresh that was right: it wrote, and the answer is what waits
-                await self.brake.turn(f"@{client_of(request)}", patience=math.inf)
+                await self.brake.turn(("address", neighbourhood(client_of(request))), patience=math.inf)
             return response
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
-                await self.brake.turn(caller.user)
+                await self.brake.turn(caller.share)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
                 return await self._send_file(route, request, rpc_request, caller)
+            if needs.many:
+                async with self.reads.turn(caller.share):
+                    return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
             if key is None:
                 return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
             record = Idempotency.record_of(caller.whose, f"{route.method} {request.path}", key)
@@ -141,7 +149,7 @@ class HttpApi:
             return ANYBODY
         caller = await self.authenticator.authenticate_header(header)
         request[CALLER] = caller
-        protocol_of(request).known(request, caller.user)
+        protocol_of(request).known(request, caller.share)
         caller.must(permission)
         return caller
 
@@ -174,7 +182,7 @@ class HttpApi:
             request[TRACE_ID] = context.trace_id
         await self.auditor.intend(route, request)
         answered = await ask_raw(self.bus, route.rpc, rpc_request, context)
-        response = _presented(route, request, answered.data)
+        response = await _presented(route, request, answered.data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
@@ -256,10 +264,14 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
     return read
 
 
-def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
+async def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
     if route.table and request.query.get("format") == "csv":
         headers = CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
-        return web.Response(body=to_csv(data), status=route.status, headers=headers)
+        pieces = []
+        for piece in csv_pieces(data):
+            pieces.append(piece)
+            await asyncio.sleep(0)  # others' turn
+        return web.Response(body=b"".join(pieces), status=route.status, headers=headers)
     return web.Response(body=data, status=route.status, headers=JSON_HEADERS)
 
 

@@ -9,8 +9,9 @@ from actors.runtime.version import version
 from bus_schemas.permissions import Action
 from gateway.health import CHECKS, Health
 from gateway.http import HttpApi
-from gateway.metrics import Metrics
+from gateway.metrics import FRESH, Metrics
 from gateway.openapi import asyncapi, openapi
+from gateway.reads import Reads
 from gateway.routes import Part
 from gateway.surface import routes_of
 
@@ -27,6 +28,8 @@ def add_pages(
         "/asyncapi.json": msgspec.json.encode(asyncapi()),
     }
 
+    reads = Reads(rest=FRESH)
+
     async def livez(request: web.Request) -> web.Response:
         return _json({"status": "ok"})
 
@@ -42,9 +45,10 @@ def add_pages(
         return _json(ready, 503 if missing else 200)
 
     async def figures(request: web.Request) -> web.Response:
-        await http_api.authenticate(Action.METRICS_VIEW, request)
-        health.refresh()
-        return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
+        caller = await http_api.authenticate(Action.METRICS_VIEW, request)
+        async with reads.turn(caller.share):
+            health.refresh()
+            return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
 
     async def about(request: web.Request) -> web.Response:
         return _json({"name": "OTTB", "version": version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})

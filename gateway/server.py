@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -27,7 +28,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
-from gateway.pace import take_turns
+from gateway.pace import Holder, take_turns
 from gateway.proxies import FORWARDED_FOR
 
 log = structlog.get_logger()
@@ -63,7 +64,7 @@ class Protocol(RequestHandler):
         "_received",
         "_request",
         "_seat",
-        "_user",
+        "_share",
         "_watch",
         "crowded",
         "meter",
@@ -75,11 +76,11 @@ class Protocol(RequestHandler):
         self._malformed = malformed
         self._seat: Seat | None = None
         self._request: web.BaseRequest | None = None  # that is being answered
-        self._user: str | None = None  # whose it is
+        self._share: Holder | None = None  # whose it is
         self._chunked: StreamReader | None = None  # its body, if that comes in chunks
         self._received = 0  # bytes since its head
         self._watch: asyncio.TimerHandle | None = None
-        self.crowded = False  # its user has too many others
+        self.crowded = False  # whose it is has too many others
         self.meter: Callable[[int], bool] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,28 +117,46 @@ class Protocol(RequestHandler):
     def begin(self, request: web.BaseRequest) -> None:
         """A whole head has arrived. Raises Refusal(RATE_LIMITED)."""
         self._stop_waiting()
-        self._request, self._user, self._received = request, None, 0
+        self._request, self._share, self._received = request, None, 0
         self._chunked = request.content if hdrs.TRANSFER_ENCODING in request.headers else None
         if self._seat is not None:
             request[CLIENT] = self._connections.ask(self._seat, request.headers.getall(FORWARDED_FOR, []))
+            if not request.content.is_eof():
+                self.rest(request)
+                request.content.on_eof(partial(self.work, request))
 
-    def known(self, request: web.BaseRequest, user: str) -> None:
-        """The request is this user's. What was answered meanwhile is nobody's. Raises Refusal(RATE_LIMITED)."""
+    def rest(self, request: web.BaseRequest) -> None:
+        """Nothing is done for the request now, so that somebody else may have its place."""
+        if self._seat is not None and request is self._request:
+            self._connections.rest(self._seat)
+
+    def work(self, request: web.BaseRequest) -> None:
+        """Something is done for the request."""
+        if self._seat is not None and request is self._request:
+            self._connections.work(self._seat)
+
+    def known(self, request: web.BaseRequest, share: Holder) -> None:
+        """The request is of this share. What was answered meanwhile is nobody's. Raises Refusal(RATE_LIMITED)."""
         if self._seat is None or request is not self._request:
             return
-        self._user = user
+        self._share = share
         try:
-            self._connections.known(self._seat, user, client_of(request))
+            self._connections.known(self._seat, share, client_of(request))
         except Refusal:
             self.crowded = True
             raise
 
     async def hold_back(self, request: web.BaseRequest, answer: web.StreamResponse) -> None:
         """Wait before an answer to somebody who has had many of this sort."""
-        if not answer.prepared and (self._user is None or answer.status >= 400):
-            wait = self._connections.wait(self._user, client_of(request))
+        if not answer.prepared and (self._share is None or answer.status >= 400):
+            wait = self._connections.wait(self._share, client_of(request))
             if wait > 0:
-                await asyncio.sleep(wait)
+                await self.pause(request, wait)
+
+    async def pause(self, request: web.BaseRequest, seconds: float) -> None:
+        """Let somebody wait for an answer that is known already."""
+        self.rest(request)
+        await asyncio.sleep(seconds)
 
     def answered(self) -> None:
         """The answer is known; it is to be taken."""

@@ -2,24 +2,35 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+PIECE = 10  # rows that are written before others have their turn
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet takes a text that begins so for a formula
 
 
 def to_csv(rows: bytes) -> bytes:
     """A JSON array of flat objects as CSV: UTF-8, CRLF, one column for each key that occurs. A nested value is its
     JSON, null is empty. Raises msgspec.DecodeError for anything that is not such an array."""
+    return b"".join(csv_pieces(rows))
+
+
+def csv_pieces(rows: bytes) -> Iterator[bytes]:
+    """The same, a few rows at a time."""
     decoded: list[dict[str, Any]] = msgspec.json.decode(rows, type=list[dict[str, Any]])
     columns = _columns(decoded)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
     if columns:
-        writer.writerow([_defused(column) for column in columns])
-        writer.writerows([_cell(row.get(column)) for column in columns] for row in decoded)
+        yield _lines([[_defused(column) for column in columns]])
+        for first in range(0, len(decoded), PIECE):
+            piece = decoded[first : first + PIECE]
+            yield _lines([_cell(row.get(column)) for column in columns] for row in piece)
+
+
+def _lines(cells: Iterable[Sequence[str | int | float]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(cells)
     return text.getvalue().encode()
 
 

@@ -40,6 +40,9 @@ QUERY = ("EIO", "transport", "sid")  # what is told of a request's query
 SEPARATOR = b"\x1e"  # between the packets of a body
 SCRIPT = b"d="  # how a body begins that is a form; taking it apart costs more than sending it
 
+METHODS = "GET,OPTIONS,POST"
+NO_SUCH_METHOD = "This path does not take that method."
+
 NO_ENVIRONMENT: Mapping[str, Any] = {}  # what the libraries would keep of a handshake for as long as its session lasts
 
 QUIET = logging.Logger("socket.io")  # what clients do wrong is theirs to know; what we do wrong our handlers log
@@ -172,7 +175,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._async = {**self._async, "websocket": PlainWebSocket, "translate_request": self._translate}
+        self._async = {
+            **self._async, "websocket": PlainWebSocket, "translate_request": self._translate, "make_response": _made,
+        }  # fmt: skip
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """One request on the path of Socket.IO."""
@@ -218,7 +223,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     async def _of_stranger(self, request: web.Request) -> web.StreamResponse:
         if not self.watch.admit(request):
-            await asyncio.sleep(WAIT_SECONDS)  # asking again and again costs a connection, and nobody else's time
+            # Asking again and again costs a connection, and nobody else's time or place.
+            await server.protocol_of(request).pause(request, WAIT_SECONDS)
             return _refused(ErrorCode.RATE_LIMITED, "Too many handshakes from this address.", retry_after=RETRY_SECONDS)
         try:
             return await super().handle_request(request)  # type: ignore[no-any-return]  # it has no types
@@ -281,6 +287,18 @@ async def _deliver(request: web.Request, answer: web.StreamResponse) -> None:
         await answer.prepare(request)
         await answer.write_eof()
         await request.writer.drain()
+
+
+def _made(status: str, headers: list[tuple[str, str]], body: bytes, environ: Mapping[str, Any]) -> web.Response:
+    """An answer of engineio's. Its refusals are plain text, and repeat what was sent."""
+    number = int(status.split()[0])
+    if number < 400:
+        return web.Response(body=body, status=number, headers=headers)
+    answer = _answer_to(ValueError()) if number != 405 else _refused(ErrorCode.METHOD_NOT_ALLOWED, NO_SUCH_METHOD)
+    answer.headers.extend((name, value) for name, value in headers if name != hdrs.CONTENT_TYPE)
+    if number == 405:
+        answer.headers[hdrs.ALLOW] = METHODS
+    return answer
 
 
 def _refused(code: ErrorCode, message: str, **details: Any) -> web.Response:

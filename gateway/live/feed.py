@@ -26,6 +26,7 @@ from gateway.live.events import RoomEvent, packet, presented, room_events
 from gateway.live.history import AT_ONCE, History
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.metrics import Metrics
+from gateway.pace import Holder
 from gateway.surface import ROOMS
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ TELEMETRY_PAUSE = 0.5
 KEYS_PAUSE = 1.0
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
-SESSIONS = 256  # of one user at once; those that poll hold no connection that could be counted
+SESSIONS = 256  # of one share at once; those that poll hold no connection that could be counted
 LONGEST = 16 * 1024  # bytes of what a client says at once
 
 AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
@@ -91,7 +92,7 @@ class LiveFeed:
         )
         self.transports = Transports(self.server.eio, refused=metrics.handshakes_refused.inc)
         self._clients: dict[str, LiveClient] = {}
-        self._sessions: Counter[str] = Counter()  # by user
+        self._sessions: Counter[Holder] = Counter()  # by whose they are
         self._history = History(bus=bus, metrics=metrics)
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
         self._stops: list[Unsubscribe] = []
@@ -142,9 +143,9 @@ class LiveFeed:
         transport = self.server.manager.eio_sid_from_sid(sid, "/")
         try:
             caller = await self._admit(auth)
-            if self._sessions[caller.user] >= SESSIONS:
+            if self._sessions[caller.share] >= SESSIONS:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many live clients of yours at once.", rule="live_sessions")
-            if not self.transports.name(transport, caller.user):
+            if not self.transports.name(transport, caller.share):
                 raise Refuse(GONE)
         except Refusal as refusal:
             self.transports.end(transport, after=REFUSED)
@@ -152,7 +153,7 @@ class LiveFeed:
         left = caller.expires - self._clock.now().timestamp()
         leave = asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
         self._clients[sid] = LiveClient(caller=caller, transport=transport, leave=leave)
-        self._sessions[caller.user] += 1
+        self._sessions[caller.share] += 1
         self._metrics.clients.set(len(self._clients))
 
     async def _admit(self, auth: Any) -> Caller:
@@ -172,7 +173,7 @@ class LiveFeed:
         client = self._clients.pop(sid, None)
         if client is not None:
             client.leave.cancel()
-            self._sessions -= Counter((client.caller.user,))
+            self._sessions -= Counter((client.caller.share,))
             self.transports.unname(client.transport)
         self._metrics.clients.set(len(self._clients))
 
@@ -283,7 +284,7 @@ class LiveFeed:
             client.caller.must(PERMISSION[room])
 
         while since < self.seq:
-            reading = self._history.turn(client.caller.user)
+            reading = self._history.turn(client.caller.share)
             async with reading:
                 still()
                 piece = await self._history.after(room, since)

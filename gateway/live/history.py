@@ -15,6 +15,7 @@ from msgspec import Struct
 from actors.runtime.bus import Bus, Recorded
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, room_events
 from gateway.metrics import Metrics
+from gateway.pace import Holder
 
 KEPT = 10_000  # events of a room in memory
 KEPT_BYTES = 16 * 1024 * 1024
@@ -36,7 +37,7 @@ class Piece(Struct, frozen=True):
 
 
 class Turn:
-    """One user's turn to read. Whoever has many clients reads for one of them at a time, and not faster than with one:
+    """A share's turn to read. Whoever has many clients reads for one of them at a time, and not faster than with one:
     others do not wait for that."""
 
     def __init__(self) -> None:
@@ -97,7 +98,7 @@ class History:
         self._metrics = metrics
         self._recent = {room: Recent() for room in SOURCES}
         self._reading = asyncio.Semaphore(READERS)
-        self._turns: OrderedDict[str, Turn] = OrderedDict()
+        self._turns: OrderedDict[Holder, Turn] = OrderedDict()
         self.seq = 0
 
     def begin(self, seq: int) -> None:
@@ -112,9 +113,9 @@ class History:
         for room in {event.kind.room: None for event in events}:
             self._recent[room].add(LiveEvent(seq, [event for event in events if event.kind.room == room]))
 
-    def turn(self, user: str) -> Turn:
-        turn = self._turns.setdefault(user, Turn())
-        self._turns.move_to_end(user)
+    def turn(self, share: Holder) -> Turn:
+        turn = self._turns.setdefault(share, Turn())
+        self._turns.move_to_end(share)
         if len(self._turns) > READERS_REMEMBERED:
             self._turns.popitem(last=False)
         return turn

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -15,6 +16,9 @@ from aiohttp import web
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.context import Context
 from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
+from bus_schemas.call import START_CALL, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import LOGIN, Login
 from gateway import pace, server
 from gateway.connections import ConnectionLimits, Connections
 from gateway.proxies import TrustedProxies, neighbourhood
@@ -52,14 +56,25 @@ def staying(user: str | None = None, **headers: str) -> bytes:
     return head("POST", path, Content_Length="10", Content_Type="application/json", **headers)
 
 
+def working(user: str | None = None, **headers: str) -> bytes:
+    """A request that stays: all of it has come, and who answers it takes their time."""
+    if user is not None:
+        headers["Authorization"] = f"Bearer {token_of(user)}"
+    path = "/api/call/start" if user is not None else "/api/auth/login"
+    body = b'{"number": "+380671234567"}' if user is not None else b'{"username": "a", "password": "b"}'
+    return head("POST", path, Content_Length=str(len(body)), Content_Type="application/json", **headers) + body
+
+
 class Door:
-    """A gateway with small limits. `audited`: the addresses on its audit."""
+    """A gateway with small limits. `audited`: the addresses on its audit. Logins and calls are not answered until it
+    closes."""
 
     def __init__(self, port: int, connections: Connections) -> None:
         self.port = port
         self.connections = connections
         self.audited: list[str] = []
         self._opened: list[RawConnection] = []
+        self._closing = asyncio.Event()
 
     async def open(self, source: str = HERE) -> RawConnection:
         connection = await RawConnection.open(self.port, source=source)
@@ -84,7 +99,12 @@ class Door:
         self.audited.append(request.entry.address)
         return Audited(number=1)
 
+    async def take_time(self, request: Login | StartCall, context: Context) -> NoReturn:
+        await self._closing.wait()
+        raise Refusal(ErrorCode.UNAVAILABLE, "Closing.")
+
     async def close(self) -> None:
+        self._closing.set()
         for connection in self._opened:
             await connection.close()
 
@@ -96,7 +116,8 @@ async def door_with(limits: ConnectionLimits) -> AsyncIterator[Door]:
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(gateway_on(MemoryBus(broker), connections))
         door = Door(gateway.listener.port, connections)
-        await stack.enter_async_context(serving(broker, {RECORD_AUDIT: door.record}, dict.fromkeys(USERS, EVERYTHING)))
+        answering = {RECORD_AUDIT: door.record, LOGIN: door.take_time, START_CALL: door.take_time}
+        await stack.enter_async_context(serving(broker, answering, dict.fromkeys(USERS, EVERYTHING)))
         stack.push_async_callback(door.close)
         yield door
 
@@ -125,7 +146,7 @@ async def test_silent_connections_keep_nobody_out_who_shares_their_address(door:
 
 async def test_an_address_has_so_many_requests_of_strangers_under_way(door: Door) -> None:
     for _ in range(PER_ADDRESS):
-        await door.stay(staying())
+        await door.stay(working())
     assert await door.ask(asking()) is None
     answer = await door.ask(asking(), NEAR)
     assert answer is not None and answer.status == 401
@@ -134,7 +155,7 @@ async def test_an_address_has_so_many_requests_of_strangers_under_way(door: Door
 async def test_who_has_logged_in_does_not_count_for_the_address(door: Door) -> None:
     for user in ("op12", "op21"):
         for _ in range(PER_USER):
-            await door.stay(staying(user))
+            await door.stay(working(user))
     answers = [await door.ask(request) for request in (asking(), asking("op33"))]
     print(f"{2 * PER_USER} connections of 2 users on one address, 0 of 2 others kept out")
     assert [answer and answer.status for answer in answers] == [401, 400]
@@ -142,7 +163,7 @@ async def test_who_has_logged_in_does_not_count_for_the_address(door: Door) -> N
 
 async def test_one_user_cannot_hold_them_all(door: Door) -> None:
     for number in range(PER_USER):
-        await door.stay(staying("op12"), f"127.0.1.{number + 1}")
+        await door.stay(working("op12"), f"127.0.1.{number + 1}")
     refused = [await door.ask(asking("op12"), f"127.0.2.{number + 1}", closing=5) for number in range(5)]
     assert {rule(answer) for answer in refused} == {"connections_per_user"}
     assert all(answer is not None and answer.closed and answer.headers["retry-after"] for answer in refused)
@@ -164,7 +185,7 @@ async def test_a_reserve_is_left_for_addresses_that_are_known(door: Door) -> Non
     answer = await door.ask(asking("op12"), FAR)
     assert answer is not None and answer.status == 400
     for number in range(MOST - RESERVED):
-        await door.stay(staying(), f"127.0.3.{number // 4 + 1}")
+        await door.stay(working(), f"127.0.3.{number // 4 + 1}")
     assert await door.ask(asking(), NEAR) is None
     known = [await door.ask(request, FAR) for request in (asking(), asking("op21"))]
     print(f"{MOST - RESERVED} strangers' connections: 0 of 2 kept out at an address that is known")
@@ -322,7 +343,7 @@ def test_what_is_owed_is_paid_by_waiting() -> None:
 
 async def test_a_header_that_no_proxy_of_ours_wrote_is_not_believed(door: Door) -> None:
     for number in range(PER_ADDRESS):
-        await door.stay(staying(X_Forwarded_For=f"192.0.2.{number}"))
+        await door.stay(working(X_Forwarded_For=f"192.0.2.{number}"))
     assert await door.ask(asking(X_Forwarded_For="192.0.2.200")) is None
     await door.ask(staying("op12", X_Forwarded_For="192.0.2.7") + b"[not json]", NEAR)
     assert door.audited == [NEAR]
@@ -330,7 +351,7 @@ async def test_a_header_that_no_proxy_of_ours_wrote_is_not_believed(door: Door) 
 
 async def test_behind_a_proxy_the_client_counts_and_not_the_proxy(door: Door) -> None:
     for number in range(PER_ADDRESS):  # whatever the client wrote itself stands left of what the proxy saw
-        await door.stay(staying(X_Forwarded_For=f"198.51.100.{number}, 192.0.2.1"), PROXY)
+        await door.stay(working(X_Forwarded_For=f"198.51.100.{number}, 192.0.2.1"), PROXY)
     refused = [await door.ask(asking(X_Forwarded_For=f"{written}192.0.2.1"), PROXY) for written in ("", "10.9.8.7, ")]
     assert [rule(answer) for answer in refused] == ["connections_per_address"] * 2
     others = [await door.ask(asking(X_Forwarded_For=f"192.0.2.{number}"), PROXY) for number in range(2, 30)]

@@ -249,6 +249,7 @@ async def test_connections_that_say_nothing_are_counted_and_end(
         return sum(not reader.at_eof() and reader.exception() is None for reader, _ in wires)
 
     kept = await until(open_ones, lambda count: count <= PER_ADDRESS)
+    assert (await get(https, client(authority))).endswith(b"here")  # while all others of the address say nothing
     left = await until(open_ones, lambda count: count == 0)
     print(f"silent connections: {kept} of {SILENT} were kept at once, {left} in the end")
     assert (kept, left) == (PER_ADDRESS, 0)  # the others are closed long before a handshake's time is over

@@ -21,7 +21,7 @@ async def _asked(brake: Brake, user: str, count: int) -> tuple[list[float], int]
     turns: list[float] = []
 
     async def one() -> None:
-        await brake.turn(user)
+        await brake.turn(("user", user))
         turns.append(loop.time())
 
     done = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
@@ -78,7 +78,7 @@ def test_who_had_a_quiet_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     async def main() -> None:
         one = brake()
         for number in range(100):
-            await one.turn(f"u{number}")
+            await one.turn(("user", f"u{number}"))
             await asyncio.sleep(1)
         assert len(one._pace._next) <= 10
 

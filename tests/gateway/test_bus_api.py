@@ -185,6 +185,31 @@ async def test_service_tokens_give_a_user_no_more_requests_at_once(broker: Memor
         assert (await client.ask("qry.slot.list", {}, user=names[0], kind=LoginKind.TOKEN))[0] == ""
 
 
+async def test_requests_of_a_service_token_do_not_keep_its_user_out(broker: MemoryBroker) -> None:
+    door, free, answers = bus_door_on(MemoryBus(broker)), asyncio.Event(), list[str]()
+
+    async def listed(request: ListSlots, context: Context) -> list[SlotSummary]:
+        await free.wait()
+        return []
+
+    async def reply(data: bytes, headers: Headers) -> None:
+        answers.append(headers.get("Ottb-Error", ""))
+
+    async def ask(kind: str, name: str, inbox: str) -> None:
+        subject, inbox = f"ottb.v1.{kind}.{name}.qry.slot.list", f"{inbox}.{name}.1"
+        await door._receive(Message(subject=subject, data=b"{}", reply=reply, reply_to=inbox, headers={}))
+
+    async with serving(broker, {LIST_SLOTS: listed}, {"t1": EVERYTHING, USER: EVERYTHING}, {"t1": USER}):
+        for _ in range(AT_ONCE_EACH):
+            await ask("token", "t1", "_INBOX.t")
+        await until(lambda: asyncio.sleep(0, door._running.total()), lambda running: running == 2 * AT_ONCE_EACH)
+        await ask("own", USER, "_INBOX.u")
+        await asyncio.sleep(0)
+        free.set()
+        await door.stop()
+    assert answers == [""] * (AT_ONCE_EACH + 1)
+
+
 async def test_a_digit_that_is_no_number_is_refused(clients: list[Client]) -> None:
     for token in ("\u00b2", "\u0663", "9" * 30, "-1"):
         assert (await clients[0].ask(f"cmd.slot.{token}.restart", {}))[0] == "INVALID_PARAMS", token

@@ -18,6 +18,8 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.permissions import Action
 from bus_schemas.user import CREATE_TOKEN, LOGIN, CreateToken, Login
+from gateway.brake import PER_SECOND
+from gateway.connections import Connections
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import gateway_on
@@ -76,7 +78,10 @@ class Attacked:
 
 
 @asynccontextmanager
-async def attacked_point(passwords: Passwords | None = None, auth: Auth | None = None) -> AsyncIterator[Attacked]:
+async def attacked_point(
+    passwords: Passwords | None = None, auth: Auth | None = None, connections: Connections | None = None,
+    per_second: float = PER_SECOND,
+) -> AsyncIterator[Attacked]:
     """With an administrator who has logged in."""
     broker = MemoryBroker(clock=SystemClock())
     public = {name: public_key(secret) for name, secret in KEYS.items()}
@@ -91,7 +96,7 @@ async def attacked_point(passwords: Passwords | None = None, auth: Auth | None =
         audit = Audit(bus=MemoryBus(broker), clock=clock, ids=ids)
         await audit.start()
         stack.push_async_callback(audit.stop)
-        door = await stack.enter_async_context(gateway_on(MemoryBus(broker), keys=public))
+        door = await stack.enter_async_context(gateway_on(MemoryBus(broker), connections, public, per_second))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         attacked = Attacked(broker, bus, f"http://127.0.0.1:{door.listener.port}", http, point, public)
         await attacked.login()

@@ -1,0 +1,62 @@
+"""Whoever reads much waits for their turn: nobody takes the others' time by reading lists, tables and figures on many
+connections. One thing is light, and is read as often as somebody likes."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from gateway.pace import Holder
+
+AT_ONCE = 4  # of one share
+REST = 0.02  # seconds at least that a place rests after a read, and three times as long as that took: so many readers
+LONGEST_REST = 1.5  # take no more than one who reads without a pause, and that one never waits
+PATIENCE = 5.0  # seconds that one waits at most
+
+TOO_MANY = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many lists of yours are read at once.", rule="reads_per_user", retry_after=1
+)
+
+
+class Reads:
+    """The places of all shares. `rest`: seconds at least after each read."""
+
+    def __init__(self, *, rest: float | None = None) -> None:
+        self._rest = REST if rest is None else rest
+        self._places: dict[Holder, asyncio.Semaphore] = {}
+        self._held: Counter[Holder] = Counter()  # places that are taken or waited for
+
+    @asynccontextmanager
+    async def turn(self, holder: Holder) -> AsyncIterator[None]:
+        """Read something while the block lasts. Raises Refusal(RATE_LIMITED) where too many wait."""
+        await self._enter(holder)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            yield
+        finally:
+            took = loop.time() - began
+            loop.call_later(max(min((AT_ONCE - 1) * took, LONGEST_REST), self._rest), self._free, holder)
+
+    async def _enter(self, holder: Holder) -> None:
+        places = self._places.setdefault(holder, asyncio.Semaphore(AT_ONCE))
+        self._held[holder] += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await places.acquire()
+        except TimeoutError:
+            self._forget(holder)
+            raise TOO_MANY() from None
+        except BaseException:
+            self._forget(holder)
+            raise
+
+    def _free(self, holder: Holder) -> None:
+        self._places[holder].release()
+        self._forget(holder)
+
+    def _forget(self, holder: Holder) -> None:
+        self._held[holder] -= 1
+        if not self._held[holder]:
+            del self._held[holder], self._places[holder]
