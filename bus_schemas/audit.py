@@ -9,7 +9,7 @@ from bus_schemas.fields import Utc
 from bus_schemas.permissions import Action
 
 UNKNOWN = "UNKNOWN"  # the result of an action whose door did not live to say it
-SEVERAL = "several"  # the action and result of refusals that are told only by their number
+SEVERAL = "several"  # the action and result of refusals that are told by their number and asker only
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
