@@ -9,6 +9,7 @@ from bus_schemas.fields import Utc
 from bus_schemas.permissions import Action
 
 UNKNOWN = "UNKNOWN"  # the result of an action whose door did not live to say it
+ENDED_SESSION = "ended_session"  # in the details of a refusal, and on the audit: the session that it has ended
 SEVERAL = "several"  # the action and result of refusals that are told by their number and asker only
 
 
