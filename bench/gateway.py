@@ -27,6 +27,16 @@ class Served:
     processes: Mapping[str, Process]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A site, its user who is logged in, and what that one asks for."""
+
+    site: Served
+    session: aiohttp.ClientSession
+    token: str
+    url: str
+
+
 @asynccontextmanager
 async def serving(folder: Path, **more: str) -> AsyncIterator[Served]:
     """A site of one slot, 44 of op12, whose phone is absent. `more`: for its environment."""
@@ -46,6 +56,22 @@ async def serving(folder: Path, **more: str) -> AsyncIterator[Served]:
             for name in ("actors", "gateway")
         }
         yield Served(ports, nats_port, processes)
+
+
+@asynccontextmanager
+async def asking(folder: Path, part: str = "OTTB", **more: str) -> AsyncIterator[Asked]:
+    """Such a site in a folder of its own, once it answers. `part`: on whose port it is asked."""
+    async with serving(_made(folder), **more) as site, aiohttp.ClientSession() as session:
+        token = await token_of(session, site.ports["POINT"])
+        session.headers["Authorization"] = f"Bearer {token}"
+        url = f"http://127.0.0.1:{site.ports[part]}/api/slots/44"
+        await ready(session, url)
+        yield Asked(site, session, token, url)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 async def measure(folder: Path) -> list[Row]:

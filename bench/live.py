@@ -9,7 +9,7 @@ import itertools
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -18,9 +18,9 @@ import psutil
 
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_streams import EVENTS, WRITTEN
-from bench.gateway import ready, token_of
+from bench.gateway import asking
 from bench.others import SECONDS, p95
-from bench.parts import free_port, nats_server, process, python
+from bench.parts import python
 from bench.table import Row, compared
 from bus_schemas.kinds import owners_header
 from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
@@ -36,19 +36,15 @@ MISSED = 10_000  # events that there are to replay
 
 
 async def measure(folder: Path) -> list[Row]:
-    async with AsyncExitStack() as stack:
-        ports, gateway = await stack.enter_async_context(_site(folder))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        token = await token_of(session, ports["POINT"])
-        session.headers["Authorization"] = f"Bearer {token}"
-        url = f"http://127.0.0.1:{ports['WORKSPACE']}/api/slots/44"
-        await ready(session, url)
-        await _write_history(ports["NATS"])
+    async with asking(folder / "live", "WORKSPACE") as asked:
+        port, session, url = asked.site.ports["WORKSPACE"], asked.session, asked.url
+        gateway = psutil.Process(asked.site.processes["gateway"].pid)
+        await _write_history(asked.site.nats_port)
         await p95(session, url)
         before = gateway.memory_info().rss
         rows = []
         for name in ATTACKS:
-            rows.append(await _under(name, ports["WORKSPACE"], token, session, url))
+            rows.append(await _under(name, port, asked.token, session, url))
             await asyncio.sleep(LEFT)
             after = gateway.memory_info().rss
             what = f"the gateway's memory after {name}"
@@ -73,24 +69,6 @@ async def _under(name: str, port: int, token: str, session: aiohttp.ClientSessio
     return Row(
         f"users' p95 under {name}", f"{under:.1f} ms ({each:.0f}/s)", f"in peace {quiet:.1f} ms", ratio, "<= 2.0"
     )
-
-
-@asynccontextmanager
-async def _site(folder: Path) -> AsyncIterator[tuple[dict[str, int], psutil.Process]]:
-    """A site with one slot. Gives its ports and its gateway."""
-    config = folder / "live.toml"
-    config.write_text(f'[[slots]]\nid = 44\nserial = "127.0.0.1:{free_port()}"\nregion = "UA"\nuser = "op12"\n')
-    ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
-    env = {f"OTTB_HTTP__{name}_PORT": str(port) for name, port in ports.items()}
-    env |= {"OTTB_STATE_DIR": str(folder / "live")}
-    async with AsyncExitStack() as stack:
-        ports["NATS"] = await stack.enter_async_context(nats_server(folder))
-        env["OTTB_NATS__PORT"] = str(ports["NATS"])
-        running = [
-            await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
-            for module in ("actors.main", "gateway.main")
-        ]
-        yield ports, psutil.Process(running[1].pid)
 
 
 async def _write_history(port: int) -> None:

@@ -5,14 +5,13 @@ import gzip
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 import psutil
 
-from bench.gateway import Served, ready, serving, token_of
+from bench.gateway import Served, asking
 from bench.others import p95
 from bench.parts import process, python
 from bench.table import Row, compared
@@ -29,28 +28,14 @@ Attack = Callable[[], Awaitable[None]]
 
 async def measure(folder: Path) -> list[Row]:
     rows: list[Row] = []
-    async with _site(_made(folder / "waiting")) as (session, url, _, port, token):
-        rows += [await _waiting(session, url, name, port, token) for name in _attacks(port, token)]
-    async with _site(_made(folder / "refusing"), OTTB_HTTP__REFUSALS_PER_SECOND="1000000") as (_, _, site, port, token):
-        for name, request in _refused(token).items():
-            rows.append(await _memory(site, port, name, request))
+    async with asking(folder / "waiting") as asked:
+        port = asked.site.ports["WORKSPACE"]
+        attacks = _attacks(port, asked.token)
+        rows += [await _waiting(asked.session, asked.url, name, port, asked.token) for name in attacks]
+    async with asking(folder / "refusing", OTTB_HTTP__REFUSALS_PER_SECOND="1000000") as asked:
+        for name, request in _refused(asked.token).items():
+            rows.append(await _memory(asked.site, asked.site.ports["WORKSPACE"], name, request))
     return rows
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
-@asynccontextmanager
-async def _site(folder: Path, **more: str) -> AsyncIterator[tuple[aiohttp.ClientSession, str, Served, int, str]]:
-    """A client that is logged in, what it asks for, the site, the port that is attacked, the client's token."""
-    async with serving(folder, **more) as site, aiohttp.ClientSession() as session:
-        token = await token_of(session, site.ports["POINT"])
-        session.headers["Authorization"] = f"Bearer {token}"
-        url = f"http://127.0.0.1:{site.ports['OTTB']}/api/slots/44"
-        await ready(session, url)
-        yield session, url, site, site.ports["WORKSPACE"], token
 
 
 # --- memory -------------------------------------------------------------------------------------------------------

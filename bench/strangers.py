@@ -1,18 +1,14 @@
 """What refused requests of strangers cost: how long others wait meanwhile, and what stays of them on disk."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import aiohttp
 
 from actors.adapters.nats_bus import NatsBus
+from bench.gateway import asking
 from bench.others import SECONDS, p95
-from bench.parts import free_port, nats_server, process, python
 from bench.table import Row
 
 ROUNDS = 5
@@ -29,49 +25,14 @@ REFUSED = {
 
 
 async def measure(folder: Path) -> list[Row]:
-    place = folder / "strangers"
-    place.mkdir()
-    async with AsyncExitStack() as stack:
-        bus, ports = await stack.enter_async_context(_site(place))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        login = {"username": "op12", "password": "1234"}
-        token = (await _answered(session, "POST", f"http://127.0.0.1:{ports['POINT']}/api/auth/login", login))["token"]
-        session.headers["Authorization"] = f"Bearer {token}"
-        url = f"http://127.0.0.1:{ports['OTTB']}/api/slots/44"
-        await _answered(session, "GET", url)
-        await p95(session, url)  # warm
-        strangers = Strangers(bus, ports["POINT"])
-        rows = [await strangers.waiting(session, url, name) for name in REFUSED]
-        return [*rows, await strangers.on_disk(session)]
-
-
-@asynccontextmanager
-async def _site(folder: Path) -> AsyncIterator[tuple[NatsBus, dict[str, int]]]:
-    """A site of one slot without a phone. Gives its bus and the gateway's ports."""
-    config = folder / "one.toml"
-    config.write_text(f'[[slots]]\nid = 44\nserial = "127.0.0.1:{free_port()}"\nregion = "UA"\nuser = "op12"\n')
-    async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(nats_server(folder))
-        ports = {name: free_port() for name in ("POINT", "DCI", "OTTB", "WORKSPACE")}
-        env = {f"OTTB_HTTP__{name}_PORT": str(number) for name, number in ports.items()}
-        env |= {"OTTB_NATS__PORT": str(port)}
-        env |= {"OTTB_STATE_DIR": str(folder / "state")}
-        for module in ("actors.main", "gateway.main"):
-            await stack.enter_async_context(process(*python("-m", module, "--config", str(config)), **env))
-        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="bench")
-        stack.push_async_callback(bus.close)
-        yield bus, ports
-
-
-async def _answered(session: aiohttp.ClientSession, method: str, url: str, body: object = None) -> Any:
-    """What is answered once the site is there."""
-    async with asyncio.timeout(30):
-        while True:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.request(method, url, json=body) as answer:
-                    if answer.status == 200:
-                        return await answer.json()
-            await asyncio.sleep(0.1)
+    async with asking(folder / "strangers") as asked:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{asked.site.nats_port}", name="bench")
+        await p95(asked.session, asked.url)  # warm
+        strangers = Strangers(bus, asked.site.ports["POINT"])
+        rows = [await strangers.waiting(asked.session, asked.url, name) for name in REFUSED]
+        rows.append(await strangers.on_disk(asked.session))
+        await bus.close()
+        return rows
 
 
 class Strangers:

@@ -9,7 +9,8 @@ from bus_schemas.fields import Utc, shaped
 from bus_schemas.permissions import Action
 
 UNKNOWN = "UNKNOWN"  # the result of an action whose door did not live to say it
-SEVERAL = "several"  # the action and result of refusals that are told only by their number
+ENDED_SESSION = "ended_session"  # in the details of a refusal, and on the audit: the session that it has ended
+SEVERAL = "several"  # the action and result of refusals that are told by their number and asker only
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
@@ -101,6 +102,17 @@ class ListAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cursor: Annotated[str, Meta(max_length=128)] | None = None
 
 
+class ExamineAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether questions to the ledger are answered by all the rows that its table of the audit has."""
+
+
+class Examined(Struct, frozen=True, kw_only=True):
+    """`problems`: of the table and its indexes; `unseen`: why nobody could look at the indexes."""
+
+    problems: list[str]
+    unseen: str | None = None
+
+
 class AuditRecorded(Struct, frozen=True, kw_only=True):
     """Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
     `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -122,6 +134,8 @@ WITHDRAW_AUDIT = Rpc("ottb.v1.cmd.audit.withdraw", WithdrawAudit, Intended,    f
                      summary="An announced action was refused; every host hears it")
 LIST_AUDIT   = Rpc("ottb.v1.qry.audit.list",   ListAudit,   list[AuditRecord], frozenset(),
                    summary="Who did what", permission=Action.AUDIT_VIEW)
+EXAMINE_AUDIT = Rpc("ottb.v1.qry.audit.examine", ExamineAudit, Examined,       frozenset(), timeout=30.0,
+                    summary="Whether the ledger's indexes leave out rows of the audit")
 
 AUDIT_RECORDED = Topic("ottb.v1.evt.audit.chain.recorded", AuditRecorded, "Actions were put on the audit")
 # fmt: on

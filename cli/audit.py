@@ -31,14 +31,17 @@ class Known(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What was found. `rows`: of the ledger that were compared; `heads`: noted places that the chain has; `away`: why
-    the ledger could not be compared, or not all of it."""
+    """What was found. `rows`: of the ledger that were compared; `heads`: noted places that the chain has, `newest` the
+    last of them; `away`: why the ledger could not be compared, or not all of it; `unseen`: why nobody could look at its
+    indexes."""
 
     verdict: Verdict
     rows: int
     heads: int
+    newest: int
     problems: list[str]
     away: str | None
+    unseen: str | None
 
 
 class Head(click.ParamType[Known]):
@@ -97,20 +100,20 @@ async def verify(
     settings: Settings, noted: Known | None, lines: Iterable[str] | None, key: str | None, say: Callable[[str], None]
 ) -> int:
     """Check the site's audit and print what was found; `lines`: heads that were kept, signed with `key`. Returns 0 when
-    it is whole, 1 when it is broken, 2 when part of it could not be read. Raises BusError, BadHead."""
-    known, problems = [noted] if noted is not None else [], list[str]()
-    if lines is not None:
-        signed, problems = kept(lines, key or await public_key(settings))
-        known += signed
+    it is whole, 1 when it is broken, 2 when part of it, or none of the kept heads, could not be read. Raises BusError,
+    BadHead."""
+    signed, problems = kept(lines, key or await public_key(settings)) if lines is not None else ([], [])
+    known = [*signed, *([noted] if noted is not None else [])]
     bus = await connect(settings, "gateway", name="ottb audit")
     try:
         report = await examine(bus, known)
     finally:
         await bus.close()
     report.problems.extend(problems)
-    for line in _lines(report):
+    left = _left(report, headless=lines is not None and not signed)
+    for line in [*_lines(report), _verdict(report, left)]:
         say(line)
-    return 1 if report.problems else 2 if report.away is not None else 0
+    return 1 if report.problems else 2 if left else 0
 
 
 async def examine(bus: Bus, known: Sequence[Known] = ()) -> Report:
@@ -132,10 +135,14 @@ async def examine(bus: Bus, known: Sequence[Known] = ()) -> Report:
         _see(unseen, recorded)
         await rows.take(recorded, seq)
     await rows.compare(seq)
+    await rows.examine()
     verdict, missing = checker.verdict(), [one for ones in unseen.values() for one in ones]
     problems = [*verdict.problems, *problems, *_missing(missing, verdict), *_first(rows.differing)]
-    seen = sum(one not in missing for one in known)
-    return Report(verdict=verdict, rows=rows.compared, heads=seen, problems=problems, away=rows.away)
+    seen = [one.number for one in known if one not in missing]
+    return Report(
+        verdict=verdict, rows=rows.compared, heads=len(seen), newest=max(seen, default=0), problems=problems,
+        away=rows.away, unseen=rows.unseen,
+    )  # fmt: skip
 
 
 def _by_number(known: Iterable[Known]) -> dict[int, list[Known]]:
@@ -168,15 +175,24 @@ def _first(found: Sequence[str]) -> list[str]:
 
 
 def _lines(report: Report) -> list[str]:
-    verdict = report.verdict
+    verdict, up_to = report.verdict, f", up to number {report.newest}" if report.heads else ""
     lines = [
         f"records  {verdict.records}, of which {report.rows} were compared with the ledger",
-        f"heads    {report.heads} that were noted are in it",
+        f"heads    {report.heads} that were noted are in it{up_to}",
         f"head     {verdict.number}:{verdict.head}",
     ]
-    lines += [f"PROBLEM  {problem}" for problem in report.problems]
+    if report.unseen is not None:
+        lines.append(f"indexes  were not looked at: {report.unseen}")
+    return [*lines, *(f"PROBLEM  {problem}" for problem in report.problems)]
+
+
+def _left(report: Report, *, headless: bool) -> list[str]:
+    """What was to be looked at and was not."""
+    away = [f"the ledger was not compared, or not all of it: {report.away}"] if report.away is not None else []
+    return [*away, *(["no head was read, there is none in what was given"] if headless else [])]
+
+
+def _verdict(report: Report, left: Sequence[str]) -> str:
     if report.problems:
-        return [*lines, "The audit is broken."]
-    if report.away is not None:
-        return [*lines, f"The chain is whole; the ledger was not compared, it does not answer: {report.away}"]
-    return [*lines, "The audit is whole."]
+        return "The audit is broken."
+    return f"The chain is whole; {'; '.join(left)}" if left else "The audit is whole."

@@ -10,8 +10,8 @@ from actors.ledger.audit import records_of
 from actors.ledger.page import to_cursor
 from actors.runtime.bus import Bus
 from actors.runtime.context import SYSTEM, Context
-from actors.runtime.wire import ask_raw
-from bus_schemas.audit import LIST_AUDIT, AuditRecorded, ListAudit
+from actors.runtime.wire import ask, ask_raw
+from bus_schemas.audit import EXAMINE_AUDIT, LIST_AUDIT, AuditRecorded, ExamineAudit, ListAudit
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 
@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder(list[Row]).decode
 
 class Rows:
     """Compares as the records come. `differing`: what the ledger has otherwise, lacks or made up; `away`: why it is
-    compared no more."""
+    compared no more; `unseen`: why nobody could look at its indexes."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -34,6 +34,7 @@ class Rows:
         self.compared = 0
         self.differing: list[str] = []
         self.away: str | None = None
+        self.unseen: str | None = None
 
     async def newest(self) -> Row | None:
         """The newest row that the ledger has, as far as it can be told."""
@@ -61,6 +62,20 @@ class Rows:
         elif self.away is None:
             self.differing.append(f"records {max(self._done, 0) + 1} to {last} cannot be read in the ledger")
         self._done = max(self._done, last)
+
+    async def examine(self) -> None:
+        """The rows are read in the order of their numbers. Whoever asks with a condition is answered through an index:
+        have the ledger look whether each has all rows."""
+        if self.away is not None:
+            return
+        context = Context(command_id=RandomIds().new(), user=SYSTEM)
+        try:
+            found = await ask(self._bus, EXAMINE_AUDIT, ExamineAudit(), context)
+        except Refusal as refusal:
+            self.away = refusal.message
+        else:
+            self.differing += [f"the ledger: {problem}" for problem in found.problems]
+            self.unseen = found.unseen
 
     async def _rows(self, last: int, seq: int) -> Mapping[int, Row] | None:
         """The rows of the ledger after what is compared, up to `last`. None: it did not tell."""

@@ -126,7 +126,8 @@ def audit() -> None:
 def verify(config: Path | None, head: str | None, heads: TextIO | None, key: str | None) -> None:
     """Check that nothing on the audit was changed, left out or cut off, in the journal and in the ledger.
 
-    Exits with 0 when it is whole, 1 when it is broken, 2 when it could not be read, or not compared with the ledger.
+    Exits with 0 when it is whole, 1 when it is broken, 2 when it could not be read, or not compared with the ledger, or
+    when there is no head in what `--heads` names.
     """
     from cli.audit import Head
     from cli.audit import verify as check

@@ -25,6 +25,7 @@ from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.audit import (
+    ENDED_SESSION,
     INTEND_AUDIT,
     RECORD_AUDIT,
     UNKNOWN,
@@ -79,7 +80,13 @@ class Auditor:
         try:
             response = await work()
         except Refusal as refusal:
-            await self._note(route, request, refusal.code.value, b"")
+            ended = (refusal.details or {}).get(ENDED_SESSION)
+            if isinstance(ended, str):  # refused, and not without effect
+                entry = self._entry(route, request, refusal.code.value, b"")
+                entry = msgspec.structs.replace(entry, subject={ENDED_SESSION: ended})
+                await self.record(entry, request.get(INTENT, ""))
+            else:
+                await self._note(route, request, refusal.code.value, b"")
             raise
         except web.HTTPException as error:
             await self._note(route, request, f"HTTP_{error.status}", b"")

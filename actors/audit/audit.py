@@ -174,14 +174,18 @@ class Audit:
         await answer(message, WITHDRAW_AUDIT, self._withdraw)
 
     async def _withdraw(self, request: WithdrawAudit, context: Context) -> Intended:
-        self._open.pop(request.intent, None)
+        if self._open.pop(request.intent, None) is None:  # heard before what it withdraws
+            self._remember(request.intent, Outcome(number=0, known=False))
         return Intended()
 
     def _settle(self, intent: str, number: int, entry: AuditEntry) -> None:
         if not intent:
             return
         self._open.pop(intent, None)
-        self._settled[intent] = Outcome(number=number, known=entry.result != UNKNOWN)
+        self._remember(intent, Outcome(number=number, known=entry.result != UNKNOWN))
+
+    def _remember(self, intent: str, outcome: Outcome) -> None:
+        self._settled[intent] = outcome
         if len(self._settled) > SETTLED:
             self._settled.popitem(last=False)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from actors.ledger.model import Projection, Query
+from actors.ledger.store import Soundness
 from actors.runtime.context import Context
 from actors.runtime.service import Served
 from bus_schemas.contract import Topic
@@ -12,6 +13,8 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.kinds import Kind
 
 Answer = TypeVar("Answer")
+
+Examine = Callable[[str], Awaitable[Soundness]]  # may raise Refusal(UNAVAILABLE)
 
 OWNER_AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Its host is away for a moment. Try again.")
 
@@ -23,10 +26,12 @@ class Read(Protocol):
 
 
 class Answers:
-    """`read` asks the tables, `now` is in seconds on a clock that only goes forward."""
+    """`read` asks the tables, `examine` looks at one of them and its indexes, `now` is in seconds on a clock that only
+    goes forward."""
 
-    def __init__(self, *, read: Read, now: Callable[[], float]) -> None:
+    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float]) -> None:
         self.read = read
+        self.examine = examine
         self.now = now
 
     def handlers(self) -> tuple[Served, ...]:

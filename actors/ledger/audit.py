@@ -15,7 +15,15 @@ from actors.ledger.page import from_cursor, moment, page
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from bus_schemas.audit import LIST_AUDIT, AuditRecord, AuditRecorded, ListAudit
+from bus_schemas.audit import (
+    EXAMINE_AUDIT,
+    LIST_AUDIT,
+    AuditRecord,
+    AuditRecorded,
+    ExamineAudit,
+    Examined,
+    ListAudit,
+)
 from bus_schemas.catalogue import topics_of
 
 
@@ -118,12 +126,16 @@ class AuditAnswers(Answers):
     """What is asked of the audit."""
 
     def handlers(self) -> tuple[Served, ...]:
-        return (serve(LIST_AUDIT, self.list_audit),)
+        return serve(LIST_AUDIT, self.list_audit), serve(EXAMINE_AUDIT, self.examine_audit)
 
     async def list_audit(self, request: ListAudit, context: Context) -> Page:
         wanted = msgspec.structs.replace(request, since=moment(request.since), until=moment(request.until))
         rows = await self.read(context, records(wanted, before=from_cursor(request.cursor)))
         return page(rows, limit=request.limit)
+
+    async def examine_audit(self, request: ExamineAudit, context: Context) -> Examined:
+        found = await self.examine(AUDIT.name)
+        return Examined(problems=found.problems, unseen=found.unseen)
 
 
 READ_MODEL = ReadModel(topics=topics_of("audit"), projections=(PROJECTION,), answers=AuditAnswers)

@@ -17,13 +17,13 @@ from msgspec import Struct
 from actors.ledger.follow import Following, Health
 from actors.ledger.kinds import READ_MODELS
 from actors.ledger.model import Query
-from actors.ledger.store import Store, StoreDamaged, StoreFailed
+from actors.ledger.store import Soundness, Store, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from bus_schemas.contract import UNDECODABLE, Rpc, Topic
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
 log = structlog.get_logger()
 
@@ -48,7 +48,8 @@ class Ledger:
         self._following = Following(bus=bus, store=store, work=self._write)
         self._serving: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
-        answers = [model.answers(read=self._read, now=self._now) for model in READ_MODELS]
+        self._examiner = ThreadPoolExecutor(1, thread_name_prefix="ledger-examine") if threads else None
+        answers = [model.answers(read=self._read, examine=self._examine, now=self._now) for model in READ_MODELS]
         self._handlers = tuple(served for each in answers for served in each.handlers())
         self._hears: dict[Topic[Any], Callable[[Any], Awaitable[None]]] = {}
         for each in answers:
@@ -105,6 +106,8 @@ class Ledger:
             if pool is not None:
                 pool.shutdown(wait=True)
         self._store.close()
+        if self._examiner is not None:
+            self._examiner.shutdown(wait=True, cancel_futures=True)
 
     async def answer(self, rpc: Rpc[Any, Any], request: Struct, context: Context) -> Any:
         """What a line is answered with: its reply, or a Page of it. Raises Refusal."""
@@ -135,6 +138,15 @@ class Ledger:
             if isinstance(error, StoreDamaged):
                 self._following.damaged(generation, str(error))
             raise NOT_READABLE() from None
+        return found
+
+    async def _examine(self, table: str) -> Soundness:
+        """Look at a table beside whoever reads and writes. Raises Refusal(UNAVAILABLE)."""
+        try:
+            found: Soundness = await self._in(self._examiner, self._store.examine, table)
+        except StoreFailed as error:
+            log.error("records not examined", kind=error.kind, error=str(error))
+            raise Refusal(ErrorCode.UNAVAILABLE, f"The indexes could not be looked at: {error.kind}.") from None
         return found
 
     async def _in(self, pool: ThreadPoolExecutor | None, work: Any, *args: Any, **more: Any) -> Any:

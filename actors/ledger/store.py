@@ -10,6 +10,7 @@ from actors.ledger.model import Query
 Answer = TypeVar("Answer")
 
 
+EXAMINING = 20.0  # seconds for one examination
 FOREIGN_TABLES = "foreign tables"  # the kind of failure where somebody else, or another version, has made them
 
 
@@ -30,6 +31,13 @@ class Untaken(Struct, frozen=True, kw_only=True):
 
     seq: int
     reason: str
+
+
+class Soundness(Struct, frozen=True, kw_only=True):
+    """`problems`: what is wrong with a table and its indexes; `unseen`: why nobody could look at the indexes."""
+
+    problems: list[str] = []
+    unseen: str | None = None
 
 
 class JournalEntry(Struct, frozen=True, kw_only=True):
@@ -59,4 +67,9 @@ class Store(Protocol):
     def read(self, query: Query[Answer]) -> list[Answer]:
         """What a query finds, in its order."""
 
-    def close(self) -> None: ...
+    def examine(self, table: str) -> Soundness:
+        """Whether each of a table's indexes has all of its rows: one that lacks some hides them from whoever asks with
+        a condition. Nobody who writes waits for it; it takes `EXAMINING` seconds at most."""
+
+    def close(self) -> None:
+        """An examination ends here, too."""

@@ -17,7 +17,7 @@ import structlog
 
 from actors.point.closing import closing
 from actors.point.machine import Directory, missing_roles
-from actors.runtime.bus import Bus, BusError, Fenced, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, BusError, Fenced, Recorded, RequestTimeout, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.digest import must_be_digestible
@@ -142,6 +142,8 @@ class Journal:
             seq = await self._bus.append(subject, data, headers, scope=scope, expect=expect)
         except Fenced:
             raise
+        except RequestTimeout:  # not to be asked again by itself: what was done would be told as refused then
+            raise Refusal(ErrorCode.TIMEOUT, "It may have been put on record. Ask before repeating.") from None
         except BusError:
             raise Refusal(ErrorCode.UNAVAILABLE, "This could not be put on record now. Try again.") from None
         await self.until(seq)

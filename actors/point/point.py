@@ -30,6 +30,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
+from bus_schemas.audit import ENDED_SESSION
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.introspection import INTROSPECT, Introspect, Introspection
 from bus_schemas.names import SYSTEM, is_reserved
@@ -320,7 +321,7 @@ class Point:
         event = await self.journal.change_session(claims.session, decide)
         if isinstance(event, SessionClosed):
             log.warning("refresh token reused; session ended", user=event.user, session=event.session)
-            raise machine.REUSED()
+            raise machine.REUSED(**{ENDED_SESSION: event.session})
         self._identify(LoginKind.SESSION, claims.session, "")
         session = self._directory.sessions[claims.session]
         user = self._directory.users[session.user]

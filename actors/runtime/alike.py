@@ -3,7 +3,8 @@ by being refused.
 
 The first of a kind in a minute is told at once, as it is. The others of that minute are one record in its end, with how
 many they were and when the first and the last of them came. So the counts of all records add up to what was refused.
-Of one asker only so many kinds are told apart in a minute; all others together are one more kind.
+Of one asker only so many kinds are told apart in a minute. What comes beyond is alike when action and result are, so
+that noise of one thing does not hide that another was tried; all that is beyond that, too, is one more kind.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from bus_schemas.errors import Refusal
 
 MINUTE = 60.0
 KINDS, KINDS_OF_STRANGERS = 32, 8  # of one asker that are told apart in a minute
+ROUGH = 64  # more of them, that are told apart by action and result alone
 STRANGERS = ""  # the one asker that all are of whom nobody knows who they are
 LEAVING = 2.0  # seconds in which the last records are written when this process stops
 
@@ -28,9 +30,10 @@ Write = Callable[[AuditEntry], Awaitable[None]]
 
 
 class _Kind(Struct):
-    """One kind of refusal in its minute. `last`: the newest of those that are counted; `first`: when the oldest was."""
+    """One kind of refusal in its minute. `of`: whose, and whether a rough one; `last`: the newest of those that are
+    counted; `first`: when the oldest was."""
 
-    who: str
+    of: tuple[str, bool]
     ends: Timer
     last: AuditEntry | None = None
     first: str = ""
@@ -45,20 +48,24 @@ class Alike:
         self._clock = clock
         self._write = write
         self._kinds: dict[Key, _Kind] = {}
-        self._of: Counter[str] = Counter()
+        self._of: Counter[tuple[str, bool]] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, entry: AuditEntry, who: str) -> AuditEntry | None:
         """The entry, when it is to be told now, by whoever asks; None: it is counted. `who`: the user, or STRANGERS."""
-        key = _key(entry, who)
-        if key not in self._kinds:
-            if self._of[who] < (KINDS_OF_STRANGERS if who == STRANGERS else KINDS):
-                self._kinds[key] = self._begin(key, who)
+        most = KINDS_OF_STRANGERS if who == STRANGERS else KINDS
+        for key, counted, rough, room in (
+            (_key(entry, who), entry, False, most), (_rough_key(entry, who), _roughly(entry, who), True, ROUGH),
+        ):  # fmt: skip
+            if key in self._kinds:
+                _count(self._kinds[key], counted)
+                return None
+            if self._of[who, rough] < room:
+                self._kinds[key] = self._begin(key, (who, rough))
                 return entry
-            key, entry = (who,), _one_of_several(entry, who)
-            if key not in self._kinds:
-                self._kinds[key] = self._begin(key, who)
-        _count(self._kinds[key], entry)
+        if (key := (who,)) not in self._kinds:
+            self._kinds[key] = self._begin(key, (who, True))
+        _count(self._kinds[key], _one_of_several(entry, who))
         return None
 
     async def stop(self) -> None:
@@ -70,16 +77,16 @@ class Alike:
         for task in self._tasks:
             task.cancel()
 
-    def _begin(self, key: Key, who: str) -> _Kind:
-        self._of[who] += 1
-        return _Kind(who=who, ends=self._clock.call_later(MINUTE, lambda: self._over(key)))
+    def _begin(self, key: Key, of: tuple[str, bool]) -> _Kind:
+        self._of[of] += 1
+        return _Kind(of=of, ends=self._clock.call_later(MINUTE, lambda: self._over(key)))
 
     def _over(self, key: Key) -> None:
         kind = self._kinds.pop(key)
         kind.ends.cancel()
-        self._of[kind.who] -= 1
-        if not self._of[kind.who]:
-            del self._of[kind.who]
+        self._of[kind.of] -= 1
+        if not self._of[kind.of]:
+            del self._of[kind.of]
         if kind.last is not None:
             record = msgspec.structs.replace(kind.last, count=kind.count, first=kind.first)
             task = asyncio.get_running_loop().create_task(self._tell(record))
@@ -92,9 +99,18 @@ class Alike:
 
 
 def _key(entry: AuditEntry, who: str) -> Key:
-    """What makes two refusals alike. Of strangers also what they were about: whose password was tried."""
-    about = tuple(sorted(entry.subject.items())) if who == STRANGERS else ()
+    """What makes two refusals alike: all but when they came."""
+    about = tuple(sorted(entry.subject.items()))
     return who, entry.user, entry.credential, entry.door, entry.action, entry.result, entry.address, about
+
+
+def _rough_key(entry: AuditEntry, who: str) -> Key:
+    return who, entry.door, entry.action, entry.result
+
+
+def _roughly(entry: AuditEntry, who: str) -> AuditEntry:
+    """An entry of a kind that is told apart by action and result alone."""
+    return AuditEntry(at=entry.at, user=who, door=entry.door, action=entry.action, result=entry.result)
 
 
 def _one_of_several(entry: AuditEntry, who: str) -> AuditEntry:
@@ -103,11 +119,8 @@ def _one_of_several(entry: AuditEntry, who: str) -> AuditEntry:
 
 
 def _count(kind: _Kind, entry: AuditEntry) -> None:
-    before = kind.last
-    if before is None:
+    if kind.last is None:
         kind.first = entry.at
-    elif before.subject != entry.subject:
-        entry = msgspec.structs.replace(entry, subject={})
     kind.last, kind.count = entry, kind.count + 1
 
 

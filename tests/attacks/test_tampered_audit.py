@@ -5,6 +5,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,12 @@ from actors.audit.audit import SCOPE, Audit
 from actors.audit.chain import GENESIS, link
 from actors.audit.heads import BadHead, SignedHead, key_of, public, read, sign
 from actors.ledger.ledger import Ledger
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
 from actors.settings import Settings
-from bus_schemas.audit import LIST_AUDIT, AuditRecorded
-from cli.audit import Report, examine, kept
+from bus_schemas.audit import LIST_AUDIT, AuditRecord, AuditRecorded, ListAudit
+from bus_schemas.permissions import Action
+from cli.audit import Known, Report, examine, kept
 from cli.audit_rows import AT_ONCE
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -58,6 +62,11 @@ class Site:
     def head(self, key: SigningKey) -> SignedHead:
         last = self.records()[-1]
         return sign(key, number=last.first + len(last.entries) - 1, hash=last.hash, at=AT)
+
+    async def told(self, question: ListAudit) -> list[AuditRecord]:
+        """What the ledger answers to somebody who may see the audit."""
+        context = Context(command_id="c", user="auditor", actions=frozenset({str(Action.AUDIT_VIEW)}))
+        return await ask(MemoryBus(self.broker), LIST_AUDIT, msgspec.structs.replace(question, limit=1000), context)
 
     async def verify(self, heads: list[str] = [], key: str = "") -> Report:  # noqa: B006
         known, problems = kept(heads, key)
@@ -166,7 +175,85 @@ async def test_a_ledger_that_was_not_compared_is_not_called_whole(
     assert said[-2:] == ["PROBLEM  record 3 is missing in the ledger", "The audit is broken."]
 
 
+# --- indexes, through which the ledger answers questions with a condition
+
+LYING = {
+    "rows of a user": ("audit_user", "user", "WHERE user <> 'op12'", ListAudit(user="op12")),
+    "rows of a time": ("audit_at", "at", "WHERE number < 3", ListAudit(since="2020-01-01", until="2027-01-01")),
+    "rows of a result, through an index of somebody's own": (
+        "quick", "result, number", "WHERE number < 3", ListAudit(result="OK"),
+    ),
+    "rows of another column": ("audit_user", "user", "-- door", ListAudit(user="op12")),
+}  # fmt: skip
+
+
+def lie(file: Path, name: str, columns: str, condition: str) -> None:
+    """An index that lacks rows, and that the database believes to have all."""
+    honest = f"CREATE INDEX {name} ON audit ({columns})"
+    lying = honest.replace("(user)", "(door)") if condition == "-- door" else f"{honest} {condition}"
+    with closing(sqlite3.connect(file, timeout=5, isolation_level=None)) as db:
+        version = db.execute("PRAGMA schema_version").fetchone()[0]
+        db.execute(f"DROP INDEX IF EXISTS {name}")
+        db.execute(lying)
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (honest, name))
+        db.execute(f"PRAGMA schema_version = {version + 10}")
+
+
+@pytest.mark.parametrize("what", LYING)
+async def test_an_index_that_hides_rows_from_readers_is_named(site: Site, what: str) -> None:
+    name, columns, condition, question = LYING[what]
+    before = len(await site.told(question))
+    lie(site.file, name, columns, condition)
+    after = len(await site.told(question))
+    problems = (await site.verify()).problems
+    print(f"{what}: {after} of {before} are shown, {len(problems)} problems named")
+    assert after < before
+    assert problems and all(name in problem and "index" in problem for problem in problems[:-1]), problems
+
+
+async def test_a_view_in_the_place_of_the_table_is_named(site: Site) -> None:
+    with closing(sqlite3.connect(site.file, timeout=5, isolation_level=None)) as db:
+        db.executescript("ALTER TABLE audit RENAME TO real; CREATE VIEW audit AS SELECT * FROM real")
+    assert (await site.verify()).problems == ["the ledger: audit is no table"]
+
+
 # --- heads that are kept elsewhere
+
+
+NO_HEADS = {"nothing": [], "empty lines": ["", "  ", "\n"]}
+
+
+@pytest.mark.parametrize("what", NO_HEADS)
+async def test_a_file_without_a_head_is_no_clean_audit(
+    site: Site, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(*_: object, **__: object) -> MemoryBus:
+        return MemoryBus(site.broker)
+
+    monkeypatch.setattr(cli.audit, "connect", connect)
+    settings, said = Settings(state_dir=str(tmp_path)), list[str]()
+    noted = Known(number=N, hash=site.records()[-1].hash, by="noted")
+    for head in (None, noted):
+        assert await cli.audit.verify(settings, head, NO_HEADS[what], None, said.append) == 2
+        assert "no head was read" in said[-1], said
+    for line in ("x", '{"number": 1}', "ssh: connect to host keeper port 22: Connection refused"):
+        assert await cli.audit.verify(settings, None, [line], None, said.append) == 1
+        assert any("line 1 of the heads is no head" in one for one in said[-3:]), said
+
+
+async def test_it_is_told_how_many_heads_were_found_and_up_to_which(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(*_: object, **__: object) -> MemoryBus:
+        return MemoryBus(site.broker)
+
+    monkeypatch.setattr(cli.audit, "connect", connect)
+    settings, said, key = Settings(state_dir=str(tmp_path)), list[str](), key_of(tmp_path)
+    heads = [sign(key, number=one.first, hash=one.hash, at=AT) for one in site.records()[:3]]
+    lines = [msgspec.json.encode(one).decode() for one in heads]
+    assert await cli.audit.verify(settings, None, lines, None, said.append) == 0
+    assert f"heads    3 that were noted are in it, up to number {heads[-1].number}" in said
 
 
 async def test_both_written_anew_are_found_by_a_signed_head(site: Site, tmp_path: Path) -> None:

@@ -9,12 +9,23 @@ import pytest
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.audit import audit as audit_module
 from actors.audit.audit import GROUP, LARGEST, QUEUE, SCOPE, Audit
 from actors.audit.chain import check
 from actors.runtime.bus import BusUnavailable, Headers
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from bus_schemas.audit import RECORD_AUDIT, UNKNOWN, AuditEntry, AuditRecorded, RecordAudit
+from bus_schemas.audit import (
+    INTEND_AUDIT,
+    RECORD_AUDIT,
+    UNKNOWN,
+    WITHDRAW_AUDIT,
+    AuditEntry,
+    AuditRecorded,
+    IntendAudit,
+    RecordAudit,
+    WithdrawAudit,
+)
 from bus_schemas.errors import ErrorCode, Refusal
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -199,3 +210,19 @@ async def test_how_it_went_is_written_once_and_also_after_nobody_knew(broker: Me
             assert answered.number == 2
         assert await audit.record(unknown, "i1") == 2
     assert [one.result for recorded in chain_of(broker) for one in recorded.entries] == [UNKNOWN, "OK"]
+
+
+async def test_a_withdrawal_that_is_heard_first_counts(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Announcements may wait in a line of their own, while many come."""
+    monkeypatch.setattr(audit_module, "SWEEP", 0.05)
+    monkeypatch.setattr(audit_module, "GRACE", 0.1)
+    bus = MemoryBus(broker)
+    async with audit_on(bus):
+        said = msgspec.structs.replace(entry(1), result=UNKNOWN)
+        for rpc, request in (
+            (WITHDRAW_AUDIT, WithdrawAudit(intent="i")), (INTEND_AUDIT, IntendAudit(intent="i", entry=said)),
+        ):  # fmt: skip
+            await bus.publish(rpc.subject, msgspec.json.encode(request), Context(command_id="c").headers())
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.4)
+    assert chain_of(broker) == []

@@ -1,6 +1,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -15,10 +16,26 @@ from actors.point.tokens import LEEWAY, Claims, TokenRefused, public_key, read_a
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.user import IDENTIFY, LOGIN, LOGOUT, REFRESH, Identify, Login, LoginKind, Logout, Refresh
+from bus_schemas.permissions import Action
+from bus_schemas.user import (
+    CHANGE_PASSWORD,
+    CREATE_USER,
+    IDENTIFY,
+    LOGIN,
+    LOGOUT,
+    REFRESH,
+    ChangePassword,
+    CreateUser,
+    Identify,
+    Login,
+    LoginKind,
+    Logout,
+    Refresh,
+)
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
+ALL = frozenset(map(str, Action))
 KEYS = {"0001": b"k" * 48}
 PUBLIC = {name: public_key(secret) for name, secret in KEYS.items()}
 
@@ -43,7 +60,7 @@ async def point(bus: MemoryBus) -> AsyncIterator[Point]:
     await point.stop()
 
 
-def _context(**more: str) -> Context:
+def _context(**more: Any) -> Context:
     return Context(command_id=RandomIds().new(), address="127.0.0.1", **more)
 
 
@@ -76,6 +93,30 @@ async def test_two_hosts_agree_and_a_restart_forgets_nothing(bus: MemoryBus, poi
 async def test_no_password_is_in_the_journal(bus: MemoryBus, point: Point) -> None:
     await ask(bus, LOGIN, Login(username="op12", password="1234"), _context())
     assert all(b'"1234"' not in entry.data for entry in bus._broker.journal)
+
+
+async def test_what_may_be_done_is_not_told_as_refused(bus: MemoryBus, point: Point) -> None:
+    """A change whose acknowledgement was lost stands. Asked again on its own it would be told as a conflict, or as a
+    wrong password, and be one more refusal on the audit."""
+    assert await point.seed("boss", "1234", "admin")
+    boss = await ask(bus, LOGIN, Login(username="boss", password="1234"), _context())
+    session = read_access(boss.token, PUBLIC, time.time()).session
+    admin = _context(user="boss", actions=ALL, credential=f"session:{session}")
+    new = CreateUser(username="op13", password="a long one 12", role="operator", must_change_password=False)
+    login = Login(username="op13", password="a long one 12")
+    lost = iter([True])
+    bus._broker.lose_ack = lambda: next(lost, False)
+    with pytest.raises(Refusal) as refused:
+        await ask(bus, CREATE_USER, new, admin)
+    assert refused.value.code is ErrorCode.TIMEOUT, refused.value
+    token = await ask(bus, LOGIN, login, _context())
+    session = read_access(token.token, PUBLIC, time.time()).session
+    own = _context(user="op13", credential=f"session:{session}")
+    lost = iter([True])
+    with pytest.raises(Refusal) as refused:
+        await ask(bus, CHANGE_PASSWORD, ChangePassword(password="a long one 12", new_password="a long one 13"), own)
+    assert refused.value.code is ErrorCode.TIMEOUT, refused.value
+    await ask(bus, LOGIN, Login(username="op13", password="a long one 13"), _context())
 
 
 def test_waiting_grows_for_the_guesser_and_not_for_the_owner_elsewhere() -> None:

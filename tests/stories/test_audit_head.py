@@ -23,6 +23,8 @@ async def test_a_head_that_was_kept_is_found_again(site: Site, operator: Client,
     kept.write_text(line)
     code, said = audit(site, "verify", "--heads", str(kept), "--key", key.strip())
     assert code == 0 and "1 that were noted" in said and "The audit is whole." in said, said
+    code, said = audit(site, "verify", "--heads", os.devnull, "--key", key.strip())
+    assert code == 2 and "no head was read" in said and "The audit is whole." not in said, said
     kept.write_text(line.replace('"number":', '"number":1'))
     code, said = audit(site, "verify", "--heads", str(kept))
     assert code == 1 and "line 1 of the heads was changed" in said, said

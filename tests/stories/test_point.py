@@ -1,6 +1,8 @@
 """Section 2 of the interface and what belongs to it: users, roles, tokens, the audit, and what everybody sees."""
 
 import asyncio
+import base64
+import json
 import os
 import sys
 import time
@@ -64,8 +66,13 @@ async def test_a_refresh_token_rotates_and_its_reuse_ends_the_session(admin: Cli
     assert again == 200  # within the grace: the first answer may have been lost
     status, third = await anybody.post("/api/auth/refresh", {"refresh_token": third["refresh_token"]}, part="point")
     assert status == 200
+    for _ in range(3):  # noise, which is counted
+        assert (await anybody.post("/api/auth/refresh", {"refresh_token": "x"}, part="point"))[0] == 401
     status, refused = await anybody.post("/api/auth/refresh", {"refresh_token": first}, part="point")  # stolen
     assert (status, refused["code"]) == (401, "AUTH_FAIL")
+    session = json.loads(base64.urlsafe_b64decode(user.token.split(".")[1] + "=="))["sid"]
+    _, audit = await admin.get("/api/audit?action=POST%20/api/auth/refresh", part="point")
+    assert [one["result"] for one in audit if one["subject"] == {"ended_session": session}] == ["AUTH_FAIL"], audit
     for token in (user.token, third["token"]):
         assert (await Client(user.site, user.session, token).get("/api/slots"))[0] == 401
     assert (await anybody.post("/api/auth/refresh", {"refresh_token": third["refresh_token"]}, part="point"))[0] == 401

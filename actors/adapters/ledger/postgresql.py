@@ -19,7 +19,7 @@ from actors.adapters.ledger.guarded import guarded
 from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection, Query
-from actors.ledger.store import FOREIGN_TABLES, StoreDamaged, StoreFailed
+from actors.ledger.store import FOREIGN_TABLES, Soundness, StoreDamaged, StoreFailed
 
 log = structlog.get_logger()
 
@@ -41,6 +41,11 @@ CONNECT = {
     "tcp_user_timeout": 10_000,  # milliseconds
     "application_name": "ottb-ledger",
 }
+
+# Where the extension is that compares an index with its table.
+AMCHECK = "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'amcheck'"
+CORRUPT = ("XX001", "XX002")
+NOT_PERMITTED = "42501"
 
 LOST = "connection lost"
 # By the beginning of the SQLSTATE: the longest that fits.
@@ -138,6 +143,26 @@ class PostgresLedger(SqlStore):
     def _fitted(self, values: Values) -> Values:
         """A text cannot hold NUL here, which a phone's output may."""
         return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in values)
+
+    def _examine(self, db: sa.Connection, table: str) -> Soundness:
+        db.exec_driver_sql("SET default_transaction_read_only TO on")
+        where = db.exec_driver_sql(AMCHECK).scalar()
+        if where is None:
+            return Soundness(unseen="the database has no extension amcheck")
+        check = f"{self._quoted(where)}.bt_index_check(indexrelid, true)"
+        try:
+            db.exec_driver_sql(f"SELECT {check} FROM pg_index WHERE indrelid = to_regclass(%s)", (self._quoted(table),))
+        except DBAPIError as error:
+            said, state = str(error.orig).strip(), getattr(error.orig, "sqlstate", None)
+            if state == NOT_PERMITTED:
+                return Soundness(unseen=said)
+            if state in CORRUPT:
+                return Soundness(problems=[said])
+            raise
+        return Soundness()
+
+    def _interrupt(self, driver: Any) -> None:
+        driver.cancel()
 
     def _prepare(self) -> None:
         if self._ready:

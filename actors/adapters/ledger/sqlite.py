@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from actors.adapters.ledger.store import SqlStore
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection
-from actors.ledger.store import FOREIGN_TABLES, StoreDamaged, StoreFailed
+from actors.ledger.store import FOREIGN_TABLES, Soundness, StoreDamaged, StoreFailed
 
 log = structlog.get_logger()
 
@@ -99,6 +99,17 @@ class SqliteLedger(SqlStore):
         if any(words in str(said) for words in FOREIGN):
             return StoreDamaged(FOREIGN_TABLES, str(said))
         return None
+
+    def _examine(self, db: sa.Connection, table: str) -> Soundness:
+        db.exec_driver_sql("PRAGMA query_only = ON")
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?"
+        if db.exec_driver_sql(tables, (table,)).first() is None:
+            return Soundness(problems=[f"{table} is no table"])
+        found = db.exec_driver_sql(f"PRAGMA integrity_check({table})").scalars().all()
+        return Soundness(problems=[str(one) for one in found if one != "ok"])
+
+    def _interrupt(self, driver: Any) -> None:
+        driver.interrupt()
 
     def _prepare(self) -> None:
         if self._inode is not None:

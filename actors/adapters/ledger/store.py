@@ -9,7 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from operator import attrgetter
 from typing import Any, TypeVar
 from zlib import crc32
@@ -22,7 +22,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from actors.adapters.ledger.statements import statements_of
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import INTEGER, METADATA, Projection, Query
-from actors.ledger.store import FOREIGN_TABLES, JournalEntry, StoreDamaged, StoreFailed, Untaken
+from actors.ledger.store import (
+    EXAMINING,
+    FOREIGN_TABLES,
+    JournalEntry,
+    Soundness,
+    StoreDamaged,
+    StoreFailed,
+    Untaken,
+)
 
 log = structlog.get_logger()
 
@@ -83,6 +91,7 @@ class SqlStore(ABC):
         self._opened: list[sa.Connection] = []
         self._turn = threading.Condition()
         self._readers = 0
+        self._examining: Any = None  # the driver's connection of an examination
 
     @property
     def tables(self) -> list[sa.Table]:
@@ -229,6 +238,7 @@ class SqlStore(ABC):
             self._forget(aside=aside)
 
     def close(self) -> None:
+        self._cut_short()
         with self._turn:
             self._turn.wait_for(lambda: self._readers == 0)
             self._close()
@@ -262,7 +272,35 @@ class SqlStore(ABC):
         finally:
             db.exec_driver_sql("ROLLBACK")
 
+    # --- examining
+
+    def examine(self, table: str) -> Soundness:
+        limit = threading.Timer(EXAMINING, self._cut_short)
+        with self._explained(), closing(self._engine.connect()) as db:
+            with self._turn:
+                self._examining = db.connection.driver_connection
+            limit.start()
+            try:
+                return self._examine(db, table)
+            finally:
+                limit.cancel()
+                with self._turn:
+                    self._examining = None
+
+    def _cut_short(self) -> None:
+        with self._turn:
+            if self._examining is not None:
+                self._interrupt(self._examining)
+
     # --- what a database has of its own
+
+    @abstractmethod
+    def _examine(self, db: sa.Connection, table: str) -> Soundness:
+        """Look at a table and its indexes. The connection is of this alone."""
+
+    @abstractmethod
+    def _interrupt(self, driver: Any) -> None:
+        """End what another thread does with this connection of the driver's."""
 
     @abstractmethod
     def _failure_of(self, error: Exception) -> StoreFailed | None:
