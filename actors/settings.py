@@ -35,8 +35,9 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the gateway listens, and how many connections it takes: on all its ports, of one address on which nobody
     has logged in, and of one user. The last `connections_reserved` are not for addresses that were never logged in
     from. `refusals_per_second`: requests of strangers of one address, and refused ones of one user, that are answered
-    at once; beyond, a second later. `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is
-    believed. With `certificate` and `key` (PEM files) it speaks TLS on all four ports."""
+    at once; beyond, a second later. `changes_per_second`: of one user, on the long run. `trusted_proxies`: addresses or
+    networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. With `certificate` and `key` (PEM files) it speaks TLS
+    on all four ports."""
 
     host: str = "127.0.0.1"
     point_port: Port = 8081
@@ -49,6 +50,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connections_per_address: Annotated[int, Meta(ge=1)] = 256
     connections_per_user: Annotated[int, Meta(ge=1)] = 256
     refusals_per_second: Annotated[float, Meta(gt=0)] = 200
+    changes_per_second: Annotated[float, Meta(gt=0)] = 20
     trusted_proxies: tuple[str, ...] = ()
     certificate: str = ""
     key: str = ""

@@ -19,6 +19,7 @@ from actors.point.settings import BusLogin as BusLoginSettings
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.parts import Parts
+from actors.runtime.storage import Room
 
 log = structlog.get_logger()
 
@@ -30,6 +31,9 @@ async def start(
     parts: Parts, stack: AsyncExitStack, *, settings: Auth, passwords: PasswordChecks, state: Path, sandbox: bool
 ) -> Point:
     """POINT, with its first users and a signing key that is replaced in time. `state`: the folder of keys."""
+    room = Room(bus=parts.bus)
+    watching = asyncio.get_running_loop().create_task(room.watch())
+    stack.callback(watching.cancel)
     point = Point(
         bus=parts.bus,
         clock=parts.clock,
@@ -37,6 +41,7 @@ async def start(
         passwords=passwords,
         keys=ensure_keys(state),
         auth=settings,
+        nearly_full=lambda: room.nearly_full,
     )
     await point.start()
     stack.push_async_callback(point.stop)

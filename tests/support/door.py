@@ -69,7 +69,9 @@ class InProcess:
         feed: LiveFeed,
         auditor: Auditor,
         metrics: Metrics,
+        brake: Brake,
     ) -> None:
+        self.brake = brake
         self.bus = bus
         self.auditor = auditor
         self.metrics = metrics
@@ -175,6 +177,7 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
         authenticator=Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics()),
         idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
         auditor=Auditor(bus=bus, clock=clock, ids=ids),
+        brake=Brake(clock=clock),
     )
 
 
@@ -193,6 +196,7 @@ async def gateway_on(
         await idempotency.start()
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
         stack.push_async_callback(auditor.stop)
+        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         http_api = HttpApi(
             bus=bus,
             ids=ids,
@@ -201,9 +205,8 @@ async def gateway_on(
             metrics=metrics,
             auditor=auditor,
             recordings=Recordings({}),
-            brake=Brake(clock=clock, per_second=per_second),
+            brake=Brake(clock=clock, per_second=per_second, nearly_full=lambda: health.journal_nearly_full),
         )
-        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         await health.start()
         live = LiveFeed(
             bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=(),
@@ -220,7 +223,7 @@ async def gateway_on(
         )
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        running = InProcess(bus, session, listener, live, auditor, metrics)
+        running = InProcess(bus, session, listener, live, auditor, metrics, http_api.brake)
         yield running
         await running.end()
         bus.bury()  # what a killed gateway waits for ends
