@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import Id, Username, Utc
+from bus_schemas.fields import UNSEEN, Id, Username, Utc
 from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
@@ -17,7 +17,13 @@ RoleName = Annotated[Id, Meta(examples=["operator"])]
 TokenName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_. -]{1,64}$(?!\n)", examples=["crm-sync"])]
 Password = Annotated[str, Meta(min_length=1, max_length=256, examples=["secure123"])]
 Email = Annotated[
-    str, Meta(max_length=254, pattern=r"^[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}$(?!\n)", examples=["op21@example.com"])
+    str,
+    Meta(
+        max_length=254,
+        # What begins as a formula does is none, wherever it is pasted.
+        pattern=rf"^(?![=+'-])[^@\s<>,;{UNSEEN}]{{1,64}}@[^@\s<>,;{UNSEEN}]{{1,189}}$(?!\n)",
+        examples=["op21@example.com"],
+    ),
 ]
 Verb = Annotated[str, Meta(min_length=1, max_length=64)]
 Verbs = Annotated[list[Verb], Meta(max_length=64)]
