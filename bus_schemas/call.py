@@ -259,7 +259,8 @@ START_ON_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.start_call", StartCall, CallStarted
                     timeout=INSIDE_START, fallback=START_ABSENT)
 END_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.end",       EndCall,   CallView,
                  frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call",
-                 fallback=END_ABSENT, permission=A.CALL_END, asks=SEES | {A.CALL_END_ANY}, audit_fields=("call_id",))
+                 fallback=END_ABSENT, permission=A.CALL_END, asks=SEES | {A.CALL_END_ANY}, audit_fields=("call_id",),
+                 when_full=True)
 GET_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.get",       GetCall,   CallView,       frozenset({E.NOT_FOUND}),
                  summary="One call", fallback=PAST_CALL, permission=A.CALL_VIEW, asks=SEES)
 CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallView], frozenset(),

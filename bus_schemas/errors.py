@@ -78,3 +78,10 @@ class RefusalTemplate:
     def made(self, refusal: Refusal) -> bool:
         """Whether a refusal says this."""
         return (refusal.code, refusal.message) == (self._code, self._message)
+
+
+JOURNAL_FULL = RefusalTemplate(
+    ErrorCode.RATE_LIMITED,
+    "The journal is nearly full: nothing new is begun, so that what is under way gets its end. See [journal] limit.",
+    rule="journal_full",
+)

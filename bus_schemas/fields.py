@@ -8,6 +8,15 @@ from msgspec import Meta
 
 TOKEN = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"  # what one token of a subject may be
 
+# What is not seen, of a text that people read: control and format characters (Cc, Cf), halves of characters (Cs), and
+# separators of lines. As a part of a set in a pattern; those beyond U+FFFF stand for themselves, since not every reader
+# of patterns knows \U.
+UNSEEN = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001-\U000e007f"
+)
+
 _WORDS: dict[str, str] = {}  # by msgspec's own
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import Id, Username, Utc, shaped
+from bus_schemas.fields import UNSEEN, Id, Username, Utc, shaped
 from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
@@ -25,7 +25,9 @@ Password = Annotated[str, Meta(min_length=1, max_length=256, examples=["secure12
 Email = Annotated[
     str,
     shaped(
-        r"^[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}$(?!\n)", "a mail address like `op21@example.com`",
+        # What begins as a formula does is none, wherever it is pasted.
+        rf"^(?![=+'-])[^@\s<>,;{UNSEEN}]{{1,64}}@[^@\s<>,;{UNSEEN}]{{1,189}}$(?!\n)",
+        "a mail address like `op21@example.com`",
         max_length=254, examples=["op21@example.com"],
     ),
 ]  # fmt: skip
@@ -326,11 +328,12 @@ GRANT = frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED})
 # fmt: off
 #                subject                          request     reply           may be refused with
 LOGIN      = Rpc("ottb.v1.cmd.user.login",        Login,      Token,          frozenset({E.AUTH_FAIL, E.RATE_LIMITED}),
-                 summary="Log in", timeout=10.0, permission=Access.PUBLIC, audit_fields=("username",))
-REFRESH    = Rpc("ottb.v1.cmd.user.refresh",      Refresh,    RefreshedToken, frozenset({E.AUTH_FAIL}),
-                 summary="Refresh the token", permission=Access.OPTIONAL)
+                 summary="Log in", timeout=10.0, permission=Access.PUBLIC, audit_fields=("username",),
+                 when_full=True)
+REFRESH    = Rpc("ottb.v1.cmd.user.refresh",      Refresh,    RefreshedToken, frozenset({E.AUTH_FAIL, E.RATE_LIMITED}),
+                 summary="Refresh the token", permission=Access.OPTIONAL, when_full=True)
 LOGOUT     = Rpc("ottb.v1.cmd.user.logout",       Logout,     LoggedOut,      frozenset({E.AUTH_FAIL, E.CONFLICT}),
-                 summary="Log out", permission=Access.LOGGED_IN, audit_fields=TOKENS)
+                 summary="Log out", permission=Access.LOGGED_IN, audit_fields=TOKENS, when_full=True)
 CHANGE_PASSWORD = Rpc("ottb.v1.cmd.user.password", ChangePassword, PasswordChanged,
                       frozenset({E.AUTH_FAIL, E.RATE_LIMITED, E.CONFLICT, E.PERMISSION_DENIED}),
                       summary="Change the own password", timeout=10.0, permission=Access.LOGGED_IN, audit_fields=TOKENS)
@@ -348,11 +351,13 @@ CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GR
                    permission=A.USER_EDIT, audit_fields=("username", "role"))
 CHANGE_USER  = Rpc("ottb.v1.cmd.user.change",     ChangeUser, UserView,       GRANT,
                    summary="Change a user", timeout=10.0,
-                   permission=A.USER_EDIT, audit_fields=("user", "role", "status", "tokens"), audit_changes=True)
+                   permission=A.USER_EDIT, audit_fields=("user", "role", "status", "tokens"), audit_changes=True,
+                   when_full=True)
 DELETE_USER  = Rpc("ottb.v1.cmd.user.delete",     DeleteUser, Deleted,        GRANT,
-                   summary="Delete a user", permission=A.USER_EDIT, audit_fields=("user",))
+                   summary="Delete a user", permission=A.USER_EDIT, audit_fields=("user",), when_full=True)
 END_SESSIONS = Rpc("ottb.v1.cmd.user.end_sessions", EndSessions, LoggedOut,   GRANT,
-                   summary="End all sessions of a user", permission=A.USER_EDIT, audit_fields=("user", *TOKENS))
+                   summary="End all sessions of a user", permission=A.USER_EDIT, audit_fields=("user", *TOKENS),
+                   when_full=True)
 
 LIST_ROLES   = Rpc("ottb.v1.qry.role.list",       ListRoles,  list[RoleView], frozenset(),
                    summary="All roles", permission=A.ROLE_VIEW)
@@ -368,7 +373,7 @@ CREATE_TOKEN = Rpc("ottb.v1.cmd.token.create",    CreateToken, TokenCreatedReply
                    audit_fields=("id", "name", "actions"))
 REVOKE_TOKEN = Rpc("ottb.v1.cmd.token.revoke",    RevokeToken, Deleted,       GRANT,
                    summary="Revoke a service token", permission=Access.LOGGED_IN,
-                   asks=frozenset({A.USER_EDIT}), audit_fields=("token_id",))
+                   asks=frozenset({A.USER_EDIT}), audit_fields=("token_id",), when_full=True)
 # fmt: on
 
 

@@ -5,7 +5,8 @@ that it is on record also when this gateway dies in between; nobody waits for th
 
 Nobody fills the disk by being refused. Requests of nobody (no token, a bad one, a login that must wait) change nothing
 and are not on it; they are in the log and in the figures. What a known user is refused, and who tries passwords or
-refresh tokens, is told once for each kind and minute, with the number of times (`actors/runtime/alike.py`).
+refresh tokens, is told once for each kind and minute, with the number of times (`actors/runtime/alike.py`). So is what
+was done and changed nothing: a fresh access token in the same session, and a repeat that was answered as the first.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Access
 from gateway.auth import Caller
+from gateway.errors import REPLAYED
 from gateway.routes import Route
 from gateway.server import client_of
 
@@ -48,6 +50,7 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 INTENT: web.RequestKey[str] = web.RequestKey("intent", str)
+CHANGED: web.RequestKey[bool] = web.RequestKey("changed", bool)  # not set: by what the route says
 RPC_REQUEST: web.RequestKey[Struct] = web.RequestKey("rpc_request", Struct)
 
 # Whoever hears one of these does not know whether it was done: each has a record of its own, as what was done has.
@@ -95,7 +98,8 @@ class Auditor:
             await self._note(route, request, ErrorCode.INTERNAL.value, b"")
             raise
         body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
-        await self._note(route, request, "OK" if response.status < 400 else f"HTTP_{response.status}", body)
+        changed = REPLAYED not in response.headers and request.get(CHANGED, True)
+        await self._note(route, request, "OK" if response.status < 400 else f"HTTP_{response.status}", body, changed)
         return response
 
     async def intend(self, route: Route, request: web.Request) -> None:
@@ -109,11 +113,15 @@ class Auditor:
         await self._say(INTEND_AUDIT, IntendAudit(intent=intent, entry=entry), intent)
         return intent
 
-    async def conclude(self, entry: AuditEntry, intent: str = "", *, who: str | None = None) -> None:
-        """Say how an action went: a refusal that is like others of this minute is counted, all else is put on record.
-        `who`: the asker, if not the entry's user. Raises Refusal(UNAVAILABLE), as `record` does."""
+    async def conclude(
+        self, entry: AuditEntry, intent: str = "", *, who: str | None = None, changed: bool = True
+    ) -> None:
+        """Say how an action went: what changed nothing (a refusal, or not `changed`) and is like others of
+        this minute is counted, all else is put on record. `who`: the asker, if not the entry's user. Raises
+        Refusal(UNAVAILABLE), as `record` does."""
         uncertain = UNCERTAIN | {ErrorCode.UNAVAILABLE.value} if intent else UNCERTAIN  # sent, and maybe written
-        if entry.result in uncertain or self._alike.take(entry, entry.user if who is None else who) is not None:
+        certain = entry.result not in uncertain or (entry.result == "OK" and not changed)
+        if not certain or self._alike.take(entry, entry.user if who is None else who) is not None:
             await self.record(entry, intent)
         elif intent:
             await self._say(WITHDRAW_AUDIT, WithdrawAudit(intent=intent), intent)
@@ -124,11 +132,13 @@ class Auditor:
         except BusError as error:  # then the action does not get through either, or what was refused is told as UNKNOWN
             log.info("not announced", what=rpc.subject, error=repr(error))
 
-    async def _note(self, route: Route, request: web.Request, result: str, reply: bytes) -> None:
+    async def _note(
+        self, route: Route, request: web.Request, result: str, reply: bytes, changed: bool = True
+    ) -> None:
         known = request.get(CALLER) is not None
         if known or result == "OK" or _tried(route, request, result):
             entry = self._entry(route, request, result, reply)
-            await self.conclude(entry, request.get(INTENT, ""), who=None if known else STRANGERS)
+            await self.conclude(entry, request.get(INTENT, ""), who=None if known else STRANGERS, changed=changed)
 
     def _entry(self, route: Route, request: web.Request, result: str, reply: bytes) -> AuditEntry:
         caller = request.get(CALLER)

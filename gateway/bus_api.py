@@ -27,7 +27,8 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
 from gateway.auth import Authenticator, Caller
-from gateway.errors import undecodable
+from gateway.brake import Brake
+from gateway.errors import REPLAYED, undecodable
 from gateway.idempotency import Idempotency
 from gateway.routes import Route
 from gateway.surface import ROUTES
@@ -69,6 +70,7 @@ class BusApi:
         authenticator: Authenticator,
         idempotency: Idempotency,
         auditor: Auditor,
+        brake: Brake,
     ) -> None:
         self._door = door
         self._bus = bus
@@ -77,6 +79,7 @@ class BusApi:
         self._authenticator = authenticator
         self._idempotency = idempotency
         self._auditor = auditor
+        self._brake = brake
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: Counter[str] = Counter()  # by whose they are
         self._refused: Counter[str] = Counter()  # in this second
@@ -189,6 +192,8 @@ class BusApi:
 
         try:
             caller.must(rpc.permission)
+            if changes:
+                await self._brake.admit(rpc, caller.share)
             request = _read(rpc, fields, message.data)
             if record and route.effect:
                 answered = await self._idempotency.run(record, command, work)
@@ -200,7 +205,11 @@ class BusApi:
                 await self._auditor.conclude(entry, intent)
             raise
         if changes:
-            await self._auditor.record(self._entry(rpc, request, _data(answered), caller, "OK", context), intent)
+            repeated = REPLAYED in answered.headers
+            if not repeated:
+                self._brake.done(caller.share)
+            entry = self._entry(rpc, request, _data(answered), caller, "OK", context)
+            await self._auditor.conclude(entry, intent, changed=not repeated)
         return answered
 
     def _entry(

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock
+from actors.runtime.storage import NO_NEW_WORK
 from bus_schemas.audit import RECORD_AUDIT
 from bus_schemas.call import GET_CDR
 from bus_schemas.contract import UNDECODABLE
@@ -141,6 +142,11 @@ class Health:
             {**msgspec.to_builtins(one), "percent": 100 * one.bytes // one.limit if one.limit else None}
             for one in newest.telemetry.streams
         ]
+
+    @property
+    def journal_nearly_full(self) -> bool:
+        """Whether nothing new is to be begun."""
+        return any((one["percent"] or 0) >= NO_NEW_WORK for one in self.streams()[:1])
 
     @property
     def degraded(self) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from actors.runtime.addresses import neighbourhood
+from actors.point.tokens import claimed_user
 from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
@@ -22,12 +22,15 @@ from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Access, Action
+from bus_schemas.user import Login, Refresh
 from gateway import errors
-from gateway.auditor import CALLER, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
+from gateway.auditor import CALLER, CHANGED, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake
+from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
+from gateway.pace import Holder
 from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import Part, Route
@@ -115,17 +118,22 @@ class HttpApi:
             if not route.audited:
                 return await carry_out(request)
             response = await self.auditor.watch(route, request, lambda: carry_out(request))
+            if request[CHANGED] and REPLAYED not in response.headers:
+                self.brake.done(share_of(request))
             if CALLER not in request:  # a login or a refresh that was right: it wrote, and the answer is what waits
-                await self.brake.turn(("address", neighbourhood(client_of(request))), patience=math.inf)
+                await self.brake.turn(share_of(request), patience=math.inf)
             return response
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
-                await self.brake.turn(caller.share)
+                await self.brake.admit(route.rpc, caller.share)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request
+            request[CHANGED] = not (isinstance(rpc_request, Refresh) and rpc_request.refresh_token is None)
+            if route.audited and isinstance(rpc_request, Login | Refresh) and request[CHANGED]:
+                await self.brake.share(share_of(request))
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
                 return await self._send_file(route, request, rpc_request, caller)
@@ -234,6 +242,18 @@ class HttpApi:
         except Exception:
             log.exception("request failed", path=_template(request), request_id=request_id)
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
+
+
+def share_of(request: web.Request) -> Holder:
+    """Whose share a request takes: the caller's, or of a login or refresh the one's that it names. Before it is
+    answered that is only said: who says another's name is held up by what that one has done, not the other way."""
+    match request.get(RPC_REQUEST):
+        case Refresh(refresh_token=str(token)):
+            return "user", claimed_user(token)
+        case Login(username=name):
+            return "user", name
+    caller: Caller = request.get(CALLER, ANYBODY)
+    return caller.share
 
 
 # --- requests as contract structs ---------------------------------------------------------------------------------

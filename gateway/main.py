@@ -91,19 +91,24 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     )  # fmt: skip
     idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
     auditor = Auditor(bus=bus, clock=clock, ids=ids)
+    health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.connected)
+    brake = Brake(
+        clock=clock, per_second=settings.http.changes_per_second, lasting=settings.http.lasting_changes_per_second,
+        nearly_full=lambda: health.journal_nearly_full,
+    )
     http_api = HttpApi(
         bus=bus, ids=ids, authenticator=authenticator, idempotency=idempotency, metrics=metrics, auditor=auditor,
         recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
-        brake=Brake(clock=clock, per_second=settings.http.changes_per_second),
+        brake=brake,
     )  # fmt: skip
     bus_api = BusApi(
-        door=door, bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor
-    )
+        door=door, bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor,
+        brake=brake,
+    )  # fmt: skip
     live = LiveFeed(
         bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=settings.http.cors_origins,
         watermark=http_api.raise_watermark,
     )  # fmt: skip
-    health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.connected)
     stack.push_async_callback(auditor.stop)
     for service in (authenticator, idempotency, bus_api, live, health):
         await service.start()

@@ -121,6 +121,8 @@ def _body_schema(request: Mapping[str, Any], in_path: list[str]) -> dict[str, An
 
 def _responses(route: Route) -> dict[str, Any]:
     codes = set(route.rpc.refusals | ALWAYS_POSSIBLE)
+    if route.audited:
+        codes.add(ErrorCode.RATE_LIMITED)  # too many changes of one user, or a journal that is nearly full
     if route.rpc.fallback is not None:
         codes |= route.rpc.fallback.refusals
     if route.permission is not Access.PUBLIC:

@@ -27,6 +27,11 @@ class Pace:
         self._now = now
         self._next: OrderedDict[Holder, float] = OrderedDict()
 
+    def wait(self, holder: Holder) -> float:
+        """Seconds until the next turn would be. Takes none."""
+        now = self._now()
+        return max(self._next.get(holder, now) - now, 0.0)
+
     def turn(self, holder: Holder, *, patience: float) -> float | None:
         """Take the next one: the seconds until it is. None, and not taken: it would be later than `patience`."""
         now = self._now()

@@ -25,7 +25,7 @@ from actors.runtime.wire import Page, forward
 from actors.telephony.orders import Drop, Fences, Settle
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
 
 NOT_OURS_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
 NOT_KNOWN = RefusalTemplate(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
@@ -82,8 +82,8 @@ class Attempts:
             return Page(body=answer(first), seq=first.seq)
         if not self._host.may_act:
             raise NOT_OURS_NOW()
-        if self._host.no_new_work is not None:
-            raise Refusal(ErrorCode.RATE_LIMITED, self._host.no_new_work, rule="journal_full")
+        if self._host.nearly_full:
+            raise JOURNAL_FULL()
         self.limits.let_in(call_id, context.user, moment(self._host.clock))
         started: StartedCall | None = None
         try:

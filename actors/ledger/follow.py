@@ -204,6 +204,8 @@ class Following:
             log.error("the records are of another journal and are rebuilt", folded=position, journal=last)
             await self._work(self._store.drop, aside=True)
             position = await self._work(self._store.sequence)
+        known = await self._work(self._store.left_out)
+        self._problems.restore({of_entry(one.seq): one.reason for one in known}, known[0].number - 1 if known else 0)
         self._position = position
 
     async def _begin_anew(self) -> None:
@@ -301,21 +303,18 @@ class Following:
             await self._fold(group)
 
     async def _fold(self, group: Sequence[Recorded]) -> None:
-        batch = [self._entry(recorded) for recorded in group]
-        for untaken in await self._work(self._store.fold, batch):
-            subject = next(recorded.subject for recorded in group if recorded.seq == untaken.seq)
-            self._leave_out(subject, untaken.seq, untaken.reason)
+        batch = [_entry(recorded) for recorded in group]
+        for left_out in await self._work(self._store.fold, batch):
+            if self._problems.fault(of_entry(left_out.seq), left_out.reason):
+                log.error("event left out of the records", seq=left_out.seq, reason=left_out.reason)
         async with self._moved:
             self._position = group[-1].seq
             self._moved.notify_all()
 
-    def _entry(self, recorded: Recorded) -> JournalEntry:
-        try:
-            return JournalEntry(seq=recorded.seq, event=decode(recorded))
-        except Unreadable as error:
-            self._leave_out(recorded.subject, recorded.seq, str(error))
-            return JournalEntry(seq=recorded.seq, event=None)
 
-    def _leave_out(self, subject: str, seq: int, reason: str) -> None:
-        if self._problems.fault(of_entry(seq), f"{subject}: {reason}"):
-            log.error("event left out of the records", subject=subject, seq=seq, reason=reason)
+def _entry(recorded: Recorded) -> JournalEntry:
+    seq, subject = recorded.seq, recorded.subject
+    try:
+        return JournalEntry(seq=seq, event=decode(recorded), subject=subject)
+    except Unreadable as error:
+        return JournalEntry(seq=seq, event=None, subject=subject, unreadable=str(error) or "unreadable")

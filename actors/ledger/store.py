@@ -26,10 +26,14 @@ class StoreDamaged(StoreFailed):
     """What is stored cannot be trusted any more: only dropping it helps."""
 
 
-class Untaken(Struct, frozen=True, kw_only=True):
-    """An event that no table takes, and why."""
+LEFT_OUT_KEPT = 100  # entries that were left out, of which the store says why
+
+
+class LeftOut(Struct, frozen=True):
+    """An entry that nobody can read, or that no table takes, and why. `number`: the how manyth it is."""
 
     seq: int
+    number: int
     reason: str
 
 
@@ -42,10 +46,12 @@ class Soundness(Struct, frozen=True, kw_only=True):
 
 class JournalEntry(Struct, frozen=True, kw_only=True):
     """One event of the journal, decoded: a struct of `bus_schemas`. `event` None: of a kind that the ledger does not
-    keep."""
+    keep, or nobody can read it, and `unreadable` says why."""
 
     seq: int
     event: Any
+    subject: str = ""
+    unreadable: str = ""
 
 
 class Store(Protocol):
@@ -57,9 +63,12 @@ class Store(Protocol):
     def entries(self) -> int:
         """How many entries of the journal were taken in since the store was empty."""
 
-    def fold(self, batch: Sequence[JournalEntry]) -> list[Untaken]:
+    def left_out(self) -> list[LeftOut]:
+        """The newest entries that were left out, oldest first."""
+
+    def fold(self, batch: Sequence[JournalEntry]) -> list[LeftOut]:
         """Take events in, and their last sequence with them: each counts once, however often it is given. Returns those
-        that were left out because they cannot be written."""
+        that were left out, which is on record."""
 
     def drop(self, *, aside: bool = False) -> None:
         """Forget everything. `aside`: keep what there was beside it, for whoever wants to know what it said."""

@@ -96,7 +96,10 @@ class Journal:
         self._live = True
         self._following.append(await self._bus.follow(SCOPE, self._hear, after=after))
         for event in list(missing_roles(self.directory, utc(self._clock.now()))):
-            await self.change(lambda event=event: event)  # type: ignore[misc]
+            try:
+                await self.change(lambda event=event: event)  # type: ignore[misc]
+            except Refusal as refusal:  # a full journal can be read, and users be let in who are on record
+                log.error("a built-in role is not written", role=event.role, why=refusal.message)
 
     async def stop(self) -> None:
         for stop in self._following:

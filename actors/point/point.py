@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -31,7 +31,7 @@ from actors.runtime.problems import Problem
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
 from bus_schemas.audit import ENDED_SESSION
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.introspection import INTROSPECT, Introspect, Introspection
 from bus_schemas.names import SYSTEM, is_reserved
 from bus_schemas.permissions import Action
@@ -131,6 +131,7 @@ class Point:
         passwords: PasswordChecks,
         keys: Mapping[str, bytes],
         auth: Auth,
+        nearly_full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -138,6 +139,7 @@ class Point:
         self._passwords = passwords
         self._keys = keys
         self._auth = auth
+        self._nearly_full = nearly_full
         self.journal = Journal(bus=bus, clock=clock, ids=ids, kept=auth.session_seconds + KEPT_LONGER)
         self._directory = self.journal.directory
         self._throttle = Throttle()
@@ -203,6 +205,7 @@ class Point:
 
     async def login(self, request: Login, context: Context) -> Token:
         user = await self._right_user(request.username, request.password, context.address)
+        self._must_have_room(user)
         session = SessionOpened(
             session=self._ids.new(),
             at=self._now(),
@@ -225,6 +228,11 @@ class Point:
             refresh_expires=self._auth.session_seconds,
             must_change_password=user.must_change_password,
         )
+
+    def _must_have_room(self, user: User) -> None:
+        """Of a journal that is nearly full, the rest is for those who can end who fills it. Raises Refusal."""
+        if self._nearly_full() and Action.USER_EDIT not in self._directory.role_of(user).actions:
+            raise JOURNAL_FULL()
 
     async def _right_user(self, name: str, secret: str, address: str) -> User:
         """The user of this name and password. One guess at a time for an account and address. AUTH_FAIL,
@@ -316,6 +324,7 @@ class Point:
         def decide() -> SessionRefreshed | SessionClosed | None:
             self._identify(LoginKind.SESSION, claims.session, "")
             session = self._directory.sessions[claims.session]
+            self._must_have_room(self._directory.users[session.user])
             return machine.refresh(session, claims.generation, self._now(), self._clock.now())
 
         event = await self.journal.change_session(claims.session, decide)

@@ -20,6 +20,7 @@ from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.parts import Parts
 from actors.runtime.secret_files import write_secret
+from actors.runtime.storage import Room
 
 log = structlog.get_logger()
 
@@ -31,6 +32,9 @@ async def start(
     parts: Parts, stack: AsyncExitStack, *, settings: Auth, passwords: PasswordChecks, state: Path, sandbox: bool
 ) -> Point:
     """POINT, with its first users and a signing key that is replaced in time. `state`: the folder of keys."""
+    room = Room(bus=parts.bus)
+    watching = asyncio.get_running_loop().create_task(room.watch())
+    stack.callback(watching.cancel)
     point = Point(
         bus=parts.bus,
         clock=parts.clock,
@@ -38,6 +42,7 @@ async def start(
         passwords=passwords,
         keys=ensure_keys(state),
         auth=settings,
+        nearly_full=lambda: room.nearly_full,
     )
     await point.start()
     stack.push_async_callback(point.stop)

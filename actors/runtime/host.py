@@ -20,6 +20,7 @@ from actors.runtime.actor import Actor, AnyActor, Maker, Memory, NotOurs, Report
 from actors.runtime.bus import (
     Bus,
     BusError,
+    BusFull,
     BusUnavailable,
     Fenced,
     Headers,
@@ -50,6 +51,7 @@ ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
+SPACE_PAUSE = 5.0  # seconds between two tries to begin while the journal takes nothing
 VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a verified lease, and between two looks
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
 FEEDS_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
@@ -113,7 +115,7 @@ class Host:
         self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
-        self.no_new_work: str | None = None  # why nothing is to be begun now
+        self.nearly_full = False  # of the journal: nothing new is to be begun
 
     # --- what actors ask of their host
 
@@ -144,8 +146,9 @@ class Host:
         while True:
             try:
                 return await self.bus.append(subject, data, headers, scope=scope, expect=expect)
-            except (RequestTimeout, BusUnavailable):
-                if self.clock.monotonic() >= give_up:
+            except (RequestTimeout, BusUnavailable) as error:
+                starting = not self.serving and isinstance(error, BusFull)  # a start does not wait for space
+                if starting or self.clock.monotonic() >= give_up:
                     raise
             await self.pause(APPEND_PAUSE)
 
@@ -327,7 +330,8 @@ class Host:
     async def activate_all(
         self, kind: type[A], ids: Iterable[str], prepare: Callable[[A], None] = lambda actor: None
     ) -> None:
-        """Activate many, a bounded number at once. One that cannot be is quarantined. Raises BusError."""
+        """Activate many, a bounded number at once. One that cannot be is quarantined; where the journal takes nothing
+        now, until it does. Raises BusError."""
         await asyncio.gather(*(self._activate_or_quarantine(kind, id, prepare) for id in ids))
 
     async def _activate_or_quarantine(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
@@ -335,10 +339,21 @@ class Host:
             await self.activate_at_last(kind, id, prepare)
         except Fenced as error:
             self.quarantine(kind.kind, id, f"somebody else writes to its journal: {error}")
+        except BusFull as full:  # what is on record can be read, and the actor comes once there is space
+            self.quarantine(kind.kind, id, str(full))
+            self.spawn(self._activate_with_space(kind, id, prepare))
         except BusError:
             raise
         except Exception as error:  # noqa: BLE001  one bad thing costs that thing
             self.quarantine(kind.kind, id, str(error) or repr(error))
+
+    async def _activate_with_space(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
+        await self.pause(SPACE_PAUSE)
+        try:
+            await self._activate_or_quarantine(kind, id, prepare)
+        except BusError as error:
+            log.info("not activated yet", actor=f"{kind.kind} {id}", error=repr(error))
+            self.spawn(self._activate_with_space(kind, id, prepare))
 
     async def activate_at_last(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
         """Activate, also where a former owner's last writes come in between. Raises Fenced, Unreadable, NotOurs,

@@ -1,6 +1,6 @@
 """What is wrong without having stopped anything: kept, within bounds, for whoever looks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -37,6 +37,10 @@ class Problems:
             del self._faults[next(iter(self._faults))]
             self._forgotten += 1
         return True
+
+    def restore(self, faults: Mapping[str, str], forgotten: int) -> None:
+        """Begin with what is on record: the newest faults, oldest first, and how many there were before."""
+        self._faults, self._forgotten = dict(faults), forgotten
 
     def condition(self, id: str, reason: str) -> bool:
         """Something is wrong for now. True: this was not known."""

@@ -1,21 +1,25 @@
 """How full the streams of the site are: an alarm early enough for a person to do something, and no new work in the end.
 
-At 70 and at 85 % of a limit the log and readiness say so. From 95 % of the journal on, hosts begin no more calls: what
-is left is for those that have begun, so that each gets its end on record. At the limit the journal itself refuses.
+At 70 and at 85 % of a limit the log and readiness say so. From 95 % of the journal on, nothing new is begun: what is
+left is for what has begun, so that each call gets its end on record, and for those who take somebody's rights away. The
+doors refuse the rest (`gateway/brake.py`), hosts begin no call, POINT lets in only who may change users. At the limit
+the journal itself refuses.
 """
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 
 import structlog
 
-from actors.runtime.bus import BusError
+from actors.runtime.bus import Bus, BusError
 from actors.runtime.host import Host
 from actors.runtime.problems import Problem, Problems
 from bus_schemas.host import StreamUse
 
 log = structlog.get_logger()
 
-LOOK = 10.0  # seconds between two looks
+LOOK, LOOK_OFTEN = 10.0, 1.0  # seconds between two looks; often while a journal fills up
 WARN, ALARM, NO_NEW_WORK = 70, 85, 95  # percent
 
 NO_LIMIT = (
@@ -43,7 +47,7 @@ class Storage:
 
     async def _run(self) -> None:
         while True:
-            await self._host.pause(LOOK)
+            await self._host.pause(_until_next(self.found))
             await self.look()
 
     async def look(self) -> None:
@@ -56,7 +60,7 @@ class Storage:
         for number, one in enumerate(self.found):
             self._judge(one)
             if number == 0:
-                self._host.no_new_work = _why_not(one)
+                self._host.nearly_full = percent_of(one) >= NO_NEW_WORK
 
     def _judge(self, one: StreamUse) -> None:
         percent = percent_of(one)
@@ -76,8 +80,27 @@ def percent_of(one: StreamUse) -> int:
     return 100 * one.bytes // one.limit if one.limit else 0
 
 
-def _why_not(journal: StreamUse) -> str | None:
-    """Why nothing new is begun. None: it is."""
-    if percent_of(journal) < NO_NEW_WORK:
-        return None
-    return "The journal is nearly full: no new calls, so that those under way get their end. See [journal] limit."
+
+def _until_next(found: Sequence[StreamUse]) -> float:
+    """Seconds until the next look."""
+    return min(LOOK, LOOK_OFTEN) if found and percent_of(found[0]) >= WARN else LOOK
+
+
+class Room:
+    """Whether the journal has room for something new, for whoever is no host."""
+
+    def __init__(self, *, bus: Bus) -> None:
+        self._bus = bus
+        self._found: Sequence[StreamUse] = ()
+
+    @property
+    def nearly_full(self) -> bool:
+        return bool(self._found) and percent_of(self._found[0]) >= NO_NEW_WORK
+
+    async def watch(self) -> None:
+        """Look again and again."""
+        while True:
+            with contextlib.suppress(BusError, TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    self._found = await self._bus.usage()
+            await asyncio.sleep(_until_next(self._found))

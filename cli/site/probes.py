@@ -3,8 +3,12 @@
 import asyncio
 import ssl
 
+import msgspec
+from msgspec import Struct
+
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import AdbPlace
+from actors.runtime.bus import FULL, STUCK
 
 PROBE_SECONDS = 1.0
 
@@ -31,10 +35,30 @@ async def http_answers(port: int, path: str, host: str, tls: ssl.SSLContext | No
     return b" 200 " in (await _first_bytes(port, request, 64, host, tls))[:16]
 
 
+async def reads_only(port: int, host: str, tls: ssl.SSLContext | None = None) -> str | None:
+    """Why a gateway that serves reads takes no changes: the journal is full, and nothing else is wrong. None: it is
+    ready, or it does not serve."""
+    request = f"GET /readyz?verbose HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    head, _, body = (await _first_bytes(port, request, -1, host, tls)).partition(b"\r\n\r\n")
+    if b" 503 " not in head[:16]:
+        return None
+    try:
+        checks = msgspec.json.decode(body, type=_Ready).checks
+    except msgspec.DecodeError:
+        return None
+    failing = [name for name, found in checks.items() if found != "ok"]
+    why = checks["journal"] if failing == ["journal"] else ""
+    return why if why.startswith((FULL, STUCK)) else None
+
+
+class _Ready(Struct):
+    checks: dict[str, str]
+
+
 async def _first_bytes(
     port: int, request: bytes, count: int, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
 ) -> bytes:
-    """What a server says, at most `count` bytes; empty when it says nothing in time."""
+    """What a server says, at most `count` bytes (-1: all); empty when it says nothing in time."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             reader, writer = await asyncio.open_connection(host, port, ssl=tls)

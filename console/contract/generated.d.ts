@@ -2830,7 +2830,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -2933,7 +2941,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3439,7 +3455,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3536,7 +3560,15 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3664,7 +3696,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3785,7 +3825,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -3996,7 +4044,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4093,7 +4149,15 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4294,7 +4358,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4391,7 +4463,15 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4694,7 +4774,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -4956,7 +5044,15 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5085,7 +5181,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5214,7 +5318,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -5715,7 +5827,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
@@ -6457,7 +6577,15 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {

@@ -166,6 +166,7 @@ class MemoryBroker:
     clock: Clock
     replicated: bool = False
     full: bool = False  # what would be stored is refused
+    journal_full: bool = False  # what would be stored in the journal is refused; keys are not
     limit: int = 2**30  # bytes of the journal, as the bus tells them; `full` is what refuses
     stuck: bool = False  # what would be stored is not even answered, as after a write that the disk had no space for
     lose_ack: Callable[[], bool] = lambda: False  # asked after each write and each change of a key
@@ -210,7 +211,7 @@ class MemoryBroker:
             raise Fenced(scope)
         if first is not None:
             return Ack(seq=first, duplicate=True)
-        if self.full or self.stuck:
+        if self.full or self.journal_full or self.stuck:
             raise Full
         entry = self.log.store(subject, data, headers)
         for follower in self.followers:

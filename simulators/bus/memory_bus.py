@@ -129,12 +129,13 @@ class MemoryBus:
     def healthy(self) -> str | None:
         if not self.connected:
             return AWAY
-        return STUCK if self._broker.stuck else FULL if self._broker.full else None
+        broker = self._broker
+        return STUCK if broker.stuck else FULL if broker.full or broker.journal_full else None
 
     @property
     def full(self) -> bool:
         """Whether writes are refused or swallowed."""
-        return self._broker.full or self._broker.stuck
+        return self._broker.full or self._broker.journal_full or self._broker.stuck
 
     async def _reach(self, what: str, id: str = "") -> None:
         """Have a connection. BusUnavailable: there is none. RequestTimeout: it went into the void for as long as we

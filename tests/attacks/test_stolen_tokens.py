@@ -84,7 +84,7 @@ async def test_live_sessions_of_a_token_leave_their_owner_theirs(monkeypatch: py
 
 
 async def test_changes_of_a_token_do_not_take_their_owners_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brake, "AT_ONCE", 2)
+    monkeypatch.setattr(brake, "WORTH", 20.0)
     async with attacked_point(per_second=0.1) as attacked:
         own = await attacked.login()
         id, token = await attacked.program("one", Action.CALL_VIEW)

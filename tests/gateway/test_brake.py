@@ -33,7 +33,7 @@ async def _asked(brake: Brake, user: str, count: int) -> tuple[list[float], int]
 def brake(per_second: float = PER_SECOND) -> Brake:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimLoop)
-    return Brake(clock=SimClock(loop), per_second=per_second)
+    return Brake(clock=SimClock(loop), per_second=per_second, lasting=1e6)
 
 
 def test_more_than_a_share_waits_and_others_do_not() -> None:

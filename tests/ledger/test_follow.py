@@ -255,6 +255,27 @@ async def test_what_is_left_out_is_kept_within_bounds(bus: MemoryBus, place: Pla
     assert (found[0].id, found[-2].id) == ("entry 51", "entry 150") and found[-1].reason.startswith("50 more")
 
 
+async def test_what_is_left_out_is_said_after_a_restart_too(bus: MemoryBus, place: Place) -> None:
+    too_large = await write(bus, _dialing("c_large", 2**63))
+    bad = await put(bus, "ottb.v1.evt.slot.44.linked", b"\0!")
+    async with _ledger(bus, place) as ledger:
+        before = ledger.problems()
+        assert [one.id for one in before] == [f"entry {too_large}", f"entry {bad}"]
+    async with _ledger(bus, place) as ledger:
+        assert ledger.problems() == before
+        for _ in range(150):
+            last = await put(bus, "ottb.v1.evt.slot.44.linked", b"!")
+        await ledger.answer(CALLS_FEED, CallsFeed(), seen(last))
+        full = ledger.problems()
+        assert full[-2].id == f"entry {last}" and full[-1].reason.startswith("52 more")
+    async with _ledger(bus, place) as ledger:
+        assert ledger.problems() == full
+    store = place.store()
+    store.drop()  # with the ledger goes what it left out
+    assert store.sequence() == 0 and store.left_out() == []
+    store.close()
+
+
 async def test_telemetry_that_nobody_can_read_is_passed_over(bus: MemoryBus, place: Place) -> None:
     async with _ledger(bus, place) as ledger:
         for data in (b"", b"nonsense", b'{"slot": "x"}', b'{"trunk": 5}', b"\xff", b"[" * 100_000):

@@ -18,11 +18,10 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.permissions import Action
 from bus_schemas.user import CREATE_TOKEN, LOGIN, CreateToken, Login
-from gateway.brake import PER_SECOND
 from gateway.connections import Connections
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
-from tests.support.door import gateway_on
+from tests.support.door import SHARES, gateway_on
 
 KEYS = {"0001": b"k" * 48}
 PASSWORD = "a long one, Zoé"
@@ -80,7 +79,7 @@ class Attacked:
 @asynccontextmanager
 async def attacked_point(
     passwords: Passwords | None = None, auth: Auth | None = None, connections: Connections | None = None,
-    per_second: float = PER_SECOND,
+    per_second: float = SHARES.changes_per_second,
 ) -> AsyncIterator[Attacked]:
     """With an administrator who has logged in."""
     broker = MemoryBroker(clock=SystemClock())

@@ -38,6 +38,7 @@ from simulators.bus.memory_bus import MemoryBus
 
 USER = "op12"
 EVERYTHING = frozenset(Action)
+SHARES = Http()
 NO_KEYS: Mapping[str, VerifyKey] = {}
 UNHURRIED = ConnectionLimits(refusals_per_second=1e6)  # what tests send they send at once
 
@@ -70,7 +71,9 @@ class InProcess:
         feed: LiveFeed,
         auditor: Auditor,
         metrics: Metrics,
+        brake: Brake,
     ) -> None:
+        self.brake = brake
         self.bus = bus
         self.auditor = auditor
         self.metrics = metrics
@@ -176,13 +179,14 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
         authenticator=Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics(), token_seconds=3600),
         idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
         auditor=Auditor(bus=bus, clock=clock, ids=ids),
+        brake=Brake(clock=clock, per_second=SHARES.changes_per_second, lasting=SHARES.lasting_changes_per_second),
     )
 
 
 @asynccontextmanager
 async def gateway_on(
     bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS,
-    per_second: float = Http().changes_per_second,
+    per_second: float = SHARES.changes_per_second,
 ) -> AsyncIterator[InProcess]:
     """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
@@ -194,6 +198,7 @@ async def gateway_on(
         await idempotency.start()
         auditor = Auditor(bus=bus, clock=clock, ids=ids)
         stack.push_async_callback(auditor.stop)
+        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         http_api = HttpApi(
             bus=bus,
             ids=ids,
@@ -202,9 +207,13 @@ async def gateway_on(
             metrics=metrics,
             auditor=auditor,
             recordings=Recordings({}),
-            brake=Brake(clock=clock, per_second=per_second),
+            brake=Brake(
+                clock=clock,
+                per_second=per_second,
+                lasting=SHARES.lasting_changes_per_second,
+                nearly_full=lambda: health.journal_nearly_full,
+            ),
         )
-        health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         await health.start()
         live = LiveFeed(
             bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=(),
@@ -221,7 +230,7 @@ async def gateway_on(
         )
         await listener.start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        running = InProcess(bus, session, listener, live, auditor, metrics)
+        running = InProcess(bus, session, listener, live, auditor, metrics, http_api.brake)
         yield running
         await running.end()
         bus.bury()  # what a killed gateway waits for ends

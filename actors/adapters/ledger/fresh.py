@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from actors.adapters.ledger.sqlite import SqliteLedger
-from actors.adapters.ledger.store import POSITION, SqlStore
+from actors.adapters.ledger.store import LEFT_OUT, POSITION, SqlStore
 from actors.ledger.decode import Unreadable, decode
 from actors.ledger.store import JournalEntry
 from actors.runtime.bus import Recorded
@@ -29,6 +29,7 @@ def tables_of(store: SqlStore) -> Tables:
     """The same of any store."""
     # How many entries are in is not in the tables: a ledger may have seen some whose time is over by now.
     statements = {table.name: sa.select(table).order_by(table.c[0]) for table in store.tables}
+    del statements[LEFT_OUT.name]  # why something is not in is said in a database's own words
     statements[POSITION.name] = sa.select(POSITION.c.seq)
     with store.reading() as db, store.of_one_moment(db):
         return {name: [tuple(row) for row in db.execute(each)] for name, each in sorted(statements.items())}

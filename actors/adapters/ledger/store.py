@@ -21,15 +21,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from actors.adapters.ledger.statements import statements_of
 from actors.ledger.kinds import PROJECTIONS
-from actors.ledger.model import INTEGER, METADATA, Projection, Query
+from actors.ledger.model import INTEGER, METADATA, TEXT, Projection, Query
 from actors.ledger.store import (
     EXAMINING,
     FOREIGN_TABLES,
+    LEFT_OUT_KEPT,
     JournalEntry,
+    LeftOut,
     Soundness,
     StoreDamaged,
     StoreFailed,
-    Untaken,
 )
 
 log = structlog.get_logger()
@@ -46,6 +47,14 @@ POSITION = sa.Table(
     sa.Column("seq", INTEGER, nullable=False),  # of the last entry that is in
     sa.Column("entries", INTEGER, nullable=False),  # how many are in
 )
+LEFT_OUT = sa.Table(
+    "left_out",
+    METADATA,
+    sa.Column("seq", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("number", INTEGER, nullable=False),  # of all that ever were, also those that are not kept here
+    sa.Column("reason", TEXT, nullable=False),
+)
+LONGEST_REASON = 500  # characters
 
 Answer = TypeVar("Answer")
 Values = tuple[Any, ...]
@@ -95,7 +104,7 @@ class SqlStore(ABC):
 
     @property
     def tables(self) -> list[sa.Table]:
-        return [POSITION, *(projection.table for projection in self._projections)]
+        return [POSITION, LEFT_OUT, *(projection.table for projection in self._projections)]
 
     # --- writing
 
@@ -107,16 +116,20 @@ class SqlStore(ABC):
         with self._writing() as db:
             return _only(db.execute(sa.select(POSITION.c.entries)))
 
-    def fold(self, batch: Sequence[JournalEntry]) -> list[Untaken]:
+    def left_out(self) -> list[LeftOut]:
+        with self._writing() as db:
+            return [LeftOut(*row) for row in db.execute(sa.select(LEFT_OUT).order_by(LEFT_OUT.c.seq))]
+
+    def fold(self, batch: Sequence[JournalEntry]) -> list[LeftOut]:
         with self._writing() as db:
             try:
                 with self._folding(db, batch) as new:
                     self._take(db, new)
+                    return self._leave_out(db, [(entry, entry.unreadable) for entry in new if entry.unreadable])
             except UNWRITABLE as error:
                 if self._failure_of(error) is not None:
                     raise
                 return self._fold_each(db, batch)
-            return []
 
     @contextmanager
     def _folding(self, db: sa.Connection, batch: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
@@ -132,11 +145,13 @@ class SqlStore(ABC):
         if new:
             self._hot.at = new[-1].seq
 
-    def _fold_each(self, db: sa.Connection, batch: Sequence[JournalEntry]) -> list[Untaken]:
+    def _fold_each(self, db: sa.Connection, batch: Sequence[JournalEntry]) -> list[LeftOut]:
         """The same, leaving out the events that cannot be written: each has a savepoint of its own."""
         left_out = []
         with self._folding(db, batch) as new:
             for entry in new:
+                if entry.unreadable:
+                    left_out.append((entry, entry.unreadable))
                 db.exec_driver_sql("SAVEPOINT one")
                 try:
                     self._take(db, [entry], fit=True)
@@ -144,11 +159,25 @@ class SqlStore(ABC):
                     if self._failure_of(error) is not None:
                         raise
                     db.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
-                    left_out.append(Untaken(seq=entry.seq, reason=_reason(error)))
+                    left_out.append((entry, _reason(error)))
                     self._hot.forget()
                 db.exec_driver_sql("RELEASE SAVEPOINT one")
+            found = self._leave_out(db, left_out)
         self._hot.forget()  # what was made to fit is not what is there
-        return left_out
+        return found
+
+    def _leave_out(self, db: sa.Connection, entries: Sequence[tuple[JournalEntry, str]]) -> list[LeftOut]:
+        """Put on record, within bounds, what is not in, and why."""
+        if not entries:
+            return []
+        before = db.scalar(sa.select(sa.func.coalesce(sa.func.max(LEFT_OUT.c.number), 0))) or 0
+        found = [
+            LeftOut(seq=entry.seq, number=number, reason=_writable(f"{entry.subject}: {reason}"))
+            for number, (entry, reason) in enumerate(entries, before + 1)
+        ]
+        db.execute(sa.insert(LEFT_OUT), [msgspec.structs.asdict(one) for one in found[-LEFT_OUT_KEPT:]])
+        db.execute(sa.delete(LEFT_OUT).where(LEFT_OUT.c.number <= found[-1].number - LEFT_OUT_KEPT))
+        return found
 
     def _new(self, db: sa.Connection, batch: Sequence[JournalEntry]) -> list[JournalEntry]:
         """Those of a batch that are not in yet, each once."""
@@ -392,7 +421,7 @@ class SqlStore(ABC):
             )
             for one in self._projections
         ]
-        return crc32(repr(what).encode())
+        return crc32(repr([LEFT_OUT.name, *what]).encode())
 
     def _make(self, db: sa.Connection) -> None:
         for table in self.tables:
@@ -413,6 +442,11 @@ def _only(found: sa.CursorResult[Any]) -> int:
     if row is None:
         raise StoreDamaged(FOREIGN_TABLES, "the position is missing")
     return int(row[0])
+
+
+def _writable(text: str) -> str:
+    """A text that any database takes."""
+    return text[:LONGEST_REASON].encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,240 @@
+"""A user without any right cannot fill the journal with what is right, and of a journal that is nearly full the rest is
+for those who end something. A full one can still be read, also after a restart."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from actors.runtime import host as host_module
+from actors.runtime import storage as storage_module
+from actors.runtime.alike import times
+from actors.settings import Http
+from bus_schemas.audit import AuditRecorded
+from bus_schemas.errors import ErrorCode, Refusal
+from gateway import brake as brake_module
+from gateway.brake import LASTING_AT_ONCE, PATIENCE, Brake
+from gateway.surface import ROUTES
+from simulators.time.clock import SimClock
+from simulators.time.loop import SimLoop, run
+from tests.support.site import until
+from tests.support.whole import PASSWORD, Whole, whole_site
+
+LASTING = Http().lasting_changes_per_second
+NAME = "nothing"
+SECRET = "violet-Harbour-93"
+CALL = {"number": "+380501230001", "slot": 11}
+
+
+@pytest.fixture
+async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Whole]:
+    monkeypatch.setattr(storage_module, "LOOK", 0.05)
+    monkeypatch.setattr(host_module, "SPACE_PAUSE", 0.1)
+    monkeypatch.setattr("actors.runtime.peers.SAID_EVERY", 0.05)
+    async with whole_site(tmp_path) as site:
+        await site.login()
+        assert (await site.ask("POST", f"/api/roles/{NAME}", {"permissions": {}}))[0] == 200
+        await _create(site, "nil")
+        yield site
+
+
+async def _create(site: Whole, name: str) -> None:
+    status, answer = await site.ask("POST", "/api/users", {"username": name, "password": SECRET, "role": NAME})
+    assert status == 201, answer
+
+
+async def _token(site: Whole, user: str, password: str) -> dict[str, Any]:
+    before = site.gateway.token
+    site.gateway.token = ""
+    status, answer = await site.ask("POST", "/api/auth/login", {"username": user, "password": password})
+    site.gateway.token = before
+    assert status == 200, answer
+    assert isinstance(answer, dict)
+    return answer
+
+
+async def _as(site: Whole, token: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    before, site.gateway.token = site.gateway.token, token
+    try:
+        return await site.ask(method, path, body)
+    finally:
+        site.gateway.token = before
+
+
+async def _at(site: Whole, percent: int) -> None:
+    """Have the journal that full, and all who look at it see that."""
+
+    async def seen() -> int:
+        held = sum(len(entry.data) for entry in site.broker.journal)
+        site.broker.limit = max(100 * held // percent, 1)
+        streams = (await site.ask("GET", "/readyz?verbose"))[1]["streams"]
+        return int(streams[0]["percent"]) if streams else 0
+
+    await until(seen, lambda now: abs(now - percent) <= 1, 5)
+    await asyncio.sleep(0.2)
+
+
+def _told(site: Whole, user: str) -> list[int]:
+    """What the audit's entries of a user stand for."""
+    chain = [msgspec.json.decode(one.data, type=AuditRecorded) for one in site.broker.entries("ottb.v1.evt.audit.>")]
+    return [times(entry) for recorded in chain for entry in recorded.entries if entry.user == user]
+
+
+# --- what is right and changes nothing
+
+
+async def test_refreshes_with_the_access_token_are_counted(site: Whole) -> None:
+    token = (await _token(site, "nil", SECRET))["token"]
+    before = len(_told(site, "nil"))
+    for _ in range(300):
+        assert (await _as(site, token, "POST", "/api/auth/refresh", {}))[0] == 200
+    written = _told(site, "nil")[before:]
+    await site.gateway.auditor.stop()
+    counted = sum(_told(site, "nil")[before:])
+    print(f"300 refreshes: {len(written)} records at once, in the end they tell of {counted}")
+    assert written == [1] and counted == 300
+
+
+async def test_repeats_under_one_key_are_counted(site: Whole) -> None:
+    headers = {"Idempotency-Key": "again"}
+    before = len(_told(site, "root"))
+    for _ in range(100):
+        status, begun = await site.gateway.post("/api/call/start", CALL, **headers)
+        assert status == 201, begun
+    assert _told(site, "root")[before:] == [1, 1]  # the call, and the first repeat of it
+
+
+# --- nearly full
+
+
+async def test_what_is_left_is_for_who_ends_something(site: Whole) -> None:
+    status, begun = await site.ask("POST", "/api/call/start", CALL)
+    assert status == 201, begun
+    for name in ("first", "second", "third"):
+        await _create(site, name)
+    status, made = await site.ask("POST", "/api/tokens", {"name": "crm", "actions": ["call.view"]})
+    assert status == 201, made
+    nil = await _token(site, "nil", SECRET)
+    await _at(site, 97)
+    refused = [
+        await site.ask("POST", "/api/call/start", CALL | {"slot": 44}),
+        await site.ask("POST", "/api/users", {"username": "more", "password": SECRET, "role": NAME}),
+        await site.ask("POST", "/api/tokens", {"name": "more", "actions": ["call.view"]}),
+        await site.ask("POST", "/api/roles/more", {"permissions": {}}),
+        await _as(site, "", "POST", "/api/auth/login", {"username": "nil", "password": SECRET}),
+        await _as(site, "", "POST", "/api/auth/refresh", {"refresh_token": nil["refresh_token"]}),
+    ]
+    for status, answer in refused:
+        assert status == 429 and answer["details"]["rule"] == "journal_full", answer
+    ended = [
+        await _as(site, nil["token"], "POST", "/api/auth/refresh", {}),  # which writes nothing but a count
+        await site.ask("POST", "/api/call/end", {"call_id": begun["call_id"]}),
+        await site.ask("PATCH", "/api/users/nil", {"status": "disabled"}),
+        await site.ask("DELETE", "/api/users/first"),
+        await site.ask("POST", "/api/users/second/logout", {}),
+        await site.ask("DELETE", f"/api/tokens/{made['id']}"),
+        await _as(site, (await _token(site, "root", PASSWORD))["token"], "POST", "/api/auth/logout", {}),
+    ]
+    assert [status for status, _ in ended] == [200] * len(ended), ended
+    await _at(site, 60)
+    assert (await site.ask("POST", "/api/roles/more", {"permissions": {}}))[0] == 200
+
+
+def test_each_change_that_is_done_in_a_full_journal_is_named() -> None:
+    done = {f"{route.method} {route.path}" for route in ROUTES if route.audited and route.rpc.when_full}
+    assert done == {
+        "POST /api/auth/login", "POST /api/auth/refresh", "POST /api/auth/logout", "POST /api/call/end",
+        "PATCH /api/users/{user}", "DELETE /api/users/{user}", "POST /api/users/{user}/logout",
+        "DELETE /api/tokens/{token_id}",
+    }  # fmt: skip
+
+
+# --- full
+
+
+async def test_a_full_journal_is_read_after_a_restart_and_works_again_with_space(site: Whole) -> None:
+    site.broker.journal_full, token = True, site.gateway.token
+    await site.again()
+    site.gateway.token = token
+    for path in ("/api/users", "/api/slots", "/api/calls/feed", "/api/audit"):
+        status, answer = await site.ask("GET", path)
+        assert status == 200, (path, answer)
+    status, ready = await site.ask("GET", "/readyz?verbose")
+    assert status == 503 and "at its limit" in ready["checks"]["journal"], ready
+    assert {name for name, found in ready["checks"].items() if found != "ok"} == {"journal"}
+    assert any("slot 44: The journal is at its limit" in problem for problem in site.problems), site.problems
+    site.broker.journal_full = False
+
+    async def begin() -> int:
+        return (await site.ask("POST", "/api/call/start", CALL))[0]
+
+    assert await until(begin, lambda status: status == 201, 10) == 201
+    assert not any("at its limit" in problem for problem in site.problems)
+
+
+# --- a user's share of the long run
+
+
+def test_a_user_has_so_many_changes_on_the_long_run() -> None:
+    start = next(route.rpc for route in ROUTES if route.path == "/api/call/start")
+    end = next(route.rpc for route in ROUTES if route.path == "/api/call/end")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        brake, done, refused = Brake(clock=SimClock(loop), per_second=1e6, lasting=LASTING), 0, 0
+        hours = 3
+        while loop.time() < hours * 3600:
+            try:
+                await brake.admit(start, ("user", "nil"))
+            except Refusal as refusal:
+                assert refusal.code is ErrorCode.RATE_LIMITED and refusal.details is not None
+                assert refusal.details["rule"] == "lasting_changes_per_second"
+                refused += 1
+                await asyncio.sleep(1)
+            else:
+                brake.done(("user", "nil"))
+                done += 1
+        print(f"{done} changes in {hours} h, {refused} refused")
+        assert done <= LASTING_AT_ONCE + LASTING * (hours * 3600 + PATIENCE) + 1
+        began = loop.time()
+        await brake.admit(end, ("user", "nil"))  # who has had the share ends what was begun
+        await brake.admit(start, ("user", "op12"))
+        assert loop.time() == began
+
+    run(main, 1)
+
+
+async def test_rotations_count_for_their_user_and_hold_up_nobody_else(
+    site: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brake = site.gateway.brake
+    monkeypatch.setattr(brake_module, "PATIENCE", 0.1)
+    given = await _token(site, "nil", SECRET)
+    for _ in range(LASTING_AT_ONCE + 10):
+        brake.done(("user", "nil"))
+    status, answer = await _as(site, "", "POST", "/api/auth/refresh", {"refresh_token": given["refresh_token"]})
+    assert status == 429 and answer["details"]["rule"] == "lasting_changes_per_second", answer
+    status, answer = await _as(site, "", "POST", "/api/auth/login", {"username": "nil", "password": SECRET})
+    assert status == 429, answer
+    await _token(site, "root", PASSWORD)  # from the same address
+
+
+async def test_a_rotation_takes_of_its_users_share(site: Whole) -> None:
+    given = await _token(site, "nil", SECRET)
+    async with aiohttp.ClientSession() as session:
+        for _ in range(5):
+            url = site.gateway._url("/api/auth/refresh")
+            async with session.post(url, json={"refresh_token": given["refresh_token"]}) as answer:
+                assert answer.status == 200
+                given = await answer.json()
+    holders = {name: turn for (_, name), turn in site.gateway.brake._done._next.items()}
+    credit = LASTING_AT_ONCE / LASTING
+    assert holders.keys() == {"root", "nil"}
+    used = (holders["nil"] - asyncio.get_running_loop().time() + credit) * LASTING
+    print(f"a login and 5 rotations took about {used:.0f} of the share")
+    assert used > 0
