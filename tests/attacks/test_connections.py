@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from actors.adapters.system_clock import SystemClock
+from actors.runtime.addresses import neighbourhood
 from actors.runtime.context import Context
 from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
 from bus_schemas.call import START_CALL, StartCall
@@ -21,7 +22,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import LOGIN, Login
 from gateway import pace, server
 from gateway.connections import ConnectionLimits, Connections
-from gateway.proxies import TrustedProxies, neighbourhood
+from gateway.proxies import TrustedProxies
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import EVERYTHING, gateway_on, serving, token_of
