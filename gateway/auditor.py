@@ -10,6 +10,7 @@ was done and changed nothing: a fresh access token in the same session, and a re
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -38,6 +39,7 @@ from bus_schemas.audit import (
 )
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.fields import UNSEEN
 from bus_schemas.permissions import Access
 from gateway.auth import Caller
 from gateway.errors import REPLAYED
@@ -59,6 +61,7 @@ TRIED = ("username", "refresh_token")  # the fields of a request by which a stra
 LATE = 10_000  # entries that are kept in memory while the audit is away
 LATE_PAUSE = 1.0
 LONGEST = 64  # characters of one value on the audit
+_UNSEEN = re.compile(f"[{UNSEEN}]")
 LONGEST_LIST = 1024  # of what a role or a service token may do, said once each; all that there is takes less
 NOT_WRITTEN = RefusalTemplate(
     ErrorCode.UNAVAILABLE, "It may have been done, but the audit could not be written. Ask before repeating."
@@ -212,12 +215,17 @@ def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str 
     for name in rpc.audit_fields:
         value = answered.get(name, getattr(request, name, None))
         if isinstance(value, list | dict):
-            found[name] = _listed(value)[:LONGEST_LIST]
+            found[name] = _seen(_listed(value))[:LONGEST_LIST]
         elif isinstance(value, int | str) and not isinstance(value, bool):  # which is an int, but not on record
-            found[name] = value[:LONGEST] if isinstance(value, str) else value
+            found[name] = _seen(value)[:LONGEST] if isinstance(value, str) else value
     if rpc.audit_changes and request is not None:
         found["changed"] = " ".join(_given(request))
     return found
+
+
+def _seen(text: str) -> str:
+    """A text with what is not seen in it told by its number: what was refused may be anything."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _listed(value: list[str] | dict[str, list[str]]) -> str:
