@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.stories.conftest import admin, operator
+
+__all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
+
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 
 

@@ -5,10 +5,9 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
 import pytest
 
 from cli.site.secrets import USERS
@@ -30,14 +29,6 @@ LOG_LIMIT = 20 * 1024 * 1024 + 512 * 1024  # as promised, and what is written wh
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site"), {11: None, 12: None, 13: None}) as running:
         yield running
-
-
-@pytest.fixture
-async def admin(site: Site) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        client = Client(site, session)
-        await client.login("admin", site.admin_password)
-        yield client
 
 
 async def create(admin: Client, name: str, role: str = "operator") -> int:

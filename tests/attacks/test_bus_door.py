@@ -2,9 +2,8 @@
 Each attack is bounded, and says what it counted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
-import aiohttp
 import pytest
 
 from tests.attacks.test_bus import PASSWORD, create
@@ -33,14 +32,6 @@ LOGGED = 64 * 1024  # bytes that all of it may leave in the gateway's log
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site"), {11: None}) as running:
         yield running
-
-
-@pytest.fixture
-async def admin(site: Site) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        client = Client(site, session)
-        await client.login("admin", site.admin_password)
-        yield client
 
 
 def said(subject: bytes, reply: bytes, body: bytes, headers: bytes = b"") -> bytes:

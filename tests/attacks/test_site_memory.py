@@ -3,9 +3,8 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
-import aiohttp
 import psutil
 import pytest
 
@@ -23,14 +22,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     more = f'[http]\ntrusted_proxies = ["{PROXY}"]\nrefusals_per_second = 1000000\n'
     with running_site(tmp_path_factory.mktemp("attacked"), {44: "op12"}, more) as running:
         yield running
-
-
-@pytest.fixture
-async def operator(site: Site) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        client = Client(site, session)
-        await client.login("op12", "1234")
-        yield client
 
 
 def resident(site: Site) -> int:
