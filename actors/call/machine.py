@@ -23,7 +23,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.call.record import (
+    BEAT,
     RING_TIMEOUT,
+    Away,
     Call,
     Early,
     Lasted,
@@ -56,6 +58,7 @@ from actors.telephony.reports import (
     PastCall,
     after,
     came_of,
+    may_follow,
     newer,
 )
 from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase
@@ -75,6 +78,7 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
+LOOK_LASTS = 15.0  # seconds after which no answer to a look comes any more
 EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
 COMES_UP = 0.5  # seconds before the answer to an order in which a call may come up without being asked about
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
@@ -169,9 +173,10 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
         case Looked():
             return _looked(call, report, now, timeouts)
         case LinkChanged(link=Link.ONLINE):
-            return Decision(effects=(CancelTimer(name=LOST),))
+            return Decision(memory=replace(call, away=None), effects=(CancelTimer(name=LOST),))
         case LinkChanged():
-            return Decision(effects=(SetTimer(name=LOST, seconds=timeouts.lost, keep=True),))
+            away = (call.away or Away(since=now.mono, beat=now.mono)).at(now)
+            return Decision(memory=replace(call, away=away), effects=(SetTimer(name=LOST, seconds=BEAT, keep=True),))
         case TimerFired():
             return _timer_fired(call, report, now, timeouts)
         case DialAccepted():
@@ -254,7 +259,7 @@ def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> Ca
     if _may_be_anothers(call, seen, happened):
         return Decision(memory=replace(call, ref=None, doubt=True), effects=(_look(call, ASK),))
     unwatched = call.trunk is None and call.resumed is not None and call.heard <= call.resumed
-    call = replace(call, ref=seen.ref, heard=now.mono, missed=None)
+    call = replace(call, ref=seen.ref, heard=now.mono, missed=None, away=None)
     named: tuple[Effect, ...] = (_to_line(call, Named(call_id=call.call_id, ref=seen.ref)),) if first else ()
     if seen.phase is CallPhase.DISCONNECTED and unwatched and call.answered is None:
         return Decision(memory=call, effects=(*named, _look(call, ASK)))  # it may have been answered meanwhile
@@ -282,7 +287,7 @@ def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> 
         return _lost(call, now, timeouts)
     if looked.look is None:  # could not be asked: a lost link is told by itself
         return Decision(effects=again)
-    live, past = _ours(call, looked.look, now)
+    live, past = _ours(call, looked.look)
     if live is not None:
         return _found_live(call, live, looked, now, timeouts)
     if past is not None and not (call.placing and call.ref is None):
@@ -290,30 +295,47 @@ def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> 
     return _found_nothing(call, looked, now, timeouts)
 
 
+def _away(call: Call, now: Moment, timeouts: CallTimeouts) -> CallDecision:
+    """The line is still out of reach. Whether it is for good the outside is asked once more, in its time."""
+    if call.away is None:  # the timer fired just as it came back
+        return NOTHING
+    away = call.away.at(now)
+    effects: tuple[Effect, ...] = (SetTimer(name=LOST, seconds=BEAT),)
+    unasked = away.asked is None or now.mono - away.asked > LOOK_LASTS
+    if unasked and now.mono - away.since >= timeouts.lost and _may_yet_dial(call, now, timeouts) <= 0:
+        away, effects = replace(away, asked=now.mono), (*effects, _look(call, LOST))
+    return Decision(memory=replace(call, away=away), effects=effects)
+
+
 def _lost(call: Call, now: Moment, timeouts: CallTimeouts) -> CallDecision:
-    """It has been out of reach for long, and still is."""
-    if (wait := _may_yet_dial(call, now, timeouts)) > 0:
-        return Decision(effects=(SetTimer(name=LOST, seconds=max(wait, ASK_AGAIN)),))
+    """It could not be asked. Was it out of reach for as long as that, and all the time?"""
+    if call.away is None:
+        return NOTHING
+    away = replace(call.away.at(now), asked=None)
+    if now.mono - away.since < timeouts.lost or _may_yet_dial(call, now, timeouts) > 0:
+        return Decision(memory=replace(call, away=away))
     reason = EndReason.PHONE_LOST if call.trunk is None else EndReason.TRUNK_LOST
     return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
 
 
-def _ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCall | None]:
-    """The call of ours in a look: by its name there, or, while that is not known, the first one that went out after the
-    phone noted our order."""
+def _ours(call: Call, look: Look) -> tuple[LiveCall | None, PastCall | None]:
+    """The call of ours in a look, by its name there."""
+    name = call.ref or (_name_by_order(call, look) if call.trunk is None else call.call_id)
+    live = next((seen for seen in look.live if seen.ref == name), None)
+    past = next((seen for seen in look.past if seen.ref == name), None)
+    return live, past
 
-    def is_ours(seen: LiveCall | PastCall) -> bool:
-        if call.ref is not None or call.trunk is not None:
-            return seen.ref == (call.ref or call.call_id)
-        if look.order is None or look.order.call_id != call.call_id:
-            return False
-        return after(seen.ref, call.after_ref) and came_of(look.order, seen)
 
-    live = [seen for seen in look.live if is_ours(seen)]  # newest first, as the others
-    past = [seen for seen in look.past if is_ours(seen)]
-    if live and past and newer(live[-1].ref, past[-1].ref):
-        live = []
-    return (live[-1] if live else None), (past[-1] if past else None)
+def _name_by_order(call: Call, look: Look) -> str | None:
+    """The name of the first call that went out after the phone noted our order. None: there is none, or nobody can say
+    whether it is the first."""
+    order = look.order
+    if order is None or order.call_id != call.call_id:
+        return None
+    seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
+    may_be = [one for one in seen if after(one.ref, call.after_ref) and may_follow(order, one)]
+    first = next((one for one in may_be if not any(newer(one.ref, other.ref) for other in may_be)), None)
+    return first.ref if first is not None and came_of(order, first) else None
 
 
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
@@ -395,7 +417,9 @@ def _timer_fired(call: Call, timer: TimerFired, now: Moment, timeouts: CallTimeo
             return end(call, "max_duration", f"{call.call_id}-duration", now, timeouts)
         case "created" if call.ref is not None:
             return NOTHING
-        case "created" | "hangup" | "gone" | "ask" | "lost":
+        case "lost":
+            return _away(call, now, timeouts)
+        case "created" | "hangup" | "gone" | "ask":
             return Decision(effects=(_look(call, timer.name),))
     return NOTHING
 

@@ -51,13 +51,33 @@ class Since(Struct, frozen=True):
         return Since(min(self.began, other.began), min(answered, default=None))
 
 
+BEAT = 1.0  # seconds between two looks at the clock while a line is out of reach
+STOOD_STILL = 2.0  # seconds by which such a look is late of a host that did not run meanwhile
+
+
+class Away(Struct, frozen=True, kw_only=True):
+    """Since when a line is out of reach, in seconds of the monotonic clock; `beat`: when this host last noted that;
+    `asked`: when the outside was asked whether it still is."""
+
+    since: float
+    beat: float
+    asked: float | None = None
+
+    def at(self, now: Moment) -> "Away":
+        """The same now. A host that stood still knows nothing of that time, and needs a moment to reach what was there
+        all along: it counts from the beginning."""
+        if now.mono - self.beat > BEAT + STOOD_STILL:
+            return Away(since=now.mono, beat=now.mono)
+        return replace(self, beat=now.mono)
+
+
 class Call(Struct, frozen=True, kw_only=True):
     """One call as its events tell it. `attempt`: what is known from its beginning, as it is on record. Only this
     owner's memory are: `ref` before it rings; `placing`: an order to dial is under way, and `early` what the phone
     told meanwhile; `accepted`: when it was known that the order had left (seconds, monotonic); `doubt`: what became of
     it only a look can tell; `heard`: when the phone last told of it, `resumed`: when this owner took it over (seconds,
-    monotonic); `since`; `missed`: when the look was asked for that did not find it first; `hangups`, `hung_up_for`:
-    how often and for whom it was hung up; `counted`."""
+    monotonic); `away`; `since`; `missed`: when the look was asked for that did not find it first; `hangups`,
+    `hung_up_for`: how often and for whom it was hung up; `counted`."""
 
     attempt: CallDialing
     phase: Phase
@@ -76,6 +96,7 @@ class Call(Struct, frozen=True, kw_only=True):
     early: tuple[Early, ...] = ()
     heard: float = 0.0
     resumed: float | None = None
+    away: Away | None = None
     since: Since | None = None
     missed: float | None = None
     hangups: int = 0

@@ -28,7 +28,6 @@ from actors.telephony.line import (
 )
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
 from actors.telephony.reports import (
-    NOTE_SLACK,
     ORDER_LASTS,
     CallPhase,
     CallSeen,
@@ -39,7 +38,7 @@ from actors.telephony.reports import (
     Look,
     Looked,
     PastCall,
-    came_of,
+    may_follow,
     newer,
 )
 from bus_schemas.call import EndReason
@@ -394,11 +393,10 @@ def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
     order = look.order
     if order is None or nameless(order.call_id) not in slot.calls.doubtful:
         return False
-    if not -NOTE_SLACK <= order.age - seen.created_age <= ORDER_LASTS:  # when it began nobody can tell: let it be
+    if seen.incoming or order.age - seen.created_age > ORDER_LASTS:  # by hand, as far as anybody can tell: let it be
         return False
     known: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
-    came = [one.ref for one in known if came_of(order, one)]
-    return seen.ref in came and not any(newer(seen.ref, ref) for ref in came)  # the first one was ours
+    return not any(newer(seen.ref, one.ref) for one in known if may_follow(order, one))  # the first one was ours
 
 
 def _newest(look: Look, known: str | None) -> str | None:

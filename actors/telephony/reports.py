@@ -123,6 +123,17 @@ def came_of(order: Noted, seen: LiveCall | PastCall) -> bool:
     return seen.suspect or order.age - seen.created_age <= ORDER_LASTS
 
 
+def may_follow(order: Noted, seen: LiveCall | PastCall) -> bool:
+    """Whether a call went out after the phone had noted an order to dial, as far as anybody can tell: the first that
+    did is the call of that order, or there is none. The phone was in no call then: one that seems to have been up
+    shows that its clock was set."""
+    if seen.incoming:
+        return False
+    if seen.suspect or isinstance(seen, LiveCall) or seen.created_age <= order.age + NOTE_SLACK:
+        return True
+    return seen.ended_age < order.age - NOTE_SLACK
+
+
 class Look(Struct, frozen=True, kw_only=True):
     """What the phone says about its calls when asked directly: the judge after any doubt."""
 

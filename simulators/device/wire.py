@@ -40,6 +40,9 @@ class Impairments:
     def lateness(self) -> float:
         return self.random.choice((0.2, 1.0, 5.0)) if self.late and self.random.random() < self.late else 0.0
 
+    def reopening(self) -> float:
+        return self.random.choice((0.01, 0.3, 2.0))
+
     def trip(self) -> Trip:
         trip = Trip(self.random.expovariate(500.0), self.random.expovariate(500.0))
         if self.random.random() < self.slow:
@@ -56,16 +59,20 @@ class Wire:
     def __init__(self, impairments: Impairments | None = None) -> None:
         self.impairments = impairments
         self._waiting: list[asyncio.Future[Any]] = []
-        self._cuts = self._deaths = 0
+        self.cuts = self._deaths = 0  # how often it was cut, and by the death of the device
 
     def lateness(self) -> float:
         """Seconds that what the device says by itself waits."""
         return self.impairments.lateness() if self.impairments is not None else 0.0
 
+    def reopening(self) -> float:
+        """Seconds until whoever sees that the device is back has a connection to it again."""
+        return self.impairments.reopening() if self.impairments is not None else 0.0
+
     def cut(self, *, dead: bool = False) -> None:
         """The way breaks: who waits for an answer hears that none will come. `dead`: so does the device, and what was
         on its way to it is lost for certain."""
-        self._cuts += 1
+        self.cuts += 1
         self._deaths += dead
         for answer in list(self._waiting):
             _fail(answer, Unanswered())
@@ -112,10 +119,10 @@ class Wire:
     ) -> None:
         """Send an order on its way. `goes_on`: it arrives in spite of a cut."""
         loop = asyncio.get_running_loop()
-        cuts, deaths = self._cuts, self._deaths
+        cuts, deaths = self.cuts, self._deaths
 
         def arrive() -> None:
-            if self._deaths != deaths or (self._cuts != cuts and not goes_on):
+            if self._deaths != deaths or (self.cuts != cuts and not goes_on):
                 return
             try:
                 done = effect()

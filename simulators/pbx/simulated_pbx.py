@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from actors.telephony.reports import Look
-from actors.trunk.pbx import Originate, PbxReport, PbxUncertain, PbxUnreachable
+from actors.trunk.pbx import Originate, PbxLink, PbxReport, PbxUncertain, PbxUnreachable
 from bus_schemas.trunk import TrunkConfig
 from simulators.device.wire import Unanswered
 from simulators.pbx.switch import Switch
@@ -29,12 +29,15 @@ class SimulatedPbx:
         self._step = step
         self._home = here()
         self._reports: dict[str, Callable[[PbxReport], None]] = {}
+        self._connection = -1  # how often the wire was cut before it was opened
 
     def attach(self, trunk: TrunkConfig, report: Callable[[PbxReport], None]) -> None:
         self._reports[trunk.name] = report
-        self._switch.attach(self)
+        if len(self._reports) == 1:
+            self._switch.attach(self)
+            self._connection = self._switch.wire.cuts
         if self._alive():
-            report(self._switch.link())
+            report(self._switch.link() if self._connected else PbxLink(up=False, detail="cut"))
 
     def detach(self, trunk: str) -> None:
         self._reports.pop(trunk, None)
@@ -54,22 +57,45 @@ class SimulatedPbx:
         return await self._order("look", lambda: self._switch.look(call_id))
 
     def hear(self, report: PbxReport) -> None:
-        if not self._alive():
+        """What the PBX says to who is connected, and that a connection breaks or can be had again."""
+        if not self._alive() or not (self._connected or isinstance(report, PbxLink)):
             return
         if self._home is None or self._home is here():
-            self._tell(report)
+            self._hear(report)
         else:
-            self._home.call(self._tell, report)
+            self._home.call(self._hear, report)
 
     # --- inside
+
+    @property
+    def _connected(self) -> bool:
+        return self._switch.connected and self._connection == self._switch.wire.cuts
+
+    def _hear(self, report: PbxReport) -> None:
+        """A host that stood still hears of a PBX that is back when it goes on, and only then connects to it."""
+        if not isinstance(report, PbxLink) or not report.up:
+            self._tell(report)
+            return
+        cuts, seconds = self._switch.wire.cuts, self._switch.wire.reopening()
+        if not seconds:
+            self._open(cuts)
+            return
+        now = self._switch.now()
+        self._switch.book.fault("reopening", NAME, now, now + seconds)
+        asyncio.get_running_loop().call_later(seconds, self._open, cuts)
+
+    def _open(self, cuts: int) -> None:
+        if cuts == self._switch.wire.cuts and self._switch.connected:
+            self._connection = cuts
+            self._tell(self._switch.link())
 
     def _tell(self, report: PbxReport) -> None:
         for tell in list(self._reports.values()):
             tell(report)
 
     async def _order(self, name: str, effect: Callable[[], Answer], *, survives: bool = False) -> Answer:
-        if not self._switch.connected:
-            raise PbxUnreachable("simulated: cut")
+        if not self._connected:
+            raise PbxUnreachable("simulated: not connected")
 
         def unusual(kind: str, seconds: float) -> None:
             now = self._switch.now()

@@ -109,6 +109,8 @@ class Switch:
             watcher.hear(PbxLink(up=False, detail="cut"))
 
     def mend(self) -> None:
+        if self.connected:
+            return
         self.connected = True
         for watcher in list(self._watchers):
             watcher.hear(self.link())

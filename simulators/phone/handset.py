@@ -60,7 +60,7 @@ class Handset:
         self.name = name
         self.telephony = Telephony()
         self.dials: list[str] = []
-        self.plugged, self.unplugged = True, 0  # whether it is, and how often it was pulled out
+        self.plugged = True
         self.boot = BOOT
         self._boots = 0
         self._noted: tuple[str, float] | None = None
@@ -153,12 +153,13 @@ class Handset:
 
     def unplug(self, *, dead: bool = False) -> None:
         self.plugged = False
-        self.unplugged += 1
         self.wire.cut(dead=dead)
         for watcher in list(self._watchers):
             watcher.link(Link.ABSENT)
 
     def plug(self) -> None:
+        if self.plugged:
+            return
         self.plugged = True
         for watcher in list(self._watchers):
             watcher.link(Link.ONLINE)

@@ -34,6 +34,7 @@ class SimulatedPhone:
         self._step = step
         self._home = here()
         self._memory: Memory | None = None
+        self._stream = -1  # how often the wire was cut before this connection was opened
         self._lines_until = -1.0  # when the last line that is under way arrives: they keep their order
         self._late: list[tuple[CallSeen, float, int]] = []  # what is under way: since when, and in which stream
         self._report: Callable[[Report], None] = lambda report: None
@@ -41,7 +42,10 @@ class SimulatedPhone:
     def start(self, report: Callable[[Report], None]) -> None:
         self._report = report
         self._handset.attach(self)
-        self.link(Link.ONLINE if self._handset.plugged else Link.ABSENT)
+        if self._handset.plugged:
+            self._open(self._handset.wire.cuts)
+        else:
+            self.link(Link.ABSENT)
         self._say(HealthRead(health=Health(model="simulated", sim="READY", in_service=True)))
 
     async def close(self) -> None:
@@ -81,7 +85,7 @@ class SimulatedPhone:
     # --- from the handset
 
     def hear(self, happened: Happened) -> None:
-        if not self._handset.plugged or happened.event in ("CREATED", "DESTROYED", "REQUEST_DISCONNECT"):
+        if not self._connected or happened.event in ("CREATED", "DESTROYED", "REQUEST_DISCONNECT"):
             return
         call, now = happened.call, self._handset.now()
         reason, cause = why(call.cause) if call.state is State.DISCONNECTED else (None, "")
@@ -93,12 +97,12 @@ class SimulatedPhone:
             return
         self._lines_until = max(self._lines_until + LINE, now + lateness)
         self._handset.book.fault("late line", self._handset.name, now, self._lines_until)
-        self._late.append((seen, now, self._handset.unplugged))
+        self._late.append((seen, now, self._stream))
         asyncio.get_running_loop().call_at(self._lines_until, self._say_late, seen, context=Context())
 
     def _say_late(self, seen: CallSeen) -> None:
         """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more."""
-        while self._late and self._late[0][2] == self._handset.unplugged:
+        while self._late and self._late[0][2] == self._handset.wire.cuts:
             first, happened, _ = self._late.pop(0)
             timed = first.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED)
             self._say(replace(first, age=self._handset.now() - happened) if timed else first)
@@ -106,31 +110,55 @@ class SimulatedPhone:
                 return
 
     def link(self, link: Link) -> None:
-        """Whoever opens a new stream asks the phone what it has missed: what was under way when the old one broke."""
-        self._say(LinkChanged(link=link))
+        self._at_home(lambda: self._linked(link))
+
+    # --- inside
+
+    @property
+    def _connected(self) -> bool:
+        return self._handset.plugged and self._stream == self._handset.wire.cuts
+
+    def _linked(self, link: Link) -> None:
+        """A host that stood still hears of a phone that is back when it goes on, and only then connects to it."""
         if link is not Link.ONLINE:
+            self._report(LinkChanged(link=link))
             return
+        cuts, seconds = self._handset.wire.cuts, self._handset.wire.reopening()
+        if not seconds:
+            self._open(cuts)
+            return
+        now = self._handset.now()
+        self._handset.book.fault("reopening", self._handset.name, now, now + seconds)
+        asyncio.get_running_loop().call_later(seconds, self._open, cuts)
+
+    def _open(self, cuts: int) -> None:
+        """Whoever opens a new stream asks the phone what it has missed: what was under way when the old one broke."""
+        if cuts != self._handset.wire.cuts or not self._handset.plugged:
+            return
+        self._stream = cuts
+        self._say(LinkChanged(link=Link.ONLINE))
         missed, self._late = self._late, []
         for seen, happened, _ in missed:
             same_boot = seen.ref.startswith(f"{self._handset.boot}/")
             if same_boot and seen.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED):
                 self._say(replace(seen, age=self._handset.now() - happened))
 
-    # --- inside
-
     def _say(self, report: Report) -> None:
+        self._at_home(lambda: self._report(report))
+
+    def _at_home(self, hear: Callable[[], None]) -> None:
         if not self._alive():
             return
         if self._home is None or self._home is here():
-            self._report(report)
+            hear()
         else:
-            self._home.call(lambda: self._report(report))
+            self._home.call(hear)
 
     async def _order(
         self, name: str, effect: Callable[[], Answer], *, survives: bool = False, waited: float = 0.0
     ) -> Answer:
-        if not self._handset.plugged:
-            raise PhoneUnreachable("simulated: unplugged")
+        if not self._connected:
+            raise PhoneUnreachable("simulated: not connected")
 
         def unusual(kind: str, seconds: float) -> None:
             now = self._handset.now()

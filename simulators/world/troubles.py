@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextvars import Context as NewContext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,7 +17,7 @@ from simulators.carrier.rules import BUSY, INVALID, LOST_SIGNAL, NO_ANSWER, REJE
 from simulators.device.chronicle import Source
 from simulators.phone.handset import Handset
 from simulators.world.callers import EVERYTHING
-from simulators.world.world import HOST_OF, SLOTS_OF, World, with_slot
+from simulators.world.world import HOST_OF, SLOTS_OF, Life, World, with_slot
 
 
 class Trouble(StrEnum):
@@ -57,6 +58,7 @@ def draw(random: random.Random) -> frozenset[Trouble]:
     return frozenset(drawn)
 
 
+HICCUP = 0.02  # seconds
 RECONNECT = 1.0  # seconds after an outage in which what was under way is still waited for
 
 
@@ -80,7 +82,7 @@ class Troubles:
     def begin(self) -> None:
         """Let them loose."""
         world, kinds = self.world, self.kinds
-        fates = ((Trouble.CRASH, world.crash), (Trouble.PAUSE, world.pause))
+        fates = ((Trouble.CRASH, world.crash), (Trouble.PAUSE, self._pause))
         world.fates = tuple(fate for kind, fate in fates if kind in kinds)
         if Trouble.LOST_ACK in kinds:
             world.broker.lose_ack = self._lose_ack
@@ -142,6 +144,18 @@ class Troubles:
         return tuple(self.random.choice((0.001, 0.1, 2.0)) for _ in range(self.random.randrange(1, 3)))
 
     # --- hosts
+
+    def _pause(self, life: Life) -> None:
+        """Now and then with what hangs on the host: a hub that resets can stall it."""
+        world = self.world
+        phones = [world.phone(slot) for slot in SLOTS_OF[life.machine.host]]
+        in_call = [handset for handset in phones if handset.telephony.live]
+        if Trouble.UNPLUG in self.kinds and in_call and self.random.random() < 0.6:
+            handset = self.random.choice(in_call)
+            world.book.fault("unplugged", handset.name, world.now, world.now + HICCUP)
+            handset.unplug()
+            asyncio.get_running_loop().call_later(HICCUP, handset.plug, context=NewContext())
+        world.pause(life)
 
     async def _standby(self) -> None:
         if len(self.world.machines) == 2:

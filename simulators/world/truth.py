@@ -17,6 +17,7 @@ BY_REMOTE = frozenset({EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BU
 NO_EXCUSE = ("settings", "wall clock", "phone clock", "lost ack")
 MOMENT = 0.001  # seconds by which times of two books may differ
 GAP = 0.1  # seconds in which news that is under way is lost with whoever was to hear it
+LINK_TIME = 5.0  # seconds in which whoever goes on has had the chance to connect again
 CLOSE = 1.0  # seconds by which a record may be off
 BEFORE = 5.0  # seconds in which a lease that ran out shows
 SMALL_STEP = 10.0  # seconds that nobody can tell from a slow answer
@@ -83,6 +84,13 @@ class Case:
             for call in self.book.calls
         )  # fmt: skip
 
+    def out_of_reach(self, at: float) -> bool:
+        """Whether the phone or the PBX was then: cut off, or not connected to again yet. Whoever has stood still may
+        not count that time against a phone that was back meanwhile."""
+        if self.faults(at - 1.0, at, "unplugged", "phone restarted", "cut", "PBX"):
+            return True
+        return bool(self.faults(at - 1.0, at, "reopening") and not self.faults(at - LINK_TIME, at, "pause"))
+
     def slack(self, start: float, end: float) -> float:
         """Seconds by which the record may be off, by what happened until `end`."""
         late = self.faults(start, end, "pause", "look: slow")
@@ -141,7 +149,7 @@ def _premature(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Findi
         return
     if not device.up(stored.at - MOMENT) or not device.up(stored.at + MOMENT):
         return
-    if not case.faults(stored.at - 1.0, stored.at, "unplugged", "phone restarted", "cut", "PBX"):
+    if not case.out_of_reach(stored.at):
         yield "ended while it is up", f"{ended.reason} at {stored.at:.3f}: {ended.cause}; over at {device.ended}"
 
 

@@ -123,12 +123,54 @@ def test_no_report_breaks_a_call_or_dials_or_ends_it_twice(phase: Phase, report:
             assert reached is not None and effect.name in machine.TIMERS[reached.phase]
 
 
-def test_every_call_that_hears_nothing_more_ends_all_the_same() -> None:
-    for phase in (Phase.DIALING, Phase.ALERTING, Phase.CONNECTED):
-        decision = machine.observe(PHASES[phase], TimerFired(name="lost"), _now(60), TIMEOUTS)
-        assert _orders(decision) == [LookAt(call_id="c_1", why="lost")]  # it may be back, and its news on the way
-        (ended,) = machine.observe(PHASES[phase], _looked(None, "lost", 60.0), _now(61), TIMEOUTS).events
-        assert isinstance(ended, CallEnded) and ended.reason is EndReason.PHONE_LOST
+def _out_of_reach(call: Call | None, *, frozen: float = 0.0, back: float = 1e9) -> tuple[Call, list[float]]:
+    """The call after its phone went away at 60 s and the host then stood still for `frozen` seconds; and when the phone
+    was asked about it, which is there again from `back` on. Timers fire a second apart."""
+    call, _ = _then(call, LinkChanged(link=Link.ABSENT), 60.0)
+    asked: list[float] = []
+    for at in (61.0 + frozen + beats for beats in range(2 * round(TIMEOUTS.lost))):
+        if at > back:
+            call, _ = _then(call, LinkChanged(link=Link.ONLINE), at)
+            break
+        call, decision = _then(call, TimerFired(name="lost"), at)
+        if _orders(decision):
+            assert _orders(decision) == [LookAt(call_id="c_1", why="lost")] and decision.events == ()
+            asked.append(at)
+            call, _ = _then(call, _looked(None, "lost", at), at + 0.1)
+    assert call is not None
+    return call, asked
+
+
+@pytest.mark.parametrize("phase", [Phase.DIALING, Phase.ALERTING, Phase.CONNECTED])
+def test_a_call_whose_phone_stays_out_of_reach_ends_all_the_same(phase: Phase) -> None:
+    call, asked = _out_of_reach(PHASES[phase])
+    assert call.ended is not None and call.ended.reason is EndReason.PHONE_LOST
+    assert asked == [90.0]  # it may be back, and its news on the way
+
+
+@pytest.mark.parametrize("frozen", [3.5, 20.0, 29.0, 300.0])
+def test_time_in_which_the_host_stood_still_does_not_count(frozen: float) -> None:
+    """Its link broke for a moment, and its host stood still just then: the phone is back, and must be given the time to
+    be reached again."""
+    call, asked = _out_of_reach(PHASES[Phase.CONNECTED], frozen=frozen, back=62.0 + frozen)
+    assert call.phase is Phase.CONNECTED and asked == [] and call.away is None
+    call, asked = _out_of_reach(PHASES[Phase.CONNECTED], frozen=frozen)
+    assert call.phase is Phase.ENDED and asked == [61.0 + frozen + TIMEOUTS.lost]
+
+
+def _lost_at_90() -> tuple[Call | None, Decision[CallEvent, Call]]:
+    """A call whose phone is out of reach since 60 s, just as it is asked for the last time."""
+    call, decision = _then(PHASES[Phase.CONNECTED], LinkChanged(link=Link.ABSENT), 60.0)
+    for at in range(61, 91):
+        call, decision = _then(call, TimerFired(name="lost"), at)
+    assert _orders(decision) == [LookAt(call_id="c_1", why="lost")]
+    return call, decision
+
+
+def test_a_host_that_stood_still_while_it_asked_asks_again() -> None:
+    call, _ = _lost_at_90()
+    call, decision = _then(call, _looked(None, "lost", 90.0), 110.0)
+    assert decision.events == () and call is not None and call.away is not None and call.away.since == 110.0
 
 
 def test_talk_time_counts_from_the_answer_on_the_monotonic_clock() -> None:
@@ -226,7 +268,7 @@ def test_an_age_in_doubt_marks_the_record_whatever_is_heard_later() -> None:
 
 
 def test_a_line_is_looked_at_before_it_is_free_where_no_end_was_told() -> None:
-    lost = machine.observe(PHASES[Phase.CONNECTED], _looked(None, "lost", 60.0), _now(60), TIMEOUTS)
+    _, lost = _then(_lost_at_90()[0], _looked(None, "lost", 90.0), 90.1)
     assert Release(call_id="c_1", look=True) in _orders(lost)
     told = machine.observe(
         PHASES[Phase.CONNECTED], _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), _now(60), TIMEOUTS
@@ -250,6 +292,20 @@ def test_a_call_that_is_up_is_ours_though_a_set_clock_makes_it_too_old() -> None
     assert taken is not None and taken.ref == REF
     (connected,) = decision.events
     assert isinstance(connected, CallConnected) and connected.clock_suspect
+
+
+def test_of_two_calls_none_is_taken_where_a_set_clock_hides_whose_they_are() -> None:
+    """Ours was refused at once; then the phone's clock was set forward, and somebody dialled by hand."""
+    doubtful, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 1.0)
+    first = replace(PAST, created_age=14.0, answered_age=None, reason=EndReason.NETWORK, suspect=True)
+    by_hand = replace(PAST, ref="b/TC@5", created_age=4.5, answered_age=2.5)
+    look = Look(live=(), past=(by_hand, first), boot="b", order=Noted("c_1", 11.0))
+    taken, decision = _then(doubtful, _looked(look, "ask", 11.0), 11.0)
+    assert taken is not None and taken.ref is None and decision.events == ()
+    certain = replace(look, past=(by_hand, replace(first, created_age=10.9, suspect=False)))
+    _, decision = _then(doubtful, _looked(certain, "ask", 11.0), 11.0)
+    (ended,) = decision.events
+    assert isinstance(ended, CallEnded) and (ended.ref, ended.reason) == (REF, EndReason.NETWORK)
 
 
 def test_a_new_owner_looks_and_never_dials() -> None:

@@ -9,7 +9,8 @@ from actors.slot.machine import EndCallOnPhone, Take
 from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import OnRecord, nameless
 from actors.telephony.orders import Drop
-from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Looked, Noted
+from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Looked, Noted, PastCall
+from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotConfig, SlotStatus
 
@@ -21,8 +22,8 @@ NOW = Moment(at="2026-01-01T00:00:01.000Z", mono=1.0, boot="h")
 UP = LiveCall(ref="b/TC@7", phase=CallPhase.ACTIVE, created_age=600.0, answered_age=590.0)
 
 
-def _ended(seen: LiveCall, order: Noted | None) -> bool:
-    looked = Looked(look=Look(live=(seen,), past=(), boot="b", order=order), why="link", asked=1.0)
+def _ended(seen: LiveCall, order: Noted | None, *past: PastCall) -> bool:
+    looked = Looked(look=Look(live=(seen,), past=past, boot="b", order=order), why="link", asked=1.0)
     decision = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), looked, NOW)
     return EndCallOnPhone(call_id="", ref=seen.ref) in decision.effects
 
@@ -36,16 +37,25 @@ def test_an_own_call_over_on_record_is_ended_by_name_and_by_note() -> None:
 def test_a_call_that_did_not_come_of_the_noted_order_is_left_alone() -> None:
     assert not _ended(UP, None)
     assert not _ended(UP, Noted("c_8", 600.5))
-    assert not _ended(UP, Noted("c_9", 590.0))
     assert not _ended(UP, Noted("c_9", 620.0)), "somebody dialled by hand long after the order"
     assert not _ended(replace(UP, incoming=True), Noted("c_9", 600.5))
 
 
-def test_where_the_clock_was_set_only_an_age_that_fits_the_note_names_a_call() -> None:
+def test_a_call_that_a_set_clock_makes_older_than_the_note_is_ended() -> None:
+    """The phone was in no call then, and no other one went out since: nobody else would ever end it."""
+    for up in (UP, replace(UP, suspect=True)):
+        assert _ended(up, Noted("c_9", 590.0)) and _ended(up, Noted("c_9", 5.0))
+        over = PastCall(ref="b/TC@6", created_age=3.0, answered_age=None, ended_age=1.0, reason=EndReason.BUSY)
+        for first in (over, replace(over, created_age=700.0, suspect=True), replace(over, created_age=700.0)):
+            assert not _ended(up, Noted("c_9", 590.0), first), "it may be ours, and then the other one is not"
+        before = replace(over, created_age=700.0, ended_age=650.0)
+        assert _ended(up, Noted("c_9", 590.0), before)
+
+
+def test_where_the_clock_was_set_back_only_an_age_that_fits_the_note_names_a_call() -> None:
     set_back = replace(UP, suspect=True)
     assert _ended(set_back, Noted("c_9", 605.0))
     assert not _ended(set_back, Noted("c_9", 620.0))
-    assert not _ended(set_back, Noted("c_9", 590.0))
     unknown = replace(set_back, created_age=0.0)  # it went out between the note and the look
     assert _ended(unknown, Noted("c_9", 5.0)) and not _ended(unknown, Noted("c_9", 20.0))
 
