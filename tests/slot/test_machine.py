@@ -52,7 +52,7 @@ def test_a_call_that_a_set_clock_makes_older_than_the_note_is_ended() -> None:
         assert _ended(up, Noted("c_9", 590.0), before)
 
 
-def test_where_the_clock_was_set_back_only_an_age_that_fits_the_note_names_a_call() -> None:
+def test_where_the_clock_was_set_back_only_an_age_that_fits_names_a_call() -> None:
     set_back = replace(UP, suspect=True)
     assert _ended(set_back, Noted("c_9", 605.0))
     assert not _ended(set_back, Noted("c_9", 620.0))
