@@ -4,7 +4,8 @@ BIN := .venv/bin
 CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 WORKERS ?= 6
-PYTEST := $(BIN)/python -m pytest --durations 10
+# Dozens of processes start from the same sources: where bytecode is not kept, each compiles them anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: asterisk attacks help run test test-postgresql check test-all mutants soak states types bench fix clean setup setup-test

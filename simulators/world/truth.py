@@ -17,6 +17,7 @@ BY_REMOTE = frozenset({EndReason.HANGUP_REMOTE, EndReason.REJECTED, EndReason.BU
 NO_EXCUSE = ("settings", "wall clock", "phone clock", "lost ack")
 MOMENT = 0.001  # seconds by which times of two books may differ
 GAP = 0.1  # seconds in which news that is under way is lost with whoever was to hear it
+UNASKED = ("look: no answer", "look: slow", "reopening", "outage", "disk full")
 LINK_TIME = 5.0  # seconds in which whoever goes on has had the chance to connect again
 CLOSE = 1.0  # seconds by which a record may be off
 BEFORE = 5.0  # seconds in which a lease that ran out shows
@@ -62,14 +63,14 @@ class Case:
 
     def unseen(self) -> bool:
         """Whether the end fell into a gap, on a PBX: it keeps no history, so nobody can know when and how. Or whether
-        the answer did, and the PBX could not be asked about it before the end."""
+        the answer did, and the PBX was not asked about it before the end: who waits for the journal asks nobody."""
         if self.on_phone or self.device is None or self.device.ended is None:
             return False
         gaps, answered, end = ("away", "crash", "pause", "cut", "PBX"), self.device.answered, self.device.ended
         if self.faults(end - MOMENT, end + GAP, *gaps):
             return True
         unheard = answered is not None and self.faults(answered - MOMENT, answered + GAP, *gaps)
-        return bool(unheard and self.faults(answered or 0.0, end, "look: no answer", "look: slow"))
+        return bool(unheard and self.faults(answered or 0.0, end, *UNASKED))
 
     def contested(self) -> bool:
         """Whether the host could not be sure of its lease, or two processes claimed its lines before: one that was
