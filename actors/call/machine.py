@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.call.looks import clocks_differ, never_left, ours
 from actors.call.record import (
     BEAT,
     RING_TIMEOUT,
@@ -42,8 +43,6 @@ from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.telephony.orders import Dial, Fences, HangUp, LookAt, Named, Release
 from actors.telephony.reports import (
-    NOTE_SLACK,
-    ORDER_LASTS,
     CallPhase,
     CallSeen,
     CdrSeen,
@@ -53,13 +52,9 @@ from actors.telephony.reports import (
     Link,
     LinkChanged,
     LiveCall,
-    Look,
     Looked,
     PastCall,
     after,
-    came_of,
-    may_follow,
-    newer,
 )
 from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase
 
@@ -77,7 +72,6 @@ TIMERS: Mapping[Phase, frozenset[str]] = {
 
 GONE_AFTER = 2.0  # a phone that shows no call is asked once more: one look can fall between two of its states
 ASK_AGAIN = 2.0  # a question that could not be asked stays open
-AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 LOOK_LASTS = 15.0  # seconds after which no answer to a look comes any more
 EAGER_HANGUPS, PATIENT = 12, 6  # after so many hang-ups in vain, they are tried that many times more rarely
 COMES_UP = 0.5  # seconds before the answer to an order in which a call may come up without being asked about
@@ -287,7 +281,7 @@ def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> 
         return _lost(call, now, timeouts)
     if looked.look is None:  # could not be asked: a lost link is told by itself
         return Decision(effects=again)
-    live, past = _ours(call, looked.look)
+    live, past = ours(call, looked.look)
     if live is not None:
         return _found_live(call, live, looked, now, timeouts)
     if past is not None and not (call.placing and call.ref is None):
@@ -318,29 +312,9 @@ def _lost(call: Call, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     return _over(call, now, reason=reason, cause=f"the {call.outside} is out of reach", unsure=True)
 
 
-def _ours(call: Call, look: Look) -> tuple[LiveCall | None, PastCall | None]:
-    """The call of ours in a look, by its name there."""
-    name = call.ref or (_name_by_order(call, look) if call.trunk is None else call.call_id)
-    live = next((seen for seen in look.live if seen.ref == name), None)
-    past = next((seen for seen in look.past if seen.ref == name), None)
-    return live, past
-
-
-def _name_by_order(call: Call, look: Look) -> str | None:
-    """The name of the first call that went out after the phone noted our order. None: there is none, or nobody can say
-    whether it is the first."""
-    order = look.order
-    if order is None or order.call_id != call.call_id:
-        return None
-    seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
-    may_be = [one for one in seen if after(one.ref, call.after_ref) and may_follow(order, one)]
-    first = next((one for one in may_be if not any(newer(one.ref, other.ref) for other in may_be)), None)
-    return first.ref if first is not None and came_of(order, first) else None
-
-
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
-    suspect = live.suspect or _clocks_differ(call, live.created_age, looked, now)
+    suspect = live.suspect or clocks_differ(call, live.created_age, looked, now)
     seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
     call = replace(call, doubt=False)
     if suspect:
@@ -370,7 +344,7 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Call
     answered = call.answered
     if answered is None and past.answered_age is not None:
         answered = now.earlier(past.answered_age)
-    suspect = past.suspect or _clocks_differ(call, past.created_age, looked, now)
+    suspect = past.suspect or clocks_differ(call, past.created_age, looked, now)
     known = replace(call, answered=answered, suspect=call.suspect or suspect)
     lasted = None
     if not suspect and (known.answered is None) == (past.answered_age is None):
@@ -379,15 +353,6 @@ def _found_past(call: Call, past: PastCall, looked: Looked, now: Moment) -> Call
         lasted = Lasted(past.created_age - until, talked)
     ended = _over(known, now.earlier(past.ended_age), reason=past.reason, cause=past.cause, lasted=lasted)
     return Decision(memory=call, events=ended.events, effects=ended.effects)
-
-
-def _clocks_differ(call: Call, created_age: float, looked: Looked, now: Moment) -> bool:
-    """Whether the phone's age of a call cannot be right, or ours: one of the clocks was set meanwhile. The note of the
-    order stands on the phone's uptime, which nobody sets; a call whose order is not noted has only our own clock."""
-    order = looked.look.order if looked.look is not None else None
-    if order is not None and order.call_id == call.call_id:
-        return not -NOTE_SLACK <= order.age - created_age <= ORDER_LASTS
-    return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
 
 
 def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
@@ -401,7 +366,7 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeou
     if call.missed is None or looked.asked < call.missed + GONE_AFTER:
         missed = replace(call, missed=looked.asked if call.missed is None else call.missed)
         return Decision(memory=missed, effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER, keep=True)))
-    if call.ref is None and _never_left(call, looked.look):
+    if call.ref is None and never_left(call, looked.look):
         return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
     never = call.ref is None
     cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"
@@ -422,14 +387,6 @@ def _timer_fired(call: Call, timer: TimerFired, now: Moment, timeouts: CallTimeo
         case "created" | "hangup" | "gone" | "ask":
             return Decision(effects=(_look(call, timer.name),))
     return NOTHING
-
-
-def _never_left(call: Call, look: Look | None) -> bool:
-    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing."""
-    if call.trunk is not None or look is None or call.after_ref is None:
-        return False
-    same_boot = call.after_ref.rpartition("/")[0] == look.boot
-    return same_boot and (look.order is None or look.order.call_id != call.call_id)
 
 
 def _may_yet_dial(call: Call, at: Moment, timeouts: CallTimeouts) -> float:

@@ -1,0 +1,55 @@
+"""What a look at the outside says of one call: which of the calls there it is, and whether its times can be right."""
+
+from actors.call.record import Call
+from actors.runtime.clock import Moment, elapsed
+from actors.telephony.reports import (
+    NOTE_SLACK,
+    ORDER_LASTS,
+    LiveCall,
+    Look,
+    Looked,
+    PastCall,
+    after,
+    came_of,
+    may_follow,
+    newer,
+)
+
+AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
+
+
+def ours(call: Call, look: Look) -> tuple[LiveCall | None, PastCall | None]:
+    """The call of ours in a look, by its name there."""
+    name = call.ref or (_name_by_order(call, look) if call.trunk is None else call.call_id)
+    live = next((seen for seen in look.live if seen.ref == name), None)
+    past = next((seen for seen in look.past if seen.ref == name), None)
+    return live, past
+
+
+def _name_by_order(call: Call, look: Look) -> str | None:
+    """The name of the first call that went out after the phone noted our order. None: there is none, or nobody can say
+    whether it is the first."""
+    order = look.order
+    if order is None or order.call_id != call.call_id:
+        return None
+    seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
+    may_be = [one for one in seen if after(one.ref, call.after_ref) and may_follow(order, one)]
+    first = next((one for one in may_be if not any(newer(one.ref, other.ref) for other in may_be)), None)
+    return first.ref if first is not None and came_of(order, first) else None
+
+
+def clocks_differ(call: Call, created_age: float, looked: Looked, now: Moment) -> bool:
+    """Whether the phone's age of a call cannot be right, or ours: one of the clocks was set meanwhile. The note of the
+    order stands on the phone's uptime, which nobody sets; a call whose order is not noted has only our own clock."""
+    order = looked.look.order if looked.look is not None else None
+    if order is not None and order.call_id == call.call_id:
+        return not -NOTE_SLACK <= order.age - created_age <= ORDER_LASTS
+    return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
+
+
+def never_left(call: Call, look: Look | None) -> bool:
+    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing."""
+    if call.trunk is not None or look is None or call.after_ref is None:
+        return False
+    same_boot = call.after_ref.rpartition("/")[0] == look.boot
+    return same_boot and (look.order is None or look.order.call_id != call.call_id)
