@@ -203,9 +203,11 @@ class Judge:
                 yield Violation("command run twice", phone, f"{command}: {times} times")
 
     def _caps(self) -> Iterator[Violation]:
+        """Calls that were dialled: an owner that stood still may put one more on record, and sees before it dials that
+        it is none any more."""
         open_now: dict[tuple[str, str], set[str]] = {}
         for one in self.stored:
-            if not isinstance(one.event, CallDialing | CallEnded):
+            if not isinstance(one.event, CallDialing | CallEnded) or one.event.number not in self.by_number:
                 continue
             calls = open_now.setdefault((one.event.user, self.world.host_of(one.event.line)), set())
             if isinstance(one.event, CallEnded):
