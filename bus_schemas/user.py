@@ -459,11 +459,15 @@ class SessionsEnded(Struct, frozen=True, kw_only=True):
 
 
 class SessionOpened(Struct, frozen=True, kw_only=True):
+    """Somebody logged in. `password`: a mark of the password that it was with, empty in what an earlier version wrote.
+    Where the user's is another one by the time that this is on record, it opens nothing."""
+
     session: Id
     at: Utc
     user: str
     address: str
     expires_at: Utc
+    password: str = ""
 
 
 class SessionRefreshed(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ taking away is power too). Nobody changes their own role, neither which nor what
 administer must remain after every change.
 """
 
+import hashlib
 import hmac
 import re
 from collections import Counter
@@ -72,6 +73,11 @@ class User(Struct, frozen=True, kw_only=True):
     @property
     def active(self) -> bool:
         return self.status is UserStatus.ACTIVE
+
+    @property
+    def password_mark(self) -> str:
+        """What no other password has, also the same one set anew. It tells nothing of it."""
+        return hashlib.sha256(self.password_hash.encode()).hexdigest()[:16]
 
 
 class Role(Struct, frozen=True, kw_only=True):
@@ -172,9 +178,10 @@ class Directory(Struct):
                 if event.ends_tokens:
                     self._end_tokens(event.user)
             case SessionOpened():
-                self.sessions[event.session] = Session(
-                    id=event.session, user=event.user, opened_at=event.at, expires_at=event.expires_at
-                )
+                if self.still_lets_in(event.user, event.password):
+                    self.sessions[event.session] = Session(
+                        id=event.session, user=event.user, opened_at=event.at, expires_at=event.expires_at
+                    )
             case SessionRefreshed():
                 if (session := self.sessions.get(event.session)) is not None:
                     self.sessions[event.session] = replace(session, generation=event.generation, refreshed_at=event.at)
@@ -188,6 +195,12 @@ class Directory(Struct):
         self.tokens = {id: token for id, token in self.tokens.items() if token.user != user}
 
     # --- who is who
+
+    def still_lets_in(self, name: str, mark: str) -> bool:
+        """Whether a password that was right is the user's now, by its mark. It is checked for so long that it may be
+        changed meanwhile, or the user be gone. An empty mark is of any password."""
+        user = self.users.get(name)
+        return user is not None and user.active and mark in ("", user.password_mark)
 
     def role_of(self, user: User) -> Role:
         """The user's role. One that is gone grants nothing."""

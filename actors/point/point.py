@@ -212,11 +212,14 @@ class Point:
             user=user.name,
             address=context.address,
             expires_at=utc(self._clock.now() + timedelta(seconds=self._auth.session_seconds)),
+            password=user.password_mark,
         )
         self._directory.forget_expired(self._clock.now())
         for oldest in machine.too_many_sessions(self._directory, user.name):
             await self._close(oldest, SYSTEM, reason="too many sessions")
         await self.journal.change_session(session.session, lambda: session)
+        if session.session not in self._directory.sessions:  # the password has been changed before
+            raise WRONG()
         role = self._directory.role_of(user)
         token, seconds = self._access(user, session.session)
         return Token(
@@ -246,11 +249,11 @@ class Point:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
             user = self._directory.users.get(name)
             right = await self._check(user.password_hash if user else None, secret, neighbourhood(address))
-            if not right or user is None or not user.active:
+            if not right or user is None or not self._directory.still_lets_in(name, user.password_mark):
                 self._throttle.failed(name, address, self._clock.monotonic())
                 raise WRONG()
             self._throttle.succeeded(name, address)
-            return user
+            return self._directory.users[name]
 
     async def _check(self, stored: str | None, secret: str, place: str) -> bool:
         """Whether one spelling of the password is the stored one. A wrong one takes as long for whatever name."""

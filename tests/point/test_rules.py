@@ -211,6 +211,23 @@ def test_a_deleted_user_has_no_sessions_and_no_tokens() -> None:
             directory.identify(kind, id, "", NOW)
 
 
+def test_a_session_counts_while_the_password_that_it_was_with_does() -> None:
+    directory = book(root="admin", x="operator")
+    mark = directory.users["x"].password_mark
+
+    def opened(id: str, mark: str) -> bool:
+        directory.apply(SessionOpened(session=id, at=AT, user="x", address="", expires_at=LATER, password=mark))
+        return id in directory.sessions
+
+    assert opened("right", mark) and opened("of an earlier version", "") and not opened("wrong", "0" * 16)
+    reset = ChangeUser(user="x", password="another one")
+    directory.apply(machine.change_user(directory, asker(directory, "root"), reset, "h2", AT, must_change=False))
+    assert directory.sessions == {} and not opened("late", mark)
+    assert opened("new", directory.users["x"].password_mark)
+    directory.apply(machine.delete_user(directory, asker(directory, "root"), "x", AT))
+    assert not opened("of nobody", "")
+
+
 @pytest.mark.parametrize(
     ("given", "after", "expected"),
     [
