@@ -152,10 +152,17 @@ class Authenticator:
             raise BAD_TOKEN()
         return msgspec.structs.replace(caller, expires=min(caller.expires, claims.expires), key=mark_of(key))
 
-    async def again(self, caller: Caller) -> Caller:
-        """The same caller with what they may do now. Raises Refusal(AUTH_FAIL)."""
+    async def again(self, caller: Caller, permission: Action | Access | None = None) -> Caller:
+        """The same caller with what they may do now, after a wait in which that may have changed. Raises
+        Refusal(AUTH_FAIL, PERMISSION_DENIED)."""
         kind, _, id = caller.credential.partition(":")
-        return msgspec.structs.replace(await self.identify(LoginKind(kind), id), expires=caller.expires, key=caller.key)
+        now = await self.identify(LoginKind(kind), id)
+        if caller.expires <= self._clock.now().timestamp():
+            raise EXPIRED()
+        if (caller.key and caller.key not in self.key_marks()) or now.predecessors != caller.predecessors:
+            raise BAD_TOKEN()
+        now.must(permission)
+        return msgspec.structs.replace(now, expires=caller.expires, key=caller.key)
 
     async def identify(self, kind: LoginKind, id: str, proof: str = "") -> Caller:
         """Who is behind a session, a service token or a user's bus connection. Raises Refusal(AUTH_FAIL)."""
@@ -211,8 +218,9 @@ class Authenticator:
         identity = await ask(self._bus, IDENTIFY, request, context)
         caller = _caller(identity)
         if changes == self._changes:
-            self._callers[(caller.credential, request.proof)] = caller
-        if len(self._callers) > REMEMBERED:
+            for proof in {request.proof, ""}:  # whoever has proven it once is known by the credential: see `again`
+                self._callers[(caller.credential, proof)] = caller
+        while len(self._callers) > REMEMBERED:
             self._callers.popitem(last=False)
         return caller
 

@@ -185,9 +185,11 @@ class BusApi:
 
         async def work() -> web.Response:
             nonlocal intent
+            now = await self._authenticator.again(caller, rpc.permission)  # they have waited for a turn and their id
+            asked = msgspec.structs.replace(context, actions=now.actions & rpc.needed)
             if changes:
                 intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
-            answered = await ask_raw(self._bus, rpc, request, context)
+            answered = await ask_raw(self._bus, rpc, request, asked)
             return web.Response(body=answered.data, headers=_kept(answered.headers))
 
         try:

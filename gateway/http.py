@@ -161,9 +161,15 @@ class HttpApi:
         caller.must(permission)
         return caller
 
+    async def _still(self, route: Route, caller: Caller) -> Caller:
+        """The caller as they are now, last thing before they are served: they had to wait for their body, a turn or a
+        key, and may have lost meanwhile what let them in. Raises Refusal."""
+        return caller if caller is ANYBODY else await self.authenticator.again(caller, route.permission)
+
     async def _send_file(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
     ) -> web.StreamResponse:
+        caller = await self._still(route, caller)
         context = Context(
             command_id=request[COMMAND_ID],
             user=caller.user,
@@ -176,6 +182,7 @@ class HttpApi:
     async def _ask(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller, command_id: str, needs: "Needs"
     ) -> web.Response:
+        caller = await self._still(route, caller)
         context = Context(
             command_id=command_id,
             user=caller.user,
