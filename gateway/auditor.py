@@ -20,6 +20,7 @@ import structlog
 from aiohttp import web
 from msgspec import NODEFAULT, Struct
 
+from actors.point.tokens import claimed
 from actors.runtime.alike import STRANGERS, Alike
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.clock import Clock, utc
@@ -41,6 +42,7 @@ from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.fields import UNSEEN
 from bus_schemas.permissions import Access
+from bus_schemas.user import Login, LoginKind, Refresh
 from gateway.auth import Caller
 from gateway.errors import REPLAYED
 from gateway.routes import Route
@@ -88,7 +90,7 @@ class Auditor:
         except Refusal as refusal:
             ended = (refusal.details or {}).get(ENDED_SESSION)
             if isinstance(ended, str):  # refused, and not without effect
-                entry = self._entry(route, request, refusal.code.value, b"")
+                entry = self._entry(route, request, refusal.code.value, b"", shown=True)
                 entry = msgspec.structs.replace(entry, subject={ENDED_SESSION: ended})
                 await self.record(entry, request.get(INTENT, ""))
             else:
@@ -143,17 +145,19 @@ class Auditor:
             entry = self._entry(route, request, result, reply)
             await self.conclude(entry, request.get(INTENT, ""), who=None if known else STRANGERS, changed=changed)
 
-    def _entry(self, route: Route, request: web.Request, result: str, reply: bytes) -> AuditEntry:
-        caller = request.get(CALLER)
-        logged_in = getattr(request.get(RPC_REQUEST), "username", "") if result == "OK" else ""
+    def _entry(
+        self, route: Route, request: web.Request, result: str, reply: bytes, *, shown: bool = False
+    ) -> AuditEntry:
+        """`shown`: POINT has believed the login or the refresh token, although it was refused."""
+        user, credential = _who(request, believed=shown or result == "OK")
         return AuditEntry(
             at=utc(self._clock.now()),
-            user=caller.user if caller else logged_in,
+            user=user,
             door="http",
             action=f"{route.method} {route.path}",
             result=result,
             subject=subject_of(route.rpc, request.get(RPC_REQUEST), reply if result == "OK" else b""),
-            credential=(caller.credential or None) if caller else None,
+            credential=credential,
             address=client_of(request),
             request_id=request[REQUEST_ID],
             trace_id=request.get(TRACE_ID),
@@ -194,6 +198,18 @@ class Auditor:
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
+
+
+def _who(request: web.Request, *, believed: bool) -> tuple[str, str | None]:
+    """User and credential of who has asked: by what POINT has believed of the body, else as the door knows them."""
+    match request.get(RPC_REQUEST):
+        case Login(username=name) if believed:
+            return name, None
+        case Refresh(refresh_token=str(token)) if believed:
+            user, session = claimed(token)
+            return user, f"{LoginKind.SESSION}:{session}"
+    caller = request.get(CALLER)
+    return (caller.user, caller.credential or None) if caller else ("", None)
 
 
 def _tried(route: Route, request: web.Request, result: str) -> bool:

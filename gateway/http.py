@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from actors.point.tokens import claimed_user
+from actors.point.tokens import claimed
 from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
@@ -256,7 +256,7 @@ def share_of(request: web.Request) -> Holder:
     answered that is only said: who says another's name is held up by what that one has done, not the other way."""
     match request.get(RPC_REQUEST):
         case Refresh(refresh_token=str(token)):
-            return "user", claimed_user(token)
+            return "user", claimed(token)[0]
         case Login(username=name):
             return "user", name
     caller: Caller = request.get(CALLER, ANYBODY)

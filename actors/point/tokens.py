@@ -74,6 +74,7 @@ class _Payload(Struct, frozen=True, kw_only=True):
 
 class _Subject(Struct, frozen=True):
     sub: str
+    sid: str = ""
 
 
 class _Ed25519(Algorithm):
@@ -135,13 +136,13 @@ def key_set(public: Mapping[str, VerifyKey]) -> dict[str, Any]:
     }
 
 
-def claimed_user(token: str) -> str:
-    """Whose a token says to be, which nobody has checked; empty if it says nothing."""
+def claimed(token: str) -> tuple[str, str]:
+    """Whose a token says to be, and of which session, which nobody has checked; empty if it says nothing."""
     try:
-        payload = base64.urlsafe_b64decode(token.split(".")[1] + "==")
-        return msgspec.json.decode(payload, type=_Subject).sub[:64]
+        payload = msgspec.json.decode(base64.urlsafe_b64decode(token.split(".")[1] + "=="), type=_Subject)
     except (*UNDECODABLE, IndexError, ValueError):
-        return ""
+        return "", ""
+    return payload.sub[:64], payload.sid[:64]
 
 
 # --- writing and reading

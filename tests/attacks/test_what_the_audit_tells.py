@@ -1,14 +1,16 @@
 """Somebody who may edit users and roles does what the audit shall not show: a new password for another, rights for a
-role, a service token that may do much."""
+role, a service token that may do much. Or somebody refreshes a session of another's and says to be somebody else."""
 
 from typing import Any
 
 import msgspec
+import pytest
 
+from actors.point import machine
 from bus_schemas.audit import AUDIT_RECORDED, AuditEntry, AuditRecorded
 from bus_schemas.permissions import MODULES
 from gateway.auditor import LONGEST_LIST
-from tests.support.attacked import MAKER, Attacked, attacked_point
+from tests.support.attacked import MAKER, PASSWORD, Attacked, attacked_point
 
 SECRET = "never on the audit"
 NEW = {"username": "zoe", "password": SECRET, "role": "operator", "must_change_password": False}
@@ -60,3 +62,33 @@ async def test_what_a_role_or_a_service_token_may_do_is_on_the_audit() -> None:
         status, subject = await subject_of(attacked, token, "POST", "/api/tokens", body)
         assert (status, subject["actions"]) == (201, "call.view slot.view")
         print(f"3 roles and 1 service token told, of at most {LONGEST_LIST} characters each")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+async def test_a_refresh_is_its_owners_whoever_else_is_named_beside_it(
+    beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "REFRESH_GRACE", -1.0)  # what comes a second time is stolen
+    async with attacked_point() as attacked:
+        root = await attacked.login()
+        await attacked.ask("POST", "/api/users", root, NEW | {"password": PASSWORD})
+        _, given = await attacked.ask("POST", "/api/auth/login", None, {"username": "zoe", "password": PASSWORD})
+        session = next(reversed(attacked.point.journal.directory.sessions))
+        heard = []
+        for _ in range(2):
+            body = {"refresh_token": given["refresh_token"]}
+            status, _ = await attacked.ask("POST", "/api/auth/refresh", root if beside else None, body)
+            entry = told(attacked)[-1]
+            heard.append((status, entry.result, entry.user, entry.credential))
+        owner = ("zoe", f"session:{session}")
+        assert heard == [(200, "OK", *owner), (401, "AUTH_FAIL", *owner)], heard
+        assert entry.subject == {"ended_session": session}
+        body = {"refresh_token": _forged(given["refresh_token"])}
+        status, _ = await attacked.ask("POST", "/api/auth/refresh", root if beside else None, body)
+        assert (status, told(attacked)[-1].user) == (401, MAKER if beside else "")  # which says nothing of zoe
+        print(f"1 rotation, 1 repeat of it and 1 forged token, beside the bearer of {MAKER}: {beside}; each is told so")
+
+
+def _forged(token: str) -> str:
+    head, payload, signature = token.split(".")
+    return ".".join((head, payload, signature[::-1]))
