@@ -471,6 +471,8 @@ def managed(book: Directory, asker: Asker, name: str) -> User:
     user = book.users.get(name)
     if user is None:
         raise NO_USER()
+    if asker.program and name == asker.user:  # or whoever has stolen it locks its maker out, who could end it
+        raise Refusal(ErrorCode.PERMISSION_DENIED, "A service token does not manage its maker.")
     _must_hold(asker, book.role_of(user).actions)
     return user
 

@@ -85,13 +85,38 @@ async def test_what_the_scope_says_a_service_token_may_do_within_its_own_rights(
     assert (await attacked.ask("DELETE", f"/api/tokens/{large}", token))[0] == 403  # it may do more than its keeper
     assert (await attacked.ask("DELETE", f"/api/tokens/{small}", token))[0] == 200
     assert (await attacked.ask("DELETE", "/api/tokens/absent", token))[0] == 404
-    # With everything that its maker holds it may manage users, and still does not become its maker.
+
+
+async def test_a_token_that_manages_users_does_not_manage_its_maker(attacked: Attacked) -> None:
+    """With everything that its maker holds it may manage others, and neither becomes its maker nor locks them out."""
+    ready = CreateUser(username="other", password=PASSWORD, role="operator", must_change_password=False)
+    await ask(attacked.bus, CREATE_USER, ready, attacked.context)
+    small, _ = await attacked.program("small", A.CALL_VIEW)
     _, everything = await attacked.program("everything", *Action)
-    status, answer = await attacked.ask("PATCH", f"/api/users/{MAKER}", everything, {"password": "taken over"})
-    assert (status, answer["code"]) == (403, "PERMISSION_DENIED")
-    status, answer = await attacked.ask("POST", "/api/tokens", everything, {"name": "x", "actions": ["call.view"]})
-    assert status == 409
-    await attacked.login()
+    _, editor = await attacked.program("editor", *(set(Action) - {A.TOKEN_CREATE}))
+    changes: list[dict[str, Any]] = [
+        {"password": "taken over"}, {"must_change_password": True}, {"email": "mole@example.com"}, {"end_tokens": True},
+    ]  # fmt: skip
+    deeds: list[tuple[str, str, Any]] = [
+        *(("PATCH", f"/api/users/{MAKER}", body) for body in changes),
+        ("POST", f"/api/users/{MAKER}/logout", {}),
+        ("POST", f"/api/users/{MAKER}/logout", {"end_tokens": True}),
+        ("DELETE", f"/api/users/{MAKER}", None),
+    ]
+    own, before = await attacked.login(), attacked.decided()
+    heard = [(await attacked.ask(*deed[:2], everything, deed[2]))[0] for deed in deeds]
+    heard.append((await attacked.ask("DELETE", f"/api/tokens/{small}", editor))[0])
+    print(f"{len(heard)} deeds of service tokens on their maker: {heard}")
+    assert heard == [403] * len(heard) and attacked.decided() == before
+    made = await attacked.ask("POST", "/api/tokens", everything, {"name": "x", "actions": ["call.view"]})
+    assert made[0] == 409
+    assert (await attacked.ask("GET", "/api/point/rolecheck?action=call.view", own))[0] == 200
+    for method, path, body in (
+        ("POST", "/api/users/other/logout", {}),
+        ("PATCH", "/api/users/other", {"password": "another one"}),
+        ("DELETE", "/api/users/other", None),
+    ):
+        assert (await attacked.ask(method, path, everything, body))[0] == 200
 
 
 async def test_every_route_for_who_is_logged_in_is_tried_above(attacked: Attacked) -> None:
