@@ -248,6 +248,11 @@ class Directory(Struct):
         for id in [id for id, session in self.sessions.items() if parse_utc(session.expires_at) <= now]:
             del self.sessions[id]
 
+    @property
+    def administered(self) -> bool:
+        """Whether somebody can administer users and roles."""
+        return any(user.active and self.role_of(user).actions >= ADMINISTRATION for user in self.users.values())
+
     # --- views
 
     def tokens_left(self, user: str, now: datetime) -> int:
@@ -320,6 +325,19 @@ def create_user(
         by=asker.user,
         must_change_password=must_change,
     )
+
+
+def first_user(book: Directory, name: str, role: str, password_hash: str, at: str, *, must_change: bool) -> UserCreated:
+    """A user whom the product makes itself, once: who was deleted stays so. Only where nobody can administer, which
+    takes entries that cannot be read, an administrator is made anew. CONFLICT."""
+    known = book.roles.get(role)
+    needed = known is not None and known.actions >= ADMINISTRATION and not book.administered
+    if name in book.users or (book.predecessors[name] and not needed):
+        raise Refusal(ErrorCode.CONFLICT, "There is a user of this name, or there was one.")
+    return UserCreated(
+        user=name, at=at, role=role, email=None, password_hash=password_hash, by=SYSTEM,
+        must_change_password=must_change,
+    )  # fmt: skip
 
 
 def change_user(
@@ -511,5 +529,5 @@ def _must_hold(asker: Asker, actions: frozenset[str]) -> None:
 def _somebody_must_remain(book: Directory, event: UserChanged | UserDeleted | RoleSet) -> None:
     after = Directory(users=dict(book.users), roles=dict(book.roles))
     after.apply(event)
-    if not any(user.active and after.role_of(user).actions >= ADMINISTRATION for user in after.users.values()):
+    if not after.administered:
         raise Refusal(ErrorCode.CONFLICT, "Nobody would be left who can administer users and roles.")

@@ -185,20 +185,19 @@ class Point:
         return self.journal.problems()
 
     async def seed(self, name: str, secret: str, role: str, *, must_change: bool = False) -> bool:
-        """Create a user unless there is one of this name. True: created."""
-        if name in self._directory.users:
+        """Create one of the first users, unless there is or was one of this name. True: created."""
+
+        def decide(stored: str) -> UserCreated:
+            return machine.first_user(self._directory, name, role, stored, self._now(), must_change=must_change)
+
+        try:
+            decide("")  # before the dear hash
+            stored = await self._passwords.hash(password.prepared(secret))
+            await self.journal.change(lambda: decide(stored))
+        except Refusal as refusal:
+            if refusal.code is not ErrorCode.CONFLICT:
+                raise
             return False
-        stored = await self._passwords.hash(password.prepared(secret))
-        event = UserCreated(
-            user=name,
-            at=self._now(),
-            role=role,
-            email=None,
-            password_hash=stored,
-            by=SYSTEM,
-            must_change_password=must_change,
-        )
-        await self.journal.change(lambda: event)
         return True
 
     # --- logging in
