@@ -62,6 +62,7 @@ UNCERTAIN = frozenset({"OK", UNKNOWN, ErrorCode.TIMEOUT.value, ErrorCode.INTERNA
 TRIED = ("username", "refresh_token")  # the fields of a request by which a stranger tries to be somebody
 LATE = 10_000  # entries that are kept in memory while the audit is away
 LATE_PAUSE = 1.0
+SOON = 0.5  # seconds that whoever has changed nothing waits for their record
 LONGEST = 64  # characters of one value on the audit
 _UNSEEN = re.compile(f"[{UNSEEN}]")
 LONGEST_LIST = 1024  # of what a role or a service token may do, said once each; all that there is takes less
@@ -79,6 +80,7 @@ class Auditor:
         self._ids = ids
         self._late: deque[RecordAudit] = deque(maxlen=LATE)
         self._catching_up: asyncio.Task[None] | None = None
+        self._soon: set[asyncio.Task[None]] = set()  # that nobody waits for any more, or not for long
         self._alike = Alike(clock=clock, write=self.record)
 
     async def watch(
@@ -123,11 +125,13 @@ class Auditor:
     ) -> None:
         """Say how an action went: what changed nothing (a refusal, or not `changed`) and is like others of
         this minute is counted, all else is put on record. `who`: the asker, if not the entry's user. Raises
-        Refusal(UNAVAILABLE), as `record` does."""
+        Refusal(UNAVAILABLE), as `record` does, where something may have been done."""
         uncertain = UNCERTAIN | {ErrorCode.UNAVAILABLE.value} if intent else UNCERTAIN  # sent, and maybe written
         certain = entry.result not in uncertain or (entry.result == "OK" and not changed)
-        if not certain or self._alike.take(entry, entry.user if who is None else who) is not None:
+        if not certain:
             await self.record(entry, intent)
+        elif self._alike.take(entry, entry.user if who is None else who) is not None:
+            await self._record_soon(entry, intent)
         elif intent:
             await self._say(WITHDRAW_AUDIT, WithdrawAudit(intent=intent), intent)
 
@@ -175,6 +179,19 @@ class Auditor:
                 self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
             raise NOT_WRITTEN() from None
 
+    async def _record_soon(self, entry: AuditEntry, intent: str) -> None:
+        """Put on record what has changed nothing. What is answered is true without it, so that nobody waits for long
+        while the audit cannot be written, or is told that it may have been done."""
+        task = asyncio.get_running_loop().create_task(self.record(entry, intent))
+        self._soon.add(task)
+        task.add_done_callback(self._said)
+        await asyncio.wait((task,), timeout=SOON)
+
+    def _said(self, task: asyncio.Task[None]) -> None:
+        self._soon.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Refusal):
+            log.error("audit not written", error=repr(error))
+
     async def _write(self, request: RecordAudit) -> None:
         await ask(self._bus, RECORD_AUDIT, request, Context(command_id=self._ids.new()))
 
@@ -195,9 +212,12 @@ class Auditor:
     async def stop(self) -> None:
         """Tell what was counted, and give up what is late. It is in the log."""
         await self._alike.stop()
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-            await asyncio.gather(self._catching_up, return_exceptions=True)
+        if self._soon:
+            await asyncio.wait(self._soon, timeout=SOON)
+        tasks = [*self._soon, *([] if self._catching_up is None else [self._catching_up])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _who(request: web.Request, *, believed: bool) -> tuple[str, str | None]:

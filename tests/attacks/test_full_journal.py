@@ -2,6 +2,7 @@
 for those who end something. A full one can still be read, also after a restart."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from actors.settings import Http
 from bus_schemas.audit import AuditRecorded
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import brake as brake_module
+from gateway.auditor import SOON
 from gateway.brake import LASTING_AT_ONCE, PATIENCE, Brake
 from gateway.surface import ROUTES
 from simulators.time.clock import SimClock
@@ -174,6 +176,36 @@ async def test_a_full_journal_is_read_after_a_restart_and_works_again_with_space
 
     assert await until(begin, lambda status: status == 201, 10) == 201
     assert not any("at its limit" in problem for problem in site.problems)
+
+
+async def test_who_is_refused_in_a_full_journal_is_told_so_and_soon(site: Whole) -> None:
+    """Nothing of it is in doubt, whether it can be put on record or not. It is, later."""
+    token = (await _token(site, "nil", SECRET))["token"]
+    status, made = await site.ask("POST", "/api/call/start", CALL)
+    assert status == 201, made
+    site.broker.journal_full = True
+    tries: list[tuple[int, str, str, str, Any]] = [
+        (401, "", "POST", "/api/auth/login", {"username": "root", "password": "wrong"}),
+        (401, "", "POST", "/api/auth/refresh", {"refresh_token": "none of ours"}),
+        (404, site.gateway.token, "DELETE", "/api/tokens/absent", None),
+        (409, site.gateway.token, "POST", "/api/call/start", CALL),
+        (403, token, "POST", "/api/users", {"username": "more", "password": SECRET, "role": NAME}),
+        (400, token, "POST", "/api/auth/password", {}),
+        (200, token, "POST", "/api/auth/refresh", {}),
+    ]
+    heard, longest = [], 0.0
+    for _, *asked in tries:
+        began = time.monotonic()
+        heard.append((await _as(site, *asked))[0])
+        longest = max(longest, time.monotonic() - began)
+    print(f"{len(heard)} requests that change nothing, in a full journal: {heard}, after {longest:.1f} s at most")
+    assert heard == [status for status, *_ in tries] and longest < SOON + 1
+    site.broker.journal_full = False
+
+    async def told() -> int:
+        return len(_told(site, "nil")) + len(_told(site, ""))
+
+    await until(told, lambda count: count >= 5, 10)
 
 
 # --- a user's share of the long run

@@ -174,6 +174,17 @@ async def test_an_audit_that_was_away_gets_the_outcome_later(broker: MemoryBroke
     assert len(entries(broker)) == 1
 
 
+async def test_a_refusal_is_told_as_it_is_while_the_audit_is_away(broker: MemoryBroker) -> None:
+    async with gateway_on(MemoryBus(broker)) as gateway:
+        status, answer = await gateway.post("/api/call/start", BODY | {"slot": 45}, **{"X-Request-ID": "r1"})
+        assert (status, answer["code"]) == (409, "SLOT_BUSY")
+        async with audit_on(MemoryBus(broker)):
+            (entry,) = await some(broker)
+            assert (entry.result, entry.request_id) == ("SLOT_BUSY", "r1")
+            await asyncio.sleep(2 * GRACE)
+    assert len(entries(broker)) == 1
+
+
 async def test_a_strangers_request_is_not_put_on_the_audit_by_its_intent(broker: MemoryBroker) -> None:
     async with audit_on(MemoryBus(broker)), gateway_on(MemoryBus(broker)) as gateway:
         gateway.token = "ottb_st_x"
