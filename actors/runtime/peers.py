@@ -87,10 +87,11 @@ class Peers:
         found = [*(storage.problems() if storage is not None else ()), *self._problems()]
         others = [(problem.kind, problem.id, problem.reason) for problem in found]
         named = [*actors[:MOST_NAMED], *others[:MOST_NAMED]]
+        trouble = self._host.bus.healthy() or (storage.trouble if storage is not None else None)
         return HostTelemetry(
             host=self._host.name,
             at=moment(self._host.clock).at,
             quarantined=[Quarantined(kind=kind, id=id, reason=reason[:LONGEST]) for kind, id, reason in named],
-            trouble=self._host.bus.healthy(),
+            trouble=trouble,
             streams=storage.found if storage is not None else [],
         )

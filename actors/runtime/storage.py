@@ -3,7 +3,8 @@
 At 70 and at 85 % of a limit the log and readiness say so. From 95 % of the journal on, nothing new is begun: what is
 left is for what has begun, so that each call gets its end on record, and for those who take somebody's rights away. The
 doors refuse the rest (`gateway/brake.py`), hosts begin no call, POINT lets in only who may change users. At the limit
-the journal itself refuses.
+the journal itself refuses. That there is no room is also known before a write has been refused (after a restart), and
+while a short one is still taken: so readiness goes by how full it is, too.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from actors.runtime.bus import Bus, BusError
+from actors.runtime.bus import FULL, Bus, BusError
 from actors.runtime.host import Host
 from actors.runtime.problems import Problem, Problems
 from bus_schemas.host import StreamUse
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 LOOK, LOOK_OFTEN = 10.0, 1.0  # seconds between two looks; often while a journal fills up
 WARN, ALARM, NO_NEW_WORK = 70, 85, 95  # percent
+NO_ROOM = 999  # per mille: of the default limit 4 MB are left then
 
 NO_LIMIT = (
     "it has no limit of its own, only the server's quota (max_file_store): that had less to give than a limit takes, or"
@@ -40,6 +42,11 @@ class Storage:
     def problems(self) -> list[Problem]:
         """The streams above a threshold, and those without a limit."""
         return self._problems.all()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the journal takes nothing, or soon nothing, by how full it is."""
+        return FULL if any(one.limit and 1000 * one.bytes >= NO_ROOM * one.limit for one in self.found[:1]) else None
 
     async def start(self) -> None:
         await self.look()
