@@ -185,7 +185,7 @@ class BusApi:
 
         async def work() -> web.Response:
             nonlocal intent
-            now = await self._authenticator.again(caller, rpc.permission)  # they have waited for a turn and their id
+            now = await self._authenticator.again(caller, rpc.permission)  # they waited for their id
             asked = msgspec.structs.replace(context, actions=now.actions & rpc.needed)
             if changes:
                 intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
@@ -196,6 +196,7 @@ class BusApi:
             caller.must(rpc.permission)
             if changes:
                 await self._brake.admit(rpc, caller.share)
+                await self._authenticator.again(caller, rpc.permission)
             request = _read(rpc, fields, message.data)
             if record and route.effect:
                 answered = await self._idempotency.run(record, command, work)

@@ -134,6 +134,7 @@ class HttpApi:
             request[CHANGED] = not (isinstance(rpc_request, Refresh) and rpc_request.refresh_token is None)
             if route.audited and isinstance(rpc_request, Login | Refresh) and request[CHANGED]:
                 await self.brake.share(share_of(request))
+            caller = await self._still(route, caller)
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
                 return await self._send_file(route, request, rpc_request, caller)
@@ -162,14 +163,13 @@ class HttpApi:
         return caller
 
     async def _still(self, route: Route, caller: Caller) -> Caller:
-        """The caller as they are now, last thing before they are served: they had to wait for their body, a turn or a
-        key, and may have lost meanwhile what let them in. Raises Refusal."""
+        """The caller as they are now, after each wait (for their body, a turn, a key): what let them in may be gone.
+        Raises Refusal."""
         return caller if caller is ANYBODY else await self.authenticator.again(caller, route.permission)
 
     async def _send_file(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
     ) -> web.StreamResponse:
-        caller = await self._still(route, caller)
         context = Context(
             command_id=request[COMMAND_ID],
             user=caller.user,

@@ -55,13 +55,13 @@ class Victim:
         self.site.gateway.token = token
         return (await self.site.ask(method, path, body))[0]
 
-    async def begin(self, token: str, path: str, body: bytes) -> RawConnection:
+    async def begin(self, token: str, path: str, body: bytes, **headers: str) -> RawConnection:
         """A request whose body does not come."""
         connection = await RawConnection.open(self.site.gateway.listener.port)
         connection.writer.write(
             head(
                 "POST", path, Authorization=f"Bearer {token}", Content_Type="application/json",
-                Content_Length=str(len(body)),
+                Content_Length=str(len(body)), **headers,
             )
         )  # fmt: skip
         return connection
@@ -106,6 +106,21 @@ async def test_a_body_that_comes_late_is_nobodys(
     assert not site.broker.entries("ottb.v1.evt.call.>")
     for connection, _ in held:
         await connection.close()
+
+
+async def test_a_body_that_comes_late_gets_no_earlier_answer_either(site: Whole) -> None:
+    victim = await Victim.of(site)
+    (path, body), key = HELD[1], "one"
+    status, answer = await site.gateway.post(path, msgspec.json.decode(body), **{"Idempotency-Key": key})
+    assert status == 202, answer
+    held = await victim.begin(victim.own, path, body, Idempotency_Key=key)
+    await asyncio.sleep(0.2)
+    assert await disabled(victim) == 200
+    await until(lambda: victim.ask(victim.own, "POST", path, {}), lambda status: status == 401, 5)
+    heard = (await held.ask(body)).status
+    print(f"1 repeat whose body came after its user was disabled: {heard}")
+    assert heard == 401
+    await held.close()
 
 
 @pytest.mark.parametrize(("deed", "code"), [(deed, told) for deed, told in DEEDS if deed is not logged_out])
