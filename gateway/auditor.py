@@ -6,7 +6,8 @@ that it is on record also when this gateway dies in between; nobody waits for th
 Nobody fills the disk by being refused. Requests of nobody (no token, a bad one, a login that must wait) change nothing
 and are not on it; they are in the log and in the figures. What a known user is refused, and who tries passwords or
 refresh tokens, is told once for each kind and minute, with the number of times (`actors/runtime/alike.py`). So is what
-was done and changed nothing: a fresh access token in the same session, and a repeat that was answered as the first.
+was done and changed nothing: a fresh access token in the same session, the end of a call that is over, and a repeat
+that was answered as the first.
 """
 
 import asyncio
@@ -54,7 +55,7 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 INTENT: web.RequestKey[str] = web.RequestKey("intent", str)
-CHANGED: web.RequestKey[bool] = web.RequestKey("changed", bool)  # not set: by what the route says
+CHANGED: web.RequestKey[bool] = web.RequestKey("changed", bool)  # not set: it may have been
 RPC_REQUEST: web.RequestKey[Struct] = web.RequestKey("rpc_request", Struct)
 
 # Whoever hears one of these does not know whether it was done: each has a record of its own, as what was done has.
@@ -72,16 +73,16 @@ NOT_WRITTEN = RefusalTemplate(
 
 
 class Auditor:
-    """Puts actions on the audit."""
+    """Puts actions on the audit. `nearly_full`: whether the journal is."""
 
-    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids) -> None:
+    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, nearly_full: Callable[[], bool] = lambda: False) -> None:
         self._bus = bus
         self._clock = clock
         self._ids = ids
         self._late: deque[RecordAudit] = deque(maxlen=LATE)
         self._catching_up: asyncio.Task[None] | None = None
         self._soon: set[asyncio.Task[None]] = set()  # that nobody waits for any more, or not for long
-        self._alike = Alike(clock=clock, write=self.record)
+        self._alike = Alike(clock=clock, write=self.record, nearly_full=nearly_full)
 
     async def watch(
         self, route: Route, request: web.Request, work: Callable[[], Awaitable[web.StreamResponse]]
@@ -105,8 +106,8 @@ class Auditor:
             await self._note(route, request, ErrorCode.INTERNAL.value, b"")
             raise
         body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
-        changed = REPLAYED not in response.headers and request.get(CHANGED, True)
-        await self._note(route, request, "OK" if response.status < 400 else f"HTTP_{response.status}", body, changed)
+        result = "OK" if response.status < 400 else f"HTTP_{response.status}"
+        await self._note(route, request, result, body, has_changed(request, response))
         return response
 
     async def intend(self, route: Route, request: web.Request) -> None:
@@ -230,6 +231,11 @@ def _who(request: web.Request, *, believed: bool) -> tuple[str, str | None]:
             return user, f"{LoginKind.SESSION}:{session}"
     caller = request.get(CALLER)
     return (caller.user, caller.credential or None) if caller else ("", None)
+
+
+def has_changed(request: web.Request, response: web.StreamResponse) -> bool:
+    """Whether something was written for a request that was not refused."""
+    return request.get(CHANGED, True) and REPLAYED not in response.headers
 
 
 def _tried(route: Route, request: web.Request, result: str) -> bool:

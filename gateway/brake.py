@@ -1,13 +1,15 @@
 """Who asks for more changes than one user's share waits for their turn: nobody fills the journal, or takes the others'
 time, by repeating what writes or is refused. And nothing new is begun in a journal that is nearly full.
 
-There are two shares. One is of a moment, for whatever is asked, done or refused. The other is of the long run, for what
-was done, since that stays in the journal for good.
+A share is of a moment, for whatever is asked, done or refused, or of the long run, for what was done, since that stays
+in the journal for good. Of the latter there are three: what ends something goes on where too much was begun, and a
+login where too much was done in the user's name.
 """
 
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 
 from actors.runtime.clock import Clock
 from bus_schemas.contract import AnyRpc
@@ -18,46 +20,69 @@ WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet 
 PATIENCE = 5.0  # seconds that a change waits at most, so that few of a user do
 LASTING_AT_ONCE = 10_000  # of those of the long run
 
+GiveBack = partial[None]
+
 
 class Brake:
     """The turns of all shares. `per_second`: changes of one of them, done or refused, through one gateway; `lasting`:
-    those that were done, on the long run; `nearly_full`: whether the journal is."""
+    those that were done, on the long run, and as many that end something, and logins; `nearly_full`: whether the
+    journal is."""
 
     def __init__(
         self, *, clock: Clock, per_second: float, lasting: float, nearly_full: Callable[[], bool] = lambda: False
     ) -> None:
         self._pace = Pace(per_second=per_second, at_once=WORTH * per_second, now=clock.monotonic)
-        self._done = Pace(per_second=lasting, at_once=LASTING_AT_ONCE, now=clock.monotonic)
+        self._changes, self._ends, self._logins = (
+            Pace(per_second=lasting, at_once=LASTING_AT_ONCE, now=clock.monotonic) for _ in range(3)
+        )
         self._nearly_full = nearly_full
 
-    async def admit(self, rpc: AnyRpc, holder: Holder) -> None:
-        """Wait until a change may be carried out. Raises Refusal. What ends something waits for its turn only: who has
-        had their share can still end what they began."""
-        if not rpc.when_full:
-            if self._nearly_full():
-                raise JOURNAL_FULL()
-            await self.share(holder)
-        await self.turn(holder)
+    async def admit(self, rpc: AnyRpc, holder: Holder) -> GiveBack:
+        """Wait until a change may be carried out, and take it of its share of the long run; what is returned gives it
+        back, for where nothing was changed. Raises Refusal, and has taken nothing then."""
+        if self._nearly_full() and not rpc.when_full:
+            raise JOURNAL_FULL()
+        lasting = self._ends if rpc.when_full else self._changes
+        wait = lasting.turn(holder, patience=PATIENCE)
+        if wait is None:
+            raise _too_many(lasting.wait(holder))
+        give_back = partial(lasting.give_back, holder)
+        try:
+            await _sleep(wait)
+            await self.turn(holder)
+        except BaseException:
+            give_back()
+            raise
+        return give_back
 
     async def turn(self, holder: Holder, patience: float = PATIENCE) -> None:
         """Wait for a share's next turn; mostly that is now. Raises Refusal(UNAVAILABLE) where too many wait."""
         wait = self._pace.turn(holder, patience=patience)
         if wait is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Too many changes of yours wait already. Ask for less at once.")
-        if wait > 0:
-            await asyncio.sleep(wait)
+        await _sleep(wait)
 
-    async def share(self, holder: Holder) -> None:
-        """Wait until something is left of the share of the long run. Raises Refusal(RATE_LIMITED)."""
-        wait = self._done.wait(holder)
+    async def before_login(self, holder: Holder) -> None:
+        """Wait until something is left of the logins of somebody who is only said to be this one, and takes none of
+        theirs. Raises Refusal(RATE_LIMITED)."""
+        wait = self._logins.wait(holder)
         if wait > PATIENCE:
-            raise Refusal(
-                ErrorCode.RATE_LIMITED, "You have made too many changes in a short time. Wait.",
-                rule="lasting_changes_per_second", retry_after=round(wait, 1),
-            )  # fmt: skip
-        if wait > 0:
-            await asyncio.sleep(wait)
+            raise _too_many(wait)
+        await _sleep(wait)
 
-    def done(self, holder: Holder) -> None:
-        """A change was carried out."""
-        self._done.turn(holder, patience=math.inf)
+    async def logged_in(self, holder: Holder) -> None:
+        """It was this one. It wrote, and the answer is what waits."""
+        self._logins.turn(holder, patience=math.inf)
+        await self.turn(holder, patience=math.inf)
+
+
+def _too_many(wait: float) -> Refusal:
+    return Refusal(
+        ErrorCode.RATE_LIMITED, "You have made too many changes in a short time. Wait.",
+        rule="lasting_changes_per_second", retry_after=round(wait, 1),
+    )  # fmt: skip
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)

@@ -18,7 +18,7 @@ from actors.runtime.bus import Bus, Message, Unsubscribe
 from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
-from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw, send_refusal
+from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -27,9 +27,9 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
 from gateway.auth import Authenticator, Caller
-from gateway.brake import Brake
+from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED, undecodable
-from gateway.idempotency import Idempotency
+from gateway.idempotency import NOT_ANSWERS, Idempotency
 from gateway.routes import Route
 from gateway.surface import ROUTES
 
@@ -182,6 +182,7 @@ class BusApi:
         )
         request: Any = None
         intent = ""
+        give_back: GiveBack | None = None
 
         async def work() -> web.Response:
             nonlocal intent
@@ -195,7 +196,7 @@ class BusApi:
         try:
             caller.must(rpc.permission)
             if changes:
-                await self._brake.admit(rpc, caller.share)
+                give_back = await self._brake.admit(rpc, caller.share)
                 await self._authenticator.again(caller, rpc.permission)
             request = _read(rpc, fields, message.data)
             if record and route.effect:
@@ -204,15 +205,17 @@ class BusApi:
                 answered = await work()
         except Refusal as refusal:
             if changes:
+                if give_back is not None and refusal.code not in NOT_ANSWERS:
+                    give_back()
                 entry = self._entry(rpc, request, b"", caller, refusal.code.value, context)
                 await self._auditor.conclude(entry, intent)
             raise
         if changes:
-            repeated = REPLAYED in answered.headers
-            if not repeated:
-                self._brake.done(caller.share)
+            changed = not {REPLAYED, UNCHANGED_HEADER} & answered.headers.keys()
+            if give_back is not None and not changed:
+                give_back()
             entry = self._entry(rpc, request, _data(answered), caller, "OK", context)
-            await self._auditor.conclude(entry, intent, changed=not repeated)
+            await self._auditor.conclude(entry, intent, changed=changed)
         return answered
 
     def _entry(
@@ -258,7 +261,7 @@ def _data(answered: web.Response) -> bytes:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """What an answer's headers say to other systems."""
-    return {name: headers[name] for name in (CURSOR_HEADER, SEQ_HEADER) if name in headers}
+    return {name: headers[name] for name in (CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER) if name in headers}
 
 
 def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:

@@ -1,11 +1,11 @@
 """Any row of ROUTES as a handler: authenticate, check, decode, ask, answer. Written once for all of them."""
 
 import asyncio
-import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_origin, get_type_hints
 from urllib.parse import parse_qsl, quote
 
@@ -18,17 +18,16 @@ from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
 from actors.runtime.sparing import SparingLog
-from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask, ask_raw
+from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import Login, Refresh
 from gateway import errors
-from gateway.auditor import CALLER, CHANGED, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor
+from gateway.auditor import CALLER, CHANGED, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor, has_changed
 from gateway.auth import Authenticator, Caller
-from gateway.brake import Brake
-from gateway.errors import REPLAYED
-from gateway.idempotency import Idempotency
+from gateway.brake import Brake, GiveBack
+from gateway.idempotency import NOT_ANSWERS, Idempotency
 from gateway.metrics import Metrics
 from gateway.pace import Holder
 from gateway.reads import Reads
@@ -46,6 +45,7 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 
+GIVE_BACK: web.RequestKey[GiveBack] = web.RequestKey("give_back", partial)  # its turn of the long run
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 
 BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
@@ -117,23 +117,29 @@ class HttpApi:
         async def handle(request: web.Request) -> web.StreamResponse:
             if not route.audited:
                 return await carry_out(request)
-            response = await self.auditor.watch(route, request, lambda: carry_out(request))
-            if request[CHANGED] and REPLAYED not in response.headers:
-                self.brake.done(share_of(request))
-            if CALLER not in request:  # a login or a refresh that was right: it wrote, and the answer is what waits
-                await self.brake.turn(share_of(request), patience=math.inf)
+            changed = True
+            try:
+                response = await self.auditor.watch(route, request, lambda: carry_out(request))
+                changed = has_changed(request, response)
+            except Refusal as refusal:
+                changed = refusal.code in NOT_ANSWERS  # it may have been
+                raise
+            finally:
+                if not changed and GIVE_BACK in request:
+                    request[GIVE_BACK]()
+            if changed and (holder := login_of(request)) is not None:
+                await self.brake.logged_in(holder)
             return response
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
-                await self.brake.admit(route.rpc, caller.share)
+                request[GIVE_BACK] = await self.brake.admit(route.rpc, caller.share)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request
-            request[CHANGED] = not (isinstance(rpc_request, Refresh) and rpc_request.refresh_token is None)
-            if route.audited and isinstance(rpc_request, Login | Refresh) and request[CHANGED]:
-                await self.brake.share(share_of(request))
+            if (holder := login_of(request)) is not None:
+                await self.brake.before_login(holder)
             caller = await self._still(route, caller)
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
@@ -197,6 +203,7 @@ class HttpApi:
             request[TRACE_ID] = context.trace_id
         await self.auditor.intend(route, request)
         answered = await ask_raw(self.bus, route.rpc, rpc_request, context)
+        request[CHANGED] = UNCHANGED_HEADER not in answered.headers
         response = await _presented(route, request, answered.data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
         cursor = answered.headers.get(CURSOR_HEADER)
@@ -251,16 +258,15 @@ class HttpApi:
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
 
 
-def share_of(request: web.Request) -> Holder:
-    """Whose share a request takes: the caller's, or of a login or refresh the one's that it names. Before it is
-    answered that is only said: who says another's name is held up by what that one has done, not the other way."""
+def login_of(request: web.Request) -> Holder | None:
+    """Of whose logins a request is one: whom a login or a refresh token names. Before it is answered that is only said:
+    who says another's name is held up by what that one has done, not the other way."""
     match request.get(RPC_REQUEST):
         case Refresh(refresh_token=str(token)):
             return "user", claimed(token)[0]
         case Login(username=name):
             return "user", name
-    caller: Caller = request.get(CALLER, ANYBODY)
-    return caller.share
+    return None
 
 
 # --- requests as contract structs ---------------------------------------------------------------------------------

@@ -90,8 +90,8 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
         token_seconds=settings.auth.token_seconds,
     )  # fmt: skip
     idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
-    auditor = Auditor(bus=bus, clock=clock, ids=ids)
     health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.connected)
+    auditor = Auditor(bus=bus, clock=clock, ids=ids, nearly_full=lambda: health.journal_nearly_full)
     brake = Brake(
         clock=clock, per_second=settings.http.changes_per_second, lasting=settings.http.lasting_changes_per_second,
         nearly_full=lambda: health.journal_nearly_full,

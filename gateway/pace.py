@@ -43,3 +43,8 @@ class Pace:
         if len(self._next) > REMEMBERED:
             self._next.popitem(last=False)
         return max(wait, 0.0)
+
+    def give_back(self, holder: Holder) -> None:
+        """Undo one that was taken, and came to nothing."""
+        if holder in self._next:
+            self._next[holder] -= self._between

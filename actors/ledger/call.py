@@ -327,11 +327,11 @@ class CallAnswers(Answers):
             raise NO_CALL()
         return found
 
-    async def end_absent(self, request: EndCall, context: Context) -> CallView:
+    async def end_absent(self, request: EndCall, context: Context) -> Page:
         found = await self.past_call(GetCall(call_id=request.call_id), context)
         if found.phase is not Phase.ENDED:
             raise OWNER_AWAY()
-        return found
+        return Page(body=found, changed=False)
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
         query = feed(request, before=from_cursor(request.cursor), user=_whose(context))

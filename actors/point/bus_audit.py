@@ -6,7 +6,7 @@ listens shall hear also while nothing can be written. What is late is written as
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -27,13 +27,13 @@ SECONDS = 0.5  # that a login waits for its entry
 OK = "OK"
 
 class BusAudit:
-    """Puts on the audit what POINT does at the bus's door."""
+    """Puts on the audit what POINT does at the bus's door. `nearly_full`: whether the journal is."""
 
-    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids) -> None:
+    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, nearly_full: Callable[[], bool] = lambda: False) -> None:
         self._bus = bus
         self._clock = clock
         self._ids = ids
-        self._alike = Alike(clock=clock, write=self._write)
+        self._alike = Alike(clock=clock, write=self._write, nearly_full=nearly_full)
         self._late: deque[AuditEntry] = deque(maxlen=LATE)
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -107,28 +107,25 @@ class Journal:
         for task in self._tasks:
             task.cancel()
 
-    async def change(self, decide: Callable[[], Any]) -> None:
-        """Decide on the directory as it is and put that on record; decide again when somebody else was first."""
+    async def change(self, decide: Callable[[], E | None]) -> E | None:
+        """Decide on the directory as it is and put that on record; decide again when somebody else was first. Gives
+        the event, None if nothing is to change."""
         async with self._turn:
-            for _ in range(WRITE_TRIES):
-                try:
-                    await self._append(decide(), expect=self._seqs[DIRECTORY])
-                except Fenced:
-                    await self._catch_up(f"ottb.v1.evt.point.{DIRECTORY}.*")
-                    continue
-                return
-        raise BUSY()
+            return await self._change(DIRECTORY, decide)
 
     async def change_session(self, session: str, decide: Callable[[], E | None]) -> E | None:
         """The same for one session."""
+        return await self._change(session, decide)
+
+    async def _change(self, id: str, decide: Callable[[], E | None]) -> E | None:
         for _ in range(WRITE_TRIES):
             event = decide()
             if event is None:
                 return None
             try:
-                await self._append(event, expect=self._seqs.get(session, 0))
+                await self._append(event, expect=self._seqs.get(id, 0))
             except Fenced:
-                await self._catch_up(f"ottb.v1.evt.point.{session}.*")
+                await self._catch_up(f"ottb.v1.evt.point.{id}.*")
                 continue
             return event
         raise BUSY()

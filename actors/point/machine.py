@@ -481,6 +481,13 @@ def resolve_known(permissions: Permissions) -> frozenset[Action]:
     return actions
 
 
+def changes(book: Directory, event: UserChanged | RoleSet) -> bool:
+    """Whether anything is another one after it."""
+    after = replace(book, users=dict(book.users), roles=dict(book.roles), dropped_roles=set(book.dropped_roles))
+    after.apply(event)
+    return after != book
+
+
 # --- rules ------------------------------------------------------------------------------------------------------
 
 

@@ -78,6 +78,7 @@ from bus_schemas.user import (
     RevokeToken,
     RoleCheck,
     RoleCheckReply,
+    RoleSet,
     RoleView,
     SessionClosed,
     SessionOpened,
@@ -139,7 +140,7 @@ class Point:
         self._passwords = passwords
         self._keys = keys
         self._auth = auth
-        self._nearly_full = nearly_full
+        self.nearly_full = nearly_full
         self.journal = Journal(bus=bus, clock=clock, ids=ids, kept=auth.session_seconds + KEPT_LONGER)
         self._directory = self.journal.directory
         self._throttle = Throttle()
@@ -233,7 +234,7 @@ class Point:
 
     def _must_have_room(self, user: User) -> None:
         """Of a journal that is nearly full, the rest is for those who can end who fills it. Raises Refusal."""
-        if self._nearly_full() and Action.USER_EDIT not in self._directory.role_of(user).actions:
+        if self.nearly_full() and Action.USER_EDIT not in self._directory.role_of(user).actions:
             raise JOURNAL_FULL()
 
     async def _right_user(self, name: str, secret: str, address: str) -> User:
@@ -308,16 +309,16 @@ class Point:
         keys = {tokens.mark_of(key) for key in self._public_keys().values()}
         return {name for name in connections if not marks.is_still_good(self._directory, name, keys)}
 
-    async def refresh(self, request: Refresh, context: Context) -> RefreshedToken:
+    async def refresh(self, request: Refresh, context: Context) -> Page:
         if request.refresh_token is not None:
             return await self._rotate(request.refresh_token)
         if context.session is None:
             raise NOT_A_SESSION() if context.credential else NO_TOKEN()
         identity = self._identify(LoginKind.SESSION, context.session, "")
         token, seconds = self._access(self._directory.users[identity.user], identity.id)
-        return RefreshedToken(token=token, expires=seconds)
+        return Page(body=RefreshedToken(token=token, expires=seconds), changed=False)
 
-    async def _rotate(self, given: str) -> RefreshedToken:
+    async def _rotate(self, given: str) -> Page:
         try:
             claims = tokens.read_refresh(given, self._keys, self._clock.now().timestamp())
         except TokenRefused:
@@ -338,12 +339,13 @@ class Point:
         user = self._directory.users[session.user]
         left = int(parse_left(session.expires_at, self._clock))
         token, seconds = self._access(user, session.id)
-        return RefreshedToken(
+        refreshed = RefreshedToken(
             token=token,
             expires=seconds,
             refresh_token=self._refresh(user, session.id, session.generation, seconds=left),
             refresh_expires=left,
         )
+        return Page(body=refreshed, changed=event is not None)
 
     async def logout(self, request: Logout, context: Context) -> LoggedOut:
         if context.session is None:
@@ -429,19 +431,20 @@ class Point:
         )
         return self._directory.user_view(request.username, self._clock.now())
 
-    async def change_user(self, request: ChangeUser, context: Context) -> UserView:
-        def decide(stored: str | None) -> UserChanged:
-            return machine.change_user(
+    async def change_user(self, request: ChangeUser, context: Context) -> Page:
+        def decide(stored: str | None) -> UserChanged | None:
+            event = machine.change_user(
                 self._directory, self._asker(context), request, stored, self._now(), must_change=self._must_change(None)
             )
+            return event if machine.changes(self._directory, event) else None
 
         wanted = {"email", "role", "password", "status", "must_change_password"}
         if not request.end_tokens and all(getattr(request, name) is UNSET for name in wanted):
             raise Refusal(ErrorCode.INVALID_PARAMS, "Name what to change.", known=sorted({*wanted, "end_tokens"}))
         decide(None)
         stored = None if request.password is UNSET else await self._hash(request.user, request.password)
-        await self.journal.change(lambda: decide(stored))
-        return self._directory.user_view(request.user, self._clock.now())
+        event = await self.journal.change(lambda: decide(stored))
+        return Page(body=self._directory.user_view(request.user, self._clock.now()), changed=event is not None)
 
     async def delete_user(self, request: DeleteUser, context: Context) -> Deleted:
         await self.journal.change(
@@ -468,9 +471,13 @@ class Point:
     async def list_roles(self, request: ListRoles, context: Context) -> list[RoleView]:
         return [self._directory.role_view(name) for name in sorted(self._directory.roles)]
 
-    async def set_role(self, request: SetRole, context: Context) -> RoleView:
-        await self.journal.change(lambda: machine.set_role(self._directory, self._asker(context), request, self._now()))
-        return self._directory.role_view(request.role)
+    async def set_role(self, request: SetRole, context: Context) -> Page:
+        def decide() -> RoleSet | None:
+            event = machine.set_role(self._directory, self._asker(context), request, self._now())
+            return event if machine.changes(self._directory, event) else None
+
+        event = await self.journal.change(decide)
+        return Page(body=self._directory.role_view(request.role), changed=event is not None)
 
     async def delete_role(self, request: DeleteRole, context: Context) -> Deleted:
         await self.journal.change(

@@ -75,7 +75,7 @@ async def start_bus_login(
         known=lambda name: name in point.journal.directory.users,
         seed=settings.issuer_seed,
         clock=parts.clock,
-        audit=BusAudit(bus=parts.bus, clock=parts.clock, ids=parts.ids),
+        audit=BusAudit(bus=parts.bus, clock=parts.clock, ids=parts.ids, nearly_full=point.nearly_full),
         meter=Meter(settings.limits),
         received=received,
     )

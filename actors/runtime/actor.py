@@ -23,10 +23,10 @@ from actors.runtime.bus import BusError, BusUnavailable, Message
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import AnyCommand, Order, OrderTaken, Outcome, by_type
 from actors.runtime.context import Context
-from actors.runtime.decision import Decision, TimerFired
+from actors.runtime.decision import NOTHING, Decision, TimerFired
 from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
 from actors.runtime.journalled import COMMAND_HEADER, REPLY_HEADER, Event, Journalled, State
-from actors.runtime.wire import decode_request, send_refusal, send_reply
+from actors.runtime.wire import Page, decode_request, send_refusal, send_reply
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
@@ -278,7 +278,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             await send_refusal(message, refusal)
             return
         reply = await self._commit(outcome, context)
-        await send_reply(message, reply, seq=self.seq)
+        await send_reply(message, Page(body=reply, seq=self.seq, changed=outcome.decision != NOTHING))
         self._perform_all(outcome.decision.effects)
 
     async def _handle_order(self, item: LocalCommand) -> None:

@@ -4,7 +4,8 @@ by being refused.
 The first of a kind in a minute is told at once, as it is. The others of that minute are one record in its end, with how
 many they were and when the first and the last of them came. So the counts of all records add up to what was refused.
 Of one asker only so many kinds are told apart in a minute. What comes beyond is alike when action and result are, so
-that noise of one thing does not hide that another was tried; all that is beyond that, too, is one more kind.
+that noise of one thing does not hide that another was tried; all that is beyond that, too, is one more kind. In a
+journal that is nearly full only action and result tell kinds apart, and few of them.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from bus_schemas.errors import Refusal
 MINUTE = 60.0
 KINDS, KINDS_OF_STRANGERS = 32, 8  # of one asker that are told apart in a minute
 ROUGH = 64  # more of them, that are told apart by action and result alone
+SPARING = 4  # of these, while the journal is nearly full
 STRANGERS = ""  # the one asker that all are of whom nobody knows who they are
 LEAVING = 2.0  # seconds in which the last records are written when this process stops
 
@@ -42,10 +44,11 @@ class _Kind(Struct):
 
 class Alike:
     """Counts what is alike for one minute each. `write` puts a minute's record on the audit; it may raise Refusal, when
-    it takes care of the record itself."""
+    it takes care of the record itself. `nearly_full`: whether the journal is."""
 
-    def __init__(self, *, clock: Clock, write: Write) -> None:
+    def __init__(self, *, clock: Clock, write: Write, nearly_full: Callable[[], bool] = lambda: False) -> None:
         self._clock = clock
+        self._nearly_full = nearly_full
         self._write = write
         self._kinds: dict[Key, _Kind] = {}
         self._of: Counter[tuple[str, bool]] = Counter()
@@ -53,9 +56,9 @@ class Alike:
 
     def take(self, entry: AuditEntry, who: str) -> AuditEntry | None:
         """The entry, when it is to be told now, by whoever asks; None: it is counted. `who`: the user, or STRANGERS."""
-        most = KINDS_OF_STRANGERS if who == STRANGERS else KINDS
+        most = (0, SPARING) if self._nearly_full() else (KINDS_OF_STRANGERS if who == STRANGERS else KINDS, ROUGH)
         for key, counted, rough, room in (
-            (_key(entry, who), entry, False, most), (_rough_key(entry, who), _roughly(entry, who), True, ROUGH),
+            (_key(entry, who), entry, False, most[0]), (_rough_key(entry, who), _roughly(entry, who), True, most[1]),
         ):  # fmt: skip
             if key in self._kinds:
                 _count(self._kinds[key], counted)

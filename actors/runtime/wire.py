@@ -21,6 +21,7 @@ Reply = TypeVar("Reply")
 ERROR_HEADER = "Ottb-Error"
 CURSOR_HEADER = "Ottb-Next-Cursor"
 SEQ_HEADER = "Ottb-Seq"  # the journal's sequence that the answer includes; see Context.after
+UNCHANGED_HEADER = "Ottb-Unchanged"  # it is as was asked, and was before: nothing was written for it
 
 TOO_LARGE = RefusalTemplate(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
 
@@ -31,11 +32,13 @@ _decode_refused = msgspec.json.Decoder(Refused).decode
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """A reply that says more than its body: where the next page begins, and what it includes of the journal."""
+    """A reply that says more than its body: where the next page begins, what it includes of the journal, and whether
+    anything was changed for it."""
 
     body: object
     next_cursor: str | None = None
     seq: int = 0
+    changed: bool = True
 
 
 async def ask_raw(
@@ -73,7 +76,8 @@ async def forward(
     """Have somebody else answer, and pass the answer on as it is. Raises Refusal."""
     answered = await ask_raw(bus, rpc, request, context, retry=retry)
     cursor = answered.headers.get(CURSOR_HEADER)
-    return Page(body=msgspec.Raw(answered.data), next_cursor=cursor, seq=int(answered.headers.get(SEQ_HEADER, "0")))
+    seq, changed = int(answered.headers.get(SEQ_HEADER, "0")), UNCHANGED_HEADER not in answered.headers
+    return Page(body=msgspec.Raw(answered.data), next_cursor=cursor, seq=seq, changed=changed)
 
 
 async def _ask_once(
@@ -104,16 +108,17 @@ def decode_request(rpc: Rpc[Request, Reply], message: Message) -> Request:
         raise Refusal(ErrorCode.INVALID_PARAMS, str(error)) from None
 
 
-async def send_reply(message: Message, reply: object, *, seq: int = 0) -> None:
-    """Answer with a reply of the line's type."""
+async def send_reply(message: Message, reply: object) -> None:
+    """Answer with a reply of the line's type, or a Page of it."""
     headers: dict[str, str] = {}
     if isinstance(reply, Page):
-        seq = reply.seq or seq
+        if reply.seq:
+            headers[SEQ_HEADER] = str(reply.seq)
         if reply.next_cursor is not None:
             headers[CURSOR_HEADER] = reply.next_cursor
+        if not reply.changed:
+            headers[UNCHANGED_HEADER] = "1"
         reply = reply.body
-    if seq:
-        headers[SEQ_HEADER] = str(seq)
     if message.reply is None:
         return
     try:

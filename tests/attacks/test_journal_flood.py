@@ -1,7 +1,7 @@
 """Who is refused writes next to nothing: strangers nothing at all, known users a record a minute for each kind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import msgspec
@@ -16,11 +16,23 @@ from actors.audit.chain import check
 from actors.runtime.alike import KINDS, KINDS_OF_STRANGERS, times
 from actors.runtime.bus import Message
 from actors.runtime.context import Context
+from actors.runtime.service import Service, serve
+from actors.runtime.wire import Page
 from bus_schemas.audit import SEVERAL, AuditEntry, AuditRecorded
 from bus_schemas.call import START_CALL, CallStarted, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Access, Action
-from bus_schemas.user import LOGIN, REFRESH, Login, LoginKind, Refresh, RefreshedToken, Token
+from bus_schemas.user import (
+    CHANGE_USER,
+    LOGIN,
+    REFRESH,
+    ChangeUser,
+    Login,
+    LoginKind,
+    Refresh,
+    RefreshedToken,
+    Token,
+)
 from gateway.surface import ROUTES
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -111,6 +123,31 @@ async def test_refused_requests_of_a_known_user_are_counted(
     for one in written:
         assert one.user == USER
         assert one.count is UNSET or (isinstance(one.first, str) and one.first <= one.at)
+
+
+async def test_what_changes_nothing_on_the_bus_is_counted_too(broker: MemoryBroker) -> None:
+    async def change(request: ChangeUser, context: Context) -> Page:
+        return Page(body={}, changed=False)
+
+    service = Service(bus=MemoryBus(broker), queue="users", handlers=[serve(CHANGE_USER, change)])
+    await service.start()
+    async with serving(broker, {}, {"op34": frozenset({Action.USER_EDIT})}):
+        door = bus_door_on(MemoryBus(broker))
+        subject, body = "ottb.v1.own.op34.cmd.user.change", msgspec.json.encode({"user": "op12", "status": "active"})
+        done = 0
+
+        async def hear(data: bytes, headers: Mapping[str, str]) -> None:
+            nonlocal done
+            done += "Ottb-Error" not in headers
+
+        for _ in range(N):
+            message = Message(subject=subject, data=body, headers={}, reply_to="_INBOX_op34.1", reply=hear)
+            await door._answer(message, LoginKind.PASSWORD, "op34")
+        await door._auditor.stop()
+    await service.stop()
+    written = entries(broker)
+    print(f"{done} changes on the bus that change nothing: {len(written)} records, {sum(map(times, written))} told")
+    assert done == N and [times(one) for one in written] == [1, N - 1]
 
 
 async def test_refused_commands_on_the_bus_too(broker: MemoryBroker) -> None:

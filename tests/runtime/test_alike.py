@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.alike import KINDS, KINDS_OF_STRANGERS, MINUTE, ROUGH, STRANGERS, Alike, times
+from actors.runtime.alike import KINDS, KINDS_OF_STRANGERS, MINUTE, ROUGH, SPARING, STRANGERS, Alike, times
 from bus_schemas.audit import SEVERAL, AuditEntry
 from bus_schemas.errors import ErrorCode, Refusal
 from simulators.time.clock import SimClock
@@ -19,7 +19,7 @@ def refused(number: int, **more: Any) -> AuditEntry:
     return AuditEntry(at=f"2026-01-01T00:00:{number:02}.000Z", **common | more)
 
 
-def told(work: Any) -> list[AuditEntry]:
+def told(work: Any, *, nearly_full: bool = False) -> list[AuditEntry]:
     """What was put on the audit while `work` went on with an `Alike`."""
 
     async def main() -> list[AuditEntry]:
@@ -31,7 +31,7 @@ def told(work: Any) -> list[AuditEntry]:
             if entry.user == "late":
                 raise Refusal(ErrorCode.UNAVAILABLE, "It is written later.")
 
-        alike = Alike(clock=SimClock(loop), write=write)
+        alike = Alike(clock=SimClock(loop), write=write, nearly_full=lambda: nearly_full)
 
         def take(entry: AuditEntry, who: str = "op12") -> None:
             if (now := alike.take(entry, who)) is not None:
@@ -107,6 +107,16 @@ def test_one_asker_has_so_many_kinds_and_one_for_the_rest(who: str, kinds: int) 
     assert len(written) == kinds + ROUGH + 2
     rest = written[-1]
     assert (rest.user, rest.action, rest.result, times(rest)) == (who, SEVERAL, SEVERAL, 9 * kinds - ROUGH)
+
+
+@pytest.mark.parametrize("who", ["op12", STRANGERS])
+def test_of_a_journal_that_is_nearly_full_it_takes_little(who: str) -> None:
+    async def work(take: Any) -> None:
+        for number in range(1000):
+            take(refused(1, user=who, action=f"POST /{number % 50}", subject={"slot": number}), who)
+
+    written = told(work, nearly_full=True)
+    assert len(written) == 2 * SPARING + 1 and sum(map(times, written)) == 1000
 
 
 @given(st.data())

@@ -196,9 +196,9 @@ async def gateway_on(
         stack.push_async_callback(authenticator.stop)
         idempotency = Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp())
         await idempotency.start()
-        auditor = Auditor(bus=bus, clock=clock, ids=ids)
-        stack.push_async_callback(auditor.stop)
         health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
+        auditor = Auditor(bus=bus, clock=clock, ids=ids, nearly_full=lambda: health.journal_nearly_full)
+        stack.push_async_callback(auditor.stop)
         http_api = HttpApi(
             bus=bus,
             ids=ids,
