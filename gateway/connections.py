@@ -6,11 +6,12 @@ while a request is under way on it, and for that request's client.
 
 Where there is no room, a connection makes it on which nothing is done: whoever opens many and says nothing, lets the
 rest of a request wait, has refusals held back or does not read what they asked for keeps nobody out. It is cut, with
-whatever was still to be read on it.
+whatever was still to be read on it. And of a user's share, whichever of their sessions or service tokens holds the most
+makes room for another one: whoever has stolen one keeps out nobody who could end it.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -45,17 +46,18 @@ class ConnectionLimits:
 
 
 class Seat:
-    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `idle`: nothing is done for it now: a
-    request or the rest of one is awaited, or an answer is only to be taken. Then it can be `cut` for somebody else's
-    sake."""
+    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `credential`: the session or service
+    token that they came with. `idle`: nothing is done for it now: a request or the rest of one is awaited, or an answer
+    is only to be taken. Then it can be `cut` for somebody else's sake."""
 
-    __slots__ = ("cut", "holder", "idle", "peer", "proxied")
+    __slots__ = ("credential", "cut", "holder", "idle", "peer", "proxied")
 
     def __init__(self, *, peer: str, proxied: bool, cut: Callable[[], None]) -> None:
         self.peer = peer
         self.proxied = proxied
         self.cut = cut
         self.holder: Holder | None = None
+        self.credential = ""
         self.idle = True
 
 
@@ -132,13 +134,15 @@ class Connections:
         if seat.proxied:
             self._hold(seat, None)
 
-    def known(self, seat: Seat, holder: Holder, address: str) -> None:
-        """The request is of this share. Raises Refusal(RATE_LIMITED)."""
+    def known(self, seat: Seat, holder: Holder, credential: str, address: str) -> None:
+        """The request is of this share, and came with this credential. Raises Refusal(RATE_LIMITED)."""
         if seat.holder == holder:
+            seat.credential = credential
             return
-        if not self._has_room(holder, self._limits.per_user):
+        if not self._has_room(holder, self._limits.per_user) and not self._crowd_out(holder, credential):
             raise TOO_MANY_OF_YOURS()
         self._hold(seat, holder)
+        seat.credential = credential
         near = neighbourhood(address)
         self._known[near] = None
         self._known.move_to_end(near)
@@ -166,14 +170,20 @@ class Connections:
     def _has_room(self, holder: Holder, most: int) -> bool:
         """Whether one more is within a limit."""
         mine = self._held.get(holder, {})
-        return len(mine) < most or self._cut_one(mine)
+        return len(mine) < most or self._cut_one(seat for seat in mine if seat.idle)
+
+    def _crowd_out(self, holder: Holder, credential: str) -> bool:
+        """Cut the oldest connection of the credential that holds the most. False: this one would then hold more."""
+        mine = self._held[holder]
+        whose = crowded_out((seat.credential for seat in mine), credential)
+        return whose is not None and self._cut_one(seat for seat in mine if seat.credential == whose)
 
     def _idle_strangers(self) -> Iterable[Seat]:
         return (seat for seat in self._idle if seat.holder is not None and seat.holder[0] == "address")
 
     def _cut_one(self, among: Iterable[Seat]) -> bool:
-        """Cut the first of these that is idle. False: there is none."""
-        oldest = next((seat for seat in among if seat.idle), None)
+        """Cut the first of these. False: there is none."""
+        oldest = next(iter(among), None)
         if oldest is None:
             return False
         self.leave(oldest)
@@ -192,3 +202,11 @@ class Connections:
             seat.holder = holder
             self._held.setdefault(holder, {})[seat] = None
             self._strangers += holder[0] == "address"
+
+
+def crowded_out(held: Iterable[str], newcomer: str) -> str | None:
+    """Which credential of a share that is used up makes room: that of most of what is held. None: it would hold less
+    than the newcomer then."""
+    count = Counter(held)
+    [(whose, most)] = count.most_common(1)
+    return whose if most > count[newcomer] + 1 else None

@@ -164,7 +164,7 @@ class HttpApi:
             return ANYBODY
         caller = await self.authenticator.authenticate_header(header)
         request[CALLER] = caller
-        protocol_of(request).known(request, caller.share)
+        protocol_of(request).known(request, caller)
         caller.must(permission)
         return caller
 

@@ -26,6 +26,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from actors.runtime.sparing import SparingLog
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import errors
+from gateway.auth import Caller
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
 from gateway.pace import Holder, take_turns
@@ -135,13 +136,13 @@ class Protocol(RequestHandler):
         if self._seat is not None and request is self._request:
             self._connections.work(self._seat)
 
-    def known(self, request: web.BaseRequest, share: Holder) -> None:
-        """The request is of this share. What was answered meanwhile is nobody's. Raises Refusal(RATE_LIMITED)."""
+    def known(self, request: web.BaseRequest, caller: Caller) -> None:
+        """The request is this one's. What was answered meanwhile is nobody's. Raises Refusal(RATE_LIMITED)."""
         if self._seat is None or request is not self._request:
             return
-        self._share = share
+        self._share = caller.share
         try:
-            self._connections.known(self._seat, share, client_of(request))
+            self._connections.known(self._seat, caller.share, caller.credential, client_of(request))
         except Refusal:
             self.crowded = True
             raise

@@ -21,6 +21,7 @@ from actors.runtime.clock import Clock
 from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway.auth import Authenticator, Caller
+from gateway.connections import crowded_out
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import RoomEvent, packet, presented, room_events
 from gateway.live.history import AT_ONCE, History
@@ -143,9 +144,9 @@ class LiveFeed:
         transport = self.server.manager.eio_sid_from_sid(sid, "/")
         try:
             caller = await self._admit(auth)
-            if self._sessions[caller.share] >= SESSIONS:
+            if self._sessions[caller.share] >= SESSIONS and not await self._crowd_out(caller):
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too many live clients of yours at once.", rule="live_sessions")
-            if not self.transports.name(transport, caller.share):
+            if not self.transports.name(transport, caller):
                 raise Refuse(GONE)
         except Refusal as refusal:
             self.transports.end(transport, after=REFUSED)
@@ -155,6 +156,18 @@ class LiveFeed:
         self._clients[sid] = LiveClient(caller=caller, transport=transport, leave=leave)
         self._sessions[caller.share] += 1
         self._metrics.clients.set(len(self._clients))
+
+    async def _crowd_out(self, caller: Caller) -> bool:
+        """End the oldest client of whichever session or service token has the most of a share. False: this one would
+        then have more."""
+        mine = [(sid, one) for sid, one in self._clients.items() if one.caller.share == caller.share]
+        whose = crowded_out((one.caller.credential for _, one in mine), caller.credential)
+        if whose is None:
+            return False
+        sid, oldest = next((sid, one) for sid, one in mine if one.caller.credential == whose)
+        await self._disconnect(sid)
+        self.transports.cut(oldest.transport)
+        return True
 
     async def _admit(self, auth: Any) -> Caller:
         """Who comes with this. Raises Refusal."""

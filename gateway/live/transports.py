@@ -13,10 +13,10 @@ from engineio.packet import CLOSE, MESSAGE
 from engineio.packet import Packet as Frame
 from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
+from gateway.auth import Caller
 from gateway.live.allowance import Allowance
 from gateway.live.engine import WEBSOCKET, Engine, Outbox
 from gateway.live.strangers import Strangers
-from gateway.pace import Holder
 from gateway.server import client_of, protocol_of
 
 log = structlog.get_logger()
@@ -57,15 +57,15 @@ def _is_event(data: Any) -> bool:
 
 
 class Transport:
-    """One of them. `share`: whose it is while somebody is logged in on it; `admitted`: somebody was at some time.
+    """One of them. `caller`: whose it is while somebody is logged in on it; `admitted`: somebody was at some time.
     `ending`: nothing is said or heard any more. `over`: and its session has ended. `open`: the requests that are being
     served, by their sort. `frames`, `bytes`: what its client may yet send."""
 
-    __slots__ = ("address", "admitted", "beat", "bytes", "ending", "frames", "open", "over", "share", "timer")
+    __slots__ = ("address", "admitted", "beat", "bytes", "caller", "ending", "frames", "open", "over", "timer")
 
     def __init__(self, address: str, *, timer: asyncio.TimerHandle, now: float) -> None:
         self.address = address
-        self.share: Holder | None = None
+        self.caller: Caller | None = None
         self.admitted = self.ending = self.over = False
         self.timer = timer
         self.open: dict[str, web.Request] = {}
@@ -130,16 +130,16 @@ class Transports:
 
     # --- who is there
 
-    def name(self, sid: str, share: Holder) -> bool:
+    def name(self, sid: str, caller: Caller) -> bool:
         """Its client has logged in. False: it is no longer there. Raises Refusal(RATE_LIMITED)."""
         transport = self._known.get(sid)
         if transport is None or transport.ending:
             return False
         for request in transport.open.values():
-            protocol_of(request).known(request, share)
+            protocol_of(request).known(request, caller)
             protocol_of(request).work(request)
         transport.timer.cancel()
-        transport.share = share
+        transport.caller = caller
         self._unnamed.pop(sid, None)
         if not transport.admitted:
             transport.admit(now=self._loop.time())
@@ -152,7 +152,7 @@ class Transports:
         if transport is not None and not transport.ending:
             transport.timer.cancel()
             transport.timer = self._loop.call_later(UNNAMED, self.end, sid)
-            transport.share = None
+            transport.caller = None
             self._unnamed[sid] = None
 
     def knows(self, sid: str) -> bool:
@@ -181,11 +181,11 @@ class Transports:
 
     def begin(self, sid: str, what: str, request: web.Request) -> bool:
         transport = self._known[sid]
-        polls = transport.share is not None and what == "GET"  # as often as there is something to hear
+        polls = transport.caller is not None and what == "GET"  # as often as there is something to hear
         if what in transport.open or not self.spend(sid, frames=0 if polls else 1):
             return False
-        if transport.share is not None:
-            protocol_of(request).known(request, transport.share)
+        if transport.caller is not None:
+            protocol_of(request).known(request, transport.caller)
         elif what != "POST":  # it will wait for what there is to hear, which is nothing yet
             protocol_of(request).rest(request)
         transport.open[what] = request

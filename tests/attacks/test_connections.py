@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+import aiohttp
 import psutil
 import pytest
 from aiohttp import web
@@ -38,6 +39,7 @@ SOCKET_IO = "/socket.io/?EIO=4&transport=polling"
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13",
            "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
 USERS = ("op12", "op21", "op33")
+STOLEN = "panel"  # a second token of op12's
 
 Open = Callable[[str], Awaitable[RawConnection]]
 
@@ -118,7 +120,8 @@ async def door_with(limits: ConnectionLimits) -> AsyncIterator[Door]:
         gateway = await stack.enter_async_context(gateway_on(MemoryBus(broker), connections))
         door = Door(gateway.listener.port, connections)
         answering = {RECORD_AUDIT: door.record, LOGIN: door.take_time, START_CALL: door.take_time}
-        await stack.enter_async_context(serving(broker, answering, dict.fromkeys(USERS, EVERYTHING)))
+        users = dict.fromkeys((*USERS, STOLEN), EVERYTHING)
+        await stack.enter_async_context(serving(broker, answering, users, {STOLEN: "op12"}))
         stack.push_async_callback(door.close)
         yield door
 
@@ -171,6 +174,31 @@ async def test_one_user_cannot_hold_them_all(door: Door) -> None:
     answer = await door.ask(asking("op21"))
     assert answer is not None and answer.status == 400
     print(f"{len(refused)} connections beyond a user's {PER_USER}, 0 let in")
+
+
+async def test_whoever_has_a_stolen_token_does_not_keep_out_its_owner(door: Door) -> None:
+    held = [await door.stay(working(STOLEN)) for _ in range(PER_USER)]
+    answers = [await door.ask(asking("op12"), NEAR) for _ in range(5)]
+    assert [answer and answer.status for answer in answers] == [400] * 5
+    assert await held[0].is_closed(1) and not await held[1].is_closed(0.01)
+    for _ in range(2 * PER_USER):
+        await door.stay(working(STOLEN))
+        answer = await door.ask(asking("op12"), NEAR)
+        assert answer is not None and answer.status == 400
+    print(f"{3 * PER_USER} connections of a stolen token: 0 of {5 + 2 * PER_USER} requests of its owner kept out")
+
+
+async def test_live_clients_of_a_stolen_token_do_not_keep_out_its_owner(door: Door) -> None:
+    url = f"http://127.0.0.1:{door.port}/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+        for _ in range(PER_USER):
+            client = await stack.enter_async_context(session.ws_connect(url))
+            await client.receive()
+            await client.send_str(f'40{{"token":"{token_of(STOLEN)}"}}')
+            assert (await client.receive_str()).startswith("40")
+        answers = [await door.ask(asking("op12"), NEAR) for _ in range(5)]
+    print(f"{PER_USER} live clients of a stolen token: 0 of {len(answers)} requests of its owner kept out")
+    assert [answer and answer.status for answer in answers] == [400] * len(answers)
 
 
 async def test_what_a_user_left_open_makes_room(door: Door) -> None:

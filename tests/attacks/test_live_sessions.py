@@ -4,6 +4,7 @@ leave their transport, and more sessions than anybody needs."""
 import asyncio
 import json
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 
@@ -212,6 +213,21 @@ async def test_a_user_has_a_number_of_sessions_whatever_they_come_by(
             assert len(gateway.feed._clients) == held_by_one + 1
     print(f"20 sessions of one user: {held_by_one} admitted, {refused} refused")
     assert held_by_one == 5 and refused == 15
+
+
+async def test_sessions_of_a_stolen_token_make_room_for_its_owner(
+    journal: Journal, gateway: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SESSIONS", 5)
+    assert isinstance(journal.point, Point)
+    journal.point.users, journal.point.owners = {"op12": VIEW, "panel": VIEW}, {"panel": "op12"}
+    async with aiohttp.ClientSession() as session:
+        for _ in range(5):
+            await polling(session, gateway, "panel")
+        async with gateway.live("op12", "slots"), gateway.live("op12", "slots"):
+            held_by = Counter(client.caller.credential for client in gateway.feed._clients.values())
+    print(f"5 live clients of a stolen token, then 2 of its owner: {dict(held_by)}")
+    assert held_by == {"token:panel": 3, "token:op12": 2} and gateway.feed._sessions.total() <= 5
 
 
 async def test_packets_of_one_body_count_each(gateway: InProcess) -> None:
