@@ -16,7 +16,7 @@ from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, mark_of,
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc
-from actors.runtime.context import Context
+from actors.runtime.context import Context, share_of
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.contract import UNDECODABLE
@@ -74,9 +74,7 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     @property
     def share(self) -> Holder:
-        """For whom counts what the caller holds and does. All service tokens of a user have a share of their own, so
-        that whoever has got hold of one does not keep out the user, who can end it."""
-        return ("tokens" if self.credential.startswith(f"{LoginKind.TOKEN}:") else "user", self.user)
+        return share_of(self.user, self.credential)
 
     def must(self, permission: Action | Access | None) -> None:
         """Raise Refusal(PERMISSION_DENIED) unless the caller may do this, where it is an action."""

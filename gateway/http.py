@@ -63,16 +63,17 @@ ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
-    credential: bool  # POINT's own lines
+    credential: bool  # POINT's own lines, and lists, of which each share is read a part at a time
     many: bool  # the answer is a list: whoever reads many has them one after another
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
 
     @classmethod
     def of(cls, route: Route) -> "Needs":
         subject = route.rpc.subject
+        many = get_origin(route.rpc.reply) is list
         return cls(
-            credential=route.part is Part.POINT,
-            many=get_origin(route.rpc.reply) is list,
+            credential=route.part is Part.POINT or many,
+            many=many,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
         )
 

@@ -1,5 +1,6 @@
 """Whoever reads much waits for their turn: nobody takes the others' time by reading lists, tables and figures on many
-connections. One thing is light, and is read as often as somebody likes."""
+connections. One thing is light, and is read as often as somebody likes. That one read of the records may take long is
+seen to where they are read (`actors/ledger/ledger.py`)."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +12,7 @@ from gateway.pace import Holder
 
 AT_ONCE = 4  # of one share
 REST = 0.02  # seconds at least that a place rests after a read, and three times as long as that took: so many readers
-LONGEST_REST = 1.5  # take no more than one who reads without a pause, and that one never waits
+# take no more than one who reads without a pause, and that one hardly waits
 PATIENCE = 5.0  # seconds that one waits at most
 
 TOO_MANY = RefusalTemplate(
@@ -37,7 +38,7 @@ class Reads:
             yield
         finally:
             took = loop.time() - began
-            loop.call_later(max(min((AT_ONCE - 1) * took, LONGEST_REST), self._rest), self._free, holder)
+            loop.call_later(max((AT_ONCE - 1) * took, self._rest), self._free, holder)
 
     async def _enter(self, holder: Holder) -> None:
         places = self._places.setdefault(holder, asyncio.Semaphore(AT_ONCE))

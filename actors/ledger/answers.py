@@ -20,9 +20,10 @@ OWNER_AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Its host is away for a mome
 
 
 class Read(Protocol):
-    """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
+    """Ask the store, once what the asker has seen is in. `one`: for one thing by its key, which waits for no list.
+    Raises Refusal(UNAVAILABLE)."""
 
-    async def __call__(self, context: Context, query: Query[Answer]) -> list[Answer]: ...
+    async def __call__(self, context: Context, query: Query[Answer], *, one: bool = False) -> list[Answer]: ...
 
 
 class Answers:
@@ -43,7 +44,7 @@ class Answers:
         return {}
 
     async def one(self, context: Context, query: Query[Answer]) -> Answer | None:
-        return next(iter(await self.read(context, query)), None)
+        return next(iter(await self.read(context, query, one=True)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

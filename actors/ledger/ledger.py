@@ -1,7 +1,8 @@
 """The ledger's shell: folds the journal into its store in groups, and answers what is asked of the past.
 
 What it has said it may be asked for at once: a query carries the journal's sequence that its asker has seen, and
-waits until that is folded.
+waits until that is folded. Lists may take long: nobody has all of the threads that read them, and a read ends when
+nobody waits for it any more.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -17,7 +19,7 @@ from msgspec import Struct
 from actors.ledger.follow import Following, Health
 from actors.ledger.kinds import READ_MODELS
 from actors.ledger.model import Query
-from actors.ledger.store import Soundness, Store, StoreDamaged, StoreFailed
+from actors.ledger.store import LONGEST_READ, Soundness, Store, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.problems import Problem
@@ -28,7 +30,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 log = structlog.get_logger()
 
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
-READERS = 2
+READERS = 2  # lists that are read at once; one less of one share
 START_PATIENCE = 30.0  # seconds that the start of everything else waits for a rebuild
 SERVE_PAUSE = 1.0  # seconds between tries to serve
 
@@ -45,6 +47,8 @@ class Ledger:
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-read") if threads else None
+        self._finder = ThreadPoolExecutor(1, thread_name_prefix="ledger-find") if threads else None  # of single things
+        self._places: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()  # of each share
         self._following = Following(bus=bus, store=store, work=self._write)
         self._serving: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
@@ -102,7 +106,7 @@ class Ledger:
         for stop in self._stops:
             await stop()
         await self._following.stop()
-        for pool in (self._writer, self._readers):
+        for pool in (self._writer, self._readers, self._finder):
             if pool is not None:
                 pool.shutdown(wait=True)
         self._store.close()
@@ -127,12 +131,27 @@ class Ledger:
     async def _write(self, work: Any, *args: Any, **more: Any) -> Any:
         return await self._in(self._writer, work, *args, **more)
 
-    async def _read(self, context: Context, query: Query[Answer]) -> list[Answer]:
+    async def _read(self, context: Context, query: Query[Answer], *, one: bool = False) -> list[Answer]:
         """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
+        deadline = self._now() + LONGEST_READ
         await self._following.until(context.after, deadline=CATCH_UP)
-        generation = self._following.generation
+        if one:
+            return await self._find(self._finder, query, deadline)
+        places = self._places.setdefault(context.share, asyncio.Semaphore(READERS - 1))
         try:
-            found: list[Answer] = await self._in(self._readers, self._store.read, query)
+            async with asyncio.timeout_at(deadline):
+                await places.acquire()
+        except TimeoutError:
+            raise NOT_READABLE() from None
+        try:
+            return await self._find(self._readers, query, deadline)
+        finally:
+            places.release()
+
+    async def _find(self, pool: ThreadPoolExecutor | None, query: Query[Answer], deadline: float) -> list[Answer]:
+        generation, now = self._following.generation, asyncio.get_running_loop().time
+        try:
+            found: list[Answer] = await self._in(pool, lambda: self._store.read(query, seconds=deadline - now()))
         except StoreFailed as error:
             log.error("records not readable", kind=error.kind, error=str(error))
             if isinstance(error, StoreDamaged):

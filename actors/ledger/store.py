@@ -11,6 +11,7 @@ Answer = TypeVar("Answer")
 
 
 EXAMINING = 20.0  # seconds for one examination
+LONGEST_READ = 5.0  # seconds for one read: nobody waits for its answer any longer
 FOREIGN_TABLES = "foreign tables"  # the kind of failure where somebody else, or another version, has made them
 
 
@@ -73,8 +74,8 @@ class Store(Protocol):
     def drop(self, *, aside: bool = False) -> None:
         """Forget everything. `aside`: keep what there was beside it, for whoever wants to know what it said."""
 
-    def read(self, query: Query[Answer]) -> list[Answer]:
-        """What a query finds, in its order."""
+    def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
+        """What a query finds, in its order. It fails after so many seconds."""
 
     def examine(self, table: str) -> Soundness:
         """Whether each of a table's indexes has all of its rows: one that lacks some hides them from whoever asks with

@@ -19,7 +19,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\
 class Context(Struct, frozen=True, kw_only=True):
     """One request's circumstances. `command_id` comes from the caller: a repeat carries the same one.
 
-    `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT.
+    `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT and for lists.
     `after`: the asker has seen the journal up to here and must not be answered from before it. `fresh`: the door made
     `command_id` for this request and sends it for the first time, so that nobody need look for an earlier one.
     """
@@ -43,6 +43,10 @@ class Context(Struct, frozen=True, kw_only=True):
         """The id of the asker's session, if that is what they came with."""
         kind, _, id = (self.credential or "").partition(":")
         return id if kind == "session" else None
+
+    @property
+    def share(self) -> tuple[str, str]:
+        return share_of(self.user, self.credential)
 
     def may(self, action: Action) -> bool:
         return action in self.actions
@@ -83,3 +87,9 @@ class Context(Struct, frozen=True, kw_only=True):
             after=int(after) if after.isascii() and after.isdigit() else 0,
             fresh=headers.get(FRESH_HEADER) == "1",
         )
+
+
+def share_of(user: str, credential: str | None) -> tuple[str, str]:
+    """For whom counts what an asker holds and does. All service tokens of a user have a share of their own, so that
+    whoever has got hold of one does not keep out the user, who can end it."""
+    return ("tokens" if (credential or "").startswith("token:") else "user", user)

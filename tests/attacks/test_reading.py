@@ -20,6 +20,7 @@ from gateway import http, pages, reads
 from gateway.table import PIECE, csv_pieces, to_csv
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from simulators.time.loop import run
 from tests.support.door import EVERYTHING, InProcess, gateway_on, serving, token_of
 from tests.support.site import until
 
@@ -94,6 +95,30 @@ async def test_who_waits_too_long_for_a_list_is_told(monkeypatch: pytest.MonkeyP
         refused = [said for status, said in answers if status == 429]
         print(f"{MANY} lists that take long: {len(refused)} refused")
         assert len(refused) == over and refused[0]["details"]["rule"] == "reads_per_user"
+
+
+def test_many_readers_of_one_share_take_no_more_than_one() -> None:
+    """Of lists that take as long as these do in a ledger of some years."""
+    read, minutes = 1.3, 10
+
+    async def main() -> None:
+        loop, places, took = asyncio.get_running_loop(), reads.Reads(), 0.0
+
+        async def reader() -> None:
+            nonlocal took
+            while loop.time() < 60 * minutes:
+                try:
+                    async with places.turn(("user", "op12")):
+                        await asyncio.sleep(read)
+                        took += read
+                except Refusal:
+                    await asyncio.sleep(1)
+
+        await asyncio.gather(*(reader() for _ in range(40)))
+        print(f"40 readers without a pause read {took:.0f} s in {loop.time():.0f} s")
+        assert took <= loop.time() + reads.AT_ONCE * read
+
+    run(main, 1)
 
 
 async def test_figures_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,10 @@ of another version or somebody else's under the same names is dropped and made a
 that is lost is a failure that passes.
 """
 
+import math
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -19,7 +20,7 @@ from actors.adapters.ledger.guarded import guarded
 from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection, Query
-from actors.ledger.store import FOREIGN_TABLES, Soundness, StoreDamaged, StoreFailed
+from actors.ledger.store import FOREIGN_TABLES, LONGEST_READ, Soundness, StoreDamaged, StoreFailed
 
 log = structlog.get_logger()
 
@@ -113,15 +114,24 @@ class PostgresLedger(SqlStore):
     def _enter(self, connection: Any, _: Any) -> None:
         connection.execute(f"SET search_path TO {self._name}")
 
-    def read(self, query: Query[Answer]) -> list[Answer]:
+    def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
         """Once more where the connection was lost: a server that was restarted costs nobody an answer."""
         try:
-            return super().read(query)
+            return super().read(query, seconds=seconds)
         except StoreFailed as error:
             if error.kind != LOST:
                 raise
             self._discard()
-            return super().read(query)
+            return super().read(query, seconds=seconds)
+
+    @contextmanager
+    def _limited(self, db: sa.Connection, seconds: float) -> Iterator[None]:
+        """To whole seconds, which are said anew only where they are others."""
+        wanted = f"{math.ceil(seconds)}s"
+        if db.info.get("limit") != wanted:
+            db.exec_driver_sql(f"SET statement_timeout TO '{wanted}'")
+            db.info["limit"] = wanted
+        yield
 
     def _failure_of(self, error: Exception) -> StoreFailed | None:
         if isinstance(error, OSError):

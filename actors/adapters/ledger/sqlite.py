@@ -1,8 +1,9 @@
 """The ledger's store in a file of SQLite, the default: WAL, nothing to install, dropped by removing the file."""
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from actors.ledger.store import FOREIGN_TABLES, Soundness, StoreDamaged, StoreFa
 log = structlog.get_logger()
 
 BUSY_TIMEOUT = 1.0  # seconds; whoever folds tries again by itself
+STEPS = 100_000  # of SQLite's machine, some milliseconds, after which it asks whether it may go on
 SUFFIXES = ("", "-wal", "-shm")
 
 DAMAGE = {sqlite3.SQLITE_CORRUPT: "corrupt", sqlite3.SQLITE_NOTADB: "not a database"}
@@ -99,6 +101,16 @@ class SqliteLedger(SqlStore):
         if any(words in str(said) for words in FOREIGN):
             return StoreDamaged(FOREIGN_TABLES, str(said))
         return None
+
+    @contextmanager
+    def _limited(self, db: sa.Connection, seconds: float) -> Iterator[None]:
+        driver, until = db.connection.driver_connection, time.monotonic() + seconds
+        assert driver is not None
+        driver.set_progress_handler(lambda: time.monotonic() > until, STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
 
     def _examine(self, db: sa.Connection, table: str) -> Soundness:
         db.exec_driver_sql("PRAGMA query_only = ON")

@@ -9,7 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from operator import attrgetter
 from typing import Any, TypeVar
 from zlib import crc32
@@ -26,6 +26,7 @@ from actors.ledger.store import (
     EXAMINING,
     FOREIGN_TABLES,
     LEFT_OUT_KEPT,
+    LONGEST_READ,
     JournalEntry,
     LeftOut,
     Soundness,
@@ -274,8 +275,10 @@ class SqlStore(ABC):
 
     # --- reading
 
-    def read(self, query: Query[Answer]) -> list[Answer]:
-        with self.reading() as db:
+    def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
+        if seconds <= 0:
+            raise StoreFailed("interrupted", "it had waited too long")
+        with self.reading() as db, self._limited(db, seconds):
             rows = db.execute(query.statement).all()
         return [query.view(row) for row in rows]
 
@@ -322,6 +325,10 @@ class SqlStore(ABC):
                 self._interrupt(self._examining)
 
     # --- what a database has of its own
+
+    @abstractmethod
+    def _limited(self, db: sa.Connection, seconds: float) -> AbstractContextManager[None]:
+        """What is read meanwhile is interrupted after so many seconds."""
 
     @abstractmethod
     def _examine(self, db: sa.Connection, table: str) -> Soundness:
