@@ -149,7 +149,7 @@ class SlotRegistry:
 
     # --- contract lines
 
-    async def configure(self, request: ConfigureSlot, context: Context) -> SlotDetails | Page:
+    async def configure(self, request: ConfigureSlot, context: Context) -> Page:
         """Any host may be asked. A slot on record is its host's; a new one goes where its phone is seen."""
         owner = await self._host_on_record(request.slot)
         if owner is not None and owner != self._host.name:
@@ -165,13 +165,13 @@ class SlotRegistry:
                         raise
         return await self._configure_here(request, context)
 
-    async def configure_on_host(self, request: ConfigureOnHost, context: Context) -> SlotDetails:
+    async def configure_on_host(self, request: ConfigureOnHost, context: Context) -> Page:
         """CONFIGURE_SLOT that another host has passed on."""
         if request.only_if_seen and not self._sees(request.configure):
             raise NOT_SEEN()
         return await self._configure_here(request.configure, context)
 
-    async def _configure_here(self, request: ConfigureSlot, context: Context) -> SlotDetails:
+    async def _configure_here(self, request: ConfigureSlot, context: Context) -> Page:
         config = SlotConfig(
             id=request.slot,
             serial=request.serial,
@@ -193,9 +193,10 @@ class SlotRegistry:
                 raise Refusal(ErrorCode.UNAVAILABLE, f"The slot is quarantined: {error}") from None
             except BusError:
                 raise NOT_REACHED() from None
+            before = self._slot(config.id)
             details = await self._configure(config, context)
         self._note_regions()
-        return details
+        return Page(body=details, changed=before is None or before.config != config)
 
     async def remove(self, request: RemoveSlot, context: Context) -> SlotRemovedReply | Page:
         owner = await self._host_on_record(request.slot)

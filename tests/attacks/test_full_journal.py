@@ -130,6 +130,7 @@ async def test_repeats_under_one_key_are_counted(site: Whole) -> None:
         ("PATCH", "/api/users/nil", {"email": "nil@example.org"}),
         ("PATCH", "/api/users/nil", {"status": "disabled", "end_tokens": True}),
         ("POST", f"/api/roles/{NAME}", {"permissions": {"OTTB": ["read"]}}),
+        ("POST", "/api/slots", {"slot": 11, "serial": "p11", "region": "UA", "user": "nil"}),
     ],
 )  # fmt: skip
 async def test_what_is_so_already_is_counted(site: Whole, method: str, path: str, body: dict[str, Any]) -> None:
