@@ -46,6 +46,7 @@ from actors.runtime.host import Host
 from actors.runtime.logging import configure
 from actors.runtime.parts import Parts
 from actors.runtime.problems import Problem, but_for
+from actors.runtime.secret_files import own_folder
 from actors.runtime.settings import SettingsError
 from actors.runtime.stopping import Stopped, before
 from actors.settings import UMASK, Settings, load
@@ -66,6 +67,16 @@ def store_of(settings: Settings) -> Store:
     """Where the records of this host are kept."""
     url = settings.ledger.url
     return PostgresLedger(url, schema_of(settings.host)) if url else SqliteLedger(settings.ledger_file)
+
+
+def check_state(state: Path) -> None:
+    """Make the state folder, or see whose it is. Raises SettingsError where it is a stranger's, or cannot be used."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        with own_folder(state):
+            pass
+    except OSError as error:
+        raise SettingsError(f"the state folder {state}: {error.strerror}") from None
 
 
 async def reach_bus(settings: Settings, tls: ClientTls, on_closed: Callable[[], None]) -> NatsBus:
@@ -150,7 +161,7 @@ async def serve(settings: Settings) -> int:
     stopped, closed, lost = Event(), Event(), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    settings.state.mkdir(parents=True, exist_ok=True)
+    check_state(settings.state)
     lock = HostLock(settings.state, settings.host)  # before anything of this host is reached; its end is the process's
     await before(stopped, lock.acquire())
     tls = client_tls(settings.nats)

@@ -66,7 +66,7 @@ def _modes(settings: Settings) -> Finding:
     lax = open_to_others(settings.state) if settings.state.exists() else []
     if lax:
         shown = ", ".join(str(path) for path in lax[:NAMED])
-        todo = f"Start `ottb up` again, or chmod 700 {settings.state}"
+        todo = f"Start `ottb up` again, or chmod 700 {settings.state}; of a folder above it: chmod go-w"
         return Finding("rights", False, f"others may use {shown}", todo)
     return Finding("rights", True, "the state is its owner's alone")
 

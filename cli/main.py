@@ -186,7 +186,11 @@ def rotate(config: Path | None, drop_old: bool) -> None:
     from actors.point.keys import rotate as make
 
     state = _settings(config).state
-    name = make(state)
+    try:
+        name = make(state)
+    except OSError as error:
+        said = f"no key is made in {state}: {error.strerror}. Run this as the site's user."
+        raise click.ClickException(said) from None
     click.echo(f"key {name} signs from now on")
     if drop_old:
         click.echo(f"nothing is believed any more that was signed with {', '.join(drop_others(state, name))}")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.adapters.peer import owner_of_server
+from actors.runtime.secret_files import refuse_stranger
 from actors.slot.settings import Adb
 
 LINE_LIMIT = 64 * 1024
@@ -21,7 +23,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(frozen=True)
 class AdbFile:
-    """A socket file. The rights of its folder say who may use it."""
+    """A socket file. The rights of its folder say who may use it; a server of another user's is told nothing."""
 
     path: Path
 
@@ -86,11 +88,13 @@ def place_of(adb: Adb, state: Path) -> AdbPlace:
 
 def _connected(connection: socket.socket, name: str) -> bool:
     """Try once. The server's queue holds few (4); when it is full the kernel says so at once, and never again when it
-    is not. asyncio takes that for a connection that is on its way. Raises OSError."""
+    is not. asyncio takes that for a connection that is on its way. Raises OSError, PermissionError where a stranger
+    listens."""
     try:
         connection.connect(name)
     except BlockingIOError:
         return False
+    refuse_stranger(owner_of_server(connection))
     return True
 
 

@@ -18,6 +18,7 @@ import psutil
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 MAPPED = "0000000000000000FFFF0000" if struct.pack("=H", 1) == b"\1\0" else "00000000000000000000FFFF"
+CREDENTIALS = struct.Struct("=iII")  # `struct ucred`: process, user, group
 ROOT = 0
 NOBODY_YET = "0"  # the number of no file: no process has taken the connection, or all have let go of it
 LOOKS = 3  # a table that changes while it is read may lack a line
@@ -35,6 +36,12 @@ def is_strange(ours: Any, theirs: Any, owner: int) -> bool:
         return True  # the connection is gone
     rows = _rows(ours, theirs)
     return any(_is_foreign(row, owner) for row in rows) if rows else _is_here(ours, theirs)
+
+
+def owner_of_server(connection: socket.socket) -> int:
+    """Of a socket file: the user whose process listens there, as the kernel has noted it."""
+    _, user, _ = CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
+    return int(user)
 
 
 def keep_from_strangers(connection: socket.socket, owner: int, patience: float) -> None:

@@ -71,7 +71,10 @@ def key_of(state: Path) -> SigningKey:
     file = state / FILE
     if not file.exists():
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        claim_secret(file, os.urandom(SEED_BYTES))  # the first one stays, whoever else makes one at the same time
+        try:
+            claim_secret(file, os.urandom(SEED_BYTES))  # the first one stays, whoever else makes one at the same time
+        except OSError as error:
+            raise BadHead(f"cannot be signed: {state} is not ours to write in: {error.strerror}") from None
     seed = file.read_bytes()
     if len(seed) != SEED_BYTES:
         raise BadHead(f"cannot be signed: {file} is no key")

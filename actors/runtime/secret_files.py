@@ -5,23 +5,28 @@ Every name is opened without following a link: what stands there may have been p
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = 0
+CODE = Path(__file__)  # who may change this file does with us what they like anyway
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only the folder's owner can read; whole or not at all, also where the power goes."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")  # two hosts may write one file at once
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if os.geteuid() == ROOT:  # for root writes for whoever runs the site
-            owner = path.parent.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    partial.replace(path)
+    """Write a file that only the folder's owner can read; whole or not at all, also where the power goes. Raises
+    PermissionError where the folder is a stranger's."""
+    partial = f"{path.name}.{secrets.token_hex(4)}.partial"  # two hosts may write one file at once
+    with own_folder(path.parent) as folder:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        with os.fdopen(descriptor, "wb") as file:
+            if os.geteuid() == ROOT:  # for root writes for whoever runs the site
+                owner = os.fstat(folder)
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(partial, path.name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def claim_secret(path: Path, content: bytes) -> bool:
@@ -38,13 +43,36 @@ def claim_secret(path: Path, content: bytes) -> bool:
 
 
 def open_own(path: Path, flags: int) -> int:
-    """A descriptor of a file that is no link; it is made if it is missing. Raises OSError."""
-    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """A descriptor of a file that is no link and no stranger's; it is made if it is missing. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        check_owner(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def own_folder(path: Path) -> Iterator[int]:
+    """A descriptor of a folder: what is done through it is done there, whatever comes to its place. Raises OSError,
+    PermissionError where it is a stranger's."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        check_owner(folder)
+        yield folder
+    finally:
+        os.close(folder)
 
 
 def check_owner(descriptor: int) -> os.stat_result:
-    """Of an open file or folder. Raises PermissionError where it is another user's, who could write what they like."""
+    """Of an open file or folder. Raises PermissionError where it is a stranger's, who could write what they like."""
     found = os.fstat(descriptor)
-    if found.st_uid not in (os.geteuid(), ROOT):
-        raise PermissionError(0, f"it is user {found.st_uid}'s")
+    refuse_stranger(found.st_uid)
     return found
+
+
+def refuse_stranger(owner: int) -> None:
+    """Raise PermissionError where a user is neither us nor root, nor whose the code is."""
+    if owner not in (os.geteuid(), ROOT, CODE.stat().st_uid):
+        raise PermissionError(0, f"it is user {owner}'s")

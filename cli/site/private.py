@@ -3,12 +3,15 @@
 What we make we make so (`UMASK`). This closes what an earlier version left open, and a folder that was there before us.
 """
 
+import errno
+import grp
 import os
 import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from actors.runtime.secret_files import CODE, ROOT
 from cli.site.ports import CannotStart
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -22,8 +25,7 @@ OURS = (
 
 
 DEEP = ("adb", "keys", "log", "nats")  # folders, all of which is ours
-ROOT = 0
-CODE = Path(__file__)  # who may change this file does with us what they like anyway
+ACCESS_LIST = "system.posix_acl_access"
 UNMAPPED = 65534  # how a user namespace shows who is outside of it
 ALL_USERS = ["0", "0", "4294967295"]
 
@@ -34,7 +36,7 @@ def close(state: Path) -> None:
     others could put one of theirs in its place."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_strange(state)
+        refuse_strange(state)
         ours = list(_ours(state))
         if {*state.iterdir()} <= {*ours}:
             state.chmod(_mode(state) & ~OTHERS)
@@ -60,8 +62,11 @@ def open_to_others(state: Path) -> list[Path]:
     return [*swapped, *([state] if _mode(state) & WRITABLE else []), *lax]
 
 
-def _refuse_strange(state: Path) -> None:
-    """Raise CannotStart where the folder, a link to it, or what is on the way to it is somebody else's."""
+def refuse_strange(state: Path) -> None:
+    """Raise CannotStart where the folder is gone, or the folder, a link to it, or what is on the way to it is somebody
+    else's or may be changed by others."""
+    if not state.exists():
+        raise CannotStart(f"the state folder {state} is not there any more")
     owner = state.stat().st_uid
     if owner == os.geteuid() and state.lstat().st_uid != ROOT:
         owner = state.lstat().st_uid
@@ -87,8 +92,32 @@ def _swapped(state: Path) -> list[Path]:
 
 
 def _lets_swap(path: Path) -> bool:
-    """Whether everybody may put another thing in the place of what is in this folder."""
-    return not path.is_symlink() and bool(_mode(path) & stat.S_IWOTH) and not _mode(path) & stat.S_ISVTX
+    """Whether others than its owner may put another thing in the place of what is in this folder."""
+    mode = _mode(path)
+    if path.is_symlink() or mode & stat.S_ISVTX:
+        return False
+    return bool(mode & stat.S_IWOTH) or (bool(mode & stat.S_IWGRP) and not _is_owners_group(path))
+
+
+def _is_owners_group(path: Path) -> bool:
+    """Whether a folder's group is its owner's alone, as Debian makes one for each user: it has the owner's name, it is
+    the owner's first group, and the system's lists have nobody else in it. What an access list grants shows as the
+    group's right, too, so a folder with one is not its owner's alone."""
+    try:
+        owner, group = pwd.getpwuid(path.stat().st_uid), grp.getgrgid(path.stat().st_gid)
+    except KeyError:
+        return False
+    if (group.gr_name, group.gr_gid) != (owner.pw_name, owner.pw_gid) or _has_access_list(path):
+        return False
+    members = {*group.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid)}
+    return members <= {owner.pw_name}
+
+
+def _has_access_list(path: Path) -> bool:
+    try:
+        return ACCESS_LIST in os.listxattr(path)
+    except OSError as error:
+        return error.errno != errno.ENOTSUP
 
 
 def _passed(path: Path) -> Iterator[Path]:

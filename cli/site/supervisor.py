@@ -56,11 +56,15 @@ class GaveUp(Exception):
 
 
 class Supervisor:
-    """Keeps children running. `say` gets one line for each change; logs go to `folder`/NAME.log."""
+    """Keeps children running. `say` gets one line for each change; logs go to `folder`/NAME.log. `check` is called
+    before each start of a child, and raises where there must be none."""
 
-    def __init__(self, *, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, folder: Path, say: Callable[[str], None], check: Callable[[], None] = lambda: None
+    ) -> None:
         self._folder = folder
         self._say = say
+        self._check = check
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: list[tuple[Child, asyncio.Task[None]]] = []
         self._rotation: asyncio.Task[None] | None = None
@@ -96,6 +100,7 @@ class Supervisor:
     # --- one child
 
     async def _launch(self, child: Child) -> asyncio.subprocess.Process:
+        self._check()
         with self._opened_log(child.name) as output:
             process = await asyncio.create_subprocess_exec(
                 *_dying_with_parent(child.argv),

@@ -1,8 +1,11 @@
 """Another user of the machine who makes the state folder first, changes what is on the way to it, or has put something
 into it while that was open: what of theirs the site uses. Nothing."""
 
+import grp
 import os
+import pwd
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,6 +19,7 @@ from actors.adapters.phone_locks import PhoneLocks
 from actors.audit import heads
 from actors.point.keys import KeyRing, PublicKeys, ensure_keys, rotate
 from actors.point.tokens import public_key
+from actors.runtime import secret_files
 from actors.runtime.secret_files import write_secret
 from cli.site import supervisor as supervisor_module
 from cli.site.ports import CannotStart
@@ -25,6 +29,7 @@ from tests.attacks.test_machine import NOBODY, as_root
 from tests.support.site import ROOT
 
 SECRET = b"A" * 48
+ENTRY = struct.Struct("<HHI")
 
 
 @pytest.fixture
@@ -132,6 +137,70 @@ def test_no_site_starts_where_others_may_swap_the_state_folder(place: Path, of: 
     assert place / "above" in open_to_others(state)
 
 
+GROUPS = {
+    "the stranger's": (NOBODY, "root", 0, []),
+    "nobody's name": (4_000_000, "root", 0, []),
+    "the owner's": (0, "root", 0, []),
+    "the owner's, named in it": (0, "root", 0, ["root"]),
+    "the owner's, with another one in it": (0, "root", 0, ["stranger"]),
+    "the owner's, and the first one of another": (0, "root", 0, [None]),
+    "one that has another name": (0, "staff", 0, []),
+    "one that is not the owner's first": (0, "root", 7, []),
+}
+PRIVATE = ("the owner's", "the owner's, named in it")
+
+
+def mapped(monkeypatch: pytest.MonkeyPatch, name: str, first: int, members: list[str | None]) -> None:
+    """Have the system's lists say who is in the group 0."""
+    users = [pwd.struct_passwd(("root", "x", 0, first, "", "", ""))]
+    if None in members:
+        users.append(pwd.struct_passwd(("stranger", "x", NOBODY, 0, "", "", "")))
+    named = grp.struct_group((name, "x", 0, [one for one in members if one is not None]))
+    known = grp.getgrgid
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: named if gid == 0 else known(gid))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: {one.pw_uid: one for one in users}[uid])
+    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+
+
+@as_root
+@pytest.mark.parametrize("kind", GROUPS)
+def test_a_group_may_not_swap_it_unless_it_is_the_owners_own(
+    place: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With umask 002, as Debian has it for users whose group is theirs alone, a checkout's folders are its group's."""
+    gid, *lists = GROUPS[kind]
+    above = place / "above"
+    above.mkdir()
+    os.chown(above, 0, gid)
+    above.chmod(0o775)
+    mapped(monkeypatch, *lists)
+    if kind in PRIVATE:
+        close(above / "state")
+        assert open_to_others(above / "state") == []
+        return
+    with pytest.raises(CannotStart, match=rf"another thing in the place of .*{above}"):
+        close(above / "state")
+    assert open_to_others(above / "state") == [above]
+    above.chmod(0o1775)  # there only the owner of the state folder moves it
+    close(above / "state")
+
+
+@as_root
+def test_an_access_list_is_no_group_of_the_owners(place: Path) -> None:
+    """A user in it may write as far as the group's bits say, and is in no group."""
+    above, nobody = place / "above", 2**32 - 1
+    above.mkdir()
+    entries = ((1, 7, nobody), (2, 7, NOBODY), (4, 5, nobody), (16, 7, nobody), (32, 5, nobody))  # who, rights, number
+    try:
+        packed = struct.pack("<I", 2) + b"".join(ENTRY.pack(*one) for one in entries)
+        os.setxattr(above, "system.posix_acl_access", packed)
+    except OSError as error:
+        pytest.skip(f"no access lists here: {error}")
+    assert stat.S_IMODE(above.stat().st_mode) == 0o775
+    with pytest.raises(CannotStart, match="another thing in the place of"):
+        close(above / "state")
+
+
 @as_root
 @pytest.mark.parametrize("of", [above_theirs, link_above_theirs])
 def test_no_site_starts_below_what_is_a_strangers(place: Path, of: Callable[[Path], Path]) -> None:
@@ -216,15 +285,53 @@ async def test_no_lock_is_written_through_a_link(place: Path) -> None:
 
 
 @as_root
-def test_what_root_makes_in_the_state_of_a_user_is_the_users(place: Path) -> None:
+async def test_no_log_and_no_lock_of_a_stranger_is_used(place: Path) -> None:
+    """However it has come there."""
+    (place / "log").mkdir()
+    planted = [place / name for name in ("log/one.log", "host-a.lock", "phones.lock")]
+    for each in planted:
+        each.write_text("theirs")
+        give(each)
+    supervisor = Supervisor(folder=place / "log", say=lambda line: None)
+    with pytest.raises(GaveUp, match=r"one\.log"):
+        await supervisor.start(python("one", ["platform"], {}))
+    await supervisor.stop()
+    with pytest.raises(PermissionError):
+        await HostLock(place, "a").acquire()
+    PhoneLocks(place, server="here").take("boot")
+    assert [each.read_text() for each in planted] == ["theirs"] * 3
+
+
+def makers(state: Path) -> list[Callable[[], object]]:
+    """What makes secrets in a state folder, also when root calls it."""
+    (state / "keys").mkdir()
+    give(state / "keys")
+    return [
+        lambda: heads.key_of(state), lambda: rotate(state), lambda: write_secret(state / "secrets.json", b"{}"),
+    ]  # fmt: skip
+
+
+@as_root
+def test_what_root_makes_for_whose_the_code_is_is_theirs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a head that root has signed keeps the user's site from starting."""
     (place / "state").mkdir()
     state = give(place / "state")
-    heads.key_of(state)
-    (state / "keys").mkdir()
-    give(state / "keys")
-    rotate(state)
-    write_secret(state / "secrets.json", b"{}")
+    (place / "code").touch()
+    monkeypatch.setattr(secret_files, "CODE", give(place / "code"))
+    for make in makers(state):
+        make()
     made = [path for path in state.rglob("*") if path.is_file()]
     assert len(made) == 4
     assert {(path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) for path in made} == {(NOBODY, 0o600)}
+
+
+@as_root
+def test_no_secret_is_made_in_a_folder_of_a_stranger(place: Path) -> None:
+    (place / "state").mkdir()
+    state = give(place / "state")
+    tried = makers(state)
+    for make in tried:
+        with pytest.raises((PermissionError, heads.BadHead), match=f"user {NOBODY}"):
+            make()
+    print(f"{len(tried)} secrets for a stranger's folder: {len([*state.rglob('*')]) - 1} were made there")
+    assert [path.name for path in state.rglob("*")] == ["keys"]

@@ -121,6 +121,11 @@ class Site:
                 process.kill()
                 process.wait()
 
+    def ended(self) -> int:
+        """Wait until it ends by itself. Returns its exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=30)
+
     def logs(self) -> str:
         return "\n".join(
             f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}"

@@ -16,6 +16,7 @@ from actors.adapters.ledger.store import SqlStore
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection
 from actors.ledger.store import FOREIGN_TABLES, Soundness, StoreDamaged, StoreFailed
+from actors.runtime.secret_files import own_folder
 
 log = structlog.get_logger()
 
@@ -128,6 +129,8 @@ class SqliteLedger(SqlStore):
             if not self._path.exists() or self._path.stat().st_ino != self._inode:
                 raise StoreDamaged("file gone", f"{self._path.name} was taken away")
             return
+        with own_folder(self._path.parent):  # a file that is gone may have gone with its folder
+            pass
         if not self._is_good():
             self.drop()
             self._path.touch()

@@ -1,0 +1,124 @@
+"""Another user of the machine gets a folder of theirs into the place of the state folder of a site that runs, however
+they came to: what starts anew after a crash neither listens to what waits there nor leaves a secret in it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.adb import AdbClient, AdbServerGone
+from actors.adapters.adb_place import AdbFile
+from actors.adapters.adb_tools import AdbTools
+from tests.support.site import ROOT, Site
+from tests.support.stranger import NOBODY, STRANGER_USER, as_root
+
+pytestmark = as_root
+
+# Listens in the folder that it is given, as an adb server that has no phones, and prints what it is asked.
+LISTENER = """
+import os, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.bind(sys.argv[1] + "/server.sock")
+    server.listen(16)
+    print("listening", flush=True)
+    while True:
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(2)
+            try:
+                if asked := connection.recv(64):
+                    print(asked, flush=True)
+                    connection.sendall(b"OKAY00040029")
+            except OSError:
+                pass
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where the stranger can come to."""
+    for each in (tmp_path, *tmp_path.parents):
+        if each.is_relative_to(tempfile.gettempdir()) and each.owner() == tmp_path.owner():
+            each.chmod(each.stat().st_mode | 0o055)
+    return tmp_path
+
+
+class Listener:
+    """An adb server of the stranger's. `heard()` ends it."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [*STRANGER_USER, sys.executable, "-I", "-", str(folder)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/"
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(LISTENER)
+        self._process.stdin.close()
+        self._process.stdin = None
+        assert self._process.stdout.readline() == "listening\n"
+
+    def heard(self) -> list[str]:
+        self._process.kill()
+        return self._process.communicate(timeout=10)[0].splitlines()
+
+
+def stranger_s(folder: Path) -> Path:
+    for each in (folder, folder / "adb", folder / "keys", folder / "log"):
+        each.mkdir()
+        os.chown(each, NOBODY, NOBODY)
+        each.chmod(0o777)
+    return folder
+
+
+async def test_nothing_is_said_to_an_adb_server_of_a_stranger(place: Path) -> None:
+    """Wherever its socket is."""
+    listener = Listener(stranger_s(place / "theirs") / "adb")
+    server = AdbFile(place / "theirs" / "adb" / "server.sock")
+    try:
+        with pytest.raises(AdbServerGone, match=f"user {NOBODY}"):
+            await AdbClient(server).version()
+        with pytest.raises(Exception, match=f"user {NOBODY}"):
+            AdbTools(server).server_version()
+    finally:
+        heard = listener.heard()
+    print(f"2 clients of adb: {len(heard)} have spoken to a stranger's server")
+    assert heard == []
+
+
+@pytest.fixture
+def site(place: Path) -> Iterator[Site]:
+    made = Site(folder=place, slots={1: "op1"})
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("killed", ["actors", "gateway", "adb", "nats-server"])
+def test_a_site_ends_when_its_state_folder_is_a_strangers(site: Site, place: Path, killed: str) -> None:
+    site.state.rename(place / "old")
+    theirs = stranger_s(site.state)
+    before = {*theirs.rglob("*")}
+    listener = Listener(theirs / "adb")
+    site.kill(killed)
+    try:
+        assert site.ended() == 1
+    finally:
+        heard = listener.heard()
+    made = {*theirs.rglob("*")} - before - {theirs / "adb" / "server.sock"}
+    print(f"{killed} came anew: {len(heard)} words to the stranger, {len(made)} files for them")
+    assert (heard, made) == ([], set())
+    assert f"{site.state} belongs to nobody" in site.said()
+
+
+def test_a_host_that_is_started_by_hand_looks_whose_it_is(place: Path) -> None:
+    theirs = stranger_s(place / "theirs")
+    done = subprocess.run(
+        [sys.executable, "-m", "actors.main"], cwd=ROOT, env=os.environ | {"OTTB_STATE_DIR": str(theirs)},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and f"{theirs}: it is user {NOBODY}'s" in done.stderr
+    assert sorted(path.name for path in theirs.rglob("*")) == ["adb", "keys", "log"]
