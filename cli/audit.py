@@ -33,10 +33,12 @@ class Known(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """What was found. `rows`: of the ledger that were compared; `heads`: noted places that the chain has, `newest` the
     last of them; `away`: why the ledger could not be compared, or not all of it; `unseen`: why nobody could look at its
-    indexes."""
+    indexes; `asked`: so many of the `questions` that people could ask."""
 
     verdict: Verdict
     rows: int
+    asked: int
+    questions: int
     heads: int
     newest: int
     problems: list[str]
@@ -136,12 +138,13 @@ async def examine(bus: Bus, known: Sequence[Known] = ()) -> Report:
         await rows.take(recorded, seq)
     await rows.compare(seq)
     await rows.examine()
+    await rows.ask(seq)
     verdict, missing = checker.verdict(), [one for ones in unseen.values() for one in ones]
     problems = [*verdict.problems, *problems, *_missing(missing, verdict), *_first(rows.differing)]
     seen = [one.number for one in known if one not in missing]
     return Report(
-        verdict=verdict, rows=rows.compared, heads=len(seen), newest=max(seen, default=0), problems=problems,
-        away=rows.away, unseen=rows.unseen,
+        verdict=verdict, rows=rows.compared, asked=rows.asked, questions=rows.questions, heads=len(seen),
+        newest=max(seen, default=0), problems=problems, away=rows.away, unseen=rows.unseen,
     )  # fmt: skip
 
 
@@ -178,6 +181,7 @@ def _lines(report: Report) -> list[str]:
     verdict, up_to = report.verdict, f", up to number {report.newest}" if report.heads else ""
     lines = [
         f"records  {verdict.records}, of which {report.rows} were compared with the ledger",
+        f"asked    {report.asked} of {report.questions} questions by user, action, result and day",
         f"heads    {report.heads} that were noted are in it{up_to}",
         f"head     {verdict.number}:{verdict.head}",
     ]

@@ -10,13 +10,13 @@ from actors.ledger.audit import records_of
 from actors.ledger.page import to_cursor
 from actors.runtime.bus import Bus
 from actors.runtime.context import SYSTEM, Context
-from actors.runtime.wire import ask, ask_raw
+from actors.runtime.wire import CURSOR_HEADER, ask, ask_raw
 from bus_schemas.audit import EXAMINE_AUDIT, LIST_AUDIT, AuditRecorded, ExamineAudit, ListAudit
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
+from cli.audit_questions import AT_ONCE, Question, Questions
 
-AT_ONCE = 500  # rows that are compared with one question
-BEFORE_ALL = -(2**63)  # also before a row that somebody has numbered below 1
+BEFORE_ALL, AFTER_ALL = -(2**63), 2**63  # also before a row that somebody has numbered below 1
 AWAY = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
 
 Row = dict[str, Any]  # as the ledger has it, whatever somebody has made of it
@@ -25,25 +25,30 @@ _decode = msgspec.json.Decoder(list[Row]).decode
 
 class Rows:
     """Compares as the records come. `differing`: what the ledger has otherwise, lacks or made up; `away`: why it is
-    compared no more; `unseen`: why nobody could look at its indexes."""
+    compared no more; `unseen`: why nobody could look at its indexes; `asked`: so many questions that people ask."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._wanted: dict[int, Row] = {}
         self._done = BEFORE_ALL  # all numbers up to here are compared
+        self._questions = Questions(_text)
         self.compared = 0
+        self.asked = 0
         self.differing: list[str] = []
         self.away: str | None = None
         self.unseen: str | None = None
 
     async def newest(self) -> Row | None:
         """The newest row that the ledger has, as far as it can be told."""
-        return next(iter(await self._ask(ListAudit(limit=1), after=0) or ()), None)
+        rows, _ = await self._ask(ListAudit(limit=1), after=0)
+        return rows[0] if rows else None
 
     async def take(self, recorded: AuditRecorded, seq: int) -> None:
         """The next record of the journal, and its sequence."""
         for record in records_of(recorded):
-            self._wanted.setdefault(record.number, msgspec.to_builtins(record))
+            row = msgspec.to_builtins(record)
+            self._wanted.setdefault(record.number, row)
+            self._questions.take(row)
         if len(self._wanted) >= AT_ONCE:
             await self.compare(seq)
 
@@ -62,6 +67,37 @@ class Rows:
         elif self.away is None:
             self.differing.append(f"records {max(self._done, 0) + 1} to {last} cannot be read in the ledger")
         self._done = max(self._done, last)
+
+    @property
+    def questions(self) -> int:
+        """How many questions could be asked."""
+        return self._questions.count()
+
+    async def ask(self, seq: int) -> None:
+        """Ask what people ask, where nothing is wrong so far: else the answers are wrong for the same reasons."""
+        for question in self._questions.chosen() if not self.differing else ():
+            if self.away is not None:
+                return
+            rows, cursor = await self._answered(question, seq)
+            if rows is not None:
+                self.differing += self._questions.judge(question, rows, whole=cursor is None)
+            elif self.away is None:
+                self.differing.append(f"what {question.said} is answered with cannot be read")
+            self.asked += 1
+
+    async def _answered(self, question: Question, seq: int) -> tuple[list[Row] | None, str | None]:
+        """The newest rows of an answer, but for those that came after what is compared, and where it goes on."""
+        found: list[Row] = []
+        wanted, oldest = question.wanted, AFTER_ALL
+        while True:
+            rows, cursor = await self._ask(wanted, after=seq)
+            if rows is None:
+                return None, None
+            found += [row for row in rows if row["number"] <= self._done]
+            goes_on = cursor is not None and rows and rows[-1]["number"] < oldest
+            if not goes_on or (question.rows is not None and len(found) >= question.rows):
+                return found, cursor if goes_on else None
+            wanted, oldest = msgspec.structs.replace(wanted, cursor=cursor), rows[-1]["number"]
 
     async def examine(self) -> None:
         """The rows are read in the order of their numbers. Whoever asks with a condition is answered through an index:
@@ -82,7 +118,7 @@ class Rows:
         found: dict[int, Row] = {}
         before = last + 1
         while True:
-            page = await self._ask(ListAudit(limit=AT_ONCE, cursor=to_cursor(before)), after=seq)
+            page, _ = await self._ask(ListAudit(limit=AT_ONCE, cursor=to_cursor(before)), after=seq)
             if page is None:
                 return None
             found.update((row["number"], row) for row in page if row["number"] > self._done)
@@ -91,15 +127,17 @@ class Rows:
                 return found
             before = oldest
 
-    async def _ask(self, wanted: ListAudit, *, after: int) -> list[Row] | None:
+    async def _ask(self, wanted: ListAudit, *, after: int) -> tuple[list[Row] | None, str | None]:
+        """The rows of a page, None: it was not told; and the cursor of the next one."""
         actions = frozenset({str(Action.AUDIT_VIEW)})
         context = Context(command_id=RandomIds().new(), user=SYSTEM, actions=actions, after=after)
         try:
-            return _decode((await ask_raw(self._bus, LIST_AUDIT, wanted, context)).data)
+            answered = await ask_raw(self._bus, LIST_AUDIT, wanted, context)
+            return _decode(answered.data), answered.headers.get(CURSOR_HEADER)
         except Refusal as refusal:
             if refusal.code in AWAY:
                 self.away = refusal.message
-            return None
+            return None, None
 
 
 def _judge(wanted: Row | None, row: Row | None) -> str | None:

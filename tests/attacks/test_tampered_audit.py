@@ -4,15 +4,17 @@ in both. `ottb audit verify` names it, and a head that was kept elsewhere shows 
 import os
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from nacl.signing import SigningKey
 
 import cli.audit
+import cli.audit_questions
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
@@ -21,13 +23,14 @@ from actors.audit.audit import SCOPE, Audit
 from actors.audit.chain import GENESIS, link
 from actors.audit.heads import BadHead, SignedHead, key_of, public, read, sign
 from actors.ledger.ledger import Ledger
+from actors.ledger.model import Query
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.settings import Settings
 from bus_schemas.audit import LIST_AUDIT, AuditRecord, AuditRecorded, ListAudit
 from bus_schemas.permissions import Action
 from cli.audit import Known, Report, examine, kept
-from cli.audit_rows import AT_ONCE
+from cli.audit_questions import AT_ONCE
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.audit.test_audit import entry
@@ -165,6 +168,7 @@ async def test_a_ledger_that_was_not_compared_is_not_called_whole(
     assert "not compared" in said[-1] and "whole" in said[-1]
     alone = site.broker
     assert await cli.audit.verify(settings, None, None, None, said.append) == 0
+    assert "asked    4 of 4 questions by user, action, result and day" in said
     line = await cli.audit.sign(settings)
     assert line is not None
     key = await cli.audit.public_key(settings)
@@ -216,6 +220,62 @@ async def test_a_view_in_the_place_of_the_table_is_named(site: Site) -> None:
     with closing(sqlite3.connect(site.file, timeout=5, isolation_level=None)) as db:
         db.executescript("ALTER TABLE audit RENAME TO real; CREATE VIEW audit AS SELECT * FROM real")
     assert (await site.verify()).problems == ["the ledger: audit is no table"]
+
+
+def have_lie(monkeypatch: pytest.MonkeyPatch, condition: str, lie: Callable[[list[Any]], list[Any]]) -> None:
+    """Bring the database to tell no truth where somebody asks with a condition."""
+    read = SqliteLedger.read
+
+    def lying(store: SqliteLedger, query: Query[Any]) -> list[Any]:
+        found = read(store, query)
+        return lie(found) if condition in str(query.statement) else found
+
+    monkeypatch.setattr(SqliteLedger, "read", lying)
+
+
+def another(rows: list[Any]) -> list[Any]:
+    """The newest row is told otherwise."""
+    return [(number, msgspec.structs.replace(row, door="bus")) for number, row in rows[:1]] + rows[1:]
+
+
+def made_up(rows: list[Any]) -> list[Any]:
+    return [(number, msgspec.structs.replace(row, number=number - 1)) for number, row in rows[-1:]] + rows
+
+
+SLY: dict[str, tuple[str, Callable[[list[Any]], list[Any]], str]] = {
+    "a user's": ('audit."user" =', lambda rows: rows[1:], "is left out where user=op12 is asked for"),
+    "all of a user's": ('audit."user" =', lambda rows: [], "is left out where user=op12 is asked for"),
+    "a user's oldest": ('audit."user" =', lambda rows: rows[:-1], "is left out where user=op12 is asked for"),
+    "told otherwise": ('audit."user" =', another, "is told otherwise where user=op12 is asked for"),
+    "another's": ('audit."user" =', made_up, "is told wrongly where user=op12 is asked for"),
+    "of an action": ("lower(audit.action)", lambda rows: rows[1:], "where action=POST /api/call/start is asked for"),
+    "of a result": ("audit.result =", lambda rows: rows[1:], "where result=OK is asked for"),
+    "of a time": ("audit.at >=", lambda rows: rows[1:], "where since=2026-01-01 and until=2026-01-02 is asked for"),
+}
+
+
+@pytest.mark.parametrize("what", SLY)
+async def test_rows_that_only_a_question_hides_are_named(
+    site: Site, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, told, named = SLY[what]
+    before = await site.verify()
+    have_lie(monkeypatch, asked, told)
+    report = await site.verify()
+    print(f"{what}: {report.rows} rows are as on record, {report.asked} questions, {len(report.problems)} problems")
+    assert before.problems == [] and before.asked == report.asked == 4
+    assert any(named in problem for problem in report.problems), report.problems
+
+
+async def test_of_many_users_some_are_asked_for_which_nobody_knows(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.audit_questions, "USERS", 7)
+    audit = Audit(bus=MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds())
+    await audit.start()
+    for number in range(20):
+        await audit.record(msgspec.structs.replace(entry(number), user=f"user{number}"))
+    await audit.stop()
+    report = await site.verify()
+    assert (report.problems, report.asked, report.questions) == ([], 7 + 3, 21 + 3)
 
 
 # --- heads that are kept elsewhere

@@ -103,6 +103,17 @@ def test_others_write_and_read_meanwhile_and_it_ends_with_the_store(
 
 
 @pytest.mark.postgresql
+def test_an_index_that_is_not_used_keeps_nobody_from_the_others(schemas: Schemas) -> None:
+    with filled(schemas) as store:
+        prepared(schemas)
+        schemas.run("CREATE INDEX quick ON audit (door)")
+        schemas.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'quick'::regclass")
+        assert store.examine("audit") == Soundness()
+        lie(schemas)
+        assert any("audit_user" in one for one in store.examine("audit").problems)
+
+
+@pytest.mark.postgresql
 def test_a_database_without_amcheck_is_said_to_be_unseen(schemas: Schemas) -> None:
     with filled(schemas) as store:
         schemas.run("DROP EXTENSION IF EXISTS amcheck")

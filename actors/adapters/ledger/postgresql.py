@@ -46,7 +46,17 @@ CONNECT = {
 # Where the extension is that compares an index with its table.
 AMCHECK = "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'amcheck'"
 CORRUPT = ("XX001", "XX002")
-NOT_PERMITTED = "42501"
+NOT_CHECKED = ("42501", "0A000")  # not permitted; an index that it cannot look at
+INDEXES = "pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_am a ON a.oid = relam"
+TABLE = "r"
+# By what a table could show less, or others, than it has: what it is, whether it has policies of rows, and the names of
+# `HIDERS`. We make none of these.
+HIDERS = ("rules", "triggers", "indexes that nobody can check")
+HIDING = f"""SELECT relkind::text, relrowsecurity,
+    (SELECT string_agg(rulename, ', ') FROM pg_rewrite WHERE ev_class = t.oid),
+    (SELECT string_agg(tgname, ', ') FROM pg_trigger WHERE tgrelid = t.oid AND NOT tgisinternal),
+    (SELECT string_agg(relname, ', ') FROM {INDEXES} WHERE indrelid = t.oid AND amname <> 'btree')
+    FROM pg_class t WHERE t.oid = to_regclass(%s)"""
 
 LOST = "connection lost"
 # By the beginning of the SQLSTATE: the longest that fits.
@@ -109,10 +119,12 @@ class PostgresLedger(SqlStore):
         self._quoted = engine.dialect.identifier_preparer.quote
         self._name = engine.dialect.identifier_preparer.quote_identifier(schema)
         sa.event.listen(engine, "connect", self._enter)
-        super().__init__(engine, projections)
+        super().__init__(engine, projections, schema)
 
     def _enter(self, connection: Any, _: Any) -> None:
-        connection.execute(f"SET search_path TO {self._name}")
+        """Our tables are named with their schema. What else is in it, an operator that fits a question better than the
+        database's own, is never meant."""
+        connection.execute("SET search_path TO pg_catalog, pg_temp")
 
     def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
         """Once more where the connection was lost: a server that was restarted costs nobody an answer."""
@@ -156,15 +168,25 @@ class PostgresLedger(SqlStore):
 
     def _examine(self, db: sa.Connection, table: str) -> Soundness:
         db.exec_driver_sql("SET default_transaction_read_only TO on")
+        kind, policies, *others = db.exec_driver_sql(HIDING, (self._place(table),)).first() or (None, None)
+        if kind != TABLE:
+            return Soundness(problems=[f"{table} is no table"])
+        problems = [f"{table} has policies of rows"] if policies else []
+        problems += [f"{table} has {what}: {names}" for what, names in zip(HIDERS, others, strict=True) if names]
+        found = self._check_indexes(db, table)
+        return Soundness(problems=[*problems, *found.problems], unseen=found.unseen)
+
+    def _check_indexes(self, db: sa.Connection, table: str) -> Soundness:
         where = db.exec_driver_sql(AMCHECK).scalar()
         if where is None:
             return Soundness(unseen="the database has no extension amcheck")
-        check = f"{self._quoted(where)}.bt_index_check(indexrelid, true)"
+        check = f"SELECT {self._quoted(where)}.bt_index_check(indexrelid, true) FROM {INDEXES}"
+        used = "indrelid = to_regclass(%s) AND amname = 'btree' AND indisvalid"
         try:
-            db.exec_driver_sql(f"SELECT {check} FROM pg_index WHERE indrelid = to_regclass(%s)", (self._quoted(table),))
+            db.exec_driver_sql(f"{check} WHERE {used}", (self._place(table),))
         except DBAPIError as error:
             said, state = str(error.orig).strip(), getattr(error.orig, "sqlstate", None)
-            if state == NOT_PERMITTED:
+            if state in NOT_CHECKED:
                 return Soundness(unseen=said)
             if state in CORRUPT:
                 return Soundness(problems=[said])
@@ -200,17 +222,21 @@ class PostgresLedger(SqlStore):
             db.exec_driver_sql(f"SET LOCAL statement_timeout TO '{MAKING}'")
             if db.scalar(sa.select(sa.func.to_regnamespace(self._name))) is None:
                 db.exec_driver_sql(f"CREATE SCHEMA {self._name}")
-            for name in (self._quoted(table.name) for table in self.tables):
+            for name in (table.name for table in self.tables):
                 if aside:
-                    kept = self._quoted(f"{name}_aside")
+                    kept = self._place(f"{name}_aside")
                     db.exec_driver_sql(f"DROP TABLE IF EXISTS {kept}")
                     if not self._missing(db, name):
-                        db.exec_driver_sql(f"CREATE TABLE {kept} AS TABLE {name}")
-                db.exec_driver_sql(f"DROP TABLE IF EXISTS {name} CASCADE")
+                        db.exec_driver_sql(f"CREATE TABLE {kept} AS TABLE {self._place(name)}")
+                db.exec_driver_sql(f"DROP TABLE IF EXISTS {self._place(name)} CASCADE")
             self._make(db)
 
     def _missing(self, db: sa.Connection, table: str) -> bool:
-        return db.scalar(sa.select(sa.func.to_regclass(table))) is None
+        return db.scalar(sa.select(sa.func.to_regclass(self._place(table)))) is None
+
+    def _place(self, table: str) -> str:
+        """A table's whole name, as SQL has it."""
+        return f"{self._name}.{self._quoted(table)}"
 
     def _forget(self, *, aside: bool) -> None:
         self._make_anew(self._connection(), aside=aside)

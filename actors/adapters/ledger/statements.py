@@ -1,6 +1,7 @@
 """The statements by which the rows of a projection are read and written, made once for a database."""
 
 from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +17,8 @@ class Statements:
     """In plain SQL: `probe` finds nothing, if it can be asked; `select` takes many keys as one value; the others take
     the values of many rows."""
 
-    def __init__(self, projection: Projection[Any], dialect: sa.Dialect) -> None:
+    def __init__(self, projection: Projection[Any], dialect: sa.Dialect, schema: str | None) -> None:
+        text = partial(text_of, dialect=dialect, schema=schema)
         table, key = projection.table, projection.table.c[projection.key]
         [primary] = table.primary_key.columns
         names = [column.name for column in table.columns]
@@ -26,17 +28,17 @@ class Statements:
         self.key = itemgetter(names.index(key.name))
         # Somebody who only adds rows need not read them first: what is there stays.
         self.adds_only = not changing
-        self.probe = str(sa.select(table).where(sa.false()).compile(dialect=dialect))
+        self.probe = text(sa.select(table).where(sa.false()))
         among, self.to_select = _among(key, dialect)
-        self.select = str(sa.select(table).where(among).compile(dialect=dialect))
+        self.select = text(sa.select(table).where(among))
         insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
         inserted = insert.values(_bound(names))
-        self.insert = str((inserted.on_conflict_do_nothing() if self.adds_only else inserted).compile(dialect=dialect))
+        self.insert = text(inserted.on_conflict_do_nothing() if self.adds_only else inserted)
         known = primary == sa.bindparam("_primary")
-        self.delete = str(sa.delete(table).where(known).compile(dialect=dialect))
+        self.delete = text(sa.delete(table).where(known))
         self.update = ""
         if changing:
-            self.update = str(sa.update(table).where(known).values(_bound(changing)).compile(dialect=dialect))
+            self.update = text(sa.update(table).where(known).values(_bound(changing)))
         self._primary = names.index(primary.name)
         self._changed = itemgetter(*(names.index(name) for name in (*changing, primary.name)))
 
@@ -51,15 +53,23 @@ class Statements:
         return (astuple(row)[self._primary],)
 
 
-MADE: dict[tuple[Projection[Any], str], Statements] = {}  # making them takes some milliseconds
+MADE: dict[tuple[Projection[Any], str, str | None], Statements] = {}  # making them takes some milliseconds
 
 
-def statements_of(projection: Projection[Any], dialect: sa.Dialect) -> Statements:
-    """The statements of a projection: those that were made for the first store in such a database."""
-    key = (projection, dialect.name)
+def statements_of(projection: Projection[Any], dialect: sa.Dialect, schema: str | None) -> Statements:
+    """The statements of a projection: those that were made for the first store in such a database, and such a schema
+    of it."""
+    key = (projection, dialect.name, schema)
     if key not in MADE:
-        MADE[key] = Statements(projection, dialect)
+        MADE[key] = Statements(projection, dialect, schema)
     return MADE[key]
+
+
+def text_of(statement: sa.ClauseElement, *, dialect: sa.Dialect, schema: str | None) -> str:
+    """A statement as the database takes it, with its tables in a schema, if there are any."""
+    if schema is None:
+        return str(statement.compile(dialect=dialect))
+    return str(statement.compile(dialect=dialect, schema_translate_map={None: schema}, render_schema_translate=True))
 
 
 def _bound(names: list[str]) -> dict[str, sa.BindParameter[Any]]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from actors.adapters.ledger.statements import statements_of
+from actors.adapters.ledger.statements import statements_of, text_of
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import INTEGER, METADATA, TEXT, Projection, Query
 from actors.ledger.store import (
@@ -77,15 +77,18 @@ class Hot:
 
 
 class SqlStore(ABC):
-    """`projections`: what is kept. A subclass connects, and knows what its database's errors mean."""
+    """`projections`: what is kept; `schema`: where in the database, if it has schemas. A subclass connects, and knows
+    what its database's errors mean."""
 
     begin = begin_reading = "BEGIN"
     keeps_connection: Collection[str] = ()  # kinds of failures after which the writer's connection is still good
 
-    def __init__(self, engine: sa.Engine, projections: Sequence[Projection[Any]] = PROJECTIONS) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: sa.Engine, projections: Sequence[Projection[Any]] = PROJECTIONS, schema: str | None = None
+    ) -> None:
+        self._engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
         self._projections = projections
-        self._statements = [statements_of(one, engine.dialect) for one in projections]
+        self._statements = [statements_of(one, engine.dialect, schema) for one in projections]
         self._of_event: dict[type, list[tuple[int, Callable[[Any], Any], Parts | None]]] = defaultdict(list)
         for place, projection in enumerate(projections):
             for event in projection.events:
@@ -94,7 +97,7 @@ class SqlStore(ABC):
         where = sa.select(POSITION.c.seq)
         move = {POSITION.c.seq: sa.bindparam("seq"), POSITION.c.entries: POSITION.c.entries + sa.bindparam("more")}
         self._position_now, self._position_alone, self._move_to = (
-            str(statement.compile(dialect=engine.dialect))
+            text_of(statement, dialect=engine.dialect, schema=schema)
             for statement in (where, where.with_for_update(), sa.update(POSITION).values(move))
         )
         self._local = threading.local()
