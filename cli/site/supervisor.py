@@ -1,6 +1,7 @@
 """The site's processes under one supervisor: started in order, restarted one for one, stopped in reverse."""
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -68,6 +69,7 @@ class Supervisor:
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: list[tuple[Child, asyncio.Task[None]]] = []
         self._rotation: asyncio.Task[None] | None = None
+        self._too_long: set[Path] = set()  # logs of which it was said
 
     async def start(self, child: Child) -> None:
         """Start a child and wait until it is ready. Raises GaveUp."""
@@ -173,17 +175,33 @@ class Supervisor:
             await asyncio.sleep(LOG_CHECK)
 
     def rotate(self) -> None:
-        """Bound the logs. The children append, so a file can be emptied under them. Links are left alone."""
+        """Bound the logs. Links are left alone. One that cannot be put aside is said once, and tried again."""
         for path in self._folder.glob("*.log"):
-            if path.lstat().st_size > LOG_LIMIT and not path.is_symlink():
-                earlier = path.with_suffix(".log.1")
-                earlier.unlink(missing_ok=True)
-                with (
-                    os.fdopen(open_own(path, os.O_RDWR), "r+b") as log,
-                    os.fdopen(open_own(earlier, os.O_WRONLY | os.O_EXCL), "wb") as copy,
-                ):
-                    shutil.copyfileobj(log, copy)
-                    log.truncate(0)
+            try:
+                if path.lstat().st_size > LOG_LIMIT and not path.is_symlink():
+                    _put_aside(path)
+            except OSError as error:
+                if path not in self._too_long:
+                    self._say(f"{path} grows too long and cannot be put aside: {error.strerror}")
+                    self._too_long.add(path)
+            else:
+                self._too_long.discard(path)
+
+
+def _put_aside(path: Path) -> None:
+    """Copy a log, and empty it: the child appends, so that can be done under it. Raises OSError, also where there is no
+    space for the copy: what is left of it is not taken from the others."""
+    earlier = path.with_suffix(".log.1")
+    earlier.unlink(missing_ok=True)
+    if shutil.disk_usage(path.parent).free < path.stat().st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        os.fdopen(open_own(path, os.O_RDWR), "r+b") as log,
+        os.fdopen(open_own(earlier, os.O_WRONLY | os.O_EXCL), "wb") as copy,
+    ):
+        shutil.copyfileobj(log, copy)
+        copy.flush()
+        log.truncate(0)
 
 
 def _environment(child: Child) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ import pytest
 from cli.site import supervisor as module
 from cli.site.supervisor import Child, GaveUp, Supervisor
 from tests.support.site import ROOT
+from tests.support.small_disk import small_disk
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -151,6 +152,33 @@ async def test_a_log_that_grew_too_long_is_put_aside(
     wordy = "import time\nwhile True: print('x' * 99, flush=True); time.sleep(.001)"
     await supervisor.start(Child(name="wordy", argv=[sys.executable, "-c", wordy]))
     await wait_until((tmp_path / "log" / "wordy.log.1").exists)
+
+
+async def test_a_full_disk_ends_no_rotation(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one log; the others are bounded meanwhile, and this one when there is space again."""
+    monkeypatch.setattr(module, "LOG_LIMIT", 100_000)
+    monkeypatch.setattr(module, "LOG_CHECK", 0.02)
+    async with small_disk(tmp_path / "disk", 3) as disk:
+        if disk is None:
+            pytest.skip("no file system may be mounted here")
+        folder = disk.seen
+        (folder / "long.log").write_bytes(b"x" * 2_000_000)
+        (folder / "short.log").write_bytes(b"x" * 200_000)
+        supervisor = Supervisor(folder=folder, say=said.append)
+        await supervisor.start(Child(name="sleeper", argv=SLEEPER))
+        await wait_until(lambda: bool(said) and (folder / "short.log").stat().st_size == 0)
+        await asyncio.sleep(0.2)  # it is tried again and again
+        assert len(said) == 1 and "long.log" in said[0] and "No space left" in said[0], said
+        assert (folder / "long.log").stat().st_size == 2_000_000
+        with (folder / "long.log").open("r+b") as log:  # somebody makes some space
+            log.truncate(300_000)
+        await wait_until(lambda: (folder / "long.log").stat().st_size == 0)
+        assert (folder / "long.log.1").stat().st_size == 300_000
+        (folder / "long.log").write_bytes(b"x" * 1_700_000)
+        await wait_until(lambda: len(said) == 2)
+        await supervisor.stop()
 
 
 def test_all_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
