@@ -8,7 +8,7 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from actors.runtime.secret_files import CODE, ROOT
@@ -36,7 +36,7 @@ def close(state: Path) -> None:
     others could put one of theirs in its place."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        refuse_strange(state)
+        _refuse_strange(state)
         ours = list(_ours(state))
         if {*state.iterdir()} <= {*ours}:
             state.chmod(_mode(state) & ~OTHERS)
@@ -52,6 +52,13 @@ def close(state: Path) -> None:
         raise CannotStart(f"{error.filename} is not yours: give it to your user, or set OTTB_STATE_DIR.") from None
 
 
+def closed(state: Path) -> Callable[[], bool]:
+    """Close the folder, as `close` does. Returns what tells from then on whether it is still the one at its place."""
+    close(state)
+    there = state.stat()
+    return lambda: state.exists() and os.path.samestat(state.stat(), there)
+
+
 def open_to_others(state: Path) -> list[Path]:
     """What others may read, write, enter or put another thing in the place of. A closed folder closes all that is in
     it, but not what is elsewhere and only has a link there."""
@@ -62,11 +69,9 @@ def open_to_others(state: Path) -> list[Path]:
     return [*swapped, *([state] if _mode(state) & WRITABLE else []), *lax]
 
 
-def refuse_strange(state: Path) -> None:
-    """Raise CannotStart where the folder is gone, or the folder, a link to it, or what is on the way to it is somebody
-    else's or may be changed by others."""
-    if not state.exists():
-        raise CannotStart(f"the state folder {state} is not there any more")
+def _refuse_strange(state: Path) -> None:
+    """Raise CannotStart where the folder, a link to it, or what is on the way to it is somebody else's, or others may
+    change it."""
     owner = state.stat().st_uid
     if owner == os.geteuid() and state.lstat().st_uid != ROOT:
         owner = state.lstat().st_uid

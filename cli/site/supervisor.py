@@ -57,15 +57,16 @@ class GaveUp(Exception):
 
 
 class Supervisor:
-    """Keeps children running. `say` gets one line for each change; logs go to `folder`/NAME.log. `check` is called
-    before each start of a child, and raises where there must be none."""
+    """Keeps children running. `say` gets one line for each change; logs go to `folder`/NAME.log. Where
+    `in_place` says that another folder has come to the place of what they work in, no child is started any more, and
+    no log is touched."""
 
     def __init__(
-        self, *, folder: Path, say: Callable[[str], None], check: Callable[[], None] = lambda: None
+        self, *, folder: Path, say: Callable[[str], None], in_place: Callable[[], bool] = lambda: True
     ) -> None:
         self._folder = folder
         self._say = say
-        self._check = check
+        self._in_place = in_place
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: list[tuple[Child, asyncio.Task[None]]] = []
         self._rotation: asyncio.Task[None] | None = None
@@ -102,7 +103,8 @@ class Supervisor:
     # --- one child
 
     async def _launch(self, child: Child) -> asyncio.subprocess.Process:
-        self._check()
+        if not self._in_place():
+            raise GaveUp(f"{child.name} is not started: another folder is in the place of {self._folder.parent}")
         with self._opened_log(child.name) as output:
             process = await asyncio.create_subprocess_exec(
                 *_dying_with_parent(child.argv),
@@ -171,7 +173,8 @@ class Supervisor:
 
     async def _rotate(self) -> None:
         while True:
-            self.rotate()
+            if self._in_place():
+                self.rotate()
             await asyncio.sleep(LOG_CHECK)
 
     def rotate(self) -> None:

@@ -16,7 +16,7 @@ from cli.site.bus_watchdog import watch_server
 from cli.site.certificates import Reload
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports
-from cli.site.private import close, refuse_strange
+from cli.site.private import closed
 from cli.site.probes import http_answers, reads_only
 from cli.site.secrets import is_first_start, secrets_of
 from cli.site.supervisor import GaveUp, Supervisor
@@ -27,11 +27,11 @@ READY_TIMEOUT = 40.0
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
     """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM."""
     began = time.monotonic()
-    close(settings.state)
+    in_place = closed(settings.state)
     asterisk.end_stale(settings.state)
     check_ports(settings)
     first_start = is_first_start(settings.state)
-    supervisor = Supervisor(folder=settings.state / "log", say=say, check=lambda: refuse_strange(settings.state))
+    supervisor = Supervisor(folder=settings.state / "log", say=say, in_place=in_place)
     reload = Reload(settings, pid=supervisor.pid, say=say)
     if reload.certificates:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_place import AdbFile
 from actors.adapters.adb_tools import AdbTools
+from cli.site.supervisor import LOG_CHECK, LOG_LIMIT
 from tests.support.site import ROOT, Site
 from tests.support.stranger import NOBODY, STRANGER_USER, as_root
 
@@ -111,7 +113,28 @@ def test_a_site_ends_when_its_state_folder_is_a_strangers(site: Site, place: Pat
     made = {*theirs.rglob("*")} - before - {theirs / "adb" / "server.sock"}
     print(f"{killed} came anew: {len(heard)} words to the stranger, {len(made)} files for them")
     assert (heard, made) == ([], set())
-    assert f"{site.state} belongs to nobody" in site.said()
+    assert f"another folder is in the place of {site.state}" in site.said()
+
+
+@pytest.mark.parametrize("come", ["a link of theirs", "a folder of ours"])
+def test_no_other_folder_is_taken_for_it_and_no_log_in_it_is_touched(site: Site, place: Path, come: str) -> None:
+    """Also one that is ours: an older copy has other records, and root's logs are elsewhere."""
+    other = place / "other"
+    (other / "log").mkdir(parents=True)
+    big = other / "log" / "system.log"
+    big.write_bytes(b"x" * (LOG_LIMIT + 1))
+    site.state.rename(place / "old")
+    if "link" in come:
+        stranger_s(site.state)
+        (site.state / "log").rmdir()
+        (site.state / "log").symlink_to(other / "log")
+    else:
+        other.rename(site.state)
+        big = site.state / "log" / "system.log"
+    time.sleep(LOG_CHECK + 0.5)
+    assert big.stat().st_size == LOG_LIMIT + 1 and sorted(big.parent.iterdir()) == [big]
+    site.kill("gateway")
+    assert site.ended() == 1 and f"another folder is in the place of {site.state}" in site.said()
 
 
 def test_a_host_that_is_started_by_hand_looks_whose_it_is(place: Path) -> None:
