@@ -76,9 +76,9 @@ def kept(lines: Iterable[str], key: str) -> tuple[list[Known], list[str]]:
 
 async def sign(settings: Settings) -> str | None:
     """The chain's newest head, signed, as a line. None: there is nothing on the audit yet. Raises BusError, BadHead."""
-    key = heads.key_of(settings.state)
     bus = await connect(settings, "gateway", name="ottb audit")
     try:
+        key = heads.key_of(settings.state)
         last = await bus.last(SCOPE, certain=True)
     finally:
         await bus.close()

@@ -212,10 +212,16 @@ def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None
     Both passwords are asked for, or taken from OTTB_PASSWORD and OTTB_NEW_PASSWORD: an option would show them to every
     user of the machine, in its list of processes.
     """
+    from cli.site.ports import CannotStart
+    from cli.site.private import owner_of
     from cli.user import Gateway, NotDone, set_password
 
     settings = _settings(config)
     state = settings.state
+    try:
+        owner = owner_of(state) if state.exists() else os.geteuid()
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from None
 
     def ask(variable: str, question: str, *, twice: bool) -> str:
         return os.environ.get(variable) or click.prompt(question, hide_input=True, confirmation_prompt=twice)
@@ -223,7 +229,7 @@ def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None
     given = ask("OTTB_PASSWORD", f"Password of {admin}", twice=False)
     new = ask("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
     try:
-        gateway = Gateway(settings.http, state.stat().st_uid if state.exists() else os.geteuid())
+        gateway = Gateway(settings.http, owner)
         left = set_password(gateway, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens)
     except NotDone as error:
         raise click.ClickException(str(error)) from None

@@ -78,9 +78,16 @@ def _refuse_strange(state: Path) -> None:
     if owner != os.geteuid():
         todo = "Start as that user, or set OTTB_STATE_DIR to a folder of your own."
         raise CannotStart(f"the state folder {state} belongs to {_name_of(owner)}, not to you. {todo}")
+    owner_of(state)
+
+
+def owner_of(state: Path) -> int:
+    """Whose site it is: commands believe that user. Raises CannotStart where others could have put a folder of theirs
+    in its place."""
     if swapped := _swapped(state):
         todo = "Take that right from them, or set OTTB_STATE_DIR to another folder."
         raise CannotStart(f"others may put another thing in the place of the state folder, at {swapped[0]}. {todo}")
+    return state.stat().st_uid
 
 
 def _refuse_planted(path: Path) -> None:

@@ -162,6 +162,25 @@ def mapped(monkeypatch: pytest.MonkeyPatch, name: str, first: int, members: list
     monkeypatch.setattr(pwd, "getpwall", lambda: users)
 
 
+COMMANDS = ["user passwd op12", "audit head", "audit verify", "events"]
+
+
+@as_root
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_believes_whose_folder_was_put_there(place: Path, command: str) -> None:
+    """They speak to whose the state is: the stranger waits on the ports while the site is down."""
+    state = above_lax(place)
+    state.mkdir()
+    give(state)
+    given = {"OTTB_STATE_DIR": str(state), "OTTB_PASSWORD": "1234", "OTTB_NEW_PASSWORD": "1234"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *command.split()], cwd=ROOT, env=os.environ | given,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0 and f"another thing in the place of the state folder, at {state.parent}" in done.stderr
+    assert [*state.iterdir()] == []
+
+
 @as_root
 @pytest.mark.parametrize("kind", GROUPS)
 def test_a_group_may_not_swap_it_unless_it_is_the_owners_own(
