@@ -4,10 +4,12 @@ import asyncio
 import os
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import nats
 import psutil
@@ -258,6 +260,26 @@ def test_the_password_of_postgresql_is_not_told_in_the_clear(
                 examine_postgresql(url, "ottb_local")
             else:
                 PostgresLedger(url, "ottb_local").sequence()
+        thread.join()
+    assert heard
+    assert (PASSWORD.encode() in b"".join(heard)) is told
+
+
+FILES = [("1777", "", False), ("1777", "&require_auth=password", True), ("2775", "", True)]
+
+
+@pytest.mark.parametrize(("mode", "more", "told"), FILES)
+def test_nor_through_a_socket_file_that_anybody_could_have_made(mode: str, more: str, told: bool) -> None:
+    """In `/tmp`, where PostgreSQL has it by itself."""
+    heard: list[bytes] = []
+    with tempfile.TemporaryDirectory(prefix="ottb-") as folder, socket.socket(socket.AF_UNIX) as listening:
+        Path(folder).chmod(int(mode, 8))
+        listening.bind(f"{folder}/.s.PGSQL.5432")
+        listening.listen()
+        thread = threading.Thread(target=postgresql_of_a_stranger, args=(listening, heard))
+        thread.start()
+        with pytest.raises(LedgerUnusable):
+            examine_postgresql(f"postgresql://me:{PASSWORD}@/db?host={quote(folder, safe='')}{more}", "ottb_local")
         thread.join()
     assert heard
     assert (PASSWORD.encode() in b"".join(heard)) is told
