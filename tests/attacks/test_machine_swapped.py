@@ -4,7 +4,6 @@ they came to: what starts anew after a crash neither listens to what waits there
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +19,11 @@ from tests.support.stranger import NOBODY, STRANGER_USER, as_root
 
 pytestmark = as_root
 
-# Listens in the folder that it is given, as an adb server that has no phones, and prints what it is asked.
+# Listens in the folder where it is started, as an adb server that has no phones, and prints what it is asked.
 LISTENER = """
-import os, socket, sys
+import socket
 with socket.socket(socket.AF_UNIX) as server:
-    server.bind(sys.argv[1] + "/server.sock")
+    server.bind("server.sock")
     server.listen(16)
     print("listening", flush=True)
     while True:
@@ -40,23 +39,14 @@ with socket.socket(socket.AF_UNIX) as server:
 """
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Where the stranger can come to."""
-    for each in (tmp_path, *tmp_path.parents):
-        if each.is_relative_to(tempfile.gettempdir()) and each.owner() == tmp_path.owner():
-            each.chmod(each.stat().st_mode | 0o055)
-    return tmp_path
-
-
 class Listener:
     """An adb server of the stranger's. `heard()` ends it."""
 
     def __init__(self, folder: Path) -> None:
-        command = [*STRANGER_USER, sys.executable, "-I", "-", str(folder)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/"
-        )
+            [*STRANGER_USER, sys.executable, "-I", "-"], cwd=folder, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(LISTENER)
         self._process.stdin.close()
@@ -76,10 +66,10 @@ def stranger_s(folder: Path) -> Path:
     return folder
 
 
-async def test_nothing_is_said_to_an_adb_server_of_a_stranger(place: Path) -> None:
+async def test_nothing_is_said_to_an_adb_server_of_a_stranger(tmp_path: Path) -> None:
     """Wherever its socket is."""
-    listener = Listener(stranger_s(place / "theirs") / "adb")
-    server = AdbFile(place / "theirs" / "adb" / "server.sock")
+    listener = Listener(stranger_s(tmp_path / "theirs") / "adb")
+    server = AdbFile(tmp_path / "theirs" / "adb" / "server.sock")
     try:
         with pytest.raises(AdbServerGone, match=f"user {NOBODY}"):
             await AdbClient(server).version()
@@ -92,16 +82,16 @@ async def test_nothing_is_said_to_an_adb_server_of_a_stranger(place: Path) -> No
 
 
 @pytest.fixture
-def site(place: Path) -> Iterator[Site]:
-    made = Site(folder=place, slots={1: "op1"})
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(folder=tmp_path, slots={1: "op1"})
     made.start()
     yield made
     made.stop()
 
 
 @pytest.mark.parametrize("killed", ["actors", "gateway", "adb", "nats-server"])
-def test_a_site_ends_when_its_state_folder_is_a_strangers(site: Site, place: Path, killed: str) -> None:
-    site.state.rename(place / "old")
+def test_a_site_ends_when_its_state_folder_is_a_strangers(site: Site, tmp_path: Path, killed: str) -> None:
+    site.state.rename(tmp_path / "old")
     theirs = stranger_s(site.state)
     before = {*theirs.rglob("*")}
     listener = Listener(theirs / "adb")
@@ -117,13 +107,13 @@ def test_a_site_ends_when_its_state_folder_is_a_strangers(site: Site, place: Pat
 
 
 @pytest.mark.parametrize("come", ["a link of theirs", "a folder of ours"])
-def test_no_other_folder_is_taken_for_it_and_no_log_in_it_is_touched(site: Site, place: Path, come: str) -> None:
+def test_no_other_folder_is_taken_for_it_and_no_log_in_it_is_touched(site: Site, tmp_path: Path, come: str) -> None:
     """Also one that is ours: an older copy has other records, and root's logs are elsewhere."""
-    other = place / "other"
+    other = tmp_path / "other"
     (other / "log").mkdir(parents=True)
     big = other / "log" / "system.log"
     big.write_bytes(b"x" * (LOG_LIMIT + 1))
-    site.state.rename(place / "old")
+    site.state.rename(tmp_path / "old")
     if "link" in come:
         stranger_s(site.state)
         (site.state / "log").rmdir()
@@ -137,8 +127,8 @@ def test_no_other_folder_is_taken_for_it_and_no_log_in_it_is_touched(site: Site,
     assert site.ended() == 1 and f"another folder is in the place of {site.state}" in site.said()
 
 
-def test_a_host_that_is_started_by_hand_looks_whose_it_is(place: Path) -> None:
-    theirs = stranger_s(place / "theirs")
+def test_a_host_that_is_started_by_hand_looks_whose_it_is(tmp_path: Path) -> None:
+    theirs = stranger_s(tmp_path / "theirs")
     done = subprocess.run(
         [sys.executable, "-m", "actors.main"], cwd=ROOT, env=os.environ | {"OTTB_STATE_DIR": str(theirs)},
         capture_output=True, text=True, timeout=30, check=False,
