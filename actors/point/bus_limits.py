@@ -3,9 +3,13 @@
 The server limits each connection (nats.conf) and knows no rate. But it counts what each connection sends and gets, also
 what it then refuses; from those counts this says whose connections must be cut. All connections of a user count
 together, whatever they logged in with: else everybody would have as many allowances as they make service tokens.
+
+Whose a connection is was said when the server let it in. By the name that it goes by now it may be anybody's: a client
+can log in once more on its connection, and until that is answered the name is the one that it claims.
 """
 
-from collections import Counter, OrderedDict
+import math
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,17 +25,18 @@ UNLISTED = 10.0  # seconds after which it counts no more while nobody can look
 SHUT_FIRST, SHUT_LONGEST = 10.0, 300.0  # seconds
 FORGIVEN = 600.0  # seconds after which somebody who was shut out begins anew
 REMEMBERED = 10_000
-LOOKS_KEPT = 8  # looks for which the counts of a connection that is gone are kept
+LOOKS_KEPT = 40  # for which a connection is known that is not listed, as while a login on it waits for its answer
 REFUSALS_AT_ONCE, REFUSALS_A_SECOND = 10.0, 1.0  # that are answered to one address
 
 Client = tuple[str, str, int]  # `type`, address and port of a connection
-Counts = tuple[int, ...]  # in the order of the rates
+Counts = tuple[float, ...]  # in the order of the rates
+Number = tuple[str, int]  # of a connection: by the server's id, which is a new one at each start, and its count there
 NOBODY: Mapping[Client, int] = MappingProxyType({})
 
 
 class Connection(Struct, frozen=True, kw_only=True):
     """One connection as the server lists it. `type`: `nats` or `websocket`. `authorized_user`: what the login called
-    it, `<user>/<kind>/<id>/<mark>` (`marks.py`)."""
+    it (`marks.py`)."""
 
     cid: int
     type: str = ""
@@ -44,11 +49,11 @@ class Connection(Struct, frozen=True, kw_only=True):
     out_bytes: int = 0
     pending_bytes: int = 0
 
-    @property
-    def user(self) -> str:
-        """Whose it is. Empty: not somebody's whom POINT has let in."""
-        name, slash, _ = self.authorized_user.partition("/")
-        return name if slash else ""
+
+def user_of(name: str) -> str:
+    """Whose a connection of this name is. Empty: not somebody's whom POINT has let in."""
+    user, slash, _ = name.partition("/")
+    return user if slash else ""
 
 
 class Why(StrEnum):
@@ -58,6 +63,7 @@ class Why(StrEnum):
     BYTES_IN = "bytes_in"
     BYTES_OUT = "bytes_out"
     LINES = "lines"
+    UNCOUNTED = "uncounted"
     CONNECTIONS = "connections"
     WAITING = "waiting"
 
@@ -72,8 +78,12 @@ class Cut(Struct, frozen=True, kw_only=True):
 
 
 class _Seen(Struct):
+    """A connection that the server has let in. `look`: the last one that knew of it."""
+
+    user: str
     counts: Counts
     look: int
+    over: bool = False
 
 
 class _Shut(Struct):
@@ -88,10 +98,9 @@ class Meter:
         self._limits = limits
         self._rates = {
             Why.MESSAGES: limits.messages, Why.BYTES_IN: limits.bytes_in, Why.BYTES_OUT: limits.bytes_out,
-            Why.LINES: limits.lines,
+            Why.LINES: limits.lines, Why.UNCOUNTED: 1,
         }  # fmt: skip
-        self._seen: dict[int, _Seen] = {}
-        self._gone: OrderedDict[int, None] = OrderedDict()
+        self._seen: dict[Number, _Seen] = {}
         self._left: dict[str, dict[Why, float]] = {}  # of those who have used something lately
         self._shut: OrderedDict[str, _Shut] = OrderedDict()
         self._open: Mapping[str, int] = {}
@@ -119,41 +128,62 @@ class Meter:
 
     # --- what connections do
 
+    def began(self, server: str, cid: int, name: str) -> None:
+        """The server has let a connection in under this name; also once more, when the client has logged in again."""
+        user = user_of(name)
+        if (seen := self._seen.get((server, cid))) is not None:
+            seen.user = user or seen.user
+        elif user and len(self._seen) < REMEMBERED:  # of those beyond the list will tell
+            self._seen[server, cid] = _Seen(user, (0,) * len(self._rates), self._looks)
+
     def look(
-        self, connections: Iterable[Connection], asked: float, now: float, received: Mapping[Client, int] = NOBODY
+        self,
+        server: str,
+        connections: Iterable[Connection],
+        asked: float,
+        now: float,
+        received: Mapping[Client, int] = NOBODY,
     ) -> list[Cut]:
         """Who must be cut, by a list of connections that the server was asked for at `asked`. `received`: bytes that
         the server had taken right before that, where the kernel was asked: also those of what is no message."""
-        listed = [one for one in connections if one.user and one.cid not in self._gone]
         self._refill(now)
-        for one in listed:
-            lines = max(received.get((one.type, one.ip, one.port), 0) - one.in_bytes, 0)
-            self._count(one.cid, one.user, (one.in_msgs, one.in_bytes, one.out_bytes, lines))
-        self._seen = {cid: seen for cid, seen in self._seen.items() if seen.look > self._looks - LOOKS_KEPT}
-        self._looks += 1
-        self._open = Counter(one.user for one in listed)
-        self._entered = [(at, name) for at, name in self._entered if at > asked - SETTLING]
         mine: dict[str, list[Connection]] = {}
-        for one in listed:
-            mine.setdefault(one.user, []).append(one)
+        for one in connections:
+            lines = max(received.get((one.type, one.ip, one.port), 0) - one.in_bytes, 0)
+            counts = (one.in_msgs, one.in_bytes, one.out_bytes, lines, 0)
+            seen = self._listed((server, one.cid), one, counts)
+            if seen is not None:
+                self._count(seen, counts)
+                mine.setdefault(seen.user, []).append(one)
+        self._seen = {number: seen for number, seen in self._seen.items() if seen.look > self._looks - LOOKS_KEPT}
+        self._looks += 1
+        self._open = {user: len(ones) for user, ones in mine.items()}
+        self._entered = [(at, name) for at, name in self._entered if at > asked - SETTLING]
         return [*self._exceeded(mine, now), *self._too_many(mine, now)]
 
-    def ended(self, cid: int, user: str, counts: tuple[int, int, int]) -> None:
-        """A connection has ended, with these counts: who comes and goes between two looks counts too."""
-        self._count(cid, user, (*counts, 0))
-        self._seen.pop(cid, None)
-        self._gone[cid] = None
-        if len(self._gone) > REMEMBERED:
-            self._gone.popitem(last=False)
+    def _listed(self, number: Number, one: Connection, counts: Counts) -> _Seen | None:
+        """What is known of a connection that is listed. None: it is over, or nobody's whom POINT has let in. At the
+        first look nobody knows since when the counts run."""
+        if number not in self._seen and (user := user_of(one.authorized_user)):
+            self._seen[number] = _Seen(user, (0,) * len(counts) if self._looks else counts, self._looks)
+        seen = self._seen.get(number)
+        return None if seen is None or seen.over else seen
 
-    def _count(self, cid: int, user: str, counts: Counts) -> None:
-        """Take off what came since the last time. At the first look nobody knows since when the counts run."""
-        seen = self._seen.get(cid)
-        before = seen.counts if seen is not None else (0,) * len(counts) if self._looks else counts
-        self._seen[cid] = _Seen(tuple(map(max, counts, before)), self._looks)
+    def ended(self, server: str, cid: int, counts: tuple[int, int, int], *, moved: bool) -> None:
+        """A connection has ended, with these counts: who comes and goes between two looks counts too. `moved`: not
+        where POINT had let it in, because the client has logged in once more, and wrongly. Then the server does not
+        count all that it took before, so that it counts as more than anybody may."""
+        seen = self._seen.get((server, cid))
+        if seen is not None and not seen.over:
+            self._count(seen, (*counts, 0, math.inf if moved else 0))
+            seen.over = True
+
+    def _count(self, seen: _Seen, counts: Counts) -> None:
+        """Take off what came since the last time."""
+        before, seen.counts, seen.look = seen.counts, tuple(map(max, counts, seen.counts)), self._looks
         used = {why: new - old for why, new, old in zip(self._rates, counts, before, strict=True) if new > old}
         if used:
-            self._use(user, used)
+            self._use(seen.user, used)
 
     def _use(self, user: str, used: Mapping[Why, float]) -> None:
         left = self._left.setdefault(user, {why: (BURST + self._passed) * rate for why, rate in self._rates.items()})

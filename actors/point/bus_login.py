@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from actors.point import bus_audit, callout, marks
 from actors.point.bus_audit import BusAudit
-from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals
+from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals, user_of
 from actors.point.callout import ACCOUNT, BadQuestion, Question
 from actors.runtime.addresses import neighbourhood
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 QUESTIONS = "$SYS.REQ.USER.AUTH"
 CONNECTIONS = "$SYS.REQ.SERVER.PING.CONNZ"
-ENDED = f"$SYS.ACCOUNT.{ACCOUNT}.DISCONNECT"
+COMES_AND_GOES = "$SYS.ACCOUNT.*.*"  # one subject, so that what is said of a connection is heard in order
 AT_ONCE = 128
 AT_ONCE_EACH = 64  # of one address, so that nobody keeps all others out by trying
 ADMIT_SECONDS = 2.8  # the server waits for 3
@@ -66,6 +66,7 @@ class _Answer(Struct):
 
 class _Client(Struct, frozen=True):
     id: int
+    acc: str = ""
     user: str = ""
 
 
@@ -74,9 +75,11 @@ class _Amount(Struct, frozen=True):
     bytes: int = 0
 
 
-class _Ended(Struct, frozen=True):
-    """A connection's end, as the server says it: `sent` and `received` by the client."""
+class _Event(Struct, frozen=True):
+    """A connection's begin or end, as the server says it: `sent` and `received` by the client. At its end `user` is
+    what the client has called itself last."""
 
+    server: _Server
     client: _Client
     sent: _Amount = _Amount()
     received: _Amount = _Amount()
@@ -137,7 +140,7 @@ class BusLogin:
         self._looking: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._stops.append(await self._sys.subscribe(ENDED, self._hear_end))
+        self._stops.append(await self._sys.subscribe(COMES_AND_GOES, self._hear_event))
         self._stops.append(await self._auth.subscribe(QUESTIONS, self._hear, queue="auth"))
         loop = asyncio.get_running_loop()
         self._looking = [loop.create_task(self._sweep()), loop.create_task(self._watch())]
@@ -307,7 +310,7 @@ class BusLogin:
                 asked = self._clock.monotonic()
                 received = await self._received() if number % RECEIVED_EVERY == 0 else NOBODY
                 server, connections = await self._connections()
-                for cut in self._meter.look(connections, asked, self._clock.monotonic(), received):
+                for cut in self._meter.look(server, connections, asked, self._clock.monotonic(), received):
                     await self._cut(server, cut)
                 if number % OUTDATED_EVERY == 0:
                     await self._cut_outdated(server, connections)
@@ -330,20 +333,25 @@ class BusLogin:
 
     async def _cut_outdated(self, server: str, connections: Iterable[Connection]) -> None:
         """Cut what is outdated for the second time: another host may have let it in by what this one hears now."""
-        outdated = self._outdated({one.authorized_user for one in connections if one.user})
+        outdated = self._outdated({one.authorized_user for one in connections if user_of(one.authorized_user)})
         found = {(server, one.cid) for one in connections if one.authorized_user in outdated}
         done = [await self._kick_one(server, cid) for _, cid in sorted(found & self._doubtful)]
         self._doubtful = found
         if any(done):
             log.warning("bus connections cut that would not be let in now", count=sum(done))
 
-    async def _hear_end(self, message: Message) -> None:
-        try:
-            ended = msgspec.json.decode(message.data, type=_Ended)
-        except UNDECODABLE as error:
-            log.warning("not a connection's end", error=str(error))
+    async def _hear_event(self, message: Message) -> None:
+        verb = message.subject.rpartition(".")[2]
+        if verb not in ("CONNECT", "DISCONNECT"):
             return
-        user, slash, _ = ended.client.user.partition("/")
-        if slash:
-            counts = (ended.sent.msgs, ended.sent.bytes, ended.received.bytes)
-            self._meter.ended(ended.client.id, user, counts)
+        try:
+            event = msgspec.json.decode(message.data, type=_Event)
+        except UNDECODABLE as error:
+            log.warning("not a connection's begin or end", error=str(error))
+            return
+        here = event.client.acc == ACCOUNT
+        if verb == "DISCONNECT":
+            counts = (event.sent.msgs, event.sent.bytes, event.received.bytes)
+            self._meter.ended(event.server.id, event.client.id, counts, moved=not here)
+        elif here:
+            self._meter.began(event.server.id, event.client.id, event.client.user)

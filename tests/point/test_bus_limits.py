@@ -14,6 +14,7 @@ from actors.point.bus_limits import (
 )
 from actors.point.settings import BusLimits
 
+SERVER = "N1"
 LIMITS = BusLimits(connections=3, messages=100, bytes_in=1000, bytes_out=2000, lines=300, waiting=500)
 AT_ONCE = int(BURST * LIMITS.messages)
 
@@ -35,7 +36,13 @@ class Watched:
 
     def look(self, *connections: Connection) -> list[Cut]:
         self.now += 1.0
-        return self.meter.look(connections, self.now, self.now)
+        return self.meter.look(SERVER, connections, self.now, self.now)
+
+    def begin(self, cid: int, user: str = "op1") -> None:
+        self.meter.began(SERVER, cid, f"{user}/password/{user}")
+
+    def end(self, cid: int, msgs: int, *, moved: bool = False) -> None:
+        self.meter.ended(SERVER, cid, (msgs, 0, 0), moved=moved)
 
 
 def test_a_burst_is_allowed_and_a_flood_is_cut_whole() -> None:
@@ -70,20 +77,63 @@ def test_each_amount_has_its_limit_and_all_connections_count_together() -> None:
 def test_who_is_gone_before_a_look_is_counted_once() -> None:
     watched = Watched()
     for cid in range(1, 5):
-        watched.meter.ended(cid, "op1", (AT_ONCE // 4, 0, 0))
+        watched.begin(cid)
+        watched.end(cid, AT_ONCE // 4)
     assert watched.look(one(4, msgs=AT_ONCE // 4)) == []  # the list is older than the news of its end
     watched.look(one(9, msgs=90))
-    watched.meter.ended(9, "op1", (100, 0, 0))
+    watched.end(9, 100)
     assert watched.look() == []
-    watched.meter.ended(10, "op1", (AT_ONCE + 200, 0, 0))
+    watched.begin(10)
+    watched.end(10, AT_ONCE + 200)
     (cut,) = watched.look()
     assert (cut.user, cut.cids) == ("op1", [])
 
 
+def test_whose_a_connection_is_was_said_when_it_was_let_in() -> None:
+    """A client can call itself something else at any time."""
+    watched = Watched()
+    watched.begin(1)
+    (cut,) = watched.look(one(1, "op2", msgs=2 * AT_ONCE))
+    assert (cut.user, cut.cids) == ("op1", [1]) and not watched.meter.is_out("op2", watched.now)
+    watched.begin(2, "op3")
+    watched.begin(2, "op4")  # logged in again, rightly
+    watched.end(2, 2 * AT_ONCE)
+    assert [cut.user for cut in watched.look()] == ["op4"]
+
+
+def test_who_takes_a_connection_off_the_books_is_out() -> None:
+    """A second login that is wrong ends it elsewhere, and what it did last is in no count."""
+    watched = Watched()
+    watched.begin(1)
+    watched.look(one(1), one(2))
+    for _ in range(13):  # the server waits for the answer to the second login, and lists it nowhere meanwhile
+        watched.look(one(2))
+    watched.end(1, 1, moved=True)
+    (cut,) = watched.look(one(2))
+    assert (cut.user, cut.why, cut.cids, cut.seconds) == ("op1", Why.UNCOUNTED, [2], SHUT_FIRST)
+
+
+def test_who_was_never_let_in_shuts_nobody_out() -> None:
+    watched = Watched()
+    watched.meter.ended(SERVER, 1, (0, 0, 0), moved=True)
+    assert watched.look() == []
+
+
+def test_a_server_that_starts_anew_counts_connections_anew() -> None:
+    watched = Watched()
+    watched.begin(1)
+    watched.end(1, 5)
+    watched.meter.began("N2", 1, "op1/password/op1")
+    watched.now += 1
+    here = [one(cid, msgs=AT_ONCE) for cid in range(1, 6)]
+    (cut,) = watched.meter.look("N2", here, watched.now, watched.now)
+    assert (cut.why, cut.cids) == (Why.MESSAGES, [1, 2, 3, 4, 5])
+
+
 def test_what_was_there_before_the_first_look_is_no_flood() -> None:
     meter = Meter(LIMITS)
-    assert meter.look([one(1, msgs=10**6)], 1.0, 1.0) == []
-    assert meter.look([one(1, msgs=10**6 + 50)], 2.0, 2.0) == []
+    assert meter.look(SERVER, [one(1, msgs=10**6)], 1.0, 1.0) == []
+    assert meter.look(SERVER, [one(1, msgs=10**6 + 50)], 2.0, 2.0) == []
 
 
 def test_after_a_time_without_looks_the_time_is_taken_into_account() -> None:
@@ -156,7 +206,7 @@ def test_what_is_no_message_has_a_limit_of_its_own() -> None:
         watched.now += 1.0
         here = Connection(cid=1, type="nats", ip="10.0.0.1", port=7, authorized_user="op1/p/op1", in_bytes=into)
         received = {name: taken, ("websocket", "10.0.0.1", 7): 10**9, ("nats", "10.0.0.1", 8): 10**9}
-        return watched.meter.look([here], watched.now, watched.now, received if taken else {})
+        return watched.meter.look(SERVER, [here], watched.now, watched.now, received if taken else {})
 
     assert look(at_once + 900, into=900) == []  # the content of messages is counted elsewhere
     assert look(0, into=900) == []  # the kernel was not asked: nothing is taken back, or counted twice

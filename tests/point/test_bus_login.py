@@ -15,7 +15,7 @@ from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Client, Meter
 from actors.point.bus_login import CONNECTIONS, QUESTIONS, BusLogin
 from actors.point.settings import BusLimits
-from actors.runtime.bus import Message
+from actors.runtime.bus import Message, RequestTimeout
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import Identity, LoginKind
 from simulators.bus.memory_broker import MemoryBroker
@@ -59,6 +59,11 @@ class Server:
         await self.bus.subscribe(CONNECTIONS, self._list)
         await self.bus.subscribe(f"$SYS.REQ.SERVER.{SERVER}.KICK", self._kick)
 
+    async def say(self, verb: str, account: str, cid: int, name: str) -> None:
+        """A connection has come or gone."""
+        event = {"server": {"id": SERVER}, "client": {"id": cid, "acc": account, "user": name}}
+        await self.bus.publish(f"$SYS.ACCOUNT.{account}.{verb}", msgspec.json.encode(event), {})
+
     async def _list(self, message: Message) -> None:
         listed = [{"cid": cid, "authorized_user": name} for cid, name in self.connections.items()]
         assert message.reply is not None
@@ -93,8 +98,8 @@ class Door:
         found = self.admit()
         return await found if asyncio.iscoroutine(found) else found  # type: ignore[no-any-return]
 
-    async def ask(self) -> Any:
-        answered = await self._bus.request(QUESTIONS, question(), {}, timeout=5)
+    async def ask(self, patience: float = 5.0) -> Any:
+        answered = await self._bus.request(QUESTIONS, question(), {}, timeout=patience)
         return said(answered.data)
 
 
@@ -191,3 +196,17 @@ async def test_what_would_not_be_let_in_now_is_cut_also_after_a_cut_that_failed(
     door.server.connections[9] = "op1/password/op1/old"
     await until(lambda: asyncio.sleep(0, door.server.kicked[1:]), bool)
     assert door.server.kicked == [7, 9]
+
+
+async def test_who_ends_a_connection_by_a_wrong_login_is_cut_and_nobody_else(door: Door) -> None:
+    """The server says its end elsewhere, under the name that the client has claimed."""
+    door.server.connections = {8: "op1/password/op1/a", 9: "op2/password/op2/b"}
+    await door.server.say("CONNECT", "$G", 6, "op2/password/op2/b")
+    await door.server.say("CONNECT", callout.ACCOUNT, 7, "op1/password/op1/a")
+    for cid in (6, 7):
+        await door.server.say("DISCONNECT", "$G", cid, "op2/password/op2/b")
+    await until(lambda: asyncio.sleep(0, door.server.kicked), bool)
+    await asyncio.sleep(0.6)  # two looks more
+    assert door.server.kicked == [8]
+    with pytest.raises(RequestTimeout):
+        await door.ask(0.5)

@@ -1,0 +1,107 @@
+"""Somebody on the bus who does more than one may, and sees to it that it is not counted, or as another's."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from tests.attacks.test_bus import PASSWORD, create
+from tests.support.raw_bus import RawBus, raw_bus
+from tests.support.site import Client, Site, running_site, until
+
+BURST = 2000  # messages, of 200 that one may send in a second
+NAMES = {"as_ours": "core", "as_others": "other/password/other/0", "as_own": "as_own"}  # that a client claims
+MOST = 32  # connections of one user
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site"), {11: None}) as running:
+        yield running
+
+
+async def burst(site: Site, name: str, last: bytes) -> bool:
+    """Log in, send more than one may, and say this. Whether the login was let in."""
+    async with raw_bus(site.nats_port, name, PASSWORD) as client:
+        if client.refused:
+            return False
+        with contextlib.suppress(OSError):
+            await client.say(f"PUB ottb.v1.own.{name}.cmd.nothing 0\r\n\r\n".encode() * BURST + last)
+        await client.hear(b"-ERR 'Authorization", 1.0)
+        return True
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_second_login_takes_nothing_off_the_books(site: Site, admin: Client, name: str) -> None:
+    """It is refused, and the server then lists the connection no more, and says its end under the claimed name."""
+    await create(admin, name)
+    await create(admin, "other")
+    again = f"CONNECT {json.dumps({'user': NAMES[name], 'pass': 'wrong', 'verbose': False})}\r\n".encode()
+    tries = 12
+    let_in = 0
+    while let_in < tries and await burst(site, name, again):
+        let_in += 1
+        await asyncio.sleep(0.3)
+    cuts = await admin.audit(f"user={name}&action=bus.cut") if let_in < tries else []
+    async with raw_bus(site.nats_port, "other", PASSWORD) as other:
+        others = "let in" if not other.refused else "refused"
+    print(f"{tries} bursts of {BURST}, each ended by a second login as {NAMES[name]}: {let_in} let in; "
+          f"another user is {others}")  # fmt: skip
+    assert let_in < 3 and others == "let in" and cuts[0]["subject"]["limit"] == "uncounted"
+
+
+@asynccontextmanager
+async def many(site: Site, name: str, number: int) -> AsyncIterator[list[RawBus]]:
+    """So many connections, those that were let in. They come no faster than logins may."""
+    async with AsyncExitStack() as stack:
+        clients = []
+        for _ in range(number):
+            clients.append(await stack.enter_async_context(raw_bus(site.nats_port, name, PASSWORD)))
+            await asyncio.sleep(0.1)
+        yield [client for client in clients if not client.refused]
+
+
+def number_of(greeting: bytes) -> int:
+    """What the server counts a connection as."""
+    found = re.search(rb'"client_id":(\d+)', greeting)
+    assert found is not None, greeting
+    return int(found[1])
+
+
+async def count_up(site: Site, number: int) -> None:
+    """Have the server give out its numbers up to this one."""
+    seen = 0
+    while seen < number - 1:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.nats_port)
+        seen = number_of(await reader.readline())
+        writer.close()
+
+
+async def test_limits_hold_for_numbers_that_a_server_gives_out_again(site: Site, admin: Client) -> None:
+    """nats-server alone is started anew: it counts its connections from the beginning."""
+    await create(admin, "early")
+    await create(admin, "late")
+    async with many(site, "early", 50) as clients:
+        before = {number_of(client.said) for client in clients}
+    old = site.pid("nats-server")
+    site.kill("nats-server")
+
+    async def is_back() -> bool:
+        if site.pid("nats-server") not in (old, None):
+            with contextlib.suppress(OSError):
+                async with raw_bus(site.nats_port, "admin", site.admin_password) as client:
+                    return not client.refused
+        return False
+
+    await until(is_back, bool, 30.0)
+    await count_up(site, min(before))
+    async with many(site, "late", 40) as held:
+        again = sum(number_of(client.said) in before for client in held)
+        taken = await held[-1].flood("ottb.v1.own.late.cmd.nothing", most=300_000)
+    print(f"40 logins, {again} with numbers from before: {len(held)} held; "
+          f"300000 messages are {'all taken' if taken else 'cut'}")  # fmt: skip
+    assert again and len(held) <= MOST and not taken
