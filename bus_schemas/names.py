@@ -8,12 +8,20 @@ PARTS = ("core", "gateway", "watch", "auth", "sys")  # the users that nats.conf 
 SYSTEM = "system"  # what is done for nobody
 ENDERS = ("ring_timeout", "max_duration", "operator_on_phone")  # who else ends calls
 
+Share = tuple[str, str]  # what somebody may hold and do at once counts for one of these
+
 _RESERVED = frozenset({SYSTEM, *PARTS, *ENDERS})
 
 
 def is_reserved(name: str) -> bool:
     """Whether a name is the platform's own, in whatever letters, so that no user may have it."""
     return name.casefold() in _RESERVED
+
+
+def share_of(kind: str, user: str) -> Share:
+    """For whom counts what somebody holds and does, by what they came with. All service tokens of a user have a share
+    of their own, so that whoever has got hold of one does not keep out the user, who can end it."""
+    return ("tokens" if kind == LoginKind.TOKEN else "user", user)
 
 
 def inbox_of(kind: LoginKind, name: str) -> str:

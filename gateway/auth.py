@@ -16,11 +16,12 @@ from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, mark_of,
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc
-from actors.runtime.context import Context, share_of
+from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import share_of
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import (
     IDENTIFY,
@@ -74,7 +75,8 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     @property
     def share(self) -> Holder:
-        return share_of(self.user, self.credential)
+        """For whom counts what the caller holds and does."""
+        return share_of(self.credential.partition(":")[0], self.user)
 
     def must(self, permission: Action | Access | None) -> None:
         """Raise Refusal(PERMISSION_DENIED) unless the caller may do this, where it is an action."""

@@ -1,8 +1,9 @@
-"""How much one user may do on the bus, and who has done more. Pure.
+"""How much one may do on the bus, and who has done more. Pure.
 
 The server limits each connection (nats.conf) and knows no rate. But it counts what each connection sends and gets, also
 what it then refuses; from those counts this says whose connections must be cut. All connections of a user count
-together, whatever they logged in with: else everybody would have as many allowances as they make service tokens.
+together, and apart from them all of their service tokens (`names.share_of`): else everybody would have as many
+allowances as they make tokens.
 
 Whose a connection is was said when the server let it in. By the name that it goes by now it may be anybody's: a client
 can log in once more on its connection, and until that is answered the name is the one that it claims.
@@ -16,7 +17,9 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
+from actors.point.marks import share_in
 from actors.point.settings import BusLimits
+from bus_schemas.names import Share
 
 BURST = 5.0  # seconds' worth that may come at once
 LOGIN_WORTH = 0.1  # seconds' worth that a login costs
@@ -50,12 +53,6 @@ class Connection(Struct, frozen=True, kw_only=True):
     pending_bytes: int = 0
 
 
-def user_of(name: str) -> str:
-    """Whose a connection of this name is. Empty: not somebody's whom POINT has let in."""
-    user, slash, _ = name.partition("/")
-    return user if slash else ""
-
-
 class Why(StrEnum):
     """Why connections are cut, or somebody is not let in."""
 
@@ -69,9 +66,9 @@ class Why(StrEnum):
 
 
 class Cut(Struct, frozen=True, kw_only=True):
-    """Connections of one user that must go. `seconds`: for which the user is not let in again."""
+    """Connections of one share that must go. `seconds`: for which nobody of it is let in again."""
 
-    user: str
+    share: Share
     why: Why
     cids: list[int]
     seconds: float = 0.0
@@ -80,7 +77,7 @@ class Cut(Struct, frozen=True, kw_only=True):
 class _Seen(Struct):
     """A connection that the server has let in. `look`: the last one that knew of it."""
 
-    user: str
+    share: Share
     counts: Counts
     look: int
     over: bool = False
@@ -92,7 +89,7 @@ class _Shut(Struct):
 
 
 class Meter:
-    """Counts for all users, and what is left of their allowances. `now` is monotonic seconds."""
+    """Counts for all shares, and what is left of their allowances. `now` is monotonic seconds."""
 
     def __init__(self, limits: BusLimits) -> None:
         self._limits = limits
@@ -101,40 +98,40 @@ class Meter:
             Why.LINES: limits.lines, Why.UNCOUNTED: 1,
         }  # fmt: skip
         self._seen: dict[Number, _Seen] = {}
-        self._left: dict[str, dict[Why, float]] = {}  # of those who have used something lately
-        self._shut: OrderedDict[str, _Shut] = OrderedDict()
-        self._open: Mapping[str, int] = {}
-        self._entered: list[tuple[float, str]] = []
+        self._left: dict[Share, dict[Why, float]] = {}  # of those who have used something lately
+        self._shut: OrderedDict[Share, _Shut] = OrderedDict()
+        self._open: Mapping[Share, int] = {}
+        self._entered: list[tuple[float, Share]] = []
         self._looks = 0
         self._looked = 0.0
         self._passed = 0.0  # seconds between the last two looks
 
     # --- logins
 
-    def is_out(self, user: str, now: float) -> bool:
+    def is_out(self, share: Share, now: float) -> bool:
         """Whether somebody was cut a moment ago and is not let in yet."""
-        shut = self._shut.get(user)
+        shut = self._shut.get(share)
         return shut is not None and now < shut.until
 
-    def is_full(self, user: str) -> bool:
+    def is_full(self, share: Share) -> bool:
         """Whether somebody has all the connections that they may have."""
-        entered = sum(1 for _, name in self._entered if name == user)
-        return self._open.get(user, 0) + entered >= self._limits.connections
+        entered = sum(1 for _, whose in self._entered if whose == share)
+        return self._open.get(share, 0) + entered >= self._limits.connections
 
-    def entered(self, user: str, now: float) -> None:
+    def entered(self, share: Share, now: float) -> None:
         """Somebody was let in."""
-        self._entered = [*(one for one in self._entered if one[0] > now - UNLISTED), (now, user)]
-        self._use(user, {Why.MESSAGES: LOGIN_WORTH * self._limits.messages})
+        self._entered = [*(one for one in self._entered if one[0] > now - UNLISTED), (now, share)]
+        self._use(share, {Why.MESSAGES: LOGIN_WORTH * self._limits.messages})
 
     # --- what connections do
 
     def began(self, server: str, cid: int, name: str) -> None:
         """The server has let a connection in under this name; also once more, when the client has logged in again."""
-        user = user_of(name)
+        share = share_in(name)
         if (seen := self._seen.get((server, cid))) is not None:
-            seen.user = user or seen.user
-        elif user and len(self._seen) < REMEMBERED:  # of those beyond the list will tell
-            self._seen[server, cid] = _Seen(user, (0,) * len(self._rates), self._looks)
+            seen.share = share or seen.share
+        elif share and len(self._seen) < REMEMBERED:  # of those beyond the list will tell
+            self._seen[server, cid] = _Seen(share, (0,) * len(self._rates), self._looks)
 
     def look(
         self,
@@ -147,25 +144,25 @@ class Meter:
         """Who must be cut, by a list of connections that the server was asked for at `asked`. `received`: bytes that
         the server had taken right before that, where the kernel was asked: also those of what is no message."""
         self._refill(now)
-        mine: dict[str, list[Connection]] = {}
+        mine: dict[Share, list[Connection]] = {}
         for one in connections:
             lines = max(received.get((one.type, one.ip, one.port), 0) - one.in_bytes, 0)
             counts = (one.in_msgs, one.in_bytes, one.out_bytes, lines, 0)
             seen = self._listed((server, one.cid), one, counts)
             if seen is not None:
                 self._count(seen, counts)
-                mine.setdefault(seen.user, []).append(one)
+                mine.setdefault(seen.share, []).append(one)
         self._seen = {number: seen for number, seen in self._seen.items() if seen.look > self._looks - LOOKS_KEPT}
         self._looks += 1
-        self._open = {user: len(ones) for user, ones in mine.items()}
-        self._entered = [(at, name) for at, name in self._entered if at > asked - SETTLING]
+        self._open = {share: len(ones) for share, ones in mine.items()}
+        self._entered = [one for one in self._entered if one[0] > asked - SETTLING]
         return [*self._exceeded(mine, now), *self._too_many(mine, now)]
 
     def _listed(self, number: Number, one: Connection, counts: Counts) -> _Seen | None:
         """What is known of a connection that is listed. None: it is over, or nobody's whom POINT has let in. At the
         first look nobody knows since when the counts run."""
-        if number not in self._seen and (user := user_of(one.authorized_user)):
-            self._seen[number] = _Seen(user, (0,) * len(counts) if self._looks else counts, self._looks)
+        if number not in self._seen and (share := share_in(one.authorized_user)):
+            self._seen[number] = _Seen(share, (0,) * len(counts) if self._looks else counts, self._looks)
         seen = self._seen.get(number)
         return None if seen is None or seen.over else seen
 
@@ -183,51 +180,51 @@ class Meter:
         before, seen.counts, seen.look = seen.counts, tuple(map(max, counts, seen.counts)), self._looks
         used = {why: new - old for why, new, old in zip(self._rates, counts, before, strict=True) if new > old}
         if used:
-            self._use(seen.user, used)
+            self._use(seen.share, used)
 
-    def _use(self, user: str, used: Mapping[Why, float]) -> None:
-        left = self._left.setdefault(user, {why: (BURST + self._passed) * rate for why, rate in self._rates.items()})
+    def _use(self, share: Share, used: Mapping[Why, float]) -> None:
+        left = self._left.setdefault(share, {why: (BURST + self._passed) * rate for why, rate in self._rates.items()})
         for why, amount in used.items():
             left[why] -= amount
 
     def _refill(self, now: float) -> None:
         self._passed, self._looked = now - self._looked if self._looks else 0.0, now
-        for user, left in list(self._left.items()):
+        for share, left in list(self._left.items()):
             for why, rate in self._rates.items():
                 left[why] += self._passed * rate
             if all(left[why] >= BURST * rate for why, rate in self._rates.items()):
-                del self._left[user]
+                del self._left[share]
 
-    def _exceeded(self, mine: dict[str, list[Connection]], now: float) -> Iterable[Cut]:
-        for user, left in list(self._left.items()):
+    def _exceeded(self, mine: dict[Share, list[Connection]], now: float) -> Iterable[Cut]:
+        for share, left in list(self._left.items()):
             for why, rate in self._rates.items():
                 left[why] = min(left[why], BURST * rate)
             worst = min(left, key=lambda why: left[why] / self._rates[why])
             if left[worst] < 0:
-                del self._left[user]
-                cids = [one.cid for one in mine.pop(user, [])]
-                yield Cut(user=user, why=worst, cids=cids, seconds=self._shut_out(user, now))
+                del self._left[share]
+                cids = [one.cid for one in mine.pop(share, [])]
+                yield Cut(share=share, why=worst, cids=cids, seconds=self._shut_out(share, now))
 
-    def _shut_out(self, user: str, now: float) -> float:
-        before = self._shut.pop(user, None)
+    def _shut_out(self, share: Share, now: float) -> float:
+        before = self._shut.pop(share, None)
         seconds = SHUT_FIRST
         if before is not None and now < before.until + FORGIVEN:
             seconds = min(2 * before.seconds, SHUT_LONGEST)
-        self._shut[user] = _Shut(now + seconds, seconds)
+        self._shut[share] = _Shut(now + seconds, seconds)
         if len(self._shut) > REMEMBERED:
             self._shut.popitem(last=False)
         return seconds
 
-    def _too_many(self, mine: dict[str, list[Connection]], now: float) -> Iterable[Cut]:
-        for user, ones in mine.items():
+    def _too_many(self, mine: dict[Share, list[Connection]], now: float) -> Iterable[Cut]:
+        for share, ones in mine.items():
             slow = [one.cid for one in ones if one.pending_bytes > self._limits.waiting]
             if slow:
-                yield Cut(user=user, why=Why.WAITING, cids=slow)
+                yield Cut(share=share, why=Why.WAITING, cids=slow)
             beyond = sorted(one.cid for one in ones if one.cid not in slow)[self._limits.connections :]
-            if self.is_out(user, now):  # they were under way when the others were cut
+            if self.is_out(share, now):  # they were under way when the others were cut
                 beyond = [one.cid for one in ones]
             if beyond:
-                yield Cut(user=user, why=Why.CONNECTIONS, cids=beyond)
+                yield Cut(share=share, why=Why.CONNECTIONS, cids=beyond)
 
 
 class Refusals:

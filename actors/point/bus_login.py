@@ -19,13 +19,15 @@ from msgspec import Struct
 
 from actors.point import bus_audit, callout, marks
 from actors.point.bus_audit import BusAudit
-from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals, user_of
+from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals
 from actors.point.callout import ACCOUNT, BadQuestion, Question
+from actors.point.tokens import SERVICE
 from actors.runtime.addresses import neighbourhood
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock, parse_utc
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import Share, share_of
 from bus_schemas.user import Identity, LoginKind
 
 log = structlog.get_logger()
@@ -220,13 +222,15 @@ class BusLogin:
         """Who it is, put on the audit; asked again where that has changed meanwhile. Raises Refusal, _Out."""
         for _ in range(ADMIT_TRIES):
             entering.identity, entering.void = None, False
-            self._must_not_be_out(question.name)  # before the password is checked, which costs much more
+            if not question.secret.startswith(SERVICE):  # before a password is checked, which costs much more
+                self._must_not_be_out(share_of(LoginKind.PASSWORD, question.name))
             identity = await self._admit(question.name, question.secret, question.address)
-            self._must_not_be_out(identity.user)
-            if self._meter.is_full(identity.user):
+            share = share_of(identity.kind, identity.user)
+            self._must_not_be_out(share)
+            if self._meter.is_full(share):
                 raise Refusal(ErrorCode.CONFLICT, "This user has all the connections that one may have.")
             entering.identity = identity
-            self._meter.entered(identity.user, self._clock.monotonic())
+            self._meter.entered(share, self._clock.monotonic())
             await self._note_admitted(question, identity)
             if not entering.void:
                 return identity
@@ -241,8 +245,8 @@ class BusLogin:
             self._kicking.add(task)
             task.add_done_callback(self._kicking.discard)
 
-    def _must_not_be_out(self, user: str) -> None:
-        if self._meter.is_out(user, self._clock.monotonic()):
+    def _must_not_be_out(self, share: Share) -> None:
+        if self._meter.is_out(share, self._clock.monotonic()):
             raise _Out
 
     async def _note_admitted(self, question: Question, identity: Identity) -> None:
@@ -327,13 +331,14 @@ class BusLogin:
         """Each host of the site sees the same; who was first to cut says so."""
         done = [await self._kick_one(server, cid) for cid in cut.cids]
         if any(done) or not done:
-            log.warning("bus connections cut", user=cut.user, limit=cut.why.value, count=len(done), out=cut.seconds)
-            said = {"limit": cut.why.value, "connections": len(done), "seconds": int(cut.seconds)}
-            self._audit.note(bus_audit.CUT, ErrorCode.RATE_LIMITED.value, user=cut.user, subject=said)
+            share, user = cut.share
+            said = {"limit": cut.why.value, "share": share, "connections": len(done), "seconds": int(cut.seconds)}
+            log.warning("bus connections cut", user=user, **said)
+            self._audit.note(bus_audit.CUT, ErrorCode.RATE_LIMITED.value, user=user, subject=said)
 
     async def _cut_outdated(self, server: str, connections: Iterable[Connection]) -> None:
         """Cut what is outdated for the second time: another host may have let it in by what this one hears now."""
-        outdated = self._outdated({one.authorized_user for one in connections if user_of(one.authorized_user)})
+        outdated = self._outdated({one.authorized_user for one in connections if marks.share_in(one.authorized_user)})
         found = {(server, one.cid) for one in connections if one.authorized_user in outdated}
         done = [await self._kick_one(server, cid) for _, cid in sorted(found & self._doubtful)]
         self._doubtful = found

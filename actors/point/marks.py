@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from actors.point.machine import Directory
+from bus_schemas.names import Share, share_of
 from bus_schemas.user import Identity, LoginKind
 
 LENGTH = 16  # hexadecimal digits
@@ -25,6 +26,12 @@ def parts_of(name: str) -> tuple[str, str, str, str]:
     """User, kind, id and mark of a connection's name; empty where there is none."""
     user, kind, id, mark, *_ = (*name.split("/"), "", "", "", "")
     return user, kind, id, mark
+
+
+def share_in(name: str) -> Share | None:
+    """Whose share a connection takes. None: it is not somebody's whom POINT has let in."""
+    user, kind, _, _ = parts_of(name)
+    return share_of(kind, user) if kind else None
 
 
 def mark_of(book: Directory, user: str, kind: str, id: str, key: str = "") -> str:

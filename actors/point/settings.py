@@ -17,10 +17,10 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class BusLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one user may do on the bus, with all connections and service tokens together: `messages` sent, `bytes_in`
-    sent in them and `bytes_out` got, a second in the long run (five seconds' worth may come at once); `lines`: bytes
-    sent that are no message's content, as pings and subscriptions are. `waiting`: bytes that may wait at the server for
-    a client that reads too slowly. Who does more is cut off, and out for a while."""
+    """What one user may do on the bus, with all connections together, and as much with all their service tokens:
+    `messages` sent, `bytes_in` sent in them and `bytes_out` got, a second in the long run (five seconds' worth may come
+    at once); `lines`: bytes sent that are no message's content, as pings and subscriptions are. `waiting`: bytes that
+    may wait at the server for a client that reads too slowly. Who does more is cut off, and out for a while."""
 
     connections: Annotated[int, Meta(ge=1)] = 32
     messages: Annotated[int, Meta(ge=1)] = 200

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from bus_schemas.contract import SCHEMA_VERSION
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import Share, share_of
 from bus_schemas.permissions import Access, Action
 
 SYSTEM = "system"
@@ -45,8 +46,9 @@ class Context(Struct, frozen=True, kw_only=True):
         return id if kind == "session" else None
 
     @property
-    def share(self) -> tuple[str, str]:
-        return share_of(self.user, self.credential)
+    def share(self) -> Share:
+        """For whom counts what the asker holds and does."""
+        return share_of((self.credential or "").partition(":")[0], self.user)
 
     def may(self, action: Action) -> bool:
         return action in self.actions
@@ -87,9 +89,3 @@ class Context(Struct, frozen=True, kw_only=True):
             after=int(after) if after.isascii() and after.isdigit() else 0,
             fresh=headers.get(FRESH_HEADER) == "1",
         )
-
-
-def share_of(user: str, credential: str | None) -> tuple[str, str]:
-    """For whom counts what an asker holds and does. All service tokens of a user have a share of their own, so that
-    whoever has got hold of one does not keep out the user, who can end it."""
-    return ("tokens" if (credential or "").startswith("token:") else "user", user)

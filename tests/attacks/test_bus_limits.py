@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from tests.attacks.test_bus import PASSWORD, create
+from tests.attacks.test_bus import PASSWORD, create, token
+from tests.stories.test_bus_login import on_bus
 from tests.support.raw_bus import RawBus, raw_bus
 from tests.support.site import Client, Site, running_site, until
 
@@ -22,6 +23,11 @@ MOST = 32  # connections of one user
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site"), {11: None}) as running:
         yield running
+
+
+async def let_in(site: Site, name: str, secret: str) -> bool:
+    async with raw_bus(site.nats_port, name, secret) as client:
+        return not client.refused
 
 
 async def burst(site: Site, name: str, last: bytes) -> bool:
@@ -42,16 +48,15 @@ async def test_a_second_login_takes_nothing_off_the_books(site: Site, admin: Cli
     await create(admin, "other")
     again = f"CONNECT {json.dumps({'user': NAMES[name], 'pass': 'wrong', 'verbose': False})}\r\n".encode()
     tries = 12
-    let_in = 0
-    while let_in < tries and await burst(site, name, again):
-        let_in += 1
+    bursts = 0
+    while bursts < tries and await burst(site, name, again):
+        bursts += 1
         await asyncio.sleep(0.3)
-    cuts = await admin.audit(f"user={name}&action=bus.cut") if let_in < tries else []
-    async with raw_bus(site.nats_port, "other", PASSWORD) as other:
-        others = "let in" if not other.refused else "refused"
-    print(f"{tries} bursts of {BURST}, each ended by a second login as {NAMES[name]}: {let_in} let in; "
+    cuts = await admin.audit(f"user={name}&action=bus.cut") if bursts < tries else []
+    others = "let in" if await let_in(site, "other", PASSWORD) else "refused"
+    print(f"{tries} bursts of {BURST}, each ended by a second login as {NAMES[name]}: {bursts} let in; "
           f"another user is {others}")  # fmt: skip
-    assert let_in < 3 and others == "let in" and cuts[0]["subject"]["limit"] == "uncounted"
+    assert bursts < 3 and others == "let in" and cuts[0]["subject"]["limit"] == "uncounted"
 
 
 @asynccontextmanager
@@ -93,8 +98,7 @@ async def test_limits_hold_for_numbers_that_a_server_gives_out_again(site: Site,
     async def is_back() -> bool:
         if site.pid("nats-server") not in (old, None):
             with contextlib.suppress(OSError):
-                async with raw_bus(site.nats_port, "admin", site.admin_password) as client:
-                    return not client.refused
+                return await let_in(site, "admin", site.admin_password)
         return False
 
     await until(is_back, bool, 30.0)
@@ -105,3 +109,40 @@ async def test_limits_hold_for_numbers_that_a_server_gives_out_again(site: Site,
     print(f"40 logins, {again} with numbers from before: {len(held)} held; "
           f"300000 messages are {'all taken' if taken else 'cut'}")  # fmt: skip
     assert again and len(held) <= MOST and not taken
+
+
+async def test_a_stolen_service_token_keeps_out_its_owner_in_no_way(site: Site, admin: Client) -> None:
+    """The thief does all that one may not. What is the owner's own goes on, so that they can end the token."""
+    await create(admin, "owner", "supervisor")
+    owner = Client(site, admin.session)
+    await owner.login("owner", PASSWORD)
+    stolen, other = [await token(owner, name, "call.view") for name in ("stolen", "other")]
+    async with on_bus(site, "owner", PASSWORD, tries=0) as held, AsyncExitStack() as stack:
+        thieves = []
+        for _ in range(40):
+            thief = await stack.enter_async_context(raw_bus(site.nats_port, stolen["id"], stolen["token"]))
+            thieves.append(thief)
+        full = await let_in(site, "owner", PASSWORD)
+        taken = await thieves[0].flood("ottb.v1.evt.call.x.ended", most=300_000)
+        out = [await let_in(site, name, one["token"]) for one in (stolen, other) for name in (one["id"], "owner")]
+        back = await let_in(site, "owner", PASSWORD)
+        lost = len(held.left)
+    cuts = await admin.audit("user=owner&action=bus.cut")
+    print(f"40 connections and a flood with a stolen service token: {2 - full - back} of 2 logins of its owner's "
+          f"refused, {lost} of 1 connection cut; {sum(out)} of {len(out)} logins with tokens let in")  # fmt: skip
+    assert not taken and full and back and not lost and not any(out)
+    assert {cut["subject"]["share"] for cut in cuts} == {"tokens"}
+
+
+async def test_a_user_who_is_out_keeps_out_no_program(site: Site, admin: Client) -> None:
+    """Under whatever name it logs in."""
+    await create(admin, "hasty", "supervisor")
+    hasty = Client(site, admin.session)
+    await hasty.login("hasty", PASSWORD)
+    made = await token(hasty, "program", "call.view")
+    async with raw_bus(site.nats_port, "hasty", PASSWORD) as client:
+        taken = await client.flood("ottb.v1.evt.call.x.ended", most=300_000)
+    again = await let_in(site, "hasty", PASSWORD)
+    programs = [await let_in(site, name, made["token"]) for name in (made["id"], "hasty", "")]
+    print(f"a user's flood: {'taken' if taken else 'cut'}; {sum(programs)} of 3 logins of a program let in")
+    assert not taken and not again and all(programs)

@@ -15,13 +15,16 @@ from actors.point.bus_limits import (
 from actors.point.settings import BusLimits
 
 SERVER = "N1"
+OP1, OP2, TOKENS1 = ("user", "op1"), ("user", "op2"), ("tokens", "op1")
 LIMITS = BusLimits(connections=3, messages=100, bytes_in=1000, bytes_out=2000, lines=300, waiting=500)
 AT_ONCE = int(BURST * LIMITS.messages)
 
 
-def one(cid: int, user: str = "op1", *, msgs: int = 0, into: int = 0, out: int = 0, waits: int = 0) -> Connection:
+def one(
+    cid: int, user: str = "op1", kind: str = "password", *, msgs: int = 0, into: int = 0, out: int = 0, waits: int = 0
+) -> Connection:
     return Connection(
-        cid=cid, authorized_user=f"{user}/password/{user}", in_msgs=msgs, in_bytes=into, out_bytes=out,
+        cid=cid, authorized_user=f"{user}/{kind}/{cid}/m", in_msgs=msgs, in_bytes=into, out_bytes=out,
         pending_bytes=waits,
     )  # fmt: skip
 
@@ -49,9 +52,9 @@ def test_a_burst_is_allowed_and_a_flood_is_cut_whole() -> None:
     watched = Watched()
     assert watched.look(one(1, msgs=AT_ONCE), one(2, "op2", msgs=1)) == []
     (cut,) = watched.look(one(1, msgs=AT_ONCE + 301), one(3, msgs=0), one(2, "op2", msgs=1))
-    assert (cut.user, cut.why, cut.cids, cut.seconds) == ("op1", Why.MESSAGES, [1, 3], SHUT_FIRST)
-    assert watched.meter.is_out("op1", watched.now) and not watched.meter.is_out("op2", watched.now)
-    assert not watched.meter.is_out("op1", watched.now + SHUT_FIRST)
+    assert (cut.share, cut.why, cut.cids, cut.seconds) == (OP1, Why.MESSAGES, [1, 3], SHUT_FIRST)
+    assert watched.meter.is_out(OP1, watched.now) and not watched.meter.is_out(OP2, watched.now)
+    assert not watched.meter.is_out(OP1, watched.now + SHUT_FIRST)
 
 
 def test_what_is_allowed_in_the_long_run_is_never_cut() -> None:
@@ -74,6 +77,21 @@ def test_each_amount_has_its_limit_and_all_connections_count_together() -> None:
         assert (cut.why, cut.cids) == (why, [1, 2])
 
 
+def test_the_service_tokens_of_a_user_count_together_and_apart_from_the_user() -> None:
+    """Whoever has stolen one does not keep out its owner, who can end it."""
+    half = AT_ONCE // 2 + LIMITS.messages
+    watched = Watched()
+    for _ in range(LIMITS.connections):
+        watched.meter.entered(TOKENS1, watched.now)
+    assert watched.meter.is_full(TOKENS1) and not watched.meter.is_full(OP1)
+    here = (one(1, kind="token", msgs=half), one(2, kind="token", msgs=half), one(3, kind="session"), one(4))
+    (cut,) = watched.look(*here)
+    assert (cut.share, cut.cids) == (TOKENS1, [1, 2])
+    assert watched.meter.is_out(TOKENS1, watched.now) and not watched.meter.is_out(OP1, watched.now)
+    (cut,) = watched.look(one(3, kind="session", msgs=half), one(4, msgs=half))
+    assert (cut.share, cut.cids) == (OP1, [3, 4])
+
+
 def test_who_is_gone_before_a_look_is_counted_once() -> None:
     watched = Watched()
     for cid in range(1, 5):
@@ -86,7 +104,7 @@ def test_who_is_gone_before_a_look_is_counted_once() -> None:
     watched.begin(10)
     watched.end(10, AT_ONCE + 200)
     (cut,) = watched.look()
-    assert (cut.user, cut.cids) == ("op1", [])
+    assert (cut.share, cut.cids) == (OP1, [])
 
 
 def test_whose_a_connection_is_was_said_when_it_was_let_in() -> None:
@@ -94,11 +112,11 @@ def test_whose_a_connection_is_was_said_when_it_was_let_in() -> None:
     watched = Watched()
     watched.begin(1)
     (cut,) = watched.look(one(1, "op2", msgs=2 * AT_ONCE))
-    assert (cut.user, cut.cids) == ("op1", [1]) and not watched.meter.is_out("op2", watched.now)
+    assert (cut.share, cut.cids) == (OP1, [1]) and not watched.meter.is_out(OP2, watched.now)
     watched.begin(2, "op3")
-    watched.begin(2, "op4")  # logged in again, rightly
+    watched.begin(2, "op2")  # logged in again, rightly
     watched.end(2, 2 * AT_ONCE)
-    assert [cut.user for cut in watched.look()] == ["op4"]
+    assert [cut.share for cut in watched.look()] == [OP2]
 
 
 def test_who_takes_a_connection_off_the_books_is_out() -> None:
@@ -110,7 +128,7 @@ def test_who_takes_a_connection_off_the_books_is_out() -> None:
         watched.look(one(2))
     watched.end(1, 1, moved=True)
     (cut,) = watched.look(one(2))
-    assert (cut.user, cut.why, cut.cids, cut.seconds) == ("op1", Why.UNCOUNTED, [2], SHUT_FIRST)
+    assert (cut.share, cut.why, cut.cids, cut.seconds) == (OP1, Why.UNCOUNTED, [2], SHUT_FIRST)
 
 
 def test_who_was_never_let_in_shuts_nobody_out() -> None:
@@ -161,20 +179,20 @@ def test_who_comes_back_for_more_stays_out_longer_and_is_forgiven_in_the_end() -
 def test_connections_that_the_server_does_not_list_yet_are_counted_too() -> None:
     watched = Watched()
     watched.look(one(1), one(2))
-    assert not watched.meter.is_full("op1")
-    watched.meter.entered("op1", watched.now + 0.9)
-    assert watched.meter.is_full("op1") and not watched.meter.is_full("op2")
+    assert not watched.meter.is_full(OP1)
+    watched.meter.entered(OP1, watched.now + 0.9)
+    assert watched.meter.is_full(OP1) and not watched.meter.is_full(OP2)
     watched.look(one(1), one(2))
-    assert watched.meter.is_full("op1")  # it was let in a moment before the server was asked
+    assert watched.meter.is_full(OP1)  # it was let in a moment before the server was asked
     watched.look(one(1), one(2))
-    assert not watched.meter.is_full("op1")
+    assert not watched.meter.is_full(OP1)
 
 
 def test_the_newest_connections_beyond_the_limit_are_cut_for_once() -> None:
     watched = Watched()
     (cut,) = watched.look(*(one(cid) for cid in (5, 1, 4, 2)))
     assert (cut.why, cut.cids, cut.seconds) == (Why.CONNECTIONS, [5], 0.0)
-    assert not watched.meter.is_out("op1", watched.now)
+    assert not watched.meter.is_out(OP1, watched.now)
 
 
 def test_who_reads_too_slowly_is_cut_alone() -> None:
@@ -186,9 +204,9 @@ def test_who_reads_too_slowly_is_cut_alone() -> None:
 def test_logins_cost_something() -> None:
     watched = Watched()
     for _ in range(200):
-        watched.meter.entered("op1", watched.now)
+        watched.meter.entered(OP1, watched.now)
     (cut,) = watched.look()
-    assert (cut.user, cut.why) == ("op1", Why.MESSAGES)
+    assert (cut.share, cut.why) == (OP1, Why.MESSAGES)
 
 
 def test_the_platforms_own_connections_are_nobodys() -> None:
@@ -211,7 +229,7 @@ def test_what_is_no_message_has_a_limit_of_its_own() -> None:
     assert look(at_once + 900, into=900) == []  # the content of messages is counted elsewhere
     assert look(0, into=900) == []  # the kernel was not asked: nothing is taken back, or counted twice
     (cut,) = look(2 * at_once + 900, into=900)
-    assert (cut.user, cut.why, cut.cids) == ("op1", Why.LINES, [1])
+    assert (cut.share, cut.why, cut.cids) == (OP1, Why.LINES, [1])
 
 
 def test_refusals_are_answered_as_long_as_they_are_few() -> None:
