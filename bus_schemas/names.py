@@ -24,6 +24,11 @@ def share_of(kind: str, user: str) -> Share:
     return ("tokens" if kind == LoginKind.TOKEN else "user", user)
 
 
+def own_of(kind: LoginKind, name: str) -> str:
+    """What the names of one's own queue groups begin with. `name`: of the user, or the service token's id."""
+    return f"{'t' if kind is LoginKind.TOKEN else 'u'}.{name}"
+
+
 def inbox_of(kind: LoginKind, name: str) -> str:
     """The prefix under which answers go to other systems. `name`: of the user, or the service token's id."""
-    return f"_INBOX.{'t' if kind is LoginKind.TOKEN else 'u'}.{name}"
+    return f"_INBOX.{own_of(kind, name)}"

@@ -110,7 +110,7 @@ def admitted(question: Question, identity: Identity, seed: str, now: int) -> byt
         "data": NO_LIMIT,
         "payload": NO_LIMIT,
         "pub": {"allow": given.publish or [NOTHING]},
-        "sub": {"allow": given.subscribe, "deny": SECRET},
+        "sub": {"allow": [*given.subscribe, *(f"{one} {given.groups}" for one in given.subscribe)], "deny": SECRET},
         "allowed_connection_types": ["STANDARD", "WEBSOCKET"],
     }
     user = {"sub": question.user_key, "name": name_of(identity), "aud": ACCOUNT, "exp": ends, "nats": rights}

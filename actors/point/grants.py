@@ -10,7 +10,7 @@ from msgspec import Struct
 from bus_schemas.catalogue import KINDS, RPCS, rights_in
 from bus_schemas.contract import ROOT
 from bus_schemas.kinds import ALL, OWN, SHARED, Kind
-from bus_schemas.names import inbox_of
+from bus_schemas.names import inbox_of, own_of
 from bus_schemas.permissions import Action
 from bus_schemas.user import Identity, LoginKind
 
@@ -18,10 +18,12 @@ TOKEN = f"{ROOT}.token"
 
 
 class Grants(Struct, frozen=True, kw_only=True):
-    """Subjects, with wildcards. `inbox`: the prefix that the client must use for its answers."""
+    """Subjects, with wildcards. `groups`: which queue groups one may be in; of a group the server sends each message to
+    one, so in another's group one would take it from them. `inbox`: the prefix that the client must use for answers."""
 
     publish: list[str]
     subscribe: list[str]
+    groups: str
     inbox: str
 
 
@@ -49,7 +51,8 @@ def grants(identity: Identity) -> Grants:
             subscribe += _of_kind(kind, identity.user, held)
     if Action.AUDIT_VIEW in held:
         subscribe.append(f"{ROOT}.evt.audit.>")
-    return Grants(publish=sorted(set(publish)), subscribe=subscribe, inbox=inbox)
+    groups = f"{own_of(identity.kind, bus_name(identity))}.>"
+    return Grants(publish=sorted(set(publish)), subscribe=subscribe, groups=groups, inbox=inbox)
 
 
 def _of_kind(kind: Kind, user: str, held: set[Action]) -> list[str]:

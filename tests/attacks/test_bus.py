@@ -89,6 +89,46 @@ async def test_answers_of_others_are_not_heard_under_any_inbox(site: Site, admin
     assert answers == 20 and not heard
 
 
+async def test_nobody_joins_a_group_of_somebody_elses(site: Site, admin: Client) -> None:
+    """The server would send each event to one of a group, so whoever is in it takes it from the others."""
+    await create(admin, "crm", "supervisor")
+    await create(admin, "thief", "supervisor")
+    feed = "ottb.v1.all.evt.slot.>"
+    workers: list[str] = []
+    all_of_it: list[str] = []
+    groups = (
+        "workers", "crm.w", "u.crm.w", "u.crm.w ", "U.crm.w", "u.*.w", "u.>", "*.crm.w", ">", "*", "u.crm.>", "t.crm.w",
+        "u.thief", "u.thief.", "u.thief.*", "u.thief.>", "u.thief.w", "u.thief..u.crm.w",
+    )  # fmt: skip
+
+    async def work(message: Any) -> None:
+        workers.append(message.subject)
+
+    async def hear(message: Any) -> None:
+        all_of_it.append(message.subject)
+
+    async with (
+        on_bus(site, "crm", PASSWORD) as one, on_bus(site, "crm", PASSWORD) as two,
+        raw_bus(site.nats_port, "thief", PASSWORD) as thief,
+    ):  # fmt: skip
+        await one.nats.subscribe(feed, cb=hear)
+        for bus in (one, two):
+            await bus.nats.subscribe(feed, queue="u.crm.w", cb=work)
+            await bus.nats.flush()
+        lines = [f"SUB {feed} {group} {sid}\r\n" for sid, group in enumerate(groups)]
+        await thief.say("".join(lines).encode() + b"PING\r\n")
+        await thief.hear(b"PONG\r\n")
+        refused = thief.said.count(b"Permissions Violation")
+        for number in range(20):
+            await admin.post(f"/api/slots/{11 + number % 3}/adb-command", {"command": "echo 1"})
+        await until(lambda: asyncio.sleep(0, all_of_it), lambda seen: len(seen) == 40)  # begun and done
+        await asyncio.gather(one.nats.flush(), two.nats.flush())
+        await asyncio.sleep(0.1)
+    print(f"{len(groups)} groups asked for, {refused} refused; {len(workers)} of 40 events in the owner's")
+    others = [group for group in groups if not group.startswith("u.thief.")]
+    assert sorted(workers) == sorted(all_of_it) and refused == len(others)
+
+
 # --- limits
 
 

@@ -124,12 +124,13 @@ async def test_a_role_gets_its_subjects_and_no_other(admin: Client, site: Site, 
 
     async with on_bus(site, user, "secure123") as tried:
         for subject, allowed in subscriptions(user, actions).items():
-            for queue in ("", f"{user}_q"):
+            for queue in ("", f"u.{user}.q", f"u.{user}", f"t.{user}.q", "u.somebody.q", "q"):
                 refused = await tried.violates(
                     lambda subject=subject, queue=queue: tried.nats.subscribe(subject, queue=queue, cb=heard)
                 )
-                tries, wrong = tries + 1, wrong + (refused == allowed)
-                assert refused != allowed, (subject, queue)
+                granted = allowed and queue in ("", f"u.{user}.q")  # groups of one's own alone
+                tries, wrong = tries + 1, wrong + (refused == granted)
+                assert refused != granted, (subject, queue)
         for subject, allowed in publications(user, actions).items():
             refused = await tried.violates(lambda subject=subject: tried.nats.publish(subject, b"{"))
             tries, wrong = tries + 1, wrong + (refused == allowed)
@@ -204,6 +205,11 @@ async def test_a_service_token_has_subjects_of_its_own(site: Site, admin: Client
             assert not error and isinstance(feed, list)
             assert await tried.violates(lambda: tried.nats.publish(f"ottb.v1.token.{id}.cmd.call.start", b"{}"))
             assert await tried.violates(lambda: tried.nats.publish("ottb.v1.own.admin.qry.call.feed", b"{}"))
+            for group, own in ((f"t.{id}.q", True), (f"u.{id}.q", False), ("u.admin.q", False)):
+                refused = await tried.violates(
+                    lambda group=group: tried.nats.subscribe("ottb.v1.evt.call.>", queue=group)
+                )
+                assert refused != own, group
             if websocket:
                 await admin.call("DELETE", f"/api/tokens/{id}", part="point")
                 await until(lambda: asyncio.sleep(0, tried.nats.is_connected), lambda up: not up, 1.0)
