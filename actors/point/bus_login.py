@@ -46,7 +46,7 @@ SWEEP = 1800.0  # seconds between looks for connections whose rights run out by 
 OLD = 20 * 3600.0
 LOOK = 0.25  # seconds between two looks at what connections do
 RECEIVED_EVERY = 2  # looks: to ask the kernel costs more than to ask the server
-OUTDATED_EVERY = 4
+OUTDATED_EVERY = 2  # looks, and the next one where some were: so they are gone within a second
 
 Admit = Callable[[str, str, str], Awaitable[Identity]]
 Outdated = Callable[[Iterable[str]], set[str]]
@@ -316,7 +316,7 @@ class BusLogin:
                 server, connections = await self._connections()
                 for cut in self._meter.look(server, connections, asked, self._clock.monotonic(), received):
                     await self._cut(server, cut)
-                if number % OUTDATED_EVERY == 0:
+                if self._doubtful or number % OUTDATED_EVERY == 0:
                     await self._cut_outdated(server, connections)
             except (BusError, *UNDECODABLE) as error:
                 log.warning("what connections do is not known now", error=repr(error))
