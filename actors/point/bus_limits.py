@@ -9,7 +9,6 @@ Whose a connection is was said when the server let it in. By the name that it go
 can log in once more on its connection, and until that is answered the name is the one that it claims.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -23,6 +22,7 @@ from bus_schemas.names import Share
 
 BURST = 5.0  # seconds' worth that may come at once
 LOGIN_WORTH = 0.1  # seconds' worth that a login costs
+UNCOUNTED = 0.25  # ends of connections a second that may hide what was sent last, up to 64 KiB each; see Meter.ended
 SETTLING = 0.2  # seconds after which the server lists a connection that was let in
 UNLISTED = 10.0  # seconds after which it counts no more while nobody can look
 SHUT_FIRST, SHUT_LONGEST = 10.0, 300.0  # seconds
@@ -95,8 +95,10 @@ class Meter:
         self._limits = limits
         self._rates = {
             Why.MESSAGES: limits.messages, Why.BYTES_IN: limits.bytes_in, Why.BYTES_OUT: limits.bytes_out,
-            Why.LINES: limits.lines, Why.UNCOUNTED: 1,
+            Why.LINES: limits.lines, Why.UNCOUNTED: UNCOUNTED,
         }  # fmt: skip
+        self._at_once = {why: BURST * rate for why, rate in self._rates.items()}
+        self._at_once[Why.UNCOUNTED] = limits.connections  # all may end at once
         self._seen: dict[Number, _Seen] = {}
         self._left: dict[Share, dict[Why, float]] = {}  # of those who have used something lately
         self._shut: OrderedDict[Share, _Shut] = OrderedDict()
@@ -166,13 +168,13 @@ class Meter:
         seen = self._seen.get(number)
         return None if seen is None or seen.over else seen
 
-    def ended(self, server: str, cid: int, counts: tuple[int, int, int], *, moved: bool) -> None:
-        """A connection has ended, with these counts: who comes and goes between two looks counts too. `moved`: not
-        where POINT had let it in, because the client has logged in once more, and wrongly. Then the server does not
-        count all that it took before, so that it counts as more than anybody may."""
+    def ended(self, server: str, cid: int, counts: tuple[int, int, int], *, uncounted: float) -> None:
+        """A connection has ended, with these counts: who comes and goes between two looks counts too. `uncounted`: 1
+        where what was sent last may be missing in them, so that too many such ends are cut, and math.inf for an end
+        that no honest client has."""
         seen = self._seen.get((server, cid))
         if seen is not None and not seen.over:
-            self._count(seen, (*counts, 0, math.inf if moved else 0))
+            self._count(seen, (*counts, 0, uncounted))
             seen.over = True
 
     def _count(self, seen: _Seen, counts: Counts) -> None:
@@ -183,7 +185,9 @@ class Meter:
             self._use(seen.share, used)
 
     def _use(self, share: Share, used: Mapping[Why, float]) -> None:
-        left = self._left.setdefault(share, {why: (BURST + self._passed) * rate for why, rate in self._rates.items()})
+        left = self._left.setdefault(
+            share, {why: self._at_once[why] + self._passed * rate for why, rate in self._rates.items()}
+        )
         for why, amount in used.items():
             left[why] -= amount
 
@@ -192,13 +196,13 @@ class Meter:
         for share, left in list(self._left.items()):
             for why, rate in self._rates.items():
                 left[why] += self._passed * rate
-            if all(left[why] >= BURST * rate for why, rate in self._rates.items()):
+            if all(left[why] >= most for why, most in self._at_once.items()):
                 del self._left[share]
 
     def _exceeded(self, mine: dict[Share, list[Connection]], now: float) -> Iterable[Cut]:
         for share, left in list(self._left.items()):
-            for why, rate in self._rates.items():
-                left[why] = min(left[why], BURST * rate)
+            for why, most in self._at_once.items():
+                left[why] = min(left[why], most)
             worst = min(left, key=lambda why: left[why] / self._rates[why])
             if left[worst] < 0:
                 del self._left[share]

@@ -10,6 +10,7 @@ counts, and tells when asked; who exceeds a limit (`bus_limits.py`) is cut and s
 import asyncio
 import contextlib
 import itertools
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -35,6 +36,10 @@ log = structlog.get_logger()
 QUESTIONS = "$SYS.REQ.USER.AUTH"
 CONNECTIONS = "$SYS.REQ.SERVER.PING.CONNZ"
 COMES_AND_GOES = "$SYS.ACCOUNT.*.*"  # one subject, so that what is said of a connection is heard in order
+BROKEN = frozenset((
+    "Protocol Violation", "Parse Error", "Bad Client Protocol Version", "Message Header Violation",
+    "Maximum Message Payload Exceeded", "Maximum Control Line Exceeded", "No Responders Requires Headers",
+))  # reasons for which the server reads no further; what it read together with that it does not count (2.15.1, tried)
 AT_ONCE = 128
 AT_ONCE_EACH = 64  # of one address, so that nobody keeps all others out by trying
 ADMIT_SECONDS = 2.8  # the server waits for 3
@@ -70,6 +75,7 @@ class _Client(Struct, frozen=True):
     id: int
     acc: str = ""
     user: str = ""
+    client_type: str = ""
 
 
 class _Amount(Struct, frozen=True):
@@ -85,6 +91,15 @@ class _Event(Struct, frozen=True):
     client: _Client
     sent: _Amount = _Amount()
     received: _Amount = _Amount()
+    reason: str = ""
+
+    @property
+    def uncounted(self) -> float:
+        """See Meter.ended. Whose end is said in another account has logged in once more, and wrongly. A WebSocket's
+        close is not counted together with what came before it either."""
+        if self.client.acc != ACCOUNT:
+            return math.inf
+        return float(self.reason in BROKEN or self.client.client_type == "websocket")
 
 
 class _Out(Exception):
@@ -354,9 +369,8 @@ class BusLogin:
         except UNDECODABLE as error:
             log.warning("not a connection's begin or end", error=str(error))
             return
-        here = event.client.acc == ACCOUNT
         if verb == "DISCONNECT":
             counts = (event.sent.msgs, event.sent.bytes, event.received.bytes)
-            self._meter.ended(event.server.id, event.client.id, counts, moved=not here)
-        elif here:
+            self._meter.ended(event.server.id, event.client.id, counts, uncounted=event.uncounted)
+        elif event.client.acc == ACCOUNT:
             self._meter.began(event.server.id, event.client.id, event.client.user)

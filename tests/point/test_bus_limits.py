@@ -1,5 +1,7 @@
 """Who does too much on the bus, by what the server counts."""
 
+import math
+
 from actors.point.bus_limits import (
     BURST,
     FORGIVEN,
@@ -44,8 +46,8 @@ class Watched:
     def begin(self, cid: int, user: str = "op1") -> None:
         self.meter.began(SERVER, cid, f"{user}/password/{user}")
 
-    def end(self, cid: int, msgs: int, *, moved: bool = False) -> None:
-        self.meter.ended(SERVER, cid, (msgs, 0, 0), moved=moved)
+    def end(self, cid: int, msgs: int, *, uncounted: float = 0) -> None:
+        self.meter.ended(SERVER, cid, (msgs, 0, 0), uncounted=uncounted)
 
 
 def test_a_burst_is_allowed_and_a_flood_is_cut_whole() -> None:
@@ -126,15 +128,30 @@ def test_who_takes_a_connection_off_the_books_is_out() -> None:
     watched.look(one(1), one(2))
     for _ in range(13):  # the server waits for the answer to the second login, and lists it nowhere meanwhile
         watched.look(one(2))
-    watched.end(1, 1, moved=True)
+    watched.end(1, 1, uncounted=math.inf)
     (cut,) = watched.look(one(2))
     assert (cut.share, cut.why, cut.cids, cut.seconds) == (OP1, Why.UNCOUNTED, [2], SHUT_FIRST)
 
 
 def test_who_was_never_let_in_shuts_nobody_out() -> None:
     watched = Watched()
-    watched.meter.ended(SERVER, 1, (0, 0, 0), moved=True)
+    watched.end(1, 0, uncounted=math.inf)
     assert watched.look() == []
+
+
+def test_ends_that_may_hide_something_are_allowed_as_connections_are() -> None:
+    """All of one's pages may close at once, and no more than that soon after."""
+    watched = Watched()
+    for cid in range(LIMITS.connections):
+        watched.begin(cid)
+        watched.end(cid, 1, uncounted=1)
+    assert watched.look() == []
+    watched.begin(9)
+    watched.end(9, 1, uncounted=1)
+    watched.begin(10)
+    watched.end(10, 1, uncounted=1)
+    (cut,) = watched.look()
+    assert (cut.share, cut.why) == (OP1, Why.UNCOUNTED)
 
 
 def test_a_server_that_starts_anew_counts_connections_anew() -> None:
