@@ -37,9 +37,10 @@ QUESTIONS = "$SYS.REQ.USER.AUTH"
 CONNECTIONS = "$SYS.REQ.SERVER.PING.CONNZ"
 COMES_AND_GOES = "$SYS.ACCOUNT.*.*"  # one subject, so that what is said of a connection is heard in order
 BROKEN = frozenset((
-    "Protocol Violation", "Parse Error", "Bad Client Protocol Version", "Message Header Violation",
-    "Maximum Message Payload Exceeded", "Maximum Control Line Exceeded", "No Responders Requires Headers",
+    "Protocol Violation", "Bad Client Protocol Version", "Message Header Violation", "No Responders Requires Headers",
+    "Maximum Message Payload Exceeded", "Maximum Control Line Exceeded",
 ))  # reasons for which the server reads no further; what it read together with that it does not count (2.15.1, tried)
+CLOSED = frozenset(("Client Closed", "Read Error"))  # the same, where a WebSocket's frame has closed it, or was odd
 AT_ONCE = 128
 AT_ONCE_EACH = 64  # of one address, so that nobody keeps all others out by trying
 ADMIT_SECONDS = 2.8  # the server waits for 3
@@ -95,11 +96,10 @@ class _Event(Struct, frozen=True):
 
     @property
     def uncounted(self) -> float:
-        """See Meter.ended. Whose end is said in another account has logged in once more, and wrongly. A WebSocket's
-        close is not counted together with what came before it either."""
+        """See Meter.ended. Whose end is said in another account has logged in once more, and wrongly."""
         if self.client.acc != ACCOUNT:
             return math.inf
-        return float(self.reason in BROKEN or self.client.client_type == "websocket")
+        return float(self.reason in BROKEN or (self.client.client_type == "websocket" and self.reason in CLOSED))
 
 
 class _Out(Exception):

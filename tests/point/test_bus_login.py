@@ -1,6 +1,7 @@
 """A login on the bus while what its user may do changes: no connection keeps what it may do no more."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
-from actors.point import callout
+from actors.point import bus_login, callout
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Client, Meter
 from actors.point.bus_login import CONNECTIONS, QUESTIONS, BusLogin
@@ -197,6 +198,20 @@ async def test_what_would_not_be_let_in_now_goes_in_a_second_after_a_failed_cut(
     door.server.connections[9] = "op1/password/op1/old"
     await until(lambda: asyncio.sleep(0, door.server.kicked[1:]), bool, 1.0)
     assert door.server.kicked == [7, 9]
+
+
+@pytest.mark.parametrize(
+    ("account", "type", "reason", "uncounted"),
+    [
+        (callout.ACCOUNT, "nats", "Client Closed", 0), (callout.ACCOUNT, "nats", "Read Error", 0),
+        (callout.ACCOUNT, "nats", "Protocol Violation", 1), (callout.ACCOUNT, "websocket", "Client Closed", 1),
+        (callout.ACCOUNT, "websocket", "Kicked", 0), (callout.ACCOUNT, "websocket", "Server Shutdown", 0),
+        ("$G", "nats", "Authentication Failure", math.inf),
+    ],
+)  # fmt: skip
+def test_which_ends_may_hide_what_was_sent_last(account: str, type: str, reason: str, uncounted: float) -> None:
+    said = {"server": {"id": SERVER}, "client": {"id": 1, "acc": account, "client_type": type}, "reason": reason}
+    assert msgspec.convert(said, bus_login._Event).uncounted == uncounted
 
 
 async def test_who_ends_a_connection_by_a_wrong_login_is_cut_and_nobody_else(door: Door) -> None:
