@@ -102,7 +102,7 @@ async def test_ends_that_hide_what_was_sent_last_are_few(site: Site, admin: Clie
         await asyncio.sleep(0.05)
     took = time.monotonic() - began
     print(f"{tries} connections with 1000 messages each before they end {odd}: {let_in} let in")
-    assert MOST <= let_in <= MOST + took / 4 + 5
+    assert 0 < let_in <= MOST + took / 4 + 5
 
 
 @asynccontextmanager
