@@ -12,6 +12,7 @@ import pytest
 
 from tests.attacks.test_bus import PASSWORD, create, token
 from tests.stories.test_bus_login import on_bus
+from tests.stories.test_point import made
 from tests.support.raw_bus import RawBus, raw_bus
 from tests.support.site import Client, Site, running_site, until
 
@@ -106,13 +107,13 @@ async def test_ends_that_hide_what_was_sent_last_are_few(site: Site, admin: Clie
 
 
 @asynccontextmanager
-async def many(site: Site, name: str, number: int) -> AsyncIterator[list[RawBus]]:
-    """So many connections, those that were let in. They come no faster than logins may."""
+async def many(site: Site, user: Client, number: int) -> AsyncIterator[list[RawBus]]:
+    """So many connections, those that were let in; all at once, for they answer no pings."""
+    assert user.token
     async with AsyncExitStack() as stack:
         clients = []
         for _ in range(number):
-            clients.append(await stack.enter_async_context(raw_bus(site.nats_port, name, PASSWORD)))
-            await asyncio.sleep(0.1)
+            clients.append(await stack.enter_async_context(raw_bus(site.nats_port, "", user.token)))
         yield [client for client in clients if not client.refused]
 
 
@@ -134,10 +135,11 @@ async def count_up(site: Site, number: int) -> None:
 
 async def test_limits_hold_for_numbers_that_a_server_gives_out_again(site: Site, admin: Client) -> None:
     """nats-server alone is started anew: it counts its connections from the beginning."""
-    await create(admin, "early")
-    await create(admin, "late")
-    async with many(site, "early", 50) as clients:
-        before = {number_of(client.said) for client in clients}
+    early, earlier, late = [await made(admin, name, "operator") for name in ("early", "earlier", "late")]
+    before: set[int] = set()
+    for user in (earlier, early):
+        async with many(site, user, MOST) as clients:
+            before |= {number_of(client.said) for client in clients}
     old = site.pid("nats-server")
     site.kill("nats-server")
 
@@ -149,9 +151,9 @@ async def test_limits_hold_for_numbers_that_a_server_gives_out_again(site: Site,
 
     await until(is_back, bool, 30.0)
     await count_up(site, min(before))
-    async with many(site, "late", 40) as held:
+    async with many(site, late, 40) as held:
         again = sum(number_of(client.said) in before for client in held)
-        taken = await held[-1].flood("ottb.v1.own.late.cmd.nothing", most=300_000)
+        taken = await held[0].flood("ottb.v1.own.late.cmd.nothing", most=300_000)
     print(f"40 logins, {again} with numbers from before: {len(held)} held; "
           f"300000 messages are {'all taken' if taken else 'cut'}")  # fmt: skip
     assert again and len(held) <= MOST and not taken
