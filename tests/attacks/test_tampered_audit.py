@@ -226,8 +226,8 @@ def have_lie(monkeypatch: pytest.MonkeyPatch, condition: str, lie: Callable[[lis
     """Bring the database to tell no truth where somebody asks with a condition."""
     read = SqliteLedger.read
 
-    def lying(store: SqliteLedger, query: Query[Any]) -> list[Any]:
-        found = read(store, query)
+    def lying(store: SqliteLedger, query: Query[Any], **more: float) -> list[Any]:
+        found = read(store, query, **more)
         return lie(found) if condition in str(query.statement) else found
 
     monkeypatch.setattr(SqliteLedger, "read", lying)
