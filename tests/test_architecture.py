@@ -46,7 +46,7 @@ PURE = [
         "simulators/carrier/dialplan.py", "simulators/carrier/rules.py", "simulators/phone/dumps.py",
         "simulators/phone/shell.py", "simulators/phone/telephony.py",
     )),
-    *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "orders", "reports")),
+    *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports")),
     *(path for path in ROOT.glob("actors/ledger/*.py") if path.stem not in ("ledger", "follow", "start")),
     *ROOT.glob("gateway/surface/*.py"),
     *ROOT.glob("bus_schemas/*.py"),

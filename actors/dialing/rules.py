@@ -7,7 +7,6 @@ site's region, before and after canonicalisation), `do_not_call`, `country` (all
 digits are also tried without their prefixes.
 """
 
-import re
 from collections.abc import Iterable
 from datetime import datetime, time
 from functools import cache
@@ -17,15 +16,14 @@ import phonenumbers
 from msgspec import Struct
 from phonenumbers import shortnumberinfo
 
+from actors.telephony import numbers
+from actors.telephony.numbers import NotANumber, Number
 from bus_schemas.errors import ErrorCode, Refusal
 
 # Without a country's own list these are emergency numbers for every GSM phone (3GPP TS 22.101, 10.1.1).
 EMERGENCY_EVERYWHERE = frozenset({"112", "911", "000", "08", "110", "118", "119", "999"})
 SHORTEST = 7  # digits of a number that can be anything but a short code
 
-_SEPARATORS = re.compile(r"[ .()\-/\u00a0]")
-_CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}\Z")
-_DIGITS = re.compile(r"\+?[0-9]+\Z")
 
 
 class DialRules(Struct, frozen=True, kw_only=True):
@@ -38,29 +36,21 @@ class DialRules(Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
 
 
-class Number(Struct, frozen=True, kw_only=True):
-    """A number that passed the rules that need no SIM. `country`: where it belongs, ISO 3166."""
-
-    e164: str
-    country: str
-
-
 def _refuse(rule: str, message: str, code: ErrorCode = ErrorCode.INVALID_PARAMS) -> Refusal:
     return Refusal(code, message, rule=rule)
 
 
 def canonical(raw: str, rules: DialRules, regions: Iterable[str]) -> Number:
     """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it."""
-    digits = _SEPARATORS.sub("", raw.strip(" "))
-    if any(character in digits for character in "*#"):
-        raise _refuse("mmi", "Service codes (MMI, USSD) are never dialled.")
-    if not _DIGITS.match(digits):
-        raise _refuse("format", "Not a phone number: write it as +380991234567.")
-    for region in sorted({rules.site_region, *regions}):
-        _refuse_emergency(digits, region)
-    e164 = _as_e164(digits, rules.site_region)
-    country = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
-    return Number(e164=e164, country=country)
+    try:
+        digits = numbers.tidy(raw)
+        if any(character in digits for character in "*#"):
+            raise _refuse("mmi", "Service codes (MMI, USSD) are never dialled.")
+        for region in sorted({rules.site_region, *regions}):
+            _refuse_emergency(digits, region)
+        return numbers.number_of(digits, rules.site_region)
+    except NotANumber as error:
+        raise _refuse("format", f"Not a phone number: {error}. Write it as +380991234567.") from None
 
 
 def check(number: Number, countries: frozenset[str], rules: DialRules, now: datetime) -> None:
@@ -124,8 +114,15 @@ def _refuse_emergency(digits: str, region: str) -> None:
     tried.add(bare.removeprefix(country_code).lstrip("0"))
     if any(_is_emergency(number, region) for number in tried if number):
         raise _refuse("emergency", "Emergency numbers are never dialled from here.")
-    if len(bare) < SHORTEST or shortnumberinfo.is_valid_short_number(_parsed(bare, region)):
+    if len(bare) < SHORTEST or _is_short(bare, region):
         raise _refuse("short", "Short numbers are never dialled.")
+
+
+def _is_short(digits: str, region: str) -> bool:
+    try:
+        return bool(shortnumberinfo.is_valid_short_number(phonenumbers.parse(digits, region)))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def _is_emergency(number: str, region: str) -> bool:
@@ -144,18 +141,3 @@ def _longest_emergency(region: str) -> int:
     metadata = phonenumbers.PhoneMetadata.short_metadata_for_region(region)
     known = metadata.emergency.possible_length if metadata is not None and metadata.emergency is not None else ()
     return max(SHORTEST, *map(len, EMERGENCY_EVERYWHERE), *known)
-
-
-def _parsed(digits: str, region: str) -> phonenumbers.PhoneNumber:
-    try:
-        return phonenumbers.parse(digits, region)
-    except phonenumbers.NumberParseException:
-        raise _refuse("format", "Not a phone number: write it as +380991234567.") from None
-
-
-def _as_e164(digits: str, region: str) -> str:
-    parsed = _parsed(digits, region)
-    e164 = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-    if not phonenumbers.is_possible_number(parsed) or not _CANONICAL.match(e164):
-        raise _refuse("format", "Not a possible phone number in its country.")
-    return e164

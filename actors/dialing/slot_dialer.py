@@ -5,7 +5,7 @@ from datetime import datetime
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.limits import HOUR
-from actors.dialing.rules import DialRules, Number
+from actors.dialing.rules import DialRules
 from actors.runtime.actor import STOPPED
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -15,6 +15,7 @@ from actors.runtime.wire import Page, forward
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
 from actors.slot.registry import SlotRegistry
+from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate

@@ -7,6 +7,7 @@ from actors.call.settings import Calls
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.limits import CallLimits
+from actors.dialing.lists import numbers_in, numbers_of
 from actors.dialing.rules import DialRules, parse_window
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
@@ -62,17 +63,18 @@ def limits_of(settings: Dial) -> CallLimits:
 
 def rules_of(dial: Dial) -> DialRules:
     """The dial rules of these settings. Raises SettingsError."""
-    numbers = set(dial.do_not_call)
+    region, file = dial.site_region, dial.do_not_call_file
+    do_not_call = numbers_of(dial.do_not_call, region, "dial.do_not_call[{}]")
+    if file:
+        do_not_call |= numbers_in(Path(file), region, "dial.do_not_call_file")
     try:
-        if dial.do_not_call_file:
-            numbers |= {line.strip() for line in Path(dial.do_not_call_file).read_text().splitlines() if line.strip()}
         window = parse_window(dial.hours)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise SettingsError(f"dial: {error}") from None
     return DialRules(
-        site_region=dial.site_region,
+        site_region=region,
         countries=frozenset(dial.countries),
-        do_not_call=frozenset(numbers),
+        do_not_call=do_not_call,
         window=window,
         timezone=dial.timezone,
     )

@@ -8,7 +8,7 @@ import structlog
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.extensions import Extensions
-from actors.dialing.rules import DialRules, Number
+from actors.dialing.rules import DialRules
 from actors.dialing.slot_dialer import out_of_service
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -16,6 +16,7 @@ from actors.runtime.host import Host
 from actors.runtime.peers import Peers
 from actors.runtime.wire import Page, ask, forward
 from actors.slot.actor import SlotActor
+from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ChannelTaken, TakeChannel
