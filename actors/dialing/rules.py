@@ -25,7 +25,6 @@ EMERGENCY_EVERYWHERE = frozenset({"112", "911", "000", "08", "110", "118", "119"
 SHORTEST = 7  # digits of a number that can be anything but a short code
 
 
-
 class DialRules(Struct, frozen=True, kw_only=True):
     """What the site allows. `countries` empty: only the SIM's own. `window` None: at all hours."""
 
@@ -43,12 +42,13 @@ def _refuse(rule: str, message: str, code: ErrorCode = ErrorCode.INVALID_PARAMS)
 def canonical(raw: str, rules: DialRules, regions: Iterable[str]) -> Number:
     """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it."""
     try:
-        digits = numbers.tidy(raw)
+        text = numbers.tidy(raw)
+        digits = numbers.digits_of(text)
         if any(character in digits for character in "*#"):
             raise _refuse("mmi", "Service codes (MMI, USSD) are never dialled.")
         for region in sorted({rules.site_region, *regions}):
             _refuse_emergency(digits, region)
-        return numbers.number_of(digits, rules.site_region)
+        return numbers.number_of(text, rules.site_region)
     except NotANumber as error:
         raise _refuse("format", f"Not a phone number: {error}. Write it as +380991234567.") from None
 

