@@ -11,6 +11,7 @@ from actors.telephony.numbers import NotANumber, canonical
 
 _LINE_END = re.compile(r"\r\n?|\n")  # str.splitlines knows more, which no editor counts as lines
 _COLUMN = re.compile(r"[,;\t]")
+_BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?\*\Z")
 
 
 def numbers_of(entries: Iterable[str], region: str, place: str) -> frozenset[str]:
@@ -38,6 +39,13 @@ def numbers_in(file: Path, region: str, setting: str) -> frozenset[str]:
     text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     place = str(file).replace("{", "{{").replace("}", "}}") + ", line {1}"
     return numbers_of(_LINE_END.split(text), region, place)
+
+
+def allowed_of(entries: Iterable[str], region: str, place: str) -> frozenset[str]:
+    """The same, of a list in which beginnings of numbers may stand too: `+44843*`."""
+    beginnings = {index: entry for index, entry in enumerate(entries) if _BEGINNING.match(entry)}
+    numbers = ("" if index in beginnings else entry for index, entry in enumerate(entries))
+    return numbers_of(numbers, region, place) | frozenset(beginnings.values())
 
 
 def _number_of(entry: str, region: str) -> str:

@@ -2,9 +2,9 @@
 
 Order of the rules, each with its name in the refusal's `details.rule`: `format` (E.164 after canonicalisation),
 `mmi` (never a service code), `emergency` and `short` (checked on the raw dial string, for the SIM's and the
-site's region, before and after canonicalisation), `do_not_call`, `country` (allow-list; default the SIM's own),
-`hours`. Facts about emergency numbers: `phonenumbers.shortnumberinfo` says false for `+1911` and `0112`, so the
-digits are also tried without their prefixes.
+site's region, before and after canonicalisation), `do_not_call`, `premium` (by the kind that `phonenumbers` gives;
+allow-list), `country` (allow-list; default the SIM's own), `hours`. Facts about emergency numbers:
+`phonenumbers.shortnumberinfo` says false for `+1911` and `0112`, so the digits are also tried without their prefixes.
 """
 
 from collections.abc import Iterable
@@ -22,15 +22,25 @@ from bus_schemas.errors import ErrorCode, Refusal
 
 # Without a country's own list these are emergency numbers for every GSM phone (3GPP TS 22.101, 10.1.1).
 EMERGENCY_EVERYWHERE = frozenset({"112", "911", "000", "08", "110", "118", "119", "999"})
+# The kinds (`Number.kind`) that cost more than other calls to their country, or may; and why they are not called.
+COSTLY = {
+    "premium_rate": "Premium numbers are not called.",
+    "shared_cost": "Shared-cost numbers are not called.",
+    "personal_number": "Personal numbers are not called: they cost what their owner likes.",
+    "pager": "Pagers are not called.",
+    "unknown": "No number like it is known in its country, so nobody can say what it costs.",
+}
 SHORTEST = 7  # digits of a number that can be anything but a short code
 
 
 class DialRules(Struct, frozen=True, kw_only=True):
-    """What the site allows. `countries` empty: only the SIM's own. `window` None: at all hours."""
+    """What the site allows. `countries` empty: only the SIM's own. `premium_allowed`: numbers, or beginnings that end
+    with `*`. `window` None: at all hours."""
 
     site_region: str
     countries: frozenset[str] = frozenset()
     do_not_call: frozenset[str] = frozenset()
+    premium_allowed: frozenset[str] = frozenset()
     window: tuple[time, time] | None = None
     timezone: str = "UTC"
 
@@ -57,7 +67,9 @@ def check(number: Number, countries: frozenset[str], rules: DialRules, now: date
     """Raise the Refusal of the first rule that forbids to call the number now from a line that may call `countries`."""
     if number.e164 in rules.do_not_call:
         raise _refuse("do_not_call", "The number is on the do-not-call list.", ErrorCode.CALL_FAILED)
-    if number.country not in countries:
+    if number.kind in COSTLY and not _is_allowed(number.e164, rules.premium_allowed):
+        raise Refusal(ErrorCode.CALL_FAILED, COSTLY[number.kind], rule="premium", kind=number.kind)
+    if not {number.country, number.part} & countries:
         raise Refusal(
             ErrorCode.CALL_FAILED, "Calls to this country are not allowed.", rule="country", country=number.country
         )
@@ -79,8 +91,13 @@ def countries_of_trunk(own: frozenset[str], rules: DialRules) -> frozenset[str]:
 def sim_regions_for(number: Number, rules: DialRules) -> frozenset[str] | None:
     """The SIM regions that may call the number. None: any."""
     if rules.countries:
-        return None if number.country in rules.countries else frozenset()
-    return frozenset({number.country})
+        return None if {number.country, number.part} & rules.countries else frozenset()
+    return frozenset({number.country, number.part})
+
+
+def _is_allowed(e164: str, allowed: frozenset[str]) -> bool:
+    beginnings = (e164[:length] + "*" for length in range(1, len(e164) + 1))
+    return e164 in allowed or any(beginning in allowed for beginning in beginnings)
 
 
 def parse_window(text: str) -> tuple[time, time] | None:

@@ -7,7 +7,7 @@ from actors.call.settings import Calls
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.limits import CallLimits
-from actors.dialing.lists import numbers_in, numbers_of
+from actors.dialing.lists import allowed_of, numbers_in, numbers_of
 from actors.dialing.rules import DialRules, parse_window
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
@@ -75,6 +75,7 @@ def rules_of(dial: Dial) -> DialRules:
         site_region=region,
         countries=frozenset(dial.countries),
         do_not_call=do_not_call,
+        premium_allowed=allowed_of(dial.premium_allowed, region, "dial.premium_allowed[{}]"),
         window=window,
         timezone=dial.timezone,
     )

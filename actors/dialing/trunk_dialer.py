@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 NO_TRUNKS = RefusalTemplate(ErrorCode.NOT_FOUND, "There are no trunks here.")
 NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
+ABOUT_NUMBERS = ("do_not_call", "premium")  # rules that say the same of every trunk
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
 
@@ -207,7 +208,7 @@ class TrunkDialer:
 
 def _about_trunks(refusal: Refusal) -> bool:
     """Whether it was the trunks here that could not carry the call, so that those of another host may."""
-    return (refusal.details or {}).get("rule") != "do_not_call" and refusal.code is not ErrorCode.SLOT_BUSY
+    return (refusal.details or {}).get("rule") not in ABOUT_NUMBERS and refusal.code is not ErrorCode.SLOT_BUSY
 
 
 def _answer(started: StartedCall) -> PbxCallStarted:

@@ -9,7 +9,7 @@ import unicodedata
 
 import phonenumbers
 from msgspec import Struct
-from phonenumbers import CountryCodeSource, ValidationResult
+from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 # Dots that are no separators: of "380991230006.0", which a spreadsheet made, ".5", "0.99", or the end of a sentence.
 _FRACTION = re.compile(r"\.[0-9]?\Z|\A[^.]*\.(?:[0-9]{1,3}|0+)\Z|\A\+?0?\.|\.\s*\.")
@@ -25,6 +25,11 @@ _TEXT_MARKS = "'\u2018\u2019"  # before a cell that is no figure for a spreadshe
 _SEPARATORS = str.maketrans("", "", " .()-")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 _LENGTHS = {ValidationResult.TOO_SHORT: "too short", ValidationResult.TOO_LONG: "too long"}
+KINDS = {value: name.lower() for name, value in vars(PhoneNumberType).items() if isinstance(value, int)}
+# Parts of a country that have letters of their own, with its code, its operators and its prices.
+_PARTS = {"VA": "IT", "SJ": "NO", "AX": "FI", "CC": "AU", "CX": "AU"}
+# Numbers that changed for everybody, in a way that is sure. Mexico, 2019: mobiles lost the 1 behind the country's code.
+_MOVED = ((re.compile(r"\+521([1-9][0-9]{9})\Z"), r"+52\1"),)
 _UNREADABLE = {
     phonenumbers.NumberParseException.TOO_LONG: "too long for any country",
     phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "too short for any country",
@@ -37,10 +42,17 @@ class NotANumber(ValueError):
 
 
 class Number(Struct, frozen=True, kw_only=True):
-    """A number. `e164`: as it is dialled. `country`: where it belongs, ISO 3166; empty: nobody knows."""
+    """A number. `e164`: as it is dialled. `country`: where it belongs and is charged, ISO 3166; empty: nobody knows.
+    `part`: the letters of that part of the country, where it has some of its own, else the country's."""
 
     e164: str
     country: str
+    part: str
+
+    @property
+    def kind(self) -> str:
+        """In the words of `phonenumbers`: `mobile`, `premium_rate` ...; `unknown`: it knows no number like it."""
+        return KINDS[phonenumbers.number_type(phonenumbers.parse(self.e164))]
 
 
 def tidy(raw: str) -> str:
@@ -95,19 +107,32 @@ def number_of(tidied: str, region: str) -> Number:
         parsed = phonenumbers.parse(digits, region, keep_raw_input=True)
     except phonenumbers.NumberParseException as error:
         raise NotANumber(_UNREADABLE.get(error.error_type, "no number of a country that is known")) from None
-    e164 = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    source, parsed = parsed.country_code_source, _of_today(parsed)
     length = phonenumbers.is_possible_number_with_reason(parsed)
+    e164 = _e164(parsed)
     if length != ValidationResult.IS_POSSIBLE or not _E164.match(e164):
         raise NotANumber(f"{_LENGTHS.get(length, 'of no possible length')} for a number in its country")
-    if _is_a_guess(digits, parsed, region):
+    if source == CountryCodeSource.FROM_DEFAULT_COUNTRY and _is_a_guess(digits, parsed, region):
         raise NotANumber(f"no number of {region}, and without `+` another country's is not known")
-    return Number(e164=e164, country=phonenumbers.region_code_for_number(parsed) or "")
+    part = phonenumbers.region_code_for_number(parsed) or ""
+    return Number(e164=e164, country=_PARTS.get(part, part), part=part)
 
 
-def _is_a_guess(digits: str, parsed: phonenumbers.PhoneNumber, region: str) -> bool:
-    """Whether only the length speaks for a number of `region`: neither its country nor the prefix of calls inside of it
-    is written, and it is none that exists there. It may be another country's, its `+` lost."""
-    if parsed.country_code_source != CountryCodeSource.FROM_DEFAULT_COUNTRY:
-        return False
+def _e164(parsed: PhoneNumber) -> str:
+    return str(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+
+
+def _of_today(parsed: PhoneNumber) -> PhoneNumber:
+    """The number, or what became of it."""
+    e164 = _e164(parsed)
+    for old, new in _MOVED:
+        if old.match(e164):
+            return phonenumbers.parse(old.sub(new, e164))
+    return parsed
+
+
+def _is_a_guess(digits: str, parsed: PhoneNumber, region: str) -> bool:
+    """Whether only their length speaks for digits without a country: they have no prefix of calls inside of `region`
+    either, and are no number that exists there. They may be another country's, its `+` lost."""
     inside = phonenumbers.ndd_prefix_for_region(region, True)
     return not (inside and digits.startswith(inside)) and not phonenumbers.is_valid_number(parsed)

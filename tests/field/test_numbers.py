@@ -1,12 +1,19 @@
 """Numbers as people and programs send them: one number is dialled as it was meant, anything else is refused with what
 is in the way."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
-from actors.dialing.rules import DialRules, canonical
-from bus_schemas.errors import Refusal
+from actors.dialing.rules import DialRules, canonical, check, sim_regions_for
+from actors.dialing.settings import Dial
+from actors.dialing.start import rules_of
+from actors.runtime.settings import SettingsError
+from bus_schemas.errors import ErrorCode, Refusal
 from tests.field.tables import cases
 
+NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 RULES = DialRules(site_region="UA")
 
 
@@ -34,3 +41,48 @@ def test_no_disguise_gets_past_the_rules(raw: str, rule: str) -> None:
     with pytest.raises(Refusal) as refused:
         canonical(raw, RULES, ["UA"])
     assert refused.value.details == {"rule": rule}
+
+
+def rule_of(raw: str, rules: DialRules) -> Any:
+    number = canonical(raw, rules, ["UA"])
+    try:
+        check(number, frozenset({number.country}), rules, NOON)
+    except Refusal as refusal:
+        assert refusal.code is ErrorCode.CALL_FAILED
+        return refusal.details
+    return None
+
+
+@pytest.mark.parametrize(("raw", "kind"), cases("numbers.toml", "premium"))
+def test_what_costs_more_is_not_dialled_unless_the_site_allows_it(raw: str, kind: str) -> None:
+    assert rule_of(raw, RULES) == {"rule": "premium", "kind": kind}
+    for allowed in (raw, "+*", canonical(raw, RULES, []).e164[:6] + "*"):
+        rules = rules_of(Dial(premium_allowed=("+380900999999", allowed)))
+        assert rule_of(raw, rules) is None
+    assert rule_of(raw, rules_of(Dial(premium_allowed=("+380900999999", "+999*")))) == {"rule": "premium", "kind": kind}
+
+
+@pytest.mark.parametrize(("raw", "right"), [*cases("numbers.toml", "ordinary"), *cases("numbers.toml", "moved")])
+def test_what_costs_no_more_is_dialled_by_its_number_of_today(raw: str, right: str) -> None:
+    assert canonical(raw, RULES, []).e164 == right
+    assert rule_of(raw, RULES) is None
+
+
+@pytest.mark.parametrize(("raw", "country"), cases("numbers.toml", "places"))
+def test_a_number_belongs_where_it_is_charged(raw: str, country: str) -> None:
+    assert canonical(raw, RULES, []).country == country
+    assert rule_of(raw, RULES) is None
+
+
+def test_who_allows_a_part_of_a_country_only_calls_that() -> None:
+    vatican = frozenset({"VA"})
+    check(canonical("+39 06 6988 3511", RULES, []), vatican, RULES, NOON)
+    with pytest.raises(Refusal, match="country"):
+        check(canonical("+39 06 1234567", RULES, []), vatican, RULES, NOON)
+    assert sim_regions_for(canonical("+39 06 6988 3511", RULES, []), RULES) == {"IT", "VA"}
+
+
+@pytest.mark.parametrize("entry", ["Ann", "*100#", "380*", "+3*8", "*", "+0*", "+380900*1"])
+def test_what_is_allowed_must_be_numbers_or_their_beginnings(entry: str) -> None:
+    with pytest.raises(SettingsError, match=r"dial.premium_allowed\[1\]: "):
+        rules_of(Dial(premium_allowed=("+380900212345", entry)))

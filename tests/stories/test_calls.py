@@ -110,6 +110,7 @@ async def _slot(client: Client, number: int) -> dict[str, object]:
         ("not a number", "format"),
         ("+380991234567\r\nAT", "format"),
         ("+12025550123", "country"),
+        ("+380900212345", "premium"),
     ],
 )
 async def test_the_gate_says_which_rule_forbids_a_number(operator: Client, number: str, rule: str) -> None:

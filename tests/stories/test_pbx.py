@@ -169,8 +169,9 @@ async def test_a_trunk_carries_no_more_than_its_channels(operator: Client) -> No
 
 @pytest.mark.parametrize(
     ("number", "rule"),
-    [("112", "emergency"), ("*100#", "mmi"), ("104", "short"), ("+12025550123", "country"), ("500&PJSIP/9", "format")],
-)
+    [("112", "emergency"), ("*100#", "mmi"), ("104", "short"), ("+12025550123", "country"), ("500&PJSIP/9", "format"),
+     ("+380900212345", "premium")],
+)  # fmt: skip
 async def test_the_same_gate_stands_before_a_trunk(operator: Client, number: str, rule: str) -> None:
     before = await operator.pbx("GET", "/dials")
     status, refused = await operator.post("/api/pbx/dial", {"from": "slot_12", "to": number, "trunk": "trunk-1"})
@@ -183,7 +184,10 @@ async def test_nothing_that_is_injected_reaches_the_pbx(operator: Client) -> Non
     good = {"from": "slot_12", "to": "+380991234567", "trunk": "trunk-1"}
     for field in good:
         for text in [*INJECTIONS, "500&PJSIP/9@x", "a" * 129, "*", ">", ""]:
-            for value in {text, good[field] + text, text + good[field]} - {good[field]}:
+            right = good[field]
+            for value in {text, right + text, text + right, right[:5] + text + right[5:]} - {right}:
+                if field == "to" and value.strip() == right:
+                    continue  # a line end around a number is not dialled (tests/field)
                 status, refused = await operator.post("/api/pbx/dial", {**good, field: value})
                 assert (status, refused["code"]) == (400, "INVALID_PARAMS"), (field, value, refused)
     many = {f"X-{number}": "x" for number in range(129)}
