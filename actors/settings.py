@@ -6,7 +6,7 @@ what they set (`actors/<feature>/settings.py`); this file puts them together.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +15,13 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.call.settings import Calls
-from actors.dialing.settings import Dial
+from actors.dialing.settings import Dial, regions_at
 from actors.ledger.settings import LedgerStore
 from actors.point.settings import Auth, BusLogin
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
 from actors.slot.settings import Adb
+from actors.telephony.numbers import NotANumber, caller_id, not_a_country
 from actors.trunk.settings import Ami
 from bus_schemas.fields import HostName, plainly
 from bus_schemas.slot import SlotConfig
@@ -136,10 +137,13 @@ def load(
     for dotted, value in (arguments or {}).items():
         if value is not None:
             _set(values, dotted.split("."), value)
+    _tidy_caller_ids(values)
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {plainly(error)}") from None
+    for mistake in _mistakes(settings):
+        raise SettingsError(f"settings: {mistake}")
     sandbox = settings.sandbox
     if not sandbox.enabled:
         return settings
@@ -164,6 +168,29 @@ def _tables(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """The tables of an array, as far as it is one: whether it is right is found out later, with everything else."""
     found = values.get(name)
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _tidy_caller_ids(values: dict[str, Any]) -> None:
+    """Callers' ids as they are sent. Raises SettingsError for what is none."""
+    dial = values.get("dial")
+    region = dial.get("site_region") if isinstance(dial, dict) else None
+    for index, trunk in enumerate(_tables(values, "trunks")):
+        if isinstance(raw := trunk.get("caller_id"), str) and raw:
+            try:
+                trunk["caller_id"] = caller_id(raw, region if isinstance(region, str) else Dial().site_region)
+            except NotANumber as error:
+                raise SettingsError(f"settings: trunks[{index}].caller_id: not a phone number: {error}") from None
+
+
+def _mistakes(settings: Settings) -> Iterator[str]:
+    """What is wrong with values that have the right form, each with its place."""
+    yield from settings.dial.mistakes()
+    regions = [(f"slots[{at}].region", slot.region) for at, slot in enumerate(settings.slots) if slot.region]
+    for at, trunk in enumerate(settings.trunks):
+        regions += regions_at(f"trunks[{at}].countries", trunk.countries)
+    for place, letters in regions:
+        if (wrong := not_a_country(letters)) is not None:
+            yield f"{place}: {wrong}"
 
 
 def _path_of(name: str) -> list[str]:

@@ -7,6 +7,7 @@ allow-list), `country` (allow-list; default the SIM's own), `hours`. Facts about
 `phonenumbers.shortnumberinfo` says false for `+1911` and `0112`, so the digits are also tried without their prefixes.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, time
 from functools import cache
@@ -30,6 +31,7 @@ COSTLY = {
     "pager": "Pagers are not called.",
     "unknown": "No number like it is known in its country, so nobody can say what it costs.",
 }
+_HOURS = re.compile(r"\s*([01]?[0-9]|2[0-3]):([0-5][0-9])\s*-\s*(?:([01]?[0-9]|2[0-3]):([0-5][0-9])|24:00)\s*\Z")
 SHORTEST = 7  # digits of a number that can be anything but a short code
 
 
@@ -101,13 +103,17 @@ def _is_allowed(e164: str, allowed: frozenset[str]) -> bool:
 
 
 def parse_window(text: str) -> tuple[time, time] | None:
-    """`"08:00-21:00"` as two times; empty is None. Raises ValueError."""
+    """`"08:00-21:00"` as two times; empty is None, 24:00 the end of a day. Raises ValueError."""
     if not text:
         return None
-    first, dash, last = text.partition("-")
-    if not dash:
-        raise ValueError(f"{text!r} is not of the form 08:00-21:00")
-    return time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+    found = _HOURS.match(text)
+    if found is None:
+        raise ValueError(f"`{text}` is not of the form 08:00-21:00")
+    hour, minute, until_hour, until_minute = (int(part or 0) for part in found.groups())
+    first, last = time(hour, minute), time(until_hour, until_minute)
+    if first == last:
+        raise ValueError(f"`{text}` ends when it begins; leave it empty for all hours")
+    return first, last
 
 
 def _within(window: tuple[time, time], moment: time) -> bool:

@@ -5,14 +5,13 @@ from functools import partial
 from operator import eq, ge, lt
 from typing import Any, get_args
 
-import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
-from actors.ledger.page import fitting, from_cursor, moment, page
+from actors.ledger.page import fitting, from_cursor, page, with_moments
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -344,12 +343,12 @@ class CallAnswers(Answers):
         return found
 
     async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
-        wanted = msgspec.structs.replace(request, since=moment(request.since), until=moment(request.until))
+        wanted = with_moments(request, "since", "until")
         query = records(wanted, before=from_cursor(request.cursor), user=_whose(context))
         return page(await self.read(context, query), limit=request.limit)
 
     async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:
-        wanted = msgspec.structs.replace(request, before=moment(request.before))
+        wanted = with_moments(request, "before")
         return fitting(await self.read(context, still_open(wanted)))
 
     async def get_recording(self, request: GetRecording, context: Context) -> Recording:

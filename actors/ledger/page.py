@@ -2,12 +2,14 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.runtime.clock import parse_utc, utc
 from actors.runtime.wire import Page
@@ -15,17 +17,28 @@ from bus_schemas.errors import ErrorCode, Refusal
 
 PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
 
+# An offset whose `+` became a blank, as it does in an address where it is not written `%2B`.
+_LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?(?:[0-9]{2})?)\Z")
+
 View = TypeVar("View", bound=Struct)
 
 
-def moment(text: str | None) -> str | None:
-    """A date or a time as the records write it, so that they compare as text. Raises Refusal(INVALID_PARAMS)."""
+def moment(text: str | None, field: str) -> str | None:
+    """A date or a time as the records write it, so that they compare as text; UTC where it has no offset. `field`: of
+    the request that has it. Raises Refusal(INVALID_PARAMS), which names it."""
     if text is None:
         return None
     try:
-        return utc(parse_utc(text).replace(tzinfo=UTC))
+        said = parse_utc(_LOST_PLUS.sub(r"\1+\2", text))
+        return utc(said if said.tzinfo is not None else said.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "No such date or time.", given=text) from None
+        message = f"`{field}`: no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00."
+        raise Refusal(ErrorCode.INVALID_PARAMS, message, field=field, given=text) from None
+
+
+def with_moments(request: View, *fields: str) -> View:
+    """A request whose fields, dates or times, are as the records write them. Raises Refusal(INVALID_PARAMS)."""
+    return replace(request, **{field: moment(getattr(request, field), field) for field in fields})
 
 
 def page(found: Sequence[tuple[int, View]], *, limit: int) -> Page:

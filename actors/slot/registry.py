@@ -21,6 +21,7 @@ from actors.slot.claims import Claims
 from actors.slot.machine import Configure, Remove
 from actors.slot.pool import Pool
 from actors.slot.record import FROM_FILE, Slot
+from actors.telephony.numbers import not_a_country
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import (
@@ -183,6 +184,8 @@ class SlotRegistry:
             host=self._host.name,
         )
         adb_name(config, self._hubs)
+        if request.region is not None and (wrong := not_a_country(request.region)) is not None:
+            raise Refusal(ErrorCode.INVALID_PARAMS, f"`region`: {wrong}.", field="region")
         async with self._configuring:
             await self._check_claims(config)
             try:

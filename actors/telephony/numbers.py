@@ -22,6 +22,7 @@ _ALIKE = dict(zip("\u2212\u2043\u30fc\uff0b\ufe62\uff08\uff09\uff0e\uff0a\uff03"
 _ALIKE_BY_CATEGORY = {"Zs": " ", "Pd": "-"}  # blanks of any width; hyphens and dashes
 _AROUND = " \t\r\n\v\f\u0085\u00a0\u2007\u202f\u2028\u2029\u3000" + "".join(_UNSEEN)
 _TEXT_MARKS = "'\u2018\u2019"  # before a cell that is no figure for a spreadsheet; gateway/table.py writes it too
+EXTENSION = 6  # digits of the longest
 _SEPARATORS = str.maketrans("", "", " .()-")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 _LENGTHS = {ValidationResult.TOO_SHORT: "too short", ValidationResult.TOO_LONG: "too long"}
@@ -35,6 +36,10 @@ _UNREADABLE = {
     phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "too short for any country",
     phonenumbers.NumberParseException.TOO_SHORT_NSN: "too short for any country",
 }
+
+
+COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
+_MISTAKEN = {"UK": "GB", "EN": "GB"}
 
 
 class NotANumber(ValueError):
@@ -87,6 +92,24 @@ def _plain(character: str, place: int) -> str:
 def digits_of(tidied: str) -> str:
     """What is dialled of it."""
     return tidied.translate(_SEPARATORS)
+
+
+def caller_id(raw: str, region: str) -> str:
+    """What a trunk is to send as its own number: digits, with `+` where they have one, since providers want different
+    forms. Up to six digits are an extension of a PBX; else it must be a number. Raises NotANumber."""
+    text = tidy(raw)
+    digits = digits_of(text)
+    if not (digits.isdigit() and 1 < len(digits) <= EXTENSION):
+        number_of(text, region)
+    return digits
+
+
+def not_a_country(letters: str) -> str | None:
+    """What is wrong with the letters of a country, in words. None: nothing."""
+    if letters in COUNTRIES:
+        return None
+    perhaps = f", perhaps `{_MISTAKEN[letters]}`" if letters in _MISTAKEN else ""
+    return f"no country has the letters `{letters}`{perhaps}"
 
 
 def canonical(raw: str, region: str) -> Number:

@@ -296,8 +296,8 @@ export interface paths {
         };
         /**
          * Who did what
-         * @description Audit records, newest first. `action`: its beginning (`POST /api/call`). `since` and `until`: ISO 8601 in UTC,
-         *         `until` not included. `format=csv` for a table.
+         * @description Audit records, newest first. `action`: its beginning (`POST /api/call`). `until` is not included.
+         *         `format=csv` for a table.
          */
         get: operations["get_api_audit"];
         put?: never;
@@ -606,7 +606,7 @@ export interface paths {
         };
         /**
          * Records of ended calls
-         * @description Records of ended calls, newest first. `since`, `until`: of the start, UTC. `number`: the number or a part of it.
+         * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it.
          *         `format=csv` gives a table.
          */
         get: operations["get_api_pbx_cdr"];
@@ -1188,8 +1188,8 @@ export interface components {
         };
         /**
          * ListAudit
-         * @description Audit records, newest first. `action`: its beginning (`POST /api/call`). `since` and `until`: ISO 8601 in UTC,
-         *         `until` not included. `format=csv` for a table.
+         * @description Audit records, newest first. `action`: its beginning (`POST /api/call`). `until` is not included.
+         *         `format=csv` for a table.
          */
         ListAudit: {
             /** @default null */
@@ -1768,7 +1768,7 @@ export interface components {
         };
         /**
          * ListCdrs
-         * @description Records of ended calls, newest first. `since`, `until`: of the start, UTC. `number`: the number or a part of it.
+         * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it.
          *         `format=csv` gives a table.
          */
         ListCdrs: {

@@ -90,6 +90,7 @@ async def test_filters_narrow_exactly(bus: MemoryBus, audit: Audit) -> None:
         ({"result": "SLOT_BUSY", "action": "POST"}, [15, 5]),
         ({"request_id": "r7"}, [7]),
         ({"since": "2026-01-01T00:00:18Z"}, [20, 19, 18]),
+        ({"since": "2026-01-01T02:00:18+02:00"}, [20, 19, 18]),
         ({"since": "2026-01-01T00:00:18.500Z"}, [20, 19, 18]),
         ({"since": "2026-01-01T00:00:18.501Z"}, [20, 19]),
         ({"until": "2026-01-01T00:00:03.500Z"}, [2, 1]),

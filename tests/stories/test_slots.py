@@ -109,6 +109,8 @@ async def test_a_slot_is_made_changed_and_removed_over_the_api(admin: Client) ->
     status, refused = await admin.post("/api/slots", {"slot": 78, "serial": "127.0.0.1:9"})
     assert (status, refused["code"]) == (409, "CONFLICT")
     assert (await admin.post("/api/slots", {"slot": 79}))[0] == 400
+    status, refused = await admin.post("/api/slots", {"slot": 79, "serial": "127.0.0.1:8", "region": "UK"})
+    assert (status, refused["details"]["field"]) == (400, "region") and "perhaps `GB`" in refused["message"]
     assert (await admin.call("DELETE", "/api/slots/77"))[0] == 200
     assert (await admin.get("/api/slots/77"))[0] == 404
     assert (await admin.call("DELETE", "/api/slots/77"))[0] == 404
