@@ -59,6 +59,11 @@ class Refusal(Exception):
         return f"Refusal({self.code}, {self.message!r})"
 
 
+def misfit(field: str, why: str, **details: Any) -> Refusal:
+    """A field of a request that cannot be what was sent."""
+    return Refusal(ErrorCode.INVALID_PARAMS, f"`{field}`: {why}", field=field, **details)
+
+
 class RefusalTemplate:
     """A refusal that is said in the same words again and again: `raise NO_SLOT()`.
 

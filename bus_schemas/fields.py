@@ -26,6 +26,11 @@ def shaped(pattern: str, words: str, **more: Any) -> Meta:
     return Meta(pattern=pattern, **more)
 
 
+def words_of(pattern: str) -> str:
+    """What people are told that a text with this pattern is."""
+    return _WORDS[f"`str` matching regex {pattern!r}"]
+
+
 def plainly(error: Exception | str) -> str:
     """What cannot be read, for people: in the words of `shaped` instead of its patterns."""
     said = str(error)

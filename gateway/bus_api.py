@@ -21,16 +21,17 @@ from actors.runtime.ids import Ids
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import inbox_of
 from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, subject_of
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
-from gateway.errors import REPLAYED, undecodable
+from gateway.errors import REPLAYED
 from gateway.idempotency import NOT_ANSWERS, Idempotency
 from gateway.routes import Route
+from gateway.shapes import undecodable
 from gateway.surface import ROUTES
 
 log = structlog.get_logger()
@@ -273,7 +274,7 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
         body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
         for name, text in fields.items():
             if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
-                raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is another one in the subject.")
+                raise misfit(name, "it is another one in the subject.")
         return msgspec.convert(body, rpc.request)
     except UNDECODABLE as error:
-        raise undecodable(error, body, rpc.request.__struct_fields__) from None
+        raise undecodable(error, body, rpc.request) from None

@@ -1,13 +1,11 @@
 """The one place where a refusal gets its HTTP status."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
 
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.fields import plainly
 
 REPLAYED = "Idempotent-Replayed"
 
@@ -44,19 +42,13 @@ class Replayed(Refusal):
     """A refusal that was given before, to the first request with the same Idempotency-Key."""
 
 
-def of_http(error: web.HTTPException) -> Refusal:
+def of_http(error: web.HTTPException, path: str) -> Refusal:
     """aiohttp's own refusal in the vocabulary."""
     default = ErrorCode.INTERNAL if error.status >= 500 else ErrorCode.INVALID_PARAMS
     code, message = _OF_STATUS.get(error.status, (default, error.reason))
+    if code is ErrorCode.NOT_FOUND and path.rstrip("/") and path.endswith("/"):
+        message = f"{message} Paths end without `/` here."
     return Refusal(code, message)
-
-
-def undecodable(error: Exception | str, values: Mapping[str, Any], fields: Iterable[str]) -> Refusal:
-    """What is wrong with a request of these fields. A blank at the end of a text is not seen in what is said of its
-    shape, so it is named."""
-    blanks = [name for name in fields if isinstance(value := values.get(name), str) and value != value.strip()]
-    more = f"; `{'`, `'.join(blanks)}` begins or ends with a blank" if blanks else ""
-    return Refusal(ErrorCode.INVALID_PARAMS, f"{plainly(error)}{more}")
 
 
 def response(refusal: Refusal, *, request_id: str | None = None, status: int | None = None) -> web.Response:

@@ -20,10 +20,10 @@ from actors.runtime.ids import Ids
 from actors.runtime.sparing import SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import Login, Refresh
-from gateway import errors
+from gateway import errors, shapes
 from gateway.auditor import CALLER, CHANGED, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor, has_changed
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
@@ -51,6 +51,7 @@ COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, wha
 BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_NUMBER = re.compile(r"-?[0-9]{1,9}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -248,7 +249,7 @@ class HttpApi:
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            answer = errors.response(errors.of_http(error), request_id=request_id, status=error.status)
+            answer = errors.response(errors.of_http(error, request.path), request_id=request_id, status=error.status)
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer
@@ -288,12 +289,12 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
             values = _decode_body(request, body) if has_body else _decode_query(request, types, in_path)
         for name in in_path:
             if name in values:
-                raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is in the path already.")
+                raise misfit(name, "it is in the path already.")
             values[name] = _convert_text(request.match_info[name], types[name], name)
         try:
             return msgspec.convert(values, struct)
         except msgspec.ValidationError as error:
-            raise errors.undecodable(error, values, struct.__struct_fields__) from None
+            raise shapes.undecodable(error, values, struct) from None
 
     return read
 
@@ -326,6 +327,8 @@ def _decode_body(request: web.Request, body: bytes) -> dict[str, Any]:
         raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
     try:
         return _decode_object(body)
+    except msgspec.ValidationError:
+        raise shapes.no_object(body) from None
     except (*UNDECODABLE, ValueError) as error:
         raise Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}") from None
 
@@ -345,9 +348,9 @@ def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[
     values: dict[str, Any] = {}
     for name in request.query:
         if name not in types or name in in_path:
-            raise Refusal(ErrorCode.INVALID_PARAMS, f"There is no parameter `{name[:64]}`.")
+            raise shapes.no_such(name, "parameter", (one for one in types if one not in in_path))
         if len(request.query.getall(name)) > 1:
-            raise Refusal(ErrorCode.INVALID_PARAMS, f"`{name}` is given more than once.")
+            raise misfit(name, "it is given more than once.")
         values[name] = _convert_text(request.query[name], types[name], name)
     return values
 
@@ -355,13 +358,14 @@ def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[
 def _convert_text(text: str, kind: Any, name: str) -> Any:
     try:
         return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError as error:
-        if text.isascii() and text.isdigit() and len(text) < 10:  # a literal number is not read from text
+    except msgspec.ValidationError:
+        value: Any = text
+        if _NUMBER.match(text):  # a literal number is not read from text
             try:
-                return msgspec.convert(int(text), kind)
+                return msgspec.convert(value := int(text), kind)
             except msgspec.ValidationError:
                 pass
-        raise errors.undecodable(f"`{name}`: {error}", {name: text}, (name,)) from None
+        raise shapes.misfit(name, kind, value, more=shapes.LOST_PLUS if text.startswith(" ") else "") from None
 
 
 def _traceparent(request: web.Request) -> str:

@@ -19,7 +19,7 @@ from phonenumbers import shortnumberinfo
 
 from actors.telephony import numbers
 from actors.telephony.numbers import NotANumber, Number
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, misfit
 
 # Without a country's own list these are emergency numbers for every GSM phone (3GPP TS 22.101, 10.1.1).
 EMERGENCY_EVERYWHERE = frozenset({"112", "911", "000", "08", "110", "118", "119", "999"})
@@ -47,28 +47,24 @@ class DialRules(Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
 
 
-def _refuse(rule: str, message: str, code: ErrorCode = ErrorCode.INVALID_PARAMS) -> Refusal:
-    return Refusal(code, message, rule=rule)
-
-
-def canonical(raw: str, rules: DialRules, regions: Iterable[str]) -> Number:
-    """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it."""
+def canonical(raw: str, rules: DialRules, regions: Iterable[str], field: str = "number") -> Number:
+    """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it; `field`: of the
+    request, in which it was sent."""
     try:
         text = numbers.tidy(raw)
-        digits = numbers.digits_of(text)
-        if any(character in digits for character in "*#"):
-            raise _refuse("mmi", "Service codes (MMI, USSD) are never dialled.")
-        for region in sorted({rules.site_region, *regions}):
-            _refuse_emergency(digits, region)
-        return numbers.number_of(text, rules.site_region)
+        never = _never(numbers.digits_of(text), sorted({rules.site_region, *regions}))
+        if never is None:
+            return numbers.number_of(text, rules.site_region)
     except NotANumber as error:
-        raise _refuse("format", f"Not a phone number: {error}. Write it as +380991234567.") from None
+        raise misfit(field, f"not a phone number: {error}. Write it as +380991234567.", rule="format") from None
+    rule, why = never
+    raise misfit(field, why, rule=rule)
 
 
 def check(number: Number, countries: frozenset[str], rules: DialRules, now: datetime) -> None:
     """Raise the Refusal of the first rule that forbids to call the number now from a line that may call `countries`."""
     if number.e164 in rules.do_not_call:
-        raise _refuse("do_not_call", "The number is on the do-not-call list.", ErrorCode.CALL_FAILED)
+        raise Refusal(ErrorCode.CALL_FAILED, "The number is on the do-not-call list.", rule="do_not_call")
     if number.kind in COSTLY and not _is_allowed(number.e164, rules.premium_allowed):
         raise Refusal(ErrorCode.CALL_FAILED, COSTLY[number.kind], rule="premium", kind=number.kind)
     if not {number.country, number.part} & countries:
@@ -76,7 +72,7 @@ def check(number: Number, countries: frozenset[str], rules: DialRules, now: date
             ErrorCode.CALL_FAILED, "Calls to this country are not allowed.", rule="country", country=number.country
         )
     if rules.window is not None and not _within(rules.window, now.astimezone(ZoneInfo(rules.timezone)).time()):
-        raise _refuse("hours", "Calls are not allowed at this hour.", ErrorCode.CALL_FAILED)
+        raise Refusal(ErrorCode.CALL_FAILED, "Calls are not allowed at this hour.", rule="hours")
 
 
 def countries_of(sim_region: str | None, rules: DialRules) -> frozenset[str]:
@@ -123,22 +119,26 @@ def _within(window: tuple[time, time], moment: time) -> bool:
     return moment >= first or moment < last
 
 
-def _refuse_emergency(digits: str, region: str) -> None:
+def _never(digits: str, regions: Iterable[str]) -> tuple[str, str] | None:
+    """The rule by which this is never dialled, and why. `regions`: where it would be dialled."""
+    if any(character in digits for character in "*#"):
+        return "mmi", "service codes (MMI, USSD) are never dialled."
+    bare = digits.lstrip("+")
+    for region in regions:
+        if any(_is_emergency(number, region) for number in _without_prefixes(digits, region) if number):
+            return "emergency", "emergency numbers are never dialled from here."
+        if len(bare) < SHORTEST or _is_short(bare, region):
+            return "short", "short numbers are never dialled."
+    return None
+
+
+def _without_prefixes(digits: str, region: str) -> set[str]:
+    """What is dialled, and what is left of it without the prefixes that people and phones put before a number."""
     bare = digits.lstrip("+")
     country_code = str(phonenumbers.country_code_for_region(region))
-    tried = {
-        digits,
-        bare,
-        bare.lstrip("0"),
-        bare.removeprefix("00"),
-        bare.removeprefix("00").removeprefix(country_code),
-    }
-    tried.add(bare.removeprefix(country_code))
-    tried.add(bare.removeprefix(country_code).lstrip("0"))
-    if any(_is_emergency(number, region) for number in tried if number):
-        raise _refuse("emergency", "Emergency numbers are never dialled from here.")
-    if len(bare) < SHORTEST or _is_short(bare, region):
-        raise _refuse("short", "Short numbers are never dialled.")
+    inside = bare.removeprefix(country_code)
+    abroad = bare.removeprefix("00")
+    return {digits, bare, bare.lstrip("0"), abroad, abroad.removeprefix(country_code), inside, inside.lstrip("0")}
 
 
 def _is_short(digits: str, region: str) -> bool:

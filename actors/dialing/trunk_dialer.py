@@ -111,7 +111,7 @@ class TrunkDialer:
         """Start a call through a trunk of this host. The same command under way twice is one start."""
 
         async def start(call_id: str) -> StartedCall:
-            number = rules.canonical(request.to, self._rules, self._trunks.countries)
+            number = rules.canonical(request.to, self._rules, self._trunks.countries, field="to")
             held = await self._hold_extension(request.slot, call_id, context)
             started: StartedCall | None = None
             try:

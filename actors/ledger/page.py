@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from actors.runtime.clock import parse_utc, utc
 from actors.runtime.wire import Page
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import misfit
 
 PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
 
@@ -32,8 +32,8 @@ def moment(text: str | None, field: str) -> str | None:
         said = parse_utc(_LOST_PLUS.sub(r"\1+\2", text))
         return utc(said if said.tzinfo is not None else said.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        message = f"`{field}`: no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00."
-        raise Refusal(ErrorCode.INVALID_PARAMS, message, field=field, given=text) from None
+        why = "no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00."
+        raise misfit(field, why, given=text) from None
 
 
 def with_moments(request: View, *fields: str) -> View:
@@ -73,5 +73,5 @@ def from_cursor(cursor: str | None) -> int | None:
     except (binascii.Error, ValueError):
         key = ""
     if not key.isdigit() or len(key) > 18:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "Not a cursor of this list.")
+        raise misfit("cursor", "not one of this list's.")
     return int(key)

@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct, field
 from msgspec.structs import replace
 
 from actors.runtime.clock import parse_utc
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import SYSTEM, is_reserved
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.user import (
@@ -314,7 +314,7 @@ def create_user(
     if _twin(order.username, book.users) is not None:
         raise Refusal(ErrorCode.CONFLICT, "There is a user of this name, if upper and lower case are alike.")
     if is_reserved(order.username) or LIKE_A_TOKEN.match(order.username):  # at a login it could mean the token
-        raise Refusal(ErrorCode.INVALID_PARAMS, "This name is the platform's own.")
+        raise misfit("username", "this name is the platform's own.")
     _must_hold(asker, _role(book, order.role).actions)
     return UserCreated(
         user=order.username,

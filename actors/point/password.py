@@ -8,7 +8,7 @@ ordinary one, NFC, case kept).
 import unicodedata
 from pathlib import Path
 
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import misfit
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})  # controls, formats, and what no keyboard has
 _JOINERS = frozenset("\u200c\u200d")  # formats that some scripts are written with
@@ -41,18 +41,19 @@ def spellings(password: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((ready, password, unicodedata.normalize("NFD", ready))))
 
 
-def fit(password: str, *, user: str, shortest: int) -> str:
-    """The password to be hashed for this user. Raises Refusal(INVALID_PARAMS), which says what is wrong."""
+def fit(password: str, *, user: str, shortest: int, field: str = "password") -> str:
+    """The password to be hashed for this user. `field`: of the request that has it. Raises Refusal(INVALID_PARAMS),
+    which names it and says what is wrong."""
     ready = prepared(password)
     likeness = _likeness(ready)
     if len(ready) < shortest:
-        raise Refusal(ErrorCode.INVALID_PARAMS, f"A password has at least {shortest} characters.")
+        raise misfit(field, f"a password has at least {shortest} characters.")
     if any(unicodedata.category(one) in _INVISIBLE and one not in _JOINERS for one in ready):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "A password has no characters that cannot be seen, such as a line end.")
+        raise misfit(field, "a password has no characters that cannot be seen, such as a line end.")
     if likeness == _likeness(user):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "A password is not the user's name.")
+        raise misfit(field, "a password is not the user's name.")
     if likeness in COMMON:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "This is one of the passwords that are tried first. Take another one.")
+        raise misfit(field, "this is one of the passwords that are tried first. Take another one.")
     if len(set(likeness)) <= 1:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "A password is more than one character again and again.")
+        raise misfit(field, "a password is more than one character again and again.")
     return ready

@@ -31,7 +31,7 @@ from actors.runtime.problems import Problem
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import Page
 from bus_schemas.audit import ENDED_SESSION
-from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.introspection import INTROSPECT, Introspect, Introspection
 from bus_schemas.names import SYSTEM, is_reserved
 from bus_schemas.permissions import Action
@@ -241,7 +241,7 @@ class Point:
         """The user of this name and password. One guess at a time for an account and address. AUTH_FAIL,
         RATE_LIMITED; INVALID_PARAMS for a name that nobody can have, which so gives nothing away."""
         if not USER_NAME.match(name):
-            raise Refusal(ErrorCode.INVALID_PARAMS, NOT_A_NAME)
+            raise misfit("username", NOT_A_NAME)
         turn = self._logins.setdefault((name, neighbourhood(address)), asyncio.Lock())
         async with turn:
             wait = self._throttle.wait(name, address, self._clock.monotonic())
@@ -354,7 +354,7 @@ class Point:
         if request.everywhere:
             return await self._end_all(identity.user, context.user, end_tokens=request.end_tokens)
         if request.end_tokens:
-            raise Refusal(ErrorCode.INVALID_PARAMS, "`end_tokens` goes with `everywhere`.")
+            raise misfit("end_tokens", "it goes with `everywhere`.")
         await self._close(identity.id, context.user, reason="logout")
         return LoggedOut(status="logged_out", tokens_left=self._tokens_left(identity.user))
 
@@ -373,8 +373,8 @@ class Point:
         identity = self._identify(LoginKind.SESSION, context.session, "")
         user = await self._right_user(identity.user, request.password, context.address)
         if password.prepared(request.new_password) == password.prepared(request.password):
-            raise Refusal(ErrorCode.INVALID_PARAMS, "The new password is the old one.")
-        stored = await self._hash(user.name, request.new_password)
+            raise misfit("new_password", "it is the old one.")
+        stored = await self._hash(user.name, request.new_password, "new_password")
         before = self._tokens_left(user.name)
 
         def decide() -> UserChanged:
@@ -393,7 +393,7 @@ class Point:
 
     async def role_check(self, request: RoleCheck, context: Context) -> RoleCheckReply:
         if request.action not in Action._value2member_map_:
-            raise Refusal(ErrorCode.INVALID_PARAMS, "No such action.", known=sorted(Action))
+            raise misfit("action", "no such action.", known=sorted(Action))
         identity = self._came_with(context)
         return RoleCheckReply(allowed=request.action in identity.actions, permissions=identity.actions)
 
@@ -550,8 +550,8 @@ class Point:
     def _must_change(self, wanted: bool | None) -> bool:
         return self._auth.change_at_first_login if wanted is None else wanted
 
-    async def _hash(self, name: str, secret: str) -> str:
-        fit = password.fit(secret, user=name, shortest=self._auth.min_password)
+    async def _hash(self, name: str, secret: str, field: str = "password") -> str:
+        fit = password.fit(secret, user=name, shortest=self._auth.min_password, field=field)
         try:
             return await self._passwords.hash(fit)
         except TooManyPasswords:

@@ -42,7 +42,7 @@ from actors.telephony.reports import (
     newer,
 )
 from bus_schemas.call import EndReason
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.slot import (
     AdbCommand,
     SlotCommandDone,
@@ -219,11 +219,9 @@ def reboot(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
 def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: Moment) -> SlotDecision:
     """Run a shell command on the phone, also during a call."""
     if "\0" in command.command:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "A command cannot hold a NUL character.")
+        raise misfit("command", "a command cannot hold a NUL character.")
     if _DIALS.search(command.command):
-        raise Refusal(
-            ErrorCode.INVALID_PARAMS, "Calls are placed with POST /api/call/start, where the dial rules are checked."
-        )
+        raise misfit("command", "calls are placed with POST /api/call/start, where the dial rules are checked.")
     _must_be_online(slot)
     if len(slot.commands) >= COMMANDS_AT_ONCE:
         raise Refusal(ErrorCode.RATE_LIMITED, "Too many commands run on this phone at once.", limit=COMMANDS_AT_ONCE)

@@ -23,7 +23,7 @@ from actors.slot.pool import Pool
 from actors.slot.record import FROM_FILE, Slot
 from actors.telephony.numbers import not_a_country
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.host import (
     CONFIGURE_ON_HOST,
     REMOVE_ON_HOST,
@@ -74,7 +74,7 @@ def adb_name(config: SlotConfig, hubs: Mapping[str, str]) -> str:
     if config.hub is None or config.port is None:
         raise Refusal(ErrorCode.INVALID_PARAMS, "Name the phone by its serial, or its place by hub and port.")
     if config.hub not in hubs:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "The settings have no such hub.", hub=config.hub, known=sorted(hubs))
+        raise misfit("hub", "the settings have no such hub.", hub=config.hub, known=sorted(hubs))
     return f"usb:{hubs[config.hub]}.{config.port}"
 
 
@@ -185,7 +185,7 @@ class SlotRegistry:
         )
         adb_name(config, self._hubs)
         if request.region is not None and (wrong := not_a_country(request.region)) is not None:
-            raise Refusal(ErrorCode.INVALID_PARAMS, f"`region`: {wrong}.", field="region")
+            raise misfit("region", f"{wrong}.")
         async with self._configuring:
             await self._check_claims(config)
             try:

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import engineio
 import socketio
@@ -22,7 +22,7 @@ from engineio.async_drivers.aiohttp import WebSocket, translate_request
 from engineio.async_socket import AsyncSocket
 from engineio.payload import Payload
 
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, misfit
 from gateway import errors, server
 
 WAIT_SECONDS = 1.0  # for an answer to an address that has asked too often
@@ -40,6 +40,7 @@ QUERY = ("EIO", "transport", "sid")  # what is told of a request's query
 SEPARATOR = b"\x1e"  # between the packets of a body
 SCRIPT = b"d="  # how a body begins that is a form; taking it apart costs more than sending it
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # this machine's names for itself
 METHODS = "GET,OPTIONS,POST"
 NO_SUCH_METHOD = "This path does not take that method."
 
@@ -187,6 +188,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         upgrades = _upgrades(request)
         if upgrades != (request.query.get("transport") == WEBSOCKET):
             return _refused(ErrorCode.INVALID_PARAMS, "The transport websocket goes with an upgrade to it.")
+        if (elsewhere := self._from_elsewhere(request)) is not None:
+            return elsewhere
         if not self.watch.knows(sid):
             return await self._of_stranger(request)
         what = WEBSOCKET if upgrades else request.method
@@ -205,6 +208,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             return _answer_to(problem)
         finally:
             self.watch.done(sid, what)
+
+    def _from_elsewhere(self, request: web.Request) -> web.Response | None:
+        """The refusal of a browser whose page is from another place than may ask here, in words that its author can
+        use: engineio's own says only that it is so."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        if not origin:
+            return None
+        accepted = self._cors_allowed_origins(translate_request(request))
+        return None if accepted is None or origin in accepted else _refused_page(origin, request)
 
     async def _translate(self, request: web.Request) -> dict[str, Any]:
         environ: dict[str, Any] = translate_request(request)
@@ -302,9 +314,32 @@ def _made(status: str, headers: list[tuple[str, str]], body: bytes, environ: Map
 
 
 def _refused(code: ErrorCode, message: str, **details: Any) -> web.Response:
-    answer = errors.response(Refusal(code, message, **details))
+    return _closed(Refusal(code, message, **details))
+
+
+def _closed(refusal: Refusal) -> web.Response:
+    """A refusal after which the connection is closed."""
+    answer = errors.response(refusal)
     answer.force_close()
     return answer
+
+
+def _refused_page(origin: str, request: web.Request) -> web.Response:
+    why = "the page is not from here. List where it is from in [http] cors_origins."
+    page, asked = _host_of(origin), _host_of(f"//{request.host}")
+    if page != asked and {page, asked} <= LOOPBACK:
+        why = (
+            f"the page was opened as {page}, and asks {asked}: for a browser these are two places. Use one name for"
+            " both, or list the page's in [http] cors_origins."
+        )
+    return _closed(misfit("Origin", why))
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _answer_to(problem: Exception) -> web.Response:

@@ -113,6 +113,7 @@ async def test_a_blank_that_nobody_sees_is_named(attacked: Attacked) -> None:
         ("POST", "/api/call/start", {"number": "1", "slot": "AUTO "}, "slot"),
     ):
         status, answer = await attacked.ask(method, path, admin, body)
-        assert status == 400 and f"`{field}` begins or ends with a blank" in answer["message"], answer
+        said = answer["message"]
+        assert status == 400 and said.startswith(f"`{field}`: ") and "begins or ends with a blank" in said, answer
     _, answer = await attacked.ask("POST", "/api/users", admin, user | {"username": "op1", " a" * 40: "b "})
     assert "blank" not in answer["message"]  # a name of the client's own is not said again

@@ -27,7 +27,7 @@ def test_anything_else_is_refused_with_what_is_in_the_way(raw: str, why: str) ->
     with pytest.raises(Refusal) as refused:
         canonical(raw, RULES, ["UA"])
     assert refused.value.details is not None and refused.value.details["rule"] in ("format", "short")
-    assert why in refused.value.message
+    assert refused.value.message.startswith("`number`: ") and why in refused.value.message
 
 
 DISGUISES = {
@@ -40,7 +40,7 @@ DISGUISES = {
 def test_no_disguise_gets_past_the_rules(raw: str, rule: str) -> None:
     with pytest.raises(Refusal) as refused:
         canonical(raw, RULES, ["UA"])
-    assert refused.value.details == {"rule": rule}
+    assert refused.value.details == {"rule": rule, "field": "number"}
 
 
 def rule_of(raw: str, rules: DialRules) -> Any:

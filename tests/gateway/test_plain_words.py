@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from actors.settings import Settings, SettingsError, load
 from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.fields import plainly
-from gateway.errors import undecodable
+from gateway.shapes import undecodable
 
 
 def patterns(kind: Any, seen: set[Any]) -> Iterator[tuple[Any, Meta]]:
@@ -49,8 +49,8 @@ def test_a_user_name_is_refused_in_words() -> None:
     [create] = [rpc for rpc in RPCS if rpc.request.__name__ == "CreateUser"]
     with pytest.raises(msgspec.ValidationError) as failed:
         msgspec.convert({"username": "op 12", "password": "a long one", "role": "operator"}, create.request)
-    said = undecodable(failed.value, {}, ()).message
-    assert said == "Expected 1 to 64 letters (A-Z, a-z), digits, `_` or `-` - at `$.username`"
+    said = undecodable(failed.value, {"username": "op 12"}, create.request).message
+    assert said == "`username`: expected 1 to 64 letters (A-Z, a-z), digits, `_` or `-`, got a text with a blank in it."
 
 
 def test_the_settings_are_refused_in_words() -> None:

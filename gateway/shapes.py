@@ -1,0 +1,194 @@
+"""What a request's fields may be, and what came instead, in words that repeat nothing of it."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from msgspec import UNSET, inspect
+
+from bus_schemas import errors
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.fields import plainly, words_of
+
+_MISSING = re.compile(r"Object missing required field `(.+?)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_PLACE = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # what can be repeated
+_STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
+_NAMES: dict[type, str] = {list: "a list", dict: "an object", bool: "true or false", float: "a number with a point"}
+_NAMED: dict[type[inspect.Type], str] = {
+    inspect.BoolType: "true or false", inspect.NoneType: "null", inspect.ListType: "a list",
+    inspect.VarTupleType: "a list", inspect.DictType: "an object", inspect.StructType: "an object",
+}  # fmt: skip
+_BEGINNINGS = {b"[": "a list", b'"': "a text", b"t": "true or false", b"f": "true or false", b"n": "null"}
+LOST_PLUS = " (a `+` in an address is written %2B)"
+
+
+def undecodable(error: Exception, values: Any, struct: type) -> Refusal:
+    """What is wrong with the fields of a request."""
+    said, shape = str(error), _shape(struct)
+    place = found.group(1) if (found := _PLACE.search(said)) is not None else ""
+    kind, value = _at(shape, values, place)
+    if (missing := _MISSING.match(said)) is not None:
+        field = missing.group(1)
+        return misfit(f"{place}.{field}".lstrip("."), _at(shape, values, f"{place}.{field}")[0], UNSET)
+    if (unknown := _UNKNOWN.match(said)) is not None and isinstance(kind, inspect.StructType):
+        return no_such(unknown.group(1).split("` - at")[0], "field", (field.encode_name for field in kind.fields))
+    if not place or kind is None:
+        return Refusal(ErrorCode.INVALID_PARAMS, plainly(error))
+    return misfit(place, kind, value)
+
+
+def misfit(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:
+    """A field whose value is not of its kind, a type or what msgspec knows of it."""
+    kind = _shape(kind) if kind is None or not isinstance(kind, inspect.Type) else kind
+    got = what_came(value, kind) + more
+    return errors.misfit(field, f"expected {in_words(kind)}, got {got}.", got=got)
+
+
+def no_such(name: str, what: str, known: Iterator[str]) -> Refusal:
+    """A name that no field or parameter has."""
+    names = ", ".join(f"`{one}`" for one in known)
+    listed = f" The {what}s: {names}." if names else f" There is no {what} here."
+    return errors.misfit(name if _NAME.match(name) else "?", f"there is no such {what}.{listed}")
+
+
+def no_object(body: bytes) -> Refusal:
+    """A JSON body that is something else: how it begins says what."""
+    got = _BEGINNINGS.get(body.lstrip()[:1], "a number")
+    return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: it is {got}.")
+
+
+def in_words(kind: inspect.Type) -> str:
+    """What a value may be; null where it may be nothing else."""
+    return _either([word for one in _alternatives(kind) for word in _words(one)])
+
+
+def what_came(value: Any, kind: inspect.Type) -> str:
+    """The kind of a value that is none of these."""
+    if value is UNSET:
+        return "nothing"
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return _what_text(value, kind)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _what_number(value, kind)
+    return _NAMES.get(type(value), "something else")
+
+
+# --- types --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _shape(kind: Any) -> inspect.Type:
+    return inspect.type_info(kind)
+
+
+def _alternatives(kind: inspect.Type) -> Iterator[inspect.Type]:
+    """What a value may be, each without what only describes it. Null stands for nothing else."""
+    if isinstance(kind, inspect.Metadata):
+        yield from _alternatives(kind.type)
+    elif isinstance(kind, inspect.UnionType):
+        yield from (one for part in kind.types for one in _alternatives(part) if part != inspect.NoneType())
+    else:
+        yield kind
+
+
+def _words(kind: inspect.Type) -> list[str]:
+    match kind:
+        case inspect.StrType(pattern=str(pattern)):
+            return [words_of(pattern)]
+        case inspect.StrType():
+            return [_of_length(kind.min_length, kind.max_length)]
+        case inspect.IntType():
+            return [f"a whole number{_bounds(_lowest(kind), _highest(kind))}"]
+        case inspect.FloatType():
+            return [f"a number{_bounds(_lowest(kind), _highest(kind))}"]
+        case inspect.LiteralType() | inspect.EnumType():
+            return [f"`{choice}`" if isinstance(choice, str) else str(choice) for choice in _choices(kind)]
+    return [_NAMED.get(type(kind), "something else")]
+
+
+def _choices(kind: inspect.Type) -> list[Any]:
+    if isinstance(kind, inspect.EnumType):
+        return [member.value for member in kind.cls]
+    return list(kind.values) if isinstance(kind, inspect.LiteralType) else []
+
+
+def _lowest(kind: inspect.IntType | inspect.FloatType) -> float | None:
+    return kind.ge if kind.ge is not None else kind.gt
+
+
+def _highest(kind: inspect.IntType | inspect.FloatType) -> float | None:
+    return kind.le if kind.le is not None else kind.lt
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    if least is not None and most is not None:
+        return f" from {least:g} to {most:g}"
+    if least is not None:
+        return f" of at least {least:g}"
+    return f" of at most {most:g}" if most is not None else ""
+
+
+def _of_length(least: int | None, most: int | None) -> str:
+    if least is None and most is None:
+        return "a text"
+    return f"a text{_bounds(least, most).replace(' from ', ' of ')} characters"
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+# --- values -------------------------------------------------------------------------------------------------------
+
+
+def _what_text(value: str, kind: inspect.Type) -> str:
+    same = [choice for one in _alternatives(kind) for choice in _choices(one) if str(choice).lower() == value.lower()]
+    if same:
+        return f"`{same[0]}` in other letters"
+    if not value:
+        return "an empty text"
+    if value != value.strip():
+        return "a text that begins or ends with a blank"
+    if any(character.isspace() for character in value):
+        return "a text with a blank in it"
+    return "a text of digits" if value.lstrip("+-").isdecimal() else f"a text of {len(value)} characters"
+
+
+def _what_number(value: int, kind: inspect.Type) -> str:
+    for one in _alternatives(kind):
+        if isinstance(one, inspect.IntType | inspect.FloatType):
+            lowest, highest = _lowest(one), _highest(one)
+            if lowest is not None and value <= lowest:
+                return "a smaller one"
+            if highest is not None and value >= highest:
+                return "a larger one"
+    return "another whole number" if any(map(_choices, _alternatives(kind))) else "a whole number"
+
+
+def _at(kind: inspect.Type | None, value: Any, place: str) -> tuple[inspect.Type | None, Any]:
+    """The type and the value at a place like `lines[0]`, as far as both are known."""
+    for step in _STEP.findall(place):
+        kind = next((inner for one in _alternatives(kind) if (inner := _inner(one, step))), None) if kind else None
+        value = _part(value, step)
+    return kind, value
+
+
+def _inner(kind: inspect.Type, step: str) -> inspect.Type | None:
+    if isinstance(kind, inspect.StructType):
+        return next((field.type for field in kind.fields if field.encode_name == step), None)
+    if isinstance(kind, inspect.DictType):
+        return kind.value_type
+    return kind.item_type if isinstance(kind, inspect.ListType | inspect.VarTupleType | inspect.SetType) else None
+
+
+def _part(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(step, UNSET)
+    index = step.strip("[]")
+    found = isinstance(value, list | tuple) and index.isdigit() and int(index) < len(value)
+    return value[int(index)] if found else UNSET
