@@ -197,7 +197,10 @@ def main() -> None:
         sys.setswitchinterval(THREAD_TURN)
         with contextlib.suppress(KeyboardInterrupt, Stopped):
             sys.exit(asyncio.run(serve(settings)))
-    except (SettingsError, BusError, EarlierJournal) as error:
+    except SettingsError as error:
+        sys.stderr.write(f"ottb: {error}\n")
+        sys.exit(os.EX_CONFIG)  # it would be the same at the next start
+    except (BusError, EarlierJournal) as error:
         sys.exit(f"ottb: {error}")
 
 

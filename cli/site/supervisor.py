@@ -128,11 +128,13 @@ class Supervisor:
             await asyncio.sleep(READY_POLL)
 
     async def _keep(self, child: Child, process: asyncio.subprocess.Process) -> None:
-        loop = asyncio.get_running_loop()
+        loop, first = asyncio.get_running_loop(), process
         budget, pause = RestartBudget(intensity=INTENSITY, period=PERIOD), PAUSE_FIRST
         while True:
             started = loop.time()
             code = await process.wait()
+            if code == os.EX_CONFIG and process is first:  # later, what ran goes on, and a person may be at the file
+                raise GaveUp(f"{child.name}: a setting is wrong. {self._tail(child.name)}")
             if not budget.spend(loop.time()):
                 raise GaveUp(f"{child.name} ended too often (code {code}). {self._tail(child.name)}")
             pause = min(2 * pause, PAUSE_LAST) if loop.time() - started < QUICK_DEATH else PAUSE_FIRST

@@ -11,6 +11,7 @@ from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
 from bus_schemas.errors import Refusal
 from tests.field.tables import cases
+from tests.support.site import Site
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -53,3 +54,13 @@ def test_an_entry_of_the_settings_holds_or_stops_the_start_too() -> None:
     assert rules_of(Dial(do_not_call=("099 123 00 99",))).do_not_call == {"+380991230099"}
     with pytest.raises(SettingsError, match=r"dial.do_not_call\[1\]: .*character U\+0041 at 1"):
         rules_of(Dial(do_not_call=("0991230099", "Ann")))
+
+
+def test_who_starts_a_site_is_told_the_line_at_once(tmp_path: Path) -> None:
+    (tmp_path / "dnc.csv").write_text("0991230099\nAnn\n")
+    more = f'[dial]\ndo_not_call_file = "{tmp_path}/dnc.csv"\n'
+    site = Site(folder=tmp_path, slots={11: None}, more=more)
+    with pytest.raises(AssertionError, match="did not start"):
+        site.start()
+    assert f"actors: a setting is wrong. Its log {site.state}/log/actors.log ends with" in site.said()
+    assert f"{tmp_path}/dnc.csv, line 2: not a phone number: character U+0041 at 1" in site.said()

@@ -90,6 +90,25 @@ async def test_a_child_that_never_stays_up_is_given_up_with_the_end_of_its_log(
     assert len(said) == 3
 
 
+async def test_a_child_with_a_wrong_setting_is_given_up_at_once(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    wrong = "import os, sys; print('dnc.csv, line 3', file=sys.stderr); sys.exit(os.EX_CONFIG)"
+    await supervisor.start(Child(name="bad", argv=[sys.executable, "-c", wrong]))
+    with pytest.raises(GaveUp, match=r"bad: a setting is wrong.*\n.*dnc\.csv, line 3"):
+        await asyncio.wait_for(supervisor.wait(), 10)
+    assert said == []
+
+
+async def test_one_that_has_run_before_is_started_until_the_setting_is_right(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    later = tmp_path / "later"
+    once = f"import os, sys; p = {str(later)!r}; sys.exit(os.EX_CONFIG if os.path.exists(p) else open(p, 'w').close())"
+    await supervisor.start(Child(name="edited", argv=[sys.executable, "-c", once]))
+    await wait_until(lambda: len(said) > 2)
+
+
 async def test_a_child_that_ends_before_it_is_ready_is_not_waited_for(supervisor: Supervisor) -> None:
     async def never() -> bool:
         return False
