@@ -47,6 +47,10 @@ def test_emergency_numbers_are_refused_in_every_disguise(region: str) -> None:
         assert _rule(number, DialRules(site_region="UA"), (region,)) in ("emergency", "short")  # of a SIM's region
 
 
+def test_a_sims_country_has_emergency_numbers_of_its_own() -> None:
+    assert (_rule("997", RULES, ("PL",)), _rule("997", RULES, ())) == ("emergency", "short")
+
+
 @pytest.mark.parametrize("raw", ["*100#", "*#06#", "#31#+380991234567", "**21*+380991234567#", "+380991234567*"])
 def test_service_codes_are_refused(raw: str) -> None:
     assert _rule(raw) == "mmi"
