@@ -25,6 +25,7 @@ from bench.gateway import ready, token_of
 from bench.parts import free_port, nats_server, process, python
 from bench.table import Row, rate
 from cli.site.asterisk import NoAsterisk, ensure
+from simulators.carrier.rules import mobile
 from tests.support.pbx import SECRET, real_pbx
 from tests.support.sipp import far_end
 
@@ -62,7 +63,7 @@ class Race:
     def __init__(self) -> None:
         self._hung_up: dict[str, asyncio.Event] = {}
         self._told: dict[str, asyncio.Event] = {}
-        self._numbers = (f"+38050{number:04d}0001" for number in itertools.count())
+        self._numbers = (mobile(number, "0001") for number in itertools.count())
         self._ids = itertools.count()
 
     async def hear(self, message: Message) -> None:

@@ -24,6 +24,7 @@ class Cause(Struct, frozen=True):
     number: int
 
 
+OPERATORS = (50, 63, 66, 67, 68, 73, *range(91, 100))
 REMOTE = Cause("REMOTE", "NORMAL", 2)
 LOCAL = Cause("LOCAL", "LOCAL", 3)
 CANCELED = Cause("CANCELED", "OUTGOING_CANCELED", 44)
@@ -111,3 +112,9 @@ def plan_for(number: str) -> Plan:
         if match:
             return rule.plan(int(match[1]) if match.groups() else 0)
     return OTHERWISE
+
+
+def mobile(place: int, ending: str) -> str:
+    """One of 15,000 numbers of Ukrainian mobiles with this ending, by its place among them."""
+    operator = OPERATORS[place // 1000 % len(OPERATORS)]
+    return f"+380{operator}{place % 1000:03d}{ending}"

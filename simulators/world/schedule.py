@@ -24,7 +24,7 @@ from bus_schemas.call import CALLS_FEED, START_CALL, CallsFeed, StartCall
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import GET_SLOT, LIST_SLOTS, GetSlot, ListSlots
 from bus_schemas.trunk import DIAL_PBX, DialPbx
-from simulators.carrier.rules import REMOTE
+from simulators.carrier.rules import REMOTE, mobile
 from simulators.time.loop import SimLoop, run
 from simulators.world.callers import EVERYTHING, Callers
 from simulators.world.judge import Judge, Quiet, Violation
@@ -33,6 +33,7 @@ from simulators.world.timeline import Timeline
 from simulators.world.troubles import Trouble, Troubles, draw
 from simulators.world.world import SLOTS_OF, TRUNK_OF, World
 
+PROBES = 14_000  # from here on nobody else dials (`mobile`)
 SETTLE = 50.0  # seconds after which every call has ended by itself
 SNAPSHOT_EVERY, REMEMBERED_ANSWERS = 6, 4  # instead of hundreds: so that worlds of minutes come to both
 
@@ -126,11 +127,11 @@ async def _probe(callers: Callers, quiet: Quiet) -> None:
     slots = [slot for slots in SLOTS_OF.values() for slot in slots]
     probes: list[tuple[str, Any, Any, str]] = []
     for slot in slots:
-        number = f"+3805090{slot}00001"
+        number = mobile(PROBES + slot, "0001")
         probes.append((f"slot {slot}", START_CALL, StartCall(number=number, slot=slot), number))
     for place, trunk in enumerate(TRUNK_OF.values()):
         for slot in slots[place : place + 2]:
-            number = f"+380509{place + 1}{slot}00001"
+            number = mobile(PROBES + 10 * (place + 1) + slot, "0001")
             request = DialPbx(from_=f"slot_{slot}", to=number, trunk=trunk)
             probes.append((f"{trunk} from {slot}", DIAL_PBX, request, number))
     for what, rpc, request, number in probes:

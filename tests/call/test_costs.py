@@ -18,6 +18,7 @@ from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import DIAL_PBX, DialPbx, TrunkConfig
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from simulators.carrier.rules import mobile
 from simulators.pbx.simulated_pbx import SimulatedPbx
 from simulators.pbx.switch import Switch
 from simulators.phone.handset import Handset
@@ -128,7 +129,7 @@ def in_time(folder: Path, story: Callable[[Counted], Awaitable[None]]) -> None:
 def test_between_request_and_dial_are_one_write_and_a_read_for_each_line(tmp_path: Path, line: str) -> None:
     async def story(site: Counted) -> None:
         for number in range(3):
-            await site.begin(line, f"+3805012{number:02}0001")
+            await site.begin(line, mobile(number, "0001"))
             await asyncio.sleep(5.0)
             assert site.before_the_dial() == ["append", *FENCES[line]], site.steps
 
@@ -151,7 +152,7 @@ def test_a_repeat_that_may_be_one_reads_once_more(tmp_path: Path, line: str) -> 
 def test_a_call_that_ends_by_itself_writes_three_events(tmp_path: Path, line: str) -> None:
     async def story(site: Counted) -> None:
         for number in range(2):  # the first one through an extension also learns who holds it
-            await site.begin(line, f"+38050123{number}3005")  # rings 5 s, then is busy
+            await site.begin(line, mobile(number, "3005"))  # rings 5 s, then is busy
             await asyncio.sleep(15.0)
         assert [event for event in site.events() if event != "enriched"] == ["dialing", "alerting", "ended"]
         assert len(site.messages()) + 1 <= MOST, "\n".join(site.messages())

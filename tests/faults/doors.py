@@ -17,6 +17,7 @@ from bus_schemas.call import END_CALL, START_CALL, CallStarted, CallView, EndCal
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal, Refused
 from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
+from simulators.carrier.rules import mobile
 from simulators.world.callers import Answer, Command
 from tests.faults.witness import RealWorld
 
@@ -152,7 +153,7 @@ class Callers:
 
     def _start(self) -> Command:
         self._count += 1
-        number = f"+380{50 + self._count // 10_000}{self._count % 10_000:04d}{random.choice(ENDINGS)}"
+        number = mobile(self._count, random.choice(ENDINGS))
         slot, id, bus = random.choice(self._slots), f"k{self._count}", random.random() < 0.3
         if random.random() < 0.4:
             dial = DialPbx(from_=f"slot_{slot}", to=number, trunk=random.choice(["AUTO", *self._trunks]))

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from cli.site.asterisk import ensure
+from simulators.carrier.rules import mobile
 from tests.faults.pbx_load import LIMITS, SLOTS, TRUNK, dial, live, records, terminal_events, usable
 from tests.support.site import Client, running_site, until
 
@@ -26,7 +27,7 @@ async def test_kills_of_asterisk_lose_and_repeat_nothing(tmp_path: Path) -> None
             client = Client(site, session)
             await client.login("admin", site.admin_password)
             await usable(client)
-            numbers = (f"+38050{number:04d}2004" for number in itertools.count())
+            numbers = (mobile(number, "2004") for number in itertools.count())
             acknowledged: list[str] = []
             stopped = asyncio.Event()
 

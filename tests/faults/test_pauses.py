@@ -23,6 +23,7 @@ from actors.adapters.nats_bus import NatsBus
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import Refusal
 from bus_schemas.trunk import DIAL_PBX, DialPbx
+from simulators.carrier.rules import mobile
 from simulators.world.judge import Judge, Quiet, Violation
 from tests.faults.doors import Callers, Doors
 from tests.faults.mishaps import Lives, Mishaps, hang_up_foreign, people
@@ -36,6 +37,7 @@ FAULTS = int(os.environ.get("OTTB_TEST_FAULTS", "12"))
 TRACKS = 2
 CALLERS = 5
 LOOKS = 3
+PROBES = 14_000  # from here on nobody else dials (`mobile`)
 SETTLE = 90.0  # seconds after which every call has ended by itself
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240 + 30 * FAULTS)]
@@ -175,14 +177,14 @@ async def _busy(client: Client, doors: Doors) -> list[str]:
 async def _probe(doors: Doors, quiet: Quiet) -> None:
     """A call on every slot, and through each trunk one from every slot: nothing is held in secret."""
     for place, slot in enumerate(SLOTS):
-        number = f"+38099{place:04d}0001"
+        number = mobile(PROBES + place, "0001")
         command = doors.command(f"probe-{slot}", START_CALL, StartCall(number=number, slot=slot), number)
         refusal = (await doors.ask(command)).refusal
         if refusal is not None:
             quiet.held.append(f"slot {slot}: {refusal!r}")
     for trunk in TRUNK_OF.values():
         for place, slot in enumerate(SLOTS):
-            number = f"+38098{place:03d}{trunk[-1]}0004"
+            number = mobile(PROBES + 100 * int(trunk[-1]) + place, "0004")
             request = DialPbx(from_=f"slot_{slot}", to=number, trunk=trunk)
             refusal = (await doors.ask(doors.command(f"probe-{trunk}-{slot}", DIAL_PBX, request, number))).refusal
             if refusal is not None:
