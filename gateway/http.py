@@ -365,7 +365,7 @@ def _convert_text(text: str, kind: Any, name: str) -> Any:
                 return msgspec.convert(value := int(text), kind)
             except msgspec.ValidationError:
                 pass
-        raise shapes.misfit(name, kind, value, more=shapes.LOST_PLUS if text.startswith(" ") else "") from None
+        raise shapes.wrong_kind(name, kind, value, more=shapes.LOST_PLUS if text.startswith(" ") else "") from None
 
 
 def _traceparent(request: web.Request) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec import UNSET, inspect
 
-from bus_schemas import errors
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.fields import plainly, words_of
 
 _MISSING = re.compile(r"Object missing required field `(.+?)`")
@@ -32,26 +31,26 @@ def undecodable(error: Exception, values: Any, struct: type) -> Refusal:
     kind, value = _at(shape, values, place)
     if (missing := _MISSING.match(said)) is not None:
         field = missing.group(1)
-        return misfit(f"{place}.{field}".lstrip("."), _at(shape, values, f"{place}.{field}")[0], UNSET)
+        return wrong_kind(f"{place}.{field}".lstrip("."), _at(shape, values, f"{place}.{field}")[0], UNSET)
     if (unknown := _UNKNOWN.match(said)) is not None and isinstance(kind, inspect.StructType):
         return no_such(unknown.group(1).split("` - at")[0], "field", (field.encode_name for field in kind.fields))
     if not place or kind is None:
         return Refusal(ErrorCode.INVALID_PARAMS, plainly(error))
-    return misfit(place, kind, value)
+    return wrong_kind(place, kind, value)
 
 
-def misfit(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:
+def wrong_kind(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:
     """A field whose value is not of its kind, a type or what msgspec knows of it."""
     kind = _shape(kind) if kind is None or not isinstance(kind, inspect.Type) else kind
     got = what_came(value, kind) + more
-    return errors.misfit(field, f"expected {in_words(kind)}, got {got}.", got=got)
+    return misfit(field, f"expected {in_words(kind)}, got {got}.", got=got)
 
 
 def no_such(name: str, what: str, known: Iterator[str]) -> Refusal:
     """A name that no field or parameter has."""
     names = ", ".join(f"`{one}`" for one in known)
     listed = f" The {what}s: {names}." if names else f" There is no {what} here."
-    return errors.misfit(name if _NAME.match(name) else "?", f"there is no such {what}.{listed}")
+    return misfit(name if _NAME.match(name) else "?", f"there is no such {what}.{listed}")
 
 
 def no_object(body: bytes) -> Refusal:

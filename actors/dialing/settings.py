@@ -56,5 +56,7 @@ def _is_zone(name: str) -> bool:
 
 def _perhaps(name: str) -> str:
     known = {zone.lower(): zone for zone in available_timezones()}
+    if not known:
+        return ": this system has no list of zones (tzdata)"
     alike = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
     return f", perhaps `{known[alike[0]]}`" if alike else ""

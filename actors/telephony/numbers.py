@@ -36,8 +36,6 @@ _UNREADABLE = {
     phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "too short for any country",
     phonenumbers.NumberParseException.TOO_SHORT_NSN: "too short for any country",
 }
-
-
 COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _MISTAKEN = {"UK": "GB", "EN": "GB"}
 

@@ -1,10 +1,14 @@
 """Settings as people write them: a mistake stops the start and says where it is."""
 
+import zoneinfo
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from actors.dialing.rules import parse_window
+from actors.dialing.rules import canonical, check, parse_window
+from actors.dialing.settings import Dial
+from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
 from actors.settings import load
 from tests.field.tables import cases
@@ -39,3 +43,16 @@ def test_a_zone_of_the_environment_is_checked_too() -> None:
     with pytest.raises(SettingsError, match=r"dial\.timezone: there is no zone"):
         load(config=None, environment={"OTTB_DIAL__TIMEZONE": "Europe/Kyyiv"})
     assert load(config=None, environment={"OTTB_DIAL__TIMEZONE": "Europe/Kyiv"}).dial.timezone == "Europe/Kyiv"
+
+
+def test_hours_in_utc_need_no_list_of_zones() -> None:
+    rules = rules_of(Dial(hours="08:00-21:00"))
+    zoneinfo.reset_tzpath(to=[])  # as in a small container
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        check(canonical("+380991230006", rules, []), frozenset({"UA"}), rules, datetime(2026, 1, 1, 12, tzinfo=UTC))
+        assert list(Dial(hours="08:00-21:00").mistakes()) == []
+        [mistake] = Dial(timezone="Europe/Kyiv").mistakes()
+        assert mistake == "dial.timezone: there is no zone `Europe/Kyiv`: this system has no list of zones (tzdata)"
+    finally:
+        zoneinfo.reset_tzpath()
