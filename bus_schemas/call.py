@@ -52,7 +52,8 @@ class CallStatus(StrEnum):
 
 class EndReason(StrEnum):
     """Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself. `not_dialed`:
-    nothing has reached the phone or the PBX."""
+    nothing has reached the phone or the PBX. `unreachable`: the called phone is off or out of reach. `trunk_refused`:
+    the provider would not carry it. `extension_failed`: nobody took it at the slot's extension, or there is none."""
 
     HANGUP_LOCAL = "hangup_local"
     HANGUP_REMOTE = "hangup_remote"
@@ -60,9 +61,12 @@ class EndReason(StrEnum):
     NO_ANSWER = "no_answer"
     REJECTED = "rejected"
     INVALID_NUMBER = "invalid_number"
+    UNREACHABLE = "unreachable"
     NETWORK = "network"
     PHONE_LOST = "phone_lost"
     TRUNK_LOST = "trunk_lost"
+    TRUNK_REFUSED = "trunk_refused"
+    EXTENSION_FAILED = "extension_failed"
     NOT_DIALED = "not_dialed"
     UNKNOWN = "unknown"
 

@@ -2,8 +2,9 @@
 
 A call's id is its `ChannelId`, so Asterisk itself refuses a second live one, and every event of ours names it as
 `Uniqueid`. What Asterisk 22 says of one call (measured): Newstate Ringing and Up; at the end, in any order within
-milliseconds, `OriginateResponse` Failure and `Hangup`, and `HangupRequest` before both where the far side ended it.
-For a missing technology or endpoint there is nothing but `OriginateResponse`. `DialEnd` and `Cdr` are never waited for.
+milliseconds, `OriginateResponse` Failure and `Hangup`, and `HangupRequest` before both where the far side ended it. For
+a missing technology or endpoint there is nothing but `OriginateResponse`. A `DialEnd` that names our channel in
+`Uniqueid` tells how dialling the slot's extension ended. It and `Cdr` are never waited for.
 """
 
 import asyncio
@@ -12,9 +13,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
-from msgspec import Struct
 
 from actors.adapters.ami import AmiClient, AmiError, AmiMessage, AmiRefused, AmiUncertain, Unsendable
+from actors.adapters.asterisk_ends import Ending, cause_of, end_of
 from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look
 from actors.trunk.pbx import (
     Contact,
@@ -22,6 +23,7 @@ from actors.trunk.pbx import (
     Originate,
     PbxError,
     PbxLink,
+    PbxNoExtension,
     PbxRefused,
     PbxReport,
     PbxUncertain,
@@ -36,50 +38,12 @@ log = structlog.get_logger()
 
 CHECK_PAUSE = 15.0  # seconds between looks at contacts and registrations
 GAP = 1.0  # seconds after a login in which a Hangup may have lost the HangupRequest before it
-HANGUP_GRACE = 0.5  # seconds in which a Hangup may explain an OriginateResponse that says nothing
+HANGUP_GRACE = 0.5  # seconds in which a Hangup may explain an OriginateResponse, or the other way round
 RING_SLACK, CALL_SLACK = 3.0, 60.0  # seconds by which Asterisk's own limits are later than ours
+BY_SILENCE = frozenset({EndReason.HANGUP_LOCAL, EndReason.EXTENSION_FAILED})  # the far side did not ask for the end
 OURS = "c_"  # how the ids of our calls begin
 TRACKED = 5000
-
-# Q.850 cause numbers (ITU-T Q.850, 2.2.7) as Asterisk gives them in `Cause`.
-Q850: Mapping[int, EndReason] = {
-    1: EndReason.INVALID_NUMBER, 2: EndReason.INVALID_NUMBER, 3: EndReason.INVALID_NUMBER,
-    22: EndReason.INVALID_NUMBER, 28: EndReason.INVALID_NUMBER,
-    16: EndReason.HANGUP_REMOTE, 17: EndReason.BUSY,
-    18: EndReason.NO_ANSWER, 19: EndReason.NO_ANSWER, 21: EndReason.REJECTED,
-}  # fmt: skip
-# `Reason` of OriginateResponse (`include/asterisk/frame.h`, AST_CONTROL_*).
-ORIGINATE: Mapping[str, EndReason] = {"3": EndReason.NO_ANSWER, "5": EndReason.BUSY, "8": EndReason.NETWORK}
-
-
-class Ending(Struct):
-    """What is known of how a call ends."""
-
-    endpoint: str
-    far: bool = False  # the far side asked for it
-    up: bool = False
-    told: bool = False
-    gone: bool = False  # its Hangup was heard
-
-
-def reason_of(cause: int, *, far: bool, up: bool) -> EndReason:
-    """Why a channel ended. `far`: the other side asked; `up`: it had been answered."""
-    if up and cause in (0, 16):
-        return EndReason.HANGUP_REMOTE if far else EndReason.HANGUP_LOCAL
-    if cause == 0:
-        return EndReason.UNKNOWN
-    return Q850.get(cause, EndReason.NETWORK)
-
-
-def cause_text(event: AmiMessage) -> str:
-    """`SIP 486, Q.850 17 User busy`, as far as it is told."""
-    sip = event.get("TechCause", "")
-    parts = [f"SIP {sip}"] if sip else []
-    number = event.get("Cause", "")
-    if number not in ("", "0"):
-        parts.append(f"Q.850 {number} {event.get('Cause-txt', '')}".strip())
-    return ", ".join(parts) or "no cause was given"
-
+NO_EXTENSION = "Extension does not exist"  # what it answers to an Originate whose context has no such extension
 
 def endpoint_of(channel: str) -> str:
     """The PJSIP endpoint of `PJSIP/trunk-1-0000000a`, or of the dial string `PJSIP/+380991230001@trunk-1`."""
@@ -187,6 +151,8 @@ class Asterisk:
     def _failed(self, error: AmiError) -> PbxError:
         """What an error of the connection says about what was asked for."""
         match error:
+            case AmiRefused() if str(error).startswith(NO_EXTENSION):
+                return PbxNoExtension(f"{self.name}: {error}")
             case AmiRefused() | Unsendable():
                 return PbxRefused(f"{self.name}: {error}")
             case AmiUncertain():
@@ -214,7 +180,9 @@ class Asterisk:
             log.warning("the PBX could not be asked for its calls", pbx=self.name, error=str(error))
             return  # the connection ends or the next check asks again
         for row in ours:
-            self._track(row["Uniqueid"], endpoint_of(row.get("Channel", ""))).up = row.get("ChannelState") == "6"
+            ending = self._track(row["Uniqueid"], endpoint_of(row.get("Channel", "")))
+            ending.rang, ending.up = row.get("ChannelState") in PHASES, row.get("ChannelState") == "6"
+            ending.joined = ending.joined or row.get("BridgeId", "") != ""
         self._live = live
         for trunk, report in list(self._trunks.values()):
             mine = {
@@ -308,20 +276,18 @@ class Asterisk:
         ending = self._track(call_id, endpoint_of(event.get("Channel", "")))
         match name:
             case "Newstate" if (phase := PHASES.get(event.get("ChannelState", ""))) is not None:
-                ending.up = ending.up or phase is CallPhase.ACTIVE
+                ending.rang, ending.up = True, ending.up or phase is CallPhase.ACTIVE
                 self._report(ending.endpoint, CallSeen(ref=call_id, phase=phase))
             case "HangupRequest":
                 ending.far = True
+            case "DialEnd":
+                ending.dialled(event.get("DialStatus", ""))
             case "OriginateResponse" if event.get("Response") == "Failure":
-                self._not_connected(call_id, ending, event)
+                ending.originate = event.get("Reason", "")
+                self._ends(call_id, ending)
             case "Hangup":
-                ending.gone = True
-                cause = event.get("Cause", "")
-                reason = reason_of(int(cause) if cause.isdigit() else 0, far=ending.far, up=ending.up)
-                gap = asyncio.get_running_loop().time() - self._up_since < GAP
-                if reason is EndReason.HANGUP_LOCAL and gap:
-                    reason = EndReason.UNKNOWN  # whoever ended it, nobody heard who
-                self._over(call_id, ending, reason, cause_text(event))
+                ending.hang_up(event)
+                self._ends(call_id, ending)
             case "Cdr":
                 billed = event.get("BillableSeconds", "")
                 seconds = int(billed) if billed.isdigit() else 0
@@ -329,23 +295,24 @@ class Asterisk:
                     call_id=call_id, disposition=event.get("Disposition", "")[:32], billable_seconds=seconds
                 ))  # fmt: skip
 
-    def _not_connected(self, call_id: str, ending: Ending, event: AmiMessage) -> None:
-        reason = ORIGINATE.get(event.get("Reason", ""))
-        if reason is not None:
-            self._over(call_id, ending, reason, f"Asterisk: originate reason {event.get('Reason')}")
-            return
-        # A Hangup with the true cause comes just before or after this; where no channel came to be, none does.
-        asyncio.get_running_loop().call_later(
-            HANGUP_GRACE,
-            lambda: self._over(call_id, ending, EndReason.NETWORK, "Asterisk could not place the call"),
-        )
+    def _ends(self, call_id: str, ending: Ending) -> None:
+        """Tell the end: at once, or when what may still explain it has had its time."""
+        if ending.clear:
+            self._over(call_id, ending)
+        else:
+            asyncio.get_running_loop().call_later(HANGUP_GRACE, self._over, call_id, ending)
 
-    def _over(self, call_id: str, ending: Ending, reason: EndReason, cause: str) -> None:
-        """The call is over: the first to say so is believed."""
+    def _over(self, call_id: str, ending: Ending) -> None:
+        """The call is over, which is told once."""
         if ending.told:
             return
         ending.told = True
-        seen = CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, cause=cause)
+        reason, line = end_of(ending)
+        if reason in BY_SILENCE and asyncio.get_running_loop().time() - self._up_since < GAP:
+            reason = EndReason.UNKNOWN  # whoever ended it, nobody heard who
+        seen = CallSeen(
+            ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, cause=cause_of(ending), line=line
+        )  # fmt: skip
         self._report(ending.endpoint, seen)
 
     def _track(self, call_id: str, endpoint: str) -> Ending:

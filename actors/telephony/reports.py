@@ -55,11 +55,21 @@ class LinkChanged(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class OfLine(StrEnum):
+    """What the end of a call that was never answered says of its line, whatever it says of the called side."""
+
+    NONE = "none"
+    CARRIED = "carried"  # it reached the called side's network
+    FAILED = "failed"  # it could not carry the call
+    REFUSED = "refused"  # its provider would not
+
+
 class CallSeen(Struct, frozen=True, kw_only=True):
     """One call on the phone is in this phase now.
 
     `ref` names the call on this phone, unique over its reboots (`<boot id>/TC@5`). `reason` and `cause`
-    (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED.
+    (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED; so does
+    `line`, which only a PBX tells.
     `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late;
     `suspect`: by a clock that was set meanwhile.
     """
@@ -68,6 +78,7 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     phase: CallPhase
     reason: EndReason | None = None
     cause: str = ""
+    line: OfLine = OfLine.NONE
     incoming: bool = False
     age: float = 0.0
     suspect: bool = False

@@ -34,7 +34,7 @@ from actors.trunk.machine import (
     TrunkReport,
     UsePbx,
 )
-from actors.trunk.pbx import Originate, Pbx, PbxError, PbxRefused, PbxUncertain, PbxUnreachable
+from actors.trunk.pbx import Originate, Pbx, PbxError, PbxNoExtension, PbxRefused, PbxUncertain, PbxUnreachable
 from bus_schemas.call import CALL_ENDED, CALL_ENRICHED, EndReason
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import ROOT
@@ -182,6 +182,8 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
                 await self._pbx().originate(self.config, wanted)
         except PbxUnreachable as error:
             return DialFailed(cause=str(error), reason=EndReason.TRUNK_LOST)
+        except PbxNoExtension as error:
+            return DialFailed(cause=str(error), reason=EndReason.EXTENSION_FAILED)
         except PbxRefused as error:
             self.tell(NotPlaced(call_id=order.call_id))
             return DialFailed(cause=str(error), reason=EndReason.NETWORK)

@@ -1,9 +1,9 @@
 """A trunk as values: which calls it carries, and whether it is well.
 
 A trunk is DOWN when its PBX is not connected, its registration is refused or lost, the provider's address does not
-answer, or five calls in a row could not be set up in the last five minutes. It is WARN when one could not, when the
-provider takes longer than half a second to answer, or when all its channels are in use. Else it is OK. A DOWN trunk
-places no call.
+answer, or it could not carry, or its provider refused, five calls in a row in the last five minutes. It is WARN when
+that was so of one, when the provider takes longer than half a second to answer, or when all its channels are in use.
+Else it is OK. A DOWN trunk places no call. An end that is the called side's or the slot's says nothing about the trunk.
 
 Which calls it carries follows from the calls on record for it; everything else is asked of the PBX. A call of ours that
 is up there and not on record as live is ended, or adopted where it is (`Strays`).
@@ -19,7 +19,7 @@ from actors.runtime.commands import Order
 from actors.runtime.decision import Decision, Effect, SetTimer, Tell, TimerFired
 from actors.telephony.line import AdoptCall, Began, Held, Holder, LineState, Over, hold, holders, release_hold
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
-from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, DialFailed, Link, LinkChanged
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, DialFailed, Link, LinkChanged, OfLine
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
@@ -38,8 +38,8 @@ FAILED_FOR, FAILED_DOWN = 300.0, 5  # seconds that a failure counts; failures th
 SLOW_MS = 500.0
 REGISTERED = "Registered"
 JUDGE, JUDGE_PAUSE = "judge", 5.0  # time alone mends a trunk too
-# What a carrier, and not the called side, has to answer for.
-TRUNKS_FAULT = frozenset({EndReason.NETWORK})
+# Why a call seems to have ended that we asked the PBX to end.
+OUR_DOING = frozenset({EndReason.HANGUP_REMOTE, EndReason.UNKNOWN, EndReason.NO_ANSWER, EndReason.EXTENSION_FAILED})
 
 
 class Trunk(LineState, frozen=True, kw_only=True):
@@ -54,7 +54,8 @@ class Trunk(LineState, frozen=True, kw_only=True):
 
 class TrunkMemory(Struct, frozen=True, kw_only=True):
     """What is known now and on no record. `held`: starts under way. `failures`: seconds of the monotonic clock, oldest
-    first. `over`: calls that are over on record, while the PBX may still be in them and could not be asked."""
+    first. `refusal`: the last of them was the provider's, in its words. `over`: calls that are over on record, while
+    the PBX may still be in them and could not be asked."""
 
     up: bool = False
     detail: str = "the PBX was not asked yet"
@@ -63,8 +64,8 @@ class TrunkMemory(Struct, frozen=True, kw_only=True):
     last_check: str | None = None
     held: Held = {}
     failures: tuple[float, ...] = ()
+    refusal: str | None = None
     hung_up: frozenset[str] = frozenset()  # calls that we asked the PBX to end
-    answered: frozenset[str] = frozenset()  # calls that were answered: whatever ends them, the trunk carried them
     over: frozenset[str] = frozenset()
 
 
@@ -157,15 +158,19 @@ def judge(trunk: Trunk, live: TrunkMemory, now: float) -> tuple[TrunkState, str 
         return TrunkState.DOWN, f"registration: {live.registration}"
     if live.contact is not None and live.contact.status is Contact.UNREACHABLE:
         return TrunkState.DOWN, "the provider does not answer"
-    if failed >= FAILED_DOWN:
-        return TrunkState.DOWN, f"{failed} calls in a row failed"
     if failed:
-        return TrunkState.WARN, "the last call failed" if failed == 1 else f"{failed} calls in a row failed"
+        return TrunkState.DOWN if failed >= FAILED_DOWN else TrunkState.WARN, _failing(failed, live.refusal)
     if live.contact is not None and (live.contact.rtt_ms or 0.0) > SLOW_MS:
         return TrunkState.WARN, "the provider answers slowly"
     if _channels(trunk, live) >= config.channels:
         return TrunkState.WARN, "all channels are in use"
     return TrunkState.OK, None
+
+
+def _failing(failed: int, refusal: str | None) -> str:
+    if refusal is not None:
+        return f"the provider refuses us: {refusal}"
+    return "the last call failed" if failed == 1 else f"{failed} calls in a row failed"
 
 
 def view(trunk: Trunk, live: TrunkMemory, now: float) -> TrunkView:
@@ -281,9 +286,7 @@ def _observed(trunk: Trunk, live: TrunkMemory, report: TrunkReport, now: Moment)
             return replace(live, held=release_hold(live.held, report.holder.id)), (), ()
         case Over():
             id = report.call_id
-            return replace(
-                live, held=release_hold(live.held, id), hung_up=live.hung_up - {id}, answered=live.answered - {id}
-            ), (), ()
+            return replace(live, held=release_hold(live.held, id), hung_up=live.hung_up - {id}), (), ()
         case EndedOnPbx():
             return replace(live, over=live.over - {report.call_id}), (), ()
         case TimerFired():
@@ -314,24 +317,23 @@ def _link(trunk: Trunk, live: TrunkMemory, link: PbxLink, now: Moment) -> Observ
 def _call_seen(trunk: Trunk, live: TrunkMemory, seen: CallSeen, now: Moment) -> Observed:
     if seen.ref not in carried(trunk, live):  # of another host on the same PBX, or over already
         return live, (), (_to_call(seen.ref, seen),)
-    if seen.phase is CallPhase.DISCONNECTED:
-        if seen.ref in live.hung_up and seen.reason in (
-            EndReason.HANGUP_REMOTE,
-            EndReason.UNKNOWN,
-            EndReason.NO_ANSWER,
-        ):
-            seen = replace(seen, reason=EndReason.HANGUP_LOCAL)
-        failed = seen.reason in TRUNKS_FAULT and seen.ref not in live.answered
-        live = _failed(live, now) if failed else replace(live, failures=())
-    elif seen.phase is CallPhase.ACTIVE:
-        live = replace(live, failures=(), answered=live.answered | {seen.ref})
-    elif seen.phase is CallPhase.ALERTING:
-        live = replace(live, failures=())
-    return live, (), (_to_call(seen.ref, seen),)
+    if seen.phase is CallPhase.DISCONNECTED and seen.ref in live.hung_up and seen.reason in OUR_DOING:
+        seen = replace(seen, reason=EndReason.HANGUP_LOCAL, line=OfLine.NONE)
+    return _judging(live, seen, now), (), (_to_call(seen.ref, seen),)
 
 
-def _failed(live: TrunkMemory, now: Moment) -> TrunkMemory:
-    return replace(live, failures=(*failures_now(live, now.mono), now.mono)[-2 * FAILED_DOWN :])
+def _judging(live: TrunkMemory, seen: CallSeen, now: Moment) -> TrunkMemory:
+    """What is held against the trunk after this. One call that goes through clears it."""
+    if seen.line is OfLine.CARRIED or seen.phase in (CallPhase.ALERTING, CallPhase.ACTIVE):
+        return replace(live, failures=())
+    if seen.line is OfLine.NONE:
+        return live
+    return _failed(live, now, refusal=seen.cause if seen.line is OfLine.REFUSED else None)
+
+
+def _failed(live: TrunkMemory, now: Moment, *, refusal: str | None = None) -> TrunkMemory:
+    failures = (*failures_now(live, now.mono), now.mono)[-2 * FAILED_DOWN :]
+    return replace(live, failures=failures, refusal=refusal)
 
 
 def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> Observed:

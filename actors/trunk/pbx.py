@@ -69,6 +69,10 @@ class PbxRefused(PbxError):
     """The PBX answered that it would not do it."""
 
 
+class PbxNoExtension(PbxRefused):
+    """It would not, because the slot's extension is not there: that says nothing about the trunk."""
+
+
 class Pbx(Protocol):
     """One PBX, shared by its trunks. Every method has a deadline of its own and raises `PbxError`."""
 

@@ -1617,10 +1617,11 @@ export interface components {
         /**
          * EndReason
          * @description Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself. `not_dialed`:
-         *         nothing has reached the phone or the PBX.
+         *         nothing has reached the phone or the PBX. `unreachable`: the called phone is off or out of reach. `trunk_refused`:
+         *         the provider would not carry it. `extension_failed`: nobody took it at the slot's extension, or there is none.
          * @enum {unknown}
          */
-        EndReason: "busy" | "hangup_local" | "hangup_remote" | "invalid_number" | "network" | "no_answer" | "not_dialed" | "phone_lost" | "rejected" | "trunk_lost" | "unknown";
+        EndReason: "busy" | "extension_failed" | "hangup_local" | "hangup_remote" | "invalid_number" | "network" | "no_answer" | "not_dialed" | "phone_lost" | "rejected" | "trunk_lost" | "trunk_refused" | "unknown" | "unreachable";
         /**
          * GetCall
          * @description One call, live or past.

@@ -19,6 +19,9 @@ def originate(calls: Calls, session: Session, values: Values, id: Event) -> None
     if not values.get("channel", "").partition("/")[2]:
         session.send({"Response": "Error", **id, "Message": "Channel not specified"})
         return
+    if not calls.has_extension(values):
+        session.send({"Response": "Error", **id, "Message": "Extension does not exist."})
+        return
     session.send({"Response": "Success", **id, "Message": "Originate successfully queued"})
     calls.place(values, id)
 

@@ -9,25 +9,33 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from simulators.carrier.rules import CLEARING, Planned, Step, plan_for
+from simulators.carrier.rules import CLEARING, OUT_OF_SERVICE, Plan, Planned, Step, plan_for
 from simulators.pbx.channel import RINGING, UP, Channel, Event, Trunk, channel_fields
+from simulators.pbx.troubles import EXTENSIONS, MISSING, Extension, Refusal
 
 NORMAL, NO_ANSWER = (16, "Normal Clearing"), (19, "User alerting, no answer")
-NETWORK_FAILS = "0005"  # a number that ends like this
 NEVER = 1e9
 RATE, LONGEST = 8000, 60.0  # recordings: samples a second, seconds
 
 
 class Calls:
-    """The calls and the trunks they go through. `say` hears each event; `recordings`: where files go, None for
-    nowhere."""
+    """The calls and the trunks they go through. `context`: where the slots' extensions are. `say` hears each event;
+    `recordings`: where files go, None for nowhere."""
 
     def __init__(
-        self, *, trunks: Mapping[str, Trunk], scale: float, recordings: Path | None, say: Callable[[Event], None]
+        self,
+        *,
+        trunks: Mapping[str, Trunk],
+        context: str,
+        scale: float,
+        recordings: Path | None,
+        say: Callable[[Event], None],
     ) -> None:
         self.trunks = dict(trunks)
         self.scale = scale
-        self.refuse = 0  # so many originates fail in the network
+        self._context = context
+        self.refusals: list[Refusal] = []  # how the provider ends the next calls
+        self.extensions: dict[str, str] = {}  # slots whose extension does not just give a tone
         self.channels: dict[str, Channel] = {}
         self.dials: Counter[str] = Counter()
         self.log: list[Channel] = []  # every call there ever was: the judge's
@@ -72,10 +80,17 @@ class Calls:
     def hang_up(self, channel: Channel) -> None:
         """End a call because AMI asks for it."""
         channel.stop()
-        self._end(channel, NORMAL, sip=None, far=False, reason="0")
+        self._end(channel, NORMAL, sip=0, far=False, reason="0")
+
+    def has_extension(self, values: Mapping[str, str]) -> bool:
+        """Whether an `Originate` names an extension that its context has."""
+        if "exten" not in values:
+            return True
+        return values.get("context") == self._context and self.extensions.get(values["exten"]) != MISSING
 
     def _channel(self, values: Mapping[str, str], id: str, number: str, endpoint: str) -> Channel:
         now = time.monotonic()
+        refusal = self.refusals.pop(0) if self.refusals else None
         variables = dict(pair.partition("=")[::2] for pair in values.get("variable", "").split(","))
         limit = variables.get("TIMEOUT(absolute)", "")
         return Channel(
@@ -84,16 +99,13 @@ class Calls:
             endpoint=endpoint,
             number=number,
             exten=values.get("exten", ""),
-            plan=plan_for(number if not self._refused() else NETWORK_FAILS),
+            plan=plan_for(number) if refusal is None else _plan_of(refusal),
+            refusal=refusal,
             created=now,
             rings_until=now + int(values.get("timeout", "30000")) / 1000,
             lives_until=now + (float(limit) if limit else NEVER),
             recording=variables.get("OTTB_RECORDING"),
         )
-
-    def _refused(self) -> bool:
-        self.refuse = max(self.refuse - 1, -1) if self.refuse >= 0 else -1
-        return self.refuse >= 0
 
     # --- a call's life
 
@@ -105,7 +117,7 @@ class Calls:
             await asyncio.sleep(max(min(step, limit) - now, 0.0))
             if limit <= step:
                 cause = NORMAL if channel.answered else NO_ANSWER
-                self._end(channel, cause, sip=None, far=False, reason="3", id=id)
+                self._end(channel, cause, sip=0, far=False, reason="3", id=id)
                 return
             planned, channel.plan = channel.plan[0], channel.plan[1:]
             if self._take(channel, planned, values, id):
@@ -123,13 +135,29 @@ class Calls:
                     lambda: self._move(channel, UP),
                     lambda: self._originate_response(values, channel.id, "4", id, channel.name),
                 ])  # fmt: skip
+                return self._dial_extension(channel, EXTENSIONS[self.extensions.get(channel.exten, "tone")])
+            case Step.END if channel.refusal is not None:
+                said = channel.refusal
+                self._end(channel, (said.cause, said.text), sip=said.sip, far=True, reason=said.reason, id=id)
+                return True
             case Step.END:
                 assert planned.cause is not None
                 cleared = CLEARING[planned.cause]
-                sip = None if channel.answered else cleared.sip
+                sip = 0 if channel.answered else cleared.sip
                 self._end(channel, (cleared.q850, cleared.text), sip=sip, far=True, reason="0", id=id)
                 return True
         return False
+
+    def _dial_extension(self, channel: Channel, extension: Extension) -> bool:
+        """Join an answered call with its slot. Returns whether that came to nothing, and the call is over."""
+        if extension.status:
+            self._say({
+                "Event": "DialEnd", "Privilege": "call,all", **channel_fields(channel),
+                "DestChannel": f"PJSIP/slot{channel.exten}-{next(self._names):08x}", "DialStatus": extension.status,
+            })  # fmt: skip
+        if not extension.joins:
+            self._end(channel, (extension.cause, extension.text), sip=extension.sip, far=False, reason="0")
+        return not extension.joins
 
     def _move(self, channel: Channel, state: int) -> None:
         channel.state = state
@@ -140,7 +168,7 @@ class Calls:
         channel: Channel,
         cause: tuple[int, str],
         *,
-        sip: int | None,
+        sip: int,
         far: bool,
         reason: str,
         id: Event | None = None,
@@ -148,7 +176,7 @@ class Calls:
         self.channels.pop(channel.id, None)
         channel.ended, channel.cause = time.monotonic(), cause[1]
         channel.ender = "far" if far else "limit" if reason == "3" else "us"
-        tech = {"TechCause": str(sip)} if sip is not None else {}
+        tech = {"TechCause": str(sip)} if sip else {}
         self._say_who_ends(channel, cause[0], tech, far=far)
         hangup = {"Event": "Hangup", "Privilege": "call,all", **channel_fields(channel)}
         hangup |= {"Cause": str(cause[0]), "Cause-txt": cause[1], **tech}
@@ -190,6 +218,11 @@ class Calls:
             file.setsampwidth(2)
             file.setframerate(RATE)
             file.writeframes(bytes(2 * frames))
+
+
+def _plan_of(refusal: Refusal) -> Plan:
+    end = Planned(after=1.0, step=Step.END, cause=OUT_OF_SERVICE)
+    return (Planned(after=0.5, step=Step.ALERT), end) if refusal.rings else (end,)
 
 
 def _cdr(channel: Channel, cause: int) -> Event:

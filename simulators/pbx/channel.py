@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from simulators.carrier.rules import Plan
+from simulators.pbx.troubles import Refusal
 
 Event = dict[str, str]
 
@@ -25,6 +26,7 @@ class Channel:
     rings_until: float
     lives_until: float
     recording: str | None = None
+    refusal: Refusal | None = None
     state: int = DOWN
     answered: float | None = None
     answered_at: float | None = None

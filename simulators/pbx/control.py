@@ -1,7 +1,7 @@
 """The control API of a virtual PBX (JSON, loopback): what reached it, and faults on demand.
 
 `GET /calls`, `GET /dials`, `GET /received`, `GET /log` (every call there was), `POST /{fault}`: cut, freeze, thaw,
-restart, contact, refuse.
+restart, contact, refuse, extension.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from simulators.pbx.channel import channel_fields
+from simulators.pbx.troubles import EXTENSIONS, MISSING, refusals
 from simulators.pbx.virtual_pbx import VirtualPbx
 
 LOGGED = ("id", "endpoint", "number", "exten", "created", "rung", "answered", "ended", "ender", "cause")
@@ -30,7 +31,14 @@ def _contact(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
 
 
 def _refuse(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
-    pbx.calls.refuse = int(values.get("calls", 1)) + 1
+    pbx.calls.refusals += refusals(values)
+
+
+def _extension(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
+    state = str(values["state"])
+    if state not in {*EXTENSIONS, MISSING}:
+        raise web.HTTPBadRequest(text=f"no such state; there are {', '.join((*EXTENSIONS, MISSING))}")
+    pbx.calls.extensions[str(values["slot"])] = state
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -40,6 +48,7 @@ FAULTS: Mapping[str, Fault] = {
     "restart": lambda pbx, values: pbx.restart(),
     "contact": _contact,
     "refuse": _refuse,
+    "extension": _extension,
 }
 
 

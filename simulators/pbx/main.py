@@ -24,7 +24,9 @@ def of(settings: Settings) -> VirtualPbx:
     }
     recordings = Path(ami.recordings) if ami.recordings else None
     scale = settings.sandbox.time_scale
-    return VirtualPbx(user=ami.user, secret=ami.secret or "", trunks=trunks, scale=scale, recordings=recordings)
+    return VirtualPbx(
+        user=ami.user, secret=ami.secret or "", trunks=trunks, context=ami.context, scale=scale, recordings=recordings
+    )  # fmt: skip
 
 
 async def serve(settings: Settings) -> None:

@@ -9,7 +9,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look, OfLine
 from actors.trunk.pbx import Originate, PbxLink, PbxRefused, PbxReport
 from bus_schemas.call import EndReason
 from simulators.carrier.rules import BUSY, INVALID, REJECTED, REMOTE, Cause, Plan, Step, plan_for
@@ -95,7 +95,8 @@ class Switch:
         self._say(
             CdrSeen(call_id=call_id, disposition="ANSWERED" if call.answered else "FAILED", billable_seconds=billed)
         )
-        self._say(CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, cause=cause))
+        line = OfLine.FAILED if reason is EndReason.NETWORK and call.answered is None else OfLine.NONE
+        self._say(CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, cause=cause, line=line))
 
     def hang_up_at_extension(self, call_id: str) -> None:
         """Whoever talks at the slot's extension hangs up."""

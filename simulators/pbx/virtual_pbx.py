@@ -25,10 +25,17 @@ class VirtualPbx:
     """The PBX. `secret`: of the one user. `recordings`: where files go, None for nowhere."""
 
     def __init__(
-        self, *, user: str, secret: str, trunks: Mapping[str, Trunk], scale: float = 1.0, recordings: Path | None = None
+        self,
+        *,
+        user: str,
+        secret: str,
+        trunks: Mapping[str, Trunk],
+        context: str = "ottb-slots",
+        scale: float = 1.0,
+        recordings: Path | None = None,
     ) -> None:
         self._user, self._secret = user, secret
-        self.calls = Calls(trunks=trunks, scale=scale, recordings=recordings, say=self._say)
+        self.calls = Calls(trunks=trunks, context=context, scale=scale, recordings=recordings, say=self._say)
         self.frozen = False
         self.received: Counter[str] = Counter()  # actions, by name
         self._sessions: set[Session] = set()

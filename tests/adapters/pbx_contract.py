@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.telephony.reports import CallPhase, CdrSeen
-from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxUncertain, PbxUnreachable
+from actors.adapters.asterisk import GAP
+from actors.telephony.reports import CallPhase, CdrSeen, OfLine
+from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxNoExtension, PbxUncertain, PbxUnreachable
 from bus_schemas.call import EndReason
 from tests.support.pbx import Address, Subject, subject
 
@@ -89,6 +90,36 @@ class PbxContract:
             await pbx.dial(call_id, "+380991234567")
             over = await pbx.until(lambda report: _over(report, call_id))
             assert over.reason is R.NETWORK
+
+    @pytest.mark.parametrize(
+        ("slot", "cause"),
+        [
+            (81, "SIP 404, Q.850 3 "),
+            (82, "SIP 486, Q.850 17 "),
+            (83, "the slot's extension: NOANSWER"),
+            (84, "SIP 500, Q.850 38 "),
+        ],
+    )
+    async def test_a_slot_that_cannot_be_reached_is_not_the_callees_fault(
+        self, pbx: Subject, slot: int, cause: str
+    ) -> None:
+        call_id = new_id()
+        pbx.asterisk._up_since -= GAP  # just after a login nobody could say who ended it
+        await pbx.dial(call_id, "+380991234567", slot=slot)
+        over = await pbx.until(lambda report: _over(report, call_id))
+        assert (over.reason, over.line, cause in over.cause) == (R.EXTENSION_FAILED, OfLine.NONE, True), over
+
+    async def test_whoever_takes_the_extension_ends_the_call_without_blame(self, pbx: Subject) -> None:
+        call_id = new_id()
+        await pbx.dial(call_id, "+380991230006", slot=85)
+        over = await pbx.until(lambda report: _over(report, call_id))
+        assert over.reason is R.HANGUP_REMOTE
+
+    async def test_an_extension_that_is_not_there_is_no_refusal_of_the_trunk(self, address: Address) -> None:
+        async with subject(address, context="nowhere") as pbx:
+            await pbx.linked()
+            with pytest.raises(PbxNoExtension):
+                await pbx.dial(new_id(), "+380991234567")
 
     async def test_a_live_call_cannot_be_doubled(self, pbx: Subject) -> None:
         call_id = new_id()

@@ -22,6 +22,15 @@ from simulators.pbx.virtual_pbx import VirtualPbx
 
 SECRET = "test-secret"
 ENDPOINTS = ("trunk-1", "trunk-2")
+# Slots whose extensions do not just give a tone: what they do on a virtual PBX, and the dialplan that has it done on a
+# real one, with numbers of the carrier as their phones.
+EXTENSIONS = {
+    81: ("offline", "Dial(PJSIP/slot81)"),
+    82: ("busy", "Dial(PJSIP/+380990000001@trunk-1)"),
+    83: ("silent", "Dial(PJSIP/+380990000002@trunk-1,1)"),
+    84: ("fails", "Dial(PJSIP/+380990000005@trunk-1)"),
+    85: ("taken", "Dial(PJSIP/+380991234567@trunk-1)"),
+}
 
 
 @dataclass
@@ -38,6 +47,7 @@ class Address:
 async def virtual_pbx(folder: Path, *, scale: float = 0.2) -> AsyncIterator[Address]:
     trunks = {name: Trunk() for name in ENDPOINTS}
     pbx = VirtualPbx(user="ottb", secret=SECRET, trunks=trunks, scale=scale, recordings=folder / "recordings")
+    pbx.calls.extensions.update({str(slot): state for slot, (state, _) in EXTENSIONS.items()})
     await pbx.start(0)
     try:
         yield Address(port=pbx.port, recordings=folder / "recordings", virtual=pbx)
@@ -53,6 +63,10 @@ async def real_pbx(folder: Path, *, scale: float = 0.2, far_port: int | None = N
     near = real.pbx(
         root, folder, user="ottb", secret=SECRET, ami_port=ami, sip_port=sip, far_port=far, endpoints=ENDPOINTS
     )
+    with (near.folder / "etc/extensions.conf").open("a") as dialplan:
+        dialplan.write("\n[ottb-slots](+)\n")
+        for slot, (_, dial) in EXTENSIONS.items():
+            dialplan.write(f"exten => {slot},1,{dial}\n same => n,Hangup()\n")
     async with contextlib.AsyncExitStack() as stack:
         if far_port is None:
             carrier = real.carrier(root, folder, sip_port=far, scale=scale)
@@ -141,9 +155,11 @@ class Subject:
     trunk: TrunkConfig
     heard: list[Any] = field(default_factory=list)
 
-    async def dial(self, call_id: str, number: str, *, ring: float = 60.0, recording: str | None = None) -> None:
+    async def dial(
+        self, call_id: str, number: str, *, slot: int = 12, ring: float = 60.0, recording: str | None = None
+    ) -> None:
         order = Originate(
-            call_id=call_id, number=number, slot=12, ring_timeout=ring, max_duration=60.0, recording=recording
+            call_id=call_id, number=number, slot=slot, ring_timeout=ring, max_duration=60.0, recording=recording
         )
         await self.asterisk.originate(self.trunk, order)
 
@@ -166,10 +182,14 @@ class Subject:
 
 
 @asynccontextmanager
-async def subject(address: Address, *, secret: str | None = None, endpoint: str = "trunk-1") -> AsyncIterator[Subject]:
+async def subject(
+    address: Address, *, secret: str | None = None, endpoint: str = "trunk-1", context: str = "ottb-slots"
+) -> AsyncIterator[Subject]:
     """An adapter, connected to the PBX over a wire that can be cut."""
     async with Wire(address.port) as wire:
-        settings = Ami(port=wire.port, secret=secret or address.secret, recordings=str(address.recordings))
+        settings = Ami(
+            port=wire.port, secret=secret or address.secret, context=context, recordings=str(address.recordings)
+        )
         trunk = TrunkConfig(name="trunk-1", endpoint=endpoint, caller_id="+380441234567")
         one = Subject(asterisk=Asterisk("main", settings, prefix="test"), wire=wire, address=address, trunk=trunk)
         one.asterisk.attach(trunk, one.heard.append)

@@ -1,19 +1,31 @@
 """SIPp as the far end of a trunk: what it does depends on how the called number ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from msgspec import Struct
 
 from bench.parts import free_port, process
 from cli.site import asterisk as real
 
-# The called number's last four digits: 0001 busy, 0004 no such number, 0005 fails, else it is answered after `ring`
-# milliseconds and hung up after `talk`.
-REFUSALS = {"0001": "486 Busy Here", "0004": "404 Not Found", "0005": "503 Service Unavailable"}
+
+class Refusal(Struct, frozen=True):
+    """How a call is refused. `reason`: the value of a Reason header (RFC 3326); `rings` before."""
+
+    status: str
+    reason: str = ""
+    rings: bool = False
 
 
-def _answer(status: str, *, sdp: bool = False, more: str = "") -> str:
+# By the called number's last four digits; any other is answered after `ring` milliseconds and hung up after `talk`.
+REFUSALS = {
+    "0001": Refusal("486 Busy Here"), "0004": Refusal("404 Not Found"), "0005": Refusal("503 Service Unavailable")
+}  # fmt: skip
+
+
+def _answer(status: str, *, sdp: bool = False, more: str = "", reason: str = "") -> str:
     body = """
 v=0
 o=far 1 1 IN IP[local_ip_type] [local_ip]
@@ -23,7 +35,7 @@ t=0 0
 m=audio [media_port] RTP/AVP 0
 a=rtpmap:0 PCMU/8000
 """
-    kind = "Content-Type: application/sdp\n" if sdp else ""
+    kind = "Content-Type: application/sdp\n" if sdp else f"Reason: {reason}\n" if reason else ""
     return f"""<send {more}><![CDATA[
 SIP/2.0 {status}
 [last_Via:]
@@ -38,13 +50,14 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 """
 
 
-def scenario(*, ring: int, talk: int) -> str:
+def scenario(*, ring: int, talk: int, refusals: Mapping[str, Refusal]) -> str:
     """The XML of the far end. Milliseconds."""
     checks, branches = "", ""
-    for number, (ending, status) in enumerate(REFUSALS.items(), 1):
+    for number, (ending, refusal) in enumerate(refusals.items(), 1):
         checks += f'<ereg regexp="{ending}@" search_in="hdr" header="To:" assign_to="is{ending}"/>\n'
-        branches += f'<label id="{number}"/>\n' + _answer(status) + '<recv request="ACK" next="9"/>\n'
-    jumps = "".join(f'<nop next="{number}" test="is{ending}"/>\n' for number, ending in enumerate(REFUSALS, 1))
+        branches += f'<label id="{number}"/>\n' + (_answer("180 Ringing") if refusal.rings else "")
+        branches += _answer(refusal.status, reason=refusal.reason) + '<recv request="ACK" next="over"/>\n'
+    jumps = "".join(f'<nop next="{number}" test="is{ending}"/>\n' for number, ending in enumerate(refusals, 1))
     return f"""<?xml version="1.0" encoding="ISO-8859-1" ?>
 <scenario name="far end">
 <recv request="INVITE" rrs="true"><action>
@@ -67,21 +80,23 @@ To:[$from]
 CSeq: 2 BYE
 Content-Length: 0
 ]]></send>
-<recv response="200" next="9"/>
+<recv response="200" next="over"/>
 {branches}
-<label id="9"/>
+<label id="over"/>
 </scenario>
 """
 
 
 @asynccontextmanager
-async def far_end(folder: Path, *, ring: int, talk: int) -> AsyncIterator[int]:
+async def far_end(
+    folder: Path, *, ring: int, talk: int, refusals: Mapping[str, Refusal] = REFUSALS
+) -> AsyncIterator[int]:
     """SIPp for as long as the block lasts. Gives its port."""
     root = await asyncio.to_thread(real.ensure, print)
     port = free_port()
     inside = Path("/tmp") / f"sipp-{port}.xml"
     path = root / inside.relative_to("/")
-    path.write_text(scenario(ring=ring, talk=talk))
+    path.write_text(scenario(ring=ring, talk=talk, refusals=refusals))
     argv = ["sipp", "-sf", str(inside), "-i", "127.0.0.1", "-p", str(port), "-nostdin", "-aa", "-l", "5000"]
     argv = argv if root == Path("/") else ["chroot", str(root), *argv]
     try:

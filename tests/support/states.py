@@ -216,9 +216,9 @@ def _trunk_hears(report: Any) -> Input:
     return lambda stand, now: trunks.observe(stand[0], stand[1], report, now)
 
 
-def _trunk_failed(times: int) -> Input:
+def _trunk_failed(times: int, refusal: str | None = None) -> Input:
     return lambda stand, now: trunks.observe(
-        stand[0], replace(stand[1], failures=(now.mono,) * times), TimerFired(name=trunks.JUDGE), now
+        stand[0], replace(stand[1], failures=(now.mono,) * times, refusal=refusal), TimerFired(name=trunks.JUDGE), now
     )
 
 
@@ -230,6 +230,7 @@ def _trunk_carries(stand: Stand, now: Moment) -> Decision[Any, Any]:
 TRUNK_INPUTS: tuple[Input, ...] = (
     *(_trunk_hears(report) for report in TRUNK_REPORTS),
     *(_trunk_failed(times) for times in (0, 1, trunks.FAILED_DOWN)),
+    *(_trunk_failed(times, "SIP 403") for times in (1, trunks.FAILED_DOWN)),
     _trunk_carries,
 )
 

@@ -7,7 +7,7 @@ from actors.runtime.clock import Moment
 from actors.runtime.decision import Tell
 from actors.telephony.line import Began, Holder, Over
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Release
-from actors.telephony.reports import CallPhase, CallSeen, DialFailed, LinkChanged, LiveCall
+from actors.telephony.reports import CallPhase, CallSeen, DialFailed, LinkChanged, LiveCall, OfLine
 from actors.trunk import machine
 from actors.trunk.machine import EndedOnPbx, EndOnPbx, LookOnPbx, Strays, TakeChannel, Trunk, TrunkMemory, carried
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
@@ -60,8 +60,8 @@ class World:
         return self.trunk.state, self.trunk.reason
 
 
-def over(call_id: str, reason: EndReason) -> CallSeen:
-    return CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason)
+def over(call_id: str, reason: EndReason, line: OfLine = OfLine.NONE, cause: str = "") -> CallSeen:
+    return CallSeen(ref=call_id, phase=CallPhase.DISCONNECTED, reason=reason, line=line, cause=cause)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_failures_count_in_a_row_and_for_five_minutes() -> None:
     for number in range(1, 6):
         world.now += 5
         world.book(f"c_{number}")
-        world.tell(over(f"c_{number}", EndReason.NETWORK))
+        world.tell(over(f"c_{number}", EndReason.NETWORK, OfLine.FAILED))
         assert world.state[0] is (TrunkState.DOWN if number == 5 else TrunkState.WARN)
     with pytest.raises(Refusal) as refused:
         world.book("c_6")
@@ -107,16 +107,45 @@ def attempt(call_id: str) -> CallDialing:
 def test_what_the_called_side_does_is_not_the_trunks_fault() -> None:
     world = World(replace(CONFIG, channels=100))
     world.book("c_1")
-    world.tell(over("c_1", EndReason.NETWORK))
+    world.tell(over("c_1", EndReason.NETWORK, OfLine.FAILED))
     assert world.state[0] is TrunkState.WARN
     world.now += 5
     world.book("c_2")
-    world.tell(over("c_2", EndReason.BUSY))  # it went through
+    world.tell(over("c_2", EndReason.BUSY, OfLine.CARRIED))  # it went through
     assert world.state == (TrunkState.OK, None)
     world.book("c_3")
     world.tell(CallSeen(ref="c_3", phase=CallPhase.ACTIVE))
     world.tell(over("c_3", EndReason.NETWORK))  # dropped while they talked
     assert world.state == (TrunkState.OK, None)
+
+
+@pytest.mark.parametrize("reason", [EndReason.UNREACHABLE, EndReason.NETWORK, EndReason.EXTENSION_FAILED])
+def test_an_end_that_says_nothing_of_the_trunk_changes_nothing(reason: EndReason) -> None:
+    world = World(replace(CONFIG, channels=100))
+    for number in range(machine.FAILED_DOWN + 1):
+        world.book(f"c_{number}")
+        world.tell(over(f"c_{number}", reason))
+    assert world.state == (TrunkState.OK, None)
+    world.book("c_failed")
+    world.tell(over("c_failed", EndReason.NETWORK, OfLine.FAILED))
+    world.book("c_again")
+    world.tell(over("c_again", reason))
+    assert world.state == (TrunkState.WARN, "the last call failed")
+
+
+def test_a_provider_that_refuses_us_is_told_in_its_words_and_stops_the_trunk() -> None:
+    world = World(replace(CONFIG, channels=100))
+    words = "SIP 403, Q.850 21 Call Rejected"
+    for number in range(1, machine.FAILED_DOWN + 1):
+        world.book(f"c_{number}")
+        world.tell(over(f"c_{number}", EndReason.TRUNK_REFUSED, OfLine.REFUSED, words))
+        state = TrunkState.DOWN if number == machine.FAILED_DOWN else TrunkState.WARN
+        assert world.state == (state, f"the provider refuses us: {words}")
+    world.now += 301
+    world.tell(machine.TimerFired(name=machine.JUDGE))
+    world.book("c_other")
+    world.tell(over("c_other", EndReason.NETWORK, OfLine.FAILED))
+    assert world.state == (TrunkState.WARN, "the last call failed")
 
 
 def test_channels_are_kept() -> None:
@@ -208,4 +237,4 @@ def test_memory_does_not_grow_with_the_calls() -> None:
         world.tell(CallSeen(ref=f"c_other{number}", phase=CallPhase.ACTIVE))
         world.tell(HangUp(call_id=f"c_other{number}"))
     assert world.trunk is not None and not carried(world.trunk, world.live)
-    assert not world.live.hung_up and not world.live.answered and not world.live.held
+    assert not world.live.hung_up and not world.live.held
