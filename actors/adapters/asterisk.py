@@ -9,7 +9,7 @@ a missing technology or endpoint there is nothing but `OriginateResponse`. A `Di
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -66,6 +66,8 @@ class Asterisk:
         self._down = "not connected yet"
         self._up_since = 0.0
         self._live: dict[str, LiveCall] | None = None  # None: not asked since the last login
+        self._changed: set[str] = set()  # endpoints whose addresses are to be asked for
+        self._checking = asyncio.Lock()  # one answer after the other, so that the last is the newest
         self._tasks: set[asyncio.Task[None]] = set()
         self.client = AmiClient(
             host=settings.host,
@@ -218,19 +220,31 @@ class Asterisk:
 
     async def _check(self) -> None:
         """How each trunk's address and registration are."""
-        with contextlib.suppress(AmiError):
-            await self._check_registrations()
-            for trunk, report in list(self._trunks.values()):
-                report(await self._contact(trunk.endpoint))
+        async with self._checking:
+            with contextlib.suppress(AmiError):
+                await self._check_registrations()
+                for trunk, report in list(self._trunks.values()):
+                    report(await self._contacts(trunk.endpoint))
 
-    async def _contact(self, endpoint: str) -> ContactSeen:
-        """By dialplan functions, since `PJSIPShowContacts` needs `write = system`, which may do anything."""
-        contacts = (await self._function(f"PJSIP_AOR({endpoint},contact)")).split(",")
-        if not contacts[0]:
-            return ContactSeen(status=Contact.UNKNOWN)
-        status = await self._function(f"PJSIP_CONTACT({contacts[0]},status)")
-        rtt = await self._function(f"PJSIP_CONTACT({contacts[0]},rtt)")
-        return contact_seen(status, rtt)
+    async def _check_contacts(self, endpoint: str) -> None:
+        """How an endpoint's addresses are, one of which has changed."""
+        async with self._checking:
+            self._changed.discard(endpoint)  # what changes from now on is asked for again
+            with contextlib.suppress(AmiError):
+                self._report(endpoint, await self._contacts(endpoint))
+
+    async def _contacts(self, endpoint: str) -> ContactSeen:
+        """By dialplan functions, since `PJSIPShowContacts` needs `write = system`, which may do anything. A function
+        that the PBX does not know, and one of what is not there, give nothing."""
+        aors = (await self._function(f"PJSIP_ENDPOINT({endpoint},aors)") or endpoint).split(",")
+        known, found = False, []
+        for aor in aors:
+            known = known or await self._function(f"PJSIP_AOR({aor},max_contacts)") != ""
+            contacts = await self._function(f"PJSIP_AOR({aor},contact)")
+            for contact in filter(None, contacts.split(",")):
+                status = await self._function(f"PJSIP_CONTACT({contact},status)")
+                found.append((status, await self._function(f"PJSIP_CONTACT({contact},rtt)")))
+        return contacts_seen(found) if found or not known else ContactSeen(status=Contact.MISSING)
 
     async def _function(self, function: str) -> str:
         try:
@@ -264,13 +278,18 @@ class Asterisk:
         name, call_id = event["Event"], event.get("Uniqueid", event.get("UniqueID", ""))
         match name:
             case "ContactStatus":
-                self._report(event.get("EndpointName", ""), contact_seen(
-                    event.get("ContactStatus", ""), event.get("RoundtripUsec", "")
-                ))  # fmt: skip
+                self._contact_changed(event.get("EndpointName", ""))
             case "Registry":
                 self._registry(event)
             case _ if call_id.startswith(OURS):
                 self._hear_call(name, call_id, event)
+
+    def _contact_changed(self, endpoint: str) -> None:
+        """One address of an endpoint has changed. How the others are, only asking tells."""
+        waits = endpoint in self._changed
+        if not waits and any(trunk.endpoint == endpoint for trunk, _ in self._trunks.values()):
+            self._changed.add(endpoint)
+            self._spawn(self._check_contacts(endpoint))
 
     def _hear_call(self, name: str, call_id: str, event: AmiMessage) -> None:
         ending = self._track(call_id, endpoint_of(event.get("Channel", "")))
@@ -345,11 +364,14 @@ class Asterisk:
             log.error("work on the PBX failed", pbx=self.name, exc_info=task.exception())
 
 
-def contact_seen(status: str, rtt_usec: str) -> ContactSeen:
-    """`Reachable`, `Unreachable` or something else that says nothing (`NonQualified`, `Unknown`, `Created`)."""
-    known = Contact(status) if status in (Contact.REACHABLE, Contact.UNREACHABLE) else Contact.UNKNOWN
-    rtt = round(int(rtt_usec) / 1000, 1) if rtt_usec.isdigit() and known is Contact.REACHABLE else None
-    return ContactSeen(status=known, rtt_ms=rtt)
+def contacts_seen(found: Sequence[tuple[str, str]]) -> ContactSeen:
+    """Of all of an endpoint's addresses, status and microseconds each: Asterisk takes the first that answers, and one
+    that nobody asks (`NonQualified`, `Unknown`, `Created`) may."""
+    for status, usec in found:
+        if status == Contact.REACHABLE:
+            return ContactSeen(status=Contact.REACHABLE, rtt_ms=round(_number(usec) / 1000, 1))
+    silent = found and all(status == Contact.UNREACHABLE for status, _ in found)
+    return ContactSeen(status=Contact.UNREACHABLE if silent else Contact.UNKNOWN)
 
 
 def _no_such_channel(error: AmiError) -> bool:

@@ -1,7 +1,7 @@
 """A trunk as values: which calls it carries, and whether it is well.
 
-A trunk is DOWN when its PBX is not connected, its registration is refused or lost, the provider's address does not
-answer, or it could not carry, or its provider refused, five calls in a row in the last five minutes. It is WARN when
+A trunk is DOWN when its PBX is not connected, its registration is refused or lost, no address of the provider's
+answers, or it could not carry, or its provider refused, five calls in a row in the last five minutes. It is WARN when
 that was so of one, when the provider takes longer than half a second to answer, or when all its channels are in use.
 Else it is OK. A DOWN trunk places no call. An end that is the called side's or the slot's says nothing about the trunk.
 
@@ -37,6 +37,10 @@ from bus_schemas.trunk import (
 FAILED_FOR, FAILED_DOWN = 300.0, 5  # seconds that a failure counts; failures that stop a trunk
 SLOW_MS = 500.0
 REGISTERED = "Registered"
+OUT_OF_REACH = {
+    Contact.UNREACHABLE: "the provider does not answer",
+    Contact.MISSING: "the PBX has no address of the provider",
+}
 JUDGE, JUDGE_PAUSE = "judge", 5.0  # time alone mends a trunk too
 # Why a call seems to have ended that we asked the PBX to end.
 OUR_DOING = frozenset({EndReason.HANGUP_REMOTE, EndReason.UNKNOWN, EndReason.NO_ANSWER, EndReason.EXTENSION_FAILED})
@@ -156,8 +160,8 @@ def judge(trunk: Trunk, live: TrunkMemory, now: float) -> tuple[TrunkState, str 
         return TrunkState.DOWN, live.detail
     if config.registration is not None and live.registration not in (None, REGISTERED):
         return TrunkState.DOWN, f"registration: {live.registration}"
-    if live.contact is not None and live.contact.status is Contact.UNREACHABLE:
-        return TrunkState.DOWN, "the provider does not answer"
+    if live.contact is not None and live.contact.status in OUT_OF_REACH:
+        return TrunkState.DOWN, OUT_OF_REACH[live.contact.status]
     if failed:
         return TrunkState.DOWN if failed >= FAILED_DOWN else TrunkState.WARN, _failing(failed, live.refusal)
     if live.contact is not None and (live.contact.rtt_ms or 0.0) > SLOW_MS:

@@ -11,10 +11,11 @@ from bus_schemas.trunk import TrunkConfig
 
 
 class Contact(StrEnum):
-    """Whether the provider's address answers."""
+    """Whether an address of the provider's answers."""
 
     REACHABLE = "Reachable"
     UNREACHABLE = "Unreachable"
+    MISSING = "Missing"  # there is none: the provider registers with us, and has not, or has gone
     UNKNOWN = "Unknown"  # not asked yet, or nobody asks (`qualify_frequency = 0`)
 
 
@@ -27,7 +28,7 @@ class PbxLink(Struct, frozen=True, kw_only=True):
 
 
 class ContactSeen(Struct, frozen=True, kw_only=True):
-    """The provider's address answers or does not. `rtt_ms`: milliseconds."""
+    """One of the provider's addresses answers, or none does. `rtt_ms`: milliseconds."""
 
     status: Contact
     rtt_ms: float | None = None

@@ -70,15 +70,22 @@ def getvar(calls: Calls, session: Session, values: Values, id: Event) -> None:
 
 
 def _trunk_variable(calls: Calls, name: str) -> str:
-    """`PJSIP_AOR(<endpoint>,contact)`, and `PJSIP_CONTACT(<what that says>,status)` or `rtt`."""
-    if name.startswith("PJSIP_AOR(") and name.endswith(",contact)"):
-        endpoint = name.removeprefix("PJSIP_AOR(").removesuffix(",contact)")
-        return f"{endpoint}@@0ae4e2f4" if endpoint in calls.trunks else ""
-    if name.startswith("PJSIP_CONTACT("):
-        contact, _, what = name.removeprefix("PJSIP_CONTACT(").removesuffix(")").partition(",")
-        trunk = calls.trunks.get(contact.partition("@@")[0])
-        if trunk is not None:
-            return {"status": trunk.contact, "rtt": str(trunk.rtt)}.get(what, "")
+    """`PJSIP_ENDPOINT(<endpoint>,aors)`, `PJSIP_AOR(<aor>,contact)` or `max_contacts`, and
+    `PJSIP_CONTACT(<one that this says>,status)` or `rtt`. Nothing for what is not there, and for other functions."""
+    function, _, inside = name.removesuffix(")").partition("(")
+    subject, _, what = inside.partition(",")
+    if function == "PJSIP_ENDPOINT" and subject in calls.trunks and what == "aors":
+        return ",".join(calls.trunks[subject].aors or (subject,))
+    aor, _, number = subject.partition("@@")
+    trunk = next((one for endpoint, one in calls.trunks.items() if aor in (one.aors or (endpoint,))), None)
+    if trunk is None:
+        return ""
+    if function == "PJSIP_AOR":
+        contacts = ",".join(f"{aor}@@{number}" for number in range(len(trunk.contacts)))
+        return {"contact": contacts, "max_contacts": "0"}.get(what, "")
+    if function == "PJSIP_CONTACT" and number.isdigit() and int(number) < len(trunk.contacts):
+        status = trunk.contacts[int(number)]
+        return {"status": status, "rtt": trunk.rtt(status)}.get(what, "")
     return ""
 
 

@@ -69,7 +69,7 @@ class Calls:
         number, _, endpoint = dialled.partition("@")
         channel_id = values.get("channelid") or f"{time.time():.0f}.{next(self._names)}"
         impossible = technology != "PJSIP" or endpoint not in self.trunks or channel_id in self.channels
-        if impossible or self.trunks[endpoint].contact == "Unreachable":
+        if impossible or not self.trunks[endpoint].reachable:
             self._originate_response(values, channel_id, "0", id)
             return
         channel = self.channels[channel_id] = self._channel(values, channel_id, number, endpoint)

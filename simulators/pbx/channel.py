@@ -1,7 +1,7 @@
 """What a virtual PBX knows of one call, and of one trunk."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulators.carrier.rules import Plan
 from simulators.pbx.troubles import Refusal
@@ -44,16 +44,22 @@ class Channel:
 
 @dataclass
 class Trunk:
-    """What the PBX knows of one endpoint."""
+    """What the PBX knows of one endpoint. `contacts`: how the provider's addresses stand, the first one first; `aors`:
+    the names of its AORs, each with all of them; empty: its own name."""
 
-    contact: str = "Reachable"
+    contacts: list[str] = field(default_factory=lambda: ["Reachable"])
+    aors: tuple[str, ...] = ()
     rtt_usec: int = 600
     registration: str | None = None
 
+    def rtt(self, status: str) -> str:
+        """Microseconds to such an address and back."""
+        return str(self.rtt_usec) if status == "Reachable" else "N/A"
+
     @property
-    def rtt(self) -> int:
-        """Microseconds to its provider and back; 0: it does not answer."""
-        return self.rtt_usec if self.contact == "Reachable" else 0
+    def reachable(self) -> bool:
+        """Whether a call finds an address to go to."""
+        return any(status not in ("Unreachable", "") for status in self.contacts)
 
 
 def channel_fields(channel: Channel) -> Event:

@@ -27,7 +27,7 @@ def _thaw(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
 
 
 def _contact(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
-    pbx.contact(str(values["endpoint"]), str(values["status"]))
+    pbx.contact(str(values["endpoint"]), str(values["status"]), int(values.get("number", 1)))
 
 
 def _refuse(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:

@@ -66,13 +66,14 @@ class VirtualPbx:
         self.calls.lose()
         self._began = time.monotonic()
 
-    def contact(self, endpoint: str, status: str) -> None:
-        """The provider's address begins or ceases to answer."""
+    def contact(self, endpoint: str, status: str, number: int = 1) -> None:
+        """The provider's address so and so begins or ceases to answer, is `Removed`, or comes as a further one."""
         trunk = self.calls.trunks[endpoint]
-        trunk.contact = status
+        trunk.contacts[number - 1 : number] = [] if status == "Removed" else [status]
+        rtt = trunk.rtt(status) if status == "Reachable" else "0"
         self._say({
-            "Event": "ContactStatus", "Privilege": "system,all", "URI": f"sip:{endpoint}", "ContactStatus": status,
-            "AOR": endpoint, "EndpointName": endpoint, "RoundtripUsec": str(trunk.rtt),
+            "Event": "ContactStatus", "Privilege": "system,all", "URI": f"sip:{number}.{endpoint}",
+            "ContactStatus": status, "AOR": endpoint, "EndpointName": endpoint, "RoundtripUsec": rtt,
         })  # fmt: skip
 
     # --- sessions

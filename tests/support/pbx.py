@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from actors.adapters.asterisk import Asterisk
@@ -41,11 +42,14 @@ class Address:
     recordings: Path
     virtual: VirtualPbx | None = None
     secret: str = SECRET
+    sip_port: int = 0  # of a real one
 
 
 @asynccontextmanager
-async def virtual_pbx(folder: Path, *, scale: float = 0.2) -> AsyncIterator[Address]:
-    trunks = {name: Trunk() for name in ENDPOINTS}
+async def virtual_pbx(
+    folder: Path, *, scale: float = 0.2, trunks: Mapping[str, Trunk] | None = None
+) -> AsyncIterator[Address]:
+    trunks = trunks or {name: Trunk() for name in ENDPOINTS}
     pbx = VirtualPbx(user="ottb", secret=SECRET, trunks=trunks, scale=scale, recordings=folder / "recordings")
     pbx.calls.extensions.update({str(slot): state for slot, (state, _) in EXTENSIONS.items()})
     await pbx.start(0)
@@ -56,17 +60,19 @@ async def virtual_pbx(folder: Path, *, scale: float = 0.2) -> AsyncIterator[Addr
 
 
 @asynccontextmanager
-async def real_pbx(folder: Path, *, scale: float = 0.2, far_port: int | None = None) -> AsyncIterator[Address]:
-    """A real Asterisk, and a second one as the carrier unless somebody else plays it on `far_port`."""
+async def real_pbx(
+    folder: Path, *, scale: float = 0.2, far_port: int | None = None, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Address]:
+    """A real Asterisk, and a second one as the carrier unless somebody else plays it on `far_port`. `more`: what is
+    added to its settings, by file, with `${far_port}` and `${sip_port}` filled in."""
     root = await asyncio.to_thread(real.ensure, lambda line: print(f"\nlive: {line}", flush=True))
     ami, sip, far = free_port(), free_port(), far_port or free_port()
     near = real.pbx(
         root, folder, user="ottb", secret=SECRET, ami_port=ami, sip_port=sip, far_port=far, endpoints=ENDPOINTS
     )
-    with (near.folder / "etc/extensions.conf").open("a") as dialplan:
-        dialplan.write("\n[ottb-slots](+)\n")
-        for slot, (_, dial) in EXTENSIONS.items():
-            dialplan.write(f"exten => {slot},1,{dial}\n same => n,Hangup()\n")
+    for file, text in {"extensions.conf": slots_dialplan(), **(more or {})}.items():
+        with (near.folder / "etc" / file).open("a") as settings:
+            settings.write(Template(text).safe_substitute(far_port=far, sip_port=sip))
     async with contextlib.AsyncExitStack() as stack:
         if far_port is None:
             carrier = real.carrier(root, folder, sip_port=far, scale=scale)
@@ -75,9 +81,15 @@ async def real_pbx(folder: Path, *, scale: float = 0.2, far_port: int | None = N
         async with asyncio.timeout(20):
             while not await ami_answers(ami):
                 await asyncio.sleep(0.05)
-        yield Address(port=ami, recordings=near.recordings)
+        yield Address(port=ami, recordings=near.recordings, sip_port=sip)
     if root != Path("/"):
         shutil.rmtree(near.folder.parent, ignore_errors=True)
+
+
+def slots_dialplan() -> str:
+    """The extensions that do not just give a tone, for a real PBX."""
+    extensions = (f"exten => {slot},1,{dial}\n same => n,Hangup()\n" for slot, (_, dial) in EXTENSIONS.items())
+    return "\n[ottb-slots](+)\n" + "".join(extensions)
 
 
 class Wire:

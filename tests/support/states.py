@@ -206,7 +206,7 @@ TRUNK_CONFIG = TrunkConfig(name="t", endpoint="t", channels=1, calls_per_second=
 TRUNK_REPORTS: tuple[Any, ...] = (
     PbxLink(up=False, detail="the PBX cannot be reached"),
     PbxLink(up=True),
-    *(ContactSeen(status=status, rtt_ms=9.0) for status in (Contact.REACHABLE, Contact.UNREACHABLE)),
+    *(ContactSeen(status=status, rtt_ms=9.0) for status in (Contact.REACHABLE, Contact.UNREACHABLE, Contact.MISSING)),
     ContactSeen(status=Contact.REACHABLE, rtt_ms=900.0),
     *(RegistrationSeen(status=status) for status in ("Registered", "Rejected")),
 )

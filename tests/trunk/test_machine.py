@@ -69,6 +69,7 @@ def over(call_id: str, reason: EndReason, line: OfLine = OfLine.NONE, cause: str
     [
         (PbxLink(up=False, detail="connection refused"), TrunkState.DOWN, "connection refused"),
         (ContactSeen(status=Contact.UNREACHABLE), TrunkState.DOWN, "the provider does not answer"),
+        (ContactSeen(status=Contact.MISSING), TrunkState.DOWN, "the PBX has no address of the provider"),
         (ContactSeen(status=Contact.REACHABLE, rtt_ms=501.0), TrunkState.WARN, "the provider answers slowly"),
         (ContactSeen(status=Contact.REACHABLE, rtt_ms=499.0), TrunkState.OK, None),
         (ContactSeen(status=Contact.UNKNOWN), TrunkState.OK, None),
