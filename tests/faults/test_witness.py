@@ -66,7 +66,8 @@ async def test_a_pbx_tells_of_every_call() -> None:
         def send(self, lines: object) -> None: ...
 
     for number in ("+380501230001", "+380501230006", "+380501234567"):
-        fields = {"channel": f"PJSIP/{number}@trunk-1", "channelid": f"c_{number[-4:]}", "exten": "11"}
+        fields = {"channel": f"PJSIP/{number}@trunk-1", "channelid": f"c_{number[-4:]}"}
+        fields |= {"context": "ottb-slots", "exten": "11"}
         actions.originate(pbx.calls, Deaf(), fields, {})  # type: ignore[arg-type]
     await asyncio.sleep(0.3)
     actions.hang_up(pbx.calls, Deaf(), {"channel": "c_4567"}, {})  # type: ignore[arg-type]
