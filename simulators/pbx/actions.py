@@ -4,8 +4,16 @@ import time
 from collections.abc import Callable, Mapping
 
 from simulators.pbx.calls import Calls
-from simulators.pbx.channel import Event, channel_fields
+from simulators.pbx.channel import UNKNOWN, Event, channel_fields
 from simulators.pbx.session import Session
+
+# What a Status says of a channel beside the fields of every event.
+MEDIA: Event = {
+    "Type": "PJSIP", "DNID": "", "EffectiveConnectedLineNum": UNKNOWN, "EffectiveConnectedLineName": UNKNOWN,
+    "TimeToHangup": "0", "BridgeID": "", "Application": "Milliwatt", "Data": "", "Nativeformats": "(ulaw)",
+    "Readformat": "ulaw", "Readtrans": "", "Writeformat": "slin", "Writetrans": "(slin@8000)->(ulaw@8000)",
+    "Callgroup": "0", "Pickupgroup": "0",
+}  # fmt: skip
 
 Values = Mapping[str, str]
 Action = Callable[[Calls, Session, Values, Event], None]  # the last: the action's id, for every answer to it
@@ -32,18 +40,25 @@ def hang_up(calls: Calls, session: Session, values: Values, id: Event) -> None:
         _no_such_channel(session, id)
         return
     session.send({"Response": "Success", **id, "Message": "Channel Hungup"})
-    calls.hang_up(channel)
+    calls.hang_up(channel, values.get("cause", ""))
 
 
 def status(calls: Calls, session: Session, values: Values, id: Event) -> None:
-    channel = calls.find(values.get("channel", ""))
-    if channel is None:
-        _no_such_channel(session, id)
-        return
+    """Of one channel, or of all."""
+    channels = list(calls.channels.values())
+    if "channel" in values:
+        channel = calls.find(values["channel"])
+        if channel is None:
+            _no_such_channel(session, id)
+            return
+        channels = [channel]
     session.send({"Response": "Success", **id, "EventList": "start", "Message": "Channel status will follow"})
-    seconds = str(int(time.monotonic() - channel.created))
-    session.send({"Event": "Status", **id, **channel_fields(channel), "Seconds": seconds})
-    session.send({"Event": "StatusComplete", **id, "EventList": "Complete", "ListItems": "1", "Items": "1"})
+    for channel in channels:
+        seconds = str(int(time.monotonic() - channel.created))
+        known = {**channel_fields(channel), **MEDIA, "Seconds": seconds}
+        session.send({"Event": "Status", "Privilege": "Call", **id, **known})
+    count = str(len(channels))
+    session.send({"Event": "StatusComplete", **id, "EventList": "Complete", "ListItems": count, "Items": count})
 
 
 def core_show_channels(calls: Calls, session: Session, values: Values, id: Event) -> None:
@@ -51,7 +66,11 @@ def core_show_channels(calls: Calls, session: Session, values: Values, id: Event
     for channel in calls.channels.values():
         spent = int(time.monotonic() - channel.created)
         duration = f"{spent // 3600:02}:{spent // 60 % 60:02}:{spent % 60:02}"
-        session.send({"Event": "CoreShowChannel", **id, **channel_fields(channel), "Duration": duration})
+        application = {"Application": "Milliwatt", "ApplicationData": ""}
+        session.send({
+            "Event": "CoreShowChannel", **id, **channel_fields(channel), **application, "Duration": duration,
+            "BridgeId": "",
+        })  # fmt: skip
     count = str(len(calls.channels))
     session.send({"Event": "CoreShowChannelsComplete", **id, "EventList": "Complete", "ListItems": count})
 
@@ -91,15 +110,14 @@ def _trunk_variable(calls: Calls, name: str) -> str:
 
 def registrations(calls: Calls, session: Session, values: Values, id: Event) -> None:
     known = {name: trunk.registration for name, trunk in calls.trunks.items() if trunk.registration}
-    if not known:
-        session.send({"Response": "Error", **id, "Message": "Unable to retrieve outbound registrations"})
-        return
-    session.send({"Response": "Success", **id, "EventList": "start", "Message": "Following are Events"})
+    following = "Following are Events for each Outbound registration"
+    session.send({"Response": "Success", **id, "EventList": "start", "Message": following})
     for name, registered in known.items():
         session.send({"Event": "OutboundRegistrationDetail", **id, "ObjectName": name, "Status": registered})
         session.send({"Event": "AuthDetail", **id, "ObjectName": name, "Password": "never to be kept"})
-    done = {"Event": "OutboundRegistrationDetailComplete", **id, "EventList": "Complete"}
-    session.send(done | {"Registered": str(len(known)), "NotRegistered": "0"})
+    up = sum(status == "Registered" for status in known.values())
+    done = {"Event": "OutboundRegistrationDetailComplete", **id, "EventList": "Complete", "ListItems": str(len(known))}
+    session.send(done | {"Registered": str(up), "NotRegistered": str(len(known) - up)})
 
 
 def _no_such_channel(session: Session, id: Event) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from simulators.carrier.rules import CLEARING, OUT_OF_SERVICE, Plan, Planned, Step, plan_for
-from simulators.pbx.channel import RINGING, UP, Channel, Event, Trunk, channel_fields
+from simulators.pbx.channel import NOWHERE, RINGING, UNKNOWN, UP, Channel, Event, Trunk, channel_fields
 from simulators.pbx.troubles import EXTENSIONS, MISSING, Extension, Refusal
 
-NORMAL, NO_ANSWER = (16, "Normal Clearing"), (19, "User alerting, no answer")
+NORMAL, NO_ANSWER, UNSAID = (16, "Normal Clearing"), (19, "User alerting, no answer"), (0, "Unknown")
+NOBODY = "0004"  # what the provider takes an order without a number for: nobody has it
 NEVER = 1e9
 RATE, LONGEST = 8000, 60.0  # recordings: samples a second, seconds
 
@@ -77,10 +78,10 @@ class Calls:
         self.dials[number if number.startswith("+") else f"+{number}"] += 1
         channel.task = asyncio.get_running_loop().create_task(self._live(channel, values, id))
 
-    def hang_up(self, channel: Channel) -> None:
-        """End a call because AMI asks for it."""
+    def hang_up(self, channel: Channel, cause: str) -> None:
+        """End a call because AMI asks for it; it says no more of why than it was asked to."""
         channel.stop()
-        self._end(channel, NORMAL, sip=0, far=False, reason="0")
+        self._end(channel, NORMAL if cause == str(NORMAL[0]) else UNSAID, sip=0, far=False, reason="0")
 
     def has_extension(self, values: Mapping[str, str]) -> bool:
         """Whether an `Originate` names an extension that its context has."""
@@ -98,8 +99,9 @@ class Calls:
             name=f"PJSIP/{endpoint}-{next(self._names):08x}",
             endpoint=endpoint,
             number=number,
+            context=values.get("context", ""),
             exten=values.get("exten", ""),
-            plan=plan_for(number) if refusal is None else _plan_of(refusal),
+            plan=_plan_of(refusal) if refusal is not None else plan_for(number or NOBODY),
             refusal=refusal,
             created=now,
             rings_until=now + int(values.get("timeout", "30000")) / 1000,
@@ -116,8 +118,8 @@ class Calls:
             limit = channel.lives_until if channel.answered else min(channel.rings_until, channel.lives_until)
             await asyncio.sleep(max(min(step, limit) - now, 0.0))
             if limit <= step:
-                cause = NORMAL if channel.answered else NO_ANSWER
-                self._end(channel, cause, sip=0, far=False, reason="3", id=id)
+                cause, sip = (NORMAL, 0) if channel.answered else (NO_ANSWER, 480)
+                self._end(channel, cause, sip=sip, far=False, reason="3", id=id)
                 return
             planned, channel.plan = channel.plan[0], channel.plan[1:]
             if self._take(channel, planned, values, id):
@@ -150,6 +152,7 @@ class Calls:
 
     def _dial_extension(self, channel: Channel, extension: Extension) -> bool:
         """Join an answered call with its slot. Returns whether that came to nothing, and the call is over."""
+        channel.joining = True
         if extension.status:
             self._say({
                 "Event": "DialEnd", "Privilege": "call,all", **channel_fields(channel),
@@ -177,23 +180,18 @@ class Calls:
         channel.ended, channel.cause = time.monotonic(), cause[1]
         channel.ender = "far" if far else "limit" if reason == "3" else "us"
         tech = {"TechCause": str(sip)} if sip else {}
-        self._say_who_ends(channel, cause[0], tech, far=far)
+        if far:
+            request = {"Event": "HangupRequest", "Privilege": "call,all", **channel_fields(channel)}
+            self._say(request | {"Cause": str(cause[0])} | tech)
         hangup = {"Event": "Hangup", "Privilege": "call,all", **channel_fields(channel)}
         hangup |= {"Cause": str(cause[0]), "Cause-txt": cause[1], **tech}
         last: list[Callable[[], None]] = [lambda: self._say(hangup), lambda: self._say(_cdr(channel, cause[0]))]
         if channel.answered is None:
-            answered = {"channel": f"PJSIP/{channel.number}@{channel.endpoint}", "exten": channel.exten}
-            last.append(lambda: self._originate_response(answered, channel.id, reason, id or {}))
+            order = {"channel": f"PJSIP/{channel.number}@{channel.endpoint}", "context": channel.context}
+            order["exten"] = channel.exten
+            last.append(lambda: self._originate_response(order, channel.id, reason, id or {}))
         _in_any_order(last)
         self._record(channel)
-
-    def _say_who_ends(self, channel: Channel, cause: int, tech: Event, *, far: bool) -> None:
-        if far:
-            request = {"Event": "HangupRequest", "Privilege": "call,all", **channel_fields(channel)}
-            self._say(request | {"Cause": str(cause)} | tech)
-        elif channel.answered:
-            request = {"Event": "SoftHangupRequest", "Privilege": "call,all", **channel_fields(channel)}
-            self._say(request | {"Cause": "16"})
 
     def _originate_response(
         self, values: Mapping[str, str], channel_id: str, reason: str, id: Event, channel: str | None = None
@@ -203,6 +201,7 @@ class Calls:
             "Event": "OriginateResponse", "Privilege": "call,all", **id, "Response": response,
             "Channel": channel or values.get("channel", ""), "Context": values.get("context", ""),
             "Exten": values.get("exten", ""), "Reason": reason, "Uniqueid": channel_id,
+            "CallerIDNum": UNKNOWN, "CallerIDName": UNKNOWN,
         })  # fmt: skip
 
     def _record(self, channel: Channel) -> None:
@@ -229,11 +228,20 @@ def _cdr(channel: Channel, cause: int) -> Event:
     now = time.monotonic()
     billed = int(now - channel.answered) if channel.answered else 0
     disposition = "ANSWERED" if channel.answered else "BUSY" if cause == 17 else "NO ANSWER"
+    context, exten, _ = (channel.context, channel.exten, "") if channel.joining else NOWHERE
+    application = ("Milliwatt", "") if channel.joining else ("AppDial2", "(Outgoing Line)")
     return {
-        "Event": "Cdr", "Privilege": "cdr,all", "Channel": channel.name, "Destination": channel.exten,
-        "Duration": str(int(now - channel.created)), "BillableSeconds": str(billed),
-        "Disposition": disposition, "UniqueID": channel.id,
+        "Event": "Cdr", "Privilege": "cdr,all", "AccountCode": "", "Source": "", "Destination": exten,
+        "DestinationContext": context, "CallerID": '"" <>', "Channel": channel.name, "DestinationChannel": "",
+        "LastApplication": application[0], "LastData": application[1], "StartTime": _date(now - channel.created),
+        "AnswerTime": _date(now - channel.answered) if channel.answered else "", "EndTime": _date(0.0),
+        "Duration": str(int(now - channel.created)), "BillableSeconds": str(billed), "Disposition": disposition,
+        "AMAFlags": "DOCUMENTATION", "UniqueID": channel.id,
     }  # fmt: skip
+
+
+def _date(ago: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() - ago))
 
 
 def _in_any_order(work: list[Callable[[], None]]) -> None:

@@ -9,6 +9,8 @@ from simulators.pbx.troubles import Refusal
 Event = dict[str, str]
 
 DOWN, RINGING, UP = 0, 5, 6
+UNKNOWN = "<unknown>"
+NOWHERE = ("nothing", "s", "1")  # where a channel is before its call is answered: the context of its endpoint
 STATES = {DOWN: "Down", RINGING: "Ringing", UP: "Up"}
 
 
@@ -20,6 +22,7 @@ class Channel:
     name: str
     endpoint: str
     number: str
+    context: str
     exten: str
     plan: Plan
     created: float
@@ -31,6 +34,7 @@ class Channel:
     answered: float | None = None
     answered_at: float | None = None
     rung: float | None = None
+    joining: bool = False  # it is in the dialplan, at its extension
     ended: float | None = None
     ender: str = ""  # `us` asked by AMI, `far` end, `limit` of the order, `lost` with the PBX
     cause: str = ""
@@ -64,7 +68,10 @@ class Trunk:
 
 def channel_fields(channel: Channel) -> Event:
     """The fields that every event about a channel begins with."""
+    context, exten, priority = (channel.context, channel.exten, "2") if channel.joining else NOWHERE
+    nobody = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName")
     return {
         "Channel": channel.name, "ChannelState": str(channel.state), "ChannelStateDesc": STATES[channel.state],
-        "Exten": channel.exten, "Uniqueid": channel.id, "Linkedid": channel.id,
+        **dict.fromkeys(nobody, UNKNOWN), "Language": "en", "AccountCode": "",
+        "Context": context, "Exten": exten, "Priority": priority, "Uniqueid": channel.id, "Linkedid": channel.id,
     }  # fmt: skip

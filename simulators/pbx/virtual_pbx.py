@@ -19,6 +19,7 @@ from simulators.pbx.session import Session
 
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 AUTH_PAUSE = 1.0
+DENIED = frozenset({"command", "getconfig", "updateconfig", "pjsipshowcontacts"})  # they need more than our user may do
 
 
 class VirtualPbx:
@@ -101,8 +102,14 @@ class VirtualPbx:
             await self._login(session, values, id)
         elif not session.logged_in:
             session.send({"Response": "Error", **id, "Message": "Permission denied"})
+        elif name == "logoff":
+            session.send({"Response": "Goodbye", **id, "Message": "Thanks for all the fish."})
+            raise EOFError
+        elif name in DENIED:
+            session.send({"Response": "Error", **id, "Message": "Permission denied"})
         elif (act := ACTIONS.get(name)) is None:
-            session.send({"Response": "Error", **id, "Message": "Invalid/unknown command: " + name})
+            unknown = f"Invalid/unknown command: {values['action']}. Use Action: ListCommands"
+            session.send({"Response": "Error", **id, "Message": unknown})
         else:
             act(self.calls, session, values, id)
 
@@ -118,7 +125,8 @@ class VirtualPbx:
 
     def _say_booted(self, session: Session) -> None:
         uptime = str(int(time.monotonic() - self._began))
-        session.send({"Event": "FullyBooted", "Privilege": "system,all", "Uptime": uptime, "Status": "Fully Booted"})
+        booted = {"Event": "FullyBooted", "Privilege": "system,all", "Status": "Fully Booted"}
+        session.send(booted | {"Uptime": uptime, "LastReload": uptime})
 
     def _say(self, event: Event) -> None:
         for session in list(self._sessions):
