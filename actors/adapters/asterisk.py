@@ -308,11 +308,15 @@ class Asterisk:
                 ending.hang_up(event)
                 self._ends(call_id, ending)
             case "Cdr":
-                billed = event.get("BillableSeconds", "")
-                seconds = int(billed) if billed.isdigit() else 0
-                self._report(ending.endpoint, CdrSeen(
-                    call_id=call_id, disposition=event.get("Disposition", "")[:32], billable_seconds=seconds
-                ))  # fmt: skip
+                if not ending.counting:  # several come together for a call that was moved on
+                    asyncio.get_running_loop().call_later(HANGUP_GRACE, self._counted, call_id, ending)
+                ending.count(event)
+
+    def _counted(self, call_id: str, ending: Ending) -> None:
+        ending.counting = False
+        self._report(ending.endpoint, CdrSeen(
+            call_id=call_id, disposition=ending.disposition, billable_seconds=ending.billed
+        ))  # fmt: skip
 
     def _ends(self, call_id: str, ending: Ending) -> None:
         """Tell the end: at once, or when what may still explain it has had its time."""

@@ -28,6 +28,7 @@ ORIGINATE: Mapping[str, tuple[EndReason, OfLine]] = {
     "3": (R.NO_ANSWER, OfLine.NONE), "5": (R.BUSY, OfLine.CARRIED), "8": (R.NETWORK, OfLine.FAILED)
 }  # fmt: skip
 
+ANSWERED = "ANSWERED"  # a Disposition
 SAYS_NOTHING = frozenset({0, 16, 31, 127})  # of why a call could not be set up
 OF_CALLEE = frozenset({1, 16, 17, 20, 21, 22})  # told by the called side's network, so the trunk reached it
 BARRED_BY_US, BARRED_BY_CALLEE = 52, frozenset({54, 55})  # outgoing calls, incoming calls
@@ -52,6 +53,9 @@ class Ending(Struct):
     words: str = ""
     originate: str | None = None  # `Reason` of an OriginateResponse that says Failure
     told: bool = False
+    disposition: str = ""  # of all its Cdr events
+    billed: int = 0  # seconds
+    counting: bool = False  # more of them may come at once
 
     @property
     def clear(self) -> bool:
@@ -68,6 +72,13 @@ class Ending(Struct):
         """Take in how dialling the slot's extension ended."""
         self.joined = self.joined or status == "ANSWER"
         self.unjoined = status
+
+    def count(self, event: AmiMessage) -> None:
+        """Take in one of its Cdr events: each part of a call that was moved on has one, and each phone that rang."""
+        self.counting = True
+        self.billed += _whole(event.get("BillableSeconds", ""))
+        if self.disposition != ANSWERED:
+            self.disposition = event.get("Disposition", "")[:32]
 
 
 def end_of(ending: Ending) -> tuple[EndReason, OfLine]:

@@ -182,8 +182,9 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
 
 
 def _counted(call: Call, cdr: CdrSeen, now: Moment) -> CallDecision:
-    """What the PBX counted may come before the end, after it, or never. The first one counts."""
-    if call.enriched or call.counted is not None:
+    """What the PBX counted may come before the end, after it, or never. The last before the end counts, or the first
+    after it."""
+    if call.enriched:
         return NOTHING
     if call.phase is Phase.ENDED:
         return Decision(events=(enriched(call, cdr, now),))

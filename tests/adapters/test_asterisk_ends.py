@@ -9,7 +9,7 @@ import pytest
 
 from actors.adapters import asterisk
 from actors.adapters.asterisk import Asterisk
-from actors.telephony.reports import CallPhase, CallSeen
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen
 from actors.trunk.pbx import PbxReport
 from actors.trunk.settings import Ami
 from bus_schemas.call import EndReason
@@ -94,3 +94,17 @@ async def test_an_originate_reason_counts_where_nothing_else_is_told(reason: str
 async def test_a_hangup_without_a_cause_lets_the_reason_speak(reason: str, right: str) -> None:
     for events in permutations([failure(reason), hangup(0)]):
         assert (await ended(list(events))).reason == right
+
+
+@pytest.mark.parametrize("case", cases("trunk_cdrs"), ids=lambda case: case["where"])
+async def test_all_that_was_counted_of_a_call_is_one_count(case: dict[str, Any]) -> None:
+    heard: list[PbxReport] = []
+    pbx = Asterisk("main", Ami(secret="x"), prefix="test")
+    pbx.attach(TrunkConfig(name="trunk-1", endpoint="trunk-1"), heard.append)
+    for disposition, seconds in case["cdrs"]:
+        pbx._hear({"Event": "Cdr", "UniqueID": CALL, "Channel": CHANNEL, "Disposition": disposition,
+                   "BillableSeconds": str(seconds)})  # fmt: skip
+    await asyncio.sleep(2 * asterisk.HANGUP_GRACE)
+    await pbx.stop()
+    (counted,) = [one for one in heard if isinstance(one, CdrSeen)]
+    assert [counted.disposition, counted.billable_seconds] == case["right"]
