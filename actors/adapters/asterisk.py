@@ -43,6 +43,9 @@ RING_SLACK, CALL_SLACK = 3.0, 60.0  # seconds by which Asterisk's own limits are
 BY_SILENCE = frozenset({EndReason.HANGUP_LOCAL, EndReason.EXTENSION_FAILED})  # the far side did not ask for the end
 OURS = "c_"  # how the ids of our calls begin
 TRACKED = 5000
+# Where Asterisk would place the call to which a provider redirects ours (302). By itself it takes the endpoint's
+# context, and whatever may be dialled there is dialled past our gate.
+NO_CONTEXT = "ottb-nowhere"
 NO_EXTENSION = "Extension does not exist"  # what it answers to an Originate whose context has no such extension
 
 def endpoint_of(channel: str) -> str:
@@ -106,7 +109,7 @@ class Asterisk:
     async def originate(self, trunk: TrunkConfig, order: Originate) -> None:
         number = order.number if trunk.plus else order.number.removeprefix("+")
         limit = round(order.ring_timeout + order.max_duration + CALL_SLACK)
-        variables = [f"TIMEOUT(absolute)={limit}"]
+        variables = [f"TIMEOUT(absolute)={limit}", f"FORWARD_CONTEXT={NO_CONTEXT}"]
         if order.recording and self._settings.recordings:
             variables.append(f"OTTB_RECORDING={order.recording}")
         fields = [

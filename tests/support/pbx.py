@@ -61,21 +61,26 @@ async def virtual_pbx(
 
 @asynccontextmanager
 async def real_pbx(
-    folder: Path, *, scale: float = 0.2, far_port: int | None = None, more: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    scale: float = 0.2,
+    far_port: int | None = None,
+    more: Mapping[str, str] | None = None,
+    far_more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Address]:
-    """A real Asterisk, and a second one as the carrier unless somebody else plays it on `far_port`. `more`: what is
-    added to its settings, by file, with `${far_port}` and `${sip_port}` filled in."""
+    """A real Asterisk, and a second one as the carrier unless somebody else plays it on `far_port`. `more`, `far_more`:
+    what is added to their settings, by file; `${far_port}`, `${sip_port}` and `${etc}`, their folder, are filled in."""
     root = await asyncio.to_thread(real.ensure, lambda line: print(f"\nlive: {line}", flush=True))
     ami, sip, far = free_port(), free_port(), far_port or free_port()
     near = real.pbx(
         root, folder, user="ottb", secret=SECRET, ami_port=ami, sip_port=sip, far_port=far, endpoints=ENDPOINTS
     )
-    for file, text in {"extensions.conf": slots_dialplan(), **(more or {})}.items():
-        with (near.folder / "etc" / file).open("a") as settings:
-            settings.write(Template(text).safe_substitute(far_port=far, sip_port=sip))
+    _add(near, root, {"extensions.conf": slots_dialplan()}, far_port=far, sip_port=sip)
+    _add(near, root, more or {}, far_port=far, sip_port=sip)
     async with contextlib.AsyncExitStack() as stack:
         if far_port is None:
             carrier = real.carrier(root, folder, sip_port=far, scale=scale)
+            _add(carrier, root, far_more or {}, far_port=far, sip_port=sip)
             await stack.enter_async_context(process(*carrier.argv))
         await stack.enter_async_context(process(*near.argv))
         async with asyncio.timeout(20):
@@ -84,6 +89,13 @@ async def real_pbx(
         yield Address(port=ami, recordings=near.recordings, sip_port=sip)
     if root != Path("/"):
         shutil.rmtree(near.folder.parent, ignore_errors=True)
+
+
+def _add(instance: real.Instance, root: Path, more: Mapping[str, str], **ports: int) -> None:
+    etc = instance.folder / "etc"
+    for file, text in more.items():
+        with (etc / file).open("a") as settings:
+            settings.write(Template(text).safe_substitute(ports, etc=Path("/") / etc.relative_to(root)))
 
 
 def slots_dialplan() -> str:
@@ -195,14 +207,21 @@ class Subject:
 
 @asynccontextmanager
 async def subject(
-    address: Address, *, secret: str | None = None, endpoint: str = "trunk-1", context: str = "ottb-slots"
+    address: Address,
+    *,
+    secret: str | None = None,
+    endpoint: str = "trunk-1",
+    context: str = "ottb-slots",
+    registration: str | None = None,
 ) -> AsyncIterator[Subject]:
     """An adapter, connected to the PBX over a wire that can be cut."""
     async with Wire(address.port) as wire:
         settings = Ami(
             port=wire.port, secret=secret or address.secret, context=context, recordings=str(address.recordings)
         )
-        trunk = TrunkConfig(name="trunk-1", endpoint=endpoint, caller_id="+380441234567")
+        trunk = TrunkConfig(
+            name="trunk-1", endpoint=endpoint, caller_id="+380441234567", registration=registration
+        )  # fmt: skip
         one = Subject(asterisk=Asterisk("main", settings, prefix="test"), wire=wire, address=address, trunk=trunk)
         one.asterisk.attach(trunk, one.heard.append)
         one.asterisk.start()
