@@ -64,7 +64,7 @@ class Asterisk:
         self.name = name
         self._settings = settings
         self._trunks: dict[str, tuple[TrunkConfig, Callable[[PbxReport], None]]] = {}
-        self._client_uris: dict[str, str] = {}  # of registrations, by name
+        self._accounts: dict[str, tuple[str, str]] = {}  # of registrations, by name: whose, and with whom
         self._endings: dict[str, Ending] = {}
         self._down = "not connected yet"
         self._up_since = 0.0
@@ -267,7 +267,7 @@ class Asterisk:
         for trunk, report in list(self._trunks.values()):
             if trunk.registration is not None:
                 row = found.get(trunk.registration, {})
-                self._client_uris[trunk.registration] = row.get("ClientUri", "")
+                self._accounts[trunk.registration] = (row.get("ClientUri", ""), row.get("ServerUri", ""))
                 report(RegistrationSeen(status=row.get("Status", "not configured on the PBX")))
 
     # --- events
@@ -351,8 +351,8 @@ class Asterisk:
 
     def _registry(self, event: AmiMessage) -> None:
         for trunk, report in list(self._trunks.values()):
-            uri = self._client_uris.get(trunk.registration or "")
-            if uri and uri == event.get("Username"):
+            account = self._accounts.get(trunk.registration or "", ("", ""))
+            if account[0] and account == (event.get("Username"), event.get("Domain")):
                 report(RegistrationSeen(status=event.get("Status", "Unknown")))
 
     def _report(self, endpoint: str, report: PbxReport) -> None:

@@ -15,6 +15,8 @@ MEDIA: Event = {
     "Callgroup": "0", "Pickupgroup": "0",
 }  # fmt: skip
 
+CLIENT_URI = "sip:account@pbx"  # as whom the PBX registers, with every provider
+
 Values = Mapping[str, str]
 Action = Callable[[Calls, Session, Values, Event], None]  # the last: the action's id, for every answer to it
 
@@ -113,7 +115,8 @@ def registrations(calls: Calls, session: Session, values: Values, id: Event) -> 
     following = "Following are Events for each Outbound registration"
     session.send({"Response": "Success", **id, "EventList": "start", "Message": following})
     for name, registered in known.items():
-        session.send({"Event": "OutboundRegistrationDetail", **id, "ObjectName": name, "Status": registered})
+        detail = {"ObjectName": name, "ClientUri": CLIENT_URI, "ServerUri": f"sip:{name}.provider"}
+        session.send({"Event": "OutboundRegistrationDetail", **id, **detail, "Status": registered})
         session.send({"Event": "AuthDetail", **id, "ObjectName": name, "Password": "never to be kept"})
     up = sum(status == "Registered" for status in known.values())
     done = {"Event": "OutboundRegistrationDetailComplete", **id, "EventList": "Complete", "ListItems": str(len(known))}

@@ -153,14 +153,23 @@ class Calls:
     def _dial_extension(self, channel: Channel, extension: Extension) -> bool:
         """Join an answered call with its slot. Returns whether that came to nothing, and the call is over."""
         channel.joining = True
-        if extension.status:
-            self._say({
-                "Event": "DialEnd", "Privilege": "call,all", **channel_fields(channel),
-                "DestChannel": f"PJSIP/slot{channel.exten}-{next(self._names):08x}", "DialStatus": extension.status,
-            })  # fmt: skip
+        channel.in_vain = extension.in_vain
+        for status in ["NOANSWER"] * extension.in_vain + ([extension.status] if extension.status else []):
+            self._say_dialled(channel, status)
         if not extension.joins:
             self._end(channel, (extension.cause, extension.text), sip=extension.sip, far=False, reason="0")
         return not extension.joins
+
+    def pass_on(self, channel: Channel) -> None:
+        """An answered call is transferred, or parked and taken back: somebody else at the slot's side has it now."""
+        channel.moved.append(time.monotonic())
+        self._say_dialled(channel, "ANSWER")
+
+    def _say_dialled(self, channel: Channel, status: str) -> None:
+        self._say({
+            "Event": "DialEnd", "Privilege": "call,all", **channel_fields(channel),
+            "DestChannel": f"PJSIP/slot{channel.exten}-{next(self._names):08x}", "DialStatus": status,
+        })  # fmt: skip
 
     def _move(self, channel: Channel, state: int) -> None:
         channel.state = state
@@ -185,7 +194,8 @@ class Calls:
             self._say(request | {"Cause": str(cause[0])} | tech)
         hangup = {"Event": "Hangup", "Privilege": "call,all", **channel_fields(channel)}
         hangup |= {"Cause": str(cause[0]), "Cause-txt": cause[1], **tech}
-        last: list[Callable[[], None]] = [lambda: self._say(hangup), lambda: self._say(_cdr(channel, cause[0]))]
+        last: list[Callable[[], None]] = [lambda: self._say(hangup)]
+        last += [lambda part=part: self._say(part) for part in _cdrs(channel, cause[0])]  # type: ignore[misc]
         if channel.answered is None:
             order = {"channel": f"PJSIP/{channel.number}@{channel.endpoint}", "context": channel.context}
             order["exten"] = channel.exten
@@ -224,19 +234,28 @@ def _plan_of(refusal: Refusal) -> Plan:
     return (Planned(after=0.5, step=Step.ALERT), end) if refusal.rings else (end,)
 
 
-def _cdr(channel: Channel, cause: int) -> Event:
+def _cdrs(channel: Channel, cause: int) -> list[Event]:
+    """What is counted of a call: one part for each that it was moved to, and one for a phone that rang in vain."""
     now = time.monotonic()
-    billed = int(now - channel.answered) if channel.answered else 0
-    disposition = "ANSWERED" if channel.answered else "BUSY" if cause == 17 else "NO ANSWER"
+    if channel.answered is None:
+        return [_cdr(channel, "BUSY" if cause == 17 else "NO ANSWER", channel.created, now)]
+    moments = [channel.answered, *channel.moved, now]
+    parts = [_cdr(channel, "ANSWERED", *part) for part in itertools.pairwise(moments)]
+    return parts + [_cdr(channel, "NO ANSWER", now, now)] * channel.in_vain
+
+
+def _cdr(channel: Channel, disposition: str, began: float, ended: float) -> Event:
+    now = time.monotonic()
+    answered = disposition == "ANSWERED"
     context, exten, _ = (channel.context, channel.exten, "") if channel.joining else NOWHERE
     application = ("Milliwatt", "") if channel.joining else ("AppDial2", "(Outgoing Line)")
     return {
         "Event": "Cdr", "Privilege": "cdr,all", "AccountCode": "", "Source": "", "Destination": exten,
         "DestinationContext": context, "CallerID": '"" <>', "Channel": channel.name, "DestinationChannel": "",
-        "LastApplication": application[0], "LastData": application[1], "StartTime": _date(now - channel.created),
-        "AnswerTime": _date(now - channel.answered) if channel.answered else "", "EndTime": _date(0.0),
-        "Duration": str(int(now - channel.created)), "BillableSeconds": str(billed), "Disposition": disposition,
-        "AMAFlags": "DOCUMENTATION", "UniqueID": channel.id,
+        "LastApplication": application[0], "LastData": application[1], "StartTime": _date(now - began),
+        "AnswerTime": _date(now - began) if answered else "", "EndTime": _date(now - ended),
+        "Duration": str(int(ended - began)), "BillableSeconds": str(int(ended - began) if answered else 0),
+        "Disposition": disposition, "AMAFlags": "DOCUMENTATION", "UniqueID": channel.id,
     }  # fmt: skip
 
 

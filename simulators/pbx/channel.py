@@ -35,6 +35,8 @@ class Channel:
     answered_at: float | None = None
     rung: float | None = None
     joining: bool = False  # it is in the dialplan, at its extension
+    moved: list[float] = field(default_factory=list)
+    in_vain: int = 0  # phones at the slot that rang in vain
     ended: float | None = None
     ender: str = ""  # `us` asked by AMI, `far` end, `limit` of the order, `lost` with the PBX
     cause: str = ""

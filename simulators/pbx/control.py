@@ -1,7 +1,7 @@
 """The control API of a virtual PBX (JSON, loopback): what reached it, and faults on demand.
 
 `GET /calls`, `GET /dials`, `GET /received`, `GET /log` (every call there was), `POST /{fault}`: cut, freeze, thaw,
-restart, contact, refuse, extension.
+restart, contact, refuse, extension, pass_on, registration.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +41,13 @@ def _extension(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
     pbx.calls.extensions[str(values["slot"])] = state
 
 
+def _pass_on(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
+    channel = pbx.calls.find(str(values["call"]))
+    if channel is None or channel.answered is None:
+        raise web.HTTPConflict(text="no such call, or nobody has answered it")
+    pbx.calls.pass_on(channel)
+
+
 FAULTS: Mapping[str, Fault] = {
     "cut": lambda pbx, values: pbx.cut(),
     "freeze": _freeze,
@@ -49,6 +56,8 @@ FAULTS: Mapping[str, Fault] = {
     "contact": _contact,
     "refuse": _refuse,
     "extension": _extension,
+    "pass_on": _pass_on,
+    "registration": lambda pbx, values: pbx.registration(str(values["endpoint"]), str(values["status"])),
 }
 
 

@@ -22,18 +22,21 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 class Extension(Struct, frozen=True, kw_only=True):
     """What dialling a slot's extension comes to: `status` of its DialEnd (empty: nothing could be dialled), and the
-    cause that our channel then ends with. `joins`: somebody takes it."""
+    cause that our channel then ends with. `joins`: somebody takes it; `in_vain`: so many phones
+    rang before."""
 
     status: str = ""
     cause: int = 0
     text: str = ""
     sip: int = 0
     joins: bool = False
+    in_vain: int = 0
 
 
 EXTENSIONS: Mapping[str, Extension] = {
     "tone": Extension(joins=True),  # as in the sandbox's dialplan: nobody is dialled
     "taken": Extension(status="ANSWER", joins=True),
+    "forked": Extension(status="ANSWER", joins=True, in_vain=1),  # two phones, and the second takes it
     "offline": Extension(cause=3, text="No route to destination", sip=404),
     "busy": Extension(status="BUSY", cause=17, text="User busy", sip=486),
     "silent": Extension(status="NOANSWER", cause=16, text="Normal Clearing"),

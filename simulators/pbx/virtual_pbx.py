@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulators.pbx.actions import ACTIONS
+from simulators.pbx.actions import ACTIONS, CLIENT_URI
 from simulators.pbx.calls import Calls
 from simulators.pbx.channel import Event, Trunk
 from simulators.pbx.session import Session
@@ -76,6 +76,12 @@ class VirtualPbx:
             "Event": "ContactStatus", "Privilege": "system,all", "URI": f"sip:{number}.{endpoint}",
             "ContactStatus": status, "AOR": endpoint, "EndpointName": endpoint, "RoundtripUsec": rtt,
         })  # fmt: skip
+
+    def registration(self, endpoint: str, status: str) -> None:
+        """Our registration with a provider is Registered, Rejected ..."""
+        self.calls.trunks[endpoint].registration = status
+        self._say({"Event": "Registry", "Privilege": "system,all", "ChannelType": "PJSIP",
+                   "Username": CLIENT_URI, "Domain": f"sip:{endpoint}.provider", "Status": status})  # fmt: skip
 
     # --- sessions
 
