@@ -43,6 +43,13 @@ async def test_a_phone_that_rang_in_vain_beside_another_one_is_no_end(tmp_path: 
         assert reason is EndReason.HANGUP_REMOTE and [one.disposition for one in counted] == ["ANSWERED"]
 
 
+async def test_no_order_lets_a_provider_redirect_it(tmp_path: Path) -> None:
+    async with virtual_pbx(tmp_path) as address, subject(address) as pbx:
+        await pbx.linked()
+        await pbx.dial("c_redirected", "+380991230007")
+        assert b"FORWARD_CONTEXT=ottb-nowhere" in pbx.wire.sent  # tests/live/test_redirected.py sees what that does
+
+
 async def test_one_account_with_two_providers_is_two_registrations(tmp_path: Path) -> None:
     trunks = {name: Trunk(registration="Registered") for name in ("trunk-1", "trunk-2")}
     async with virtual_pbx(tmp_path, trunks=trunks) as address, subject(address, registration="trunk-1") as pbx:

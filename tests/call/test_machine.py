@@ -13,6 +13,7 @@ from actors.telephony.orders import Dial, HangUp, LookAt, Named, Release
 from actors.telephony.reports import (
     CallPhase,
     CallSeen,
+    CdrSeen,
     DialAccepted,
     DialFailed,
     DialUncertain,
@@ -189,6 +190,18 @@ def test_after_a_reboot_the_wall_clock_serves_and_is_called_suspect() -> None:
     )
     (ended,) = decision.events
     assert isinstance(ended, CallEnded) and (ended.duration, ended.clock_suspect) == (120, True)
+
+
+def test_what_the_pbx_counted_last_before_the_end_is_on_record() -> None:
+    call: Call | None = PHASES[Phase.CONNECTED]
+    for at, seconds in ((61.0, 1), (61.5, 3)):
+        counted = CdrSeen(call_id=ATTEMPT.call_id, disposition="ANSWERED", billable_seconds=seconds)
+        call, decision = _then(call, counted, at)
+        assert decision.events == ()
+    call, decision = _then(call, _seen(CallPhase.DISCONNECTED, EndReason.HANGUP_REMOTE), 62.0)
+    assert [getattr(event, "billable_seconds", None) for event in decision.events] == [None, 3]
+    call, decision = _then(call, counted, 63.0)
+    assert decision.events == ()
 
 
 def test_a_call_that_ended_unseen_has_the_phones_own_times() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.telephony.reports import CallPhase, CallSeen
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen
 from tests.support.field import cases
 from tests.support.pbx import real_pbx, subject
 from tests.support.sipp import Refusal, far_end
@@ -39,3 +39,22 @@ async def test_each_end_of_the_field_on_a_real_asterisk(tmp_path: Path) -> None:
                 wrong.append((case, over))
     print(f"\n{len(CASES)} ends tried, {len(wrong)} taken for something else")
     assert not wrong, "\n".join(map(str, wrong))
+
+
+@pytest.mark.live
+@pytest.mark.timeout(120)
+async def test_a_provider_that_forks_and_whose_second_phone_answers(tmp_path: Path) -> None:
+    async with (
+        far_end(tmp_path, ring=300, talk=1500, forked=True) as far,
+        real_pbx(tmp_path / "pbx", far_port=far) as address,
+        subject(address) as pbx,
+    ):
+        await pbx.linked()
+        await pbx.dial("c_forked", "+380991234567")
+        await pbx.until(lambda report: isinstance(report, CdrSeen))
+        seen = pbx.calls("c_forked")
+        assert list(dict.fromkeys(one.phase for one in seen)) == [
+            CallPhase.DIALING, CallPhase.ALERTING, CallPhase.ACTIVE, CallPhase.DISCONNECTED,
+        ]  # fmt: skip
+        (over,) = [one for one in seen if one.phase is CallPhase.DISCONNECTED]
+        assert (over.reason, over.line) == ("hangup_remote", "none")

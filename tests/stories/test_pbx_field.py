@@ -41,6 +41,15 @@ async def test_a_provider_that_refuses_us_is_told_with_its_words(operator: Clien
     await clean(operator)
 
 
+async def test_congestion_that_turns_out_to_be_a_wrong_number(operator: Client) -> None:
+    await healthy(operator)
+    await clean(operator)
+    await operator.pbx("POST", "/refuse", {"cause": 1, "sip": 404, "reason": "8"})
+    ended = await over(operator, await dial(operator, "+380991234567", trunk=TRUNK))
+    assert ended["reason"] == "invalid_number"
+    assert await trunk(operator) == ("OK", None)
+
+
 @pytest.mark.parametrize(
     ("state", "ended"), [("offline", "ENDED"), ("busy", "ENDED"), ("silent", "ENDED"), ("missing", "FAILED")]
 )

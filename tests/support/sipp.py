@@ -25,7 +25,7 @@ REFUSALS = {
 }  # fmt: skip
 
 
-def _answer(status: str, *, sdp: bool = False, more: str = "", reason: str = "") -> str:
+def _answer(status: str, *, sdp: bool = False, more: str = "", reason: str = "", tag: str = "") -> str:
     body = """
 v=0
 o=far 1 1 IN IP[local_ip_type] [local_ip]
@@ -40,7 +40,7 @@ a=rtpmap:0 PCMU/8000
 SIP/2.0 {status}
 [last_Via:]
 [last_From:]
-[last_To:];tag=[pid]SIPp[call_number]
+[last_To:];tag=[pid]SIPp[call_number]{tag}
 [last_Call-ID:]
 [last_CSeq:]
 Contact: <sip:[local_ip]:[local_port];transport=[transport]>
@@ -50,8 +50,9 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 """
 
 
-def scenario(*, ring: int, talk: int, refusals: Mapping[str, Refusal]) -> str:
-    """The XML of the far end. Milliseconds."""
+def scenario(*, ring: int, talk: int, refusals: Mapping[str, Refusal], forked: bool = False) -> str:
+    """The XML of the far end. Milliseconds. `forked`: two phones ring, and the second one is answered."""
+    tag = "b" if forked else ""
     checks, branches = "", ""
     for number, (ending, refusal) in enumerate(refusals.items(), 1):
         checks += f'<ereg regexp="{ending}@" search_in="hdr" header="To:" assign_to="is{ending}"/>\n'
@@ -66,15 +67,16 @@ def scenario(*, ring: int, talk: int, refusals: Mapping[str, Refusal]) -> str:
 {_answer("100 Trying")}
 {jumps}
 {_answer("180 Ringing")}
+{_answer("180 Ringing", tag=tag) if forked else ""}
 <pause milliseconds="{ring}"/>
-{_answer("200 OK", sdp=True, more='retrans="500"')}
+{_answer("200 OK", sdp=True, more='retrans="500"', tag=tag)}
 <recv request="ACK"/>
 <pause milliseconds="{talk}"/>
 <send retrans="500"><![CDATA[
 BYE [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 Max-Forwards: 70
-From: <sip:far@[local_ip]:[local_port]>;tag=[pid]SIPp[call_number]
+From: <sip:far@[local_ip]:[local_port]>;tag=[pid]SIPp[call_number]{tag}
 To:[$from]
 [last_Call-ID:]
 CSeq: 2 BYE
@@ -89,14 +91,14 @@ Content-Length: 0
 
 @asynccontextmanager
 async def far_end(
-    folder: Path, *, ring: int, talk: int, refusals: Mapping[str, Refusal] = REFUSALS
+    folder: Path, *, ring: int, talk: int, refusals: Mapping[str, Refusal] = REFUSALS, forked: bool = False
 ) -> AsyncIterator[int]:
     """SIPp for as long as the block lasts. Gives its port."""
     root = await asyncio.to_thread(real.ensure, print)
     port = free_port()
     inside = Path("/tmp") / f"sipp-{port}.xml"
     path = root / inside.relative_to("/")
-    path.write_text(scenario(ring=ring, talk=talk, refusals=refusals))
+    path.write_text(scenario(ring=ring, talk=talk, refusals=refusals, forked=forked))
     argv = ["sipp", "-sf", str(inside), "-i", "127.0.0.1", "-p", str(port), "-nostdin", "-aa", "-l", "5000"]
     argv = argv if root == Path("/") else ["chroot", str(root), *argv]
     try:
