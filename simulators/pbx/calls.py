@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from simulators.carrier.rules import CLEARING, OUT_OF_SERVICE, Plan, Planned, Step, plan_for
-from simulators.pbx.channel import NOWHERE, RINGING, UNKNOWN, UP, Channel, Event, Trunk, channel_fields
+from simulators.pbx.channel import (
+    DOWN,
+    NOWHERE,
+    RINGING,
+    STATES,
+    UNKNOWN,
+    UP,
+    Channel,
+    Event,
+    Trunk,
+    channel_fields,
+)
 from simulators.pbx.troubles import EXTENSIONS, MISSING, Extension, Refusal
 
 NORMAL, NO_ANSWER, UNSAID = (16, "Normal Clearing"), (19, "User alerting, no answer"), (0, "Unknown")
@@ -166,10 +177,13 @@ class Calls:
         self._say_dialled(channel, "ANSWER")
 
     def _say_dialled(self, channel: Channel, status: str) -> None:
-        self._say({
-            "Event": "DialEnd", "Privilege": "call,all", **channel_fields(channel),
-            "DestChannel": f"PJSIP/slot{channel.exten}-{next(self._names):08x}", "DialStatus": status,
-        })  # fmt: skip
+        """Dialling somebody at the slot's side has ended like this."""
+        number, state = next(self._names), UP if status == "ANSWER" else DOWN
+        phone = {"Channel": f"PJSIP/slot{channel.exten}-{number:08x}", "Uniqueid": f"{time.time():.0f}.{number}"}
+        phone |= {"ChannelState": str(state), "ChannelStateDesc": STATES[state]}
+        dialled = {f"Dest{name}": value for name, value in (channel_fields(channel) | phone).items()}
+        event = {"Event": "DialEnd", "Privilege": "call,all", **channel_fields(channel)}
+        self._say(event | dialled | {"DialStatus": status})
 
     def _move(self, channel: Channel, state: int) -> None:
         channel.state = state

@@ -24,6 +24,7 @@ HEADERS: Mapping[str, set[str]] = {
     "Newstate": {"Privilege", *CHANNEL},
     "HangupRequest": {"Privilege", *CHANNEL, "Cause"},
     "Hangup": {"Privilege", *CHANNEL, *CAUSE},
+    "DialEnd": {"Privilege", *CHANNEL, *(f"Dest{name}" for name in CHANNEL), "DialStatus"},
     "OriginateResponse": {
         "Privilege", "Response", "Channel", "Context", "Exten", "Reason", "Uniqueid", "CallerIDNum", "CallerIDName",
     },
@@ -75,9 +76,11 @@ class Talk:
         messages = answer if isinstance(answer, list) else [answer]
         return [_checked(dict(one.items())) for one in messages]
 
-    async def originate(self, call_id: str, number: str, *, context: str = "ottb-slots", seconds: int = 5) -> Any:
+    async def originate(
+        self, call_id: str, number: str, *, context: str = "ottb-slots", exten: str = "12", seconds: int = 5
+    ) -> Any:
         return await self.ask(
-            "Originate", Channel=f"PJSIP/{number}@trunk-1", ChannelId=call_id, Async="true", Exten="12", Priority="1",
+            "Originate", Channel=f"PJSIP/{number}@trunk-1", ChannelId=call_id, Async="true", Exten=exten, Priority="1",
             Timeout=str(1000 * seconds), Context=context,
         )  # fmt: skip
 
@@ -173,6 +176,12 @@ class PanoramiskContract:
     async def test_an_extension_that_is_not_there(self, client: Talk) -> None:
         (answer,) = await client.originate("c_talk3", "+380991230001", context="nowhere")
         assert (answer["Response"], answer["Message"]) == ("Error", "Extension does not exist.")
+
+    async def test_an_extension_that_is_busy(self, client: Talk) -> None:
+        await client.originate("c_talk8", "+380991230007", exten="82")
+        end = await client.until("Hangup", "c_talk8")
+        dialled = await client.until("DialEnd", "c_talk8")
+        assert (dialled["DialStatus"], end["Cause"], end["TechCause"], end["Exten"]) == ("BUSY", "17", "486", "82")
 
     async def test_a_status_of_one_and_of_all(self, client: Talk) -> None:
         await client.originate("c_talk4", "+380991234567")

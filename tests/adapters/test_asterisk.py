@@ -8,9 +8,10 @@ import pytest
 
 from actors.adapters.ami import AmiClient, AmiDown, AmiError, AmiRefused, AmiUncertain, Fields, Unsendable
 from actors.adapters.asterisk import Asterisk
-from actors.telephony.reports import CallPhase, Look
+from actors.telephony.reports import CallPhase, CallSeen, Look
 from actors.trunk.pbx import Originate, PbxError, PbxLink, PbxRefused, PbxReport, PbxUncertain, PbxUnreachable
 from actors.trunk.settings import Ami
+from bus_schemas.call import EndReason
 from bus_schemas.trunk import TrunkConfig
 from tests.support.pbx import Subject, subject, virtual_pbx
 
@@ -123,6 +124,16 @@ async def test_a_call_that_ends_while_it_is_looked_at_is_not_up(world: World) ->
     await world.asterisk._take_stock()
     link = next(report for report in world.heard if isinstance(report, PbxLink) and report.up)
     assert link.live == {}
+
+
+@pytest.mark.parametrize(("bridge", "reason"), [("b", EndReason.HANGUP_LOCAL), ("", EndReason.EXTENSION_FAILED)])
+async def test_a_call_found_joined_after_a_gap_has_had_its_extension(
+    world: World, bridge: str, reason: EndReason
+) -> None:
+    world.client.answers = {"CoreShowChannels": [ROW | {"BridgeId": bridge}]}
+    await world.asterisk._take_stock()
+    world.asterisk._hear({"Event": "Hangup", "Uniqueid": CALL, "Cause": "17", "Channel": CHANNEL})
+    assert [seen.reason for seen in world.heard if isinstance(seen, CallSeen)] == [reason]
 
 
 @pytest.mark.parametrize("error", [one for one, _ in ERRORS] + [ValueError("no number")])
