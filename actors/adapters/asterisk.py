@@ -43,9 +43,9 @@ RING_SLACK, CALL_SLACK = 3.0, 60.0  # seconds by which Asterisk's own limits are
 BY_SILENCE = frozenset({EndReason.HANGUP_LOCAL, EndReason.EXTENSION_FAILED})  # the far side did not ask for the end
 OURS = "c_"  # how the ids of our calls begin
 TRACKED = 5000
-# Where Asterisk would place the call to which a provider redirects ours (302). By itself it takes the endpoint's
-# context, and whatever may be dialled there is dialled past our gate.
-NO_CONTEXT = "ottb-nowhere"
+# In which contexts Asterisk dials for the far side of our channel: one that redirects the call (302), or transfers it
+# (REFER, or keys where the dialplan lets it). By itself it takes the endpoint's, and dials there past our gate.
+BY_FAR_SIDE, NO_CONTEXT = ("FORWARD_CONTEXT", "TRANSFER_CONTEXT"), "ottb-nowhere"
 NO_EXTENSION = "Extension does not exist"  # what it answers to an Originate whose context has no such extension
 
 def endpoint_of(channel: str) -> str:
@@ -109,7 +109,7 @@ class Asterisk:
     async def originate(self, trunk: TrunkConfig, order: Originate) -> None:
         number = order.number if trunk.plus else order.number.removeprefix("+")
         limit = round(order.ring_timeout + order.max_duration + CALL_SLACK)
-        variables = [f"TIMEOUT(absolute)={limit}", f"FORWARD_CONTEXT={NO_CONTEXT}"]
+        variables = [f"TIMEOUT(absolute)={limit}", *(f"{name}={NO_CONTEXT}" for name in BY_FAR_SIDE)]
         if order.recording and self._settings.recordings:
             variables.append(f"OTTB_RECORDING={order.recording}")
         fields = [

@@ -43,11 +43,12 @@ async def test_a_phone_that_rang_in_vain_beside_another_one_is_no_end(tmp_path: 
         assert reason is EndReason.HANGUP_REMOTE and [one.disposition for one in counted] == ["ANSWERED"]
 
 
-async def test_no_order_lets_a_provider_redirect_it(tmp_path: Path) -> None:
+async def test_no_order_lets_a_provider_redirect_or_transfer_it(tmp_path: Path) -> None:
     async with virtual_pbx(tmp_path) as address, subject(address) as pbx:
         await pbx.linked()
         await pbx.dial("c_redirected", "+380991230007")
-        assert b"FORWARD_CONTEXT=ottb-nowhere" in pbx.wire.sent  # tests/live/test_redirected.py sees what that does
+        for variable in (b"FORWARD_CONTEXT", b"TRANSFER_CONTEXT"):  # tests/live/test_redirected.py: what that does
+            assert variable + b"=ottb-nowhere" in pbx.wire.sent
 
 
 async def test_one_account_with_two_providers_is_two_registrations(tmp_path: Path) -> None:

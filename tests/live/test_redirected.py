@@ -1,6 +1,7 @@
-"""A provider that redirects a call (302) has no call placed by us to wherever it likes, whatever context its endpoint
-has on a real Asterisk."""
+"""A provider that redirects a call (302), or wants it transferred while it runs (REFER), has no call placed by us to
+wherever it likes, whatever context its endpoint has on a real Asterisk."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,30 @@ OUTGOING = """
 exten => _[!-~].,1,Answer()
  same => n,Wait(20)
 """
+
+REFERS = """
+[endings](+)
+exten => 0600,1,Answer()
+ same => n,Wait(0.5)
+ same => n,Transfer(PJSIP/sip:+380990000007@127.0.0.1:${sip_port})
+ same => n,Wait(1)
+ same => n,Hangup()
+"""
+
+
+@pytest.mark.live
+@pytest.mark.timeout(120)
+async def test_a_call_is_not_transferred_by_its_provider(tmp_path: Path) -> None:
+    refer = "load = res_pjsip_refer.so\n"
+    more = {"pjsip.conf": LEAKY, "extensions.conf": OUTGOING, "modules.conf": refer}
+    far = {"modules.conf": refer + "load = app_transfer.so\n", "extensions.conf": REFERS}
+    async with real_pbx(tmp_path, more=more, far_more=far) as address, subject(address, endpoint="leaky") as pbx:
+        await pbx.linked()
+        await pbx.dial("c_referred", "+380991230600", slot=85)
+        await pbx.until(lambda report: getattr(report, "phase", None) is CallPhase.ACTIVE)
+        await asyncio.sleep(1.2)  # it wants the transfer half a second after the answer
+        rows = await pbx.asterisk.client.ask_list("CoreShowChannels")
+        assert "outgoing" not in {row["Context"] for row in rows}, rows
 
 
 @pytest.mark.live
