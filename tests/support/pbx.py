@@ -78,6 +78,8 @@ async def real_pbx(
     _add(near, root, {"extensions.conf": slots_dialplan()}, far_port=far, sip_port=sip)
     _add(near, root, more or {}, far_port=far, sip_port=sip)
     async with contextlib.AsyncExitStack() as stack:
+        if root != Path("/"):  # also after a test that fails
+            stack.callback(shutil.rmtree, near.folder.parent, ignore_errors=True)
         if far_port is None:
             carrier = real.carrier(root, folder, sip_port=far, scale=scale)
             _add(carrier, root, far_more or {}, far_port=far, sip_port=sip)
@@ -87,8 +89,6 @@ async def real_pbx(
             while not await ami_answers(ami):
                 await asyncio.sleep(0.05)
         yield Address(port=ami, recordings=near.recordings, sip_port=sip)
-    if root != Path("/"):
-        shutil.rmtree(near.folder.parent, ignore_errors=True)
 
 
 def _add(instance: real.Instance, root: Path, more: Mapping[str, str], **ports: int) -> None:
