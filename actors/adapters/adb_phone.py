@@ -2,14 +2,12 @@
 
 Call states come from the phone's own log of Telecom events as a stream. What the log does not say (ALERTING of a
 VoLTE call) or might lose is asked: the registry while a call is dialled, everything at each new connection, when a
-line comes late, and every few seconds while a call is up. A call moves forward only, so an answer that is late changes
-nothing.
+line comes late, and every few seconds while a call is up (`phone_calls.py`).
 """
 
 import asyncio
 import re
 import zlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -21,6 +19,7 @@ from actors.adapters.adb import LongShell, boot_time
 from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
+from actors.adapters.phone_calls import PhoneCalls
 from actors.slot.phone import (
     HealthRead,
     PhoneBusy,
@@ -31,8 +30,7 @@ from actors.slot.phone import (
     Report,
     ShellResult,
 )
-from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look, newer
-from bus_schemas.call import EndReason
+from actors.telephony.reports import CallPhase, Link, LinkChanged, Look
 
 log = structlog.get_logger()
 
@@ -51,7 +49,6 @@ LIVENESS_EVERY = 10.0
 LIVENESS_TIMEOUT = 5.0
 ALERTING_EVERY = 0.4
 BACKSTOP_EVERY = 3.0
-REMEMBERED_CALLS = 32
 
 LOG = "logcat -b system,radio -v epoch -T 1 -s Telecom:I RILJ:D"
 FAILED: Mapping[Dialled, type[PhoneError]] = {
@@ -64,7 +61,6 @@ NOTHING_DIALLED = (Dialled.BUSY, Dialled.SILENT, Dialled.REFUSED)
 
 LINK_OF_STATE: Mapping[str, Link] = {"device": Link.ONLINE, "unauthorized": Link.UNAUTHORIZED}
 SETTLING = 0.5  # seconds: a phone that comes back passes `offline` and `authorizing`, which is no news
-ORDER = {CallPhase.DIALING: 0, CallPhase.ALERTING: 1, CallPhase.ACTIVE: 2, CallPhase.DISCONNECTED: 3}
 
 
 def link_of(sight: Sight) -> tuple[Link, str]:
@@ -75,10 +71,6 @@ def link_of(sight: Sight) -> tuple[Link, str]:
         return Link.ABSENT, sight.taken or "not plugged in, or adb does not see it"
     state = sight.seen.state
     return LINK_OF_STATE.get(state, Link.OFFLINE), "" if state == "device" else state
-
-
-def _number(ref: str) -> int:
-    return int(ref.rpartition("@")[2])
 
 
 class AdbPhone:
@@ -96,14 +88,10 @@ class AdbPhone:
         self._settling: asyncio.TimerHandle | None = None
         self._watch: Watch | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._ordered: float | None = None  # when the phone was told to dial a call that has not appeared yet
         self._claimed = self._taken = False  # since the phone came: it is known to be nobody else's; somebody else's
-        self._boot = ""
         self._read: android.Read | None = None  # the last look
         self._log_clock = LogClock()
-        self._calls: OrderedDict[str, CallPhase] = OrderedDict()
-        self._incoming: set[str] = set()
-        self._call_is_up = asyncio.Event()
+        self._calls = PhoneCalls(lambda seen: self._report(seen))
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
 
@@ -131,25 +119,25 @@ class AdbPhone:
         if not self._claimed:
             await self._read_calls()
         self._check_hold()
-        if self._ordered is not None and boot_time() - self._ordered < CREATED_WITHIN:
+        if self._calls.ordered is not None and boot_time() - self._calls.ordered < CREATED_WITHIN:
             raise PhoneBusy(f"{self._serial}: it was told to dial just now, and the call has not appeared yet")
-        self._ordered = boot_time()
+        self._calls.ordered = boot_time()
         try:
             done = await self._shell.run(
                 orders.dial_line(number, call_id), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN, wanted=wanted
             )
         except PhoneUnreachable:
-            self._ordered = None
+            self._calls.ordered = None
             raise
         outcome, words = orders.read_dial(done.output, done.exit_code)
         if outcome in NOTHING_DIALLED:
-            self._ordered = None
+            self._calls.ordered = None
         if outcome is not Dialled.TAKEN:
             raise FAILED[outcome](f"{self._serial}: {outcome.value}: {words}")
 
     async def hang_up(self, ref: str | None) -> None:
         self._check_not_taken()
-        if ref is not None and self._boot and ref.startswith(f"{self._boot}/"):
+        if ref is not None and self._calls.boot and ref.startswith(f"{self._calls.boot}/"):
             word = await self._press(orders.hang_up_line(ref))
             if word in (orders.PRESSED, orders.GONE):
                 return
@@ -187,13 +175,11 @@ class AdbPhone:
         if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
         self._claim(read.boot)
-        first, self._boot = read.boot != self._boot, read.boot
-        if first:
-            self._ordered = None  # a restart ends every order
+        first = self._calls.begin_boot(read.boot)
         if self._read is None or self._read.boot != read.boot or read.is_later_than(self._read):
             self._read = read
         self._log_clock.looked(asked, answered, read.memory.clock.epoch)
-        self._note(read.look, first=first)
+        self._calls.note(read.look, first=first)
         return read
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
@@ -315,7 +301,7 @@ class AdbPhone:
                     async for line in lines:
                         if self._log_clock.is_late(android.stamp_of(line), loop.time()):
                             await self.look()  # it says how long ago everything was; without it the stream is of no use
-                        self._read_line(line)
+                        self._calls.read_line(line)
             except PhoneError as error:
                 log.debug("log stream not opened", serial=self._serial, error=str(error))
             if loop.time() - opened > RETRY_LAST:
@@ -323,98 +309,16 @@ class AdbPhone:
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_LAST)
 
-    def _read_line(self, line: str) -> None:
-        logged = android.parse_log_line(line)
-        if logged is None:
-            if android.says_alerting(line) and (ref := self._dialled()):
-                self._move(ref, CallPhase.ALERTING)
-            return
-        ref = f"{self._boot}/{logged.call}"
-        phase = android.PHASE_OF_EVENT.get(logged.event)
-        if phase is None or not self._boot:
-            return
-        if logged.event == "SET_RINGING":
-            self._incoming.add(ref)
-        reason, cause = android.end_of(logged.data) if phase is CallPhase.DISCONNECTED else (None, "")
-        self._move(ref, phase, reason, cause)
-
-    def _note(self, look: Look, *, first: bool) -> None:
-        """Bring what was told up to date with what the phone says. `first` of a boot: what was over is no news."""
-        for past in reversed(look.past):
-            if first and past.ref not in self._calls:
-                self._calls[past.ref] = CallPhase.DISCONNECTED
-            elif past.ref in self._calls or self._is_new(past.ref):
-                if past.incoming:
-                    self._incoming.add(past.ref)
-                if past.answered_age is not None:
-                    self._move(past.ref, CallPhase.ACTIVE, age=past.answered_age, suspect=past.suspect)
-                ended = CallPhase.DISCONNECTED
-                self._move(past.ref, ended, past.reason, past.cause, age=past.ended_age, suspect=past.suspect)
-        for live in reversed(look.live):
-            if live.incoming:
-                self._incoming.add(live.ref)
-            answered = live.answered_age if live.phase is CallPhase.ACTIVE else None
-            self._move(live.ref, live.phase, age=answered or 0.0, suspect=live.suspect)
-
-    def _move(
-        self,
-        ref: str,
-        phase: CallPhase,
-        reason: EndReason | None = None,
-        cause: str = "",
-        *,
-        age: float = 0.0,
-        suspect: bool = False,
-    ) -> None:
-        before = self._calls.get(ref)
-        if before is not None and ORDER[phase] <= ORDER[before]:
-            return
-        self._calls[ref] = phase
-        while len(self._calls) > REMEMBERED_CALLS:
-            forgotten, _ = self._calls.popitem(last=False)
-            self._incoming.discard(forgotten)
-        incoming = ref in self._incoming
-        if before is None and not incoming:
-            self._ordered = None
-        self._report(
-            CallSeen(ref=ref, phase=phase, reason=reason, cause=cause, incoming=incoming, age=age, suspect=suspect)
-        )
-        if self._live():
-            self._call_is_up.set()
-        else:
-            self._call_is_up.clear()
-
-    def _is_new(self, ref: str) -> bool:
-        """Whether a call that nobody told of began after the first look, of which every call is remembered. It need
-        not be the newest: while it came and went unheard, another may be up."""
-        of_this_boot = [known for known in self._calls if known.startswith(f"{self._boot}/")]
-        return not of_this_boot or newer(ref, min(of_this_boot, key=_number))
-
-    def _live(self) -> list[str]:
-        """The calls that are up, as far as was told."""
-        return [
-            ref
-            for ref, phase in self._calls.items()
-            if phase is not CallPhase.DISCONNECTED and ref.startswith(f"{self._boot}/")
-        ]
-
-    def _dialled(self) -> str | None:
-        """The call that is being dialled, where there is only one: then what the radio says of the foreground is of
-        this one."""
-        outgoing = [ref for ref in self._live() if ref not in self._incoming]
-        dialled = [ref for ref in outgoing if self._calls[ref] in (CallPhase.DIALING, CallPhase.ALERTING)]
-        return dialled[0] if len(dialled) == 1 else None
-
     async def _ask_while_in_call(self) -> None:
         """ALERTING is asked for while a call is dialled; everything is asked now and then while one is up."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._call_is_up.wait()
-            if not self._live():  # what was up is of an earlier boot: nothing will tell its end
-                self._call_is_up.clear()
+            await self._calls.are_up.wait()
+            if not self._calls.live():  # what was up is of an earlier boot: nothing will tell its end
+                self._calls.are_up.clear()
             backstop = loop.time() + BACKSTOP_EVERY
-            while live := self._live():
-                dialled = next((ref for ref in live if self._calls[ref] is CallPhase.DIALING), None)
+            while self._calls.live():
+                dialled = self._calls.dialing()
                 await asyncio.sleep(BACKSTOP_EVERY if dialled is None else ALERTING_EVERY)
                 if dialled is not None:
                     await self._ask_registry(dialled)
@@ -430,9 +334,9 @@ class AdbPhone:
         except PhoneError:
             return
         registry = android.parse_registry(done.output)
-        alone = not registry.background and not registry.ringing and self._dialled() == ref
+        alone = not registry.background and not registry.ringing and self._calls.dialled() == ref
         if registry.foreground == android.FOREGROUND_ALERTING and alone:
-            self._move(ref, CallPhase.ALERTING)
+            self._calls.move(ref, CallPhase.ALERTING)
         elif registry.foreground == android.FOREGROUND_ACTIVE or not alone:
             await self._look_quietly()
 
