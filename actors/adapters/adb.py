@@ -338,7 +338,8 @@ class LongShell:
             raise PhoneUnreachable(f"{self._serial}: the shell was in use for {sent_within or timeout:g} s") from None
 
     async def _open(self) -> Wire:
-        self._wire = await self._client.open_service(self._serial, "shell,v2,raw:sh")
+        # One output: adbd reads two by turns, and what a command complains of would come after the word of its end.
+        self._wire = await self._client.open_service(self._serial, "shell,v2,raw:sh 2>&1")
         return self._wire
 
     async def _exchange(self, wire: Wire, command: str, deadline: asyncio.Timeout) -> ShellResult:

@@ -20,6 +20,7 @@ from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, Device
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
 from actors.adapters.phone_calls import PhoneCalls
+from actors.adapters.phone_fitness import Fitness
 from actors.slot.phone import (
     HealthRead,
     PhoneBusy,
@@ -81,6 +82,8 @@ class AdbPhone:
         self._tracker = tracker
         self._client = tracker.client
         self._shell = LongShell(client=tracker.client, serial=serial)
+        self._fitness = Fitness(serial=serial, client=tracker.client, tell=lambda seen: self._report(seen))
+        self._ending: tuple[str | None, int] = (None, 0)  # the call that was last told to end, and how often
         self._health_every = health_every
         self._report: Callable[[Report], None] = lambda report: None
         self._link = (Link.UNKNOWN, "")
@@ -118,6 +121,7 @@ class AdbPhone:
             raise ValueError("only a token may reach a phone as a call's id")
         if not self._claimed:
             await self._read_calls()
+        await self._fitness.check()
         self._check_hold()
         if self._calls.ordered is not None and boot_time() - self._calls.ordered < CREATED_WITHIN:
             raise PhoneBusy(f"{self._serial}: it was told to dial just now, and the call has not appeared yet")
@@ -137,10 +141,9 @@ class AdbPhone:
 
     async def hang_up(self, ref: str | None) -> None:
         self._check_not_taken()
-        if ref is not None and self._calls.boot and ref.startswith(f"{self._calls.boot}/"):
-            word = await self._press(orders.hang_up_line(ref))
-            if word in (orders.PRESSED, orders.GONE):
-                return
+        this_boot = ref is not None and self._calls.boot and ref.startswith(f"{self._calls.boot}/")
+        if ref is not None and this_boot and await self._end_alone(ref):
+            return
         for _ in range(HANG_UP_TRIES):
             read = await self._read_calls()
             target, obstacle = orders.in_the_way(read.look, ref)
@@ -148,19 +151,41 @@ class AdbPhone:
                 return
             if obstacle:
                 raise PhoneRefused(f"{self._serial}: {target} is not hung up: {obstacle}")
-            if await self._press(orders.hang_up_among_line(target, read.listed)) == orders.PRESSED:
+            word, refusal = await self._press(orders.hang_up_among_line(target, read.listed))
+            if refusal:
+                raise self._not_hung_up(refusal)
+            if word == orders.PRESSED:
                 return
         raise PhoneRefused(f"{self._serial}: not hung up: its calls changed with every look")
 
-    async def _press(self, line: str) -> str:
-        """Let a line press END where it may; the word that it answered."""
+    async def _end_alone(self, ref: str) -> bool:
+        """End a call if the phone is in no other one, in the way that is in turn. False: nothing was done."""
+        before = self._ending[1] if self._ending[0] == ref else 0
+        self._ending = (ref, before + 1)
+        refusals: list[str] = []
+        for way in orders.ways(before):
+            word, refusal = await self._press(orders.hang_up_line(ref, way))
+            if refusal:
+                refusals.append(refusal)
+                continue
+            if word == orders.PRESSED and before >= orders.IN_VAIN:
+                self._fitness.does_not_hang_up("a key was pressed, and the call went on", in_vain=True)
+            elif refusals:
+                self._fitness.does_not_hang_up(refusals[0])
+            return word in (orders.PRESSED, orders.GONE)
+        raise self._not_hung_up("; ".join(refusals))
+
+    async def _press(self, line: str) -> tuple[str, str]:
+        """Let a line end a call where it may; the word that it answered, and what the phone said if it refused."""
         done = await self._shell.run(line, timeout=SHORT_TIMEOUT)
         word, refusal = orders.read_hang_up(done.output, done.exit_code)
-        if refusal:
-            raise PhoneRefused(f"{self._serial}: {refusal}")
-        if not word:
+        if not word and not refusal:
             raise PhoneUncertain(f"{self._serial}: no whole answer to a hang-up: {done.output.strip()[:200]}")
-        return word
+        return word, refusal
+
+    def _not_hung_up(self, why: str) -> PhoneRefused:
+        self._fitness.does_not_hang_up(why)
+        return PhoneRefused(f"{self._serial}: not hung up: {why}")
 
     async def look(self) -> Look:
         return (await self._read_calls()).look
@@ -234,6 +259,7 @@ class AdbPhone:
             return
         self._link, self._transport = link, transport
         self._claimed = self._taken = False
+        self._fitness.came()
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
@@ -268,7 +294,10 @@ class AdbPhone:
     async def _follow(self) -> None:
         """Everything that is read from a phone that can be reached."""
         async with asyncio.TaskGroup() as group:
-            for part in (self._follow_log, self._ask_while_in_call, self._read_health, self._check_liveness):
+            for part in (
+                self._follow_log, self._ask_while_in_call, self._read_health, self._check_liveness,
+                self._fitness.keep_probing,
+            ):  # fmt: skip
                 group.create_task(self._keep(part))
 
     async def _keep(self, part: Callable[[], Awaitable[None]]) -> None:

@@ -24,6 +24,7 @@ _LISTED = "TC@[0-9]+, (state=)?[A-Z_]+"
 BUSY, SILENT, PRESSED, GONE, SEVERAL, CHANGED = "@@busy", "@@silent", "@@pressed", "@@gone", "@@several", "@@changed"
 BY_A_SIGNAL = range(129, 193)  # exit codes; 255 is a command's own -1, as after an exception
 
+_WORD = re.compile(rf"(?m)^(?:{BUSY}|{SILENT}|{PRESSED}|{GONE}|{SEVERAL}|{CHANGED})$")
 _STARTED = re.compile(r"(?m)^Starting: Intent\b")
 _REFUSED = re.compile(
     r"(?m)^(?:Error(?::| type)|.*(?:SecurityException|Permission Denial|IllegalArgumentException)"
@@ -49,6 +50,25 @@ def dial_line(number: str, call_id: str) -> str:
     )
 
 
+PROBE = "input keyevent 0 </dev/null 2>&1;echo @@input $?"  # the key of no meaning, which nothing reacts to
+_PROBED = re.compile(r"(?s)(.*?)@@input ([0-9]+)\s*\Z")
+_KEYS_FORBIDDEN = (
+    'it may not press keys: switch on "USB debugging (Security settings)" in its developer options, and restart it'
+)
+
+
+def read_probe(output: str) -> str | None:
+    """Why a phone cannot hang up, from the answer to `PROBE`; empty: it can. None: no whole answer."""
+    answer = _PROBED.match(output)
+    if answer is None or int(answer[2]) in BY_A_SIGNAL:
+        return None
+    refusal = _REFUSED.search(answer[1])
+    if refusal is None and answer[2] == "0":
+        return ""
+    words = refusal[0].strip() if refusal else _said(answer[1], int(answer[2]))
+    return f"{_KEYS_FORBIDDEN} ({words})" if "INJECT_EVENTS" in words else words
+
+
 class Dialled(Enum):
     """What became of an order to dial."""
 
@@ -62,7 +82,7 @@ class Dialled(Enum):
 def read_dial(output: str, exit_code: int) -> tuple[Dialled, str]:
     """The answer to `dial_line`, and what the phone said. Only words of refusal are a refusal: a command that was
     killed, or ended without the words that it began, may have dialled."""
-    word, _, rest = output.strip().partition("\n")
+    word, rest = _answer(output)
     if word == BUSY:
         return Dialled.BUSY, ", ".join(sorted(set(re.findall(_LISTED.replace("(", "(?:"), rest))))
     if word == SILENT:
@@ -71,20 +91,47 @@ def read_dial(output: str, exit_code: int) -> tuple[Dialled, str]:
         return Dialled.REFUSED, refusal[0].strip()
     if exit_code == 0 and _STARTED.search(output):
         return Dialled.TAKEN, ""
-    return Dialled.UNCERTAIN, f"exit code {exit_code}, {' '.join(output.split())[:200] or 'no words'}"
+    return Dialled.UNCERTAIN, _said(output, exit_code)
+
+
+def _answer(output: str) -> tuple[str, str]:
+    """The word that a line answered, if any, and what came after it. What a dump complains of comes before."""
+    word = _WORD.search(output)
+    return (word[0], output[word.end() :].strip()) if word else ("", output.strip())
+
+
+def _said(output: str, exit_code: int) -> str:
+    return f"exit code {exit_code}, {' '.join(output.split())[:200] or 'no words'}"
 
 
 # --- hanging up -------------------------------------------------------------------------------------------------
 
 
-def hang_up_line(ref: str) -> str:
-    """Press END if this call is up and no other one is, of whatever kind."""
+END = "input keyevent 6 </dev/null"
+_HEADSET = "input keyevent 79 </dev/null"  # with another call on hold it would swap them: only for a call that is alone
+_SERVICE = (  # `endCall` of Telecom's service: its number is known of these releases, and any other does it no harm
+    "case $(getprop ro.build.version.sdk) in 29)service call telecom 30 s16 com.android.shell;;"
+    "30)service call telecom 31 s16 com.android.shell;;*)false;;esac"
+)
+_RESTART = "reboot </dev/null"
+_WAYS = ((END, _HEADSET, _SERVICE), (END, _HEADSET, _SERVICE), (_HEADSET, _SERVICE), (_SERVICE, END), (_RESTART,))
+IN_VAIN = 2  # orders to end one call after which it is no matter of patience
+
+
+def ways(before: int) -> tuple[str, ...]:
+    """What ends a call that is alone on its phone, at an order to end it that was given `before` times in vain. Where
+    one is refused, the next is tried at once; a call that goes on costs money, so the last is to restart the phone."""
+    return _WAYS[min(before, len(_WAYS) - 1)]
+
+
+def hang_up_line(ref: str, way: str = END) -> str:
+    """End this call in this way if it is up and no other one is, of whatever kind."""
     boot, call = _names(ref)
     digits = call.removeprefix("TC@")
     others = [f"*TC@{digits[:place]}[!{digit}]*" for place, digit in enumerate(digits)] + [f"*{call}[!,]*"]
     return (
         f"s=$({_BOOT};{_CALLS});case $s in {'|'.join(others)})echo {SEVERAL};;"
-        f"{_whole(f'{boot}*mCalls:', f'*{call},')})echo {PRESSED};input keyevent 6 </dev/null;;"
+        f"{_whole(f'{boot}*mCalls:', f'*{call},')})echo {PRESSED};{way};;"
         f"{_whole(f'{boot}*mCalls:')})echo {GONE};;*)echo {SILENT};;esac"
     )
 
@@ -94,17 +141,20 @@ def hang_up_among_line(ref: str, listed: tuple[str, ...]) -> str:
     boot, _ = _names(ref)
     return (
         f"s=$(echo $({_BOOT};{_CALLS}|grep -oE '{_LISTED}'));"
-        f"case $s in {boot}*' {' '.join(listed)}')echo {PRESSED};input keyevent 6 </dev/null;;"
+        f"case $s in {boot}*' {' '.join(listed)}')echo {PRESSED};{END};;"
         f"*)echo {CHANGED};;esac"
     )
 
 
 def read_hang_up(output: str, exit_code: int) -> tuple[str, str]:
-    """The word that a line for hanging up answered, empty if none did, and the phone's words if it refused the key."""
-    word, _, rest = output.strip().partition("\n")
+    """The word that a line for hanging up answered, empty if none did, and the phone's words if it refused to."""
+    word, rest = _answer(output)
+    if exit_code in BY_A_SIGNAL or not word:
+        return "", ""
     refusal = _REFUSED.search(rest)
-    whole = word in (PRESSED, GONE, SEVERAL, SILENT, CHANGED) and exit_code not in BY_A_SIGNAL
-    return word if whole else "", refusal[0].strip() if refusal else ""
+    if refusal is not None or exit_code != 0:
+        return word, refusal[0].strip() if refusal else _said(rest, exit_code)
+    return word, ""
 
 
 def in_the_way(look: Look, ref: str | None) -> tuple[str | None, str]:

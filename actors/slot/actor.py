@@ -28,7 +28,7 @@ from actors.slot.machine import (
     Taken,
     UsePhone,
 )
-from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
+from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnfit, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
 from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import CallCounts
@@ -236,6 +236,8 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
             return DialFailed(cause=str(error), reason=EndReason.PHONE_LOST)
         except PhoneBusy as error:
             self.spawn(self._look(LookAtPhone(why="link")))
+            return DialFailed(cause=str(error), reason=EndReason.NOT_DIALED)
+        except PhoneUnfit as error:
             return DialFailed(cause=str(error), reason=EndReason.NOT_DIALED)
         except PhoneRefused as error:
             return DialFailed(cause=str(error), reason=EndReason.UNKNOWN)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
-from actors.slot.phone import HealthRead
+from actors.slot.phone import HealthRead, TroubleSeen
 from actors.slot.record import FROM_FILE, Slot, SlotMemory, holder, place_of
 from actors.telephony.line import (
     AdoptCall,
@@ -156,7 +156,8 @@ class CommandDone(Struct, frozen=True, kw_only=True):
 
 
 LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
-SlotReport = LinkChanged | CallSeen | HealthRead | Looked | TimerFired | CommandDone | Began | Over | LineOrder
+PhoneReport = LinkChanged | CallSeen | HealthRead | TroubleSeen | Looked
+SlotReport = PhoneReport | TimerFired | CommandDone | Began | Over | LineOrder
 
 
 SlotDecision = Decision[SlotEvent, SlotMemory]
@@ -183,6 +184,9 @@ def _hindrance(slot: Slot, live: SlotMemory) -> Refusal | None:
         return Refusal(ErrorCode.SLOT_BUSY, "The phone is being asked about its last call.", slot=slot.config.id)
     if live.up:
         return Refusal(ErrorCode.SLOT_BUSY, "The phone is in a call of its own.", slot=slot.config.id)
+    if live.trouble:
+        message = f"The phone must not be dialled with: {live.trouble}."
+        return Refusal(ErrorCode.CALL_FAILED, message, slot=slot.config.id)
     if live.health.sim is not None and "READY" not in live.health.sim and "LOADED" not in live.health.sim:
         return Refusal(ErrorCode.CALL_FAILED, "The phone has no usable SIM.", slot=slot.config.id, sim=live.health.sim)
     if live.health.in_service is False:
@@ -285,6 +289,8 @@ def observe(slot: Slot | None, live: SlotMemory, report: SlotReport, now: Moment
     match report:
         case HealthRead():
             return Decision(memory=replace(live, health=report.health))
+        case TroubleSeen():
+            return _trouble_seen(slot, live, report, now)
         case LinkChanged():
             return _link_changed(slot, live, report, now)
         case CallSeen():
@@ -346,6 +352,18 @@ def _link_changed(slot: Slot, live: SlotMemory, report: LinkChanged, now: Moment
     )
 
 
+def _trouble_seen(slot: Slot, live: SlotMemory, seen: TroubleSeen, now: Moment) -> SlotDecision:
+    troubles = {trouble: words for trouble, words in live.troubles.items() if trouble is not seen.trouble}
+    if seen.words:
+        troubles[seen.trouble] = seen.words
+    live = replace(live, troubles=troubles)
+    return Decision(memory=live, events=_online(slot, live, now) if slot.status is SlotStatus.ONLINE else ())
+
+
+def _online(slot: Slot, live: SlotMemory, now: Moment) -> tuple[SlotLinked, ...]:
+    return _linked(slot, SlotStatus.ONLINE, live.trouble, now)
+
+
 def _linked(slot: Slot, status: SlotStatus, detail: str, now: Moment) -> tuple[SlotLinked, ...]:
     if slot.status is status and slot.detail == detail:
         return ()
@@ -373,7 +391,7 @@ def _looked(slot: Slot, live: SlotMemory, looked: Looked, now: Moment) -> SlotDe
     unsure = live.unsure if live.unsure is not None and looked.asked < live.unsure else None
     up = {seen.ref: seen.incoming for seen in looked.look.live}
     live = replace(live, ref=_newest(looked.look, live.ref), up=up, unsure=unsure)
-    online = _linked(slot, SlotStatus.ONLINE, "", now) if live.link is Link.ONLINE else ()
+    online = _online(slot, live, now) if live.link is Link.ONLINE else ()
     timers: tuple[Effect, ...] = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
     forgotten = [
         seen.ref for seen in looked.look.live if seen.ref != live.ours and _is_forgotten(slot, looked.look, seen)

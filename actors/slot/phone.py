@@ -1,6 +1,7 @@
 """The port a slot uses to work with its phone, and what a phone may report."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Protocol
 
 from msgspec import Struct
@@ -41,7 +42,20 @@ class ShellResult(Struct, frozen=True, kw_only=True):
     truncated: bool
 
 
-Report = LinkChanged | CallSeen | HealthRead
+class Trouble(Enum):
+    """What makes a phone unfit to be dialled with."""
+
+    HANG_UP = "it does not hang up"
+
+
+class TroubleSeen(Struct, frozen=True, kw_only=True):
+    """A phone is in this trouble; `words` say it to people, and are empty when it is over."""
+
+    trouble: Trouble
+    words: str
+
+
+Report = LinkChanged | CallSeen | HealthRead | TroubleSeen
 
 
 class PhoneError(Exception):
@@ -60,6 +74,10 @@ class PhoneRefused(PhoneError):
     """The phone answered that it would not do it, or it must not be asked: nothing was done."""
 
 
+class PhoneUnfit(PhoneRefused):
+    """The phone must not be dialled with, as it is in trouble: nothing was dialled."""
+
+
 class PhoneBusy(PhoneRefused):
     """The phone is in a call: nothing was dialled."""
 
@@ -74,13 +92,15 @@ class Phone(Protocol):
         """Stop watching and free every connection. Calls on the phone go on."""
 
     async def dial(self, number: str, call_id: str, wanted: Callable[[], bool]) -> None:
-        """Place a call to an E.164 number, if the phone is in no call (else PhoneBusy) and `wanted()` is still true
-        right before the order leaves (else PhoneUnreachable). The phone notes for which call, then dials: looks tell
-        the note. Returns when the phone took the order, not when it rings."""
+        """Place a call to an E.164 number, if the phone is fit for it (else PhoneUnfit: it must be able to hang up), in
+        no call (else PhoneBusy) and `wanted()` is still true right before the order leaves (else PhoneUnreachable). The
+        phone notes for which call, then dials: looks tell the note. Returns when the phone took the order, not when it
+        rings."""
 
     async def hang_up(self, ref: str | None) -> None:
         """End the call that the phone names `ref`; None: the only one that is up. Does nothing when it is not up, and
-        raises PhoneRefused where the key would end another call."""
+        raises PhoneRefused where the key would end another call. Ordered again, since the call went on, it tries
+        another way; the last is to restart the phone."""
 
     async def look(self) -> Look:
         """Ask the phone itself about its calls, past the event stream."""

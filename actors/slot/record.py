@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.slot.phone import Health
+from actors.slot.phone import Health, Trouble
 from actors.telephony.line import Began, Held, Holder, LineState, OnRecord, Over, holders
 from actors.telephony.reports import Link
 from bus_schemas.slot import (
@@ -50,7 +50,8 @@ class Slot(LineState, frozen=True, kw_only=True):
 class SlotMemory(Struct, frozen=True, kw_only=True):
     """What this owner knows. `held`: starts under way. `up`: every call on the phone, by its name there, and `ours`:
     the name of the one that is ours; `ref`: the newest call it knows. `told`: when it last told of a call. `unsure`:
-    since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic."""
+    since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic.
+    `troubles`: why the phone must not be dialled with, in words."""
 
     link: Link = Link.UNKNOWN
     health: Health = Health()
@@ -60,6 +61,12 @@ class SlotMemory(Struct, frozen=True, kw_only=True):
     ref: str | None = None
     told: float = 0.0
     unsure: float | None = None
+    troubles: Mapping[Trouble, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """Why the phone must not be dialled with, for people; empty: it may."""
+        return "; ".join(self.troubles.values())
 
 
 def holder(slot: Slot, live: SlotMemory) -> Holder | None:

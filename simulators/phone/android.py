@@ -15,7 +15,13 @@ from simulators.phone.telephony import Happened, PhoneCall, Telephony
 
 SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
 NOT_FOUND = 127
+FAILED = 255  # a command's own -1, as after an exception
 KILLED = 128 + 9
+END_CALL = {10: "30", 11: "31"}  # by release, where it is known
+INJECT_EVENTS = (
+    b"java.lang.SecurityException: Injecting input events requires the caller (or the source of the instrumentation,"
+    b" if any) to have the INJECT_EVENTS permission.\n\tat android.os.Parcel.createExceptionOrNull(Parcel.java:3057)\n"
+)
 KEY_CALL, KEY_ENDCALL, KEY_HEADSET = "5", "6", "79"
 FILES_LIMIT = 64 * 1024 * 1024
 
@@ -33,6 +39,13 @@ class AmFault(Enum):
     KILLED_BEFORE = "killed_before"  # by a signal, before the order went out
     KILLED_AFTER = "killed_after"
     SILENT = "silent"  # it ends well, dials and says nothing
+
+
+class InputFault(Enum):
+    """What goes wrong with `input`, the command that presses keys."""
+
+    REFUSED = "refused"  # as Xiaomi does without "USB debugging (Security settings)"
+    SILENT = "silent"  # it ends well and presses nothing
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,7 @@ class Android:
     files: dict[str, bytes] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     am_fault: AmFault | None = None
+    input_fault: InputFault | None = None
     appears_after: float = 0.0  # seconds from the end of `am`, which waits for nothing, to the call
     later: Callable[[float, Callable[[], None]], None] = lambda delay, act: act()
     dialled: Callable[[str], None] = lambda _: None
@@ -156,6 +170,10 @@ class Android:
         return Result(shown.encode(), delay=self.fork_delay)
 
     def input(self, args: list[str], stdin: bytes) -> Result:
+        if self.input_fault is InputFault.REFUSED:
+            return Result(err=INJECT_EVENTS, code=FAILED, delay=self.fork_delay)
+        if self.input_fault is InputFault.SILENT:
+            return Result(delay=self.fork_delay)
         if args[:1] == ["keyevent"]:
             for key in args[1:]:
                 self._press(key.removeprefix("KEYCODE_"))
@@ -164,12 +182,22 @@ class Android:
         return Result(delay=self.fork_delay)
 
     def _press(self, key: str) -> None:
-        call = self.telephony.current
-        if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK") and call is not None:
-            self.hung_up(call)
-            self.happened(self.telephony.hang_up(self.clock()))
+        if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK"):
+            self._end()
         elif key in (KEY_CALL, "CALL"):
             self.happened(self.telephony.answer(self.clock()))
+
+    def _end(self) -> None:
+        call = self.telephony.current
+        if call is not None:
+            self.hung_up(call)
+            self.happened(self.telephony.hang_up(self.clock()))
+
+    def service(self, args: list[str], stdin: bytes) -> Result:
+        """`service call`: Telecom's `endCall` has another number in each release."""
+        if args[:3] == ["call", "telecom", END_CALL.get(self.identity.release, "")]:
+            self._end()
+        return Result(b"Result: Parcel(00000000 00000001   '........')\n")
 
     def dumpsys(self, args: list[str], stdin: bytes) -> Result:
         who = self.identity
@@ -322,6 +350,7 @@ COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
     "printf": Android.printf,
     "rm": Android.rm,
     "screencap": _fixed(PNG),
+    "service": Android.service,
     "settings": Android.settings_command,
     "sleep": Android.sleep,
     "svc": _fixed(),

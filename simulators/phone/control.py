@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from simulators.phone.adb_device import Auth
-from simulators.phone.android import AmFault
+from simulators.phone.android import AmFault, InputFault
 from simulators.phone.fleet import Fleet
 from simulators.phone.telephony import PhoneCall
 from simulators.phone.virtual_phone import VirtualPhone
@@ -27,7 +27,7 @@ async def _unauthorized(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
 
 async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault,
-    appears_after (seconds)."""
+    input_fault, appears_after (seconds)."""
     android = phone.android
     android.level = int(values.get("battery", android.level))
     android.tenths = int(float(values.get("temperature", android.tenths / 10)) * 10)
@@ -38,6 +38,8 @@ async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     android.appears_after = float(values.get("appears_after", android.appears_after))
     if "am_fault" in values:
         android.am_fault = AmFault(values["am_fault"]) if values["am_fault"] else None
+    if "input_fault" in values:
+        android.input_fault = InputFault(values["input_fault"]) if values["input_fault"] else None
 
 
 def _plain(act: Callable[[VirtualPhone], Any]) -> Fault:

@@ -286,7 +286,7 @@ class VirtualPhone:
             await stream.write(frame(STDERR, data))
 
         shell = Shell(self._run, errors)
-        if line in ("", "sh"):
+        if line in ("", "sh", "sh 2>&1"):
             await self._read_lines_v2(stream, shell, write)
         else:
             await shell.line(line, write)

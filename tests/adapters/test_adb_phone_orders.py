@@ -292,7 +292,8 @@ async def test_a_call_that_came_and_went_unheard_is_told_though_a_newer_one_is_u
     handset.hang_up("TC@2")
     handset.incoming(THEIRS)
     handset.answer()
-    phone._calls.move(f"{phone._calls.boot}/TC@3", CallPhase.ALERTING)  # the log told of the third before anybody could look
+    # The log told of the third before anybody could look.
+    phone._calls.move(f"{phone._calls.boot}/TC@3", CallPhase.ALERTING)
     await handset.plug()
     ended = await ear.phase(CallPhase.DISCONNECTED)
     assert ended.ref.endswith("/TC@2") and ended.incoming

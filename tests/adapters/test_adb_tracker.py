@@ -12,6 +12,7 @@ from actors.adapters.adb import AdbClient, AdbServerGone, parse_devices
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker, Sight
+from actors.adapters.phone_calls import PhoneCalls
 from actors.slot.phone import PhoneUnreachable, Report
 from actors.telephony.reports import CallPhase, Link, LinkChanged
 from simulators.phone.virtual_phone import VirtualPhone
@@ -321,15 +322,15 @@ async def test_a_part_of_the_watch_that_fails_costs_no_other_part(
 async def test_a_line_of_the_log_that_cannot_be_read_does_not_end_the_watch(
     start: Start, handset: VirtualPhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, failed = AdbPhone._read_line, []
+    read, failed = PhoneCalls.read_line, []
 
-    def once(self: AdbPhone, line: str) -> None:
+    def once(self: PhoneCalls, line: str) -> None:
         if not failed:
             failed.append(line)
             raise ValueError(line)
         read(self, line)
 
-    monkeypatch.setattr(AdbPhone, "_read_line", once)
+    monkeypatch.setattr(PhoneCalls, "read_line", once)
     phone, ear = await start(handset.serial)
     await ear.link(Link.ONLINE)
     await phone.look()

@@ -121,7 +121,7 @@ async def test_a_long_shell_that_ended_unused_is_opened_anew_and_sends_once() ->
     async def script(told: Told, writer: asyncio.StreamWriter) -> None:
         nonlocal opened
         await transport(told, writer)
-        assert await told.next() == "shell,v2,raw:sh"
+        assert await told.next() == "shell,v2,raw:sh 2>&1"
         writer.write(b"OKAY")
         opened += 1
         header = await told._reader.readexactly(5)

@@ -1,6 +1,7 @@
 """The orders to a phone through a real adbd and its shell; what the phone's own commands print is the sandbox's."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
-from actors.slot.phone import PhoneBusy, PhoneRefused
+from actors.slot.phone import PhoneBusy, PhoneRefused, PhoneUnfit
 from actors.telephony.reports import CallPhase, Link
 from bench.parts import adb_server
 from simulators.phone import dumps
@@ -19,10 +20,15 @@ from tests.live.adbd import real_adbd
 
 NUMBER = "+380991230007"
 RAN = "phone/ran"
+NO_KEYS = "java.lang.SecurityException: Injecting input events requires the INJECT_EVENTS permission\n"
 COMMANDS = {
     "dumpsys": "cat /phone/$(cat /phone/state)/$1",
     "am": f'echo "am $*" >> /{RAN}; echo talks > /phone/state; echo "Starting: Intent {{ act=x }}"',
-    "input": f'echo "input $*" >> /{RAN}; echo idle > /phone/state',
+    "input": f"""[ "$*" = "keyevent 0" ] && exec cat /phone/probe
+[ -s /phone/probe ] && {{ cat /phone/probe >&2; exit 255; }}
+echo "input $*" >> /{RAN}; echo idle > /phone/state""",
+    "getprop": "echo 34",
+    "reboot": f'echo reboot >> /{RAN}; echo idle > /phone/state',
 }
 
 
@@ -54,20 +60,30 @@ async def root() -> AsyncIterator[tuple[Path, int]]:
         for state, telephony in (("idle", idle), ("talks", talks), ("waits", waits)):
             show(folder, state, telephony)
         (folder / "phone/state").write_text("idle\n")
+        (folder / "phone/probe").write_text("")
         (folder / RAN).unlink(missing_ok=True)
         yield folder, port
+
+
+@asynccontextmanager
+async def on_adbd(folder: Path, port: int) -> AsyncIterator[AdbPhone]:
+    """The phone that adbd shows, over an adb server of its own."""
+    async with adb_server(folder) as place:
+        tracker, ear = DeviceTracker(client=AdbClient(place), folder=folder), Ear()
+        tracker.start()
+        phone = AdbPhone(serial=f"127.0.0.1:{port}", tracker=tracker)
+        phone.start(ear)
+        await ear.link(Link.ONLINE)
+        yield phone
+        await phone.close()
+        await tracker.stop()
 
 
 @pytest.mark.live
 @pytest.mark.timeout(300)
 async def test_a_real_shell_dials_once_and_ends_only_what_is_meant(tmp_path: Path, root: tuple[Path, int]) -> None:
     folder, adbd = root
-    async with adb_server(tmp_path) as place:
-        tracker, ear = DeviceTracker(client=AdbClient(place), folder=tmp_path), Ear()
-        tracker.start()
-        phone = AdbPhone(serial=f"127.0.0.1:{adbd}", tracker=tracker)
-        phone.start(ear)
-        await ear.link(Link.ONLINE)
+    async with on_adbd(tmp_path, adbd) as phone:
         await dial(phone, NUMBER)
         with pytest.raises(PhoneBusy):
             await dial(phone, NUMBER)
@@ -81,9 +97,29 @@ async def test_a_real_shell_dials_once_and_ends_only_what_is_meant(tmp_path: Pat
         (folder / "phone/state").write_text("talks\n")
         await phone.hang_up(live.ref)
         await phone.hang_up(live.ref)
-        await phone.close()
-        await tracker.stop()
     assert (folder / RAN).read_text().splitlines() == [
         "am start -a android.intent.action.CALL -d tel:%2B380991230007",
         "input keyevent 6",
     ]
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
+async def test_a_real_shell_that_may_not_press_keys(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, root: tuple[Path, int]
+) -> None:
+    (folder, adbd), again = root, tmp_path_factory.mktemp("again")
+    async with on_adbd(tmp_path, adbd) as phone:
+        await dial(phone, NUMBER)
+        (live,) = (await phone.look()).live
+        (folder / "phone/probe").write_text(NO_KEYS)
+        for _ in range(4):
+            with pytest.raises(PhoneRefused, match="INJECT_EVENTS"):
+                await phone.hang_up(live.ref)
+        await phone.hang_up(live.ref)
+        with pytest.raises(PhoneUnfit, match="does not hang up"):
+            await dial(phone, NUMBER)
+    async with on_adbd(again, adbd) as phone:
+        with pytest.raises(PhoneUnfit, match="Security settings"):
+            await dial(phone, NUMBER)
+    assert (folder / RAN).read_text().splitlines()[1:] == ["reboot"]

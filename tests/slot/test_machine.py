@@ -4,15 +4,16 @@ import pytest
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment
-from actors.slot import machine
+from actors.slot import machine, record
 from actors.slot.machine import EndCallOnPhone, Take
+from actors.slot.phone import Trouble, TroubleSeen
 from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import OnRecord, nameless
 from actors.telephony.orders import Drop
 from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Looked, Noted, PastCall
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.slot import SlotConfig, SlotStatus
+from bus_schemas.slot import SlotConfig, SlotLinked, SlotStatus
 
 SLOT = Slot(
     config=SlotConfig(id=1, serial="s"), status=SlotStatus.ONLINE, last_activity="", last_event="",
@@ -72,3 +73,39 @@ def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() ->
     free = machine.observe(SLOT, live, Drop(call_id="c_1"), NOW).memory
     assert free is not None and machine.may_be_used(SLOT, free)
     assert machine.take(SLOT, free, second).memory is not None
+
+
+# --- a phone in trouble -------------------------------------------------------------------------------------------
+
+MUTE = TroubleSeen(trouble=Trouble.HANG_UP, words="it does not hang up: INJECT_EVENTS")
+
+
+def test_a_phone_in_trouble_takes_no_call_and_says_why() -> None:
+    decision = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), MUTE, NOW)
+    assert decision.memory is not None and not machine.may_be_used(SLOT, decision.memory)
+    (told,) = decision.events
+    assert isinstance(told, SlotLinked) and (told.status, told.detail) == (SlotStatus.ONLINE, MUTE.words)
+    with pytest.raises(Refusal, match="INJECT_EVENTS") as refused:
+        machine.take(SLOT, decision.memory, Take(call_id="c_1", user="op12", any_slot=False))
+    assert refused.value.code is ErrorCode.CALL_FAILED
+
+
+def test_what_a_phone_in_trouble_is_said_to_be_outlasts_a_look() -> None:
+    decision = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), MUTE, NOW)
+    slot = record.evolve(SLOT, decision.events[0])
+    assert decision.memory is not None and slot is not None
+    looked = Looked(look=Look(live=(), past=(), boot="b"), why="link", asked=1.0)
+    assert machine.observe(slot, decision.memory, looked, NOW).events == ()
+    over = machine.observe(slot, decision.memory, replace(MUTE, words=""), NOW)
+    assert over.memory is not None and machine.may_be_used(slot, over.memory)
+    assert [event.detail for event in over.events if isinstance(event, SlotLinked)] == [""]
+
+
+def test_the_trouble_of_a_phone_out_of_reach_is_told_when_it_is_back() -> None:
+    offline = replace(SLOT, status=SlotStatus.OFFLINE)
+    live = SlotMemory(link=Link.ABSENT)
+    decision = machine.observe(offline, live, MUTE, NOW)
+    assert decision.events == () and decision.memory is not None
+    looked = Looked(look=Look(live=(), past=(), boot="b"), why="link", asked=1.0)
+    back = machine.observe(offline, replace(decision.memory, link=Link.ONLINE), looked, NOW)
+    assert [event.detail for event in back.events if isinstance(event, SlotLinked)] == [MUTE.words]

@@ -1,0 +1,78 @@
+"""Whether a phone may be dialled with: it is probed when it comes, and now and then, with what does no harm."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from actors.adapters import android_orders as orders
+from actors.adapters.adb import AdbClient
+from actors.slot.phone import PhoneError, PhoneUncertain, PhoneUnfit, PhoneUnreachable, Trouble, TroubleSeen
+
+log = structlog.get_logger()
+
+PROBE_TIMEOUT = 10.0  # seconds; `input` starts a virtual machine on the phone
+PROBE_LIMIT = 16 * 1024
+PROBE_EVERY = 600.0  # what is allowed may be forbidden again
+PROBE_AGAIN = 15.0  # somebody may be mending it
+
+
+class Fitness:
+    """The troubles of one phone; `tell` hears of what changes. Nobody dials before it was probed."""
+
+    def __init__(self, *, serial: str, client: AdbClient, tell: Callable[[TroubleSeen], None]) -> None:
+        self._serial = serial
+        self._client = client
+        self._tell = tell
+        self._troubles: dict[Trouble, str] = {}
+        self._probed = False  # since it came
+        self._in_vain = False  # its key was pressed, and the call went on: no probe shows that
+
+    def came(self) -> None:
+        """It is another phone, or the same one after somebody was at it."""
+        self._probed = self._in_vain = False
+
+    async def check(self) -> None:
+        """Raises PhoneUnfit where the phone must not be dialled with; PhoneUnreachable where that cannot be told."""
+        if not self._probed:
+            await self._probe()
+        if words := self._words():
+            raise PhoneUnfit(f"{self._serial}: {words}")
+
+    async def keep_probing(self) -> None:
+        """Probe it for as long as it is there."""
+        while True:
+            try:
+                await self._probe()
+            except PhoneError as error:
+                log.debug("phone not probed", serial=self._serial, error=str(error))
+            await asyncio.sleep(PROBE_EVERY if self._probed and not self._words() else PROBE_AGAIN)
+
+    def does_not_hang_up(self, why: str, *, in_vain: bool = False) -> None:
+        """It was told to end a call, and did not."""
+        self._in_vain = self._in_vain or in_vain
+        log.error("phone does not hang up", serial=self._serial, why=why)
+        self._set(Trouble.HANG_UP, why)
+
+    async def _probe(self) -> None:
+        try:
+            done = await self._client.shell(
+                self._serial, orders.PROBE, timeout=PROBE_TIMEOUT, max_output=PROBE_LIMIT
+            )
+        except PhoneUncertain as error:
+            raise PhoneUnreachable(str(error)) from None
+        refusal = orders.read_probe(done.output)
+        if refusal is None:
+            raise PhoneUnreachable(f"{self._serial}: no whole answer to a probe: {done.output.strip()[:200]}")
+        self._probed = True
+        if not self._in_vain:
+            self._set(Trouble.HANG_UP, refusal)
+
+    def _set(self, trouble: Trouble, why: str) -> None:
+        words = f"{trouble.value}: {why}" if why else ""
+        if self._troubles.get(trouble) != words:
+            self._troubles[trouble] = words
+            self._tell(TroubleSeen(trouble=trouble, words=words))
+
+    def _words(self) -> str:
+        return "; ".join(words for words in self._troubles.values() if words)

@@ -1,0 +1,100 @@
+"""Phones that do not hang up: they are not dialled with, and a call that goes on is ended in another way."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors.adapters import phone_fitness
+from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb_tracker import DeviceTracker
+from actors.slot.phone import PhoneError, PhoneUnfit, Report, Trouble, TroubleSeen
+from actors.telephony.reports import CallPhase, Link
+from simulators.phone.android import InputFault
+from simulators.phone.virtual_phone import VirtualPhone
+from tests.adapters.conftest import Ear, dial
+
+OURS = "+380991230007"
+ORDERS = 5  # to end one call, until nothing gentle is left
+
+
+@pytest.fixture
+async def fresh(tracker: DeviceTracker, handset: VirtualPhone, ear: Ear) -> AsyncIterator[AdbPhone]:
+    """A phone that was not asked anything before the test has made it what it is."""
+    phone = AdbPhone(serial=handset.serial, tracker=tracker, health_every=0.5)
+    yield phone
+    await phone.close()
+
+
+def troubled(report: Report) -> bool:
+    return isinstance(report, TroubleSeen) and bool(report.words)
+
+
+async def test_a_phone_that_cannot_hang_up_is_not_dialled_with(
+    fresh: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    handset.android.input_fault = InputFault.REFUSED
+    fresh.start(ear)
+    await ear.link(Link.ONLINE)
+    with pytest.raises(PhoneUnfit, match="Security settings"):
+        await dial(fresh, OURS)
+    told = await ear.until(troubled)
+    assert isinstance(told, TroubleSeen) and told.trouble is Trouble.HANG_UP and "INJECT_EVENTS" in told.words
+    assert not handset.dials
+
+
+async def test_a_phone_that_may_press_keys_again_is_dialled_with(
+    fresh: AdbPhone, handset: VirtualPhone, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phone_fitness, "PROBE_AGAIN", 0.1)
+    handset.android.input_fault = InputFault.REFUSED
+    fresh.start(ear)
+    await ear.until(troubled)
+    handset.android.input_fault = None
+    await ear.until(lambda report: isinstance(report, TroubleSeen) and not report.words)
+    await dial(fresh, OURS)
+    assert handset.dials == {OURS: 1}
+
+
+async def test_a_phone_that_cannot_be_probed_is_not_dialled_with(
+    fresh: AdbPhone, handset: VirtualPhone, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phone_fitness, "PROBE_TIMEOUT", 0.3)
+    handset.android.fork_delay = 1.0
+    fresh.start(ear)
+    await ear.link(Link.ONLINE)
+    with pytest.raises(PhoneError, match="no end"):
+        await dial(fresh, OURS)
+    assert not handset.dials
+
+
+@pytest.mark.parametrize("fault", list(InputFault))
+async def test_a_call_that_goes_on_is_ended_in_another_way(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear, fault: InputFault
+) -> None:
+    """Where nothing gentle helps the phone is restarted: a call that goes on costs money."""
+    await dial(phone, OURS)
+    ref = (await ear.phase(CallPhase.ACTIVE)).ref
+    handset.android.input_fault = fault
+    for _ in range(ORDERS):
+        try:
+            await phone.hang_up(ref)
+        except PhoneError as error:
+            assert "not hung up" in str(error) or handset.android.boots == 2, error
+    assert not handset.telephony.live
+    told = await ear.until(troubled)
+    assert isinstance(told, TroubleSeen) and "does not hang up" in told.words
+    by_the_service = handset.identity.release == 11
+    assert handset.android.boots == (1 if by_the_service else 2)
+
+
+async def test_a_phone_is_not_restarted_while_it_is_in_a_call_of_its_own(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    await dial(phone, OURS)
+    ref = (await ear.phase(CallPhase.ACTIVE)).ref
+    handset.incoming("+380441112233")
+    handset.android.input_fault = InputFault.REFUSED
+    for _ in range(ORDERS + 1):
+        with pytest.raises(PhoneError):
+            await phone.hang_up(ref)
+    assert handset.android.boots == 1 and len(handset.telephony.live) == 2
