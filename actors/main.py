@@ -99,7 +99,7 @@ async def start_actors(
     """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
 
     def make_phone(config: SlotConfig) -> AdbPhone:
-        return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker)
+        return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker, sim=config.sim)
 
     pbxs = {}
     for name, ami in settings.ami.items():

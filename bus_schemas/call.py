@@ -52,8 +52,9 @@ class CallStatus(StrEnum):
 
 class EndReason(StrEnum):
     """Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself. `not_dialed`:
-    nothing has reached the phone or the PBX. `unreachable`: the called phone is off or out of reach. `trunk_refused`:
-    the provider would not carry it. `extension_failed`: nobody took it at the slot's extension, or there is none."""
+    nothing has reached the phone or the PBX. `phone_asks_for_sim`: the phone asked on its screen which SIM is to call,
+    and nothing was dialled. `unreachable`: the called phone is off or out of reach. `trunk_refused`: the provider would
+    not carry it. `extension_failed`: nobody took it at the slot's extension, or there is none."""
 
     HANGUP_LOCAL = "hangup_local"
     HANGUP_REMOTE = "hangup_remote"
@@ -64,6 +65,7 @@ class EndReason(StrEnum):
     UNREACHABLE = "unreachable"
     NETWORK = "network"
     PHONE_LOST = "phone_lost"
+    PHONE_ASKS_FOR_SIM = "phone_asks_for_sim"
     TRUNK_LOST = "trunk_lost"
     TRUNK_REFUSED = "trunk_refused"
     EXTENSION_FAILED = "extension_failed"
@@ -345,7 +347,7 @@ class CallConnected(Struct, frozen=True, kw_only=True):
 
 
 class CallEnding(Struct, frozen=True, kw_only=True):
-    """Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`)."""
+    """Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`, `phone_asks_for_sim`)."""
 
     line: LineName
     call_id: CallId

@@ -31,6 +31,9 @@ Serial = Annotated[
 ]  # fmt: skip
 
 
+Sim = Annotated[str, shaped(r"^[0-9A-Fa-f]{1,22}$(?!\n)", "1 to 22 digits, as printed on the SIM", examples=["2"])]
+
+
 class SlotStatus(StrEnum):
     """How a slot's phone can be reached. UNKNOWN: not asked yet, or adb itself is away. A busy slot is ONLINE
     and names its `call_id`."""
@@ -46,7 +49,9 @@ class SlotStatus(StrEnum):
 class SlotConfig(Struct, frozen=True, kw_only=True):
     """Where a slot's phone is and whom it serves. The phone is named by `serial`, or found at `hub` and `port`.
 
-    `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `host`: the machine its USB cable is in.
+    `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `sim`: of a phone with two, the one that calls
+    go out by, as the phone names it: its ICCID up to Android 12, its subscription id (`1`, `2` ...) from 13 on; the
+    phone is set so once when it comes. `host`: the machine its USB cable is in.
     """
 
     id: SlotId
@@ -56,6 +61,7 @@ class SlotConfig(Struct, frozen=True, kw_only=True):
     user: Username | None = None
     trunk: TrunkName | None = None
     region: Region | None = None
+    sim: Sim | None = None
     host: HostName = "local"
 
 
@@ -209,6 +215,7 @@ class ConfigureSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     user: Username | None = None
     trunk: TrunkName | None = None
     region: Region | None = None
+    sim: Sim | None = None
 
 
 class RemoveSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,7 +31,7 @@ from actors.slot.phone import (
     Report,
     ShellResult,
 )
-from actors.telephony.reports import CallPhase, Link, LinkChanged, Look
+from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
 
 log = structlog.get_logger()
 
@@ -77,12 +77,14 @@ def link_of(sight: Sight) -> tuple[Link, str]:
 class AdbPhone:
     """One phone of an adb server, by serial."""
 
-    def __init__(self, *, serial: str, tracker: DeviceTracker, health_every: float = HEALTH_EVERY) -> None:
+    def __init__(
+        self, *, serial: str, tracker: DeviceTracker, sim: str | None = None, health_every: float = HEALTH_EVERY
+    ) -> None:
         self._serial = serial
         self._tracker = tracker
         self._client = tracker.client
         self._shell = LongShell(client=tracker.client, serial=serial)
-        self._fitness = Fitness(serial=serial, client=tracker.client, tell=lambda seen: self._report(seen))
+        self._fitness = Fitness(serial=serial, sim=sim, client=tracker.client, tell=lambda seen: self._report(seen))
         self._ending: tuple[str | None, int] = (None, 0)  # the call that was last told to end, and how often
         self._health_every = health_every
         self._report: Callable[[Report], None] = lambda report: None
@@ -94,7 +96,7 @@ class AdbPhone:
         self._claimed = self._taken = False  # since the phone came: it is known to be nobody else's; somebody else's
         self._read: android.Read | None = None  # the last look
         self._log_clock = LogClock()
-        self._calls = PhoneCalls(lambda seen: self._report(seen))
+        self._calls = PhoneCalls(self._tell_call)
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
 
@@ -337,6 +339,11 @@ class AdbPhone:
                 pause = RETRY_FIRST
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_LAST)
+
+    def _tell_call(self, seen: CallSeen) -> None:
+        if seen.asks:
+            self._fitness.asks_for_a_sim()
+        self._report(seen)
 
     async def _ask_while_in_call(self) -> None:
         """ALERTING is asked for while a call is dialled; everything is asked now and then while one is up."""

@@ -88,7 +88,12 @@ def says_alerting(line: str) -> bool:
     return bool(_RADIO_ALERTING.search(line))
 
 
+ASKS = "SELECT_PHONE_ACCOUNT"  # the state of a call for which somebody must choose a SIM on the screen
+SET_ASKS = f"SET_{ASKS}"
+NOT_CHOSEN = "it asked which SIM to call with; nothing was dialled"
+
 PHASE_OF_EVENT: Mapping[str, CallPhase] = {
+    SET_ASKS: CallPhase.DIALING,
     "SET_CONNECTING": CallPhase.DIALING,
     "SET_DIALING": CallPhase.DIALING,
     "SET_RINGING": CallPhase.ALERTING,
@@ -268,12 +273,16 @@ def _live_call(ref: str, state: str, phase: CallPhase, history: _History | None,
         answered_age=history.age("SET_ACTIVE", aged) if history is not None else None,
         incoming=history.incoming if history is not None else state in _RINGING,
         held=state == "ON_HOLD",
+        asks=state == ASKS,
         suspect=aged.suspect,
     )
 
 
 def _past_call(ref: str, history: _History, aged: Aged) -> PastCall:
-    reason, cause = end_of(history.end)
+    if history.has(SET_ASKS) and not history.has("SET_DIALING") and not history.has("SET_ACTIVE"):
+        reason, cause = EndReason.PHONE_ASKS_FOR_SIM, NOT_CHOSEN
+    else:
+        reason, cause = end_of(history.end)
     ended = history.age("SET_DISCONNECTED", aged)
     return PastCall(
         ref=ref,

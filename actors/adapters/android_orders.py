@@ -11,7 +11,7 @@ to dial; one dump, one grep and a `cat` to hang up.
 import re
 from enum import Enum
 
-from actors.adapters.android import NOTE
+from actors.adapters.android import ASKS, NOTE
 from actors.telephony.reports import CallPhase, Look
 
 # Calls in any state but DISCONNECTED and ABORTED, and the titles between which they are listed (`CallsManager.dump`).
@@ -26,6 +26,7 @@ BY_A_SIGNAL = range(129, 193)  # exit codes; 255 is a command's own -1, as after
 
 _WORD = re.compile(rf"(?m)^(?:{BUSY}|{SILENT}|{PRESSED}|{GONE}|{SEVERAL}|{CHANGED})$")
 _STARTED = re.compile(r"(?m)^Starting: Intent\b")
+_NOT_STARTED = re.compile(r"(?m)^Warning: Activity not started\b")  # something else was shown, or will be
 _REFUSED = re.compile(
     r"(?m)^(?:Error(?::| type)|.*(?:SecurityException|Permission Denial|IllegalArgumentException)"
     r"|.*\b(?:am|input|tee): (?:inaccessible or )?not found|tee: ).*"
@@ -50,23 +51,34 @@ def dial_line(number: str, call_id: str) -> str:
     )
 
 
-PROBE = "input keyevent 0 </dev/null 2>&1;echo @@input $?"  # the key of no meaning, which nothing reacts to
-_PROBED = re.compile(r"(?s)(.*?)@@input ([0-9]+)\s*\Z")
+PROBE = (  # the key of no meaning, which nothing reacts to; and who would be asked to dial
+    "input keyevent 0 </dev/null 2>&1;echo @@input $?;"
+    "cmd package resolve-activity --brief -a android.intent.action.CALL -d tel:%2B1 </dev/null 2>&1;echo @@end"
+)
+_PROBED = re.compile(r"(?s)(.*?)@@input ([0-9]+)\s(.*)@@end\s*\Z")
+_CHOOSER = re.compile(r"\S*/\S*(?:Resolver|Chooser)Activity\b")
 _KEYS_FORBIDDEN = (
     'it may not press keys: switch on "USB debugging (Security settings)" in its developer options, and restart it'
 )
 
 
-def read_probe(output: str) -> str | None:
-    """Why a phone cannot hang up, from the answer to `PROBE`; empty: it can. None: no whole answer."""
+def read_probe(output: str) -> tuple[str, str] | None:
+    """Why a phone cannot hang up, and the chooser that it would show for a call, from the answer to `PROBE`; empty: it
+    can, and shows none. None: no whole answer."""
     answer = _PROBED.match(output)
     if answer is None or int(answer[2]) in BY_A_SIGNAL:
         return None
-    refusal = _REFUSED.search(answer[1])
-    if refusal is None and answer[2] == "0":
-        return ""
-    words = refusal[0].strip() if refusal else _said(answer[1], int(answer[2]))
-    return f"{_KEYS_FORBIDDEN} ({words})" if "INJECT_EVENTS" in words else words
+    refusal, chooser = _REFUSED.search(answer[1]), _CHOOSER.search(answer[3])
+    words = "" if answer[2] == "0" else _said(answer[1], int(answer[2]))
+    words = refusal[0].strip() if refusal else words
+    return f"{_KEYS_FORBIDDEN} ({words})" if "INJECT_EVENTS" in words else words, chooser[0] if chooser else ""
+
+
+def sim_line(sim: str) -> str:
+    """Have all calls go out by one SIM, by the name that Telecom has for its account: its ICCID up to Android 12, its
+    subscription id from 13 on."""
+    service = "com.android.phone/com.android.services.telephony.TelephonyConnectionService"
+    return f"telecom set-user-selected-outgoing-phone-account {service} {sim} 0 </dev/null 2>&1"
 
 
 class Dialled(Enum):
@@ -89,7 +101,7 @@ def read_dial(output: str, exit_code: int) -> tuple[Dialled, str]:
         return Dialled.SILENT, " ".join(rest.split())
     if exit_code not in BY_A_SIGNAL and (refusal := _REFUSED.search(output)):
         return Dialled.REFUSED, refusal[0].strip()
-    if exit_code == 0 and _STARTED.search(output):
+    if exit_code == 0 and _STARTED.search(output) and not _NOT_STARTED.search(output):
         return Dialled.TAKEN, ""
     return Dialled.UNCERTAIN, _said(output, exit_code)
 
@@ -108,6 +120,7 @@ def _said(output: str, exit_code: int) -> str:
 
 
 END = "input keyevent 6 </dev/null"
+_BACK = "input keyevent 224 </dev/null;input keyevent 4 </dev/null"
 _HEADSET = "input keyevent 79 </dev/null"  # with another call on hold it would swap them: only for a call that is alone
 _SERVICE = (  # `endCall` of Telecom's service: its number is known of these releases, and any other does it no harm
     "case $(getprop ro.build.version.sdk) in 29)service call telecom 30 s16 com.android.shell;;"
@@ -125,12 +138,14 @@ def ways(before: int) -> tuple[str, ...]:
 
 
 def hang_up_line(ref: str, way: str = END) -> str:
-    """End this call in this way if it is up and no other one is, of whatever kind."""
+    """End this call in this way if it is up and no other one is, of whatever kind. While it asks for a SIM, END does
+    nothing to it, and BACK, on a screen that is awake, closes the question."""
     boot, call = _names(ref)
     digits = call.removeprefix("TC@")
     others = [f"*TC@{digits[:place]}[!{digit}]*" for place, digit in enumerate(digits)] + [f"*{call}[!,]*"]
     return (
         f"s=$({_BOOT};{_CALLS});case $s in {'|'.join(others)})echo {SEVERAL};;"
+        f"{_whole(f'{boot}*mCalls:', f'*{call},?*{ASKS},')})echo {PRESSED};{_BACK if way == END else way};;"
         f"{_whole(f'{boot}*mCalls:', f'*{call},')})echo {PRESSED};{way};;"
         f"{_whole(f'{boot}*mCalls:')})echo {GONE};;*)echo {SILENT};;esac"
     )

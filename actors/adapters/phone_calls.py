@@ -27,6 +27,7 @@ class PhoneCalls:
         self._tell = tell
         self._phases: OrderedDict[str, CallPhase] = OrderedDict()
         self._incoming: set[str] = set()
+        self._asking: set[str] = set()  # they wait for somebody to choose a SIM
 
     def begin_boot(self, boot: str) -> bool:
         """The phone is in this boot. Gives whether that is new: a restart ends every order."""
@@ -44,12 +45,15 @@ class PhoneCalls:
             return
         ref = f"{self.boot}/{logged.call}"
         phase = android.PHASE_OF_EVENT.get(logged.event)
+        if ref in self._asking and logged.event in ("SET_DISCONNECTED", "DESTROYED"):
+            self.move(ref, CallPhase.DISCONNECTED, EndReason.PHONE_ASKS_FOR_SIM, android.NOT_CHOSEN)
+            return
         if phase is None or not self.boot:
             return
         if logged.event == "SET_RINGING":
             self._incoming.add(ref)
         reason, cause = android.end_of(logged.data) if phase is CallPhase.DISCONNECTED else (None, "")
-        self.move(ref, phase, reason, cause)
+        self.move(ref, phase, reason, cause, asks=logged.event == android.SET_ASKS)
 
     def note(self, look: Look, *, first: bool) -> None:
         """Bring what was told up to date with what the phone says. `first` of a boot: what was over is no news."""
@@ -67,7 +71,7 @@ class PhoneCalls:
             if live.incoming:
                 self._incoming.add(live.ref)
             answered = live.answered_age if live.phase is CallPhase.ACTIVE else None
-            self.move(live.ref, live.phase, age=answered or 0.0, suspect=live.suspect)
+            self.move(live.ref, live.phase, age=answered or 0.0, suspect=live.suspect, asks=live.asks)
 
     def move(
         self,
@@ -78,25 +82,34 @@ class PhoneCalls:
         *,
         age: float = 0.0,
         suspect: bool = False,
+        asks: bool = False,
     ) -> None:
-        """A call is in this phase now, and tell it, if that is further than it was."""
+        """A call is in this phase now, and tell it, if that is further than it was, or it asks for a SIM by now."""
         before = self._phases.get(ref)
-        if before is not None and ORDER[phase] <= ORDER[before]:
+        began_to_ask = asks and ref not in self._asking and before in (None, CallPhase.DIALING)
+        (self._asking.add if asks else self._asking.discard)(ref)
+        if before is not None and ORDER[phase] <= ORDER[before] and not began_to_ask:
             return
         self._phases[ref] = phase
-        while len(self._phases) > REMEMBERED_CALLS:
-            forgotten, _ = self._phases.popitem(last=False)
-            self._incoming.discard(forgotten)
+        self._forget()
         incoming = ref in self._incoming
         if before is None and not incoming:
             self.ordered = None
         self._tell(
-            CallSeen(ref=ref, phase=phase, reason=reason, cause=cause, incoming=incoming, age=age, suspect=suspect)
-        )
+            CallSeen(
+                ref=ref, phase=phase, reason=reason, cause=cause, incoming=incoming, age=age, suspect=suspect, asks=asks
+            )
+        )  # fmt: skip
         if self.live():
             self.are_up.set()
         else:
             self.are_up.clear()
+
+    def _forget(self) -> None:
+        while len(self._phases) > REMEMBERED_CALLS:
+            forgotten, _ = self._phases.popitem(last=False)
+            self._incoming.discard(forgotten)
+            self._asking.discard(forgotten)
 
     def live(self) -> list[str]:
         """The calls that are up, as far as was told."""

@@ -17,20 +17,27 @@ PROBE_EVERY = 600.0  # what is allowed may be forbidden again
 PROBE_AGAIN = 15.0  # somebody may be mending it
 
 
-class Fitness:
-    """The troubles of one phone; `tell` hears of what changes. Nobody dials before it was probed."""
+_NO_SIM = "choose one for calls in its settings, or name it in the slot (`sim`), and restart the slot"
+_UNKNOWN_SIM = "the slot's `sim` is none that it knows"
 
-    def __init__(self, *, serial: str, client: AdbClient, tell: Callable[[TroubleSeen], None]) -> None:
+
+class Fitness:
+    """The troubles of one phone; `tell` hears of what changes. Nobody dials before it was probed. `sim`: the SIM that
+    calls are to go out by, as Telecom names its account; it keeps that, so it is set once when it comes."""
+
+    def __init__(self, *, serial: str, sim: str | None, client: AdbClient, tell: Callable[[TroubleSeen], None]) -> None:
         self._serial = serial
+        self._sim = sim
         self._client = client
         self._tell = tell
         self._troubles: dict[Trouble, str] = {}
         self._probed = False  # since it came
         self._in_vain = False  # its key was pressed, and the call went on: no probe shows that
+        self._asks = False  # it asked for a SIM, and nobody has chosen one since
 
     def came(self) -> None:
         """It is another phone, or the same one after somebody was at it."""
-        self._probed = self._in_vain = False
+        self._probed = self._in_vain = self._asks = False
 
     async def check(self) -> None:
         """Raises PhoneUnfit where the phone must not be dialled with; PhoneUnreachable where that cannot be told."""
@@ -54,19 +61,34 @@ class Fitness:
         log.error("phone does not hang up", serial=self._serial, why=why)
         self._set(Trouble.HANG_UP, why)
 
+    def asks_for_a_sim(self) -> None:
+        """A call waits for somebody to choose a SIM."""
+        self._asks = True
+        self._set(Trouble.SIM, _UNKNOWN_SIM if self._sim else _NO_SIM)
+
     async def _probe(self) -> None:
-        try:
-            done = await self._client.shell(
-                self._serial, orders.PROBE, timeout=PROBE_TIMEOUT, max_output=PROBE_LIMIT
-            )
-        except PhoneUncertain as error:
-            raise PhoneUnreachable(str(error)) from None
-        refusal = orders.read_probe(done.output)
-        if refusal is None:
-            raise PhoneUnreachable(f"{self._serial}: no whole answer to a probe: {done.output.strip()[:200]}")
-        self._probed = True
+        answer = await self._ask(orders.PROBE)
+        probed = orders.read_probe(answer)
+        if probed is None:
+            raise PhoneUnreachable(f"{self._serial}: no whole answer to a probe: {answer[:200]}")
+        not_set = ""
+        if self._sim is not None and not self._probed:
+            said = await self._ask(orders.sim_line(self._sim))
+            not_set = "" if said.startswith("Success") else f"SIM {self._sim} was not set: {said[:200] or 'no words'}"
+        self._probed = not not_set
+        refusal, chooser = probed
         if not self._in_vain:
             self._set(Trouble.HANG_UP, refusal)
+        self._set(Trouble.APP, chooser and f"choose a default phone app in its settings ({chooser})")
+        if not self._asks:
+            self._set(Trouble.SIM, not_set)
+
+    async def _ask(self, line: str) -> str:
+        try:
+            done = await self._client.shell(self._serial, line, timeout=PROBE_TIMEOUT, max_output=PROBE_LIMIT)
+        except PhoneUncertain as error:
+            raise PhoneUnreachable(str(error)) from None
+        return done.output.strip()
 
     def _set(self, trouble: Trouble, why: str) -> None:
         words = f"{trouble.value}: {why}" if why else ""

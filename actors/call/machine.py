@@ -270,7 +270,10 @@ def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> Ca
         effects = (*effects, SetTimer(name=DURATION, seconds=call.attempt.max_duration))
         if call.ending_by == RING_TIMEOUT:  # the answer wins
             effects = (*effects, CancelTimer(name=HANGUP))
-    if first and call.ending_by is not None:  # it was to be ended before it came up
+    if seen.asks and call.ending_by is None:  # nobody is there to choose a SIM
+        ended = end(call, EndReason.PHONE_ASKS_FOR_SIM, f"{call.call_id}-sim", now, timeouts)
+        call, events, effects = ended.memory or call, (*events, *ended.events), (*effects, *ended.effects)
+    elif first and call.ending_by is not None:  # it was to be ended before it came up
         call = _pressed(call, call.ending_by)
         effects = (*effects, *_hang_up(call, timeouts))
     return Decision(memory=call, events=events, effects=effects)
@@ -316,7 +319,7 @@ def _lost(call: Call, now: Moment, timeouts: CallTimeouts) -> CallDecision:
 def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
     suspect = live.suspect or clocks_differ(call, live.created_age, looked, now)
-    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect)
+    seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect, asks=live.asks)
     call = replace(call, doubt=False)
     if suspect:
         call = replace(call, suspect=True)
@@ -328,7 +331,8 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeout
     if known.ref is None:  # while an order is under way, nobody knows whose it is
         return decision
     answered = any(moved(known, event).phase is Phase.CONNECTED for event in decision.events)
-    if looked.why == RING and known.ending_by is None and known.phase is not Phase.CONNECTED and not answered:
+    ending = known.ending_by is not None or seen.asks
+    if looked.why == RING and not ending and known.phase is not Phase.CONNECTED and not answered:
         ended = end(known, RING_TIMEOUT, f"{call.call_id}-ring", now, timeouts)
         return Decision(
             memory=ended.memory, events=(*decision.events, *ended.events), effects=(*decision.effects, *ended.effects)

@@ -46,6 +46,8 @@ class Trouble(Enum):
     """What makes a phone unfit to be dialled with."""
 
     HANG_UP = "it does not hang up"
+    SIM = "it asks which SIM to call with"
+    APP = "it asks which app to call with"
 
 
 class TroubleSeen(Struct, frozen=True, kw_only=True):

@@ -83,9 +83,9 @@ def external(slot: Slot, live: SlotMemory) -> bool:
     return bool(others)
 
 
-def place_of(config: SlotConfig) -> tuple[str | None, str | None, int | None]:
-    """Where the phone is: what decides which one it is."""
-    return config.serial, config.hub, config.port
+def place_of(config: SlotConfig) -> tuple[str | None, str | None, int | None, str | None]:
+    """Where the phone is, and by which SIM it calls: what decides which one it is."""
+    return config.serial, config.hub, config.port, config.sim
 
 
 # --- evolve -----------------------------------------------------------------------------------------------------

@@ -181,6 +181,7 @@ class SlotRegistry:
             user=request.user,
             trunk=request.trunk,
             region=request.region,
+            sim=request.sim,
             host=self._host.name,
         )
         adb_name(config, self._hubs)

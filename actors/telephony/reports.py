@@ -71,7 +71,7 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     (the phone's own words, for example `BUSY` or `ServiceState.STATE_OUT_OF_SERVICE`) come with DISCONNECTED; so does
     `line`, which only a PBX tells.
     `incoming` is true for calls the phone did not place. `age`: seconds since it happened, where it is told late;
-    `suspect`: by a clock that was set meanwhile.
+    `suspect`: by a clock that was set meanwhile. `asks`: the phone waits for somebody to choose a SIM on its screen.
     """
 
     ref: str
@@ -82,6 +82,7 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     incoming: bool = False
     age: float = 0.0
     suspect: bool = False
+    asks: bool = False
 
 
 class PastCall(Struct, frozen=True, kw_only=True):
@@ -99,7 +100,8 @@ class PastCall(Struct, frozen=True, kw_only=True):
 
 
 class LiveCall(Struct, frozen=True, kw_only=True):
-    """A call that is up on the phone at the look. `held`: another one talks meanwhile. `suspect` as in PastCall."""
+    """A call that is up on the phone at the look. `held`: another one talks meanwhile. `suspect` as in PastCall,
+    `asks` as in CallSeen."""
 
     ref: str
     phase: CallPhase
@@ -108,6 +110,7 @@ class LiveCall(Struct, frozen=True, kw_only=True):
     incoming: bool = False
     held: bool = False
     suspect: bool = False
+    asks: bool = False
 
 
 class Noted(Struct, frozen=True):

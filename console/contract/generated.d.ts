@@ -1323,6 +1323,8 @@ export interface components {
             trunk: string | null;
             /** @default null */
             region: string | null;
+            /** @default null */
+            sim: string | null;
         };
         /**
          * SlotDetails
@@ -1368,7 +1370,9 @@ export interface components {
          * SlotConfig
          * @description Where a slot's phone is and whom it serves. The phone is named by `serial`, or found at `hub` and `port`.
          *
-         *         `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `host`: the machine its USB cable is in.
+         *         `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `sim`: of a phone with two, the one that calls
+         *         go out by, as the phone names it: its ICCID up to Android 12, its subscription id (`1`, `2` ...) from 13 on; the
+         *         phone is set so once when it comes. `host`: the machine its USB cable is in.
          */
         SlotConfig: {
             /** @example 44 */
@@ -1385,6 +1389,8 @@ export interface components {
             trunk: string | null;
             /** @default null */
             region: string | null;
+            /** @default null */
+            sim: string | null;
             /**
              * @default local
              * @example local
@@ -1974,7 +1980,7 @@ export interface components {
         };
         /**
          * CallEnding
-         * @description Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`).
+         * @description Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`, `phone_asks_for_sim`).
          */
         CallEnding: {
             /**
@@ -4698,6 +4704,8 @@ export interface operations {
                     trunk?: string | null;
                     /** @default null */
                     region?: string | null;
+                    /** @default null */
+                    sim?: string | null;
                 };
             };
         };

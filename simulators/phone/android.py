@@ -17,11 +17,13 @@ SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
 NOT_FOUND = 127
 FAILED = 255  # a command's own -1, as after an exception
 KILLED = 128 + 9
+DIALLER = "com.android.server.telecom/.components.UserCallActivity"
 END_CALL = {10: "30", 11: "31"}  # by release, where it is known
 INJECT_EVENTS = (
     b"java.lang.SecurityException: Injecting input events requires the caller (or the source of the instrumentation,"
     b" if any) to have the INJECT_EVENTS permission.\n\tat android.os.Parcel.createExceptionOrNull(Parcel.java:3057)\n"
 )
+KEY_BACK = "4"
 KEY_CALL, KEY_ENDCALL, KEY_HEADSET = "5", "6", "79"
 FILES_LIMIT = 64 * 1024 * 1024
 
@@ -91,6 +93,9 @@ class Android:
     settings: dict[str, str] = field(default_factory=dict)
     am_fault: AmFault | None = None
     input_fault: InputFault | None = None
+    takes_no_sim: bool = False
+    outgoing_sim: str = ""  # chosen for all calls
+    asks_for_app: bool = False  # two apps that can call, and no default
     appears_after: float = 0.0  # seconds from the end of `am`, which waits for nothing, to the call
     later: Callable[[float, Callable[[], None]], None] = lambda delay, act: act()
     dialled: Callable[[str], None] = lambda _: None
@@ -159,7 +164,7 @@ class Android:
         if self.am_fault is AmFault.KILLED_BEFORE:
             return Result(code=KILLED, delay=self.fork_delay)
         shown = f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n"
-        if action == "android.intent.action.CALL" and uri.startswith("tel:"):
+        if action == "android.intent.action.CALL" and uri.startswith("tel:") and not self.asks_for_app:
             number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
             self.dialled(number)
             self.later(self.appears_after, lambda: self.happened(self.telephony.dial(number, self.clock())))
@@ -184,6 +189,8 @@ class Android:
     def _press(self, key: str) -> None:
         if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK"):
             self._end()
+        elif key == KEY_BACK:
+            self.happened(self.telephony.close_dialog(self.clock()))
         elif key in (KEY_CALL, "CALL"):
             self.happened(self.telephony.answer(self.clock()))
 
@@ -198,6 +205,12 @@ class Android:
         if args[:3] == ["call", "telecom", END_CALL.get(self.identity.release, "")]:
             self._end()
         return Result(b"Result: Parcel(00000000 00000001   '........')\n")
+
+    def cmd(self, args: list[str], stdin: bytes) -> Result:
+        if args[:2] != ["package", "resolve-activity"]:
+            return Result(err=b"cmd: Can't find service\n", code=20)
+        app = "android/com.android.internal.app.ResolverActivity" if self.asks_for_app else DIALLER
+        return Result(f"priority=0 preferredOrder=0 match=0x108000 specificIndex=-1 isDefault=false\n{app}\n".encode())
 
     def dumpsys(self, args: list[str], stdin: bytes) -> Result:
         who = self.identity
@@ -309,7 +322,8 @@ class Android:
         return Result(f"--- {host} ping statistics ---\nround-trip min/avg/max = 11.2/12.4/13.9 ms\n".encode())
 
     def telecom(self, args: list[str], stdin: bytes) -> Result:
-        if args[:1] == ["set-user-selected-outgoing-phone-account"] and len(args) >= 3:
+        if args[:1] == ["set-user-selected-outgoing-phone-account"] and len(args) >= 3 and not self.takes_no_sim:
+            self.telephony.asks_for_sim, self.outgoing_sim = False, args[2]
             return Result(
                 f"Success - ComponentInfo{{{args[1]}}}, {args[2]} set as default outgoing account.\n".encode()
             )
@@ -335,6 +349,7 @@ def _tee(android: Android, args: list[str], stdin: bytes) -> Result:
 COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
     "am": Android.am,
     "cat": Android.cat,
+    "cmd": Android.cmd,
     "date": Android.date,
     "dumpsys": Android.dumpsys,
     "echo": Android.echo,

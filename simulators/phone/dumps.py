@@ -40,8 +40,8 @@ def registry(telephony: Telephony, release: int, *, sims: int, in_service: bool,
 
 def _call_state(telephony: Telephony | None) -> int:
     """One state for all calls of a SIM; one that rings comes first."""
-    if telephony is None or not telephony.live:
-        return IDLE
+    if telephony is None or len(telephony.live) == len(telephony.in_state(State.SELECT_PHONE_ACCOUNT)):
+        return IDLE  # which SIM is to be in a call is not chosen yet
     return RINGING if telephony.in_state(State.RINGING) else OFFHOOK
 
 

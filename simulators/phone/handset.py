@@ -25,6 +25,7 @@ UP_BEFORE = 100_000.0  # seconds that a phone was up before the world began
 
 PHASE = {
     State.CONNECTING: CallPhase.DIALING,
+    State.SELECT_PHONE_ACCOUNT: CallPhase.DIALING,
     State.DIALING: CallPhase.DIALING,
     State.ALERTING: CallPhase.ALERTING,
     State.RINGING: CallPhase.ALERTING,

@@ -19,6 +19,7 @@ class State(StrEnum):
     """Where a call stands in Telecom; ALERTING exists only in telephony."""
 
     CONNECTING = "CONNECTING"
+    SELECT_PHONE_ACCOUNT = "SELECT_PHONE_ACCOUNT"
     DIALING = "DIALING"
     ALERTING = "ALERTING"
     RINGING = "RINGING"
@@ -80,6 +81,7 @@ class Telephony:
         self.scale = scale
         self.ringing_first = ringing_first
         self.in_service = True
+        self.asks_for_sim = False  # two SIMs, and "ask every time"
         self.live: list[PhoneCall] = []
         self.history: deque[PhoneCall] = deque(maxlen=REMEMBERED)
         self.last_cause = 0  # telephony's number; it stays until the next call ends
@@ -121,9 +123,16 @@ class Telephony:
         ]
         if not self.in_service:
             return happened + self._end(call, OUT_OF_SERVICE, now)
+        if self.asks_for_sim:
+            return [*happened, self._move(call, State.SELECT_PHONE_ACCOUNT, "SET_SELECT_PHONE_ACCOUNT", "", now)]
         call.plan = self._plan(number)
         happened += self._hold_others(call, now)
         return [*happened, self._move(call, State.DIALING, "SET_DIALING", "dialing set explicitly", now)]
+
+    def close_dialog(self, now: float) -> list[Happened]:
+        """The BACK key: a call that waits for a SIM is given up."""
+        asking = self.in_state(State.SELECT_PHONE_ACCOUNT)
+        return self._end(asking[0], CANCELED, now) if asking else []
 
     def ring(self, number: str, now: float, *, plan: Plan = ()) -> list[Happened]:
         """A call comes in, also while another is up (call waiting). `plan`: when the caller gives up."""

@@ -186,8 +186,10 @@ async def test_an_am_that_is_killed_in_the_middle_may_have_dialled(handset: Hand
     ("output", "code", "outcome"),
     [
         ("Starting: Intent { act=android.intent.action.CALL dat=tel:xxx }\n", 0, Dialled.TAKEN),
-        ("Starting: Intent { x }\nWarning: Activity not started, its current task was brought to the front\n", 0,
-         Dialled.TAKEN),
+        ("Starting: Intent { x }\nWarning: Activity not started, its current task has been brought to the front\n", 0,
+         Dialled.UNCERTAIN),
+        ("Starting: Intent { x }\nWarning: Activity not started because the current activity is being kept\n", 0,
+         Dialled.UNCERTAIN),
         ("Starting: Intent { x }\nError: Activity not started, unable to resolve Intent { x }\n", 1, Dialled.REFUSED),
         ("Starting: Intent { x }\nError type 3\n", 0, Dialled.REFUSED),
         ("Starting: Intent { x }\nException occurred while executing 'start':\n"
@@ -282,6 +284,15 @@ async def test_a_phone_that_does_not_let_keys_be_pressed_says_so(handset: Handse
     words = "java.lang.SecurityException: Injecting input events requires the caller to have INJECT_EVENTS"
     handset._command("input", f"echo '{words}'; exit 255")
     assert read_hang_up(*await handset.run(hang_up_line(f"{OURS}/TC@1"))) == ("@@pressed", words)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_the_question_for_a_sim_is_closed_with_back(handset: Handset, release: int) -> None:
+    handset.telephony.asks_for_sim = True
+    is_dialled(handset.telephony)
+    handset.show(release)
+    assert read_hang_up(*await handset.run(hang_up_line(f"{OURS}/TC@1"))) == ("@@pressed", "")
+    assert handset.ran == ["input keyevent 224", "input keyevent 4"]
 
 
 def live(number: int, *, incoming: bool = False, held: bool = False, phase: CallPhase = CallPhase.ACTIVE) -> LiveCall:

@@ -587,3 +587,43 @@ def test_a_new_owner_that_has_not_seen_the_call_asks_since_when_it_talks() -> No
     seen, _ = _then(call_then, _looked(Look(live=(replace(LIVE, phase=CallPhase.ALERTING),), past=()), "ask", 6.5), 6.5)
     _, decision = _then(seen, _seen(CallPhase.DISCONNECTED, EndReason.BUSY), 9.0)
     assert [type(event) for event in decision.events] == [CallEnded]
+
+
+# --- a phone that asks which SIM is to call -----------------------------------------------------------------------
+
+ASKS = replace(_seen(CallPhase.DIALING), asks=True)
+CLOSED = _seen(CallPhase.DISCONNECTED, EndReason.PHONE_ASKS_FOR_SIM)
+
+
+def _ends(decision: Decision[CallEvent, Call]) -> list[str]:
+    return [event.by for event in decision.events if isinstance(event, CallEnding)]
+
+
+def test_a_call_that_waits_for_a_sim_is_given_up_at_once() -> None:
+    call, decision = _then(_after((0.3, _seen(CallPhase.DIALING))), ASKS, 0.5)
+    assert _ends(decision) == ["phone_asks_for_sim"] and HangUp(call_id="c_1", ref=REF) in _orders(decision)
+    call, decision = _then(call, ASKS, 0.9)
+    assert decision.events == (), "once"
+    call, _ = _then(call, CLOSED, 1.5)
+    assert call is not None and call.ended is not None
+    assert (call.ended.reason, call.ended.state) == (EndReason.PHONE_ASKS_FOR_SIM, CallState.FAILED)
+    assert call.ended.duration == 0 and call.ended.ended_by is None
+
+
+def test_what_waited_for_a_sim_before_the_order_was_answered_is_given_up() -> None:
+    call = _after((0.02, ASKS), accepted=False)
+    _, decision = _then(call, TOOK, 0.05)
+    assert _ends(decision) == ["phone_asks_for_sim"] and HangUp(call_id="c_1", ref=REF) in _orders(decision)
+
+
+@pytest.mark.parametrize("why", ["ask", "ring", "hangup"])
+def test_a_look_that_finds_a_call_waiting_for_a_sim_gives_it_up(why: str) -> None:
+    up = LiveCall(ref=REF, phase=CallPhase.DIALING, created_age=3.0, asks=True)
+    look = Look(live=(up,), past=(), boot="b", order=Noted("c_1", 3.05))
+    _, decision = _then(_after(), _looked(look, why, 3.0), 3.1)
+    assert _ends(decision) == ["phone_asks_for_sim"]
+
+
+def test_somebody_elses_call_that_waits_for_a_sim_is_left_alone() -> None:
+    _, decision = _then(_after((0.1, _seen(CallPhase.ACTIVE))), replace(ASKS, ref="b/TC@5"), 2.0)
+    assert decision.events == () and decision.effects == ()

@@ -109,3 +109,8 @@ def test_the_trouble_of_a_phone_out_of_reach_is_told_when_it_is_back() -> None:
     looked = Looked(look=Look(live=(), past=(), boot="b"), why="link", asked=1.0)
     back = machine.observe(offline, replace(decision.memory, link=Link.ONLINE), looked, NOW)
     assert [event.detail for event in back.events if isinstance(event, SlotLinked)] == [MUTE.words]
+
+
+def test_a_slot_with_another_sim_begins_anew_with_its_phone() -> None:
+    decision = machine.configure(SLOT, SlotMemory(), replace(SLOT.config, sim="2"), "op12", NOW)
+    assert [type(effect) for effect in decision.effects] == [machine.UsePhone]
