@@ -68,12 +68,26 @@ class Logged(Struct, frozen=True, kw_only=True):
     data: str
 
 
+_DIGIT = re.compile(r"(?![0-9])\d")
+_MARK = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # of direction
+_DECIMAL_SIGN = "\u066b"
+
+
+def plain(text: str) -> str:
+    """A text with the digits of any language as 0 to 9, and without marks of direction: phones write times as their
+    language does."""
+    if text.isascii():
+        return text
+    text = _MARK.sub("", text).replace(_DECIMAL_SIGN, ".")
+    return _DIGIT.sub(lambda digit: str(int(digit[0])), text)
+
+
 # --- calls ------------------------------------------------------------------------------------------------------
 
 
 def parse_log_line(line: str) -> Logged | None:
     """A Telecom event of a `logcat` line, or None."""
-    match = _LOGGED.search(line)
+    match = _LOGGED.search(plain(line))
     return Logged(call=match[1], event=match[2], data=match[3] or "") if match else None
 
 
@@ -117,6 +131,11 @@ def end_of(data: str) -> tuple[EndReason, str]:
     return EndReason.UNKNOWN, words
 
 
+IDLE = 0
+_A_CALL = range(1, 7)  # PreciseCallState: ACTIVE to WAITING
+_STATE = re.compile(r"(?m)^\s*(m(?:Call|RingingCall|ForegroundCall|BackgroundCall)State)=(-?[0-9]+)\s*$")
+
+
 class Registry(Struct, frozen=True, kw_only=True):
     """What the SIMs that are in a call say of their calls, in numbers of PreciseCallState; 0: nothing there."""
 
@@ -126,21 +145,23 @@ class Registry(Struct, frozen=True, kw_only=True):
 
 
 def parse_registry(text: str) -> Registry:
-    """The states of the SIMs that are in a call; before Android 11 there is one for the whole phone."""
-    found = {"mForegroundCallState": 0, "mBackgroundCallState": 0, "mRingingCallState": 0}
-    in_call = True
-    for line in text.splitlines():
-        name, _, value = (part.strip() for part in line.partition("="))
-        if name == "Phone Id":
-            in_call = False
-        elif name == "mCallState":
-            in_call = value not in ("0", "")
-        elif name in found and value.isdigit():
-            is_global = line.startswith("  m") or not line.startswith(" ")
-            if in_call or is_global:
-                found[name] = max(found[name], int(value))
-    foreground, background, ringing = found.values()
-    return Registry(foreground=foreground, background=background, ringing=ringing)
+    """The states of the SIMs that are in a call. Layouts differ in how far they indent, so a name that stands once for
+    each SIM is that SIM's; before Android 11 there is one for the whole phone. What is left of a call that has ended
+    (7, 8) is none."""
+    before, *blocks = re.split(r"(?m)^\s*Phone Id=.*$", text)
+    sims = [dict(_STATE.findall(block)) for block in blocks or [before]]
+    in_call = [sim for sim in sims if sim.get("mCallState", "-") != "0"]
+
+    def state(name: str) -> int:
+        its_own = all(name in sim for sim in sims)
+        states = [int(sim.get(name, IDLE)) for sim in (in_call if its_own else sims)]
+        return max((one for one in states if one in _A_CALL), default=IDLE)
+
+    return Registry(
+        foreground=state("mForegroundCallState"),
+        background=state("mBackgroundCallState"),
+        ringing=state("mRingingCallState"),
+    )
 
 
 UNKNOWN_AGES = Aged(ages=(), suspect=True)
@@ -162,7 +183,7 @@ class Read(Struct, frozen=True, kw_only=True):
 def parse_look(text: str, before: Read | None = None) -> Read | None:
     """What the phone says of its calls, from the parts of `LOOK`. None: a part is missing, as while the phone starts;
     that is not the same as no call. `before`: the look before, to tell the ages of calls on a clock that is set."""
-    times, boot, registry, telecom = ([*text.split(f"{SECTION}\n"), "", "", "", ""])[:4]
+    times, boot, registry, telecom = ([*plain(text).split(f"{SECTION}\n"), "", "", "", ""])[:4]
     boot, _, note = boot.strip().partition("\n")
     boot = boot.strip().replace("-", "")[:16]
     clock = clock_of(times)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from actors.adapters.android import SECTION
+from actors.adapters.android import SECTION, plain
 from actors.slot.phone import Health
 
 HEALTH = f"; echo {SECTION}; ".join(
@@ -24,6 +24,11 @@ HEALTH = f"; echo {SECTION}; ".join(
 )
 
 
+CHARGING: Mapping[int, bool] = {2: True, 5: True, 3: False, 4: False}  # by `status`; 1 is unknown
+WHOLE_DEGREES = range(10, 61)  # as tenths they would be a battery of 1 to 6 degrees, where phones are kept
+COLDEST, HOTTEST = -40.0, 120.0
+
+
 class CpuTimes(Struct, frozen=True):
     """`/proc/stat`'s first line, in ticks."""
 
@@ -33,7 +38,7 @@ class CpuTimes(Struct, frozen=True):
 
 def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes | None]:
     """The figures of a `HEALTH` command. CPU load needs the ticks of the reading before."""
-    properties, uptime, memory, stat, battery_text, network = ([*text.split(f"{SECTION}\n"), *[""] * 6])[:6]
+    properties, uptime, memory, stat, battery_text, network = ([*plain(text).split(f"{SECTION}\n"), *[""] * 6])[:6]
     model, android, operator, sim, network_type = ([*properties.split("\n"), *[""] * 5])[:5]
     battery = parse_battery(battery_text)
     times = parse_cpu(stat)
@@ -48,8 +53,8 @@ def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes |
             ram=parse_memory(memory),
             cpu=_load(before, times),
             battery=_percent(battery),
-            temperature=int(battery["temperature"]) / 10 if "temperature" in battery else None,
-            charging=battery["status"] in (2, 5) if "status" in battery else None,
+            temperature=_degrees(battery.get("temperature")),
+            charging=CHARGING.get(battery.get("status", 0)),
             in_service=parse_in_service(network),
             signal_level=parse_signal(network),
         ),
@@ -59,10 +64,12 @@ def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes |
 
 def parse_battery(text: str) -> dict[str, int]:
     """The whole numbers of `dumpsys battery`, up to the first line of another kind: Samsung appends a block with
-    its own, older `level` and `temperature`."""
+    its own, older `level` and `temperature`. That somebody has stopped the updates stands between them in brackets."""
     values: dict[str, int] = {}
     _, _, body = text.partition("Current Battery Service state:\n")
     for line in body.splitlines():
+        if line.strip().startswith("("):
+            continue
         name, colon, value = line.partition(": ")
         if not colon or "," in value:
             break
@@ -72,9 +79,16 @@ def parse_battery(text: str) -> dict[str, int]:
 
 
 def _percent(battery: Mapping[str, int]) -> int | None:
-    if "level" not in battery:
+    level, scale = battery.get("level", -1), battery.get("scale") or 100
+    return round(100 * level / scale) if 0 <= level <= scale else None
+
+
+def _degrees(value: int | None) -> float | None:
+    """Of a battery, which tells tenths; some cheap phones tell whole degrees. What no battery has is not believed."""
+    if value is None:
         return None
-    return round(100 * battery["level"] / (battery.get("scale") or 100))
+    degrees = float(value) if value in WHOLE_DEGREES else value / 10
+    return degrees if COLDEST <= degrees <= HOTTEST else None
 
 
 def parse_memory(text: str) -> float | None:
@@ -112,10 +126,16 @@ def parse_in_service(text: str) -> bool | None:
     return "0" in states if states else None
 
 
+_LEVEL = re.compile(r"(?<![A-Za-z])(?:l|mL)evel ?= ?([0-4])\b")  # `mLevel=4` of GSM, `level = 3` of 5G
+
+
 def parse_signal(text: str) -> int | None:
     """The level 0-4 of the network class that is in use."""
     for line in text.splitlines():
         primary = re.search(r"primary=(\w+)", line)
-        if primary and (level := re.search(rf"{primary[1]}:[^}},]*?level=([0-4])", line)):
+        if primary is None:
+            continue
+        figures = re.search(rf"{primary[1]}:(.*?)(?:,\s*m[A-Z]\w*=|,\s*primary=|$)", line)
+        if figures and (level := _LEVEL.search(figures[1])):
             return int(level[1])
     return None

@@ -93,6 +93,7 @@ class Android:
     settings: dict[str, str] = field(default_factory=dict)
     am_fault: AmFault | None = None
     input_fault: InputFault | None = None
+    quirks: frozenset[dumps.Quirk] = frozenset()
     takes_no_sim: bool = False
     outgoing_sim: str = ""  # chosen for all calls
     asks_for_app: bool = False  # two apps that can call, and no default
@@ -232,7 +233,7 @@ class Android:
                 )
             case _:
                 return Result(f"Can't find service: {' '.join(args)}\n".encode())
-        return Result(text.encode())
+        return Result(dumps.with_quirks(text, self.quirks).encode())
 
     def cat(self, args: list[str], stdin: bytes) -> Result:
         if not args:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from simulators.phone.adb_device import Auth
 from simulators.phone.android import AmFault, InputFault
+from simulators.phone.dumps import Quirk
 from simulators.phone.fleet import Fleet
 from simulators.phone.telephony import PhoneCall
 from simulators.phone.virtual_phone import VirtualPhone
@@ -27,7 +28,7 @@ async def _unauthorized(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
 
 async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault,
-    input_fault, appears_after (seconds), asks_for_sim, asks_for_app."""
+    input_fault, appears_after (seconds), asks_for_sim, asks_for_app, quirks (a list)."""
     android = phone.android
     android.level = int(values.get("battery", android.level))
     android.tenths = int(float(values.get("temperature", android.tenths / 10)) * 10)
@@ -38,6 +39,7 @@ async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     phone.slow = float(values.get("slow", phone.slow))
     phone.truncate = bool(values.get("truncate", phone.truncate))
     android.appears_after = float(values.get("appears_after", android.appears_after))
+    android.quirks = frozenset(map(Quirk, values.get("quirks", android.quirks)))
     if "am_fault" in values:
         android.am_fault = AmFault(values["am_fault"]) if values["am_fault"] else None
     if "input_fault" in values:
@@ -83,6 +85,7 @@ FAULTS: Mapping[str, Fault] = {
     "incoming": _incoming,
     "answer": _plain(VirtualPhone.answer),
     "by_hand": _by_hand,
+    "hold": _plain(VirtualPhone.hold),
     "swap": _plain(VirtualPhone.swap),
     "hang_up": _hang_up,
     "step_clock": _step_clock,

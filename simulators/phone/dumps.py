@@ -5,8 +5,10 @@ those releases. What differs: the registry's foreground state is global before A
 a live call is written as a bare list up to 10, as `Call id=` from 11 on, with `voip=false` from 13 on.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from enum import StrEnum
 
 from simulators.phone.telephony import BEING_DIALLED, Happened, PhoneCall, State, Telephony
 
@@ -135,6 +137,46 @@ def _history(call: PhoneCall, release: int, wall_at: Callable[[float], datetime]
         lines.append(f"    {stamp(at)} - {event}{f' ({data})' if data else ''}:CSW.{event[:3].lower()}(cap)@A{call.tc}")
     lines.append("  Timings (average for this call, milliseconds):")
     return lines
+
+
+class Quirk(StrEnum):
+    """How some phones print what others print otherwise."""
+
+    UPDATES_STOPPED = "updates_stopped"  # of the battery
+    WHOLE_DEGREES = "whole_degrees"
+    NO_SENSOR = "no_sensor"  # of the temperature
+    ARABIC = "arabic"  # digits of times
+    ONE_INDENT = "one_indent"  # in the registry, with what is left of an old call on a second SIM
+    SIGNAL_5G = "signal_5g"
+    SIGNAL_GSM = "signal_gsm"
+
+
+_LEFT_OVER = "Phone Id=1\n  mCallState=0\n  mRingingCallState=0\n  mForegroundCallState=7\n  mBackgroundCallState=0\n"
+_ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+_QUIRKS: Mapping[Quirk, tuple[str, str]] = {
+    Quirk.UPDATES_STOPPED: (r"(Battery Service state:\n)", r"\1  (UPDATES STOPPED -- use 'reset' to restart)\n"),
+    Quirk.WHOLE_DEGREES: (r"(  temperature: \d+)\d\b", r"\1"),
+    Quirk.NO_SENSOR: (r"  temperature: .*", "  temperature: -2147483648"),
+    Quirk.SIGNAL_5G: (
+        r"CellSignalStrengthLte: .*", "Invalid,mNr=CellSignalStrengthNr:{ ssRsrp = -94 csiCqiReport = [1, 2] level = 3"
+        " parametersUseForLevel = 0 },primary=CellSignalStrengthNr}",
+    ),
+    Quirk.SIGNAL_GSM: (
+        r"mLte=CellSignalStrengthLte: .*", "mGsm=CellSignalStrengthGsm: rssi=-53 ber=0 mTa=0 mLevel=4,"
+        "primary=CellSignalStrengthGsm}",
+    ),
+}  # fmt: skip
+
+
+def with_quirks(text: str, quirks: Collection[Quirk]) -> str:
+    """A dump as a phone with these quirks prints it."""
+    for quirk in quirks:
+        text = re.sub(*_QUIRKS[quirk], text) if quirk in _QUIRKS else text
+    if Quirk.ARABIC in quirks:
+        text = re.sub(r"\d\d:\d\d:\d\d(?:\.\d+)?", lambda time: time[0].translate(_ARABIC), text)
+    if Quirk.ONE_INDENT in quirks and "Phone Id=" in text:
+        text = re.sub(r"(?m)^  (?=  m|Phone Id)", "", text) + _LEFT_OVER
+    return text
 
 
 def log_lines(happened: Happened, wall: datetime) -> list[tuple[str, str]]:

@@ -155,6 +155,11 @@ class Telephony:
         call.plan = ()
         return [*happened, *self._activate(call, now)]
 
+    def hold(self, now: float) -> list[Happened]:
+        """Somebody puts the call that talks on hold, and takes no other."""
+        talks = self.in_state(State.ACTIVE)
+        return [self._move(call, State.ON_HOLD, "SET_HOLD", "hold set explicitly", now) for call in talks]
+
     def swap(self, now: float) -> list[Happened]:
         """Somebody takes the call on hold back, and puts the other one on hold."""
         held = self.in_state(State.ON_HOLD)

@@ -166,6 +166,10 @@ class VirtualPhone:
         """Somebody dials on the phone itself. Not counted among the platform's dials."""
         self._happened(self.telephony.dial(number, self._time(), by_hand=True))
 
+    def hold(self) -> None:
+        """Somebody puts the call that talks on hold."""
+        self._happened(self.telephony.hold(self._time()))
+
     def swap(self) -> None:
         """Somebody takes back the call on hold."""
         self._happened(self.telephony.swap(self._time()))

@@ -8,6 +8,7 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.slot.phone import HealthRead, PhoneError, Report
 from actors.telephony.reports import CallPhase, Link, LinkChanged
 from bus_schemas.call import EndReason
+from simulators.phone.dumps import Quirk
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, dial
 
@@ -134,3 +135,27 @@ async def test_a_reboot_in_a_call_leaves_the_phone_usable(phone: AdbPhone, hands
     ear.heard.clear()
     await dial(phone, "+380991230001")
     assert (await ear.phase(CallPhase.DISCONNECTED)).reason is EndReason.BUSY
+
+
+@pytest.mark.parametrize("handset", [11], indirect=True)
+async def test_a_phone_that_prints_things_its_own_way_is_read_all_the_same(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    quirks = (Quirk.UPDATES_STOPPED, Quirk.WHOLE_DEGREES, Quirk.SIGNAL_5G, Quirk.ARABIC, Quirk.ONE_INDENT)
+    handset.android.quirks = frozenset(quirks)
+    await dial(phone, "+380991230002")
+    await ear.phase(CallPhase.ALERTING)
+    (live,) = (await phone.look()).live
+    assert 0 < live.created_age < 20
+    ear.heard.clear()
+    read = await ear.until(lambda report: isinstance(report, HealthRead))
+    assert isinstance(read, HealthRead)
+    assert (read.health.battery, read.health.temperature, read.health.signal_level) == (82, 38.0, 3)
+
+
+async def test_a_call_on_hold_is_seen_as_held(phone: AdbPhone, handset: VirtualPhone) -> None:
+    handset.incoming("+380441112233")
+    handset.answer()
+    handset.hold()
+    (live,) = (await phone.look()).live
+    assert live.held and live.incoming

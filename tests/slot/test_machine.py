@@ -4,13 +4,14 @@ import pytest
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment
+from actors.runtime.decision import SetTimer
 from actors.slot import machine, record
 from actors.slot.machine import EndCallOnPhone, Take
 from actors.slot.phone import Trouble, TroubleSeen
 from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import OnRecord, nameless
 from actors.telephony.orders import Drop
-from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Looked, Noted, PastCall
+from actors.telephony.reports import CallPhase, CallSeen, Link, LiveCall, Look, Looked, Noted, PastCall
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotConfig, SlotLinked, SlotStatus
@@ -114,3 +115,40 @@ def test_the_trouble_of_a_phone_out_of_reach_is_told_when_it_is_back() -> None:
 def test_a_slot_with_another_sim_begins_anew_with_its_phone() -> None:
     decision = machine.configure(SLOT, SlotMemory(), replace(SLOT.config, sim="2"), "op12", NOW)
     assert [type(effect) for effect in decision.effects] == [machine.UsePhone]
+
+
+# --- a call on hold that nobody takes back --------------------------------------------------------------------------
+
+HELD = replace(UP, ref="b/TC@12", held=True, incoming=True)
+
+
+def _seen_held(*live: LiveCall, slot: Slot = SLOT, asked: float = 1.0) -> tuple[Slot, SlotMemory]:
+    looked = Looked(look=Look(live=live, past=(), boot="b"), why="link", asked=asked)
+    decision = machine.observe(slot, SlotMemory(link=Link.ONLINE), looked, NOW)
+    assert decision.memory is not None
+    then = slot
+    for event in decision.events:
+        then = record.evolve(then, event) or then
+    return then, decision.memory
+
+
+def test_a_call_on_hold_that_blocks_the_slot_is_told() -> None:
+    slot, live = _seen_held(HELD)
+    assert slot.detail == live.trouble and "on hold (TC@12): end it" in slot.detail
+    with pytest.raises(Refusal, match="on hold") as refused:
+        machine.take(slot, live, Take(call_id="c_1", user="op12", any_slot=False))
+    assert refused.value.code is ErrorCode.SLOT_BUSY
+    over = CallSeen(ref=HELD.ref, phase=CallPhase.DISCONNECTED, incoming=True)
+    decision = machine.observe(slot, live, over, NOW)
+    assert [event.detail for event in decision.events if isinstance(event, SlotLinked)] == [""]
+    assert decision.memory is not None and machine.may_be_used(slot, decision.memory)
+
+
+def test_a_call_on_hold_beside_one_that_talks_is_nothing_to_tell() -> None:
+    assert _seen_held(HELD, UP)[0].detail == ""
+
+
+def test_somebody_elses_call_is_looked_at_again_as_long_as_it_is_up() -> None:
+    seen = CallSeen(ref=HELD.ref, phase=CallPhase.ACTIVE, incoming=True)
+    effects = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), seen, NOW).effects
+    assert SetTimer(name=machine.LOOK_AGAIN, seconds=machine.FOREIGN_AGAIN, keep=True) in effects

@@ -1,0 +1,48 @@
+"""What phones print, from people's reports: read rightly, or not believed."""
+
+import pytest
+
+from actors.adapters import android, android_health
+from actors.slot.machine import can_call
+from bus_schemas.call import EndReason
+from tests.field.tables import cases
+
+BOOT = "0e5d6b4a-1f1e-4b52-9c11-8c7a5d1f0a33"
+
+
+@pytest.mark.parametrize(("lines", "right"), cases("phones.toml", "battery"))
+def test_a_battery_is_read_or_not_believed(lines: list[str], right: list[str]) -> None:
+    text = "".join(f"  {line}\n" for line in lines)
+    parts = ("", "", "", "", f"Current Battery Service state:\n{text}")
+    health, _ = android_health.parse_health(f"{android.SECTION}\n".join(parts), None)
+    figures = (health.battery, health.temperature, health.charging)
+    assert ["null" if figure is None else str(figure) for figure in figures] == right
+
+
+@pytest.mark.parametrize(("strength", "right"), cases("phones.toml", "signal"))
+def test_the_signal_is_that_of_the_class_in_use(strength: str, right: int) -> None:
+    found = android_health.parse_signal(f"    mSignalStrength={strength}\n")
+    assert (-1 if found is None else found) == right
+
+
+@pytest.mark.parametrize(("state", "right"), cases("phones.toml", "sim"))
+def test_a_sim_that_is_not_ready_cannot_call(state: str, right: bool) -> None:
+    assert can_call(state) is right
+
+
+@pytest.mark.parametrize(("lines", "right"), cases("phones.toml", "registry"))
+def test_what_is_left_of_another_call_hides_no_ringing(lines: list[str], right: int) -> None:
+    assert android.parse_registry("".join(f"{line}\n" for line in lines)).foreground == right
+
+
+@pytest.mark.parametrize(("time", "right"), cases("phones.toml", "times"))
+def test_times_are_read_in_any_digits(time: str, right: float) -> None:
+    telecom = (
+        "CallsManager: \n  mCalls: \n  mCallAudioManager:\nHistorical Events:\n"
+        f"  CallTC@7/1112 [x](MO - outgoing)\n    {time} - SET_DIALING (x):C@A\n"
+        f"    {time} - SET_DISCONNECTED (x> DisconnectCause [ Code: (BUSY) Reason: (BUSY) ]):C@A\n"
+    )
+    read = android.parse_look(f"{android.SECTION}\n".join(("21:00:12.743000000\n", f"{BOOT}\n", "", telecom)))
+    assert read is not None
+    (past,) = read.look.past
+    assert past.ended_age == pytest.approx(right) and past.reason is EndReason.BUSY
