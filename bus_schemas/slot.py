@@ -25,7 +25,8 @@ OfShell = needs(A.SLOT_SHELL)  # what was run on a phone, and what came of it
 Serial = Annotated[
     str,
     shaped(
-        r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", "1 to 64 letters (A-Z, a-z), digits, `_`, `.`, `:` or `-`",
+        r"^[A-Za-z0-9_.:()-](?:[A-Za-z0-9_.:() -]{0,62}[A-Za-z0-9_.:()-])?$(?!\n)",
+        "1 to 64 letters (A-Z, a-z), digits, `_`, `.`, `:`, `-` or brackets, with blanks between them",
         examples=["127.0.0.1:17044"],
     ),
 ]  # fmt: skip

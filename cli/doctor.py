@@ -137,7 +137,7 @@ def _phones(settings: Settings) -> Finding:
         devices = asyncio.run(AdbClient(place).devices())
     except (AdbServerGone, AdbRefused) as error:
         return Finding("phones", False, f"adb server does not answer: {error}", "Restart `ottb up`.")
-    bad = {seen.serial: seen.state for seen in devices.values() if seen.state != "device"}
+    bad = {name: seen.state for name, seen in devices.items() if seen.state != "device"}
     if bad:
         shown = ", ".join(f"{serial} {state}" for serial, state in bad.items())
         todo = "unauthorized: accept this host's key on the phone's screen; offline: replug it or restart its slot."

@@ -11,6 +11,7 @@ import itertools
 import re
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -37,6 +38,9 @@ def boot_time() -> float:
 
 _LENGTH = re.compile(rb"[0-9A-Fa-f]{4}")
 _PROPERTY = re.compile(r"\s+(\w+):(\S+)$")
+_PADDED = re.compile(r"(?=\S)(.{21} ) (\S.*)")  # adb fills serials up to 22 letters
+_NOT_PADDED = re.compile(r"(\S.*?) +(no permissions\b.*|\S+)\Z")
+_NO_SERIAL = re.compile(r"\?+\Z|\(no serial number\)\Z")
 
 
 class AdbServerGone(PhoneUnreachable):
@@ -48,7 +52,8 @@ class AdbRefused(PhoneUnreachable):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """A line of `devices -l`. `state` is adb's own word, `no permissions` and the like included."""
+    """A line of `devices -l`. `serial` is empty where adb can read none. `state` is adb's own word, `no permissions`
+    and the like included."""
 
     serial: str
     state: str
@@ -58,29 +63,39 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 def parse_devices(text: str) -> dict[str, Seen]:
-    """The snapshot of a tracking stream, by serial; of phones with one serial, the second and so on by their place
-    (`usb:1-2.3`). A state may hold spaces and brackets. Raises ValueError for what is no such list."""
+    """The snapshot of a tracking stream: by serial, which cheap models share; those and phones without one by their
+    place (`usb:1-2.3`), or the number of their connection. Raises ValueError for what is no such list."""
     if text and not text.endswith("\n"):
         raise ValueError(f"a list of phones that is cut short: {text[-40:]!r}")
-    devices: dict[str, Seen] = {}
-    for line in text.splitlines():
-        serial, _, rest = line.partition(" ")
-        properties: dict[str, str] = {}
-        while match := _PROPERTY.search(rest):
-            properties[match[1]] = match[2]
-            rest = rest[: match.start()]
-        if not serial or not rest.strip():
-            raise ValueError(f"no line of a list of phones: {line[:40]!r}")
-        if set(serial) != {"?"}:
-            key = serial if serial not in devices else f"usb:{properties.get('usb', '')}"
-            devices[key] = Seen(
-                serial=serial,
-                state=rest.strip(),
-                transport_id=properties.get("transport_id", ""),
-                model=properties.get("model"),
-                usb=properties.get("usb"),
-            )
-    return devices
+    seen = [_device(line) for line in text.splitlines()]
+    times = Counter(one.serial for one in seen)
+    return {_key(one, alone=times[one.serial] == 1): one for one in seen}
+
+
+def _device(line: str) -> Seen:
+    """A line of the list, from the right: serials and states may hold spaces and brackets."""
+    rest = line
+    properties: dict[str, str] = {}
+    while match := _PROPERTY.search(rest):
+        properties[match[1]] = match[2]
+        rest = rest[: match.start()]
+    match = _PADDED.match(rest) or _NOT_PADDED.match(rest)
+    if match is None:
+        raise ValueError(f"no line of a list of phones: {line[:40]!r}")
+    serial = match[1].strip()
+    return Seen(
+        serial="" if _NO_SERIAL.match(serial) else serial,
+        state=match[2].strip(),
+        transport_id=properties.get("transport_id", ""),
+        model=properties.get("model"),
+        usb=properties.get("usb"),
+    )
+
+
+def _key(seen: Seen, *, alone: bool) -> str:
+    if seen.serial and alone:
+        return seen.serial
+    return f"usb:{seen.usb}" if seen.usb else f"connection {seen.transport_id}"
 
 
 def _parsed(text: str) -> dict[str, Seen]:

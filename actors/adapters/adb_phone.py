@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from actors.adapters import android, android_health
 from actors.adapters import android_orders as orders
 from actors.adapters.adb import LongShell, boot_time
-from actors.adapters.adb_tracker import ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch
+from actors.adapters.adb_tracker import ABSENT, ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
 from actors.adapters.phone_calls import PhoneCalls
@@ -61,6 +61,12 @@ FAILED: Mapping[Dialled, type[PhoneError]] = {
 NOTHING_DIALLED = (Dialled.BUSY, Dialled.SILENT, Dialled.REFUSED)
 
 LINK_OF_STATE: Mapping[str, Link] = {"device": Link.ONLINE, "unauthorized": Link.UNAUTHORIZED}
+WORDS: Mapping[str, str] = {  # what to do about a state, by how adb begins its word for it
+    "unauthorized": "accept this host's key on the phone's screen",
+    "no permissions": "this host may not open it; a udev rule is missing, or its user is not in the rule's group",
+    "offline": "adb lists it, but it does not answer",
+    **dict.fromkeys(("recovery", "rescue", "sideload", "bootloader"), "it was started for repair, not as a phone"),
+}
 SETTLING = 0.5  # seconds: a phone that comes back passes `offline` and `authorizing`, which is no news
 
 
@@ -69,9 +75,11 @@ def link_of(sight: Sight) -> tuple[Link, str]:
     if not sight.server:
         return Link.UNKNOWN, "the adb server does not answer"
     if sight.seen is None:
-        return Link.ABSENT, sight.taken or "not plugged in, or adb does not see it"
+        return Link.ABSENT, sight.why or ABSENT
     state = sight.seen.state
-    return LINK_OF_STATE.get(state, Link.OFFLINE), "" if state == "device" else state
+    words = next((words for word, words in WORDS.items() if state.startswith(word)), "")
+    detail = f"{state}: {words}" if words else state
+    return LINK_OF_STATE.get(state, Link.OFFLINE), "" if state == "device" else detail
 
 
 class AdbPhone:
@@ -230,10 +238,10 @@ class AdbPhone:
     # --- the link
 
     def _check_not_taken(self) -> None:
-        """A phone that somebody else uses under another name is not ours to touch."""
+        """A phone that somebody else uses under another name is not ours to touch, nor one of two with one serial."""
         told = self._watch.told if self._watch is not None else None
-        if told is not None and told.taken:
-            raise PhoneUnreachable(f"{self._serial}: {told.taken}")
+        if told is not None and told.why:
+            raise PhoneUnreachable(f"{self._serial}: {told.why}")
 
     def _check_hold(self) -> None:
         """A phone is dialled on only while it is known to be ours."""

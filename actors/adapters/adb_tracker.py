@@ -21,6 +21,7 @@ from actors.slot.registry import Device
 log = structlog.get_logger()
 
 ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")
+ABSENT = "not plugged in, or adb does not see it"
 RETRY_FIRST, RETRY_LAST, SERVER_RETRY_LAST = 0.25, 10.0, 2.0
 CONNECTS_AT_ONCE = 8
 
@@ -37,13 +38,24 @@ def _key(devices: Mapping[str, Seen], wanted: Seen) -> str:
     return next(key for key, seen in devices.items() if seen is wanted)
 
 
+def _why_none(devices: Mapping[str, Seen], name: str) -> str:
+    """Why a name leads to no phone of the list, for people; empty: it is not there."""
+    places = [key for key, seen in devices.items() if seen.serial == name]
+    if places:
+        return f"{len(places)} phones have this serial ({', '.join(places)}): name the slot by hub and port"
+    unread = [f"{key}: {seen.state}" for key, seen in devices.items() if not seen.serial and seen.state != "device"]
+    if unread and not name.startswith("usb:") and not ADDRESS.match(name):
+        return f"{ABSENT}; it may not open what is at {', '.join(unread)}"
+    return ""
+
+
 class Sight(Struct, frozen=True, kw_only=True):
-    """How a phone hangs on the server now. `server`: whether that answers at all; `taken`: for people, who has the
-    phone that this name leads to, if it is somebody else."""
+    """How a phone hangs on the server now. `server`: whether that answers at all; `why`: for people, why this name
+    leads to no phone that can be used, or who else has it."""
 
     seen: Seen | None
     server: bool = True
-    taken: str = ""
+    why: str = ""
 
 
 class Watch:
@@ -91,8 +103,8 @@ class DeviceTracker:
     def devices(self) -> Iterable[Device]:
         """Every phone that adb lists."""
         return [
-            Device(serial=seen.serial, state=seen.state, model=seen.model, usb=seen.usb)
-            for seen in (self._devices or {}).values()
+            Device(name=key, serial=seen.serial, state=seen.state, model=seen.model, usb=seen.usb)
+            for key, seen in (self._devices or {}).items()
         ]
 
     def watch(self, name: str, tell: Callable[[Sight], None]) -> Watch:
@@ -166,10 +178,13 @@ class DeviceTracker:
             # A new transport id is another connection: the phone was away, however short.
             seen = find(self._devices, watch.name)
             holder = self._holders.get(_key(self._devices, seen)) if seen is not None else None
-            if seen is None or holder is None or holder is watch:
+            if seen is None:
+                watch.tell(Sight(seen=None, why=_why_none(self._devices, watch.name)))
+            elif holder is None or holder is watch:
                 watch.tell(Sight(seen=seen))
             else:
-                watch.tell(Sight(seen=None, taken=f"the phone {seen.serial} is in use as {holder.name} already"))
+                phone = _key(self._devices, seen)
+                watch.tell(Sight(seen=None, why=f"the phone {phone} is in use as {holder.name} already"))
 
     def _keep_locks(self) -> None:
         """Leave to other processes what is not held here: a phone that is gone may hang in another slot's place next.

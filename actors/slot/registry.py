@@ -54,8 +54,10 @@ TAKEN_OVER = RefusalTemplate(ErrorCode.UNAVAILABLE, "The slot is being made at a
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """A phone that adb lists. `usb` is its place in the USB tree, for example `1-2.3`."""
+    """A phone that adb lists, by the `name` that no other one has. `serial` may be shared, or empty; `usb` is its place
+    in the USB tree, for example `1-2.3`."""
 
+    name: str
     serial: str
     state: str
     model: str | None = None
@@ -63,8 +65,8 @@ class Device(Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names by which adb finds it: its serial, and its place."""
-        return (self.serial, f"usb:{self.usb}") if self.usb else (self.serial,)
+        """The names by which adb finds it, and nothing else: its serial if that is its own, and its place."""
+        return (self.name, f"usb:{self.usb}") if self.usb else (self.name,)
 
 
 def adb_name(config: SlotConfig, hubs: Mapping[str, str]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.adapters.adb import AdbClient, AdbServerGone, parse_devices
-from actors.adapters.adb_phone import AdbPhone
+from actors.adapters.adb import AdbClient, AdbServerGone, Seen, parse_devices
+from actors.adapters.adb_phone import AdbPhone, link_of
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker, Sight
 from actors.adapters.phone_calls import PhoneCalls
@@ -91,7 +91,7 @@ def is_there(sight: Sight) -> bool:
 
 
 def is_taken(sight: Sight) -> bool:
-    return bool(sight.taken)
+    return "in use" in sight.why
 
 
 # --- answers that are none ----------------------------------------------------------------------------------------
@@ -158,7 +158,48 @@ async def test_a_watcher_that_fails_costs_the_others_nothing() -> None:
 
 def test_two_phones_with_one_serial_are_told_apart_by_their_places() -> None:
     devices = parse_devices(P1.format(1) + P1.format(2).replace("1-2.3", "1-2.9"))
-    assert {key: seen.transport_id for key, seen in devices.items()} == {"P1": "1", "usb:1-2.9": "2"}
+    assert {key: seen.transport_id for key, seen in devices.items()} == {"usb:1-2.3": "1", "usb:1-2.9": "2"}
+
+
+async def test_a_serial_that_two_phones_have_names_none_of_them() -> None:
+    """In whatever order they come: dialling with one of them would be dialling with any."""
+    fake, serial, place = FakeServer(), Eye(), Eye()
+    twin = P1.format(2).replace("1-2.3", "1-2.9")
+    async with tracked(fake) as tracker:
+        by_serial = tracker.watch("P1", serial)
+        by_place = tracker.watch("usb:1-2.9", place)
+        fake.show(P1.format(1))
+        await serial.until(is_there)
+        for both in (P1.format(1) + twin, twin + P1.format(1)):
+            fake.show(both)
+            told = await serial.until(lambda sight: "2 phones" in sight.why)
+            assert "usb:1-2.3" in told.why and "usb:1-2.9" in told.why and "hub and port" in told.why
+            assert (await place.until(is_there)).seen is not None
+            assert tracker.holds(by_place) and not tracker.holds(by_serial)
+        assert {name for device in tracker.devices() for name in device.names} == {"usb:1-2.3", "usb:1-2.9"}
+        fake.show(P1.format(1))
+        assert (await serial.until(is_there)).seen is not None
+
+
+async def test_a_phone_that_adb_may_not_open_is_seen_at_its_place() -> None:
+    fake, serial, place = FakeServer(), Eye(), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", serial)
+        tracker.watch("usb:1-2.3", place)
+        fake.show("????????????           no permissions (missing udev rules? see it); usb:1-2.3 transport_id:4\n")
+        sight = await place.until(is_there)
+        link, detail = link_of(sight)
+        assert link is Link.OFFLINE and "udev rule is missing" in detail
+        assert "usb:1-2.3: no permissions" in (await serial.until(lambda sight: bool(sight.why))).why
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("unauthorized", "key"), ("offline", "does not answer"), ("recovery", "repair"), ("sideload", "repair")],
+)
+def test_a_state_that_is_no_use_is_told_in_words(state: str, words: str) -> None:
+    link, detail = link_of(Sight(seen=Seen(serial="P1", state=state)))
+    assert link is not Link.ONLINE and words in detail
 
 
 # --- one phone, several names -------------------------------------------------------------------------------------
@@ -171,7 +212,7 @@ async def test_a_phone_is_given_to_the_first_who_watches_it_and_then_to_the_next
         by_place = tracker.watch("usb:1-2.3", second)
         fake.show(P1.format(1))
         await first.until(is_there)
-        assert (await second.until(is_taken)).taken == "the phone P1 is in use as P1 already"
+        assert (await second.until(is_taken)).why == "the phone P1 is in use as P1 already"
         assert tracker.holds(by_serial) and not tracker.holds(by_place)
         tracker.unwatch(by_serial)
         await second.until(is_there)

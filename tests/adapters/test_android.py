@@ -224,7 +224,7 @@ def test_adbs_list_is_read_with_states_of_several_words() -> None:
         "????????????           no permissions usb:1-3 transport_id:10\n"
     )
     devices = parse_devices(text)
-    assert set(devices) == {"R58M123ABC", "0123456789ABCDEF", "127.0.0.1:17044"}
+    assert set(devices) == {"R58M123ABC", "0123456789ABCDEF", "127.0.0.1:17044", "usb:1-3"}
     phone = devices["R58M123ABC"]
     assert (phone.state, phone.usb, phone.model, phone.transport_id) == ("device", "1-2.1.3", "SM_A525F", "7")
     barred = devices["0123456789ABCDEF"]

@@ -3,6 +3,7 @@
 import pytest
 
 from actors.adapters import android, android_health
+from actors.adapters.adb import parse_devices
 from actors.slot.machine import can_call
 from bus_schemas.call import EndReason
 from tests.field.tables import cases
@@ -46,3 +47,9 @@ def test_times_are_read_in_any_digits(time: str, right: float) -> None:
     assert read is not None
     (past,) = read.look.past
     assert past.ended_age == pytest.approx(right) and past.reason is EndReason.BUSY
+
+
+@pytest.mark.parametrize(("line", "right"), cases("phones.toml", "list"))
+def test_adbs_list_is_read_from_the_right(line: str, right: list[str]) -> None:
+    (seen,) = parse_devices(f"{line}\n").values()
+    assert [seen.serial, seen.state, seen.usb or ""] == right
