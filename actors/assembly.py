@@ -48,7 +48,7 @@ async def running(
         limits = limits_of(settings.dial)
         await start_calls(parts, stack, settings=settings.calls)
         slots = await start_slots(
-            parts, stack, configs=settings.slots, hubs=settings.hubs, counts=limits, make_phone=make_phone,
+            parts, stack, configs=settings.slots, hubs=settings.hub_map, counts=limits, make_phone=make_phone,
             devices=devices,
         )  # fmt: skip
         trunks = await start_trunks(

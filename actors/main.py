@@ -98,8 +98,10 @@ async def start_actors(
 ) -> Host:
     """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
 
+    hubs = settings.hub_map
+
     def make_phone(config: SlotConfig) -> AdbPhone:
-        return AdbPhone(serial=adb_name(config, settings.hubs), tracker=tracker, sim=config.sim)
+        return AdbPhone(serial=adb_name(config, hubs), tracker=tracker, sim=config.sim)
 
     pbxs = {}
     for name, ami in settings.ami.items():
@@ -167,7 +169,9 @@ async def serve(settings: Settings) -> int:
     tls = client_tls(settings.nats)
     on_hangup(tls.reload)
     bus = await before(stopped, reach_bus(settings, tls, closed.set))
-    tracker = DeviceTracker(client=AdbClient(place_of(settings.adb, settings.state)), folder=settings.state)
+    client = AdbClient(place_of(settings.adb, settings.state))
+    also = {other: hub.path for hub in settings.hub_map.values() for other in hub.also}
+    tracker = DeviceTracker(client=client, folder=settings.state, also=also)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         tracker.start()

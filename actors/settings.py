@@ -20,7 +20,8 @@ from actors.ledger.settings import LedgerStore
 from actors.point.settings import Auth, BusLogin
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
-from actors.slot.settings import Adb
+from actors.slot.settings import Adb, Hub, UsbPath, misplaced
+from actors.slot.usb_tree import as_in_tree
 from actors.telephony.numbers import NotANumber, caller_id, not_a_country
 from actors.trunk.settings import Ami
 from bus_schemas.fields import HostName, plainly
@@ -83,7 +84,8 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. `host`: the name under which this machine owns its slots and trunks. `hubs`: where
-    each hub is in the USB tree, as adb and sysfs write it (`HUB1 = "1-2"`: its port 3 is `usb:1-2.3`). Slots and trunks
+    each hub is in the USB tree, as adb and sysfs write it (`HUB1 = "1-2"`: its port 3 is `usb:1-2.3`), or more of it
+    (`Hub`). Slots and trunks
     of a file that names its host are that host's, unless they name another."""
 
     host: HostName = LOCAL
@@ -99,7 +101,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bus_login: BusLogin = BusLogin()
     ledger: LedgerStore = LedgerStore()
     log: Log = Log()
-    hubs: dict[str, str] = {}
+    hubs: dict[str, UsbPath | Hub] = {}
     slots: tuple[SlotConfig, ...] = ()
     ami: dict[str, Ami] = {}
     trunks: tuple[TrunkConfig, ...] = ()
@@ -116,6 +118,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for trunk in self.trunks:
             found.setdefault(trunk.host, []).append(f"trunk {trunk.name}")
         return found
+
+    @property
+    def hub_map(self) -> dict[str, Hub]:
+        """The hubs, as this machine's USB tree shows them where the phones hang on it."""
+        hubs = {name: Hub(path=hub) if isinstance(hub, str) else hub for name, hub in self.hubs.items()}
+        return hubs if self.adb.host else {name: as_in_tree(hub) for name, hub in hubs.items()}
 
     @property
     def ledger_file(self) -> Path:
@@ -142,7 +150,7 @@ def load(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {plainly(error)}") from None
-    for mistake in _mistakes(settings):
+    for mistake in (*_mistakes(settings), *misplaced(settings.slots, settings.hub_map, settings.host)):
         raise SettingsError(f"settings: {mistake}")
     sandbox = settings.sandbox
     if not sandbox.enabled:

@@ -171,6 +171,7 @@ class AdbClient:
 
     def __init__(self, place: AdbPlace) -> None:
         self.place = place
+        self.targets: dict[str, str] = {}  # how adb knows what is known here by another name
         self._shells = asyncio.Semaphore(SHELLS_AT_ONCE)
 
     @asynccontextmanager
@@ -190,6 +191,10 @@ class AdbClient:
         except (OSError, TimeoutError) as error:
             raise AdbServerGone(f"{name}: the adb server does not answer: {error!r}") from None
         return Wire(reader, writer, name)
+
+    def target(self, name: str) -> str:
+        """By what adb finds a phone: its serial, or its place on the bus that it is on."""
+        return self.targets.get(name, name)
 
     async def version(self) -> int:
         """The server's own version number."""
@@ -220,7 +225,7 @@ class AdbClient:
     async def reconnect(self, serial: str) -> None:
         """Have the server begin afresh with one phone."""
         async with self.wire(serial) as wire:
-            await wire.ask(f"host-serial:{serial}:reconnect")
+            await wire.ask(f"host-serial:{self.target(serial)}:reconnect")
 
     async def track(self) -> AsyncIterator[dict[str, Seen]]:
         """All phones, now and at every change. Ends with AdbServerGone."""
@@ -267,7 +272,7 @@ class AdbClient:
         """A connection that leads to the phone; nothing has been asked of it yet."""
         wire = await self.open(serial)
         try:
-            await wire.ask(f"host:tport:serial:{serial}")
+            await wire.ask(f"host:tport:serial:{self.target(serial)}")
             async with asyncio.timeout(REPLY_TIMEOUT):
                 await wire.reader.readexactly(8)  # the transport's number
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:

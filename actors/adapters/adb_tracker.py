@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.adapters.adb import AdbClient, Seen
 from actors.adapters.phone_locks import PhoneLocks
@@ -77,10 +78,12 @@ class Watch:
 
 class DeviceTracker:
     """One stream for all phones of an adb server. Phones on TCP are connected, and again when they were lost.
-    `folder`: where processes with the same server keep the locks of its phones."""
+    `folder`: where processes with the same server keep the locks of its phones. `also`: of hubs that are on more than
+    one bus, each other path with the one by which the settings name it."""
 
-    def __init__(self, *, client: AdbClient, folder: Path) -> None:
+    def __init__(self, *, client: AdbClient, folder: Path, also: Mapping[str, str] | None = None) -> None:
         self.client = client
+        self._also = also or {}
         self._locks = PhoneLocks(folder, server=client.place.key)
         self._devices: dict[str, Seen] | None = None  # None: the server is away, nothing is known
         self._watches: list[Watch] = []
@@ -152,7 +155,7 @@ class DeviceTracker:
             try:
                 async for devices in self.client.track():
                     pause = RETRY_FIRST
-                    self._devices = devices
+                    self._devices = self._by_named_places(devices)
                     self._tell_all()
                     for watch in list(self._watches):
                         self._connect_if_needed(watch.name)
@@ -165,6 +168,25 @@ class DeviceTracker:
             self._tell_all()
             await asyncio.sleep(pause)
             pause = min(2 * pause, SERVER_RETRY_LAST)
+
+    def _by_named_places(self, devices: Mapping[str, Seen]) -> dict[str, Seen]:
+        """The list with each place as the settings name it. adb is asked by the one that it has."""
+        found: dict[str, Seen] = {}
+        self.client.targets = {}
+        for key, seen in devices.items():
+            place = self._named_place(seen.usb) if seen.usb else None
+            if place != seen.usb:
+                self.client.targets[f"usb:{place}"] = f"usb:{seen.usb}"
+                key = f"usb:{place}" if key == f"usb:{seen.usb}" else key
+                seen = replace(seen, usb=place)
+            found[key] = seen
+        return found
+
+    def _named_place(self, usb: str) -> str:
+        for other, path in self._also.items():
+            if usb == other or usb.startswith(f"{other}."):
+                return path + usb.removeprefix(other)
+        return usb
 
     def _tell_all(self) -> None:
         if self._devices is None:

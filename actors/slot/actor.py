@@ -34,10 +34,10 @@ from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import CallCounts
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
-from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Link, LinkChanged, Look, Looked
 from bus_schemas.call import EndReason
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.slot import (
     ADB_COMMAND,
     GET_SLOT,
@@ -208,10 +208,15 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
                 super().perform(effect)
 
     async def _use_phone(self, config: SlotConfig) -> None:
-        old, self._phone = self._phone, self._make_phone(config)
+        old, self._phone = self._phone, None
+        try:
+            self._phone = self._make_phone(config)
+        except Refusal as refusal:  # the settings have changed since: its place is none any more
+            self.tell(LinkChanged(link=Link.ABSENT, detail=refusal.message))
         if old is not None:
             await old.close()
-        self._phone.start(self.tell)
+        if self._phone is not None:
+            self._phone.start(self.tell)
 
     async def _publish_telemetry(self) -> None:
         if self.state is not None:

@@ -21,6 +21,7 @@ from actors.slot.claims import Claims
 from actors.slot.machine import Configure, Remove
 from actors.slot.pool import Pool
 from actors.slot.record import FROM_FILE, Slot
+from actors.slot.settings import Hub, Misplaced
 from actors.telephony.numbers import not_a_country
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -69,7 +70,7 @@ class Device(Struct, frozen=True, kw_only=True):
         return (self.name, f"usb:{self.usb}") if self.usb else (self.name,)
 
 
-def adb_name(config: SlotConfig, hubs: Mapping[str, str]) -> str:
+def adb_name(config: SlotConfig, hubs: Mapping[str, Hub]) -> str:
     """The name by which adb finds a slot's phone. Raises Refusal(INVALID_PARAMS) when the place says nothing."""
     if config.serial is not None:
         return config.serial
@@ -77,7 +78,10 @@ def adb_name(config: SlotConfig, hubs: Mapping[str, str]) -> str:
         raise Refusal(ErrorCode.INVALID_PARAMS, "Name the phone by its serial, or its place by hub and port.")
     if config.hub not in hubs:
         raise misfit("hub", "the settings have no such hub.", hub=config.hub, known=sorted(hubs))
-    return f"usb:{hubs[config.hub]}.{config.port}"
+    try:
+        return f"usb:{hubs[config.hub].place(config.hub, config.port)}"
+    except Misplaced as error:
+        raise misfit("port", f"it cannot be found: {error}.", hub=config.hub) from None
 
 
 class SlotRegistry:
@@ -90,7 +94,7 @@ class SlotRegistry:
         host: Host,
         from_file: Iterable[SlotConfig],
         devices: Callable[[], Iterable[Device]],
-        hubs: Mapping[str, str],
+        hubs: Mapping[str, Hub],
         peers: Peers,
     ) -> None:
         self._host = host
@@ -240,7 +244,7 @@ class SlotRegistry:
 
     async def unassigned_on_host(self, request: UnassignedOnHost, context: Context) -> list[UnassignedPhone]:
         """LIST_UNASSIGNED of this host."""
-        claimed = {adb_name(slot.config, self._hubs) for slot in self._slots()}
+        claimed = frozenset[str]().union(*(self._names(slot.config) for slot in self._slots()))
         return [
             UnassignedPhone(
                 serial=device.serial, state=device.state, model=device.model, usb=device.usb, host=self._host.name

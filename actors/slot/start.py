@@ -8,6 +8,7 @@ from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
 from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.registry import Device, SlotRegistry
+from actors.slot.settings import Hub
 from actors.telephony.line import CallCounts
 from bus_schemas.host import CONFIGURE_ON_HOST, REMOVE_ON_HOST, UNASSIGNED_ON_HOST
 from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT, SlotConfig
@@ -18,7 +19,7 @@ async def start(
     stack: AsyncExitStack,
     *,
     configs: Iterable[SlotConfig],
-    hubs: Mapping[str, str],
+    hubs: Mapping[str, Hub],
     counts: CallCounts,
     make_phone: MakePhone,
     devices: Callable[[], Iterable[Device]],

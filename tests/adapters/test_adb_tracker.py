@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,11 +54,12 @@ class FakeServer:
 
 
 @asynccontextmanager
-async def tracked(fake: FakeServer) -> AsyncIterator[DeviceTracker]:
+async def tracked(fake: FakeServer, also: Mapping[str, str] | None = None) -> AsyncIterator[DeviceTracker]:
     listening = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
     fake.port = listening.sockets[0].getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        tracker = DeviceTracker(client=AdbClient(AdbPort("127.0.0.1", fake.port)), folder=Path(folder))
+        client = AdbClient(AdbPort("127.0.0.1", fake.port))
+        tracker = DeviceTracker(client=client, folder=Path(folder), also=also or {})
         tracker.start()
         try:
             yield tracker
@@ -200,6 +201,20 @@ async def test_a_phone_that_adb_may_not_open_is_seen_at_its_place() -> None:
 def test_a_state_that_is_no_use_is_told_in_words(state: str, words: str) -> None:
     link, detail = link_of(Sight(seen=Seen(serial="P1", state=state)))
     assert link is not Link.ONLINE and words in detail
+
+
+async def test_a_phone_at_superspeed_hangs_on_another_bus_of_the_same_hub() -> None:
+    fake, eye = FakeServer(), Eye()
+    async with tracked(fake, also={"2-2": "1-2", "4-1.3": "3-1.3"}) as tracker:
+        watch = tracker.watch("usb:1-2.4.2", eye)
+        fake.show(P1.format(1).replace("1-2.3", "2-2.4.2") + P2.format(2).replace("1-2.4", "2-22.4.2"))
+        sight = await eye.until(is_there)
+        assert sight.seen is not None and sight.seen.serial == "P1" and tracker.holds(watch)
+        assert tracker.client.target("usb:1-2.4.2") == "usb:2-2.4.2", "adb knows it by the bus that it is on"
+        assert [device.usb for device in tracker.devices()] == ["1-2.4.2", "2-22.4.2"]
+        fake.show(P1.format(3).replace("1-2.3", "1-2.4.2"))  # replugged with a worse cable
+        await eye.until(lambda sight: sight.seen is not None and sight.seen.transport_id == "3")
+        assert tracker.client.target("usb:1-2.4.2") == "usb:1-2.4.2"
 
 
 # --- one phone, several names -------------------------------------------------------------------------------------

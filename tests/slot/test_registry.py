@@ -3,6 +3,7 @@ import pytest
 from actors.adapters.adb import parse_devices
 from actors.adapters.adb_tracker import find
 from actors.slot.registry import adb_name
+from actors.slot.settings import Hub
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import SlotConfig
 
@@ -13,7 +14,7 @@ LIST = (
 
 
 def test_a_phone_is_named_by_its_serial_or_by_its_place() -> None:
-    hubs = {"HUB1": "1-2"}
+    hubs = {"HUB1": Hub(path="1-2")}
     assert adb_name(SlotConfig(id=1, serial="R58N30ABCDE", hub="HUB1", port=9), hubs) == "R58N30ABCDE"
     assert adb_name(SlotConfig(id=1, hub="HUB1", port=3), hubs) == "usb:1-2.3"
     for config in (SlotConfig(id=1), SlotConfig(id=1, hub="HUB1"), SlotConfig(id=1, hub="HUB7", port=1)):
