@@ -13,6 +13,7 @@ from actors.runtime.decision import NOTHING, Effect
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.slot import machine, record, views
+from actors.slot.hindrance import may_be_used
 from actors.slot.machine import (
     CommandDone,
     Configure,
@@ -174,7 +175,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
 
     def state_changed(self) -> None:
         slot = self.state
-        if slot is not None and self._live and not self.stands_in and machine.may_be_used(slot, self.live):
+        if slot is not None and self._live and not self.stands_in and may_be_used(slot, self.live):
             config = slot.config
             place = IdleSlot(slot=config.id, user=config.user, region=config.region, last_used=slot.last_used)
             self._pool.put(place)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
+from actors.slot.hindrance import held_for_nobody, hindrance_of, in_trouble
 from actors.slot.phone import HealthRead, Trouble, TroubleSeen
 from actors.slot.record import FROM_FILE, Slot, SlotMemory, holder, place_of
 from actors.telephony.line import (
@@ -166,47 +167,12 @@ SlotDecision = Decision[SlotEvent, SlotMemory]
 # --- decide -----------------------------------------------------------------------------------------------------
 
 
-def may_be_used(slot: Slot | None, live: SlotMemory) -> bool:
-    """Whether a call could start here now."""
-    return slot is not None and _hindrance(slot, live) is None
-
-
-def can_call(sim: str) -> bool:
-    """Whether one of a phone's SIMs can be used, by their states as Android names them."""
-    return not {"READY", "LOADED"}.isdisjoint(state.strip(" []") for state in sim.split(","))
-
-
-def _hindrance(slot: Slot, live: SlotMemory) -> Refusal | None:
-    if slot.removed:
-        return Refusal(ErrorCode.NOT_FOUND, "No such slot.")
-    if holder(slot, live) is not None:
-        return Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot.config.id)
-    if slot.status is not SlotStatus.ONLINE:
-        return Refusal(
-            ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot.config.id, status=slot.status
-        )
-    if live.unsure is not None:
-        return Refusal(ErrorCode.SLOT_BUSY, "The phone is being asked about its last call.", slot=slot.config.id)
-    if live.up:
-        held = live.troubles.get(Trouble.HELD)
-        message = f"The phone is in a call of its own{f': {held}' if held else ''}."
-        return Refusal(ErrorCode.SLOT_BUSY, message, slot=slot.config.id)
-    if live.trouble:
-        message = f"The phone must not be dialled with: {live.trouble}."
-        return Refusal(ErrorCode.CALL_FAILED, message, slot=slot.config.id)
-    if live.health.sim is not None and not can_call(live.health.sim):
-        return Refusal(ErrorCode.CALL_FAILED, "The phone has no usable SIM.", slot=slot.config.id, sim=live.health.sim)
-    if live.health.in_service is False:
-        return Refusal(ErrorCode.CALL_FAILED, "The phone has no voice network.", slot=slot.config.id)
-    return None
-
-
 def take(slot: Slot, live: SlotMemory, order: Take) -> SlotDecision:
     """Hold the slot for a call, or say why not. Nothing is written: the call's attempt is the record of it."""
     owner = slot.config.user
     if owner is not None and owner != order.user and not order.any_slot:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=slot.config.id)
-    if (hindrance := _hindrance(slot, live)) is not None:
+    if (hindrance := hindrance_of(slot, live)) is not None:
         raise hindrance
     held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=slot.config.id))
     return Decision(memory=replace(live, held=held, ours=None), effects=(CancelTimer(name=LOOK_AGAIN),))
@@ -360,14 +326,8 @@ def _link_changed(slot: Slot, live: SlotMemory, report: LinkChanged, now: Moment
 
 
 def _trouble_seen(slot: Slot, live: SlotMemory, seen: TroubleSeen, now: Moment) -> SlotDecision:
-    live = _in_trouble(live, seen.trouble, seen.words)
+    live = in_trouble(live, seen.trouble, seen.words)
     return Decision(memory=live, events=_online(slot, live, now) if slot.status is SlotStatus.ONLINE else ())
-
-
-def _in_trouble(live: SlotMemory, trouble: Trouble, words: str) -> SlotMemory:
-    """It is in this trouble, or (no words) no longer."""
-    others = {one: said for one, said in live.troubles.items() if one is not trouble}
-    return replace(live, troubles={**others, trouble: words} if words else others)
 
 
 def _online(slot: Slot, live: SlotMemory, now: Moment) -> tuple[SlotLinked, ...]:
@@ -387,7 +347,7 @@ def _call_seen(slot: Slot, live: SlotMemory, seen: CallSeen, now: Moment) -> Slo
         up[seen.ref] = seen.incoming
     known_now = replace(live, ref=known, up=up, told=now.mono)
     if not up:
-        known_now = _in_trouble(known_now, Trouble.HELD, "")
+        known_now = in_trouble(known_now, Trouble.HELD, "")
     told = slot.status is SlotStatus.ONLINE and known_now.trouble != live.trouble
     again = (SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN, keep=True),) if up and holder(slot, live) is None else ()
     return Decision(
@@ -410,7 +370,7 @@ def _looked(slot: Slot, live: SlotMemory, looked: Looked, now: Moment) -> SlotDe
     unsure = live.unsure if live.unsure is not None and looked.asked < live.unsure else None
     up = {seen.ref: seen.incoming for seen in looked.look.live}
     live = replace(live, ref=_newest(looked.look, live.ref), up=up, unsure=unsure)
-    live = _in_trouble(live, Trouble.HELD, _held_for_nobody(slot, live, looked.look))
+    live = in_trouble(live, Trouble.HELD, held_for_nobody(slot, live, looked.look))
     online = _online(slot, live, now) if live.link is Link.ONLINE else ()
     timers: tuple[Effect, ...] = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
     forgotten = [
@@ -420,14 +380,6 @@ def _looked(slot: Slot, live: SlotMemory, looked: Looked, now: Moment) -> SlotDe
     if up and holder(slot, live) is None:  # its end may be missed as its beginning may have been
         timers = (*timers, SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN))
     return Decision(memory=live, events=online, effects=(*to_call, *timers))
-
-
-def _held_for_nobody(slot: Slot, live: SlotMemory, look: Look) -> str:
-    """Words about calls that nobody here holds the slot for, and that are all on hold: they may stay for ever."""
-    if holder(slot, live) is not None or not look.live or not all(seen.held for seen in look.live):
-        return ""
-    names = ", ".join(seen.ref.rpartition("/")[2] for seen in look.live)
-    return f"{Trouble.HELD.value} ({names}): end it on the phone's screen, or restart the phone"
 
 
 def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:

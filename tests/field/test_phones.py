@@ -4,7 +4,7 @@ import pytest
 
 from actors.adapters import android, android_health
 from actors.adapters.adb import parse_devices
-from actors.slot.machine import can_call
+from actors.slot.hindrance import can_call
 from bus_schemas.call import EndReason
 from tests.field.tables import cases
 

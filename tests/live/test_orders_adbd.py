@@ -26,7 +26,7 @@ COMMANDS = {
     "am": f'echo "am $*" >> /{RAN}; echo talks > /phone/state; echo "Starting: Intent {{ act=x }}"',
     "input": f"""[ "$*" = "keyevent 0" ] && exec cat /phone/probe
 [ -s /phone/probe ] && {{ cat /phone/probe >&2; exit 255; }}
-echo "input $*" >> /{RAN}; echo idle > /phone/state""",
+echo "input $*" >> /{RAN}; [ "$*" = "keyevent 224" ] || echo idle > /phone/state""",
     "getprop": "echo 34",
     "reboot": f'echo reboot >> /{RAN}; echo idle > /phone/state',
 }
@@ -52,12 +52,14 @@ async def root() -> AsyncIterator[tuple[Path, int]]:
         (folder / "data/local/tmp").mkdir(parents=True, exist_ok=True)
         (random / "boot_id").write_text("0e5d6b4a-1f1e-4b52-9c11-8c7a5d1f0a33\n")
         (folder / "proc/uptime").write_text("5000.00 1.00\n")
-        idle, talks, waits = Telephony(), Telephony(), Telephony()
+        idle, talks, waits, asks = Telephony(), Telephony(), Telephony(), Telephony()
+        asks.asks_for_sim = True
+        asks.dial(NUMBER, 0.0)
         for telephony in (talks, waits):
             telephony.dial(NUMBER, 0.0)
             telephony.advance(1.0)
         waits.ring("+380441112233", 2.0)
-        for state, telephony in (("idle", idle), ("talks", talks), ("waits", waits)):
+        for state, telephony in (("idle", idle), ("talks", talks), ("waits", waits), ("asks", asks)):
             show(folder, state, telephony)
         (folder / "phone/state").write_text("idle\n")
         (folder / "phone/probe").write_text("")
@@ -123,3 +125,17 @@ async def test_a_real_shell_that_may_not_press_keys(
         with pytest.raises(PhoneUnfit, match="Security settings"):
             await dial(phone, NUMBER)
     assert (folder / RAN).read_text().splitlines()[1:] == ["reboot"]
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
+async def test_a_real_shell_closes_the_question_for_a_sim(tmp_path: Path, root: tuple[Path, int]) -> None:
+    folder, adbd = root
+    async with on_adbd(tmp_path, adbd) as phone:
+        (folder / "phone/state").write_text("asks\n")
+        (live,) = (await phone.look()).live
+        assert live.asks
+        await phone.hang_up(live.ref)
+        with pytest.raises(PhoneUnfit, match="which SIM"):
+            await dial(phone, NUMBER)
+    assert (folder / RAN).read_text().splitlines() == ["input keyevent 224", "input keyevent 4"]

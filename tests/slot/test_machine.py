@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from actors.runtime.clock import Moment
 from actors.runtime.decision import SetTimer
 from actors.slot import machine, record
+from actors.slot.hindrance import may_be_used
 from actors.slot.machine import EndCallOnPhone, Take
 from actors.slot.phone import Trouble, TroubleSeen
 from actors.slot.record import Slot, SlotMemory
@@ -65,14 +66,14 @@ def test_where_the_clock_was_set_back_only_an_age_that_fits_names_a_call() -> No
 def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() -> None:
     first, second = (Take(call_id=id, user="op12", any_slot=False) for id in ("c_1", "c_2"))
     live = machine.take(SLOT, SlotMemory(link=Link.ONLINE), first).memory
-    assert live is not None and not machine.may_be_used(SLOT, live)
+    assert live is not None and not may_be_used(SLOT, live)
     with pytest.raises(Refusal) as refused:
         machine.take(SLOT, live, second)
     assert refused.value.code is ErrorCode.SLOT_BUSY
     with pytest.raises(Refusal):
         machine.restart(SLOT, live, "op12", NOW)
     free = machine.observe(SLOT, live, Drop(call_id="c_1"), NOW).memory
-    assert free is not None and machine.may_be_used(SLOT, free)
+    assert free is not None and may_be_used(SLOT, free)
     assert machine.take(SLOT, free, second).memory is not None
 
 
@@ -83,7 +84,7 @@ MUTE = TroubleSeen(trouble=Trouble.HANG_UP, words="it does not hang up: INJECT_E
 
 def test_a_phone_in_trouble_takes_no_call_and_says_why() -> None:
     decision = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), MUTE, NOW)
-    assert decision.memory is not None and not machine.may_be_used(SLOT, decision.memory)
+    assert decision.memory is not None and not may_be_used(SLOT, decision.memory)
     (told,) = decision.events
     assert isinstance(told, SlotLinked) and (told.status, told.detail) == (SlotStatus.ONLINE, MUTE.words)
     with pytest.raises(Refusal, match="INJECT_EVENTS") as refused:
@@ -98,7 +99,7 @@ def test_what_a_phone_in_trouble_is_said_to_be_outlasts_a_look() -> None:
     looked = Looked(look=Look(live=(), past=(), boot="b"), why="link", asked=1.0)
     assert machine.observe(slot, decision.memory, looked, NOW).events == ()
     over = machine.observe(slot, decision.memory, replace(MUTE, words=""), NOW)
-    assert over.memory is not None and machine.may_be_used(slot, over.memory)
+    assert over.memory is not None and may_be_used(slot, over.memory)
     assert [event.detail for event in over.events if isinstance(event, SlotLinked)] == [""]
 
 
@@ -141,7 +142,7 @@ def test_a_call_on_hold_that_blocks_the_slot_is_told() -> None:
     over = CallSeen(ref=HELD.ref, phase=CallPhase.DISCONNECTED, incoming=True)
     decision = machine.observe(slot, live, over, NOW)
     assert [event.detail for event in decision.events if isinstance(event, SlotLinked)] == [""]
-    assert decision.memory is not None and machine.may_be_used(slot, decision.memory)
+    assert decision.memory is not None and may_be_used(slot, decision.memory)
 
 
 def test_a_call_on_hold_beside_one_that_talks_is_nothing_to_tell() -> None:

@@ -166,3 +166,42 @@ async def test_unknown_slots_are_not_found(admin: Client) -> None:
         assert (status, refused["code"]) == (404, "NOT_FOUND"), path
     status, refused = await admin.get("/api/slots/0")
     assert (status, refused["code"]) == (400, "INVALID_PARAMS")
+
+
+# --- phones that must not be dialled with -------------------------------------------------------------------------
+
+
+async def _made(admin: Client, slot: int, fault: dict[str, object], detail: str) -> None:
+    """Make a phone what it is, begin afresh with it, and wait until its slot says so."""
+    await admin.phones("POST", f"/phones/{slot}/set", fault)
+    assert (await admin.post(f"/api/slots/{slot}/restart"))[0] == 202
+
+    def said(shown: dict[str, object]) -> bool:
+        told = str(shown["status_detail"])
+        return shown["status"] == "ONLINE" and (detail in told if detail else not told)
+
+    await until(lambda: _slot(admin, slot), said, 20)
+
+
+async def test_a_phone_that_cannot_hang_up_is_refused_with_what_to_do(admin: Client) -> None:
+    try:
+        await _made(admin, 12, {"input_fault": "refused"}, "does not hang up")
+        status, refused = await admin.post("/api/call/start", {"number": "+380991230077", "slot": 12})
+        assert (status, refused["code"]) == (422, "CALL_FAILED") and "Security settings" in refused["message"]
+    finally:
+        await _made(admin, 12, {"input_fault": None}, "")
+
+
+async def test_a_phone_that_asks_for_a_sim_ends_the_call_and_is_marked(admin: Client) -> None:
+    await admin.phones("POST", "/phones/14/set", {"asks_for_sim": True})
+    try:
+        status, started = await admin.post("/api/call/start", {"number": "+380991230076", "slot": 14})
+        assert status == 201
+        ended = await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+        assert (ended["state"], ended["reason"]) == ("FAILED", "phone_asks_for_sim")
+        shown = await until(lambda: _slot(admin, 14), lambda slot: bool(slot["status_detail"]))
+        assert "which SIM" in shown["status_detail"]
+        status, refused = await admin.post("/api/call/start", {"number": "+380991230076", "slot": 14})
+        assert (status, refused["code"]) == (422, "CALL_FAILED")
+    finally:
+        await _made(admin, 14, {"asks_for_sim": False}, "")
