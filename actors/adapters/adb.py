@@ -95,7 +95,7 @@ def _device(line: str) -> Seen:
 def _key(seen: Seen, *, alone: bool) -> str:
     if seen.serial and alone:
         return seen.serial
-    return f"usb:{seen.usb}" if seen.usb else f"connection {seen.transport_id}"
+    return f"usb:{seen.usb}" if seen.usb else f"connection #{seen.transport_id}"
 
 
 def _parsed(text: str) -> dict[str, Seen]:

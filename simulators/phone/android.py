@@ -19,6 +19,10 @@ FAILED = 255  # a command's own -1, as after an exception
 KILLED = 128 + 9
 DIALLER = "com.android.server.telecom/.components.UserCallActivity"
 END_CALL = {10: "30", 11: "31"}  # by release, where it is known
+ANOTHER_IN_FRONT = (
+    b"Starting: Intent { act=android.intent.action.CALL dat=tel:xxx }\n"
+    b"Warning: Activity not started, its current task has been brought to the front\n"
+)
 INJECT_EVENTS = (
     b"java.lang.SecurityException: Injecting input events requires the caller (or the source of the instrumentation,"
     b" if any) to have the INJECT_EVENTS permission.\n\tat android.os.Parcel.createExceptionOrNull(Parcel.java:3057)\n"
@@ -41,6 +45,7 @@ class AmFault(Enum):
     KILLED_BEFORE = "killed_before"  # by a signal, before the order went out
     KILLED_AFTER = "killed_after"
     SILENT = "silent"  # it ends well, dials and says nothing
+    WARNED = "warned"  # something else came to the front
 
 
 class InputFault(Enum):
@@ -164,6 +169,8 @@ class Android:
             return Result(err=b"Error: Activity not started, unable to resolve Intent\n", code=1, delay=self.fork_delay)
         if self.am_fault is AmFault.KILLED_BEFORE:
             return Result(code=KILLED, delay=self.fork_delay)
+        if self.am_fault is AmFault.WARNED:
+            return Result(ANOTHER_IN_FRONT, delay=self.fork_delay)
         shown = f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n"
         if action == "android.intent.action.CALL" and uri.startswith("tel:") and not self.asks_for_app:
             number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
