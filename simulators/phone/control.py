@@ -28,13 +28,14 @@ async def _unauthorized(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
 
 async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
     """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault,
-    input_fault, appears_after (seconds), asks_for_sim, asks_for_app, quirks (a list)."""
+    input_fault, appears_after (seconds), asks_for_sim, takes_no_sim, asks_for_app, quirks (a list)."""
     android = phone.android
     android.level = int(values.get("battery", android.level))
     android.tenths = int(float(values.get("temperature", android.tenths / 10)) * 10)
     android.sim = str(values.get("sim", android.sim))
     phone.telephony.in_service = bool(values.get("in_service", phone.telephony.in_service))
     phone.telephony.asks_for_sim = bool(values.get("asks_for_sim", phone.telephony.asks_for_sim))
+    android.takes_no_sim = bool(values.get("takes_no_sim", android.takes_no_sim))
     android.asks_for_app = bool(values.get("asks_for_app", android.asks_for_app))
     phone.slow = float(values.get("slow", phone.slow))
     phone.truncate = bool(values.get("truncate", phone.truncate))
