@@ -1623,11 +1623,12 @@ export interface components {
         /**
          * EndReason
          * @description Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself. `not_dialed`:
-         *         nothing has reached the phone or the PBX. `unreachable`: the called phone is off or out of reach. `trunk_refused`:
-         *         the provider would not carry it. `extension_failed`: nobody took it at the slot's extension, or there is none.
+         *         nothing has reached the phone or the PBX. `phone_asks_for_sim`: the phone asked on its screen which SIM is to call,
+         *         and nothing was dialled. `unreachable`: the called phone is off or out of reach. `trunk_refused`: the provider would
+         *         not carry it. `extension_failed`: nobody took it at the slot's extension, or there is none.
          * @enum {unknown}
          */
-        EndReason: "busy" | "extension_failed" | "hangup_local" | "hangup_remote" | "invalid_number" | "network" | "no_answer" | "not_dialed" | "phone_lost" | "rejected" | "trunk_lost" | "trunk_refused" | "unknown" | "unreachable";
+        EndReason: "busy" | "extension_failed" | "hangup_local" | "hangup_remote" | "invalid_number" | "network" | "no_answer" | "not_dialed" | "phone_asks_for_sim" | "phone_lost" | "rejected" | "trunk_lost" | "trunk_refused" | "unknown" | "unreachable";
         /**
          * GetCall
          * @description One call, live or past.
@@ -2467,7 +2468,11 @@ export interface components {
             /** @default false */
             ends_tokens: boolean;
         };
-        /** SessionOpened */
+        /**
+         * SessionOpened
+         * @description Somebody logged in. `password`: a mark of the password that it was with, empty in what an earlier version wrote.
+         *         Where the user's is another one by the time that this is on record, it opens nothing.
+         */
         SessionOpened: {
             session: string;
             /**
@@ -2482,6 +2487,8 @@ export interface components {
              * @example 2025-11-15T10:30:00Z
              */
             expires_at: string;
+            /** @default  */
+            password: string;
         };
         /**
          * SessionRefreshed
