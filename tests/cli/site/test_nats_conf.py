@@ -279,7 +279,8 @@ async def test_other_systems_hear_what_is_exported_and_nothing_else(
         assert message.reply is not None
         await message.reply(callout.admitted(callout.read(message.data), identity, seed, int(time.time())), {})
 
-    monkeypatch.setattr(callout, "grants", lambda identity: Grants(publish=[">"], subscribe=[">"], groups=">", inbox=""))
+    everything = Grants(publish=[">"], subscribe=[">"], groups=">", inbox="")
+    monkeypatch.setattr(callout, "grants", lambda identity: everything)
     secret = ("ottb.v1.cmd.call.start", "ottb.v1.qry.call.list", "_INBOX_core.x", "_INBOX_gateway.x", "_INBOX_watch.x")
     async with logged_in(settings, "auth") as auth:
         await auth.subscribe("$SYS.REQ.USER.AUTH", admit)
