@@ -148,7 +148,8 @@ class Auditor:
         known = request.get(CALLER) is not None
         if known or result == "OK" or _tried(route, request, result):
             entry = self._entry(route, request, result, reply)
-            await self.conclude(entry, request.get(INTENT, ""), who=None if known else STRANGERS, changed=changed)
+            who = STRANGERS if not entry.user else None
+            await self.conclude(entry, request.get(INTENT, ""), who=who, changed=changed)
 
     def _entry(
         self, route: Route, request: web.Request, result: str, reply: bytes, *, shown: bool = False

@@ -29,7 +29,7 @@ from gateway.auditor import Auditor, subject_of
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
-from gateway.idempotency import NOT_ANSWERS, Idempotency
+from gateway.idempotency import MAYBE_DONE, Idempotency
 from gateway.routes import Route
 from gateway.shapes import undecodable
 from gateway.surface import ROUTES
@@ -206,7 +206,7 @@ class BusApi:
                 answered = await work()
         except Refusal as refusal:
             if changes:
-                if give_back is not None and refusal.code not in NOT_ANSWERS:
+                if give_back is not None and refusal.code not in MAYBE_DONE:
                     give_back()
                 entry = self._entry(rpc, request, b"", caller, refusal.code.value, context)
                 await self._auditor.conclude(entry, intent)

@@ -22,12 +22,12 @@ from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.permissions import Access, Action
-from bus_schemas.user import Login, Refresh
+from bus_schemas.user import REFRESH, Login, Refresh
 from gateway import errors, shapes
 from gateway.auditor import CALLER, CHANGED, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor, has_changed
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
-from gateway.idempotency import NOT_ANSWERS, Idempotency
+from gateway.idempotency import MAYBE_DONE, Idempotency
 from gateway.metrics import Metrics
 from gateway.pace import Holder
 from gateway.reads import Reads
@@ -124,7 +124,7 @@ class HttpApi:
                 response = await self.auditor.watch(route, request, lambda: carry_out(request))
                 changed = has_changed(request, response)
             except Refusal as refusal:
-                changed = refusal.code in NOT_ANSWERS  # it may have been
+                changed = refusal.code in MAYBE_DONE
                 raise
             finally:
                 if not changed and GIVE_BACK in request:
@@ -136,7 +136,7 @@ class HttpApi:
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
-                request[GIVE_BACK] = await self.brake.admit(route.rpc, caller.share)
+                await self._brake_for(route, request, caller)
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request
@@ -158,6 +158,13 @@ class HttpApi:
             )
 
         return handle
+
+    async def _brake_for(self, route: Route, request: web.Request, caller: Caller) -> None:
+        """Wait for the turn of a change. A refresh takes of the logins of whose token it turns out to be."""
+        if route.rpc is REFRESH:
+            await self.brake.turn(caller.share)
+        else:
+            request[GIVE_BACK] = await self.brake.admit(route.rpc, caller.share)
 
     async def authenticate(self, permission: Action | Access, request: web.Request) -> Caller:
         """Who asks, if they may. Raises Refusal."""

@@ -41,7 +41,8 @@ BUCKET = "OTTB_IDEM"
 LONGEST_KEY = 255
 STALE = 15.0  # seconds after which a record is taken over although its gateway, which is there, does not say a word
 ASK_TIMEOUT = IS_RUNNING.timeout
-NOT_ANSWERS = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL, ErrorCode.AUTH_FAIL})
+MAYBE_DONE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})
+NOT_ANSWERS = MAYBE_DONE | {ErrorCode.AUTH_FAIL}
 
 NO_KEY = RefusalTemplate(
     ErrorCode.INVALID_PARAMS, "An Idempotency-Key (on the bus: Nats-Msg-Id) is 1 to 255 printable ASCII characters."

@@ -378,6 +378,7 @@ class Point:
         before = self._tokens_left(user.name)
 
         def decide() -> UserChanged:
+            self._identify(LoginKind.SESSION, identity.id, "")  # the password was checked for so long
             now = self._directory.users.get(user.name)
             if now is None or now.password_hash != user.password_hash:
                 raise Refusal(ErrorCode.CONFLICT, "The password was changed in the meantime.")

@@ -371,6 +371,22 @@ async def test_who_holds_a_stolen_session_does_not_keep_its_owner_from_logging_i
         await _token(site, "root", PASSWORD)
 
 
+async def test_refused_refreshes_leave_the_ends_to_who_ends_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brake_module, "LASTING_AT_ONCE", 20)
+    monkeypatch.setattr(brake_module, "PATIENCE", 0.1)
+    async with whole_site(tmp_path) as site:
+        await site.login()
+        own = (await _token(site, "root", PASSWORD))["token"]
+        garbage = {"refresh_token": "garbage"}
+        answers = await asyncio.gather(*(_as(site, own, "POST", "/api/auth/refresh", garbage) for _ in range(60)))
+        assert {status for status, _ in answers} == {401}
+        status, answer = await _as(site, own, "POST", "/api/auth/logout", {"everywhere": True})
+        assert status == 200, answer
+        print("60 refused refreshes: 0 turns of the ends taken")
+
+
 async def test_rotations_count_for_their_user_and_hold_up_nobody_else(
     site: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from bus_schemas.user import (
     ChangeUser,
     CreateUser,
     DeleteUser,
+    EndSessions,
     Login,
     UserStatus,
 )
@@ -120,6 +121,26 @@ async def test_a_login_is_not_let_in_by_what_was_taken_from_it_meanwhile(
                     open = [one.user for one in point.journal.directory.sessions.values()]
                     assert open == ["root"], open
     print(f"1 login held at {place!r} over {deed.__name__}: 0 sessions of the old password")
+
+
+async def test_an_ended_session_sets_no_password() -> None:
+    """Its own password waits to be checked while somebody ends all sessions of the user."""
+    broker, held = MemoryBroker(clock=SystemClock()), Held("nowhere")
+    async with host(broker) as first:
+        await first.seed("root", NEW, "admin")
+        await first.seed("victim", OLD, "operator")
+        async with host(broker, held) as second:
+            admin, victim = await as_user(first, "root", NEW), await as_user(second, "victim", OLD)
+            held.place = "check"
+            change = asyncio.create_task(second.change_password(ChangePassword(password=OLD, new_password=NEW), victim))
+            await asyncio.wait_for(held.came.wait(), 5)
+            await first.end_sessions(EndSessions(user="victim"), admin)
+            held.go.set()
+            with pytest.raises(Refusal) as refused:
+                await change
+            assert refused.value.code is ErrorCode.AUTH_FAIL
+            assert await as_user(first, "victim", OLD)
+    print("1 change of a password held over the end of its session: not made")
 
 
 async def test_a_connection_to_the_bus_is_not_let_in_so_either() -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from actors.point import machine
+from actors.runtime import alike
 from bus_schemas.audit import AUDIT_RECORDED, AuditEntry, AuditRecorded
 from bus_schemas.permissions import MODULES
 from gateway.auditor import LONGEST_LIST
@@ -87,6 +88,28 @@ async def test_a_refresh_is_its_owners_whoever_else_is_named_beside_it(
         status, _ = await attacked.ask("POST", "/api/auth/refresh", root if beside else None, body)
         assert (status, told(attacked)[-1].user) == (401, MAKER if beside else "")  # which says nothing of zoe
         print(f"1 rotation, 1 repeat of it and 1 forged token, beside the bearer of {MAKER}: {beside}; each is told so")
+
+
+async def test_a_refresh_token_that_comes_again_is_told_as_its_users_among_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So many strangers have tried in this minute that theirs are not told apart any more."""
+    monkeypatch.setattr(alike, "KINDS_OF_STRANGERS", 0)
+    async with attacked_point() as attacked:
+        root = await attacked.login()
+        for name in ("zoe", "max"):
+            await attacked.ask("POST", "/api/users", root, NEW | {"username": name, "password": PASSWORD})
+        users = []
+        for name in ("max", "zoe"):
+            _, given = await attacked.ask("POST", "/api/auth/login", None, {"username": name, "password": PASSWORD})
+            for _ in range(2):  # the second time it changes nothing, and is answered
+                status, _ = await attacked.ask(
+                    "POST", "/api/auth/refresh", None, {"refresh_token": given["refresh_token"]}
+                )
+                assert status == 200
+            users.append([one.user for one in told(attacked) if one.action == "POST /api/auth/refresh"][-2:])
+        assert users == [["max", "max"], ["zoe", "zoe"]], users
+        print("2 refresh tokens that came again: each is told as its user's")
 
 
 def _forged(token: str) -> str:
