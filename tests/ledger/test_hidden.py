@@ -42,10 +42,25 @@ HIDDEN = {
         " CREATE TRIGGER t BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION f()",
         "audit has triggers: t",
     ),
+    "a child that a question leaves out": (
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'nothing'::text $$;"
+        " CREATE TABLE kid (LIKE audit INCLUDING INDEXES, CHECK (result <> f())) INHERITS (audit);"
+        """ WITH m AS (DELETE FROM ONLY audit WHERE "user" = 'eve' RETURNING *) INSERT INTO kid SELECT * FROM m;"""
+        " CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'OK'::text $$",
+        "audit has parents or children: ",
+    ),
+    "a parent": (
+        "CREATE TABLE above (LIKE audit); ALTER TABLE audit INHERIT above", "audit has parents or children: ",
+    ),
+    "a check": ("ALTER TABLE audit ADD CONSTRAINT c CHECK (door <> 'x')", "audit has checks: c"),
     "an index of another kind": (
         'CREATE INDEX h ON audit USING hash ("user")', "audit has indexes that nobody can check: h",
     ),
 }  # fmt: skip
+OTHER_TYPES = {
+    "user": ["varchar(64)", "name", 'text COLLATE "POSIX"'],
+    "result": ["d"],
+}
 NOT_EVE = "SELECT $1 OPERATOR(pg_catalog.=) $2::text AND $2::text OPERATOR(pg_catalog.<>) 'eve'"
 OPERATORS = {
     f"{left} = {right}": f"CREATE FUNCTION e({left}, {right}) RETURNS bool LANGUAGE sql IMMUTABLE AS $$ {NOT_EVE} $$;"
@@ -114,3 +129,19 @@ async def test_no_operator_of_a_schema_answers_a_question(schemas: Schemas, what
         shown = await found.told("eve")
         print(f"{what}: {shown} of {EVES} are shown")
         assert shown == EVES and (await examine(found.bus)).problems == []
+
+
+@pytest.mark.parametrize(("column", "type_"), [(column, one) for column, types in OTHER_TYPES.items() for one in types])
+async def test_a_column_of_another_type_is_named(schemas: Schemas, column: str, type_: str) -> None:
+    made = """CREATE DOMAIN d AS text COLLATE "C" CHECK (value <> 'x')"""
+    done = f'{made}; ALTER TABLE audit ALTER "{column}" TYPE {type_}'
+    async with site(schemas) as found:
+        await asyncio.to_thread(keeper_of(schemas).run, done)
+        problems = (await examine(found.bus)).problems
+        assert f"the ledger: audit has columns other than ours: {column}" in problems, problems
+
+
+async def test_a_column_of_somebodys_own_is_named(schemas: Schemas) -> None:
+    async with site(schemas) as found:
+        await asyncio.to_thread(keeper_of(schemas).run, "ALTER TABLE audit ADD COLUMN more text")
+        assert (await examine(found.bus)).problems == ["the ledger: audit has columns other than ours: more"]

@@ -50,13 +50,21 @@ NOT_CHECKED = ("42501", "0A000")  # not permitted; an index that it cannot look 
 INDEXES = "pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_am a ON a.oid = relam"
 TABLE = "r"
 # By what a table could show less, or others, than it has: what it is, whether it has policies of rows, and the names of
-# `HIDERS`. We make none of these.
-HIDERS = ("rules", "triggers", "indexes that nobody can check")
+# `HIDERS`. The planner leaves out a child, or the table, where a check contradicts the question. We make none of these.
+HIDERS = ("rules", "triggers", "parents or children", "checks", "indexes that nobody can check")
 HIDING = f"""SELECT relkind::text, relrowsecurity,
     (SELECT string_agg(rulename, ', ') FROM pg_rewrite WHERE ev_class = t.oid),
     (SELECT string_agg(tgname, ', ') FROM pg_trigger WHERE tgrelid = t.oid AND NOT tgisinternal),
+    (SELECT string_agg((CASE inhparent WHEN t.oid THEN inhrelid ELSE inhparent END)::regclass::text, ', ')
+        FROM pg_inherits WHERE t.oid IN (inhparent, inhrelid)),
+    (SELECT string_agg(conname, ', ') FROM pg_constraint WHERE conrelid = t.oid AND contype = 'c'),
     (SELECT string_agg(relname, ', ') FROM {INDEXES} WHERE indrelid = t.oid AND amname <> 'btree')
     FROM pg_class t WHERE t.oid = to_regclass(%s)"""
+# Types as SQLAlchemy writes them; what is not the database's own has its schema's name, a domain that checks, too.
+COLUMNS = """SELECT attname, upper(format_type(atttypid, atttypmod))
+        || coalesce(' COLLATE ' || nullif(attcollation, 0)::regcollation, '')
+        || CASE attgenerated WHEN '' THEN '' ELSE ' GENERATED' END
+    FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"""
 
 LOST = "connection lost"
 # By the beginning of the SQLSTATE: the longest that fits.
@@ -173,8 +181,16 @@ class PostgresLedger(SqlStore):
             return Soundness(problems=[f"{table} is no table"])
         problems = [f"{table} has policies of rows"] if policies else []
         problems += [f"{table} has {what}: {names}" for what, names in zip(HIDERS, others, strict=True) if names]
+        if strange := self._strange_columns(db, table):
+            problems.append(f"{table} has columns other than ours: {', '.join(strange)}")
         found = self._check_indexes(db, table)
         return Soundness(problems=[*problems, *found.problems], unseen=found.unseen)
+
+    def _strange_columns(self, db: sa.Connection, table: str) -> list[str]:
+        [made] = [one for one in self.tables if one.name == table]
+        ours = {(column.name, column.type.compile(db.dialect)) for column in made.columns}
+        there = {tuple(row) for row in db.exec_driver_sql(COLUMNS, (self._place(table),))}
+        return sorted({name for name, _ in ours ^ there})
 
     def _check_indexes(self, db: sa.Connection, table: str) -> Soundness:
         where = db.exec_driver_sql(AMCHECK).scalar()
