@@ -41,6 +41,8 @@ class Rows:
     async def newest(self) -> Row | None:
         """The newest row that the ledger has, as far as it can be told."""
         rows, _ = await self._ask(ListAudit(limit=1), after=0)
+        if rows is None and self.away is None:
+            self.differing.append("the ledger's newest record cannot be read")
         return rows[0] if rows else None
 
     async def take(self, recorded: AuditRecorded, seq: int) -> None:
@@ -128,16 +130,17 @@ class Rows:
             before = oldest
 
     async def _ask(self, wanted: ListAudit, *, after: int) -> tuple[list[Row] | None, str | None]:
-        """The rows of a page, None: it was not told; and the cursor of the next one."""
+        """The rows of a page, None: they cannot be read, by numbers least of all; and the cursor of the next one."""
         actions = frozenset({str(Action.AUDIT_VIEW)})
         context = Context(command_id=RandomIds().new(), user=SYSTEM, actions=actions, after=after)
         try:
             answered = await ask_raw(self._bus, LIST_AUDIT, wanted, context)
-            return _decode(answered.data), answered.headers.get(CURSOR_HEADER)
+            rows, cursor = _decode(answered.data), answered.headers.get(CURSOR_HEADER)
         except Refusal as refusal:
             if refusal.code in AWAY:
                 self.away = refusal.message
             return None, None
+        return (rows, cursor) if all(type(row["number"]) is int for row in rows) else (None, None)
 
 
 def _judge(wanted: Row | None, row: Row | None) -> str | None:

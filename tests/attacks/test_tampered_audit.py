@@ -116,6 +116,13 @@ TAMPERED = {
         ["UPDATE audit SET subject = 'x' WHERE number = 2"],
         [f"records 1 to {AT_ONCE} cannot be read in the ledger"],
     ),
+    "a number that is none": (
+        [
+            "CREATE TABLE other AS SELECT * FROM audit", "DROP TABLE audit", "ALTER TABLE other RENAME TO audit",
+            "UPDATE audit SET number = 'x' WHERE number = 1",
+        ],
+        ["the ledger's newest record cannot be read", "record 1 is missing"],
+    ),
     "a value of another type": (["UPDATE audit SET count = 'x' WHERE number = 2"], ["record 2 was changed"]),
     "the newest row": (
         [f"UPDATE audit SET hash = 'x' WHERE number = {N}"],

@@ -58,6 +58,7 @@ HIDDEN = {
     ),
 }  # fmt: skip
 OTHER_TYPES = {
+    "number": ["numeric", "text", "float8"],
     "user": ["varchar(64)", "name", 'text COLLATE "POSIX"'],
     "result": ["d"],
 }
@@ -133,12 +134,14 @@ async def test_no_operator_of_a_schema_answers_a_question(schemas: Schemas, what
 
 @pytest.mark.parametrize(("column", "type_"), [(column, one) for column, types in OTHER_TYPES.items() for one in types])
 async def test_a_column_of_another_type_is_named(schemas: Schemas, column: str, type_: str) -> None:
+    """Also the number, by which rows are compared: the verdict stays one."""
     made = """CREATE DOMAIN d AS text COLLATE "C" CHECK (value <> 'x')"""
     done = f'{made}; ALTER TABLE audit ALTER "{column}" TYPE {type_}'
     async with site(schemas) as found:
         await asyncio.to_thread(keeper_of(schemas).run, done)
         problems = (await examine(found.bus)).problems
         assert f"the ledger: audit has columns other than ours: {column}" in problems, problems
+        assert (f"records 1 to {ROWS} cannot be read in the ledger" in problems) is (column == "number"), problems
 
 
 async def test_a_column_of_somebodys_own_is_named(schemas: Schemas) -> None:
