@@ -53,7 +53,8 @@ def close(state: Path) -> None:
 
 
 def closed(state: Path) -> Callable[[], bool]:
-    """Close the folder, as `close` does. Returns what tells from then on whether it is still the one at its place."""
+    """Close the folder, as `close` does. Returns what tells from then on whether it is still the one at its place, and
+    raises OSError while nobody can look."""
     close(state)
     there = state.stat()
     return lambda: state.exists() and os.path.samestat(state.stat(), there)

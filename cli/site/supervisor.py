@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from actors.settings import PREFIX
 INTENSITY, PERIOD = 15, 30.0
 PAUSE_FIRST, PAUSE_LAST = 0.05, 2.0
 QUICK_DEATH = 5.0  # a process that lived shorter waits longer for its next start
+LOOKS, LOOK_PAUSE = 10, 0.5  # at a folder that cannot be looked at now
 STOP_SECONDS = 12.0
 READY_POLL = 0.05
 LOG_LIMIT = 20 * 1024 * 1024
@@ -59,7 +61,7 @@ class GaveUp(Exception):
 class Supervisor:
     """Keeps children running. `say` gets one line for each change; logs go to `folder`/NAME.log. Where
     `in_place` says that another folder has come to the place of what they work in, no child is started any more, and
-    no log is touched."""
+    no log is touched; where it raises OSError, it is asked again."""
 
     def __init__(
         self, *, folder: Path, say: Callable[[str], None], in_place: Callable[[], bool] = lambda: True
@@ -103,8 +105,7 @@ class Supervisor:
     # --- one child
 
     async def _launch(self, child: Child) -> asyncio.subprocess.Process:
-        if not self._in_place():
-            raise GaveUp(f"{child.name} is not started: another folder is in the place of {self._folder.parent}")
+        await self._look(child.name)
         with self._opened_log(child.name) as output:
             process = await asyncio.create_subprocess_exec(
                 *_dying_with_parent(child.argv),
@@ -117,6 +118,20 @@ class Supervisor:
             )
         self._running[child.name] = process
         return process
+
+    async def _look(self, name: str) -> None:
+        """Raise GaveUp where another folder has come to the place, or where nobody could look for a while."""
+        folder, why = self._folder.parent, ""
+        for _ in range(LOOKS):
+            try:
+                if self._in_place():
+                    return
+                why = f"another folder is in the place of {folder}"
+                break
+            except OSError as error:
+                why = f"{folder} cannot be looked at: {error.strerror}"
+                await asyncio.sleep(LOOK_PAUSE)
+        raise GaveUp(f"{name} is not started: {why}")
 
     async def _until_ready(self, child: Child, process: asyncio.subprocess.Process) -> None:
         give_up = asyncio.get_running_loop().time() + child.ready_timeout
@@ -170,13 +185,17 @@ class Supervisor:
             raise GaveUp(f"the log {path} cannot be written: {error.strerror}") from None
 
     def _tail(self, name: str) -> str:
-        lines = self.log_of(name).read_text(errors="replace").splitlines()[-3:]
+        try:
+            lines = self.log_of(name).read_text(errors="replace").splitlines()[-3:]
+        except OSError as error:
+            return f"Its log {self.log_of(name)} cannot be read: {error.strerror}"
         return f"Its log {self.log_of(name)} ends with:\n  " + "\n  ".join(line[:400] for line in lines)
 
     async def _rotate(self) -> None:
         while True:
-            if self._in_place():
-                self.rotate()
+            with suppress(OSError):  # nobody can look now: later
+                if self._in_place():
+                    self.rotate()
             await asyncio.sleep(LOG_CHECK)
 
     def rotate(self) -> None:

@@ -1,6 +1,7 @@
 """The supervisor with real, small processes."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -198,6 +199,62 @@ async def test_a_full_disk_ends_no_rotation(
         (folder / "long.log").write_bytes(b"x" * 1_700_000)
         await wait_until(lambda: len(said) == 2)
         await supervisor.stop()
+
+
+class Unseen:
+    """A state folder of whose place nothing can be told for a while."""
+
+    def __init__(self) -> None:
+        self.now = False
+        self.tried = 0
+
+    def __call__(self) -> bool:
+        self.tried += self.now
+        if self.now:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "var")
+        return True
+
+
+async def test_a_moment_without_access_ends_no_rotation_and_no_child(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(module, "LOG_CHECK", 0.02)
+    monkeypatch.setattr(module, "LOOK_PAUSE", 0.02)
+    monkeypatch.setattr(module, "LOOKS", 1000)
+    unseen = Unseen()
+    supervisor = Supervisor(folder=tmp_path, say=said.append, in_place=unseen)
+    await supervisor.start(Child(name="one", argv=SLEEPER))
+    unseen.now = True
+    first = supervisor.pid("one")
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await wait_until(lambda: unseen.tried > 5 and supervisor.pid("one") is None)
+    (tmp_path / "one.log").write_bytes(b"x" * 5000)
+    unseen.now = False
+    await wait_until((tmp_path / "one.log.1").exists)
+    await wait_until(lambda: supervisor.pid("one") is not None)
+    await supervisor.stop()
+
+
+async def test_a_child_is_given_up_where_its_folder_stays_unseen(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_PAUSE", 0.02)
+    unseen = Unseen()
+    supervisor = Supervisor(folder=tmp_path / "log", say=said.append, in_place=unseen)
+    unseen.now = True
+    with pytest.raises(GaveUp, match=rf"one is not started: {tmp_path} cannot be looked at: Permission denied"):
+        await supervisor.start(Child(name="one", argv=SLEEPER))
+    assert unseen.tried >= module.LOOKS and not (tmp_path / "log").exists()
+    await supervisor.stop()
+
+
+async def test_who_is_given_up_is_named_also_without_its_log(supervisor: Supervisor, tmp_path: Path) -> None:
+    gone = f"import os, sys; os.remove({str(tmp_path / 'log' / 'bad.log')!r}); sys.exit(os.EX_CONFIG)"
+    await supervisor.start(Child(name="bad", argv=[sys.executable, "-c", gone]))
+    with pytest.raises(GaveUp, match=r"bad: a setting is wrong\. Its log .*bad\.log cannot be read: No such file"):
+        await asyncio.wait_for(supervisor.wait(), 10)
 
 
 def test_all_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
