@@ -33,7 +33,7 @@ ALL_USERS = ["0", "0", "4294967295"]
 def close(state: Path) -> None:
     """Make the folder, or take from others what they may do with what is ours in it. A folder that holds other things
     too is left to its owner; only, nobody else may write there. Raises CannotStart, also where it is not ours, or
-    others could put one of theirs in its place."""
+    others could put one of theirs in its place, or it can be none."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_strange(state)
@@ -50,6 +50,10 @@ def close(state: Path) -> None:
             _refuse_planted(path)
     except PermissionError as error:
         raise CannotStart(f"{error.filename} is not yours: give it to your user, or set OTTB_STATE_DIR.") from None
+    except OSError as error:
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        todo = "Set OTTB_STATE_DIR to a folder, or to where one can be made."
+        raise CannotStart(f"the state folder {error.filename} cannot be used: {why}. {todo}") from None
 
 
 def closed(state: Path) -> Callable[[], bool]:
@@ -99,7 +103,8 @@ def _refuse_planted(path: Path) -> None:
 
 def _swapped(state: Path) -> list[Path]:
     """What is on the way to the folder, links included, and may be changed by others than its owner."""
-    ends, trusted = (state.absolute(), state.resolve()), _trusted(state.stat().st_uid)
+    trusted = _trusted(state.stat().st_uid)  # first: of a link to itself only this says OSError
+    ends = (state.absolute(), state.resolve())
     passed = dict.fromkeys(_passed(state.absolute()))
     return [path for path in passed if path.lstat().st_uid not in trusted or (path not in ends and _lets_swap(path))]
 

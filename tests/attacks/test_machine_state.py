@@ -238,6 +238,35 @@ def test_a_site_starts_where_only_its_user_can_change_the_way(place: Path) -> No
     assert open_to_others(place / "link" / "state") == []
 
 
+NO_FOLDER: dict[str, Callable[[Path], object]] = {
+    "a file": Path.touch,
+    "a link to nothing": lambda path: path.symlink_to("nowhere"),
+    "a link to itself": lambda path: path.symlink_to(path),
+    "below a file": lambda path: path.parent.touch(),
+}
+
+
+@pytest.mark.parametrize("what", NO_FOLDER)
+@pytest.mark.parametrize("command", ["up", *COMMANDS])
+def test_what_is_no_folder_is_named_with_what_to_do(place: Path, what: str, command: str) -> None:
+    state = place / "above" / "state"
+    if what != "below a file":
+        state.parent.mkdir()
+    NO_FOLDER[what](state)
+    given = {"OTTB_STATE_DIR": str(state), "OTTB_PASSWORD": "1234", "OTTB_NEW_PASSWORD": "1234"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *command.split()], cwd=ROOT, env=os.environ | given,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0 and "Traceback" not in done.stderr, done.stderr
+    assert command != "up" or (str(state.parent) in done.stderr and "OTTB_STATE_DIR" in done.stderr), done.stderr
+
+
+def test_a_name_that_is_too_long_is_named_with_what_to_do(place: Path) -> None:
+    with pytest.raises(CannotStart, match=r"x{300} cannot be used: File name too long\. .*OTTB_STATE_DIR"):
+        close(place / ("x" * 300))
+
+
 @pytest.fixture
 def state(place: Path) -> Iterator[Path]:
     close(place / "state")
