@@ -7,6 +7,7 @@ import errno
 import grp
 import os
 import pwd
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ OURS = (
 
 DEEP = ("adb", "keys", "log", "nats")  # folders, all of which is ours
 ACCESS_LIST = "system.posix_acl_access"
+NAMES = Path("/etc/nsswitch.conf")
+LISTED = frozenset({"files", "compat", "db", "systemd", "altfiles", "extrausers"})  # sources that tell all they have
+NO_SHELLS = frozenset({"nologin", "false", "sync", "halt", "shutdown"})
 UNMAPPED = 65534  # how a user namespace shows who is outside of it
 ALL_USERS = ["0", "0", "4294967295"]
 
@@ -90,9 +94,14 @@ def owner_of(state: Path) -> int:
     """Whose site it is: commands believe that user. Raises CannotStart where others could have put a folder of theirs
     in its place."""
     if swapped := _swapped(state):
-        todo = "Take that right from them, or set OTTB_STATE_DIR to another folder."
+        todo = f"Take that right from them{_how(swapped[0])}, or set OTTB_STATE_DIR to another folder."
         raise CannotStart(f"others may put another thing in the place of the state folder, at {swapped[0]}. {todo}")
     return state.stat().st_uid
+
+
+def _how(path: Path) -> str:
+    """The command, where the folder is theirs to write and not theirs."""
+    return f" (`chmod {'go' if _mode(path) & stat.S_IWOTH else 'g'}-w {path}`)" if _lets_swap(path) else ""
 
 
 def _refuse_planted(path: Path) -> None:
@@ -114,21 +123,39 @@ def _lets_swap(path: Path) -> bool:
     mode = _mode(path)
     if path.is_symlink() or mode & stat.S_ISVTX:
         return False
-    return bool(mode & stat.S_IWOTH) or (bool(mode & stat.S_IWGRP) and not _is_owners_group(path))
+    return bool(mode & stat.S_IWOTH) or (bool(mode & stat.S_IWGRP) and not _has_nobody_else(path))
 
 
-def _is_owners_group(path: Path) -> bool:
-    """Whether a folder's group is its owner's alone, as Debian makes one for each user: it has the owner's name, it is
-    the owner's first group, and the system's lists have nobody else in it. What an access list grants shows as the
-    group's right, too, so a folder with one is not its owner's alone."""
+def _has_nobody_else(path: Path) -> bool:
+    """Whether nobody but a folder's owner and root is in its group, by the system's lists: named there, or by their
+    first group. A directory (LDAP, SSSD) is asked for one name at a time and need not tell who is in a group. Where
+    there is one, only two groups are believed to have no more members than are listed: root's, and the owner's own, as
+    Debian makes one for each user (it has the owner's name and is the owner's first). What an access list grants shows
+    as the group's right, too."""
+    there = path.stat()
     try:
-        owner, group = pwd.getpwuid(path.stat().st_uid), grp.getgrgid(path.stat().st_gid)
+        owner, group = pwd.getpwuid(there.st_uid), grp.getgrgid(there.st_gid)
     except KeyError:
         return False
-    if (group.gr_name, group.gr_gid) != (owner.pw_name, owner.pw_gid) or _has_access_list(path):
+    of_roots, own = group.gr_gid == ROOT, (group.gr_name, group.gr_gid) == (owner.pw_name, owner.pw_gid)
+    if _has_access_list(path) or not (own or of_roots or _all_are_listed()):
         return False
-    members = {*group.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid)}
-    return members <= {owner.pw_name}
+    users = pwd.getpwall()
+    members = {*group.gr_mem, *(user.pw_name for user in users if user.pw_gid == group.gr_gid)}
+    no_one = {user.pw_name for user in users if user.pw_uid == ROOT or (of_roots and _is_unused(user))}
+    return members <= {owner.pw_name, *no_one}
+
+
+def _is_unused(user: pwd.struct_passwd) -> bool:
+    """Of those in root's group nothing runs where nobody can log in (`sync` and `operator` of Red Hat and Alpine); of
+    those in other groups services do, `www-data` for one."""
+    return Path(user.pw_shell).name in NO_SHELLS
+
+
+def _all_are_listed() -> bool:
+    text = NAMES.read_text(errors="replace") if NAMES.exists() else ""
+    sources = " ".join(re.findall(r"^\s*(?:passwd|group|initgroups)\s*:([^#\n]*)", text, re.MULTILINE))
+    return LISTED.issuperset(re.sub(r"\[.*?\]", "", sources).split())
 
 
 def _has_access_list(path: Path) -> bool:

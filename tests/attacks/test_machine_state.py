@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -21,9 +22,10 @@ from actors.point.keys import KeyRing, PublicKeys, ensure_keys, rotate
 from actors.point.tokens import public_key
 from actors.runtime import secret_files
 from actors.runtime.secret_files import write_secret
+from cli.site import private
 from cli.site import supervisor as supervisor_module
 from cli.site.ports import CannotStart
-from cli.site.private import close, open_to_others
+from cli.site.private import close, open_to_others, owner_of
 from cli.site.supervisor import GaveUp, Supervisor, python
 from tests.attacks.test_machine import NOBODY, as_root
 from tests.support.site import ROOT
@@ -137,29 +139,70 @@ def test_no_site_starts_where_others_may_swap_the_state_folder(place: Path, of: 
     assert place / "above" in open_to_others(state)
 
 
-GROUPS = {
-    "the stranger's": (NOBODY, "root", 0, []),
-    "nobody's name": (4_000_000, "root", 0, []),
-    "the owner's": (0, "root", 0, []),
-    "the owner's, named in it": (0, "root", 0, ["root"]),
-    "the owner's, with another one in it": (0, "root", 0, ["stranger"]),
-    "the owner's, and the first one of another": (0, "root", 0, [None]),
-    "one that has another name": (0, "staff", 0, []),
-    "one that is not the owner's first": (0, "root", 7, []),
-}
-PRIVATE = ("the owner's", "the owner's, named in it")
+class User(NamedTuple):
+    """As the system's lists have it."""
+
+    uid: int
+    gid: int
+    shell: str = "/bin/sh"
 
 
-def mapped(monkeypatch: pytest.MonkeyPatch, name: str, first: int, members: list[str | None]) -> None:
-    """Have the system's lists say who is in the group 0."""
-    users = [pwd.struct_passwd(("root", "x", 0, first, "", "", ""))]
-    if None in members:
-        users.append(pwd.struct_passwd(("stranger", "x", NOBODY, 0, "", "", "")))
-    named = grp.struct_group((name, "x", 0, [one for one in members if one is not None]))
-    known = grp.getgrgid
-    monkeypatch.setattr(grp, "getgrgid", lambda gid: named if gid == 0 else known(gid))
+OWNER, STAFF = 1001, 50
+ROOTS, OWNS, STRANGER = User(0, 0), User(OWNER, OWNER), User(NOBODY, NOBODY)
+RED_HATS = {
+    "sync": User(5, 0, "/bin/sync"), "shutdown": User(6, 0, "/sbin/shutdown"), "halt": User(7, 0, "/sbin/halt"),
+    "operator": User(11, 0, "/sbin/nologin"),
+}  # fmt: skip
+DIRECTORY = "passwd: sss files systemd\ngroup: sss files systemd\n"
+LOCAL = "# as Debian has it\npasswd:         files systemd\ngroup: files [NOTFOUND=return] systemd\n"
+# The owner of a folder, its group's number and name, who is named in the group, other users, where names are from.
+Lists = tuple[str, int, str | None, list[str], dict[str, User], str | None]
+PRIVATE: dict[str, Lists] = {
+    "the owner's": ("me", OWNER, "me", [], {}, LOCAL),
+    "the owner's, named in it": ("me", OWNER, "me", ["me"], {}, LOCAL),
+    "the owner's, where a directory is asked": ("me", OWNER, "me", [], {}, DIRECTORY),
+    "nobody's: /var/local of Debian": ("root", STAFF, "staff", [], {}, LOCAL),
+    "nobody's, and no word where names are from": ("root", STAFF, "staff", [], {}, None),
+    "nobody's but root's": ("me", STAFF, "staff", ["root"], {}, LOCAL),
+    "root's, with accounts that nobody uses": ("root", 0, "root", ["root"], RED_HATS, DIRECTORY),
+    "root's, the first one of the owner": (
+        "default", 0, "root", [], {**RED_HATS, "default": User(OWNER + 1, 0)}, LOCAL,
+    ),
+}  # fmt: skip
+SHARED: dict[str, Lists] = {
+    "the stranger's": ("root", NOBODY, "stranger", [], {"stranger": STRANGER}, LOCAL),
+    "no name's": ("root", 4_000_000, None, [], {}, LOCAL),
+    "the owner's, with another one in it": ("me", OWNER, "me", ["stranger"], {"stranger": STRANGER}, LOCAL),
+    "the owner's, with somebody unknown in it": ("me", OWNER, "me", ["somebody"], {}, LOCAL),
+    "the owner's, and the first one of another": ("me", OWNER, "me", [], {"stranger": User(NOBODY, OWNER)}, LOCAL),
+    "staff, with somebody in it": ("root", STAFF, "staff", ["stranger"], {"stranger": STRANGER}, LOCAL),
+    "a daemon's, which runs without a shell": (
+        "root", 33, "www-data", [], {"www-data": User(33, 33, "/usr/sbin/nologin")}, LOCAL,
+    ),
+    "root's, with another one in it": ("root", 0, "root", ["stranger"], {"stranger": STRANGER}, LOCAL),
+    "root's, and the first one of another": ("root", 0, "root", [], {"stranger": User(NOBODY, 0)}, LOCAL),
+    "nobody's that is listed, where a directory is asked": ("root", STAFF, "staff", [], {}, DIRECTORY),
+    "the owner's first one, where a directory is asked": (
+        "me", STAFF, "domain users", [], {"me": User(OWNER, STAFF)}, DIRECTORY,
+    ),
+}  # fmt: skip
+
+
+def mapped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lists: Lists) -> int:
+    """Have the system's lists say who is in a group. Returns the owner's number."""
+    owner, gid, name, members, more, names = lists
+    users = [
+        pwd.struct_passwd((user, "x", one.uid, one.gid, "", "", one.shell))
+        for user, one in {"root": ROOTS, "me": OWNS, **more}.items()
+    ]
+    groups = {} if name is None else {gid: grp.struct_group((name, "x", gid, members))}
+    monkeypatch.setattr(grp, "getgrgid", groups.__getitem__)
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: {one.pw_uid: one for one in users}[uid])
     monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    monkeypatch.setattr(private, "NAMES", tmp_path / "nsswitch.conf")
+    if names is not None:
+        private.NAMES.write_text(names)
+    return next(one.pw_uid for one in users if one.pw_name == owner)
 
 
 COMMANDS = ["user passwd op12", "audit head", "audit verify", "events"]
@@ -181,27 +224,34 @@ def test_no_command_believes_whose_folder_was_put_there(place: Path, command: st
     assert [*state.iterdir()] == []
 
 
-@as_root
-@pytest.mark.parametrize("kind", GROUPS)
-def test_a_group_may_not_swap_it_unless_it_is_the_owners_own(
-    place: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With umask 002, as Debian has it for users whose group is theirs alone, a checkout's folders are its group's."""
-    gid, *lists = GROUPS[kind]
-    above = place / "above"
-    above.mkdir()
-    os.chown(above, 0, gid)
+def above_of(place: Path, monkeypatch: pytest.MonkeyPatch, lists: Lists) -> Path:
+    """A folder that its group may write, by those lists, with a state folder of its owner's in it."""
+    owner, above = mapped(monkeypatch, place, lists), place / "above"
+    (above / "state").mkdir(parents=True)
+    for path in (above, above / "state"):
+        os.chown(path, owner, lists[1])
     above.chmod(0o775)
-    mapped(monkeypatch, *lists)
-    if kind in PRIVATE:
-        close(above / "state")
-        assert open_to_others(above / "state") == []
-        return
-    with pytest.raises(CannotStart, match=rf"another thing in the place of .*{above}"):
-        close(above / "state")
+    return above
+
+
+@as_root
+@pytest.mark.parametrize("kind", PRIVATE)
+def test_a_group_with_nobody_else_in_it_is_nobody(place: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With umask 002, as Debian has it for users whose group is theirs alone, a checkout's folders are its group's."""
+    above = above_of(place, monkeypatch, PRIVATE[kind])
+    owner_of(above / "state")
+    assert open_to_others(above / "state") == []
+
+
+@as_root
+@pytest.mark.parametrize("kind", SHARED)
+def test_a_group_of_others_may_not_swap_it(place: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    above = above_of(place, monkeypatch, SHARED[kind])
+    with pytest.raises(CannotStart, match=rf"another thing in the place of .*{above}\. .*`chmod g-w {above}`"):
+        owner_of(above / "state")
     assert open_to_others(above / "state") == [above]
     above.chmod(0o1775)  # there only the owner of the state folder moves it
-    close(above / "state")
+    owner_of(above / "state")
 
 
 @as_root
