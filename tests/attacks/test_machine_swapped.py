@@ -133,5 +133,5 @@ def test_a_host_that_is_started_by_hand_looks_whose_it_is(tmp_path: Path) -> Non
         [sys.executable, "-m", "actors.main"], cwd=ROOT, env=os.environ | {"OTTB_STATE_DIR": str(theirs)},
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
-    assert done.returncode == 1 and f"{theirs}: it is user {NOBODY}'s" in done.stderr
+    assert done.returncode == os.EX_CONFIG and f"{theirs}: it is user {NOBODY}'s" in done.stderr
     assert sorted(path.name for path in theirs.rglob("*")) == ["adb", "keys", "log"]
