@@ -2,6 +2,7 @@
 whoever wrote it would believe that it holds."""
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from actors.runtime.settings import SettingsError
 from actors.telephony.numbers import NotANumber, canonical
 
+LONG = 10  # digits of a number with its country's code, at least
 _LINE_END = re.compile(r"\r\n?|\n")  # str.splitlines knows more, which no editor counts as lines
 _COLUMN = re.compile(r"[,;\t]")
 _BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?\*\Z")
@@ -52,19 +54,20 @@ def _number_of(entry: str, region: str) -> str:
     first, *others = (_unquoted(column) for column in _COLUMN.split(entry.strip()))
     number = canonical(first, region).e164
     for place, other in enumerate(others, 2):
-        if other.startswith(("+", "0")) and _is_number(other, region):
-            raise NotANumber(f"a second number, in column {place}: one a line")
+        if _may_be_number(other, region):
+            raise NotANumber(f"perhaps a second number, in column {place}: one a line")
     return number
 
 
-def _is_number(text: str, region: str) -> bool:
-    try:
-        canonical(text, region)
-    except NotANumber:
-        return False
-    return True
+def _may_be_number(text: str, region: str) -> bool:
+    """Whether somebody could mean a number by it, with its country's code or without."""
+    for written in (text, "+" + text) if len(text) >= LONG else (text,):
+        with contextlib.suppress(NotANumber):
+            if canonical(written, region).kind != "unknown":
+                return True
+    return False
 
 
 def _unquoted(column: str) -> str:
-    column = column.strip()
+    column = column.strip().removeprefix("=")  # as a spreadsheet keeps a text
     return column[1:-1] if len(column) > 1 and column[0] == column[-1] == '"' else column

@@ -29,6 +29,7 @@ COSTLY = {
     "shared_cost": "Shared-cost numbers are not called.",
     "personal_number": "Personal numbers are not called: they cost what their owner likes.",
     "pager": "Pagers are not called.",
+    "voicemail": "Voice mail boxes are not called.",
     "unknown": "No number like it is known in its country, so nobody can say what it costs.",
 }
 _HOURS = re.compile(r"\s*([01]?[0-9]|2[0-3]):([0-5][0-9])\s*-\s*(?:([01]?[0-9]|2[0-3]):([0-5][0-9])|24:00)\s*\Z")

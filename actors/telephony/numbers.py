@@ -13,6 +13,10 @@ from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberFormat, Phon
 
 # Dots that are no separators: of "380991230006.0", which a spreadsheet made, ".5", "0.99", or the end of a sentence.
 _FRACTION = re.compile(r"\.[0-9]?\Z|\A[^.]*\.(?:[0-9]{1,3}|0+)\Z|\A\+?0?\.|\.\s*\.")
+_DATE = re.compile(
+    r"(?:[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?: .*)?\Z"
+)
+_ALONE = re.compile(r"[ -][0-9]\Z")  # 0676 1234567 0
 _PLAIN = frozenset("0123456789+*# .()-")
 _UNSEEN = frozenset(  # marks of direction, of where a line may break, of how a sign is drawn
     "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
@@ -97,9 +101,11 @@ def caller_id(raw: str, region: str) -> str:
     forms. Up to six digits are an extension of a PBX; else it must be a number. Raises NotANumber."""
     text = tidy(raw)
     digits = digits_of(text)
-    if not (digits.isdigit() and 1 < len(digits) <= EXTENSION):
-        number_of(text, region)
-    return digits
+    _must_be_one(text)
+    if digits.isdigit() and 1 < len(digits) <= EXTENSION:
+        return digits
+    number = number_of(text, region)
+    return number.e164 if digits.startswith("+") else digits
 
 
 def not_a_country(letters: str) -> str | None:
@@ -120,10 +126,7 @@ def number_of(tidied: str, region: str) -> Number:
     digits = digits_of(tidied)
     if "*" in digits or "#" in digits:
         raise NotANumber("a service code (MMI, USSD)")
-    if "+" in digits[1:]:
-        raise NotANumber("a `+` inside: perhaps two numbers")
-    if _FRACTION.search(tidied):
-        raise NotANumber("a fraction: a dot may only stand between groups of digits")
+    _must_be_one(tidied)
     try:
         parsed = phonenumbers.parse(digits, region, keep_raw_input=True)
     except phonenumbers.NumberParseException as error:
@@ -133,8 +136,10 @@ def number_of(tidied: str, region: str) -> Number:
     e164 = _e164(parsed)
     if length != ValidationResult.IS_POSSIBLE or not _E164.match(e164):
         raise NotANumber(f"{_LENGTHS.get(length, 'of no possible length')} for a number in its country")
-    if source == CountryCodeSource.FROM_DEFAULT_COUNTRY and _is_a_guess(digits, parsed, region):
-        raise NotANumber(f"no number of {region}, and without `+` another country's is not known")
+    if parsed.italian_leading_zero and "(0)" in tidied:
+        raise NotANumber("a `(0)`, and numbers of this country may keep their 0")
+    if source == CountryCodeSource.FROM_DEFAULT_COUNTRY and not _has_prefix(digits, region):
+        _must_be_of(region, digits, parsed)
     part = phonenumbers.region_code_for_number(parsed) or ""
     return Number(e164=e164, country=_PARTS.get(part, part), part=part)
 
@@ -152,8 +157,37 @@ def _of_today(parsed: PhoneNumber) -> PhoneNumber:
     return parsed
 
 
-def _is_a_guess(digits: str, parsed: PhoneNumber, region: str) -> bool:
-    """Whether only their length speaks for digits without a country: they have no prefix of calls inside of `region`
-    either, and are no number that exists there. They may be another country's, its `+` lost."""
+def _must_be_one(tidied: str) -> None:
+    """Raise NotANumber for what is written otherwise than one number is."""
+    if "+" in tidied.lstrip(" ()")[1:]:
+        raise NotANumber("a `+` inside: perhaps two numbers")
+    if _DATE.match(tidied):
+        raise NotANumber("a date")
+    if _FRACTION.search(re.sub(r" *\. *", ".", tidied)):
+        raise NotANumber("a fraction: a dot may only stand between groups of digits")
+    if _ALONE.search(tidied):
+        raise NotANumber("a single digit at the end: perhaps an extension, or a part of another number")
+
+
+def _has_prefix(digits: str, region: str) -> bool:
+    """Whether digits begin as calls inside of a region do."""
     inside = phonenumbers.ndd_prefix_for_region(region, True)
-    return not (inside and digits.startswith(inside)) and not phonenumbers.is_valid_number(parsed)
+    return bool(inside and digits.startswith(inside))
+
+
+def _must_be_of(region: str, digits: str, parsed: PhoneNumber) -> None:
+    """Raise NotANumber where only their length speaks for digits without a country. They may be another country's, or
+    this one's with its code, the `+` lost; where people write a prefix in front of their own numbers, also those that
+    would be a number of this country are that no more surely than the other."""
+    if not phonenumbers.is_valid_number(parsed):
+        raise NotANumber(f"no number of {region}, and without `+` another country's is not known")
+    written = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
+    if _has_prefix(digits_of(written), region) and _exists("+" + digits):
+        raise NotANumber(f"two numbers could be meant, one of {region} and `+` with these digits. Write it with `+`")
+
+
+def _exists(e164: str) -> bool:
+    try:
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(e164)))
+    except phonenumbers.NumberParseException:
+        return False

@@ -4,12 +4,15 @@ is in the way."""
 from datetime import UTC, datetime
 from typing import Any
 
+import phonenumbers
 import pytest
+from phonenumbers import PhoneNumberType
 
 from actors.dialing.rules import DialRules, canonical, check, sim_regions_for
 from actors.dialing.settings import Dial
 from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
+from actors.telephony.numbers import COUNTRIES
 from bus_schemas.errors import ErrorCode, Refusal
 from tests.field.tables import cases
 
@@ -28,6 +31,38 @@ def test_anything_else_is_refused_with_what_is_in_the_way(raw: str, why: str) ->
         canonical(raw, RULES, ["UA"])
     assert refused.value.details is not None and refused.value.details["rule"] in ("format", "short")
     assert refused.value.message.startswith("`number`: ") and why in refused.value.message
+
+
+@pytest.mark.parametrize(("place", "right"), cases("numbers.toml", "elsewhere"))
+def test_what_no_country_is_said_of_is_the_sites(place: str, right: str) -> None:
+    region, _, raw = place.partition(" ")
+    assert canonical(raw, DialRules(site_region=region), [region]).e164 == right
+
+
+@pytest.mark.parametrize(("place", "why"), cases("numbers.toml", "elsewhere_none"))
+def test_what_could_be_another_countrys_is_not_dialled(place: str, why: str) -> None:
+    region, _, raw = place.partition(" ")
+    with pytest.raises(Refusal) as refused:
+        canonical(raw, DialRules(site_region=region), [region])
+    assert why in refused.value.message
+
+
+def test_no_country_mistakes_its_own_numbers_with_their_code_for_others() -> None:
+    """An example of each kind of number of each country, as a program writes it that leaves the plus away."""
+    tried = refused = 0
+    for region in sorted(COUNTRIES):
+        for kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE):
+            example = phonenumbers.example_number_for_type(region, kind)
+            if example is None:
+                continue
+            right = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+            tried += 1
+            try:
+                assert canonical(right[1:], DialRules(site_region=region), [region]).e164 == right
+            except Refusal:
+                refused += 1
+    print(f"{tried} numbers without their plus, {refused} refused, 0 taken for others")
+    assert tried > 400
 
 
 DISGUISES = {
