@@ -5,9 +5,10 @@ counts for them, and no longer for the address, which others may share. Behind a
 while a request is under way on it, and for that request's client.
 
 Where there is no room, a connection makes it on which nothing is done: whoever opens many and says nothing, lets the
-rest of a request wait, has refusals held back or does not read what they asked for keeps nobody out. It is cut, with
-whatever was still to be read on it. And of a user's share, whichever of their sessions or service tokens holds the most
-makes room for another one: whoever has stolen one keeps out nobody who could end it.
+rest of a stranger's request wait, has refusals held back or does not read what they asked for keeps nobody out. It is
+cut, with whatever was still to be read on it. But of a user's share, whichever of their sessions or service tokens
+holds the most makes room for another one, be it busy or idle: whoever has stolen one keeps out nobody who could end it,
+and cuts none of their connections while they hold no more.
 """
 
 import time
@@ -47,8 +48,8 @@ class ConnectionLimits:
 
 class Seat:
     """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `credential`: the session or service
-    token that they came with. `idle`: nothing is done for it now: a request or the rest of one is awaited, or an answer
-    is only to be taken. Then it can be `cut` for somebody else's sake."""
+    token that they came with. `idle`: nothing is done for it now: a request or the rest of a stranger's is awaited, or
+    an answer is only to be taken. Then it can be `cut` for somebody else's sake."""
 
     __slots__ = ("credential", "cut", "holder", "idle", "peer", "proxied")
 
@@ -135,19 +136,12 @@ class Connections:
             self._hold(seat, None)
 
     def known(self, seat: Seat, holder: Holder, credential: str, address: str) -> None:
-        """The request is of this share, and came with this credential. Raises Refusal(RATE_LIMITED)."""
-        if seat.holder == holder:
-            seat.credential = credential
-            return
-        if not self._has_room(holder, self._limits.per_user) and not self._crowd_out(holder, credential):
-            raise TOO_MANY_OF_YOURS()
-        self._hold(seat, holder)
+        """The request is of this share, and came with this credential: it is worked on, also while the rest of it is
+        awaited. Raises Refusal(RATE_LIMITED)."""
+        if seat.holder != holder:
+            self._move(seat, holder, credential, address)
         seat.credential = credential
-        near = neighbourhood(address)
-        self._known[near] = None
-        self._known.move_to_end(near)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        self.work(seat)
 
     def wait(self, holder: Holder | None, address: str) -> float:
         """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to who has this share."""
@@ -156,27 +150,40 @@ class Connections:
 
     # --- inside
 
+    def _move(self, seat: Seat, holder: Holder, credential: str, address: str) -> None:
+        full = len(self._held.get(holder, ())) >= self._limits.per_user
+        if full and not self._make_room(holder, credential):
+            raise TOO_MANY_OF_YOURS()
+        self._hold(seat, holder)
+        near = neighbourhood(address)
+        self._known[near] = None
+        self._known.move_to_end(near)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
     def _is_let_in(self, seat: Seat, address: str) -> bool:
         holder = ("address", neighbourhood(address))
         stranger = holder[1] not in self._known
         full = stranger and self._strangers >= self._limits.most - self._limits.reserved
         if full and not self._cut_one(self._idle_strangers()):
             return False
-        if not self._has_room(holder, self._limits.per_address):
+        here = self._held.get(holder, {})
+        if len(here) >= self._limits.per_address and not self._cut_one(seat for seat in here if seat.idle):
             return False
         self._hold(seat, holder)
         return True
 
-    def _has_room(self, holder: Holder, most: int) -> bool:
-        """Whether one more is within a limit."""
-        mine = self._held.get(holder, {})
-        return len(mine) < most or self._cut_one(seat for seat in mine if seat.idle)
-
-    def _crowd_out(self, holder: Holder, credential: str) -> bool:
-        """Cut the oldest connection of the credential that holds the most. False: this one would then hold more."""
+    def _make_room(self, holder: Holder, credential: str) -> bool:
+        """Cut an idle connection of the credential that holds the most, else its oldest. Where that would then hold
+        less than this one: an idle one of its own, else of whoever holds more. False: there is none."""
         mine = self._held[holder]
         whose = crowded_out((seat.credential for seat in mine), credential)
-        return whose is not None and self._cut_one(seat for seat in mine if seat.credential == whose)
+        if whose is not None:
+            theirs = [seat for seat in mine if seat.credential == whose]
+            return self._cut_one(chain((seat for seat in theirs if seat.idle), theirs))
+        idle, count = [seat for seat in mine if seat.idle], Counter(seat.credential for seat in mine)
+        own = (seat for seat in idle if seat.credential == credential)
+        return self._cut_one(chain(own, (seat for seat in idle if count[seat.credential] > count[credential])))
 
     def _idle_strangers(self) -> Iterable[Seat]:
         return (seat for seat in self._idle if seat.holder is not None and seat.holder[0] == "address")

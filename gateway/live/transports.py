@@ -137,7 +137,6 @@ class Transports:
             return False
         for request in transport.open.values():
             protocol_of(request).known(request, caller)
-            protocol_of(request).work(request)
         transport.timer.cancel()
         transport.caller = caller
         self._unnamed.pop(sid, None)

@@ -180,7 +180,8 @@ async def test_whoever_has_a_stolen_token_does_not_keep_out_its_owner(door: Door
     held = [await door.stay(working(STOLEN)) for _ in range(PER_USER)]
     answers = [await door.ask(asking("op12"), NEAR) for _ in range(5)]
     assert [answer and answer.status for answer in answers] == [400] * 5
-    assert await held[0].is_closed(1) and not await held[1].is_closed(0.01)
+    half = PER_USER // 2  # then the owner's own idle ones make room
+    assert await held[half - 1].is_closed(1) and not await held[half].is_closed(0.01)
     for _ in range(2 * PER_USER):
         await door.stay(working(STOLEN))
         answer = await door.ask(asking("op12"), NEAR)
@@ -208,6 +209,69 @@ async def test_what_a_user_left_open_makes_room(door: Door) -> None:
     answer = await door.ask(asking("op12"))
     assert answer is not None and answer.status == 400
     assert await kept[0].is_closed(1) and not await kept[1].is_closed(0.01)
+
+
+async def test_a_thief_who_is_busy_cuts_nothing_of_the_owners(door: Door) -> None:
+    for _ in range(PER_USER):
+        await door.stay(working(STOLEN))
+    kept, sending = await door.open(NEAR), await door.stay(staying("op12"), NEAR)
+    assert (await kept.ask(asking("op12"))).status == 400
+    refused = [await door.ask(asking(STOLEN)) for _ in range(PER_USER)]
+    ended = [one for one in (kept, sending) if await one.is_closed(0.05)]
+    print(f"{len(refused)} more of a thief who has most of a share: {len(ended)} of the owner's cut")
+    assert {rule(answer) for answer in refused} == {"connections_per_user"} and not ended
+    assert (await kept.ask(asking("op12"))).status == 400
+
+
+def share_of_four() -> tuple[Callable[..., bool], list[str]]:
+    """Have a connection of a credential: whether it is let in; and whose were cut."""
+    connections, cut = Connections(limits=ConnectionLimits(per_user=4)), list[str]()
+
+    def hold(credential: str, *, idle: bool = False, name: str = "") -> bool:
+        seat = connections.enter(HERE, partial(cut.append, name or credential))
+        assert seat is not None
+        connections.ask(seat, [])
+        try:
+            connections.known(seat, ("user", "op12"), credential, HERE)
+        except Refusal:
+            connections.leave(seat)
+            return False
+        if idle:
+            connections.answered(seat)
+        return True
+
+    return hold, cut
+
+
+def test_a_credential_that_holds_the_most_makes_room_before_others() -> None:
+    hold, cut = share_of_four()
+    assert hold("own", idle=True) and all(hold("stolen") for _ in range(3))
+    assert hold("own") and cut == ["stolen"]
+    assert not hold("stolen") and cut == ["stolen"]  # two each: whoever comes may do without one of their own only
+    assert hold("own") and cut == ["stolen", "own"]
+
+
+def test_what_is_idle_of_who_holds_the_most_is_cut_first() -> None:
+    hold, cut = share_of_four()
+    assert hold("other", idle=True) and hold("stolen") and hold("stolen", idle=True, name="idle") and hold("stolen")
+    assert hold("own") and cut == ["idle"]
+
+
+def test_of_many_sessions_with_one_each_an_idle_one_makes_room() -> None:
+    hold, cut = share_of_four()
+    assert all(hold(f"s{number}", idle=number == 2) for number in range(4))
+    assert hold("new") and cut == ["s2"] and not hold("newer")
+
+
+def test_a_request_whose_body_is_awaited_is_not_idle() -> None:
+    connections = Connections()
+    seat = connections.enter(HERE, print)
+    assert seat is not None
+    connections.ask(seat, [])
+    connections.rest(seat)
+    assert seat.idle  # a stranger's
+    connections.known(seat, ("user", "op12"), "own", HERE)
+    assert not seat.idle
 
 
 async def test_a_reserve_is_left_for_addresses_that_are_known(door: Door) -> None:
