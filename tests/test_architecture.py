@@ -47,7 +47,7 @@ PURE = [
         "simulators/phone/shell.py", "simulators/phone/telephony.py",
     )),
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports")),
-    *(path for path in ROOT.glob("actors/ledger/*.py") if path.stem not in ("ledger", "follow", "start")),
+    *(path for path in ROOT.glob("actors/ledger/*.py") if path.stem not in ("ledger", "follow", "lane", "start")),
     *ROOT.glob("gateway/surface/*.py"),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip

@@ -20,10 +20,10 @@ OWNER_AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Its host is away for a mome
 
 
 class Read(Protocol):
-    """Ask the store, once what the asker has seen is in. `one`: for one thing by its key, which waits for no list.
-    Raises Refusal(UNAVAILABLE)."""
+    """Ask the store, once what the asker has seen is in. `short`: what is asked for is one thing by its key, or all
+    of what there are few of, so it waits for no list. Raises Refusal(UNAVAILABLE)."""
 
-    async def __call__(self, context: Context, query: Query[Answer], *, one: bool = False) -> list[Answer]: ...
+    async def __call__(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]: ...
 
 
 class Answers:
@@ -44,7 +44,7 @@ class Answers:
         return {}
 
     async def one(self, context: Context, query: Query[Answer]) -> Answer | None:
-        return next(iter(await self.read(context, query, one=True)), None)
+        return next(iter(await self.read(context, query, short=True)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -334,7 +334,7 @@ class CallAnswers(Answers):
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
         query = feed(request, before=from_cursor(request.cursor), user=_whose(context))
-        return page(await self.read(context, query), limit=request.limit)
+        return page(await self.read(context, query, short=not request.all), limit=request.limit)
 
     async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
         found = await self.one(context, record(request.call_id))
@@ -349,7 +349,7 @@ class CallAnswers(Answers):
 
     async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:
         wanted = with_moments(request, "before")
-        return fitting(await self.read(context, still_open(wanted)))
+        return fitting(await self.read(context, still_open(wanted), short=True))
 
     async def get_recording(self, request: GetRecording, context: Context) -> Recording:
         await self.past_call(GetCall(call_id=request.call_id), context)

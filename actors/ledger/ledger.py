@@ -1,8 +1,8 @@
 """The ledger's shell: folds the journal into its store in groups, and answers what is asked of the past.
 
 What it has said it may be asked for at once: a query carries the journal's sequence that its asker has seen, and
-waits until that is folded. Lists may take long: nobody has all of the threads that read them, and a read ends when
-nobody waits for it any more.
+waits until that is folded. What is known to be short has a thread of its own, and so have the lists of whoever has
+read long of late: they wait for each other, and nobody else for them. A read ends when nobody waits for it any more.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -18,25 +17,32 @@ from msgspec import Struct
 
 from actors.ledger.follow import Following, Health
 from actors.ledger.kinds import READ_MODELS
+from actors.ledger.lane import Lane
 from actors.ledger.model import Query
-from actors.ledger.store import LONGEST_READ, Soundness, Store, StoreDamaged, StoreFailed
+from actors.ledger.store import INTERRUPTED, LONGEST_READ, Soundness, Store, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from bus_schemas.contract import UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import SYSTEM, Share
 
 log = structlog.get_logger()
 
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
-READERS = 2  # lists that are read at once; one less of one share
+QUICK = 0.3  # seconds for a list; what takes longer is asked again where nobody else waits for it
+SLOW_FOR = 60.0  # seconds that the lists of whoever asked for it are read there, too
 START_PATIENCE = 30.0  # seconds that the start of everything else waits for a rebuild
 SERVE_PAUSE = 1.0  # seconds between tries to serve
 
 NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "The records cannot be read now. Try again.")
 
 Answer = TypeVar("Answer")
+
+
+class NotQuick(Exception):
+    """A list takes longer than it may where others wait."""
 
 
 class Ledger:
@@ -46,9 +52,8 @@ class Ledger:
         self._bus = bus
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-read") if threads else None
-        self._finder = ThreadPoolExecutor(1, thread_name_prefix="ledger-find") if threads else None  # of single things
-        self._places: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()  # of each share
+        self._short, self._quick, self._long = (Lane(f"ledger-{of}", thread=threads) for of in ("find", "read", "long"))
+        self._slow: dict[Share, float] = {}  # until when, the first to end first
         self._following = Following(bus=bus, store=store, work=self._write)
         self._serving: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
@@ -106,9 +111,10 @@ class Ledger:
         for stop in self._stops:
             await stop()
         await self._following.stop()
-        for pool in (self._writer, self._readers, self._finder):
-            if pool is not None:
-                pool.shutdown(wait=True)
+        for lane in (self._short, self._quick, self._long):
+            lane.stop()
+        if self._writer is not None:
+            self._writer.shutdown(wait=True)
         self._store.close()
         if self._examiner is not None:
             self._examiner.shutdown(wait=True, cancel_futures=True)
@@ -131,33 +137,46 @@ class Ledger:
     async def _write(self, work: Any, *args: Any, **more: Any) -> Any:
         return await self._in(self._writer, work, *args, **more)
 
-    async def _read(self, context: Context, query: Query[Answer], *, one: bool = False) -> list[Answer]:
+    async def _read(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
         """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
         deadline = self._now() + LONGEST_READ
         await self._following.until(context.after, deadline=CATCH_UP)
-        if one:
-            return await self._find(self._finder, query, deadline)
-        places = self._places.setdefault(context.share, asyncio.Semaphore(READERS - 1))
+        if short or context.user == SYSTEM:
+            return await self._find(self._short, context.share, query, deadline)
+        if not self._is_slow(context.share):
+            try:
+                return await self._find(self._quick, context.share, query, deadline)
+            except NotQuick:
+                self._slow.setdefault(context.share, self._now() + SLOW_FOR)
+        return await self._find(self._long, context.share, query, deadline)
+
+    def _is_slow(self, share: Share) -> bool:
+        now = self._now()
+        while self._slow and self._slow[first := next(iter(self._slow))] <= now:
+            del self._slow[first]
+        return share in self._slow
+
+    async def _find(self, lane: Lane, share: Share, query: Query[Answer], deadline: float) -> list[Answer]:
+        """Raises NotQuick where only more time was wanting."""
+        generation, now = self._following.generation, asyncio.get_running_loop().time
+        most = QUICK if lane is self._quick else LONGEST_READ
+
+        def read() -> list[Answer]:
+            if lane is self._quick and share in self._slow:  # known since this one has waited
+                raise NotQuick
+            return self._store.read(query, seconds=min(deadline - now(), most))
+
         try:
-            async with asyncio.timeout_at(deadline):
-                await places.acquire()
+            return await lane.read(share, read, until=deadline)
         except TimeoutError:
             raise NOT_READABLE() from None
-        try:
-            return await self._find(self._readers, query, deadline)
-        finally:
-            places.release()
-
-    async def _find(self, pool: ThreadPoolExecutor | None, query: Query[Answer], deadline: float) -> list[Answer]:
-        generation, now = self._following.generation, asyncio.get_running_loop().time
-        try:
-            found: list[Answer] = await self._in(pool, lambda: self._store.read(query, seconds=deadline - now()))
         except StoreFailed as error:
+            if lane is self._quick and error.kind == INTERRUPTED and now() < deadline:
+                raise NotQuick from None
             log.error("records not readable", kind=error.kind, error=str(error))
             if isinstance(error, StoreDamaged):
                 self._following.damaged(generation, str(error))
             raise NOT_READABLE() from None
-        return found
 
     async def _examine(self, table: str) -> Soundness:
         """Look at a table beside whoever reads and writes. Raises Refusal(UNAVAILABLE)."""

@@ -225,7 +225,7 @@ class SlotAnswers(Answers):
         raise await self._why_absent(request.slot, context)
 
     async def _why_absent(self, slot: int | str, context: Context) -> Refusal:
-        for row in await self.read(context, all_slots()):
+        for row in await self.read(context, all_slots(), short=True):
             if row.config.id == slot and sees(context, SLOT, row.config.user):
                 return OWNER_AWAY(slot=row.config.id, host=row.config.host)
         return NO_SLOT()
@@ -234,7 +234,7 @@ class SlotAnswers(Answers):
         after = from_cursor(request.cursor) or 0
         wanted = [
             (row.config.id, self._summary(row))
-            for row in await self.read(context, all_slots())
+            for row in await self.read(context, all_slots(), short=True)
             if row.config.id > after
             and request.status in (None, row.status)
             and request.user in (None, row.config.user)
@@ -244,7 +244,7 @@ class SlotAnswers(Answers):
 
     async def get_adb_command(self, request: GetAdbCommand, context: Context) -> AdbCommandResult:
         found = await self.one(context, command(request.slot, request.command_id))
-        rows = await self.read(context, all_slots())
+        rows = await self.read(context, all_slots(), short=True)
         seen = any(row.config.id == request.slot and sees(context, SLOT, row.config.user) for row in rows)
         if found is None or not seen:
             raise Refusal(ErrorCode.NOT_FOUND, "No such command on this slot.")

@@ -12,6 +12,7 @@ Answer = TypeVar("Answer")
 
 EXAMINING = 20.0  # seconds for one examination
 LONGEST_READ = 5.0  # seconds for one read: nobody waits for its answer any longer
+INTERRUPTED = "interrupted"  # the kind of failure where it has taken too long
 FOREIGN_TABLES = "foreign tables"  # the kind of failure where somebody else, or another version, has made them
 
 

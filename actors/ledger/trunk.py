@@ -102,13 +102,13 @@ class TrunkAnswers(Answers):
         self._telemetry[telemetry.trunk] = (self.now(), telemetry.view)
 
     async def dial_absent(self, request: DialPbx, context: Context) -> PbxCallStarted:
-        for row in await self.read(context, all_trunks()):
+        for row in await self.read(context, all_trunks(), short=True):
             if row.name == request.trunk:
                 raise OWNER_AWAY(trunk=row.name, host=row.host)
         raise Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
 
     async def pbx_status(self, request: GetPbxStatus, context: Context) -> PbxStatus:
-        return PbxStatus(trunks=[self._now(row) for row in await self.read(context, all_trunks())])
+        return PbxStatus(trunks=[self._now(row) for row in await self.read(context, all_trunks(), short=True)])
 
     def _now(self, row: TrunkView) -> TrunkView:
         heard, view = self._telemetry.get(row.name, (0.0, None))

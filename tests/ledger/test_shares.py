@@ -1,4 +1,4 @@
-"""Who reads what takes long takes no more than a share of the ledger, and none of it once nobody waits any more."""
+"""Who reads what takes long holds up others who do, and nobody else; and no longer than somebody waits for it."""
 
 import asyncio
 import time
@@ -18,7 +18,8 @@ from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.places import Place
 from tests.support.site import until
 
-LONG = 0.3  # seconds for a read of these tests
+LONG = 1.0  # seconds for a read of these tests
+QUICK = 0.1  # and for one that is none of the slow ones
 
 
 def counting(most: int) -> Query[int]:
@@ -38,24 +39,82 @@ def of(user: str, credential: str = "session:s") -> Context:
 @pytest.fixture
 async def ledger(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ledger]:
     monkeypatch.setattr(ledger_module, "LONGEST_READ", LONG)
+    monkeypatch.setattr(ledger_module, "QUICK", QUICK)
     ledger = Ledger(bus=MemoryBus(MemoryBroker(clock=SystemClock())), store=place.store())
     await ledger.start()
     yield ledger
     await ledger.stop()
 
 
-@pytest.mark.parametrize("other", [of("op12"), of("slow", "token:t")])
-async def test_slow_reads_of_one_share_leave_room_for_others(ledger: Ledger, other: Context) -> None:
-    slow = [asyncio.create_task(ledger._read(of("slow"), ENDLESS)) for _ in range(8)]
-    await asyncio.sleep(LONG / 4)
+async def reading_slowly(ledger: Ledger, who: list[Context], each: int = 4) -> list["asyncio.Task[list[int]]"]:
+    """Reads that last until nobody waits for them, of each of these; all have gone on for longer than a quick one."""
+    slow = [asyncio.create_task(ledger._read(one, ENDLESS)) for one in who for _ in range(each)]
+    await asyncio.sleep(QUICK * (len(who) + 1))
+    return slow
+
+
+SLOW = {
+    "a user": [of("slow")],
+    "a user and their service tokens": [of("slow"), of("slow", "token:t")],
+    "two users": [of("slow"), of("auditor")],
+    "three users": [of("slow"), of("auditor"), of("op21")],
+}
+
+
+@pytest.mark.parametrize("who", SLOW.values(), ids=SLOW)
+async def test_slow_reads_leave_room_for_others(ledger: Ledger, who: list[Context]) -> None:
+    slow = await reading_slowly(ledger, who)
     began, taken = time.monotonic(), list[float]()
     while not any(one.done() for one in slow):
-        assert await ledger._read(other, counting(10)) == [10]
-        assert await ledger._read(of("slow"), counting(10), one=True) == [10]
+        assert await ledger._read(of("op12"), counting(10)) == [10]
+        assert await ledger._read(who[0], counting(10), short=True) == [10]
+        assert await ledger._read(Context(command_id="q"), counting(10)) == [10]  # the platform's own
         taken.append(time.monotonic() - began - sum(taken))
     ended = await asyncio.gather(*slow, return_exceptions=True)
     print(f"{len(slow)} reads that take long: {len(taken)} of others beside them, in {max(taken):.3f} s at most")
-    assert len(taken) > 1 and all(isinstance(one, Refusal) for one in ended)
+    assert len(taken) > 10 and all(isinstance(one, Refusal) for one in ended)
+
+
+async def test_what_is_short_waits_for_no_list(ledger: Ledger) -> None:
+    """Before anybody knows that they take long."""
+    slow = [asyncio.create_task(ledger._read(of(f"u{number}"), ENDLESS)) for number in range(5)]
+    await asyncio.sleep(QUICK / 4)
+    began = time.monotonic()
+    assert await ledger._read(Context(command_id="q"), counting(10)) == [10]
+    assert await ledger._read(of("u1"), counting(10), short=True) == [10]
+    assert time.monotonic() - began < QUICK
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def test_what_is_not_quick_is_read_all_the_same(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "LONGEST_READ", 30.0)
+    monkeypatch.setattr(ledger_module, "QUICK", 0.02)
+    assert await ledger._read(of("slow"), counting(1_000_000)) == [1_000_000]
+    assert [*ledger._slow] == [of("slow").share]
+
+
+async def test_a_user_is_slow_for_so_long_and_their_tokens_are_not(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "SLOW_FOR", 1.5 * LONG)
+    with pytest.raises(Refusal):
+        await ledger._read(of("slow"), ENDLESS)
+    assert ledger._is_slow(of("slow").share) and not ledger._is_slow(of("slow", "token:t").share)
+    await asyncio.sleep(LONG)
+    assert not ledger._is_slow(of("slow").share) and not ledger._slow
+
+
+async def test_shares_of_a_user_and_users_are_read_in_turn(ledger: Ledger) -> None:
+    read, own, program, other = list[str](), of("op12"), of("op12", "token:t"), of("op21")
+
+    async def one(context: Context, name: str) -> None:
+        await ledger._read(context, counting(20_000))
+        read.append(name)
+
+    own_and_program = [(own, "own")] * 6 + [(program, "program")] * 2
+    await asyncio.gather(*(one(*each) for each in own_and_program), *(one(other, "other") for _ in range(3)))
+    print(f"read in this order: {' '.join(read)}")
+    assert read == ["own", "other", "program", "other", "own", "other", "program"] + ["own"] * 4
 
 
 async def test_a_read_ends_when_nobody_waits_for_it_any_more(ledger: Ledger) -> None:
@@ -66,4 +125,5 @@ async def test_a_read_ends_when_nobody_waits_for_it_any_more(ledger: Ledger) -> 
         assert refused.value.code is ErrorCode.UNAVAILABLE and time.monotonic() - began < 10 * LONG
         del refused  # with the frames that it has come through
     assert await ledger._read(of("slow"), counting(10)) == [10]
-    await until(lambda: asyncio.sleep(0, len(ledger._places)), lambda left: left == 0)
+    lanes = (ledger._short, ledger._quick, ledger._long)
+    await until(lambda: asyncio.sleep(0, sum(len(lane.places) for lane in lanes)), lambda left: left == 0)

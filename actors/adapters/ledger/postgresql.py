@@ -20,7 +20,7 @@ from actors.adapters.ledger.guarded import guarded
 from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection, Query
-from actors.ledger.store import FOREIGN_TABLES, LONGEST_READ, Soundness, StoreDamaged, StoreFailed
+from actors.ledger.store import FOREIGN_TABLES, INTERRUPTED, LONGEST_READ, Soundness, StoreDamaged, StoreFailed
 
 log = structlog.get_logger()
 
@@ -81,8 +81,8 @@ DAMAGE = {
 PASSING = {
     "08": LOST,
     "57P": LOST,  # the server shuts down, or is not up yet
-    "57014": "interrupted",
-    "25P": "interrupted",
+    "57014": INTERRUPTED,
+    "25P": INTERRUPTED,
     "25006": "read-only",
     "28": "not permitted",
     "3D000": "cannot be opened",
@@ -146,8 +146,8 @@ class PostgresLedger(SqlStore):
 
     @contextmanager
     def _limited(self, db: sa.Connection, seconds: float) -> Iterator[None]:
-        """To whole seconds, which are said anew only where they are others."""
-        wanted = f"{math.ceil(seconds)}s"
+        """To whole seconds, or tenths of the first, which are said anew only where they are others."""
+        wanted = f"{math.ceil(seconds)}s" if seconds > 1 else f"{math.ceil(10 * seconds)}00ms"
         if db.info.get("limit") != wanted:
             db.exec_driver_sql(f"SET statement_timeout TO '{wanted}'")
             db.info["limit"] = wanted

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from actors.adapters.ledger.store import SqlStore
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection
-from actors.ledger.store import FOREIGN_TABLES, Soundness, StoreDamaged, StoreFailed
+from actors.ledger.store import FOREIGN_TABLES, INTERRUPTED, Soundness, StoreDamaged, StoreFailed
 from actors.runtime.secret_files import own_folder
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ PASSING = {
     sqlite3.SQLITE_PERM: "not permitted",
     sqlite3.SQLITE_NOMEM: "out of memory",
     sqlite3.SQLITE_PROTOCOL: "locked",
-    sqlite3.SQLITE_INTERRUPT: "interrupted",
+    sqlite3.SQLITE_INTERRUPT: INTERRUPTED,
 }
 FOREIGN = ("no such table", "no such column", "has no column named")  # somebody else made these tables
 

@@ -25,6 +25,7 @@ from actors.ledger.model import INTEGER, METADATA, TEXT, Projection, Query
 from actors.ledger.store import (
     EXAMINING,
     FOREIGN_TABLES,
+    INTERRUPTED,
     LEFT_OUT_KEPT,
     LONGEST_READ,
     JournalEntry,
@@ -280,7 +281,7 @@ class SqlStore(ABC):
 
     def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
         if seconds <= 0:
-            raise StoreFailed("interrupted", "it had waited too long")
+            raise StoreFailed(INTERRUPTED, "it had waited too long")
         with self.reading() as db, self._limited(db, seconds):
             rows = db.execute(query.statement).all()
         return [query.view(row) for row in rows]
