@@ -12,7 +12,10 @@ from actors.ledger import ledger as ledger_module
 from actors.ledger.ledger import Ledger
 from actors.ledger.model import Query
 from actors.runtime.context import Context
+from bus_schemas.call import CALLS_FEED, OPEN_CALLS, CallsFeed, OpenCalls
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.slot import LIST_SLOTS, ListSlots
+from bus_schemas.trunk import PBX_STATUS, GetPbxStatus
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.places import Place
@@ -72,7 +75,7 @@ async def test_slow_reads_leave_room_for_others(ledger: Ledger, who: list[Contex
         taken.append(time.monotonic() - began - sum(taken))
     ended = await asyncio.gather(*slow, return_exceptions=True)
     print(f"{len(slow)} reads that take long: {len(taken)} of others beside them, in {max(taken):.3f} s at most")
-    assert len(taken) > 10 and all(isinstance(one, Refusal) for one in ended)
+    assert len(taken) > 5 and all(isinstance(one, Refusal) for one in ended)
 
 
 async def test_what_is_short_waits_for_no_list(ledger: Ledger) -> None:
@@ -82,7 +85,13 @@ async def test_what_is_short_waits_for_no_list(ledger: Ledger) -> None:
     began = time.monotonic()
     assert await ledger._read(Context(command_id="q"), counting(10)) == [10]
     assert await ledger._read(of("u1"), counting(10), short=True) == [10]
-    assert time.monotonic() - began < QUICK
+    asked = ((LIST_SLOTS, ListSlots()), (PBX_STATUS, GetPbxStatus()), (CALLS_FEED, CallsFeed()),
+             (OPEN_CALLS, OpenCalls()))  # fmt: skip
+    for rpc, request in asked:
+        await ledger.answer(rpc, request, of("u1"))
+    took = time.monotonic() - began
+    print(f"{len(slow)} users whose lists take long: {2 + len(asked)} short questions answered in {took:.3f} s")
+    assert took < 3 * QUICK
     await asyncio.gather(*slow, return_exceptions=True)
 
 
@@ -108,7 +117,7 @@ async def test_shares_of_a_user_and_users_are_read_in_turn(ledger: Ledger) -> No
     read, own, program, other = list[str](), of("op12"), of("op12", "token:t"), of("op21")
 
     async def one(context: Context, name: str) -> None:
-        await ledger._read(context, counting(20_000))
+        await ledger._read(context, counting(2_000))
         read.append(name)
 
     own_and_program = [(own, "own")] * 6 + [(program, "program")] * 2
