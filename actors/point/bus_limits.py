@@ -23,6 +23,7 @@ from bus_schemas.names import Share
 BURST = 5.0  # seconds' worth that may come at once
 LOGIN_WORTH = 0.1  # seconds' worth that a login costs
 UNCOUNTED = 0.25  # ends of connections a second that may hide what was sent last, up to 64 KiB each; see Meter.ended
+UNCOUNTED_AT_ONCE = 32  # or as many as one may have connections: all may end at once
 SETTLING = 0.2  # seconds after which the server lists a connection that was let in
 UNLISTED = 10.0  # seconds after which it counts no more while nobody can look
 SHUT_FIRST, SHUT_LONGEST = 10.0, 300.0  # seconds
@@ -98,7 +99,7 @@ class Meter:
             Why.LINES: limits.lines, Why.UNCOUNTED: UNCOUNTED,
         }  # fmt: skip
         self._at_once = {why: BURST * rate for why, rate in self._rates.items()}
-        self._at_once[Why.UNCOUNTED] = limits.connections  # all may end at once
+        self._at_once[Why.UNCOUNTED] = max(UNCOUNTED_AT_ONCE, limits.connections)
         self._seen: dict[Number, _Seen] = {}
         self._left: dict[Share, dict[Why, float]] = {}  # of those who have used something lately
         self._shut: OrderedDict[Share, _Shut] = OrderedDict()
@@ -131,7 +132,7 @@ class Meter:
         """The server has let a connection in under this name; also once more, when the client has logged in again."""
         share = share_in(name)
         if (seen := self._seen.get((server, cid))) is not None:
-            seen.share = share or seen.share
+            seen.share, seen.look = share or seen.share, self._looks
         elif share and len(self._seen) < REMEMBERED:  # of those beyond the list will tell
             self._seen[server, cid] = _Seen(share, (0,) * len(self._rates), self._looks)
 

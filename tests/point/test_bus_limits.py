@@ -2,6 +2,9 @@
 
 import math
 
+import pytest
+from msgspec import structs
+
 from actors.point.bus_limits import (
     BURST,
     FORGIVEN,
@@ -34,8 +37,8 @@ def one(
 class Watched:
     """A meter that looks once a second. `meter.look` has seen nobody before the first one."""
 
-    def __init__(self) -> None:
-        self.meter = Meter(LIMITS)
+    def __init__(self, connections: int = LIMITS.connections) -> None:
+        self.meter = Meter(structs.replace(LIMITS, connections=connections))
         self.now = 0.0
         self.look()
 
@@ -133,23 +136,35 @@ def test_who_takes_a_connection_off_the_books_is_out() -> None:
     assert (cut.share, cut.why, cut.cids, cut.seconds) == (OP1, Why.UNCOUNTED, [2], SHUT_FIRST)
 
 
+def test_a_connection_that_logs_in_again_and_again_is_not_forgotten() -> None:
+    """While a login on it waits for its answer the server lists it nowhere, so no look may find it."""
+    for times in range(1, 9):
+        watched = Watched()
+        for _ in range(times):
+            watched.begin(1)
+            for _ in range(13):
+                watched.look()
+        watched.end(1, 2 * AT_ONCE, uncounted=math.inf)
+        assert [cut.share for cut in watched.look()] == [OP1], times
+
+
 def test_who_was_never_let_in_shuts_nobody_out() -> None:
     watched = Watched()
     watched.end(1, 0, uncounted=math.inf)
     assert watched.look() == []
 
 
-def test_ends_that_may_hide_something_are_allowed_as_connections_are() -> None:
-    """All of one's pages may close at once, and no more than that soon after."""
-    watched = Watched()
-    for cid in range(LIMITS.connections):
+@pytest.mark.parametrize(("connections", "at_once"), [(1, 32), (3, 32), (32, 32), (40, 40)])
+def test_ends_that_may_hide_something_have_a_limit(connections: int, at_once: int) -> None:
+    """All of one's pages may close at once, and be loaded anew where few are allowed; no more than that soon after."""
+    watched = Watched(connections)
+    for cid in range(at_once):
         watched.begin(cid)
         watched.end(cid, 1, uncounted=1)
     assert watched.look() == []
-    watched.begin(9)
-    watched.end(9, 1, uncounted=1)
-    watched.begin(10)
-    watched.end(10, 1, uncounted=1)
+    for cid in (100, 101):
+        watched.begin(cid)
+        watched.end(cid, 1, uncounted=1)
     (cut,) = watched.look()
     assert (cut.share, cut.why) == (OP1, Why.UNCOUNTED)
 
