@@ -56,6 +56,7 @@ OUTDATED_EVERY = 2  # looks, and the next one where some were: so they are gone 
 
 Admit = Callable[[str, str, str], Awaitable[Identity]]
 Outdated = Callable[[Iterable[str]], set[str]]
+IsCurrent = Callable[[float], Awaitable[bool]]
 Received = Callable[[], Awaitable[Mapping[Client, int]]]
 
 
@@ -119,8 +120,8 @@ class _Entering:
 class BusLogin:
     """`auth` is a connection in the account that nats.conf names for the callout, `sys` one in the system account.
     `admit(name, secret, address)` says who it is, or raises Refusal; `outdated` which connections, by their names,
-    would not be let in now, or otherwise; `known` whether there is a user of a name; `received` what the server's
-    machine has got from whom."""
+    would not be let in now, or otherwise; `is_current(seconds)` whether these know all that is on record, or do so
+    soon; `known` whether there is a user of a name; `received` what the server's machine has got from whom."""
 
     def __init__(
         self,
@@ -129,6 +130,7 @@ class BusLogin:
         sys: Bus,
         admit: Admit,
         outdated: Outdated,
+        is_current: IsCurrent,
         known: Callable[[str], bool],
         seed: str,
         clock: Clock,
@@ -140,6 +142,7 @@ class BusLogin:
         self._sys = sys
         self._admit = admit
         self._outdated = outdated
+        self._is_current = is_current
         self._doubtful: set[tuple[str, int]] = set()  # outdated at the last look, by server and cid
         self._known = known
         self._seed = seed
@@ -225,7 +228,8 @@ class BusLogin:
             return
         except (Refusal, TimeoutError) as refusal:
             self._note_refused(question, refusal.code if isinstance(refusal, Refusal) else ErrorCode.TIMEOUT)
-            if not self._refusals.answers(neighbourhood(question.address), self._clock.monotonic()):
+            answered = self._refusals.answers(neighbourhood(question.address), self._clock.monotonic())
+            if not answered or not await self._is_current(0.0):  # a host that was away does not know who came meanwhile
                 return
             answer = callout.refused(question, self._seed, now)
         finally:
@@ -352,9 +356,12 @@ class BusLogin:
             self._audit.note(bus_audit.CUT, ErrorCode.RATE_LIMITED.value, user=user, subject=said)
 
     async def _cut_outdated(self, server: str, connections: Iterable[Connection]) -> None:
-        """Cut what is outdated for the second time: another host may have let it in by what this one hears now."""
+        """Cut what is outdated for the second time, where all was read here meanwhile that was on record at the first:
+        another host may have let it in by what this one hears late, after it was away."""
         outdated = self._outdated({one.authorized_user for one in connections if marks.share_in(one.authorized_user)})
         found = {(server, one.cid) for one in connections if one.authorized_user in outdated}
+        if found and not await self._is_current(LOOK):
+            found = set()
         done = [await self._kick_one(server, cid) for _, cid in sorted(found & self._doubtful)]
         self._doubtful = found
         if any(done):

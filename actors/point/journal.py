@@ -152,12 +152,22 @@ class Journal:
         last = await self._bus.last(scope)
         await self.until(last.seq if last else 0)
 
-    async def until(self, seq: int) -> None:
+    async def is_current(self, patience: float) -> bool:
+        """Whether all that is on record now has been read here within `patience` seconds. False, too, where the bus
+        does not say."""
+        try:
+            last = await self._bus.last(SCOPE, certain=True)
+            await self.until(last.seq if last else 0, patience)
+        except (BusError, Refusal):
+            return False
+        return True
+
+    async def until(self, seq: int, seconds: float = READ_DEADLINE) -> None:
         """Wait until the journal's entry has come back: then every answer includes it. Raises Refusal(TIMEOUT)."""
         if self._heard >= seq:
             return
         try:
-            async with asyncio.timeout(READ_DEADLINE), self._moved:
+            async with asyncio.timeout(seconds), self._moved:
                 await self._moved.wait_for(lambda: self._heard >= seq)
         except TimeoutError:
             raise Refusal(ErrorCode.TIMEOUT, "Written, but not read back in time.") from None

@@ -72,6 +72,7 @@ async def start_bus_login(
         sys=sys_bus,
         admit=point.admit_on_bus,
         outdated=point.outdated,
+        is_current=point.journal.is_current,
         known=lambda name: name in point.journal.directory.users,
         seed=settings.issuer_seed,
         clock=parts.clock,

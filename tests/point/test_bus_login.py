@@ -86,18 +86,22 @@ class Door:
         self.admit: Callable[[], Any] = lambda: identity("call.view")
         self.asked = 0
         self.outdated: set[str] = set()
+        self.behind = False
         self._bus = MemoryBus(broker)
         audit = BusAudit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
         self.login = BusLogin(
             auth=self._bus, sys=self._bus, admit=self._admit, outdated=self.outdated.intersection,
-            known=lambda name: True, seed=SEED, clock=SystemClock(), audit=audit, meter=Meter(BusLimits()),
-            received=nothing,
+            is_current=self._is_current, known=lambda name: True, seed=SEED, clock=SystemClock(), audit=audit,
+            meter=Meter(BusLimits()), received=nothing,
         )  # fmt: skip
 
     async def _admit(self, name: str, secret: str, address: str) -> Identity:
         self.asked += 1
         found = self.admit()
         return await found if asyncio.iscoroutine(found) else found  # type: ignore[no-any-return]
+
+    async def _is_current(self, patience: float) -> bool:
+        return not self.behind
 
     async def ask(self, patience: float = 5.0) -> Any:
         answered = await self._bus.request(QUESTIONS, question(), {}, timeout=patience)
@@ -198,6 +202,31 @@ async def test_what_would_not_be_let_in_now_goes_in_a_second_after_a_failed_cut(
     door.server.connections[9] = "op1/password/op1/old"
     await until(lambda: asyncio.sleep(0, door.server.kicked[1:]), bool, 1.0)
     assert door.server.kicked == [7, 9]
+
+
+async def test_a_host_that_is_behind_cuts_nobody_whom_it_does_not_know_yet(door: Door) -> None:
+    """It was away, and another one has let them in."""
+    door.behind = True
+    door.outdated.add("op1/password/op1/new")
+    door.server.connections = {7: "op1/password/op1/new"}
+    await asyncio.sleep(1.6)  # six looks
+    door.outdated.clear()
+    door.behind = False
+    await asyncio.sleep(0.6)
+    assert not door.server.kicked
+    door.outdated.add("op1/password/op1/new")
+    await until(lambda: asyncio.sleep(0, door.server.kicked), bool, 1.0)
+
+
+async def test_a_host_that_is_behind_refuses_nobody(door: Door) -> None:
+    def unknown() -> Identity:
+        raise Refusal(ErrorCode.AUTH_FAIL, "Nobody of this name.")
+
+    door.admit, door.behind = unknown, True
+    with pytest.raises(RequestTimeout):
+        await door.ask(0.5)
+    door.behind = False
+    assert (await door.ask()).get("error")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
@@ -62,6 +63,26 @@ async def point(bus: MemoryBus) -> AsyncIterator[Point]:
 
 def _context(**more: Any) -> Context:
     return Context(command_id=RandomIds().new(), address="127.0.0.1", **more)
+
+
+async def test_a_host_knows_whether_it_has_read_all_that_is_on_record() -> None:
+    broker, go = MemoryBroker(clock=SystemClock()), asyncio.Event()
+
+    async def step(name: str) -> None:
+        if name.startswith("before hearing"):
+            await go.wait()
+
+    slow = MemoryBus(broker, step=step)
+    point, other = await _point(MemoryBus(broker)), await _point(slow)
+    assert await other.journal.is_current(0.0)
+    await point.seed("op13", "1234", "operator")
+    assert await point.journal.is_current(0.0) and not await other.journal.is_current(0.1)
+    asyncio.get_running_loop().call_later(0.1, go.set)
+    assert await other.journal.is_current(5.0) and "op13" in other.journal.directory.users
+    broker.cut(slow, notice=0.0)
+    assert not await other.journal.is_current(0.1)  # nobody says so
+    await point.stop()
+    await other.stop()
 
 
 async def test_a_session_lives_from_login_to_logout(bus: MemoryBus, point: Point) -> None:
