@@ -347,13 +347,13 @@ class BusLogin:
                 self._dropped = 0
 
     async def _cut(self, server: str, cut: Cut) -> None:
-        """Each host of the site sees the same; who was first to cut says so."""
+        """Each host of the site sees the same, and says how many it was the one to cut: none, where another host was
+        first, or they had ended by themselves."""
         done = [await self._kick_one(server, cid) for cid in cut.cids]
-        if any(done) or not done:
-            share, user = cut.share
-            said = {"limit": cut.why.value, "share": share, "connections": len(done), "seconds": int(cut.seconds)}
-            log.warning("bus connections cut", user=user, **said)
-            self._audit.note(bus_audit.CUT, ErrorCode.RATE_LIMITED.value, user=user, subject=said)
+        share, user = cut.share
+        said = {"limit": cut.why.value, "share": share, "connections": sum(done), "seconds": int(cut.seconds)}
+        log.warning("bus connections cut", user=user, **said)
+        self._audit.note(bus_audit.CUT, ErrorCode.RATE_LIMITED.value, user=user, subject=said)
 
     async def _cut_outdated(self, server: str, connections: Iterable[Connection]) -> None:
         """Cut what is outdated for the second time, where all was read here meanwhile that was on record at the first:
