@@ -61,7 +61,7 @@ BASE: dict[type, dict[str, Any]] = {
     CreateToken: {"name": "crm", "actions": ["call.view"], "expires_in": 3600},
     RevokeToken: {"token_id": "t0000000000000000"},
     ConfigureSlot: {"slot": 50, "serial": "p50", "hub": "HUB1", "port": 1, "user": "op12", "trunk": "trunk-1",
-                    "region": "UA"},
+                    "region": "UA", "sim": "1"},
     RemoveSlot: {"slot": 50},
     RestartSlot: {"slot": 44},
     RebootDevice: {"slot": 77},
