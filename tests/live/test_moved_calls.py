@@ -92,8 +92,8 @@ exten => 0486,1,Progress()
  same => n,Hangup(17)
 """,
 }
-# What is done to a call: its slot, the number, what is right (reason, whether it rang, the least and the most talk). Of a
-# redirection that is not followed Asterisk says cause 23 or, at times, nothing at all.
+# What is done to a call: its slot, the number, what is right (reason, whether it rang, the least and the most talk). Of
+# a redirection that is not followed Asterisk says cause 23 or, at times, nothing at all.
 CASES: dict[str, tuple[int, str, str, bool, float, float]] = {
     "attended transfer": (61, "+380991231001", "hangup_local", True, 5, 10),
     "blind transfer": (62, "+380991231001", "hangup_local", True, 4, 9),
@@ -139,7 +139,8 @@ async def test_a_call_that_is_moved_on_ends_once_with_all_its_talk(tmp_path: Pat
         events = await terminal_events(client.site)
         wrong = []
         for (name, (_, _, reason, rang, least, most)), cdr in zip(CASES.items(), found, strict=True):
-            right = (cdr["ring_time"] is not None, events[cdr["call_id"]]) == (rang, 1) and cdr["reason"] in reason.split()
+            right = (cdr["ring_time"] is not None, events[cdr["call_id"]]) == (rang, 1)
+            right = right and cdr["reason"] in reason.split()
             talked = least <= cdr["talk_seconds"] <= most and abs(cdr["talk_seconds"] - cdr["billable_seconds"]) <= 2
             print(f"{name}: {cdr['reason']}, {cdr['talk_seconds']} s ({cdr['billable_seconds']}), {cdr['cause']}")
             if not (right and talked):
