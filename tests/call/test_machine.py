@@ -321,6 +321,17 @@ def test_of_two_calls_none_is_taken_where_a_set_clock_hides_whose_they_are() -> 
     assert isinstance(ended, CallEnded) and (ended.ref, ended.reason) == (REF, EndReason.NETWORK)
 
 
+def test_a_call_that_came_up_before_its_order_was_answered_is_taken_over() -> None:
+    """The host stood still between the order and the answer: the phone's note says that the call is ours."""
+    call, _ = _then(_after(accepted=False), TOOK, 7.0)
+    call, decision = _then(call, CallSeen(ref=REF, phase=CallPhase.ACTIVE, age=5.0), 7.1)
+    assert call is not None and call.ref is None and _orders(decision) == [LookAt(call_id="c_1", why="ask")]
+    up = replace(LIVE, created_age=6.5, answered_age=5.2)
+    look = Look(live=(up,), past=(), boot="b", order=Noted("c_1", 6.9))
+    call, decision = _then(call, _looked(look, "ask", 7.2), 7.3)
+    assert call is not None and (call.ref, call.phase) == (REF, Phase.CONNECTED)
+
+
 def test_a_new_owner_looks_and_never_dials() -> None:
     for phase, call in PHASES.items():
         orders = _orders(machine.resume(call, _now(30), TIMEOUTS))
