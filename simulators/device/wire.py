@@ -65,9 +65,21 @@ class Wire:
         """Seconds that what the device says by itself waits."""
         return self.impairments.lateness() if self.impairments is not None else 0.0
 
-    def reopening(self) -> float:
-        """Seconds until whoever sees that the device is back has a connection to it again."""
-        return self.impairments.reopening() if self.impairments is not None else 0.0
+    def reopen(self, opened: Callable[[int], None], *, noted: Callable[[float], object]) -> None:
+        """Connect whoever has just seen that the device is back, in its time and unless it is cut again meanwhile.
+        `opened` hears how often it was cut before, `noted` for how many seconds this takes."""
+        cuts = self.cuts
+
+        def open_unless_cut() -> None:
+            if self.cuts == cuts:
+                opened(cuts)
+
+        seconds = self.impairments.reopening() if self.impairments is not None else 0.0
+        if not seconds:
+            open_unless_cut()
+            return
+        noted(seconds)
+        asyncio.get_running_loop().call_later(seconds, open_unless_cut)
 
     def cut(self, *, dead: bool = False) -> None:
         """The way breaks: who waits for an answer hears that none will come. `dead`: so does the device, and what was

@@ -76,16 +76,13 @@ class SimulatedPbx:
         if not isinstance(report, PbxLink) or not report.up:
             self._tell(report)
             return
-        cuts, seconds = self._switch.wire.cuts, self._switch.wire.reopening()
-        if not seconds:
-            self._open(cuts)
-            return
         now = self._switch.now()
-        self._switch.book.fault("reopening", NAME, now, now + seconds)
-        asyncio.get_running_loop().call_later(seconds, self._open, cuts)
+        self._switch.wire.reopen(
+            self._open, noted=lambda seconds: self._switch.book.fault("reopening", NAME, now, now + seconds)
+        )
 
     def _open(self, cuts: int) -> None:
-        if cuts == self._switch.wire.cuts and self._switch.connected:
+        if self._switch.connected:
             self._connection = cuts
             self._tell(self._switch.link())
 

@@ -123,17 +123,14 @@ class SimulatedPhone:
         if link is not Link.ONLINE:
             self._report(LinkChanged(link=link))
             return
-        cuts, seconds = self._handset.wire.cuts, self._handset.wire.reopening()
-        if not seconds:
-            self._open(cuts)
-            return
-        now = self._handset.now()
-        self._handset.book.fault("reopening", self._handset.name, now, now + seconds)
-        asyncio.get_running_loop().call_later(seconds, self._open, cuts)
+        now, name = self._handset.now(), self._handset.name
+        self._handset.wire.reopen(
+            self._open, noted=lambda seconds: self._handset.book.fault("reopening", name, now, now + seconds)
+        )
 
     def _open(self, cuts: int) -> None:
         """Whoever opens a new stream asks the phone what it has missed: what was under way when the old one broke."""
-        if cuts != self._handset.wire.cuts or not self._handset.plugged:
+        if not self._handset.plugged:
             return
         self._stream = cuts
         self._say(LinkChanged(link=Link.ONLINE))
