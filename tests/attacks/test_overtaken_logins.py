@@ -1,8 +1,9 @@
 """Whoever has an old password, and is in the middle of a login while it is taken from them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,25 @@ async def host(broker: MemoryBroker, held: Held | None = None) -> AsyncIterator[
     await point.stop()
 
 
+@asynccontextmanager
+async def two_hosts() -> AsyncIterator[tuple[MemoryBroker, Point, Point, Held]]:
+    """The second one holds whoever comes to a place."""
+    broker, held = MemoryBroker(clock=SystemClock()), Held("nowhere")
+    async with host(broker) as first:
+        await first.seed("root", NEW, "admin")
+        await first.seed("victim", OLD, "operator")
+        async with host(broker, held) as second:
+            yield broker, first, second, held
+
+
+async def hold(held: Held, place: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Begin what is held at a place, and wait until it is there."""
+    held.place = place
+    task = asyncio.create_task(work)
+    await asyncio.wait_for(held.came.wait(), 5)
+    return task
+
+
 async def as_user(point: Point, name: str, password: str) -> Context:
     """Log in; what the user then asks with."""
     await point.login(Login(username=name, password=password), _stranger())
@@ -101,60 +121,42 @@ async def disable(point: Point, admin: Context) -> None:
 async def test_a_login_is_not_let_in_by_what_was_taken_from_it_meanwhile(
     place: str, deed: Callable[[Point, Context], Awaitable[None]]
 ) -> None:
-    broker = MemoryBroker(clock=SystemClock())
-    held = Held("nowhere")
-    async with host(broker) as first:
-        await first.seed("root", NEW, "admin")
-        await first.seed("victim", OLD, "operator")
-        async with host(broker, held) as second:
-            admin = await as_user(first, "root", NEW)
-            held.place = place
-            login = asyncio.create_task(second.login(Login(username="victim", password=OLD), _stranger()))
-            await asyncio.wait_for(held.came.wait(), 5)
-            await deed(first, admin)
-            held.go.set()
-            with pytest.raises(Refusal) as refused:
-                await login
-            assert (refused.value.code, refused.value.message) == (ErrorCode.AUTH_FAIL, WRONG)
-            async with host(broker) as third:
-                for point in (first, second, third):
-                    open = [one.user for one in point.journal.directory.sessions.values()]
-                    assert open == ["root"], open
+    async with two_hosts() as (broker, first, second, held):
+        admin = await as_user(first, "root", NEW)
+        login = await hold(held, place, second.login(Login(username="victim", password=OLD), _stranger()))
+        await deed(first, admin)
+        held.go.set()
+        with pytest.raises(Refusal) as refused:
+            await login
+        assert (refused.value.code, refused.value.message) == (ErrorCode.AUTH_FAIL, WRONG)
+        async with host(broker) as third:
+            for point in (first, second, third):
+                open = [one.user for one in point.journal.directory.sessions.values()]
+                assert open == ["root"], open
     print(f"1 login held at {place!r} over {deed.__name__}: 0 sessions of the old password")
 
 
 async def test_an_ended_session_sets_no_password() -> None:
     """Its own password waits to be checked while somebody ends all sessions of the user."""
-    broker, held = MemoryBroker(clock=SystemClock()), Held("nowhere")
-    async with host(broker) as first:
-        await first.seed("root", NEW, "admin")
-        await first.seed("victim", OLD, "operator")
-        async with host(broker, held) as second:
-            admin, victim = await as_user(first, "root", NEW), await as_user(second, "victim", OLD)
-            held.place = "check"
-            change = asyncio.create_task(second.change_password(ChangePassword(password=OLD, new_password=NEW), victim))
-            await asyncio.wait_for(held.came.wait(), 5)
-            await first.end_sessions(EndSessions(user="victim"), admin)
-            held.go.set()
-            with pytest.raises(Refusal) as refused:
-                await change
-            assert refused.value.code is ErrorCode.AUTH_FAIL
-            assert await as_user(first, "victim", OLD)
+    async with two_hosts() as (_, first, second, held):
+        admin, victim = await as_user(first, "root", NEW), await as_user(second, "victim", OLD)
+        asked = ChangePassword(password=OLD, new_password=NEW)
+        change = await hold(held, "check", second.change_password(asked, victim))
+        await first.end_sessions(EndSessions(user="victim"), admin)
+        held.go.set()
+        with pytest.raises(Refusal) as refused:
+            await change
+        assert refused.value.code is ErrorCode.AUTH_FAIL
+        assert await as_user(first, "victim", OLD)
     print("1 change of a password held over the end of its session: not made")
 
 
 async def test_a_connection_to_the_bus_is_not_let_in_so_either() -> None:
-    broker, held = MemoryBroker(clock=SystemClock()), Held("nowhere")
-    async with host(broker) as first:
-        await first.seed("root", NEW, "admin")
-        await first.seed("victim", OLD, "operator")
-        async with host(broker, held) as second:
-            admin = await as_user(first, "root", NEW)
-            held.place = "check"
-            login = asyncio.create_task(second.admit_on_bus("victim", OLD, "127.0.0.1"))
-            await asyncio.wait_for(held.came.wait(), 5)
-            await reset(first, admin)
-            held.go.set()
-            with pytest.raises(Refusal, match=WRONG):
-                await login
+    async with two_hosts() as (_, first, second, held):
+        admin = await as_user(first, "root", NEW)
+        login = await hold(held, "check", second.admit_on_bus("victim", OLD, "127.0.0.1"))
+        await reset(first, admin)
+        held.go.set()
+        with pytest.raises(Refusal, match=WRONG):
+            await login
     print("1 login on the bus held over a reset: not let in")
