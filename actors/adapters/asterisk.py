@@ -48,6 +48,7 @@ TRACKED = 5000
 BY_FAR_SIDE, NO_CONTEXT = ("FORWARD_CONTEXT", "TRANSFER_CONTEXT"), "ottb-nowhere"
 NO_EXTENSION = "Extension does not exist"  # what it answers to an Originate whose context has no such extension
 
+
 def endpoint_of(channel: str) -> str:
     """The PJSIP endpoint of `PJSIP/trunk-1-0000000a`, or of the dial string `PJSIP/+380991230001@trunk-1`."""
     rest = channel.removeprefix("PJSIP/")

@@ -30,7 +30,6 @@ REPLY_HEADER, COMMAND_HEADER = "Ottb-Reply", "Ottb-Command"
 NO_HEADERS: Mapping[str, str] = {}
 
 
-
 def unreadable(seq: int, verb: str, error: Exception) -> str:
     """What is said of an event that cannot be read."""
     return f"event {seq} ({verb}) of its journal cannot be read: {plainly(error)}"

@@ -87,7 +87,6 @@ def percent_of(one: StreamUse) -> int:
     return 100 * one.bytes // one.limit if one.limit else 0
 
 
-
 def _until_next(found: Sequence[StreamUse]) -> float:
     """Seconds until the next look."""
     return min(LOOK, LOOK_OFTEN) if found and percent_of(found[0]) >= WARN else LOOK
