@@ -336,11 +336,11 @@ class AdbPhone:
             opened = loop.time()
             try:
                 async with self._client.lines(self._serial, LOG) as lines:
-                    await self.look()
+                    boot = (await self._read_calls()).boot
                     async for line in lines:
                         if self._log_clock.is_late(android.stamp_of(line), loop.time()):
                             await self.look()  # it says how long ago everything was; without it the stream is of no use
-                        self._calls.read_line(line)
+                        self._calls.read_line(line, boot)
             except PhoneError as error:
                 log.debug("log stream not opened", serial=self._serial, error=str(error))
             if loop.time() - opened > RETRY_LAST:

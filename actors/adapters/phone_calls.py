@@ -36,8 +36,11 @@ class PhoneCalls:
             self.ordered = None
         return first
 
-    def read_line(self, line: str) -> None:
-        """A line of the phone's log."""
+    def read_line(self, line: str, boot: str) -> None:
+        """A line of the phone's log. `boot`: what the names of the calls of that log begin with. Of an earlier one it
+        is none of ours: after a restart the phone counts its calls afresh."""
+        if boot != self.boot:
+            return
         logged = android.parse_log_line(line)
         if logged is None:
             if android.says_alerting(line) and (ref := self.dialled()):
@@ -48,7 +51,7 @@ class PhoneCalls:
         if ref in self._asking and logged.event in ("SET_DISCONNECTED", "DESTROYED"):
             self.move(ref, CallPhase.DISCONNECTED, EndReason.PHONE_ASKS_FOR_SIM, android.NOT_CHOSEN)
             return
-        if phase is None or not self.boot:
+        if phase is None:
             return
         if logged.event == "SET_RINGING":
             self._incoming.add(ref)

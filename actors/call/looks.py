@@ -9,7 +9,6 @@ from actors.telephony.reports import (
     Look,
     Looked,
     PastCall,
-    after,
     came_of,
     may_follow,
     newer,
@@ -33,7 +32,8 @@ def _name_by_order(call: Call, look: Look) -> str | None:
     if order is None or order.call_id != call.call_id:
         return None
     seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
-    may_be = [one for one in seen if after(one.ref, call.after_ref) and may_follow(order, one)]
+    # A note is of this boot, so what was known of an earlier one says nothing of what came before the order.
+    may_be = [one for one in seen if newer(one.ref, call.after_ref) and may_follow(order, one)]
     first = next((one for one in may_be if not any(newer(one.ref, other.ref) for other in may_be)), None)
     return first.ref if first is not None and came_of(order, first) else None
 

@@ -320,7 +320,8 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeout
     age = live.answered_age or 0.0 if live.phase is CallPhase.ACTIVE else 0.0
     suspect = live.suspect or clocks_differ(call, live.created_age, looked, now)
     seen = CallSeen(ref=live.ref, phase=live.phase, age=age, suspect=suspect, asks=live.asks)
-    call = replace(call, doubt=False, accepted=None)  # it is known to be ours: by its name, or by the note of the order
+    # It is known to be ours, by its name or by the note of the order: what told it from others' is not asked any more.
+    call = replace(call, doubt=False, accepted=None, after_ref=call.after_ref if call.placing else None)
     if suspect:
         call = replace(call, suspect=True)
     elif call.started.boot != now.boot:

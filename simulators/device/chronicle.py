@@ -74,6 +74,7 @@ class Chronicle:
     faults: list[Fault] = field(default_factory=list)
     notes: list[tuple[float, str]] = field(default_factory=list)
     shells: Counter[tuple[str, str]] = field(default_factory=Counter)  # by phone and command
+    looks: Counter[tuple[str, int]] = field(default_factory=Counter)  # by phone and second
 
     def fault(self, kind: str, target: str, start: float, end: float | None = None) -> Fault:
         """Write one down."""

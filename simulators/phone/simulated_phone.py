@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from actors.adapters.log_clock import LATE
 from actors.adapters.phone_clock import Memory
 from actors.slot.phone import Health, HealthRead, PhoneUncertain, PhoneUnreachable, Report, ShellResult
 from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
@@ -19,6 +20,7 @@ Answer = TypeVar("Answer")
 
 REBOOT = 8.0  # seconds until a phone is back
 LINE = 0.001  # seconds between two lines of a log that come late
+ASKING = 0.03  # seconds that a look takes, for whoever has stood still and finds lines that are old
 
 
 class SimulatedPhone:
@@ -37,6 +39,7 @@ class SimulatedPhone:
         self._stream = -1  # how often the wire was cut before this connection was opened
         self._lines_until = -1.0  # when the last line that is under way arrives: they keep their order
         self._late: list[tuple[CallSeen, float, int]] = []  # what is under way: since when, and in which stream
+        self._asking: set[str] = set()  # the calls that old lines were about, until a look tells of them
         self._report: Callable[[Report], None] = lambda report: None
 
     def start(self, report: Callable[[Report], None]) -> None:
@@ -65,6 +68,7 @@ class SimulatedPhone:
 
     async def look(self) -> Look:
         await self._pass("before look")
+        self._handset.book.looks[self._handset.name, int(self._handset.now())] += 1
         try:
             look, memory = await self._order("look", lambda: self._handset.look(self._memory))
         except PhoneUncertain as error:
@@ -93,12 +97,41 @@ class SimulatedPhone:
         seen = CallSeen(ref=self._handset.ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming)
         lateness = self._handset.wire.lateness()
         if not lateness and self._lines_until < now:
-            self._say(seen)
+            stream = self._stream
+            self._at_home(lambda: self._read(seen, now, stream))
             return
         self._lines_until = max(self._lines_until + LINE, now + lateness)
         self._handset.book.fault("late line", self._handset.name, now, self._lines_until)
         self._late.append((seen, now, self._stream))
         asyncio.get_running_loop().call_at(self._lines_until, self._say_late, seen, context=Context())
+
+    def _read(self, seen: CallSeen, happened: float, stream: int) -> None:
+        """A line of the log, by a host that may have stood still meanwhile: then it first asks the phone, as `AdbPhone`
+        does, and the answer to an order that waits beside it is read before that."""
+        if self._handset.now() - happened <= LATE:
+            self._report(seen)
+        elif seen.ref not in self._asking:
+            self._asking.add(seen.ref)
+            asyncio.get_running_loop().call_later(ASKING, self._tell_what_is, seen, stream)
+
+    def _tell_what_is(self, seen: CallSeen, stream: int) -> None:
+        """What a look says of the call that an old line was about; of one that it knows nothing of, the line. What
+        cannot be asked about is asked by whoever opens the next stream."""
+        self._asking.discard(seen.ref)
+        if not self._alive() or not self._connected or self._stream != stream:
+            return
+        look, _ = self._handset.look(self._memory)
+        told = [seen]
+        for live in (live for live in look.live if live.ref == seen.ref):
+            told = [replace(seen, phase=live.phase, age=live.answered_age or 0.0, suspect=live.suspect)]
+        for past in (past for past in look.past if past.ref == seen.ref):
+            ended = replace(seen, phase=CallPhase.DISCONNECTED, reason=past.reason, cause=past.cause,
+                            age=past.ended_age, suspect=past.suspect)  # fmt: skip
+            answered = replace(seen, phase=CallPhase.ACTIVE, reason=None, cause="",
+                               age=past.answered_age or 0.0, suspect=past.suspect)  # fmt: skip
+            told = [ended] if past.answered_age is None else [answered, ended]
+        for one in told:
+            self._report(one)
 
     def _say_late(self, seen: CallSeen) -> None:
         """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more."""
@@ -161,10 +194,13 @@ class SimulatedPhone:
             now = self._handset.now()
             self._handset.book.fault(f"{name}: {kind}", self._handset.name, now, now + seconds)
 
+        meanwhile = asyncio.ensure_future(self._step(f"during {name}"))
         try:
             answer = await self._handset.wire.send(effect, unusual=unusual, survives=survives, waited=waited)
         except Unanswered:
             raise PhoneUncertain("simulated: no answer") from None
+        finally:
+            await meanwhile
         await self._pass(f"after {name}")
         return answer
 

@@ -5,12 +5,13 @@ Each rule yields `Violation`s. A doubt on record (`unknown`, `phone_lost`, `trun
 went wrong for that call; everything else must be as the phone saw it. `truth.py` compares one record with its call.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bus_schemas.call import END_CALL, CallAdopted, CallDialing, CallEnded, EndReason
+from bus_schemas.call import END_CALL, CallAdopted, CallConnected, CallDialing, CallEnded, EndReason
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import ADB_COMMAND
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
@@ -20,6 +21,8 @@ from simulators.world.truth import MOMENT, Case, compare
 
 LEAVES = 0.1  # seconds in which an order that has left reaches the phone where nothing is in its way
 PROMPT = 3.0  # seconds in which an acknowledged end reaches the phone where nothing is in its way
+LOOKS = 15  # at a phone in one second: more are a loop that asks again whatever it is told
+NEWS = 15.0  # seconds in which an answer or an end gets on record where nothing is in its way
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ class Judge:
     def violations(self) -> list[Violation]:
         """Everything that was broken."""
         rules = (
-            self._dials, self._terminal, self._answers, self._truth, self._foreign, self._lines, self._shells,
-            self._caps, self._cancels, self._quiet, self._broken,
+            self._dials, self._terminal, self._answers, self._truth, self._news, self._foreign, self._lines,
+            self._shells, self._looks, self._caps, self._cancels, self._quiet, self._broken,
         )  # fmt: skip
         return [violation for rule in rules for violation in rule()]
 
@@ -118,6 +121,27 @@ class Judge:
                 device = self.by_number.get(call.dialing.event.number)
                 for kind, text in compare(Case(call, device, self.book, self.host_of(call))):
                     yield Violation(kind, call.call_id, text)
+
+    def _news(self) -> Iterator[Violation]:
+        """What has happened gets on record, however much went wrong before, as soon as nothing does any more."""
+        for call in self.calls.values():
+            device = self.by_number.get(call.dialing.event.number) if call.dialing is not None else None
+            if device is None:
+                continue
+            case = Case(call, device, self.book, self.host_of(call))
+            over = min((one.at for one in call.ended), default=math.inf)
+            answers = (one.at for one in call.events if isinstance(one.event, CallConnected))
+            for what, happened, told, until in (
+                ("answer", device.answered, min(answers, default=over), device.ended),
+                ("end", device.ended, over, None),
+            ):
+                if happened is None:
+                    continue
+                known = min(told, over, until if until is not None else math.inf)
+                waited = case.undisturbed(max(happened, case.attempt.at), known)
+                if waited > NEWS:
+                    text = f"{what} at {happened:.3f}, known at {known:.3f}: {waited:.1f} s in which nothing was wrong"
+                    yield Violation("late news", call.call_id, text)
 
     def host_of(self, call: CallOnRecord) -> str:
         return self.world.host_of(call.dialing.event.line) if call.dialing is not None else ""
@@ -201,6 +225,11 @@ class Judge:
         for (phone, command), times in self.book.shells.items():
             if times > 1:
                 yield Violation("command run twice", phone, f"{command}: {times} times")
+
+    def _looks(self) -> Iterator[Violation]:
+        for (phone, second), times in self.book.looks.items():
+            if times > LOOKS:
+                yield Violation("asked in a loop", phone, f"{times} looks in the second from {second}")
 
     def _caps(self) -> Iterator[Violation]:
         """Calls that were dialled: an owner that stood still may put one more on record, and sees before it dials that

@@ -61,6 +61,14 @@ class Case:
             return [fault for fault in found if fault.kind.startswith(kinds)]
         return [fault for fault in found if not fault.kind.startswith(NO_EXCUSE)]
 
+    def undisturbed(self, start: float, end: float) -> float:
+        """The longest time between two moments in which nothing went wrong for this call, in seconds."""
+        longest, since = 0.0, start
+        for fault in sorted(self.faults(start, end), key=lambda fault: fault.start):
+            longest = max(longest, fault.start - since)
+            since = max(since, end if fault.end is None else fault.end)
+        return max(longest, end - since)
+
     def unseen(self) -> bool:
         """Whether the end fell into a gap, on a PBX: it keeps no history, so nobody can know when and how. Or whether
         the answer did, and the PBX was not asked about it before the end: who waits for the journal asks nobody."""

@@ -380,11 +380,11 @@ async def test_a_line_of_the_log_that_cannot_be_read_does_not_end_the_watch(
 ) -> None:
     read, failed = PhoneCalls.read_line, []
 
-    def once(self: PhoneCalls, line: str) -> None:
+    def once(self: PhoneCalls, line: str, boot: str) -> None:
         if not failed:
             failed.append(line)
             raise ValueError(line)
-        read(self, line)
+        read(self, line, boot)
 
     monkeypatch.setattr(PhoneCalls, "read_line", once)
     phone, ear = await start(handset.serial)
