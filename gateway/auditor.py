@@ -45,7 +45,7 @@ from bus_schemas.fields import UNSEEN
 from bus_schemas.permissions import Access
 from bus_schemas.user import Login, LoginKind, Refresh
 from gateway.auth import Caller
-from gateway.errors import REPLAYED
+from gateway.errors import MAYBE_DONE, REPLAYED
 from gateway.routes import Route
 from gateway.server import client_of
 
@@ -58,8 +58,6 @@ INTENT: web.RequestKey[str] = web.RequestKey("intent", str)
 CHANGED: web.RequestKey[bool] = web.RequestKey("changed", bool)  # not set: it may have been
 RPC_REQUEST: web.RequestKey[Struct] = web.RequestKey("rpc_request", Struct)
 
-# Whoever hears one of these does not know whether it was done: each has a record of its own, as what was done has.
-UNCERTAIN = frozenset({"OK", UNKNOWN, ErrorCode.TIMEOUT.value, ErrorCode.INTERNAL.value})
 TRIED = ("username", "refresh_token")  # the fields of a request by which a stranger tries to be somebody
 LATE = 10_000  # entries that are kept in memory while the audit is away
 LATE_PAUSE = 1.0
@@ -99,15 +97,11 @@ class Auditor:
             else:
                 await self._note(route, request, refusal.code.value, b"")
             raise
-        except web.HTTPException as error:
-            await self._note(route, request, f"HTTP_{error.status}", b"")
-            raise
         except Exception:
             await self._note(route, request, ErrorCode.INTERNAL.value, b"")
             raise
         body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
-        result = "OK" if response.status < 400 else f"HTTP_{response.status}"
-        await self._note(route, request, result, body, has_changed(request, response))
+        await self._note(route, request, "OK", body, has_changed(request, response))
         return response
 
     async def intend(self, route: Route, request: web.Request) -> None:
@@ -127,9 +121,7 @@ class Auditor:
         """Say how an action went: what changed nothing (a refusal, or not `changed`) and is like others of
         this minute is counted, all else is put on record. `who`: the asker, if not the entry's user. Raises
         Refusal(UNAVAILABLE), as `record` does, where something may have been done."""
-        uncertain = UNCERTAIN | {ErrorCode.UNAVAILABLE.value} if intent else UNCERTAIN  # sent, and maybe written
-        certain = entry.result not in uncertain or (entry.result == "OK" and not changed)
-        if not certain:
+        if changed if entry.result == "OK" else is_in_doubt(entry.result, intent):
             await self.record(entry, intent)
         elif self._alike.take(entry, entry.user if who is None else who) is not None:
             await self._record_soon(entry, intent)
@@ -232,6 +224,11 @@ def _who(request: web.Request, *, believed: bool) -> tuple[str, str | None]:
             return user, f"{LoginKind.SESSION}:{session}"
     caller = request.get(CALLER)
     return (caller.user, caller.credential or None) if caller else ("", None)
+
+
+def is_in_doubt(result: str, intent: str) -> bool:
+    """Whether what was refused may have been done all the same. Without an intent it was not even sent."""
+    return bool(intent) and result in MAYBE_DONE
 
 
 def has_changed(request: web.Request, response: web.StreamResponse) -> bool:

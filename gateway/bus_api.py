@@ -25,11 +25,11 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import inbox_of
 from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
-from gateway.auditor import Auditor, subject_of
+from gateway.auditor import Auditor, is_in_doubt, subject_of
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
-from gateway.idempotency import MAYBE_DONE, Idempotency
+from gateway.idempotency import Idempotency
 from gateway.routes import Route
 from gateway.shapes import undecodable
 from gateway.surface import ROUTES
@@ -206,7 +206,7 @@ class BusApi:
                 answered = await work()
         except Refusal as refusal:
             if changes:
-                if give_back is not None and refusal.code not in MAYBE_DONE:
+                if give_back is not None and not is_in_doubt(refusal.code, intent):
                     give_back()
                 entry = self._entry(rpc, request, b"", caller, refusal.code.value, context)
                 await self._auditor.conclude(entry, intent)

@@ -29,6 +29,9 @@ HTTP_STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.INTERNAL: 500,
 }
 
+# Whoever hears one of these, of what was sent, does not know whether it was done.
+MAYBE_DONE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})
+
 # What aiohttp itself raises, in our words.
 _OF_STATUS: Mapping[int, tuple[ErrorCode, str]] = {
     404: (ErrorCode.NOT_FOUND, "No such path."),

@@ -24,10 +24,20 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import REFRESH, Login, Refresh
 from gateway import errors, shapes
-from gateway.auditor import CALLER, CHANGED, REQUEST_ID, RPC_REQUEST, TRACE_ID, Auditor, has_changed
+from gateway.auditor import (
+    CALLER,
+    CHANGED,
+    INTENT,
+    REQUEST_ID,
+    RPC_REQUEST,
+    TRACE_ID,
+    Auditor,
+    has_changed,
+    is_in_doubt,
+)
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
-from gateway.idempotency import MAYBE_DONE, Idempotency
+from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.pace import Holder
 from gateway.reads import Reads
@@ -124,7 +134,7 @@ class HttpApi:
                 response = await self.auditor.watch(route, request, lambda: carry_out(request))
                 changed = has_changed(request, response)
             except Refusal as refusal:
-                changed = refusal.code in MAYBE_DONE
+                changed = is_in_doubt(refusal.code, request.get(INTENT, ""))
                 raise
             finally:
                 if not changed and GIVE_BACK in request:
@@ -325,6 +335,8 @@ async def _body(request: web.Request) -> bytes:
         raise Refusal(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.") from None
     except (ConnectionError, web.RequestPayloadError):
         raise BROKEN_OFF() from None
+    except web.HTTPRequestEntityTooLarge as error:
+        raise errors.of_http(error, request.path) from None
 
 
 def _decode_body(request: web.Request, body: bytes) -> dict[str, Any]:

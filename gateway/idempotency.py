@@ -33,7 +33,7 @@ from actors.runtime.ids import Ids, derived
 from actors.runtime.wire import answer
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, Refused
 from bus_schemas.gateway import IS_RUNNING, IsRunning, Running
-from gateway.errors import REPLAYED, Replayed
+from gateway.errors import MAYBE_DONE, REPLAYED, Replayed
 
 log = structlog.get_logger()
 
@@ -41,7 +41,6 @@ BUCKET = "OTTB_IDEM"
 LONGEST_KEY = 255
 STALE = 15.0  # seconds after which a record is taken over although its gateway, which is there, does not say a word
 ASK_TIMEOUT = IS_RUNNING.timeout
-MAYBE_DONE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.INTERNAL})
 NOT_ANSWERS = MAYBE_DONE | {ErrorCode.AUTH_FAIL}
 
 NO_KEY = RefusalTemplate(

@@ -20,6 +20,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from gateway import brake as brake_module
 from gateway.auditor import SOON
 from gateway.brake import LASTING_AT_ONCE, PATIENCE, Brake
+from gateway.http import BODY_LIMIT
 from gateway.surface import ROUTES
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
@@ -371,20 +372,29 @@ async def test_who_holds_a_stolen_session_does_not_keep_its_owner_from_logging_i
         await _token(site, "root", PASSWORD)
 
 
-async def test_refused_refreshes_leave_the_ends_to_who_ends_something(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("path", "body", "refused"),
+    [
+        ("/api/auth/refresh", {"refresh_token": "garbage"}, 401),
+        ("/api/auth/logout", b"{", 400),
+        ("/api/call/end", b" " * (BODY_LIMIT + 1), 413),
+        ("/api/call/end", {"call_id": "c_absent"}, 404),
+    ],
+)  # fmt: skip
+async def test_what_is_refused_leaves_the_ends_to_who_ends_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, body: Any, refused: int
 ) -> None:
     monkeypatch.setattr(brake_module, "LASTING_AT_ONCE", 20)
     monkeypatch.setattr(brake_module, "PATIENCE", 0.1)
     async with whole_site(tmp_path) as site:
         await site.login()
         own = (await _token(site, "root", PASSWORD))["token"]
-        garbage = {"refresh_token": "garbage"}
-        answers = await asyncio.gather(*(_as(site, own, "POST", "/api/auth/refresh", garbage) for _ in range(60)))
-        assert {status for status, _ in answers} == {401}
+        for _ in range(6):
+            answers = await asyncio.gather(*(_as(site, own, "POST", path, body) for _ in range(10)))
+            assert {status for status, _ in answers} == {refused}
         status, answer = await _as(site, own, "POST", "/api/auth/logout", {"everywhere": True})
         assert status == 200, answer
-        print("60 refused refreshes: 0 turns of the ends taken")
+        print(f"60 requests to {path}, refused with {refused}: 0 turns of the ends taken")
 
 
 async def test_rotations_count_for_their_user_and_hold_up_nobody_else(

@@ -19,8 +19,8 @@ from simulators.time.clock import SimClock
 from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop, run
 
-RESULTS = ["OK", "OK", UNKNOWN, "HTTP_404", *(code.value for code in ErrorCode)]
-DONE = {"OK", UNKNOWN, "TIMEOUT", "INTERNAL"}  # or nobody knows
+RESULTS = ["OK", "OK", *(code.value for code in ErrorCode)]
+IN_DOUBT = {"UNAVAILABLE", "TIMEOUT", "INTERNAL"}  # where it was sent
 TRY = st.tuples(
     st.sampled_from(["op12", "op34"]), st.integers(0, 40), st.sampled_from(RESULTS), st.booleans(),
     st.sampled_from([0.0] * 20 + [5.0, MINUTE]),
@@ -67,11 +67,11 @@ def test_what_was_done_is_never_only_counted(tries: list[Try]) -> None:
     written = on_record(tries)
     own = {one.request_id: one for one in written if one.count is UNSET}
     for number, one in enumerate(tries):
-        announced = one[3]
-        if one[2] in DONE or (announced and one[2] == "UNAVAILABLE"):
+        sent = one[3]
+        if one[2] == "OK" or (sent and one[2] in IN_DOUBT):
             assert own[f"r{number}"] == entry(number, one)
     assert sum(map(times, written)) == len(tries)
-    assert sum(one.result == UNKNOWN for one in written) == sum(one[2] == UNKNOWN for one in tries)
+    assert not any(one.result == UNKNOWN for one in written)
     for one in written:
         if one.count is not UNSET:
-            assert one.result not in DONE and one.user != STRANGERS
+            assert one.result != "OK" and one.user != STRANGERS
