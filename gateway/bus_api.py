@@ -18,6 +18,7 @@ from actors.runtime.bus import Bus, Message, Unsubscribe
 from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
+from actors.runtime.sparing import SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
@@ -41,7 +42,7 @@ KINDS = {"own": LoginKind.CONNECTION, "token": LoginKind.TOKEN}
 AT_ONCE = 256
 AT_ONCE_EACH = 32  # of one user, and of all their service tokens
 REFUSED_EACH = 200  # that a second are told so; a flood's answers would cost more than the flood
-SAID_EVERY = 10.0  # seconds between two lines about what is not answered at all
+UNANSWERED_LINES = 6  # a minute in the log, of requests that are not answered at all
 LONGEST_BODY = 64 * 1024
 LONGEST_INBOX = 512  # characters of a subject for an answer
 
@@ -85,8 +86,7 @@ class BusApi:
         self._running: Counter[str] = Counter()  # by whose they are
         self._refused: Counter[str] = Counter()  # in this second
         self._second = 0.0
-        self._unanswered = 0
-        self._said = -SAID_EVERY
+        self._unanswered = SparingLog(per_minute=UNANSWERED_LINES, now=clock.monotonic)
         self._stops: list[Unsubscribe] = []
 
     async def start(self) -> None:
@@ -103,7 +103,9 @@ class BusApi:
         _, _, door, name, *_ = message.subject.split(".")
         if not _is_inbox(message.reply_to, inbox_of(KINDS[door], name)):
             # Whoever asks chooses where the answer goes; elsewhere it would be published with our rights, not theirs.
-            self._not_answered(message)
+            self._unanswered.warning(
+                "request without an inbox of its own", subject=message.subject, reply_to=message.reply_to[:128]
+            )
             return
         whose = f"{door}.{name}"
         if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) >= AT_ONCE:
@@ -129,17 +131,6 @@ class BusApi:
         self._running[whose] -= 1
         if not self._running[whose]:
             del self._running[whose]
-
-    def _not_answered(self, message: Message) -> None:
-        """Say it now and then: a line for each would be theirs who fill a disk."""
-        self._unanswered += 1
-        now = self._clock.monotonic()
-        if now - self._said >= SAID_EVERY:
-            log.warning(
-                "requests without an inbox of their own", count=self._unanswered, subject=message.subject,
-                reply_to=message.reply_to[:128],
-            )  # fmt: skip
-            self._said, self._unanswered = now, 0
 
     async def _answer(self, message: Message, kind: LoginKind, name: str) -> None:
         try:

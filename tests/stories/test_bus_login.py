@@ -192,7 +192,7 @@ async def test_an_answer_goes_to_no_subject_that_the_asker_chose(site: Site, ope
         await tried.nats.flush()
         error, _ = await request(tried, "ottb.v1.own.op12.qry.call.feed")
         assert not error
-    assert "requests without an inbox of their own" in (site.state / "log" / "gateway.log").read_text()
+    assert "request without an inbox of its own" in (site.state / "log" / "gateway.log").read_text()
 
 
 async def test_a_service_token_has_subjects_of_its_own(site: Site, admin: Client) -> None:
