@@ -127,11 +127,11 @@ def _lets_swap(path: Path) -> bool:
 
 
 def _has_nobody_else(path: Path) -> bool:
-    """Whether nobody but a folder's owner and root is in its group, by the system's lists: named there, or by their
-    first group. A directory (LDAP, SSSD) is asked for one name at a time and need not tell who is in a group. Where
-    there is one, only two groups are believed to have no more members than are listed: root's, and the owner's own, as
-    Debian makes one for each user (it has the owner's name and is the owner's first). What an access list grants shows
-    as the group's right, too."""
+    """Whether nobody but a folder's owner and root is in its group, by the system's lists: named there, under whatever
+    name the group has, or by their first group. A directory (LDAP, SSSD) is asked for one name at a time and need not
+    tell who is in a group. Where there is one, only two groups are believed to have no more members than are listed:
+    root's, and the owner's own, as Debian makes one for each user (it has the owner's name and is the owner's first).
+    What an access list grants shows as the group's right, too."""
     there = path.stat()
     try:
         owner, group = pwd.getpwuid(there.st_uid), grp.getgrgid(there.st_gid)
@@ -140,8 +140,9 @@ def _has_nobody_else(path: Path) -> bool:
     of_roots, own = group.gr_gid == ROOT, (group.gr_name, group.gr_gid) == (owner.pw_name, owner.pw_gid)
     if _has_access_list(path) or not (own or of_roots or _all_are_listed()):
         return False
-    users = pwd.getpwall()
-    members = {*group.gr_mem, *(user.pw_name for user in users if user.pw_gid == group.gr_gid)}
+    users, alike = pwd.getpwall(), [group, *(one for one in grp.getgrall() if one.gr_gid == group.gr_gid)]
+    members = {name for one in alike for name in one.gr_mem}
+    members |= {user.pw_name for user in users if user.pw_gid == group.gr_gid}
     no_one = {user.pw_name for user in users if user.pw_uid == ROOT or (of_roots and _is_unused(user))}
     return members <= {owner.pw_name, *no_one}
 

@@ -197,6 +197,7 @@ def mapped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lists: Lists) -> int
     ]
     groups = {} if name is None else {gid: grp.struct_group((name, "x", gid, members))}
     monkeypatch.setattr(grp, "getgrgid", groups.__getitem__)
+    monkeypatch.setattr(grp, "getgrall", lambda: [*groups.values()])
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: {one.pw_uid: one for one in users}[uid])
     monkeypatch.setattr(pwd, "getpwall", lambda: users)
     monkeypatch.setattr(private, "NAMES", tmp_path / "nsswitch.conf")
@@ -252,6 +253,15 @@ def test_a_group_of_others_may_not_swap_it(place: Path, kind: str, monkeypatch: 
     assert open_to_others(above / "state") == [above]
     above.chmod(0o1775)  # there only the owner of the state folder moves it
     owner_of(above / "state")
+
+
+@as_root
+def test_a_groups_other_name_counts_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    above = above_of(place, monkeypatch, PRIVATE["nobody's: /var/local of Debian"])
+    second = grp.struct_group(("locals", "x", STAFF, ["stranger"]))
+    monkeypatch.setattr(grp, "getgrall", lambda: [grp.getgrgid(STAFF), second])
+    with pytest.raises(CannotStart, match="another thing in the place of"):
+        owner_of(above / "state")
 
 
 @as_root
