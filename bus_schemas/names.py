@@ -8,7 +8,9 @@ PARTS = ("core", "gateway", "watch", "auth", "sys")  # the users that nats.conf 
 SYSTEM = "system"  # what is done for nobody
 ENDERS = ("ring_timeout", "max_duration", "operator_on_phone")  # who else ends calls
 
-Share = tuple[str, str]  # what somebody may hold and do at once counts for one of these
+# For whom counts what is held and done: a user, their service tokens together, or where nobody has logged in yet an
+# address.
+Share = tuple[str, str]
 
 _RESERVED = frozenset({SYSTEM, *PARTS, *ENDERS})
 

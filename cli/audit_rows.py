@@ -9,10 +9,11 @@ from actors.adapters.random_ids import RandomIds
 from actors.ledger.audit import records_of
 from actors.ledger.page import to_cursor
 from actors.runtime.bus import Bus
-from actors.runtime.context import SYSTEM, Context
+from actors.runtime.context import Context
 from actors.runtime.wire import CURSOR_HEADER, ask, ask_raw
 from bus_schemas.audit import EXAMINE_AUDIT, LIST_AUDIT, AuditRecorded, ExamineAudit, ListAudit
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import SYSTEM
 from bus_schemas.permissions import Action
 from cli.audit_questions import AT_ONCE, Question, Questions
 

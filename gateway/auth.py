@@ -21,7 +21,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.names import share_of
+from bus_schemas.names import Share, share_of
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import (
     IDENTIFY,
@@ -34,7 +34,6 @@ from bus_schemas.user import (
     TokenUsed,
 )
 from gateway.metrics import Metrics
-from gateway.pace import Holder
 
 REMEMBERED = 10_000
 SCOPE = "ottb.v1.evt.point.>"
@@ -74,7 +73,7 @@ class Caller(Struct, frozen=True, kw_only=True):
         return f"{self.user}/{self.predecessors}" if self.predecessors else self.user
 
     @property
-    def share(self) -> Holder:
+    def share(self) -> Share:
         """For whom counts what the caller holds and does."""
         return share_of(self.credential.partition(":")[0], self.user)
 

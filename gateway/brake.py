@@ -14,7 +14,8 @@ from functools import partial
 from actors.runtime.clock import Clock
 from bus_schemas.contract import AnyRpc
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal
-from gateway.pace import Holder, Pace
+from bus_schemas.names import Share
+from gateway.pace import Pace
 
 WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet time
 PATIENCE = 5.0  # seconds that a change waits at most, so that few of a user do
@@ -37,43 +38,43 @@ class Brake:
         )
         self._nearly_full = nearly_full
 
-    async def admit(self, rpc: AnyRpc, holder: Holder) -> GiveBack:
+    async def admit(self, rpc: AnyRpc, share: Share) -> GiveBack:
         """Wait until a change may be carried out, and take it of its share of the long run; what is returned gives it
         back, for where nothing was changed. Raises Refusal, and has taken nothing then."""
         if self._nearly_full() and not rpc.when_full:
             raise JOURNAL_FULL()
         lasting = self._ends if rpc.when_full else self._changes
-        wait = lasting.turn(holder, patience=PATIENCE)
+        wait = lasting.turn(share, patience=PATIENCE)
         if wait is None:
-            raise _too_many(lasting.wait(holder))
-        give_back = partial(lasting.give_back, holder)
+            raise _too_many(lasting.wait(share))
+        give_back = partial(lasting.give_back, share)
         try:
             await _sleep(wait)
-            await self.turn(holder)
+            await self.turn(share)
         except BaseException:
             give_back()
             raise
         return give_back
 
-    async def turn(self, holder: Holder, patience: float = PATIENCE) -> None:
+    async def turn(self, share: Share, patience: float = PATIENCE) -> None:
         """Wait for a share's next turn; mostly that is now. Raises Refusal(UNAVAILABLE) where too many wait."""
-        wait = self._pace.turn(holder, patience=patience)
+        wait = self._pace.turn(share, patience=patience)
         if wait is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Too many changes of yours wait already. Ask for less at once.")
         await _sleep(wait)
 
-    async def before_login(self, holder: Holder) -> None:
+    async def before_login(self, share: Share) -> None:
         """Wait until something is left of the logins of somebody who is only said to be this one, and takes none of
         theirs. Raises Refusal(RATE_LIMITED)."""
-        wait = self._logins.wait(holder)
+        wait = self._logins.wait(share)
         if wait > PATIENCE:
             raise _too_many(wait)
         await _sleep(wait)
 
-    async def logged_in(self, holder: Holder) -> None:
+    async def logged_in(self, share: Share) -> None:
         """It was this one. It wrote, and the answer is what waits."""
-        self._logins.turn(holder, patience=math.inf)
-        await self.turn(holder, patience=math.inf)
+        self._logins.turn(share, patience=math.inf)
+        await self.turn(share, patience=math.inf)
 
 
 def _too_many(wait: float) -> Refusal:

@@ -19,7 +19,8 @@ from itertools import chain
 
 from actors.runtime.addresses import neighbourhood
 from bus_schemas.errors import ErrorCode, RefusalTemplate
-from gateway.pace import Holder, Pace
+from bus_schemas.names import Share
+from gateway.pace import Pace
 from gateway.proxies import TrustedProxies
 
 LATER = 1.0  # seconds that an answer waits to who has had many of its sort
@@ -47,17 +48,17 @@ class ConnectionLimits:
 
 
 class Seat:
-    """One connection. `holder`: whom it counts for; None: a proxy keeps it open. `credential`: the session or service
+    """One connection. `share`: whom it counts for; None: a proxy keeps it open. `credential`: the session or service
     token that they came with. `idle`: nothing is done for it now: a request or the rest of a stranger's is awaited, or
     an answer is only to be taken. Then it can be `cut` for somebody else's sake."""
 
-    __slots__ = ("credential", "cut", "holder", "idle", "peer", "proxied")
+    __slots__ = ("credential", "cut", "idle", "peer", "proxied", "share")
 
     def __init__(self, *, peer: str, proxied: bool, cut: Callable[[], None]) -> None:
         self.peer = peer
         self.proxied = proxied
         self.cut = cut
-        self.holder: Holder | None = None
+        self.share: Share | None = None
         self.credential = ""
         self.idle = True
 
@@ -72,7 +73,7 @@ class Connections:
         self._pace = Pace(per_second=per_second, at_once=WORTH * per_second, now=time.monotonic)
         self._open: set[Seat] = set()
         self._idle: dict[Seat, None] = {}  # the longest first
-        self._held: dict[Holder, dict[Seat, None]] = {}  # the oldest first
+        self._held: dict[Share, dict[Seat, None]] = {}  # the oldest first
         self._strangers = 0
         self._known: OrderedDict[str, None] = OrderedDict()
 
@@ -81,7 +82,7 @@ class Connections:
         return len(self._open)
 
     @property
-    def holders(self) -> int:
+    def shares(self) -> int:
         """Whom they count for."""
         return len(self._held)
 
@@ -135,26 +136,26 @@ class Connections:
         if seat.proxied:
             self._hold(seat, None)
 
-    def known(self, seat: Seat, holder: Holder, credential: str, address: str) -> None:
+    def known(self, seat: Seat, share: Share, credential: str, address: str) -> None:
         """The request is of this share, and came with this credential: it is worked on, also while the rest of it is
         awaited. Raises Refusal(RATE_LIMITED)."""
-        if seat.holder != holder:
-            self._move(seat, holder, credential, address)
+        if seat.share != share:
+            self._move(seat, share, credential, address)
         seat.credential = credential
         self.work(seat)
 
-    def wait(self, holder: Holder | None, address: str) -> float:
+    def wait(self, share: Share | None, address: str) -> float:
         """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to who has this share."""
-        holder = holder or ("address", neighbourhood(address))
-        return 0.0 if self._pace.turn(holder, patience=WORTH) == 0 else LATER
+        share = share or ("address", neighbourhood(address))
+        return 0.0 if self._pace.turn(share, patience=WORTH) == 0 else LATER
 
     # --- inside
 
-    def _move(self, seat: Seat, holder: Holder, credential: str, address: str) -> None:
-        full = len(self._held.get(holder, ())) >= self._limits.per_user
-        if full and not self._make_room(holder, credential):
+    def _move(self, seat: Seat, share: Share, credential: str, address: str) -> None:
+        full = len(self._held.get(share, ())) >= self._limits.per_user
+        if full and not self._make_room(share, credential):
             raise TOO_MANY_OF_YOURS()
-        self._hold(seat, holder)
+        self._hold(seat, share)
         near = neighbourhood(address)
         self._known[near] = None
         self._known.move_to_end(near)
@@ -162,21 +163,21 @@ class Connections:
             self._known.popitem(last=False)
 
     def _is_let_in(self, seat: Seat, address: str) -> bool:
-        holder = ("address", neighbourhood(address))
-        stranger = holder[1] not in self._known
+        share = ("address", neighbourhood(address))
+        stranger = share[1] not in self._known
         full = stranger and self._strangers >= self._limits.most - self._limits.reserved
         if full and not self._cut_one(self._idle_strangers()):
             return False
-        here = self._held.get(holder, {})
+        here = self._held.get(share, {})
         if len(here) >= self._limits.per_address and not self._cut_one(seat for seat in here if seat.idle):
             return False
-        self._hold(seat, holder)
+        self._hold(seat, share)
         return True
 
-    def _make_room(self, holder: Holder, credential: str) -> bool:
+    def _make_room(self, share: Share, credential: str) -> bool:
         """Cut an idle connection of the credential that holds the most, else its oldest. Where that would then hold
         less than this one: an idle one of its own, else of whoever holds more. False: there is none."""
-        mine = self._held[holder]
+        mine = self._held[share]
         whose = crowded_out((seat.credential for seat in mine), credential)
         if whose is not None:
             theirs = [seat for seat in mine if seat.credential == whose]
@@ -186,7 +187,7 @@ class Connections:
         return self._cut_one(chain(own, (seat for seat in idle if count[seat.credential] > count[credential])))
 
     def _idle_strangers(self) -> Iterable[Seat]:
-        return (seat for seat in self._idle if seat.holder is not None and seat.holder[0] == "address")
+        return (seat for seat in self._idle if seat.share is not None and seat.share[0] == "address")
 
     def _cut_one(self, among: Iterable[Seat]) -> bool:
         """Cut the first of these. False: there is none."""
@@ -197,18 +198,18 @@ class Connections:
         oldest.cut()
         return True
 
-    def _hold(self, seat: Seat, holder: Holder | None) -> None:
-        if seat.holder is not None:
-            mine = self._held[seat.holder]
+    def _hold(self, seat: Seat, share: Share | None) -> None:
+        if seat.share is not None:
+            mine = self._held[seat.share]
             del mine[seat]
             if not mine:
-                del self._held[seat.holder]
-            self._strangers -= seat.holder[0] == "address"
-        seat.holder = None
-        if holder is not None and seat in self._open:  # it may have ended meanwhile
-            seat.holder = holder
-            self._held.setdefault(holder, {})[seat] = None
-            self._strangers += holder[0] == "address"
+                del self._held[seat.share]
+            self._strangers -= seat.share[0] == "address"
+        seat.share = None
+        if share is not None and seat in self._open:  # it may have ended meanwhile
+            seat.share = share
+            self._held.setdefault(share, {})[seat] = None
+            self._strangers += share[0] == "address"
 
 
 def crowded_out(held: Iterable[str], newcomer: str) -> str | None:

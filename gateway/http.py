@@ -21,6 +21,7 @@ from actors.runtime.sparing import SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import REFRESH, Login, Refresh
 from gateway import errors, shapes
@@ -39,7 +40,6 @@ from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
-from gateway.pace import Holder
 from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import Part, Route
@@ -139,8 +139,8 @@ class HttpApi:
             finally:
                 if not changed and GIVE_BACK in request:
                     request[GIVE_BACK]()
-            if changed and (holder := login_of(request)) is not None:
-                await self.brake.logged_in(holder)
+            if changed and (share := login_of(request)) is not None:
+                await self.brake.logged_in(share)
             return response
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
@@ -150,8 +150,8 @@ class HttpApi:
             body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
             rpc_request = read(request, body)
             request[RPC_REQUEST] = rpc_request
-            if (holder := login_of(request)) is not None:
-                await self.brake.before_login(holder)
+            if (share := login_of(request)) is not None:
+                await self.brake.before_login(share)
             caller = await self._still(route, caller)
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
@@ -277,7 +277,7 @@ class HttpApi:
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
 
 
-def login_of(request: web.Request) -> Holder | None:
+def login_of(request: web.Request) -> Share | None:
     """Of whose logins a request is one: whom a login or a refresh token names. Before it is answered that is only said:
     who says another's name is held up by what that one has done, not the other way."""
     match request.get(RPC_REQUEST):

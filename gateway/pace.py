@@ -5,7 +5,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
-Holder = tuple[str, str]
+from bus_schemas.names import Share
 
 REMEMBERED = 10_000
 TURN_BYTES = 1024  # in chunks of one byte these cost half a millisecond
@@ -25,26 +25,26 @@ class Pace:
         self._between = 1.0 / per_second
         self._credit = at_once / per_second
         self._now = now
-        self._next: OrderedDict[Holder, float] = OrderedDict()
+        self._next: OrderedDict[Share, float] = OrderedDict()
 
-    def wait(self, holder: Holder) -> float:
+    def wait(self, share: Share) -> float:
         """Seconds until the next turn would be. Takes none."""
         now = self._now()
-        return max(self._next.get(holder, now) - now, 0.0)
+        return max(self._next.get(share, now) - now, 0.0)
 
-    def turn(self, holder: Holder, *, patience: float) -> float | None:
+    def turn(self, share: Share, *, patience: float) -> float | None:
         """Take the next one: the seconds until it is. None, and not taken: it would be later than `patience`."""
         now = self._now()
-        wait = max(self._next.get(holder, now - self._credit) - now, -self._credit)
+        wait = max(self._next.get(share, now - self._credit) - now, -self._credit)
         if wait > patience:
             return None
-        self._next[holder] = now + wait + self._between
-        self._next.move_to_end(holder)
+        self._next[share] = now + wait + self._between
+        self._next.move_to_end(share)
         if len(self._next) > REMEMBERED:
             self._next.popitem(last=False)
         return max(wait, 0.0)
 
-    def give_back(self, holder: Holder) -> None:
+    def give_back(self, share: Share) -> None:
         """Undo one that was taken, and came to nothing."""
-        if holder in self._next:
-            self._next[holder] -= self._between
+        if share in self._next:
+            self._next[share] -= self._between

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bus_schemas.errors import ErrorCode, RefusalTemplate
-from gateway.pace import Holder
+from bus_schemas.names import Share
 
 AT_ONCE = 4  # of one share
 REST = 0.02  # seconds at least that a place rests after a read, and three times as long as that took: so many readers
@@ -25,39 +25,39 @@ class Reads:
 
     def __init__(self, *, rest: float | None = None) -> None:
         self._rest = REST if rest is None else rest
-        self._places: dict[Holder, asyncio.Semaphore] = {}
-        self._held: Counter[Holder] = Counter()  # places that are taken or waited for
+        self._places: dict[Share, asyncio.Semaphore] = {}
+        self._held: Counter[Share] = Counter()  # places that are taken or waited for
 
     @asynccontextmanager
-    async def turn(self, holder: Holder) -> AsyncIterator[None]:
+    async def turn(self, share: Share) -> AsyncIterator[None]:
         """Read something while the block lasts. Raises Refusal(RATE_LIMITED) where too many wait."""
-        await self._enter(holder)
+        await self._enter(share)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             yield
         finally:
             took = loop.time() - began
-            loop.call_later(max((AT_ONCE - 1) * took, self._rest), self._free, holder)
+            loop.call_later(max((AT_ONCE - 1) * took, self._rest), self._free, share)
 
-    async def _enter(self, holder: Holder) -> None:
-        places = self._places.setdefault(holder, asyncio.Semaphore(AT_ONCE))
-        self._held[holder] += 1
+    async def _enter(self, share: Share) -> None:
+        places = self._places.setdefault(share, asyncio.Semaphore(AT_ONCE))
+        self._held[share] += 1
         try:
             async with asyncio.timeout(PATIENCE):
                 await places.acquire()
         except TimeoutError:
-            self._forget(holder)
+            self._forget(share)
             raise TOO_MANY() from None
         except BaseException:
-            self._forget(holder)
+            self._forget(share)
             raise
 
-    def _free(self, holder: Holder) -> None:
-        self._places[holder].release()
-        self._forget(holder)
+    def _free(self, share: Share) -> None:
+        self._places[share].release()
+        self._forget(share)
 
-    def _forget(self, holder: Holder) -> None:
-        self._held[holder] -= 1
-        if not self._held[holder]:
-            del self._held[holder], self._places[holder]
+    def _forget(self, share: Share) -> None:
+        self._held[share] -= 1
+        if not self._held[share]:
+            del self._held[share], self._places[share]

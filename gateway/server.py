@@ -25,11 +25,12 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from actors.runtime.sparing import SparingLog
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import Share
 from gateway import errors
 from gateway.auth import Caller
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
-from gateway.pace import Holder, take_turns
+from gateway.pace import take_turns
 from gateway.proxies import FORWARDED_FOR
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ class Protocol(RequestHandler):
         self._malformed = malformed
         self._seat: Seat | None = None
         self._request: web.BaseRequest | None = None  # that is being answered
-        self._share: Holder | None = None  # whose it is
+        self._share: Share | None = None  # whose it is
         self._chunked: StreamReader | None = None  # its body, if that comes in chunks
         self._received = 0  # bytes since its head
         self._watch: asyncio.TimerHandle | None = None

@@ -7,10 +7,9 @@ from msgspec import Struct
 
 from bus_schemas.contract import SCHEMA_VERSION
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.names import Share, share_of
+from bus_schemas.names import SYSTEM, Share, share_of
 from bus_schemas.permissions import Access, Action
 
-SYSTEM = "system"
 FRESH_HEADER = "Ottb-Fresh"
 NO_ACTIONS: frozenset[str] = frozenset()
 

@@ -20,6 +20,7 @@ from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubs
 from actors.runtime.clock import Clock
 from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import Share
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
 from gateway.live.engine import QUIET, Server
@@ -27,7 +28,6 @@ from gateway.live.events import RoomEvent, packet, presented, room_events
 from gateway.live.history import AT_ONCE, History
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.metrics import Metrics
-from gateway.pace import Holder
 from gateway.surface import ROOMS
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ class LiveFeed:
         )
         self.transports = Transports(self.server.eio, refused=metrics.handshakes_refused.inc)
         self._clients: dict[str, LiveClient] = {}
-        self._sessions: Counter[Holder] = Counter()  # by whose they are
+        self._sessions: Counter[Share] = Counter()  # by whose they are
         self._history = History(bus=bus, metrics=metrics)
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
         self._stops: list[Unsubscribe] = []

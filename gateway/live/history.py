@@ -13,9 +13,9 @@ from itertools import islice
 from msgspec import Struct
 
 from actors.runtime.bus import Bus, Recorded
+from bus_schemas.names import Share
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, room_events
 from gateway.metrics import Metrics
-from gateway.pace import Holder
 
 KEPT = 10_000  # events of a room in memory
 KEPT_BYTES = 16 * 1024 * 1024
@@ -98,7 +98,7 @@ class History:
         self._metrics = metrics
         self._recent = {room: Recent() for room in SOURCES}
         self._reading = asyncio.Semaphore(READERS)
-        self._turns: OrderedDict[Holder, Turn] = OrderedDict()
+        self._turns: OrderedDict[Share, Turn] = OrderedDict()
         self.seq = 0
 
     def begin(self, seq: int) -> None:
@@ -113,7 +113,7 @@ class History:
         for room in {event.kind.room: None for event in events}:
             self._recent[room].add(LiveEvent(seq, [event for event in events if event.kind.room == room]))
 
-    def turn(self, share: Holder) -> Turn:
+    def turn(self, share: Share) -> Turn:
         turn = self._turns.setdefault(share, Turn())
         self._turns.move_to_end(share)
         if len(self._turns) > READERS_REMEMBERED:

@@ -20,6 +20,7 @@ from actors.runtime.context import Context
 from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import Share
 from bus_schemas.user import LOGIN, Login
 from gateway import pace, server
 from gateway.connections import ConnectionLimits, Connections
@@ -312,13 +313,13 @@ def test_silent_strangers_make_room_for_those_who_ask() -> None:
 async def test_nothing_is_counted_once_all_have_gone(door: Door) -> None:
     for number in range(3 * PER_ADDRESS):
         await door.stay(staying(USERS[number % 3] if number % 2 else None), HERE if number % 3 else PROXY)
-    had = door.connections.count, door.connections.holders
+    had = door.connections.count, door.connections.shares
     await door.close()
     async with asyncio.timeout(10):
         while door.connections.count:
             await asyncio.sleep(0.01)
-    print(f"{had[0]} connections of {had[1]} holders, then 0 of {door.connections.holders}")
-    assert had[0] > 2 * PER_ADDRESS and had[1] > 3 and not door.connections.holders
+    print(f"{had[0]} connections of {had[1]} shares, then 0 of {door.connections.shares}")
+    assert had[0] > 2 * PER_ADDRESS and had[1] > 3 and not door.connections.shares
 
 
 def sockets_of(port: int) -> int:
@@ -420,8 +421,8 @@ def test_what_is_owed_is_paid_by_waiting() -> None:
     now = 1000.0
     paced = pace.Pace(per_second=8, at_once=40, now=lambda: now)
 
-    def wait(holder: pace.Holder) -> bool:
-        return paced.turn(holder, patience=5.0) != 0.0
+    def wait(share: Share) -> bool:
+        return paced.turn(share, patience=5.0) != 0.0
 
     assert [wait(("address", "a")) for _ in range(200)] == [False] * 41 + [True] * 159
     assert not wait(("address", "b")) and not wait(("user", "a"))
@@ -458,7 +459,7 @@ async def test_one_connection_of_a_proxy_carries_many_clients(door: Door) -> Non
         user = USERS[number % 3]
         answer = await connection.ask(asking(user, X_Forwarded_For="192.0.2.1"))
         assert answer.status == 400
-    assert not door.connections.holders
+    assert not door.connections.shares
 
 
 async def test_the_audit_has_the_client_behind_a_proxy(door: Door) -> None:
