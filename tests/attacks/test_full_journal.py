@@ -4,6 +4,7 @@ for those who end something. A full one can still be read, also after a restart.
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from actors.runtime import host as host_module
 from actors.runtime import storage as storage_module
 from actors.runtime.alike import times
+from actors.runtime.bus import BusUnavailable
 from actors.settings import Http
 from bus_schemas.audit import AuditRecorded
 from bus_schemas.errors import ErrorCode, Refusal
@@ -21,6 +23,7 @@ from gateway import brake as brake_module
 from gateway.auditor import SOON
 from gateway.brake import LASTING_AT_ONCE, PATIENCE, Brake
 from gateway.http import BODY_LIMIT
+from gateway.idempotency import Idempotency
 from gateway.surface import ROUTES
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
@@ -395,6 +398,25 @@ async def test_what_is_refused_leaves_the_ends_to_who_ends_something(
         status, answer = await _as(site, own, "POST", "/api/auth/logout", {"everywhere": True})
         assert status == 200, answer
         print(f"60 requests to {path}, refused with {refused}: 0 turns of the ends taken")
+
+
+async def test_what_was_not_sent_takes_no_turn_of_the_long_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while the bus is away: whoever tries again and again can end things once it is back."""
+
+    async def away(*_: Any) -> None:
+        raise BusUnavailable
+
+    monkeypatch.setattr(brake_module, "LASTING_AT_ONCE", 20)
+    monkeypatch.setattr(brake_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(Idempotency, "_claim", away)
+    async with whole_site(tmp_path) as site:
+        await site.login()
+        post = partial(site.gateway.post, "/api/call/end", {"call_id": "c_absent"})
+        for number in range(6):
+            answers = await asyncio.gather(*(post(**{"Idempotency-Key": f"{number}-{key}"}) for key in range(10)))
+            assert {status for status, _ in answers} == {503}
+        assert (await site.ask("POST", "/api/auth/logout", {"everywhere": True}))[0] == 200
+        print("60 requests that were not sent: 0 turns of the ends taken")
 
 
 async def test_rotations_count_for_their_user_and_hold_up_nobody_else(
