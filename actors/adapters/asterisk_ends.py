@@ -1,8 +1,21 @@
 """How a call ended, from what Asterisk 22 says of it: why, and what that says of the trunk. Pure.
 
-`Cause` of a Hangup is a Q.850 number (ITU-T Q.850, 2.2.7), which Asterisk makes of the SIP status if the provider
-sends none; `TechCause` (22.7 and later) is that status: it alone tells 403 from 603, which are both cause 21. What is
-right for each is in `tests/field/trunk_ends.toml`.
+`Cause` of a Hangup is a Q.850 number (ITU-T Q.850, 2.2.7), which a Reason header of the provider's brings (RFC 3326) or
+Asterisk makes of the SIP status (`ast_sip_hangup_sip2cause`, res/res_pjsip.c; the numbers: causes.h); `TechCause`
+(22.7 and later) is that status. What each means: RFC 3261, 21, and RFC 3398, 7.2.4.1, by which gateways make statuses
+of causes: 403 of 21, but also of 55, 57 and 87; 500 of 127 and whatever is not in its list; 503 also of 88. So:
+
+| The cause                                                   | decides            | is it held against the trunk?   |
+|-------------------------------------------------------------|--------------------|---------------------------------|
+| none, 16, or the one that Asterisk makes of the status      | the status         | as `STATUSES` says              |
+| says what it was (is in `CAUSES`)                           | the cause          | as `CAUSES` says                |
+| another one (31, 127 ...: no particulars from further on)   | the status, but of | as `STATUSES` says              |
+|                                                             | `ALONE` none       | no                              |
+| none, and no status that says anything                      | the originate      | as `ORIGINATE` says             |
+|                                                             | reason             |                                 |
+
+A status that is not in its table says nothing. Once it has rung, a provider does not refuse us: the callee declines.
+What is right for each is in `tests/field/trunk_ends.toml`.
 
 After the answer the callee is not blamed for anything. A call that the far side did not end, and for which nobody took
 the slot's extension, ended because of that: dialling it hands its cause (3 offline, 17 busy, 34 ...) to our channel.
@@ -17,25 +30,42 @@ from actors.telephony.reports import OfLine
 from bus_schemas.call import EndReason
 
 R = EndReason
+Said = tuple[EndReason, OfLine]
 
-Q850: Mapping[int, EndReason] = {
-    1: R.INVALID_NUMBER, 2: R.INVALID_NUMBER, 3: R.INVALID_NUMBER, 22: R.INVALID_NUMBER, 28: R.INVALID_NUMBER,
-    16: R.HANGUP_REMOTE, 17: R.BUSY, 18: R.NO_ANSWER, 19: R.NO_ANSWER, 20: R.UNREACHABLE, 21: R.REJECTED,
-    27: R.UNREACHABLE,
+NOBODY = (R.INVALID_NUMBER, OfLine.CARRIED)  # told by the called side's network, so the trunk reached it
+NO_NUMBER = (R.INVALID_NUMBER, OfLine.NONE)
+BUSY = (R.BUSY, OfLine.CARRIED)
+NO_ANSWER = (R.NO_ANSWER, OfLine.NONE)
+DECLINED = (R.REJECTED, OfLine.CARRIED)
+UNCLEAR = (R.NETWORK, OfLine.NONE)
+FAILED = (R.NETWORK, OfLine.FAILED)
+REFUSED = (R.TRUNK_REFUSED, OfLine.REFUSED)
+
+OF_US = frozenset({50, 52, 53, 57})  # not subscribed to, outgoing calls barred (in a closed group), not authorized
+OF_CALLEE = frozenset({54, 55})  # incoming calls barred, in a closed group
+# No resource (34, 38, 41, 42, 44, 47 ...), no service (58 ...), not implemented; and a timer that ran out.
+OF_TRUNK = frozenset({*range(32, 80), 102}) - OF_US - OF_CALLEE
+CAUSES: Mapping[int, Said] = {
+    1: NOBODY, 22: NOBODY, 2: NO_NUMBER, 3: NO_NUMBER, 28: NO_NUMBER,
+    16: (R.HANGUP_REMOTE, OfLine.CARRIED), 17: BUSY, 18: NO_ANSWER, 19: NO_ANSWER,
+    20: (R.UNREACHABLE, OfLine.CARRIED), 27: (R.UNREACHABLE, OfLine.NONE), 21: DECLINED,
+    87: UNCLEAR, 88: UNCLEAR,  # the callee is not of our closed group; its phone takes no speech
+    **dict.fromkeys(OF_CALLEE, UNCLEAR), **dict.fromkeys(OF_US, REFUSED), **dict.fromkeys(OF_TRUNK, FAILED),
 }  # fmt: skip
+# By SIP status: the cause that Asterisk makes of it, and what it says.
+STATUSES: Mapping[int, tuple[int, Said]] = {
+    401: (21, REFUSED), 402: (127, REFUSED), 403: (21, REFUSED), 407: (21, REFUSED),
+    404: (1, NOBODY), 410: (22, NOBODY), 485: (1, NOBODY), 604: (1, NOBODY), 484: (28, NO_NUMBER),
+    408: (18, NO_ANSWER), 480: (19, NO_ANSWER), 486: (17, BUSY), 600: (17, BUSY),
+    603: (21, DECLINED), 607: (127, DECLINED), 608: (127, (R.REJECTED, OfLine.NONE)),  # RFC 8197, RFC 8688
+    420: (3, UNCLEAR), 483: (19, UNCLEAR),  # a SIP extension, a loop: no number, nobody who does not answer
+    500: (38, FAILED), 502: (27, (R.UNREACHABLE, OfLine.NONE)), 503: (34, FAILED), 504: (102, FAILED),
+}  # fmt: skip
+ALONE = frozenset({401, 402, 403, 407, 500})  # of these a gateway makes too much to believe them beside another cause
 # `Reason` of OriginateResponse (`include/asterisk/frame.h`, AST_CONTROL_*): 3 ringing, 5 busy, 8 congestion.
-ORIGINATE: Mapping[str, tuple[EndReason, OfLine]] = {
-    "3": (R.NO_ANSWER, OfLine.NONE), "5": (R.BUSY, OfLine.CARRIED), "8": (R.NETWORK, OfLine.FAILED)
-}  # fmt: skip
+ORIGINATE: Mapping[str, Said] = {"3": NO_ANSWER, "5": BUSY, "8": FAILED}
 
 ANSWERED = "ANSWERED"  # a Disposition
-SAYS_NOTHING = frozenset({0, 16, 31, 127})  # of why a call could not be set up
-OF_CALLEE = frozenset({1, 16, 17, 20, 21, 22})  # told by the called side's network, so the trunk reached it
-BARRED_BY_US, BARRED_BY_CALLEE = 52, frozenset({54, 55})  # outgoing calls, incoming calls
-# No resource (34, 38, 41, 42, 44, 47 ...), no service (58 ...), not implemented; and a timer that ran out.
-OF_TRUNK = frozenset({*range(32, 80), 102}) - {BARRED_BY_US} - BARRED_BY_CALLEE
-SIP_OF_TRUNK = frozenset({500, 503, 504})
-SIP_REFUSES_US = frozenset({401, 402, 403, 407})
 
 
 class Ending(Struct):
@@ -81,7 +111,7 @@ class Ending(Struct):
             self.disposition = event.get("Disposition", "")[:32]
 
 
-def end_of(ending: Ending) -> tuple[EndReason, OfLine]:
+def end_of(ending: Ending) -> Said:
     """Why a call ended, and what that says of its trunk."""
     return (_after_answer(ending), OfLine.NONE) if ending.up else _before_answer(ending)
 
@@ -107,17 +137,24 @@ def _after_answer(ending: Ending) -> EndReason:
     return R.EXTENSION_FAILED if failed and not ending.joined else R.HANGUP_LOCAL
 
 
-def _before_answer(ending: Ending) -> tuple[EndReason, OfLine]:
-    if ending.cause in SAYS_NOTHING and ending.sip in SIP_OF_TRUNK:
-        return R.NETWORK, OfLine.FAILED
-    if ending.cause == 0 and (ending.originate in ORIGINATE or not ending.gone):
-        return ORIGINATE.get(ending.originate or "", (R.NETWORK, OfLine.FAILED))
-    if ending.cause == 0:
-        return R.UNKNOWN, OfLine.NONE
-    if not ending.rang and (ending.sip in SIP_REFUSES_US or ending.cause == BARRED_BY_US):
-        return R.TRUNK_REFUSED, OfLine.REFUSED
-    said = OfLine.FAILED if ending.cause in OF_TRUNK else OfLine.NONE
-    return Q850.get(ending.cause, R.NETWORK), OfLine.CARRIED if ending.cause in OF_CALLEE else said
+def _before_answer(ending: Ending) -> Said:
+    said = _said(ending)
+    return DECLINED if ending.rang and said is REFUSED else said
+
+
+def _said(ending: Ending) -> Said:
+    """By the table above."""
+    made, by_status = STATUSES.get(ending.sip, (0, None))
+    unsent = ending.cause in (0, 16, made)
+    if by_status is not None and (unsent or (ending.cause not in CAUSES and ending.sip not in ALONE)):
+        return by_status
+    if ending.cause:
+        return CAUSES.get(ending.cause, UNCLEAR)
+    if ending.sip:
+        return UNCLEAR
+    if ending.originate in ORIGINATE or not ending.gone:
+        return ORIGINATE.get(ending.originate or "", FAILED)
+    return R.UNKNOWN, OfLine.NONE
 
 
 def _whole(text: str) -> int:

@@ -1,15 +1,16 @@
 """What the PBX adapter makes of the ways in which calls end in the field (tests/field/trunk_ends.toml)."""
 
 import asyncio
-from collections.abc import Iterator
-from itertools import permutations
+from collections.abc import Iterable, Iterator
+from itertools import permutations, product
 from typing import Any
 
 import pytest
 
 from actors.adapters import asterisk
 from actors.adapters.asterisk import Asterisk
-from actors.telephony.reports import CallPhase, CallSeen, CdrSeen
+from actors.adapters.asterisk_ends import Ending, end_of
+from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, OfLine
 from actors.trunk.pbx import PbxReport
 from actors.trunk.settings import Ami
 from bus_schemas.call import EndReason
@@ -72,6 +73,62 @@ async def test_each_end_of_the_field_has_its_reason_and_its_meaning(case: dict[s
     for events in orders_of(case):
         end = await ended(events)
         assert (end.reason, end.line) == (case["reason"], case.get("line", "none")), events
+
+
+# What is told before the answer, by who it is of, and what a SIP status (None: none was) may be without changing that.
+STATUSES = (0, *range(300, 700))
+OF_CALLEE = {1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 27, 28, 54, 55, 87, 88}
+OF_PROVIDER = {34, 38, 41, 42, 44, 47, 58}
+UNSPECIFIC = {31, 127}
+SIP_OF_CALLEE = {404, 408, 410, 480, 484, 485, 486, 600, 603, 604, 607, 608}
+AGAINST = {OfLine.FAILED, OfLine.REFUSED}
+WORDS = [None, *"01358"]
+
+
+def told(statuses: Iterable[int], causes: Iterable[int], **more: bool) -> Iterator[tuple[int, int, EndReason, OfLine]]:
+    """What is made of each status with each cause, whatever the originate reason."""
+    for sip, cause, originate in product(statuses, causes, WORDS):
+        ending = Ending(endpoint="trunk-1", gone=True, sip=sip, cause=cause, originate=originate, **more)
+        yield sip, cause, *end_of(ending)
+
+
+@pytest.mark.parametrize("rang", [False, True])
+def test_what_is_of_the_callee_is_never_against_the_trunk(rang: bool) -> None:
+    # What says nothing beside these: normal clearing, and 21, which Asterisk makes of them where nobody sent a cause.
+    alone = {*product((401, 402, 403, 407, 500, 503, 504), [16]), *product((401, 403, 407), [21])}
+    for sip, cause, reason, line in told(STATUSES, OF_CALLEE, rang=rang):
+        assert line not in AGAINST or (sip, cause) in alone, (sip, cause, reason, line)
+    for sip, cause, reason, line in told(SIP_OF_CALLEE, {0, 16, *UNSPECIFIC, *OF_CALLEE}, rang=rang):
+        assert line not in AGAINST, (sip, cause, reason, line)
+
+
+def test_without_particulars_only_503_and_504_are_against_it() -> None:
+    for sip, cause, reason, line in told(STATUSES, UNSPECIFIC):
+        derived = (sip, cause) == (402, 127)  # what Asterisk makes of it where nobody sent a cause
+        assert (line in AGAINST) == (sip in (503, 504) or derived), (sip, cause, reason, line)
+
+
+def test_what_is_of_the_provider_is_always_against_the_trunk() -> None:
+    for sip, cause, reason, line in told(STATUSES, OF_PROVIDER):
+        assert (reason, line) == (EndReason.NETWORK, OfLine.FAILED), (sip, cause)
+    for sip, cause, reason, line in told([503], set(range(128)) - OF_CALLEE | {16}):
+        assert line in AGAINST, (sip, cause, reason, line)
+
+
+def test_a_403_alone_says_that_the_provider_refuses_us() -> None:
+    for sip, cause, reason, line in told([401, 403, 407], [0, 16, 21]):
+        assert (reason, line) == (EndReason.TRUNK_REFUSED, OfLine.REFUSED), (sip, cause)
+
+
+def test_nothing_says_that_a_provider_refuses_once_it_rang() -> None:
+    for sip, cause, reason, line in told(STATUSES, range(128), rang=True):
+        assert line is not OfLine.REFUSED and reason is not EndReason.TRUNK_REFUSED, (sip, cause)
+
+
+def test_a_status_that_was_told_is_never_unknown_nor_a_hangup() -> None:
+    for sip, cause, reason, _ in told(STATUSES[1:], range(128)):
+        assert reason not in (EndReason.UNKNOWN, EndReason.HANGUP_LOCAL), (sip, cause)
+        assert reason is not EndReason.HANGUP_REMOTE or cause == 16, (sip, cause)
 
 
 @pytest.mark.parametrize("reason", ["0", "1", "3", "5", "8"])
