@@ -4,34 +4,40 @@ whoever wrote it would believe that it holds."""
 import codecs
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from actors.runtime.settings import SettingsError
-from actors.telephony.numbers import NotANumber, canonical
+from actors.telephony import numbers
+from actors.telephony.numbers import NotANumber, Number, canonical
 
 LONG = 10  # digits of a number with its country's code, at least
 _LINE_END = re.compile(r"\r\n?|\n")  # str.splitlines knows more, which no editor counts as lines
-_COLUMN = re.compile(r"[,;\t]")
+_COLUMN = re.compile(r"[,;\t]|\s#")  # a comment behind a number is a column, in which there may be a second number
+_COMMENT = re.compile(r"\s*#(?![0-9*]+[#*])")  # no service code: `#31#0991230099`
 _BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?\*\Z")
 
 
-def numbers_of(entries: Iterable[str], region: str, place: str) -> frozenset[str]:
+def numbers_of(
+    entries: Iterable[str], region: str, place: str, accepts: Callable[[Number], bool] = lambda number: True
+) -> frozenset[str]:
     """The numbers of a list, E.164. `region`: where those stand that do not say it. Empty entries are none. `place`: of
-    an entry, by its number from 0 or from 1. Raises SettingsError, which names it."""
+    an entry, by its number from 0 or from 1. `accepts`: whether one that is in no country's plan may stand in it.
+    Raises SettingsError, which names the entry."""
     found = set()
     for index, entry in enumerate(entries):
         try:
-            if entry.strip():
-                found.add(_number_of(entry, region))
+            if not numbers.is_blank(entry):
+                found.add(_number_of(entry, region, accepts))
         except NotANumber as error:
             raise SettingsError(f"{place.format(index, index + 1)}: not a phone number: {error}") from None
     return frozenset(found)
 
 
-def numbers_in(file: Path, region: str, setting: str) -> frozenset[str]:
+def numbers_in(file: Path, region: str, setting: str, accepts: Callable[[Number], bool]) -> frozenset[str]:
     """The numbers of a file: one a line, in its first column. Columns are parted by `,`, `;` or tabs, as programs write
-    tables. Raises SettingsError, which names the line, or the setting where there is no such file."""
+    tables; behind `#` there is a comment. Raises SettingsError, which names the line, or the setting where there is no
+    such file."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -40,34 +46,53 @@ def numbers_in(file: Path, region: str, setting: str) -> frozenset[str]:
     # In other columns there may be names in any code; a number with what cannot be read in it is none.
     text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     place = str(file).replace("{", "{{").replace("}", "}}") + ", line {1}"
-    return numbers_of(_LINE_END.split(text), region, place)
+    lines = ("" if _COMMENT.match(line) else line for line in _LINE_END.split(text))
+    return numbers_of(lines, region, place, accepts)
 
 
 def allowed_of(entries: Iterable[str], region: str, place: str) -> frozenset[str]:
     """The same, of a list in which beginnings of numbers may stand too: `+44843*`."""
-    beginnings = {index: entry for index, entry in enumerate(entries) if _BEGINNING.match(entry)}
-    numbers = ("" if index in beginnings else entry for index, entry in enumerate(entries))
-    return numbers_of(numbers, region, place) | frozenset(beginnings.values())
+    wholes, beginnings = [], set()
+    for index, entry in enumerate(entries):
+        try:
+            beginning = _beginning(entry)
+        except NotANumber as error:
+            raise SettingsError(f"{place.format(index)}: {error}") from None
+        beginnings |= {beginning} - {""}
+        wholes.append("" if beginning else entry)
+    return numbers_of(wholes, region, place) | frozenset(beginnings)
 
 
-def _number_of(entry: str, region: str) -> str:
-    first, *others = (_unquoted(column) for column in _COLUMN.split(entry.strip()))
-    number = canonical(first, region).e164
+def _beginning(entry: str) -> str:
+    """The beginning that an entry is; empty where it is none. Raises NotANumber for what is meant as one."""
+    try:
+        digits = numbers.digits_of(numbers.tidy(entry))
+    except NotANumber:
+        return ""  # whoever reads it as a number says what is in the way
+    if "*" not in digits or "#" in digits:
+        return ""
+    if not _BEGINNING.match(digits):
+        raise NotANumber("a beginning is written `+44843*`, with its country's code and one `*`, at its end")
+    return digits
+
+
+def _number_of(entry: str, region: str, accepts: Callable[[Number], bool]) -> str:
+    first, *others = _COLUMN.split(entry.strip())
+    number = canonical(first, region)
+    if not accepts(number):
+        raise NotANumber("no number like it is known in its country (it is not called unless `premium_allowed` has it)")
     for place, other in enumerate(others, 2):
         if _may_be_number(other, region):
             raise NotANumber(f"perhaps a second number, in column {place}: one a line")
-    return number
+    return number.e164
 
 
 def _may_be_number(text: str, region: str) -> bool:
     """Whether somebody could mean a number by it, with its country's code or without."""
+    with contextlib.suppress(NotANumber):
+        text = numbers.tidy(text)
     for written in (text, "+" + text) if len(text) >= LONG else (text,):
         with contextlib.suppress(NotANumber):
             if canonical(written, region).kind != "unknown":
                 return True
     return False
-
-
-def _unquoted(column: str) -> str:
-    column = column.strip().removeprefix("=")  # as a spreadsheet keeps a text
-    return column[1:-1] if len(column) > 1 and column[0] == column[-1] == '"' else column

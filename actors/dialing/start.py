@@ -8,7 +8,7 @@ from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.limits import CallLimits
 from actors.dialing.lists import allowed_of, numbers_in, numbers_of
-from actors.dialing.rules import DialRules, parse_window
+from actors.dialing.rules import DialRules, is_allowed, parse_window
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
 from actors.dialing.trunk_dialer import TrunkDialer
@@ -16,6 +16,7 @@ from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
 from actors.runtime.settings import SettingsError
 from actors.slot.registry import SlotRegistry
+from actors.telephony.numbers import Number
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import START_CALL, START_ON_SLOT
 from bus_schemas.host import DIAL_ON_HOST, START_ON_HOST
@@ -64,9 +65,14 @@ def limits_of(settings: Dial) -> CallLimits:
 def rules_of(dial: Dial) -> DialRules:
     """The dial rules of these settings. Raises SettingsError."""
     region, file = dial.site_region, dial.do_not_call_file
-    do_not_call = numbers_of(dial.do_not_call, region, "dial.do_not_call[{}]")
+    allowed = allowed_of(dial.premium_allowed, region, "dial.premium_allowed[{}]")
+
+    def may_be_called(number: Number) -> bool:
+        return number.kind != "unknown" or is_allowed(number.e164, allowed)
+
+    do_not_call = numbers_of(dial.do_not_call, region, "dial.do_not_call[{}]", may_be_called)
     if file:
-        do_not_call |= numbers_in(Path(file), region, "dial.do_not_call_file")
+        do_not_call |= numbers_in(Path(file), region, "dial.do_not_call_file", may_be_called)
     try:
         window = parse_window(dial.hours)
     except ValueError as error:
@@ -75,7 +81,7 @@ def rules_of(dial: Dial) -> DialRules:
         site_region=region,
         countries=frozenset(dial.countries),
         do_not_call=do_not_call,
-        premium_allowed=allowed_of(dial.premium_allowed, region, "dial.premium_allowed[{}]"),
+        premium_allowed=allowed,
         window=window,
         timezone=dial.timezone,
     )

@@ -18,14 +18,25 @@ _DATE = re.compile(
 )
 _ALONE = re.compile(r"[ -][0-9]\Z")  # 0676 1234567 0
 _PLAIN = frozenset("0123456789+*# .()-")
-_UNSEEN = frozenset(  # marks of direction, of where a line may break, of how a sign is drawn
-    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
-    "\ufe0e\ufe0f\ufeff"
+# What a program that cannot draw it leaves out: Default_Ignorable_Code_Point of Unicode 15 (DerivedCoreProperties.txt),
+# marks of direction, of where a line may break, of how a sign is drawn, fillers, tags.
+_IGNORABLE = (
+    "00AD 034F 061C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
+    "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
 )
-_ALIKE = dict(zip("\u2212\u2043\u30fc\uff0b\ufe62\uff08\uff09\uff0e\uff0a\uff03", "---++().*#", strict=True))
+_UNSEEN = frozenset(
+    chr(code)
+    for first, _, last in (part.partition("-") for part in _IGNORABLE.split())
+    for code in range(int(first, 16), int(last or first, 16) + 1)
+)
+_ALIKE = dict(zip("\u2212\u2043\u30fc\uff0b\ufe62\uff08\uff09\uff0e\uff0a\uff03\u2800", "---++().*# ", strict=True))
 _ALIKE_BY_CATEGORY = {"Zs": " ", "Pd": "-"}  # blanks of any width; hyphens and dashes
-_AROUND = " \t\r\n\v\f\u0085\u00a0\u2007\u202f\u2028\u2029\u3000" + "".join(_UNSEEN)
-_TEXT_MARKS = "'\u2018\u2019"  # before a cell that is no figure for a spreadsheet; gateway/table.py writes it too
+_AROUND = frozenset(" \t\r\n\v\f\u0085\u00a0\u2007\u202f\u2028\u2029\u2800\u3000") | _UNSEEN
+_QUOTES = frozenset(
+    ('""', "''", "``", "\u201c\u201d", "\u201d\u201d", "\u201e\u201c", "\u201e\u201d", "\u2018\u2019", "\u2019\u2019",
+     "\u201a\u2018", "\u00ab\u00bb", "\u00bb\u00ab", "\u2039\u203a", "\u203a\u2039")
+)  # fmt: skip
+_TEXT_MARKS = ("'", "\u2018", "\u2019")  # before a cell that is no figure for a spreadsheet, as in gateway/table.py
 EXTENSION = 6  # digits of the longest
 _SEPARATORS = str.maketrans("", "", " .()-")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
@@ -50,29 +61,45 @@ class NotANumber(ValueError):
 
 class Number(Struct, frozen=True, kw_only=True):
     """A number. `e164`: as it is dialled. `country`: where it belongs and is charged, ISO 3166; empty: nobody knows.
-    `part`: the letters of that part of the country, where it has some of its own, else the country's."""
+    `part`: the letters of that part of the country, where it has some of its own, else the country's. `kind`: in the
+    words of `phonenumbers`, `mobile`, `premium_rate` ...; `unknown`: it knows no number like it."""
 
     e164: str
     country: str
     part: str
-
-    @property
-    def kind(self) -> str:
-        """In the words of `phonenumbers`: `mobile`, `premium_rate` ...; `unknown`: it knows no number like it."""
-        return KINDS[phonenumbers.number_type(phonenumbers.parse(self.e164))]
+    kind: str
 
 
 def tidy(raw: str) -> str:
     """What was written, in ASCII: digits, `+`, `*`, `#`, and blanks, dots, hyphens and brackets between them. What is
-    not seen is left out, and what looks or counts like one of these becomes it. Raises NotANumber."""
-    body = raw.lstrip(_AROUND)
-    first = len(raw) - len(body) + 1
-    if body[:1] and body[0] in _TEXT_MARKS:
-        body, first = body[1:], first + 1
-    text = "".join(_plain(character, place) for place, character in enumerate(body.rstrip(_AROUND), first))
+    not seen is left out, and quotes around it; what looks or counts like one of these becomes it. Raises NotANumber."""
+    first, last = _unwrapped(raw)
+    if raw[first:last].startswith(_TEXT_MARKS):
+        first += 1
+    text = "".join(_plain(character, place) for place, character in enumerate(raw[first:last], first + 1))
     if not any(character.isdigit() or character in "*#" for character in text):
         raise NotANumber("no digit in it")
     return text
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing is seen of it."""
+    return all(character in _AROUND for character in text)
+
+
+def _unwrapped(raw: str) -> tuple[int, int]:
+    """Where the text begins and ends between pairs of quotes, and what is not seen, around it. `="..."`: as a
+    spreadsheet is told to keep a text."""
+    first, last = 0, len(raw)
+    while True:
+        while first < last and raw[first] in _AROUND:
+            first += 1
+        while first < last and raw[last - 1] in _AROUND:
+            last -= 1
+        mark = first + raw.startswith("=", first)
+        if last - mark < 2 or raw[mark] + raw[last - 1] not in _QUOTES:
+            return first, last
+        first, last = mark + 1, last - 1
 
 
 def _plain(character: str, place: int) -> str:
@@ -141,7 +168,7 @@ def number_of(tidied: str, region: str) -> Number:
     if source == CountryCodeSource.FROM_DEFAULT_COUNTRY and not _has_prefix(digits, region):
         _must_be_of(region, digits, parsed)
     part = phonenumbers.region_code_for_number(parsed) or ""
-    return Number(e164=e164, country=_PARTS.get(part, part), part=part)
+    return Number(e164=e164, country=_PARTS.get(part, part), part=part, kind=KINDS[phonenumbers.number_type(parsed)])
 
 
 def _e164(parsed: PhoneNumber) -> str:

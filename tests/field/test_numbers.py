@@ -65,9 +65,29 @@ def test_no_country_mistakes_its_own_numbers_with_their_code_for_others() -> Non
     assert tried > 400
 
 
+# Default_Ignorable_Code_Point of Unicode 15 (DerivedCoreProperties.txt): what a program that cannot draw it leaves out.
+IGNORABLE = (
+    "00AD 034F 061C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
+    "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
+)
+
+
+def test_nothing_that_is_not_seen_is_in_the_way() -> None:
+    tried = 0
+    for first, _, last in (part.partition("-") for part in IGNORABLE.split()):
+        for code in range(int(first, 16), int(last or first, 16) + 1):
+            raw = f"{chr(code)}+38099{chr(code)}1230006{chr(code)}"
+            assert canonical(raw, RULES, ["UA"]).e164 == "+380991230006", f"U+{code:04X}"
+            tried += 1
+    print(f"{tried} characters tried, 0 in the way")
+    assert tried > 4000
+
+
 DISGUISES = {
     "＊１００＃": "mmi", "\u202a112": "emergency", "１１２": "emergency", "١١٢": "emergency",
     "1\u20111\u20112": "emergency", "'112": "emergency", "1.1.2": "emergency", "112.0": "emergency",
+    '"112"': "emergency", "\u20181\u034f12\u2019": "emergency", "1\u28001\u28002": "emergency", '="112"': "emergency",
+    "\u201c*100#\u201d": "mmi",
 }  # fmt: skip
 
 
@@ -117,7 +137,13 @@ def test_who_allows_a_part_of_a_country_only_calls_that() -> None:
     assert sim_regions_for(canonical("+39 06 6988 3511", RULES, []), RULES) == {"IT", "VA"}
 
 
-@pytest.mark.parametrize("entry", ["Ann", "*100#", "380*", "+3*8", "*", "+0*", "+380900*1"])
-def test_what_is_allowed_must_be_numbers_or_their_beginnings(entry: str) -> None:
-    with pytest.raises(SettingsError, match=r"dial.premium_allowed\[1\]: "):
+@pytest.mark.parametrize(("entry", "right"), cases("numbers.toml", "allowed"))
+def test_what_is_allowed_is_written_as_people_write_it(entry: str, right: str) -> None:
+    assert rules_of(Dial(premium_allowed=(entry,))).premium_allowed == {right}
+
+
+@pytest.mark.parametrize(("entry", "why"), cases("numbers.toml", "not_allowed"))
+def test_what_is_allowed_must_be_numbers_or_their_beginnings(entry: str, why: str) -> None:
+    with pytest.raises(SettingsError) as refused:
         rules_of(Dial(premium_allowed=("+380900212345", entry)))
+    assert str(refused.value).startswith("dial.premium_allowed[1]: ") and why in str(refused.value)
