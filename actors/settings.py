@@ -7,6 +7,7 @@ what they set (`actors/<feature>/settings.py`); this file puts them together.
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -199,6 +200,11 @@ def _mistakes(settings: Settings) -> Iterator[str]:
     for place, letters in regions:
         if (wrong := not_a_country(letters)) is not None:
             yield f"{place}: {wrong}"
+    for at, network in enumerate(settings.http.trusted_proxies):
+        try:
+            ip_network(network)
+        except ValueError as error:
+            yield f"http.trusted_proxies[{at}]: {error}"
 
 
 def _path_of(name: str) -> list[str]:

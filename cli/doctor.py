@@ -20,6 +20,8 @@ from actors.adapters.adb_place import place_of
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
 from actors.adapters.ledger.postgresql import schema_of
 from actors.adapters.tls import BadCertificate, trusting
+from actors.dialing.start import rules_of
+from actors.runtime.settings import SettingsError
 from actors.runtime.storage import WARN
 from actors.settings import Settings
 from cli.site.certificates import certificates
@@ -85,6 +87,15 @@ def _certificates(settings: Settings) -> list[Finding]:
             said, ok, todo = f"others may use {pair.key}", False, f"chmod 600 {pair.key}"
         findings.append(Finding(f"certificate {name}", ok, said, "" if ok else todo))
     return findings
+
+
+def _dial_rules(settings: Settings) -> Finding:
+    try:
+        listed = len(rules_of(settings.dial).do_not_call)
+    except SettingsError as error:
+        todo = "No host starts with it: docs/operations.md, `Who may be called`."
+        return Finding("dial rules", False, str(error), todo)
+    return Finding("dial rules", True, f"{listed} numbers are not called")
 
 
 def _files(settings: Settings) -> Finding:
@@ -209,7 +220,7 @@ def _streams(streams: Iterable[Mapping[str, Any]]) -> Finding:
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (
-    _python, _state, _modes, _files, _adb, _nats, _ledger, _phones, _pbxs,
+    _python, _state, _modes, _dial_rules, _files, _adb, _nats, _ledger, _phones, _pbxs,
 )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
 
 
 def connections_of(http: Http) -> Connections:
-    """As the settings say, and as far as this process may open files. Raises SettingsError."""
+    """As the settings say, and as far as this process may open files."""
     most = allow_files(http.connections + OTHER_FILES) - OTHER_FILES
     if most < http.connections:
         log.warning("fewer connections than set, since few files may be open", connections=most, set=http.connections)
@@ -128,10 +128,7 @@ def connections_of(http: Http) -> Connections:
         per_user=http.connections_per_user,
         refusals_per_second=http.refusals_per_second,
     )
-    try:
-        return Connections(limits=limits, proxies=TrustedProxies(http.trusted_proxies))
-    except ValueError as error:
-        raise SettingsError(f"http.trusted_proxies: {error}") from None
+    return Connections(limits=limits, proxies=TrustedProxies(http.trusted_proxies))
 
 
 def allow_files(wanted: int) -> int:

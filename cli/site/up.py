@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.adapters.tls import trusting
+from actors.dialing.start import rules_of
+from actors.runtime.settings import SettingsError
 from actors.settings import Settings
 from cli.site import asterisk
 from cli.site.banner import banner
@@ -25,8 +27,10 @@ READY_TIMEOUT = 40.0
 
 
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
-    """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM."""
+    """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM. Raises SettingsError where a
+    host would not start with these dial rules."""
     began = time.monotonic()
+    rules_of(settings.dial)
     in_place = closed(settings.state)
     asterisk.end_stale(settings.state)
     check_ports(settings)
@@ -99,7 +103,7 @@ def start(settings: Settings, config: Path | None) -> int:
 
     try:
         asyncio.run(run(settings, config, say))
-    except (CannotStart, GaveUp) as error:
+    except (CannotStart, GaveUp, SettingsError) as error:
         print(f"ottb: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

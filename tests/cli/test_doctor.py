@@ -1,7 +1,9 @@
 """What `ottb doctor` and `ottb up` find and name."""
 
+import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,14 +15,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from actors.dialing.settings import Dial
 from actors.ledger.settings import LedgerStore
-from actors.runtime.settings import Nats
+from actors.runtime.settings import Nats, SettingsError
 from actors.settings import Http, Sandbox, Settings, load
 from cli.doctor import Finding, examine
 from cli.site.certificates import Reload
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports, holder_of, ports
 from cli.site.private import close
+from cli.site.up import run
 from tests.support.certificates import Authority
 from tests.support.site import ROOT, free_ports
 
@@ -50,6 +54,30 @@ def named(findings: list[Finding], name: str) -> Finding:
 
 def test_a_machine_in_order_has_nothing_to_mend(settings: Settings) -> None:
     assert [finding for finding in examine(settings) if not finding.ok or finding.todo] == []
+
+
+@pytest.mark.parametrize(
+    ("dial", "said"),
+    [
+        (Dial(do_not_call_file="/none/dnc.csv"), "dial.do_not_call_file: /none/dnc.csv cannot be read"),
+        (Dial(do_not_call=("0991230099", "Ann")), "dial.do_not_call[1]: not a phone number: character U+0041 at 1"),
+        (Dial(premium_allowed=("0843*",)), "dial.premium_allowed[0]: a beginning is written `+44843*`"),
+    ],
+)
+def test_dial_rules_that_stop_a_host_are_named_and_stop_the_site(settings: Settings, dial: Dial, said: str) -> None:
+    settings = replace(settings, dial=dial)
+    found = named(examine(settings), "dial rules")
+    assert not found.ok and said in found.said and "docs/operations.md" in found.todo
+    lines: list[str] = []
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        asyncio.run(run(settings, None, lines.append))
+    assert lines == []
+
+
+def test_a_line_of_a_file_is_named_by_its_number(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "dnc.csv").write_text("0991230099\nAnn\n")
+    settings = replace(settings, dial=Dial(do_not_call_file=str(tmp_path / "dnc.csv")))
+    assert f"{tmp_path}/dnc.csv, line 2: not a phone number" in named(examine(settings), "dial rules").said
 
 
 def test_a_port_taken_by_somebody_else_is_named_with_the_way_out(settings: Settings, taken: int) -> None:

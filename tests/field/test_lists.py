@@ -56,11 +56,18 @@ def test_an_entry_of_the_settings_holds_or_stops_the_start_too() -> None:
         rules_of(Dial(do_not_call=("0991230099", "Ann")))
 
 
-def test_who_starts_a_site_is_told_the_line_at_once(tmp_path: Path) -> None:
+def test_a_number_that_nobody_knows_is_an_entry_where_it_may_be_called() -> None:
+    unknown = "+380900123456"
+    assert rules_of(Dial(do_not_call=(unknown,), premium_allowed=("+380900*",))).do_not_call == {unknown}
+    with pytest.raises(SettingsError, match="no number like it is known in its country"):
+        rules_of(Dial(do_not_call=(unknown,), premium_allowed=("+48*",)))
+
+
+def test_who_starts_a_site_is_told_the_line_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "dnc.csv").write_text("0991230099\nAnn\n")
     more = f'[dial]\ndo_not_call_file = "{tmp_path}/dnc.csv"\n'
     site = Site(folder=tmp_path, slots={11: None}, more=more)
     with pytest.raises(AssertionError, match="did not start"):
         site.start()
-    assert f"actors: a setting is wrong. Its log {site.state}/log/actors.log ends with" in site.said()
     assert f"{tmp_path}/dnc.csv, line 2: not a phone number: character U+0041 at 1" in site.said()
+    assert "starting" not in site.said()
