@@ -144,7 +144,7 @@ async def start_site(
     await start_bus_login(
         parts, stack, settings=settings.bus_login, point=point, connect=connect_as, received=received
     )
-    ledger = await start_ledger(parts, stack, store=store_of(settings))
+    ledger = await start_ledger(parts, stack, store=store_of(settings), region=settings.dial.site_region)
     return lambda: but_for(settings.journal.step_over, audit.problems(), point.problems(), ledger.problems())
 
 

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, GivenTime, LineName, SlotId, Username, Utc, shaped
+from bus_schemas.fields import CallId, GivenTime, LineName, SlotId, Username, Utc
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -189,12 +189,12 @@ class Cdr(Struct, frozen=True, kw_only=True):
 
 
 class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it.
-    `format=csv` gives a table."""
+    """Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it, as
+    people write it. `format=csv` gives a table."""
 
     since: GivenTime | None = None
     until: GivenTime | None = None
-    number: Annotated[str, shaped(r"^\+?[0-9]{1,20}$(?!\n)", "1 to 20 digits, with or without `+`")] | None = None
+    number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     user: Annotated[str, Meta(max_length=64)] | None = None
     slot: SlotId | None = None
     trunk: Annotated[str, Meta(max_length=64)] | None = None

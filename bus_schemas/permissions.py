@@ -7,7 +7,7 @@ actions by the one table here. Single actions may be listed beside the verbs.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import misfit
 
 
 class Access(StrEnum):
@@ -119,16 +119,12 @@ def resolve(permissions: Permissions) -> frozenset[Action]:
 def _actions_of(module: str, verb: str) -> frozenset[Action]:
     known = MODULES.get(module)
     if known is None:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "No such module.", module=module, known=sorted(MODULES))
+        raise misfit("permissions", "no such module.", module=module, known=sorted(MODULES))
     if verb in known:
         return known[verb]
     of_module = frozenset[Action]().union(*known.values())
     if verb in of_module:  # a single action, beside the verbs
         return frozenset({Action(verb)})
-    raise Refusal(
-        ErrorCode.INVALID_PARAMS,
-        "No such permission in this module.",
-        module=module,
-        permission=verb,
-        known=sorted(known),
+    raise misfit(
+        "permissions", "no such permission in this module.", module=module, permission=verb, known=sorted(known)
     )

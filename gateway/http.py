@@ -1,6 +1,7 @@
 """Any row of ROUTES as a handler: authenticate, check, decode, ask, answer. Written once for all of them."""
 
 import asyncio
+import codecs
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -61,7 +62,7 @@ COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, wha
 BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
-_NUMBER = re.compile(r"-?[0-9]{1,9}\Z")
+_NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -303,7 +304,7 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
         if route.form and request.content_type == FORM:
             values = _decode_form(body)
         else:
-            values = _decode_body(request, body) if has_body else _decode_query(request, types, in_path)
+            values = _decode_body(request, body, struct) if has_body else _decode_query(request, types, in_path)
         for name in in_path:
             if name in values:
                 raise misfit(name, "it is in the path already.")
@@ -339,17 +340,15 @@ async def _body(request: web.Request) -> bytes:
         raise errors.of_http(error, request.path) from None
 
 
-def _decode_body(request: web.Request, body: bytes) -> dict[str, Any]:
+def _decode_body(request: web.Request, body: bytes, struct: type) -> dict[str, Any]:
     if not body.strip():
         return {}
     if request.content_type != JSON:
         raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
     try:
-        return _decode_object(body)
-    except msgspec.ValidationError:
-        raise shapes.no_object(body) from None
+        return _decode_object(body.removeprefix(codecs.BOM_UTF8))  # RFC 8259, 8.1: it may be there
     except (*UNDECODABLE, ValueError) as error:
-        raise Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}") from None
+        raise shapes.unreadable(error, body, struct) from None
 
 
 def _decode_form(body: bytes) -> dict[str, Any]:
@@ -375,15 +374,14 @@ def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[
 
 
 def _convert_text(text: str, kind: Any, name: str) -> Any:
+    """A text of an address as what it is there: nothing but digits is a number, and no word is null."""
     try:
-        return msgspec.convert(text, kind, strict=False)
+        return msgspec.convert(text, kind)
     except msgspec.ValidationError:
-        value: Any = text
-        if _NUMBER.match(text):  # a literal number is not read from text
-            try:
-                return msgspec.convert(value := int(text), kind)
-            except msgspec.ValidationError:
-                pass
+        value = int(text) if _NUMBER.match(text) else text
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
         raise shapes.wrong_kind(name, kind, value, more=shapes.LOST_PLUS if text.startswith(" ") else "") from None
 
 

@@ -1,21 +1,25 @@
 """What a request's fields may be, and what came instead, in words that repeat nothing of it."""
 
+import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from msgspec import UNSET, inspect
 
 from bus_schemas.errors import ErrorCode, Refusal, misfit
-from bus_schemas.fields import plainly, words_of
+from bus_schemas.fields import UNSEEN, plainly, words_of
 
 _MISSING = re.compile(r"Object missing required field `(.+?)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # what can be repeated
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
-_NAMES: dict[type, str] = {list: "a list", dict: "an object", bool: "true or false", float: "a number with a point"}
+_NOT_SEEN = re.compile(rf"[\s{UNSEEN}]")
+_HALF = re.compile("[\ud800-\udfff]")
+_NAMES: dict[type, str] = {list: "a list", dict: "an object", bool: "true or false"}
 _NAMED: dict[type[inspect.Type], str] = {
     inspect.BoolType: "true or false", inspect.NoneType: "null", inspect.ListType: "a list",
     inspect.VarTupleType: "a list", inspect.DictType: "an object", inspect.StructType: "an object",
@@ -33,7 +37,7 @@ def undecodable(error: Exception, values: Any, struct: type) -> Refusal:
         field = missing.group(1)
         return wrong_kind(f"{place}.{field}".lstrip("."), _at(shape, values, f"{place}.{field}")[0], UNSET)
     if (unknown := _UNKNOWN.match(said)) is not None and isinstance(kind, inspect.StructType):
-        return no_such(unknown.group(1).split("` - at")[0], "field", (field.encode_name for field in kind.fields))
+        return no_such(unknown.group(1).split("` - at")[0], "field", _fields_of(kind))
     if not place or kind is None:
         return Refusal(ErrorCode.INVALID_PARAMS, plainly(error))
     return wrong_kind(place, kind, value)
@@ -46,11 +50,35 @@ def wrong_kind(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:
     return misfit(field, f"expected {in_words(kind)}, got {got}.", got=got)
 
 
-def no_such(name: str, what: str, known: Iterator[str]) -> Refusal:
+def no_such(name: str, what: str, known: Iterable[str]) -> Refusal:
     """A name that no field or parameter has."""
+    known, seen = list(known), _NOT_SEEN.sub("", name)
+    for one in known if seen != name else ():
+        if one.lower() == seen.lower():
+            return misfit(one, "its name was sent with a blank, or a character that is not seen, in it.")
     names = ", ".join(f"`{one}`" for one in known)
     listed = f" The {what}s: {names}." if names else f" There is no {what} here."
     return misfit(name if _NAME.match(name) else "?", f"there is no such {what}.{listed}")
+
+
+def unreadable(error: Exception, body: bytes, struct: type) -> Refusal:
+    """A body that cannot be read. What Python reads of JSON and we do not (NaN, a number beyond all bounds, half of a
+    character) is named by its field."""
+    try:
+        values = json.loads(body)
+        odd = next(_odd(values, ""), None)
+    except (ValueError, RecursionError):
+        return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}")
+    if not isinstance(values, dict):
+        return no_object(body)
+    if odd is None:
+        said = f"it is {json.detect_encoding(body)}, and must be UTF-8." if 0 in body else str(error)
+        return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {said}")
+    shape, (place, value) = _shape(struct), odd
+    kind, _ = _at(shape, values, place)
+    if kind is None:
+        return no_such(place, "field", _fields_of(shape))
+    return wrong_kind(place, kind, value)
 
 
 def no_object(body: bytes) -> Refusal:
@@ -72,7 +100,7 @@ def what_came(value: Any, kind: inspect.Type) -> str:
         return "null"
     if isinstance(value, str):
         return _what_text(value, kind)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return _what_number(value, kind)
     return _NAMES.get(type(value), "something else")
 
@@ -151,6 +179,8 @@ def _what_text(value: str, kind: inspect.Type) -> str:
         return f"`{same[0]}` in other letters"
     if not value:
         return "an empty text"
+    if _HALF.search(value):
+        return "a text with half of a character in it (a lone surrogate)"
     if value != value.strip():
         return "a text that begins or ends with a blank"
     if any(character.isspace() for character in value):
@@ -158,15 +188,40 @@ def _what_text(value: str, kind: inspect.Type) -> str:
     return "a text of digits" if value.lstrip("+-").isdecimal() else f"a text of {len(value)} characters"
 
 
-def _what_number(value: int, kind: inspect.Type) -> str:
+def _what_number(value: float, kind: inspect.Type) -> str:
+    if math.isnan(value):
+        return "what is no number (NaN)"
+    whole = isinstance(value, int)
     for one in _alternatives(kind):
         if isinstance(one, inspect.IntType | inspect.FloatType):
             lowest, highest = _lowest(one), _highest(one)
+            if not whole and math.isfinite(value) and isinstance(one, inspect.IntType):
+                break
             if lowest is not None and value <= lowest:
                 return "a smaller one"
             if highest is not None and value >= highest:
                 return "a larger one"
-    return "another whole number" if any(map(_choices, _alternatives(kind))) else "a whole number"
+    if not whole:
+        return "a number with a point" if math.isfinite(value) else "a number beyond all bounds"
+    wholes = any(isinstance(choice, int) for one in _alternatives(kind) for choice in _choices(one))
+    return "another whole number" if wholes else "a whole number"
+
+
+def _odd(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """What of a JSON value Python alone reads, each with its place like `lines[0]`."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            inside = f"{place}.{name}" if place else name
+            yield from [(inside, inner)] if _HALF.search(name) else _odd(inner, inside)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _odd(inner, f"{place}[{index}]")
+    elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, str) and _HALF.search(value)):
+        yield place, value
+
+
+def _fields_of(kind: inspect.Type) -> list[str]:
+    return [field.encode_name for field in kind.fields] if isinstance(kind, inspect.StructType) else []
 
 
 def _at(kind: inspect.Type | None, value: Any, place: str) -> tuple[inspect.Type | None, Any]:

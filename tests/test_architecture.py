@@ -32,7 +32,7 @@ FOLDERS = {
     "dialing": {"runtime", "telephony", "slot", "trunk", "call"},
     "point": {"runtime"},
     "audit": {"runtime"},
-    "ledger": {"runtime"},
+    "ledger": {"runtime", "telephony"},
 }
 
 PURE = [

@@ -28,12 +28,13 @@ class Read(Protocol):
 
 class Answers:
     """`read` asks the tables, `examine` looks at one of them and its indexes, `now` is in seconds on a clock that only
-    goes forward."""
+    goes forward. `region`: where phone numbers stand that do not say it."""
 
-    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float]) -> None:
+    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float], region: str) -> None:
         self.read = read
         self.examine = examine
         self.now = now
+        self.region = region
 
     def handlers(self) -> tuple[Served, ...]:
         """Who answers which line."""

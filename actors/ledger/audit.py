@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.model import METADATA, Projection, Query, columns, given
-from actors.ledger.page import from_cursor, page, with_moments
+from actors.ledger.page import from_cursor, page, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -129,7 +129,7 @@ class AuditAnswers(Answers):
         return serve(LIST_AUDIT, self.list_audit), serve(EXAMINE_AUDIT, self.examine_audit)
 
     async def list_audit(self, request: ListAudit, context: Context) -> Page:
-        wanted = with_moments(request, "since", "until")
+        wanted = with_span(request)
         rows = await self.read(context, records(wanted, before=from_cursor(request.cursor)))
         return page(rows, limit=request.limit)
 

@@ -1,7 +1,6 @@
 """Calls in the ledger: one row a call, from its attempt on. The first end of a call is its record: nothing that comes
 after it changes it, but what the PBX counted."""
 
-from functools import partial
 from operator import eq, ge, lt
 from typing import Any, get_args
 
@@ -11,10 +10,11 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
-from actors.ledger.page import fitting, from_cursor, page, with_moments
+from actors.ledger.page import fitting, from_cursor, page, with_moments, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
+from actors.telephony.numbers import NotANumber, parts_of
 from bus_schemas.call import (
     CALL,
     CALLS_FEED,
@@ -49,7 +49,7 @@ from bus_schemas.call import (
     status_of,
 )
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.permissions import Action
 
 DIALING, ALERTING, CONNECTED, ENDED = map(str, Phase)  # as they are in the table
@@ -201,9 +201,11 @@ def record(call_id: str) -> Query[Cdr]:
     return Query(sa.select(CALLS).where(C.call_id == call_id, IS_OVER), made_of(CallRow, _cdr))
 
 
-def records(wanted: ListCdrs, *, before: int | None, user: str | None) -> Query[tuple[int, Cdr]]:
+def records(
+    wanted: ListCdrs, *, before: int | None, user: str | None, parts: frozenset[str] | None
+) -> Query[tuple[int, Cdr]]:
     """Ended calls of one user or of all that `wanted` asks for, newest first and one more than the page has, each with
-    its key; times as `clock.utc` writes them."""
+    its key; times as `clock.utc` writes them. `parts`: what its number has one of in it."""
     found = (
         sa.select(CALLS)
         .where(IS_OVER)
@@ -212,7 +214,7 @@ def records(wanted: ListCdrs, *, before: int | None, user: str | None) -> Query[
                 (C.seq, lt, before),
                 (C.user, eq, user),
                 (C.user, eq, wanted.user),
-                (C.number, partial(sa.Column.contains, autoescape=True), wanted.number),
+                (C.number, _has_one_of, parts),
                 (C.slot, eq, wanted.slot),
                 (C.trunk, eq, wanted.trunk),
                 (C.reason, eq, wanted.reason),
@@ -235,6 +237,10 @@ IS_OVER = C.phase == ENDED
 
 def _newest(found: sa.Select[Any], limit: int) -> sa.Select[Any]:
     return found.order_by(C.seq.desc()).limit(limit + 1)
+
+
+def _has_one_of(number: sa.Column[Any], parts: frozenset[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(*(number.contains(part, autoescape=True) for part in sorted(parts)))
 
 
 def _came_out(answer_time: sa.Column[Any], outcome: CallState) -> sa.ColumnElement[bool]:
@@ -343,8 +349,12 @@ class CallAnswers(Answers):
         return found
 
     async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
-        wanted = with_moments(request, "since", "until")
-        query = records(wanted, before=from_cursor(request.cursor), user=_whose(context))
+        wanted = with_span(request)
+        try:
+            parts = parts_of(wanted.number, self.region) if wanted.number is not None else None
+        except NotANumber as error:
+            raise misfit("number", f"no phone number nor a part of one: {error}.") from None
+        query = records(wanted, before=from_cursor(request.cursor), user=_whose(context), parts=parts)
         return page(await self.read(context, query), limit=request.limit)
 
     async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:

@@ -24,6 +24,7 @@ from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
+from actors.telephony.numbers import NOWHERE
 from bus_schemas.contract import UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.names import SYSTEM, Share
@@ -46,9 +47,10 @@ class NotQuick(Exception):
 
 
 class Ledger:
-    """The read models of one host. `threads=False`: the store is asked on the loop, as simulated time needs it."""
+    """The read models of one host. `region`: where phone numbers stand that do not say it. `threads=False`: the store
+    is asked on the loop, as simulated time needs it."""
 
-    def __init__(self, *, bus: Bus, store: Store, threads: bool = True) -> None:
+    def __init__(self, *, bus: Bus, store: Store, region: str = NOWHERE, threads: bool = True) -> None:
         self._bus = bus
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
@@ -58,7 +60,9 @@ class Ledger:
         self._serving: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
         self._examiner = ThreadPoolExecutor(1, thread_name_prefix="ledger-examine") if threads else None
-        answers = [model.answers(read=self._read, examine=self._examine, now=self._now) for model in READ_MODELS]
+        answers = [
+            model.answers(read=self._read, examine=self._examine, now=self._now, region=region) for model in READ_MODELS
+        ]
         self._handlers = tuple(served for each in answers for served in each.handlers())
         self._hears: dict[Topic[Any], Callable[[Any], Awaitable[None]]] = {}
         for each in answers:

@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from datetime import UTC
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -39,6 +39,14 @@ def moment(text: str | None, field: str) -> str | None:
 def with_moments(request: View, *fields: str) -> View:
     """A request whose fields, dates or times, are as the records write them. Raises Refusal(INVALID_PARAMS)."""
     return replace(request, **{field: moment(getattr(request, field), field) for field in fields})
+
+
+def with_span(request: View) -> View:
+    """The same of `since` and `until`, in which something must be able to be. Raises Refusal(INVALID_PARAMS)."""
+    wanted: Any = with_moments(request, "since", "until")
+    if wanted.since is not None and wanted.until is not None and wanted.until <= wanted.since:
+        raise misfit("until", "it is not after `since`: there is nothing in between.")
+    return cast(View, wanted)
 
 
 def page(found: Sequence[tuple[int, View]], *, limit: int) -> Page:

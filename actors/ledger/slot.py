@@ -200,8 +200,8 @@ def _result(row: CommandRow) -> AdbCommandResult:
 class SlotAnswers(Answers):
     """What is asked of all slots, of those that nobody owns now, and of commands."""
 
-    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float]) -> None:
-        super().__init__(read=read, examine=examine, now=now)
+    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float], region: str) -> None:
+        super().__init__(read=read, examine=examine, now=now, region=region)
         self._telemetry: dict[int, SlotTelemetry] = {}
 
     def handlers(self) -> tuple[Served, ...]:

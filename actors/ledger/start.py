@@ -7,9 +7,9 @@ from actors.ledger.store import Store
 from actors.runtime.parts import Parts
 
 
-async def start(parts: Parts, stack: AsyncExitStack, *, store: Store, threads: bool = True) -> Ledger:
-    """The records of this process, kept in `store`. `threads`: see `Ledger`."""
-    ledger = Ledger(bus=parts.bus, store=store, threads=threads)
+async def start(parts: Parts, stack: AsyncExitStack, *, store: Store, region: str, threads: bool = True) -> Ledger:
+    """The records of this process, kept in `store`. `region`, `threads`: see `Ledger`."""
+    ledger = Ledger(bus=parts.bus, store=store, region=region, threads=threads)
     await ledger.start()
     stack.push_async_callback(ledger.stop)
     return ledger

@@ -88,8 +88,8 @@ def _view(row: TrunkRow) -> TrunkView:
 class TrunkAnswers(Answers):
     """What is asked of all trunks, and of those that nobody owns now."""
 
-    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float]) -> None:
-        super().__init__(read=read, examine=examine, now=now)
+    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float], region: str) -> None:
+        super().__init__(read=read, examine=examine, now=now, region=region)
         self._telemetry: dict[str, tuple[float, TrunkView]] = {}  # when it was heard, and what
 
     def handlers(self) -> tuple[Served, ...]:

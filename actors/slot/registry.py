@@ -75,7 +75,8 @@ def adb_name(config: SlotConfig, hubs: Mapping[str, Hub]) -> str:
     if config.serial is not None:
         return config.serial
     if config.hub is None or config.port is None:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "Name the phone by its serial, or its place by hub and port.")
+        field = "hub" if config.port is not None else "port" if config.hub is not None else "serial"
+        raise misfit(field, "name the phone by its `serial`, or its place by `hub` and `port`.")
     if config.hub not in hubs:
         raise misfit("hub", "the settings have no such hub.", hub=config.hub, known=sorted(hubs))
     try:

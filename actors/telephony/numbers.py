@@ -4,6 +4,7 @@ Whatever is to be a number goes through here: what is to be dialled, entries of 
 settings. `phonenumbers` says what a number is; where it does not know, nothing is guessed, and NotANumber says why.
 """
 
+import contextlib
 import re
 import unicodedata
 
@@ -52,6 +53,7 @@ _UNREADABLE = {
     phonenumbers.NumberParseException.TOO_SHORT_NSN: "too short for any country",
 }
 COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
+NOWHERE = "ZZ"  # as phonenumbers has it
 _MISTAKEN = {"UK": "GB", "EN": "GB"}
 
 
@@ -165,10 +167,29 @@ def number_of(tidied: str, region: str) -> Number:
         raise NotANumber(f"{_LENGTHS.get(length, 'of no possible length')} for a number in its country")
     if parsed.italian_leading_zero and "(0)" in tidied:
         raise NotANumber("a `(0)`, and numbers of this country may keep their 0")
-    if source == CountryCodeSource.FROM_DEFAULT_COUNTRY and not _has_prefix(digits, region):
+    if source == CountryCodeSource.FROM_DEFAULT_COUNTRY and not _prefix(digits, region):
         _must_be_of(region, digits, parsed)
     part = phonenumbers.region_code_for_number(parsed) or ""
     return Number(e164=e164, country=_PARTS.get(part, part), part=part, kind=KINDS[phonenumbers.number_type(parsed)])
+
+
+def parts_of(raw: str, region: str) -> frozenset[str]:
+    """What a number on record has one of in it that is asked for so in `region` (NOWHERE: it is not known), whole or in
+    part, as people write it. Raises NotANumber."""
+    tidied = tidy(raw)
+    digits = digits_of(tidied)
+    if "*" in digits or "#" in digits:
+        raise NotANumber("a service code (MMI, USSD)")
+    if "+" in digits[1:]:
+        raise NotANumber("a `+` inside: perhaps two numbers")
+    found = {digits}
+    with contextlib.suppress(NotANumber):
+        found.add(number_of(tidied, region).e164)
+    if digits.startswith("00"):
+        found.add(f"+{digits[2:]}")
+    elif prefix := _prefix(digits, region):  # the beginning of one that is written with it
+        found.add(f"+{phonenumbers.country_code_for_region(region)}{digits.removeprefix(prefix)}")
+    return frozenset(found)
 
 
 def _e164(parsed: PhoneNumber) -> str:
@@ -196,10 +217,10 @@ def _must_be_one(tidied: str) -> None:
         raise NotANumber("a single digit at the end: perhaps an extension, or a part of another number")
 
 
-def _has_prefix(digits: str, region: str) -> bool:
-    """Whether digits begin as calls inside of a region do."""
-    inside = phonenumbers.ndd_prefix_for_region(region, True)
-    return bool(inside and digits.startswith(inside))
+def _prefix(digits: str, region: str) -> str:
+    """What digits begin with as calls inside of a region do; empty: they do not."""
+    inside = phonenumbers.ndd_prefix_for_region(region, True) or ""
+    return inside if digits.startswith(inside) else ""
 
 
 def _must_be_of(region: str, digits: str, parsed: PhoneNumber) -> None:
@@ -209,7 +230,7 @@ def _must_be_of(region: str, digits: str, parsed: PhoneNumber) -> None:
     if not phonenumbers.is_valid_number(parsed):
         raise NotANumber(f"no number of {region}, and without `+` another country's is not known")
     written = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
-    if _has_prefix(digits_of(written), region) and _exists("+" + digits):
+    if _prefix(digits_of(written), region) and _exists("+" + digits):
         raise NotANumber(f"two numbers could be meant, one of {region} and `+` with these digits. Write it with `+`")
 
 

@@ -606,8 +606,8 @@ export interface paths {
         };
         /**
          * Records of ended calls
-         * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it.
-         *         `format=csv` gives a table.
+         * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it, as
+         *         people write it. `format=csv` gives a table.
          */
         get: operations["get_api_pbx_cdr"];
         put?: never;
@@ -1776,8 +1776,8 @@ export interface components {
         };
         /**
          * ListCdrs
-         * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it.
-         *         `format=csv` gives a table.
+         * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it, as
+         *         people write it. `format=csv` gives a table.
          */
         ListCdrs: {
             /** @default null */

@@ -12,7 +12,7 @@ from actors.dialing.rules import DialRules, canonical, check, sim_regions_for
 from actors.dialing.settings import Dial
 from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
-from actors.telephony.numbers import COUNTRIES
+from actors.telephony.numbers import COUNTRIES, NotANumber, parts_of
 from bus_schemas.errors import ErrorCode, Refusal
 from tests.field.tables import cases
 
@@ -147,3 +147,18 @@ def test_what_is_allowed_must_be_numbers_or_their_beginnings(entry: str, why: st
     with pytest.raises(SettingsError) as refused:
         rules_of(Dial(premium_allowed=("+380900212345", entry)))
     assert str(refused.value).startswith("dial.premium_allowed[1]: ") and why in str(refused.value)
+
+
+@pytest.mark.parametrize(("place", "right"), cases("numbers.toml", "asked"))
+def test_a_number_on_record_is_found_however_it_is_asked_for(place: str, right: str) -> None:
+    region, _, raw = place.partition(" ")
+    assert any(part in right for part in parts_of(raw, region)), parts_of(raw, region)
+    assert not any(part in "+33612345678" for part in parts_of(raw, region)), parts_of(raw, region)
+
+
+@pytest.mark.parametrize(("place", "why"), cases("numbers.toml", "asked_none"))
+def test_what_is_no_part_of_a_number_is_not_asked_for(place: str, why: str) -> None:
+    region, _, raw = place.partition(" ")
+    with pytest.raises(NotANumber) as refused:
+        parts_of(raw, region)
+    assert why in str(refused.value)

@@ -4,11 +4,19 @@ came; nothing of it is repeated."""
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.context import Context
+from actors.slot.registry import adb_name
 from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
+from bus_schemas.call import StartCall
+from bus_schemas.contract import UNDECODABLE
+from bus_schemas.errors import Refusal
+from bus_schemas.slot import SlotConfig
+from bus_schemas.user import SetRole
+from gateway import shapes
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.field.tables import cases
@@ -45,6 +53,34 @@ async def test_a_refusal_names_the_field_and_what_came(request_: Request, said: 
 async def test_a_path_that_is_none_says_what_is_near(request_: Request, said: str) -> None:
     status, refusal = await refused(*request_)
     assert (status, refusal["code"], refusal["message"]) == (404, "NOT_FOUND", said)
+
+
+@pytest.mark.parametrize(("phone", "said"), cases("requests.toml", "phones"))
+def test_a_slots_phone_is_named_or_the_field_that_lacks(phone: dict[str, Any], said: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        adb_name(SlotConfig(id=60, **phone), {})
+    assert refused.value.message == said
+    assert refused.value.details is not None and refused.value.details["field"] == said.split("`")[1]
+
+
+@pytest.mark.parametrize(("body", "place"), cases("requests.toml", "places"))
+def test_what_cannot_be_read_is_named_by_its_place(body: str, place: str) -> None:
+    with pytest.raises(UNDECODABLE) as error:
+        msgspec.json.decode(body.encode(), type=dict)
+    refusal = shapes.unreadable(error.value, body.encode(), SetRole)
+    assert refusal.details is not None and refusal.details["field"] == place
+
+
+def test_a_body_in_another_code_is_told_that_it_is() -> None:
+    body = '{"number": "+380991230006"}'.encode("utf-16")
+    said = shapes.unreadable(ValueError("invalid"), body, StartCall).message
+    assert said == "The body is not a JSON object: it is utf-16, and must be UTF-8."
+
+
+def test_a_body_too_deep_to_be_read_is_refused() -> None:
+    for inner in ("[" * 60_000, '{"a":' * 10_000, "[" * 900 + "]" * 900, "9" * 5000):
+        refusal = shapes.unreadable(ValueError("no"), f'{{"a":{inner}}}'.encode(), StartCall)
+        assert refusal.message.startswith("The body is not a JSON object: ")
 
 
 @pytest.mark.parametrize(("origin", "said"), cases("requests.toml", "origins"))

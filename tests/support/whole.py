@@ -72,7 +72,8 @@ class Whole:
             parts, stack, settings=self.settings.auth, passwords=Quick(), state=self.folder, sandbox=True
         )
         await point.seed("root", PASSWORD, "admin")
-        ledger = await start_ledger(parts, stack, store=SqliteLedger(self.folder / f"ledger-{self.lives}"))
+        store = SqliteLedger(self.folder / f"ledger-{self.lives}")
+        ledger = await start_ledger(parts, stack, store=store, region=self.settings.dial.site_region)
 
         def make_phone(config: SlotConfig) -> SimulatedPhone:
             handset = self.handsets[config.serial or f"{config.hub}.{config.port}"]
