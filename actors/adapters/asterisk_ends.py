@@ -64,6 +64,7 @@ STATUSES: Mapping[int, tuple[int, Said]] = {
 ALONE = frozenset({401, 402, 403, 407, 500})  # of these a gateway makes too much to believe them beside another cause
 # `Reason` of OriginateResponse (`include/asterisk/frame.h`, AST_CONTROL_*): 3 ringing, 5 busy, 8 congestion.
 ORIGINATE: Mapping[str, Said] = {"3": NO_ANSWER, "5": BUSY, "8": FAILED}
+NOT_PLACED = "0"  # a redirection is followed to nowhere, at times before Asterisk has noted the cause of the end
 
 ANSWERED = "ANSWERED"  # a Disposition
 
@@ -154,7 +155,7 @@ def _said(ending: Ending) -> Said:
         return UNCLEAR
     if ending.originate in ORIGINATE or not ending.gone:
         return ORIGINATE.get(ending.originate or "", FAILED)
-    return R.UNKNOWN, OfLine.NONE
+    return UNCLEAR if ending.originate == NOT_PLACED else (R.UNKNOWN, OfLine.NONE)
 
 
 def _whole(text: str) -> int:

@@ -64,7 +64,7 @@ def orders_of(case: dict[str, Any]) -> Iterator[list[Event]]:
         before.append({"Event": "HangupRequest", **OURS, "Cause": str(case["cause"])})
     last = [hangup(case["cause"], case.get("sip"))]
     if not case.get("up"):
-        last.append(failure("0"))
+        last.append(failure(case.get("originate", "0")))
     return ([*before, *order] for order in permutations(last))
 
 
