@@ -1,6 +1,6 @@
 """Calls that are moved on while they run, redirected, forked or answered without ringing, on a whole site and a real
 Asterisk: right states, one end, and as much talk as there was. The slots' phones and who is called are a second
-Asterisk, which presses the keys of the features itself."""
+Asterisk, which presses the keys of the features itself; one is a SIP phone with a key of its own for it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,14 +11,28 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.parts import free_port
 from tests.faults.pbx_load import LIMITS, TRUNK, live, records, terminal_events, usable
 from tests.support.pbx import SECRET, real_pbx
+from tests.support.sip_phone import TransferringPhone, transferring_phone
 from tests.support.site import Client, Site, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
+PHONE = """
+[phone]
+type = endpoint
+context = ottb-slots
+disallow = all
+allow = ulaw
+aors = phone
+transport = udp
+[phone]
+type = aor
+contact = sip:127.0.0.1:PORT
+"""
 NEAR = {
-    "modules.conf": "load = res_parking.so\n",
+    "modules.conf": "load = res_parking.so\nload = res_pjsip_refer.so\n",
     "features.conf": """
 [general]
 transferdigittimeout = 1
@@ -48,6 +62,8 @@ exten => 62,1,Set(__TRANSFER_CONTEXT=ottb-slots)
 exten => 63,1,Dial(PJSIP/park@trunk-1,30,kK)
  same => n,Hangup()
 exten => 64,1,Dial(PJSIP/+380990000002@trunk-1&PJSIP/three@trunk-1,30)
+ same => n,Hangup()
+exten => 68,1,Dial(PJSIP/phone,30)
  same => n,Hangup()
 exten => 70,1,Dial(PJSIP/three@trunk-1,30)
  same => n,Hangup()
@@ -95,6 +111,7 @@ exten => 0486,1,Progress()
 # What is done to a call: its slot, the number, what is right (reason, whether it rang, the least and the most talk).
 CASES: dict[str, tuple[int, str, str, bool, float, float]] = {
     "attended transfer": (61, "+380991231001", "hangup_local", True, 5, 10),
+    "attended transfer by the phone (REFER)": (68, "+380991231001", "hangup_local", True, 3, 6),
     "blind transfer": (62, "+380991231001", "hangup_local", True, 4, 9),
     "parked until nobody came": (63, "+380991231001", "hangup_local", True, 2, 6),
     "two phones at the slot, the second takes it": (64, "+380991231001", "hangup_local", True, 3, 4),
@@ -105,8 +122,13 @@ CASES: dict[str, tuple[int, str, str, bool, float, float]] = {
 
 
 @asynccontextmanager
-async def site_on_asterisk(folder: Path) -> AsyncIterator[Client]:
-    async with real_pbx(folder / "pbx", more=NEAR, far_more=FAR) as address:
+async def site_on_asterisk(folder: Path) -> AsyncIterator[tuple[Client, TransferringPhone]]:
+    port = free_port()
+    near = NEAR | {"pjsip.conf": PHONE.replace("PORT", str(port))}
+    async with (
+        real_pbx(folder / "pbx", more=near, far_more=FAR) as address,
+        transferring_phone(port=port, pbx=address.sip_port, second="70") as phone,
+    ):
         ami = f'[ami.main]\nhost = "127.0.0.1"\nport = {address.port}\nsecret = "{SECRET}"\n'
         slots: dict[int, str | None] = {slot: None for slot, *_ in CASES.values()}
         site = Site(folder=folder, slots=slots, more=LIMITS + ami + TRUNK)
@@ -116,13 +138,13 @@ async def site_on_asterisk(folder: Path) -> AsyncIterator[Client]:
                 client = Client(site, session)
                 await client.login("admin", site.admin_password)
                 await usable(client)
-                yield client
+                yield client, phone
         finally:
             await asyncio.to_thread(site.stop)
 
 
 async def test_a_call_that_is_moved_on_ends_once_with_all_its_talk(tmp_path: Path) -> None:
-    async with site_on_asterisk(tmp_path) as client:
+    async with site_on_asterisk(tmp_path) as (client, phone):
         ids: dict[str, str] = {}
         for name, (slot, number, *_) in CASES.items():
             body = {"from": f"slot_{slot}", "to": number, "trunk": "trunk-1"}
@@ -130,6 +152,7 @@ async def test_a_call_that_is_moved_on_ends_once_with_all_its_talk(tmp_path: Pat
             assert status == 201, started
             ids[name] = started["call_id"]
         await until(lambda: live(client), lambda count: count == 0, 40)
+        assert await phone.transferred() == "SIP/2.0 200 OK"
 
         async def counted() -> list[dict[str, Any]]:
             return await records(client, list(ids.values()))
