@@ -44,7 +44,9 @@ ASK_TIMEOUT = IS_RUNNING.timeout
 NOT_ANSWERS = MAYBE_DONE | {ErrorCode.AUTH_FAIL}
 
 NO_KEY = RefusalTemplate(
-    ErrorCode.INVALID_PARAMS, "An Idempotency-Key (on the bus: Nats-Msg-Id) is 1 to 255 printable ASCII characters."
+    ErrorCode.INVALID_PARAMS,
+    "An Idempotency-Key (on the bus: Nats-Msg-Id) is 1 to 255 printable ASCII characters.",
+    field="Idempotency-Key",
 )
 AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The bus is not reachable now. Try again.")
 USED = RefusalTemplate(ErrorCode.CONFLICT, "The key is being used. Try again.", retry_after=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bus_schemas.call import Recording
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 
 GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The recording is not in the folder of its PBX (any more, or not yet).")
 
@@ -27,7 +27,7 @@ class Recordings:
         try:
             start = request.http_range.start or 0
         except ValueError:
-            raise Refusal(ErrorCode.INVALID_PARAMS, "Not a range: write it as bytes=0-1023.") from None
+            raise misfit("Range", "no range: write it as bytes=0-1023.") from None
         if start >= max(size, 1):
             raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
         headers = {

@@ -17,6 +17,7 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # what can be repeated
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
+_POINT = re.compile(r"[+-]?[0-9]+\.[0-9]+\Z")
 _NOT_SEEN = re.compile(rf"[\s{UNSEEN}]")
 _HALF = re.compile("[\ud800-\udfff]")
 _NAMES: dict[type, str] = {list: "a list", dict: "an object", bool: "true or false"}
@@ -185,6 +186,8 @@ def _what_text(value: str, kind: inspect.Type) -> str:
         return "a text that begins or ends with a blank"
     if any(character.isspace() for character in value):
         return "a text with a blank in it"
+    if _POINT.match(value):
+        return "a text of digits and a point"
     return "a text of digits" if value.lstrip("+-").isdecimal() else f"a text of {len(value)} characters"
 
 

@@ -8,19 +8,20 @@ most twice a second for a thing and repeats the last `seq`.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 from socketio.exceptions import ConnectionRefusedError as Refuse
 
 from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from bus_schemas.contract import UNDECODABLE, Topic
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import Share
+from gateway import shapes
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
 from gateway.live.engine import QUIET, Server
@@ -33,6 +34,7 @@ from gateway.surface import ROOMS
 log = structlog.get_logger()
 
 SCOPE = "ottb.v1.evt.>"
+Seq = Annotated[int, Meta(ge=0)]  # of the journal, the last that a client has seen
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
 TELEMETRY_PAUSE = 0.5
 KEYS_PAUSE = 1.0
@@ -277,7 +279,7 @@ class LiveFeed:
         client.turns[room] += 1
         missed = 0 if since is None else self.seq - since
         if missed < 0:
-            raise Refusal(ErrorCode.INVALID_PARAMS, "`since` is ahead of the journal.", seq=self.seq)
+            raise misfit("since", "it is ahead of the journal.", seq=self.seq)
         if since is not None and missed <= FARTHEST:
             await self._catch_up(sid, client, room, since)
         client.rooms.add(room)
@@ -377,9 +379,11 @@ def _since(given: Sequence[Any]) -> int | None:
     options = given[0] if given else None
     if options is None:
         return None
-    if len(given) > 1 or not isinstance(options, dict) or set(options) - {"since"}:
+    if len(given) > 1 or not isinstance(options, dict):
         raise Refusal(ErrorCode.INVALID_PARAMS, 'Subscribe with {"since": seq}, or with nothing.')
+    for name in options.keys() - {"since"}:
+        raise shapes.no_such(name, "field", ["since"])
     since = options.get("since")
     if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 0):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "`since` is the last seq you saw.")
+        raise shapes.wrong_kind("since", Seq, since)
     return since

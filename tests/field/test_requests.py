@@ -29,12 +29,12 @@ async def audited(request: RecordAudit, context: Context) -> Audited:
     return Audited(number=1)
 
 
-async def refused(method: str, path: str, body: str) -> tuple[int, Any]:
+async def refused(method: str, path: str, body: str, **headers: str) -> tuple[int, Any]:
     """What a gateway answers that nobody is behind."""
     broker = MemoryBroker(clock=SystemClock())
     async with serving(broker, {RECORD_AUDIT: audited}), gateway_on(MemoryBus(broker)) as gateway:
         gateway.token = token_of(USER)
-        return await gateway.ask(method, path, body.encode() if method == "POST" else None)
+        return await gateway.ask(method, path, body.encode() if method == "POST" else None, **headers)
 
 
 BODIES, ADDRESSES = cases("requests.toml", "bodies"), cases("requests.toml", "addresses")
@@ -53,6 +53,14 @@ async def test_a_refusal_names_the_field_and_what_came(request_: Request, said: 
 async def test_a_path_that_is_none_says_what_is_near(request_: Request, said: str) -> None:
     status, refusal = await refused(*request_)
     assert (status, refusal["code"], refusal["message"]) == (404, "NOT_FOUND", said)
+
+
+@pytest.mark.parametrize("key", ["k" * 256, "\u043a\u043b\u044e\u0447"])
+async def test_a_key_that_is_none_is_named_as_a_field_is(key: str) -> None:
+    body = '{"number": "+380991230006"}'
+    status, refusal = await refused("POST", "/api/call/start", body, **{"Idempotency-Key": key})
+    assert (status, refusal["code"]) == (400, "INVALID_PARAMS")
+    assert refusal["details"]["field"] == "Idempotency-Key"
 
 
 @pytest.mark.parametrize(("phone", "said"), cases("requests.toml", "phones"))

@@ -117,12 +117,19 @@ async def test_a_client_without_a_valid_token_is_refused_in_the_error_format(sit
         assert refused["error"] is True and refused["code"] == "AUTH_FAIL" and refused["message"]
 
 
-@pytest.mark.parametrize("argument", [{"since": -1}, {"since": "x"}, {"other": 1}, [1], {"since": 10**12}])
-async def test_a_wrong_subscription_is_acknowledged_as_an_error(site: Site, operator: Client, argument: object) -> None:
+@pytest.mark.parametrize(
+    ("argument", "field"),
+    [({"since": -1}, "since"), ({"since": "x"}, "since"), ({"since": 10**12}, "since"), ({"other": 1}, "other"),
+     ([1], None)],
+)  # fmt: skip
+async def test_a_wrong_subscription_is_acknowledged_as_an_error(
+    site: Site, operator: Client, argument: object, field: str | None
+) -> None:
     async with JsClient(_url(site), operator.token) as client:
         await client.expect(lambda said: said.get("connected"))
         ack = await client.ask("subscribe:calls", argument)
         assert (ack["error"], ack["code"]) == (True, "INVALID_PARAMS")
+        assert (ack["details"] or {}).get("field") == field
 
 
 async def test_binary_packets_are_refused(site: Site, operator: Client) -> None:

@@ -96,11 +96,11 @@ class InProcess:
         async with self._session.post(self._url(path), json=body, headers=self._headers | headers) as answer:
             return answer.status, await answer.json()
 
-    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """One request; a body of bytes is sent as it is."""
+    async def ask(self, method: str, path: str, body: Any = None, **more: str) -> tuple[int, Any]:
+        """One request; a body of bytes is sent as it is. `more`: headers."""
         data = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         headers = self._headers if self.token else {}
-        headers = headers | ({"Content-Type": "application/json"} if data is not None else {})
+        headers = headers | ({"Content-Type": "application/json"} if data is not None else {}) | more
         async with self._session.request(method, self._url(path), data=data, headers=headers) as answer:
             return answer.status, await answer.json()
 
