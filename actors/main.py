@@ -51,7 +51,7 @@ from actors.runtime.settings import SettingsError
 from actors.runtime.stopping import Stopped, before
 from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
-from actors.slot.registry import adb_name
+from actors.slot.registry import adb_name, adb_place
 from actors.trunk.actor import TrunkActor
 from bus_schemas.slot import SlotConfig
 
@@ -101,7 +101,8 @@ async def start_actors(
     hubs = settings.hub_map
 
     def make_phone(config: SlotConfig) -> AdbPhone:
-        return AdbPhone(serial=adb_name(config, hubs), tracker=tracker, sim=config.sim)
+        name, place = adb_name(config, hubs), adb_place(config, hubs)
+        return AdbPhone(serial=name, place=place, tracker=tracker, sim=config.sim)
 
     pbxs = {}
     for name, ami in settings.ami.items():

@@ -38,9 +38,11 @@ def boot_time() -> float:
 
 _LENGTH = re.compile(rb"[0-9A-Fa-f]{4}")
 _PROPERTY = re.compile(r"\s+(\w+):(\S+)$")
-_PADDED = re.compile(r"(?=\S)(.{21} ) (\S.*)")  # adb fills serials up to 22 letters
+_PADDED = re.compile(r"(.{21} ) (\S.*)")  # adb fills serials up to 22 letters
 _NOT_PADDED = re.compile(r"(\S.*?) +(no permissions\b.*|\S+)\Z")
-_NO_SERIAL = re.compile(r"\?+\Z|\(no serial number\)\Z")
+_NO_SERIAL = "(no serial number)"
+UNREADABLE = "adb's line about it cannot be read:"
+_READABLE = re.compile(r"(?!\?+\Z)[!-~]+(?: +[!-~]+)*\Z")
 
 
 class AdbServerGone(PhoneUnreachable):
@@ -52,11 +54,13 @@ class AdbRefused(PhoneUnreachable):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """A line of `devices -l`. `serial` is empty where adb can read none. `state` is adb's own word, `no permissions`
-    and the like included."""
+    """A line of `devices -l`. `serial` is empty where there is none that can be read and written. `state` is adb's own
+    word, `no permissions` and the like included. `target`: by what adb finds it, where it can its place, which nobody
+    else has."""
 
     serial: str
     state: str
+    target: str = ""
     transport_id: str = ""
     model: str | None = None
     usb: str | None = None
@@ -64,15 +68,16 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 def parse_devices(text: str) -> dict[str, Seen]:
     """The snapshot of a tracking stream: by serial, which cheap models share; those and phones without one by their
-    place (`usb:1-2.3`), or the number of their connection. Raises ValueError for what is no such list."""
-    if text and not text.endswith("\n"):
+    place (`usb:1-2.3`), or the number of their connection. A line that cannot be read is a phone that nobody can use,
+    whose state says so. Raises ValueError for what is no such list."""
+    if text and not (text.endswith("\n") and text.strip("\n")):
         raise ValueError(f"a list of phones that is cut short: {text[-40:]!r}")
-    seen = [_device(line) for line in text.splitlines()]
+    seen = _without_lost([_device(line, at) for at, line in enumerate(text.split("\n")[:-1], start=1)])
     times = Counter(one.serial for one in seen)
-    return {_key(one, alone=times[one.serial] == 1): one for one in seen}
+    return {one.serial if one.serial and times[one.serial] == 1 else place_in(one): one for one in seen}
 
 
-def _device(line: str) -> Seen:
+def _device(line: str, at: int) -> Seen:
     """A line of the list, from the right: serials and states may hold spaces and brackets."""
     rest = line
     properties: dict[str, str] = {}
@@ -81,21 +86,35 @@ def _device(line: str) -> Seen:
         rest = rest[: match.start()]
     match = _PADDED.match(rest) or _NOT_PADDED.match(rest)
     if match is None:
-        raise ValueError(f"no line of a list of phones: {line[:40]!r}")
-    serial = match[1].strip()
+        return Seen(serial="", state=f"{UNREADABLE} {line[:40]!r}", transport_id=f"of line {at}")
+    serial, usb = match[1].rstrip(" "), properties.get("usb")
     return Seen(
-        serial="" if _NO_SERIAL.match(serial) else serial,
+        serial=serial if _READABLE.match(serial) and serial != _NO_SERIAL else "",
         state=match[2].strip(),
+        target=f"usb:{usb}" if usb else serial,
         transport_id=properties.get("transport_id", ""),
         model=properties.get("model"),
-        usb=properties.get("usb"),
+        usb=usb,
     )
 
 
-def _key(seen: Seen, *, alone: bool) -> str:
-    if seen.serial and alone:
-        return seen.serial
-    return f"usb:{seen.usb}" if seen.usb else f"connection #{seen.transport_id}"
+def _without_lost(seen: list[Seen]) -> list[Seen]:
+    """The list without connections to a phone that has come anew at its place, as adb has them for a moment."""
+    newest: dict[str, Seen] = {}
+    for one in seen:
+        where = one.usb or f"{one.serial} #{one.transport_id}"
+        if where not in newest or _number(one) > _number(newest[where]):
+            newest[where] = one
+    return list(newest.values())
+
+
+def _number(seen: Seen) -> int:
+    return int(seen.transport_id) if seen.transport_id.isdecimal() else 0
+
+
+def place_in(seen: Seen) -> str:
+    """Where a phone hangs, by the name of a place (`usb:1-2.3`); else its connection."""
+    return f"usb:{seen.usb}" if seen.usb else f"connection {seen.transport_id}"
 
 
 def _parsed(text: str) -> dict[str, Seen]:
@@ -171,7 +190,7 @@ class AdbClient:
 
     def __init__(self, place: AdbPlace) -> None:
         self.place = place
-        self.targets: dict[str, str] = {}  # how adb knows what is known here by another name
+        self.targets: dict[str, Seen] = {}  # the phones that names lead to, as the list has them
         self._shells = asyncio.Semaphore(SHELLS_AT_ONCE)
 
     @asynccontextmanager
@@ -194,7 +213,7 @@ class AdbClient:
 
     def target(self, name: str) -> str:
         """By what adb finds a phone: its serial, or its place on the bus that it is on."""
-        return self.targets.get(name, name)
+        return self.targets[name].target if name in self.targets else name
 
     async def version(self) -> int:
         """The server's own version number."""
@@ -269,12 +288,15 @@ class AdbClient:
         return wire
 
     async def _transport(self, serial: str) -> Wire:
-        """A connection that leads to the phone; nothing has been asked of it yet."""
+        """A connection that leads to the phone; nothing has been asked of it yet. One that came anew since the list
+        was told may be another phone."""
         wire = await self.open(serial)
         try:
             await wire.ask(f"host:tport:serial:{self.target(serial)}")
             async with asyncio.timeout(REPLY_TIMEOUT):
-                await wire.reader.readexactly(8)  # the transport's number
+                number = int.from_bytes(await wire.reader.readexactly(8), "little")
+            if serial in self.targets and self.targets[serial].transport_id != str(number):
+                raise AdbRefused(f"{serial}: adb has it on another connection by now")
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             wire.close()
             raise AdbServerGone(f"{serial}: {error!r}") from None

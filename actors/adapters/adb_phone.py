@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from actors.adapters import android, android_health
 from actors.adapters import android_orders as orders
 from actors.adapters.adb import LongShell, boot_time
-from actors.adapters.adb_tracker import ABSENT, ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch
+from actors.adapters.adb_tracker import ABSENT, ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch, label
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
 from actors.adapters.phone_calls import PhoneCalls
@@ -83,16 +83,25 @@ def link_of(sight: Sight) -> tuple[Link, str]:
 
 
 class AdbPhone:
-    """One phone of an adb server, by serial."""
+    """One phone of an adb server, by serial, or by its place on a hub; `place`: of a serial, where it has to hang."""
 
     def __init__(
-        self, *, serial: str, tracker: DeviceTracker, sim: str | None = None, health_every: float = HEALTH_EVERY
+        self,
+        *,
+        serial: str,
+        tracker: DeviceTracker,
+        place: str | None = None,
+        sim: str | None = None,
+        health_every: float = HEALTH_EVERY,
     ) -> None:
-        self._serial = serial
+        self._name, self._place = serial, place
+        self._serial = label(serial, place)
         self._tracker = tracker
         self._client = tracker.client
-        self._shell = LongShell(client=tracker.client, serial=serial)
-        self._fitness = Fitness(serial=serial, sim=sim, client=tracker.client, tell=lambda seen: self._report(seen))
+        self._shell = LongShell(client=tracker.client, serial=self._serial)
+        self._fitness = Fitness(
+            serial=self._serial, sim=sim, client=tracker.client, tell=lambda seen: self._report(seen)
+        )  # fmt: skip
         self._ending: tuple[str | None, int] = (None, 0)  # the call that was last told to end, and how often
         self._health_every = health_every
         self._report: Callable[[Report], None] = lambda report: None
@@ -113,7 +122,7 @@ class AdbPhone:
     def start(self, report: Callable[[Report], None]) -> None:
         self._report = report
         self._report(LinkChanged(link=Link.UNKNOWN, detail="not asked yet"))
-        self._watch = self._tracker.watch(self._serial, self._seen)
+        self._watch = self._tracker.watch(self._name, self._seen, self._place)
 
     async def close(self) -> None:
         self._report = lambda report: None
@@ -230,8 +239,8 @@ class AdbPhone:
         self._check_not_taken()
         await self._stop_watching()
         self._shell.close()
-        if ADDRESS.match(self._serial):
-            await self._client.disconnect(self._serial)
+        if ADDRESS.match(self._name):
+            await self._client.disconnect(self._name)
         else:
             await self._client.reconnect(self._serial)
 
@@ -263,6 +272,7 @@ class AdbPhone:
         raise PhoneUnreachable(f"{self._serial}: {detail}")
 
     def _seen(self, sight: Sight) -> None:
+        self._fitness.doubted(sight.doubt)
         link = link_of(sight)
         transport = sight.seen.transport_id if sight.seen is not None else ""
         if (link, transport) == (self._link, self._transport):

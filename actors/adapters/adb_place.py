@@ -34,7 +34,7 @@ class AdbFile:
 
     async def connect(self) -> Streams:
         """Raises OSError."""
-        with socket.socket(socket.AF_UNIX) as connection, _short_name(self.path) as name:
+        with socket.socket(socket.AF_UNIX) as connection, short_name(self.path) as name:
             connection.setblocking(False)
             while not _connected(connection, name):
                 await asyncio.sleep(QUEUE_PAUSE)
@@ -43,7 +43,7 @@ class AdbFile:
     def connect_blocking(self, timeout: float) -> socket.socket:
         """Raises OSError."""
         give_up = time.monotonic() + timeout
-        with socket.socket(socket.AF_UNIX) as connection, _short_name(self.path) as name:
+        with socket.socket(socket.AF_UNIX) as connection, short_name(self.path) as name:
             connection.settimeout(timeout)
             while not _connected(connection, name):
                 if time.monotonic() > give_up:
@@ -99,7 +99,7 @@ def _connected(connection: socket.socket, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _short_name(path: Path) -> Iterator[str]:
+def short_name(path: Path) -> Iterator[str]:
     """A name of a socket file that fits into an address of the kernel's (107 bytes), however deep its folder is."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

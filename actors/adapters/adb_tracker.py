@@ -7,14 +7,14 @@ that share the server a lock decides (`phone_locks.py`).
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.adapters.adb import AdbClient, Seen
+from actors.adapters.adb import AdbClient, Seen, place_in
 from actors.adapters.phone_locks import PhoneLocks
 from actors.slot.phone import PhoneUnreachable
 from actors.slot.registry import Device
@@ -25,13 +25,19 @@ ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")
 ABSENT = "not plugged in, or adb does not see it"
 RETRY_FIRST, RETRY_LAST, SERVER_RETRY_LAST = 0.25, 10.0, 2.0
 CONNECTS_AT_ONCE = 8
+NAME_ITS_PLACE = "name the slot by hub and port"
 
 
 def find(devices: Mapping[str, Seen], name: str) -> Seen | None:
     """The phone of a name: its serial, or its place (`usb:1-2.3`), both of which adb takes as a target."""
     if not name.startswith("usb:"):
         return devices.get(name)
-    return next((seen for seen in devices.values() if f"usb:{seen.usb}" == name), None)
+    return next((seen for seen in devices.values() if place_in(seen) == name), None)
+
+
+def label(name: str, place: str | None) -> str:
+    """What a phone is called by which nobody else's is meant: two may have one serial."""
+    return f"{name} at {place}" if place else name
 
 
 def _key(devices: Mapping[str, Seen], wanted: Seen) -> str:
@@ -39,33 +45,86 @@ def _key(devices: Mapping[str, Seen], wanted: Seen) -> str:
     return next(key for key, seen in devices.items() if seen is wanted)
 
 
-def _why_none(devices: Mapping[str, Seen], name: str) -> str:
+def _why_none(devices: Mapping[str, Seen], name: str, place: str | None) -> str:
     """Why a name leads to no phone of the list, for people; empty: it is not there."""
-    places = [key for key, seen in devices.items() if seen.serial == name]
-    if places:
-        return f"{len(places)} phones have this serial ({', '.join(places)}): name the slot by hub and port"
+    elsewhere = [place_in(seen) for seen in devices.values() if seen.serial == name]
+    if elsewhere and place is not None:
+        return f"a phone with this serial is at {', '.join(elsewhere)}, not at {place}, the place of the slot"
     unread = [f"{key}: {seen.state}" for key, seen in devices.items() if not seen.serial and seen.state != "device"]
     if unread and not name.startswith("usb:") and not ADDRESS.match(name):
-        return f"{ABSENT}; it may not open what is at {', '.join(unread)}"
+        return f"{ABSENT}; it lists what has no serial: {', '.join(unread)}"
     return ""
+
+
+def _doubt(places: Collection[str], shared: Collection[str]) -> str:
+    """Of phones with one serial, where they are now and were when there were several: why none of them is certain."""
+    if len(places) > 1:
+        return f"{len(places)} phones have this serial ({', '.join(places)}): {NAME_ITS_PLACE}"
+    before = f"several phones have had this serial ({', '.join(shared)})"
+    return f"{before}, and the one at {', '.join(places)} is not known to be this slot's: {NAME_ITS_PLACE}"
 
 
 class Sight(Struct, frozen=True, kw_only=True):
     """How a phone hangs on the server now. `server`: whether that answers at all; `why`: for people, why this name
-    leads to no phone that can be used, or who else has it."""
+    leads to no phone that can be used, or who else has it. `doubt`: why the phone must not be dialled with by this name
+    all the same; what it is in goes on."""
 
     seen: Seen | None
     server: bool = True
     why: str = ""
+    doubt: str = ""
 
 
 class Watch:
-    """One name that somebody watches. `told`: what was last said of it."""
+    """One name that somebody watches: a serial, or a place. `place`: of a serial, where its phone has to hang, as far
+    as the list tells places; without one, a serial that several phones have had names only the one that it named
+    before. `told`: what was last said of it."""
 
-    def __init__(self, name: str, tell: Callable[[Sight], None]) -> None:
+    def __init__(self, name: str, tell: Callable[[Sight], None], place: str | None = None) -> None:
         self.name = name
+        self.place = place
         self.told: Sight | None = None
+        self._its: Seen | None = None  # the phone that it led to last
+        self._shared: tuple[str, ...] = ()  # where the phones of its serial were when it had several
         self._tell = tell
+
+    def __str__(self) -> str:
+        return label(self.name, self.place)
+
+    def find(self, devices: Mapping[str, Seen]) -> Sight:
+        """The phone that it leads to, or why to none."""
+        if self.name.startswith("usb:"):
+            return Sight(seen=find(devices, self.name))
+        those = [seen for seen in devices.values() if seen.serial == self.name]
+        if self.place is not None:
+            here = [seen for seen in those if place_in(seen) == self.place]
+            those = here or [seen for seen in those if seen.usb is None]
+        if len(those) > 1:
+            self._shared = tuple(map(place_in, those))
+        seen = next((one for one in those if not self._shared or self._is_its(one)), None)
+        if seen is None and not those:
+            return Sight(seen=None, why=_why_none(devices, self.name, self.place))
+        doubt = _doubt([place_in(one) for one in those], self._shared) if seen is None or len(those) > 1 else ""
+        return Sight(seen=seen, doubt=doubt) if seen is not None else Sight(seen=None, why=doubt)
+
+    def given(self, seen: Seen) -> None:
+        """This phone is its own."""
+        self._its = seen
+
+    def server_gone(self) -> None:
+        """Another server counts its connections anew."""
+        self._its = replace(self._its, transport_id="") if self._its is not None else None
+        if self.told is not None:
+            self.tell(Sight(seen=None, server=False))
+
+    def has(self, seen: Seen) -> bool:
+        """Whether it leads to this connection already."""
+        return self.told is not None and self.told.seen is not None and self.told.seen.transport_id == seen.transport_id
+
+    def _is_its(self, seen: Seen) -> bool:
+        """Whether it is the phone that it led to: by the same connection, or at the same place."""
+        its = self._its
+        return its is not None and (seen.transport_id == its.transport_id or place_in(seen) == place_in(its))
 
     def tell(self, sight: Sight) -> None:
         if sight != self.told:
@@ -73,7 +132,7 @@ class Watch:
             try:
                 self._tell(sight)
             except Exception:  # the news of one phone must not cost another one its own
-                log.exception("news of a phone were not taken", name=self.name)
+                log.exception("news of a phone were not taken", name=str(self))
 
 
 class DeviceTracker:
@@ -110,9 +169,9 @@ class DeviceTracker:
             for key, seen in (self._devices or {}).items()
         ]
 
-    def watch(self, name: str, tell: Callable[[Sight], None]) -> Watch:
-        """Hear of a phone, at once if anything is known of it."""
-        watch = Watch(name, tell)
+    def watch(self, name: str, tell: Callable[[Sight], None], place: str | None = None) -> Watch:
+        """Hear of a phone, at once if anything is known of it. `place` as in Watch."""
+        watch = Watch(name, tell, place)
         self._watches.append(watch)
         self._tell_all()
         self._connect_if_needed(name)
@@ -139,7 +198,7 @@ class DeviceTracker:
         """Take the phone that is in this boot. Gives, for people, who has it already, or ``."""
         holder = self._boots.get(boot)
         if holder is not None and holder is not watch and self.holds(holder):
-            return f"this phone is in use as {holder.name} already"
+            return f"this phone is in use as {holder} already"
         if not self._locks.take(boot):
             return "this phone is in use by another process of this machine already"
         self._boots = {one: other for one, other in self._boots.items() if other is not watch}
@@ -172,14 +231,9 @@ class DeviceTracker:
     def _by_named_places(self, devices: Mapping[str, Seen]) -> dict[str, Seen]:
         """The list with each place as the settings name it. adb is asked by the one that it has."""
         found: dict[str, Seen] = {}
-        self.client.targets = {}
         for key, seen in devices.items():
-            place = self._named_place(seen.usb) if seen.usb else None
-            if place != seen.usb:
-                self.client.targets[f"usb:{place}"] = f"usb:{seen.usb}"
-                key = f"usb:{place}" if key == f"usb:{seen.usb}" else key
-                seen = replace(seen, usb=place)
-            found[key] = seen
+            named = replace(seen, usb=self._named_place(seen.usb)) if seen.usb else seen
+            found[place_in(named) if key == place_in(seen) else key] = named
         return found
 
     def _named_place(self, usb: str) -> str:
@@ -190,23 +244,23 @@ class DeviceTracker:
 
     def _tell_all(self) -> None:
         if self._devices is None:
+            self.client.targets = {}
             for watch in list(self._watches):
-                if watch.told is not None:
-                    watch.tell(Sight(seen=None, server=False))
+                watch.server_gone()
             return
-        self._assign(self._devices)
+        sights = {watch: watch.find(self._devices) for watch in self._watches}
+        self._assign(self._devices, sights)
         self._keep_locks()
-        for watch in list(self._watches):
+        for watch, sight in sights.items():
             # A new transport id is another connection: the phone was away, however short.
-            seen = find(self._devices, watch.name)
-            holder = self._holders.get(_key(self._devices, seen)) if seen is not None else None
-            if seen is None:
-                watch.tell(Sight(seen=None, why=_why_none(self._devices, watch.name)))
-            elif holder is None or holder is watch:
-                watch.tell(Sight(seen=seen))
-            else:
-                phone = _key(self._devices, seen)
-                watch.tell(Sight(seen=None, why=f"the phone {phone} is in use as {holder.name} already"))
+            holder = self._holder(self._devices, sight.seen)
+            if sight.seen is not None and holder is not None and holder is not watch:
+                phone = _key(self._devices, sight.seen)
+                sight = Sight(seen=None, why=f"the phone {phone} is in use as {holder} already")
+            watch.tell(sight)
+
+    def _holder(self, devices: Mapping[str, Seen], seen: Seen | None) -> Watch | None:
+        return self._holders.get(_key(devices, seen)) if seen is not None else None
 
     def _keep_locks(self) -> None:
         """Leave to other processes what is not held here: a phone that is gone may hang in another slot's place next.
@@ -214,15 +268,19 @@ class DeviceTracker:
         if self._devices is not None:
             self._locks.keep([boot for boot, watch in self._boots.items() if self.holds(watch)])
 
-    def _assign(self, devices: Mapping[str, Seen]) -> None:
-        """Give each phone to the first who watches it. Who has it keeps it, also while it is away for a while."""
+    def _assign(self, devices: Mapping[str, Seen], sights: Mapping[Watch, Sight]) -> None:
+        """Give each phone to the first who watches it. Who has it keeps it, also while it is away for a while, and
+        where it is listed by another name, since a second one with its serial has come."""
         holders = {key: holder for key, holder in self._holders.items() if key not in devices}
-        for watch in self._watches:
-            seen = find(devices, watch.name)
-            key = _key(devices, seen) if seen is not None else ""
-            if seen is not None and (self._holders.get(key) is watch or key not in holders):
-                holders[key] = watch
+        found = [(watch, sight.seen) for watch, sight in sights.items() if sight.seen is not None]
+        had = [(not watch.has(seen), self._holder(devices, seen) is not watch, watch, seen) for watch, seen in found]
+        for _, _, watch, seen in sorted(had, key=lambda one: one[:2]):
+            holders.setdefault(_key(devices, seen), watch)
         self._holders = {key: holder for key, holder in holders.items() if holder in self._watches}
+        held = [(watch, seen) for watch, seen in found if self._holder(devices, seen) is watch]
+        for watch, seen in held:
+            watch.given(seen)
+        self.client.targets = {str(watch): seen for watch, seen in held}
 
     def _connect_if_needed(self, name: str) -> None:
         if self._devices is None or not ADDRESS.match(name) or name in self._connecting:

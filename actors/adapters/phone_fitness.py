@@ -66,6 +66,10 @@ class Fitness:
         self._asks = True
         self._set(Trouble.SIM, _UNKNOWN_SIM if self._sim else _NO_SIM)
 
+    def doubted(self, why: str) -> None:
+        """Its name leads to other phones as well, or (no words) no longer."""
+        self._set(Trouble.SHARED, why)
+
     async def _probe(self) -> None:
         answer = await self._ask(orders.PROBE)
         probed = orders.read_probe(answer)

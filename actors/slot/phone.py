@@ -49,6 +49,7 @@ class Trouble(Enum):
     SIM = "it asks which SIM to call with"
     APP = "it asks which app to call with"
     HELD = "a call that is not ours is on hold"
+    SHARED = "another phone could be meant"
 
 
 class TroubleSeen(Struct, frozen=True, kw_only=True):

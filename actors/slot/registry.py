@@ -3,6 +3,7 @@ belongs to the host that its configuration names; what concerns another host's s
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -54,6 +55,9 @@ NOT_REACHED = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reac
 TAKEN_OVER = RefusalTemplate(ErrorCode.UNAVAILABLE, "The slot is being made at another host. Try again.")
 
 
+_OVER_NETWORK = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z|.*\._tcp\Z")  # serials of phones that hang on no USB
+
+
 class Device(Struct, frozen=True, kw_only=True):
     """A phone that adb lists, by the `name` that no other one has. `serial` may be shared, or empty; `usb` is its place
     in the USB tree, for example `1-2.3`."""
@@ -83,6 +87,19 @@ def adb_name(config: SlotConfig, hubs: Mapping[str, Hub]) -> str:
         return f"usb:{hubs[config.hub].place(config.hub, config.port)}"
     except Misplaced as error:
         raise misfit("port", f"it cannot be found: {error}.", hub=config.hub) from None
+
+
+def adb_place(config: SlotConfig, hubs: Mapping[str, Hub]) -> str | None:
+    """Of a slot that names its phone by serial, where that has to hang (`usb:1-2.3`), since others may have the same
+    one; None: nobody can tell, or it comes over the network."""
+    if config.serial is None or config.hub is None or config.port is None or config.hub not in hubs:
+        return None
+    if _OVER_NETWORK.match(config.serial):
+        return None
+    try:
+        return f"usb:{hubs[config.hub].place(config.hub, config.port)}"
+    except Misplaced:
+        return None
 
 
 class SlotRegistry:
@@ -302,11 +319,7 @@ class SlotRegistry:
     def _sees(self, request: ConfigureSlot) -> bool:
         """Whether the phone of a new slot is seen at this host; a place that is not in its settings is not here."""
         config = SlotConfig(id=request.slot, serial=request.serial, hub=request.hub, port=request.port)
-        try:
-            name = adb_name(config, self._hubs)
-        except Refusal:
-            return False
-        return any(name in device.names for device in self._devices())
+        return self._device(config) is not None
 
     async def _configure(self, config: SlotConfig, context: Context) -> SlotDetails:
         return await self._host.order(SlotActor, str(config.id), Configure(config=config), context)
@@ -322,31 +335,50 @@ class SlotRegistry:
 
     async def _check_claims(self, config: SlotConfig) -> None:
         """Raise Refusal(CONFLICT) when another slot has the phone, by whatever name, or the place; UNAVAILABLE when
-        that cannot be told. The place of another host's slot is one of its own machine, its serial is not."""
-        mine = self._names(config)
+        that cannot be told. The place of another host's slot is one of its own machine, its serial is not, unless both
+        say at which place of theirs."""
         for slot in self._slots():
             other = slot.config
-            same = bool(mine & self._names(other))
             same_place = config.hub is not None and (other.hub, other.port) == (config.hub, config.port)
-            if other.id != config.id and (same or same_place):
+            if other.id != config.id and (same_place or self._may_be_same(config, other)):
                 raise Refusal(ErrorCode.CONFLICT, "Another slot has this phone or place.", slot=other.id)
         try:
             await self._claims.read()
         except BusError:
             raise NOT_REACHED() from None
+        mine = {*self._names(config), config.serial}
+        placed = adb_place(config, self._hubs) is not None
         for other in self._claims.of_others(self._host.name):
-            if other.id != config.id and other.serial in mine:
+            apart = placed and other.port is not None
+            if other.id != config.id and other.serial is not None and other.serial in mine and not apart:
                 message = "A slot of another host has this phone."
                 raise Refusal(ErrorCode.CONFLICT, message, slot=other.id, host=other.host)
+
+    def _may_be_same(self, one: SlotConfig, other: SlotConfig) -> bool:
+        """Whether two slots' names can lead to one phone. Those of one serial are told apart by their places."""
+        if one.serial is not None and one.serial == other.serial:
+            places = adb_place(one, self._hubs), adb_place(other, self._hubs)
+            return None in places or places[0] == places[1]
+        return bool(self._names(one) & self._names(other))
 
     def _names(self, config: SlotConfig) -> frozenset[str]:
         """Every name by which adb knows the slot's phone, as far as it sees it."""
         try:
-            name = adb_name(config, self._hubs)
+            name = adb_place(config, self._hubs) or adb_name(config, self._hubs)
         except Refusal:
             return frozenset()
-        seen = next((device.names for device in self._devices() if name in device.names), ())
-        return frozenset({name, *seen})
+        device = self._device(config)
+        return frozenset({name, *(device.names if device is not None else ())})
+
+    def _device(self, config: SlotConfig) -> Device | None:
+        """The slot's phone, if it is seen."""
+        try:
+            name, place = adb_name(config, self._hubs), adb_place(config, self._hubs)
+        except Refusal:
+            return None
+        if place is None:
+            return next((device for device in self._devices() if name in device.names), None)
+        return next((one for one in self._devices() if one.serial == name and place in one.names), None)
 
     def _note_regions(self) -> None:
         self._regions = frozenset(slot.config.region for slot in self._slots() if slot.config.region)

@@ -162,24 +162,122 @@ def test_two_phones_with_one_serial_are_told_apart_by_their_places() -> None:
     assert {key: seen.transport_id for key, seen in devices.items()} == {"usb:1-2.3": "1", "usb:1-2.9": "2"}
 
 
-async def test_a_serial_that_two_phones_have_names_none_of_them() -> None:
-    """In whatever order they come: dialling with one of them would be dialling with any."""
+FIRST, TWIN = P1.format(1), P1.format(2).replace("1-2.3", "1-2.9")
+BACK_AT_ITS_PLACE, BACK_ELSEWHERE = P1.format(3), P1.format(3).replace("1-2.3", "1-2.5")
+
+
+def is_doubted(sight: Sight) -> bool:
+    return sight.seen is not None and "2 phones" in sight.doubt
+
+
+async def test_a_second_phone_with_its_serial_takes_no_phone_away() -> None:
+    """In whatever order they are listed: the connection is known, and what it is in must go on. Nothing new is dialled
+    with either by that name."""
     fake, serial, place = FakeServer(), Eye(), Eye()
-    twin = P1.format(2).replace("1-2.3", "1-2.9")
     async with tracked(fake) as tracker:
         by_serial = tracker.watch("P1", serial)
         by_place = tracker.watch("usb:1-2.9", place)
-        fake.show(P1.format(1))
+        fake.show(FIRST)
         await serial.until(is_there)
-        for both in (P1.format(1) + twin, twin + P1.format(1)):
+        for both in (FIRST + TWIN, TWIN + FIRST):
             fake.show(both)
-            told = await serial.until(lambda sight: "2 phones" in sight.why)
-            assert "usb:1-2.3" in told.why and "usb:1-2.9" in told.why and "hub and port" in told.why
+            told = await serial.until(is_doubted)
+            assert told.seen is not None and told.seen.transport_id == "1"
+            assert "usb:1-2.3" in told.doubt and "usb:1-2.9" in told.doubt and "hub and port" in told.doubt
+            assert tracker.client.target("P1") == "usb:1-2.3"
             assert (await place.until(is_there)).seen is not None
-            assert tracker.holds(by_place) and not tracker.holds(by_serial)
+            assert tracker.holds(by_place) and tracker.holds(by_serial)
         assert {name for device in tracker.devices() for name in device.names} == {"usb:1-2.3", "usb:1-2.9"}
-        fake.show(P1.format(1))
-        assert (await serial.until(is_there)).seen is not None
+        fake.show(FIRST)
+        assert not (await serial.until(lambda sight: not sight.doubt)).why
+
+
+async def test_of_two_phones_with_one_serial_from_the_start_it_names_none() -> None:
+    fake, eye = FakeServer(), Eye()
+    async with tracked(fake) as tracker:
+        watch = tracker.watch("P1", eye)
+        fake.show(FIRST + TWIN)
+        assert "2 phones" in (await eye.until(lambda sight: bool(sight.why))).why
+        fake.show(TWIN)  # it may be the wrong one that is left
+        told = await eye.until(lambda sight: "not known to be" in sight.why)
+        assert "usb:1-2.9" in told.why and "hub and port" in told.why and not tracker.holds(watch)
+
+
+@pytest.mark.parametrize("left", [TWIN, BACK_ELSEWHERE, TWIN + BACK_ELSEWHERE])
+async def test_a_phone_that_is_left_is_not_taken_for_the_one_that_went(left: str) -> None:
+    fake, eye = FakeServer(), Eye()
+    async with tracked(fake) as tracker:
+        watch = tracker.watch("P1", eye)
+        for listed in (FIRST, FIRST + TWIN):
+            fake.show(listed)
+        await eye.until(is_doubted)
+        fake.show(left)
+        assert "hub and port" in (await eye.until(lambda sight: sight.seen is None)).why
+        assert not tracker.holds(watch) and "P1" not in tracker.client.targets
+        fake.show(TWIN + BACK_AT_ITS_PLACE)
+        told = await eye.until(is_doubted)
+        assert told.seen is not None and told.seen.transport_id == "3", "the one at its place"
+
+
+async def test_a_new_server_counts_connections_anew() -> None:
+    """The number of a connection of the old server says nothing of the new one's."""
+    fake, eye = FakeServer(b"OKAY" + message(FIRST) + message(FIRST + TWIN)), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", eye)
+        await eye.until(lambda sight: not sight.server)
+        fake.show(P1.format(1).replace("1-2.3", "1-2.9"))
+        assert "not known to be" in (await eye.until(lambda sight: bool(sight.why))).why
+        assert not any(sight.seen and sight.seen.usb == "1-2.9" for sight in eye.sights)
+
+
+async def test_of_two_phones_with_one_serial_the_place_decides() -> None:
+    fake, first, second = FakeServer(), Eye(), Eye()
+    async with tracked(fake) as tracker:
+        one = tracker.watch("P1", first, "usb:1-2.3")
+        other = tracker.watch("P1", second, "usb:1-2.9")
+        for both in (FIRST + TWIN, TWIN + FIRST):
+            fake.show(both)
+            for eye, usb in ((first, "1-2.3"), (second, "1-2.9")):
+                told = await eye.until(is_there)
+                assert told.seen is not None and told.seen.usb == usb and not told.doubt
+            assert tracker.holds(one) and tracker.holds(other)
+        assert tracker.client.target("P1 at usb:1-2.9") == "usb:1-2.9"
+        fake.show(TWIN)
+        told = await first.until(lambda sight: sight.seen is None)
+        assert "at usb:1-2.9, not at usb:1-2.3" in told.why and tracker.holds(other) and not tracker.holds(one)
+        fake.show(BACK_AT_ITS_PLACE)
+        await first.until(is_there)
+        await second.until(lambda sight: "not at usb:1-2.9" in sight.why)
+
+
+async def test_a_phone_over_tcp_has_no_place_and_is_found_by_its_serial() -> None:
+    fake, eye = FakeServer(), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", eye, "usb:1-2.3")
+        fake.show("P1                     device product:a52 model:A52 device:a52 transport_id:4\n")
+        await eye.until(is_there)
+
+
+async def test_a_lost_connection_that_is_still_listed_is_no_second_phone() -> None:
+    fake, eye = FakeServer(), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", eye)
+        lost, anew = P1.format(9).replace("device usb", "offline usb"), P1.format(10)
+        for listed in (lost + anew, anew + lost):
+            fake.show(listed)
+            told = await eye.until(is_there)
+            assert told.seen is not None and told.seen.transport_id == "10" and not told.doubt
+
+
+async def test_a_line_that_cannot_be_read_is_told_to_whose_phone_is_not_seen() -> None:
+    fake, one, other = FakeServer(), Eye(), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", one)
+        tracker.watch("P2", other)
+        fake.show(P1.format(1) + " P2\n")
+        await one.until(is_there)
+        assert "cannot be read: ' P2'" in (await other.until(lambda sight: bool(sight.why))).why
+        assert any("cannot be read" in device.state for device in tracker.devices())
 
 
 async def test_a_phone_that_adb_may_not_open_is_seen_at_its_place() -> None:

@@ -53,3 +53,10 @@ def test_times_are_read_in_any_digits(time: str, right: float) -> None:
 def test_adbs_list_is_read_from_the_right(line: str, right: list[str]) -> None:
     (seen,) = parse_devices(f"{line}\n").values()
     assert [seen.serial, seen.state, seen.usb or ""] == right
+
+
+@pytest.mark.parametrize(("lines", "right"), cases("phones.toml", "whole"))
+def test_a_line_of_adbs_list_that_cannot_be_read_costs_no_other(lines: list[str], right: list[str]) -> None:
+    found = parse_devices("".join(f"{line}\n" for line in lines))
+    assert list(found) == right
+    assert ["cannot be read" in seen.state for seen in found.values()] == ["line" in name for name in right]

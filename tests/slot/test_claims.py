@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +12,9 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
+from actors.slot.settings import Hub
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.host import CONFIGURE_ON_HOST, ConfigureOnHost
 from bus_schemas.slot import CONFIGURE_SLOT, REMOVE_SLOT, ConfigureSlot, RemoveSlot, SlotConfig
 from simulators.time.loop import SimLoop, run
 from simulators.world.callers import EVERYTHING
@@ -21,12 +23,18 @@ from simulators.world.world import World, with_slot
 SERIAL = "phone1"  # the phone of slot 1, at host `a`
 
 
-def in_world(folder: Path, story: Callable[[World], Awaitable[None]], *extra: SlotConfig) -> None:
-    """Two hosts; `extra`: slots that stand in the settings file of host `b`."""
+def in_world(
+    folder: Path,
+    story: Callable[[World], Awaitable[None]],
+    *extra: SlotConfig,
+    hubs: dict[str, str | Hub] | None = None,
+) -> None:
+    """Two hosts; `extra`: slots that stand in the settings file of host `b`; `hubs`: of both."""
 
     async def told() -> None:
         world = World(cast(SimLoop, asyncio.get_running_loop()), folder, user_calls=200, slow=0.0, deaf=0.0)
         for machine in world.machines:
+            machine.settings = replace(machine.settings, hubs=hubs or {})
             if machine.host == "b":
                 machine.settings = replace(machine.settings, slots=(*machine.settings.slots, *extra))
             world.keep(machine)
@@ -46,6 +54,13 @@ def host(world: World, name: str) -> Host:
 async def configure(world: World, slot: int, serial: str, id: str) -> None:
     context = Context(command_id=id, user="admin", actions=EVERYTHING)
     await ask(world.gateways[0], CONFIGURE_SLOT, ConfigureSlot(slot=slot, serial=serial), context)
+
+
+async def put(world: World, id: str, host: str = "b", **where: Any) -> None:
+    """Configure a slot at this host."""
+    context = Context(command_id=id, user="admin", actions=EVERYTHING)
+    wanted = ConfigureOnHost(host=host, configure=ConfigureSlot(**where))
+    await ask(world.gateways[0], CONFIGURE_ON_HOST, wanted, context)
 
 
 async def remove(world: World, slot: int, id: str) -> None:
@@ -79,6 +94,37 @@ def test_a_configured_slot_waits_while_another_hosts_slot_has_its_phone(tmp_path
         assert waits.state is not None and ("slot", "60") not in b.quarantined
 
     in_world(tmp_path, story, SlotConfig(id=60, serial=SERIAL, region="UA", host="b"))
+
+
+def test_slots_of_one_serial_are_told_apart_by_their_places(tmp_path: Path) -> None:
+    """Cheap models share one. Where one of the slots names no place, or the same, it may be the same phone."""
+
+    async def story(world: World) -> None:
+        twin = {"serial": "0123456789ABCDEF", "hub": "HUB1"}
+        await put(world, "k1", slot=70, port=3, **twin)
+        await put(world, "k2", slot=71, port=4, **twin)
+        for id, taken in (
+            ("k3", {"serial": twin["serial"]}), ("k4", {**twin, "port": 3}), ("k5", {**twin, "port": 30}),
+            ("k6", {"hub": "HUB1", "port": 4}), ("k7", {"serial": "another", "hub": "HUB1", "port": 4}),
+        ):  # fmt: skip
+            with pytest.raises(Refusal, match="has this phone") as refused:
+                await put(world, id, slot=72, **taken)
+            assert refused.value.code is ErrorCode.CONFLICT
+        await put(world, "k8", slot=72, port=5, **twin)
+        with pytest.raises(Refusal, match="A slot of another host has this phone"):
+            await put(world, "k9", "a", slot=73, serial=twin["serial"])
+        await put(world, "k10", "a", slot=73, port=3, **twin)
+
+    in_world(tmp_path, story, hubs={"HUB1": "1-2"})
+
+
+def test_slots_of_one_tcp_phone_are_not_told_apart_by_places(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await put(world, "k1", slot=70, serial="10.0.0.5:5555", hub="HUB1", port=3)
+        with pytest.raises(Refusal, match="has this phone"):
+            await put(world, "k2", slot=71, serial="10.0.0.5:5555", hub="HUB1", port=4)
+
+    in_world(tmp_path, story, hubs={"HUB1": "1-2"})
 
 
 def test_a_slot_that_moved_to_another_host_is_let_go_at_once(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from actors.adapters.adb import parse_devices
 from actors.adapters.adb_tracker import find
-from actors.slot.registry import adb_name
+from actors.slot.registry import adb_name, adb_place
 from actors.slot.settings import Hub
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import SlotConfig
@@ -20,6 +20,18 @@ def test_a_phone_is_named_by_its_serial_or_by_its_place() -> None:
     for config in (SlotConfig(id=1), SlotConfig(id=1, hub="HUB1"), SlotConfig(id=1, hub="HUB7", port=1)):
         with pytest.raises(Refusal):
             adb_name(config, hubs)
+
+
+def test_where_the_phone_of_a_serial_has_to_hang() -> None:
+    hubs = {"HUB1": Hub(path="1-2", ports={14: "4.2"})}
+
+    def place(serial: str | None, hub: str | None = "HUB1", port: int | None = 14) -> str | None:
+        return adb_place(SlotConfig(id=1, serial=serial, hub=hub, port=port), hubs)
+
+    assert place("0123456789ABCDEF") == "usb:1-2.4.2"
+    for serial in ("127.0.0.1:17044", "adb-R58M123ABC (2)._adb-tls-connect._tcp", None):
+        assert place(serial) is None, "it hangs on no hub, or has no serial"
+    assert place("P1", hub="HUB9") is place("P1", port=15) is place("P1", port=None) is None, "nobody can tell"
 
 
 def test_adbs_list_is_searched_by_either_name() -> None:
