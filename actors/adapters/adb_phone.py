@@ -27,6 +27,7 @@ from actors.slot.phone import (
     PhoneError,
     PhoneRefused,
     PhoneUncertain,
+    PhoneUnfit,
     PhoneUnreachable,
     Report,
     ShellResult,
@@ -40,6 +41,7 @@ CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 SHORT_TIMEOUT = 10.0  # `am` and `input` start a virtual machine on the phone
 DIAL_WITHIN = 2.0  # seconds: who asked for the right to dial just before has it for about so long
+APPEARS_WITHIN = 1.5  # seconds from something else on the screen to the call that may come of it
 CREATED_WITHIN = 5.0  # seconds from an order to the call: `am` waits for nothing, so the phone may look idle meanwhile
 HANG_UP_TRIES = 3
 LOOK_TIMEOUT = 12.0  # a phone under load may take 10 s
@@ -56,9 +58,11 @@ FAILED: Mapping[Dialled, type[PhoneError]] = {
     Dialled.BUSY: PhoneBusy,
     Dialled.SILENT: PhoneUnreachable,
     Dialled.REFUSED: PhoneRefused,
+    Dialled.CHOOSER: PhoneUnfit,
+    Dialled.ASIDE: PhoneUnfit,
     Dialled.UNCERTAIN: PhoneUncertain,
 }
-NOTHING_DIALLED = (Dialled.BUSY, Dialled.SILENT, Dialled.REFUSED)
+NOTHING_DIALLED = (Dialled.BUSY, Dialled.SILENT, Dialled.REFUSED, Dialled.CHOOSER, Dialled.ASIDE)
 
 LINK_OF_STATE: Mapping[str, Link] = {"device": Link.ONLINE, "unauthorized": Link.UNAUTHORIZED}
 WORDS: Mapping[str, str] = {  # what to do about a state, by how adb begins its word for it
@@ -153,10 +157,29 @@ class AdbPhone:
             self._calls.ordered = None
             raise
         outcome, words = orders.read_dial(done.output, done.exit_code)
+        if outcome is Dialled.CHOOSER:
+            self._fitness.asks_for_an_app(words)
+        elif outcome is Dialled.ASIDE:
+            outcome = await self._put_away(words)
         if outcome in NOTHING_DIALLED:
             self._calls.ordered = None
         if outcome is not Dialled.TAKEN:
             raise FAILED[outcome](f"{self._serial}: {outcome.value}: {words}")
+
+    async def _put_away(self, words: str) -> Dialled:
+        """Wait whether a call comes of what the phone shows instead; else close that, lest one comes of it later."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + APPEARS_WITHIN
+        while self._calls.ordered is not None and loop.time() < until:
+            await asyncio.sleep(ALERTING_EVERY)
+            await self._look_quietly()
+        if self._calls.ordered is None:
+            return Dialled.TAKEN
+        word, refusal = await self._press(orders.put_away_line())
+        if word != orders.PRESSED or refusal:
+            return Dialled.UNCERTAIN
+        self._fitness.showed_something_else(words)
+        return Dialled.ASIDE
 
     async def hang_up(self, ref: str | None) -> None:
         self._check_not_taken()

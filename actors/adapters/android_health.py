@@ -130,12 +130,19 @@ _LEVEL = re.compile(r"(?<![A-Za-z])(?:l|mL)evel ?= ?([0-4])\b")  # `mLevel=4` of
 
 
 def parse_signal(text: str) -> int | None:
-    """The level 0-4 of the network class that is in use."""
+    """The level 0-4 of the network class that is in use: the best of the SIMs that are in service, since a place
+    without one tells a level too."""
+    levels: list[tuple[bool, int]] = []
+    served = False
     for line in text.splitlines():
-        primary = re.search(r"primary=(\w+)", line)
-        if primary is None:
-            continue
-        figures = re.search(rf"{primary[1]}:(.*?)(?:,\s*m[A-Z]\w*=|,\s*primary=|$)", line)
-        if figures and (level := _LEVEL.search(figures[1])):
-            return int(level[1])
-    return None
+        served = served if (state := parse_in_service(line)) is None else state
+        if (level := _level(line)) is not None:
+            levels.append((served, level))
+    return max(levels)[1] if levels else None
+
+
+def _level(line: str) -> int | None:
+    primary = re.search(r"primary=(\w+)", line)
+    figures = primary and re.search(rf"{primary[1]}:(.*?)(?:,\s*m[A-Z]\w*=|,\s*primary=|$)", line)
+    level = figures and _LEVEL.search(figures[1])
+    return int(level[1]) if level else None

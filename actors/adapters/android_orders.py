@@ -4,8 +4,8 @@ What is decided on the phone, between two of its own commands, cannot be out of 
 line reads the lists of calls into a variable and acts in a `case` only where they were whole and said what is needed;
 no answer, half an answer and an unknown state all mean that nothing is done. Pure; POSIX `sh`, as mksh reads it.
 
-Costs on the phone, beside `am` or `input` (which start a virtual machine): two dumps, two greps and three small ones
-to dial; one dump, one grep and a `cat` to hang up.
+Costs on the phone, beside `am` or `input` (which start a virtual machine): a question to the package manager, two
+dumps, two greps and three small ones to dial; one dump, one grep and a `cat` to hang up.
 """
 
 import re
@@ -22,15 +22,20 @@ _BOOT = "cat /proc/sys/kernel/random/boot_id"
 _LISTED = "TC@[0-9]+, (state=)?[A-Z_]+"
 
 BUSY, SILENT, PRESSED, GONE, SEVERAL, CHANGED = "@@busy", "@@silent", "@@pressed", "@@gone", "@@several", "@@changed"
+CHOOSER = "@@chooser"
 BY_A_SIGNAL = range(129, 193)  # exit codes; 255 is a command's own -1, as after an exception
 
-_WORD = re.compile(rf"(?m)^(?:{BUSY}|{SILENT}|{PRESSED}|{GONE}|{SEVERAL}|{CHANGED})$")
+_WORD = re.compile(rf"(?m)^(?:{BUSY}|{SILENT}|{CHOOSER}|{PRESSED}|{GONE}|{SEVERAL}|{CHANGED})$")
 _STARTED = re.compile(r"(?m)^Starting: Intent\b")
-_NOT_STARTED = re.compile(r"(?m)^Warning: Activity not started\b")  # something else was shown, or will be
+_NOT_STARTED = re.compile(r"(?m)^Warning: Activity not started\b.*")  # something else was shown, or will be
+_SET = re.compile(r"(?m)^\s*Success\b")
 _REFUSED = re.compile(
     r"(?m)^(?:Error(?::| type)|.*(?:SecurityException|Permission Denial|IllegalArgumentException)"
     r"|.*\b(?:am|input|tee): (?:inaccessible or )?not found|tee: ).*"
 )
+
+
+_RESOLVE = "cmd package resolve-activity --brief -a android.intent.action.CALL"
 
 
 def _whole(begin: str, then: str = "") -> str:
@@ -39,21 +44,25 @@ def _whole(begin: str, then: str = "") -> str:
 
 
 def dial_line(number: str, call_id: str) -> str:
-    """Note for which call, and dial an E.164 number, if the phone is in no call: neither Telecom has one, nor a SIM.
-    What cannot be noted is not dialled: nobody could tell later whether it was."""
+    """Note for which call, and dial an E.164 number, if the phone is in no call: neither Telecom has one, nor a SIM;
+    and would not ask which app shall call. What cannot be noted is not dialled: nobody could tell later whether it
+    was."""
     uri = f"tel:%2B{number.removeprefix('+')}"
     note = f"echo {call_id} $(cat /proc/uptime;{_BOOT})|tee {NOTE}"
+    dial = f"{note}&&am start -a android.intent.action.CALL -d {uri} </dev/null"
     return (
+        f"r=$({_RESOLVE} -d {uri} </dev/null 2>/dev/null);"
         f"s=$(dumpsys telephony.registry|grep -E '^ *mCallState=';{_CALLS});case $s in "
         f'*mCallState=[!0]*|*TC@*)echo {BUSY};echo "$s";;'
-        f"{_whole('*mCallState=0*mCalls:')}){note}&&am start -a android.intent.action.CALL -d {uri} </dev/null;;"
+        f"{_whole('*mCallState=0*mCalls:')})case $r in *ResolverActivity*|*ChooserActivity*)"
+        f'echo {CHOOSER};echo "$r";;*){dial};;esac;;'
         f'*)echo {SILENT};echo "$s";;esac'
     )
 
 
 PROBE = (  # the key of no meaning, which nothing reacts to; and who would be asked to dial
     "input keyevent 0 </dev/null 2>&1;echo @@input $?;"
-    "cmd package resolve-activity --brief -a android.intent.action.CALL -d tel:%2B1 </dev/null 2>&1;echo @@end"
+    f"{_RESOLVE} -d tel:%2B1 </dev/null 2>&1;echo @@end"
 )
 _PROBED = re.compile(r"(?s)(.*?)@@input ([0-9]+)\s(.*)@@end\s*\Z")
 _CHOOSER = re.compile(r"\S*/\S*(?:Resolver|Chooser)Activity\b")
@@ -70,8 +79,13 @@ def read_probe(output: str) -> tuple[str, str] | None:
         return None
     refusal, chooser = _REFUSED.search(answer[1]), _CHOOSER.search(answer[3])
     words = "" if answer[2] == "0" else _said(answer[1], int(answer[2]))
-    words = refusal[0].strip() if refusal else words
-    return f"{_KEYS_FORBIDDEN} ({words})" if "INJECT_EVENTS" in words else words, chooser[0] if chooser else ""
+    return _plainly(refusal) if refusal else words, chooser[0] if chooser else ""
+
+
+def _plainly(refusal: re.Match[str]) -> str:
+    """The words of a refusal, after what to do where that is known."""
+    words = refusal[0].strip()
+    return f"{_KEYS_FORBIDDEN} ({words})" if "INJECT_EVENTS" in words else words
 
 
 def sim_line(sim: str) -> str:
@@ -81,12 +95,19 @@ def sim_line(sim: str) -> str:
     return f"telecom set-user-selected-outgoing-phone-account {service} {sim} 0 </dev/null 2>&1"
 
 
+def read_sim(output: str) -> str:
+    """What a phone said that did not take the SIM; empty: it did. Linkers and others may have words before."""
+    return "" if _SET.search(output) else output.strip()[:200] or "no words"
+
+
 class Dialled(Enum):
     """What became of an order to dial."""
 
     TAKEN = "taken"
     BUSY = "the phone is in a call"
     SILENT = "it does not tell its calls"  # nothing was dialled
+    CHOOSER = "it asks which app to call with"  # it would, and was not told to
+    ASIDE = "it showed something else"  # a call may come of that
     REFUSED = "refused"
     UNCERTAIN = "no whole answer"
 
@@ -99,9 +120,13 @@ def read_dial(output: str, exit_code: int) -> tuple[Dialled, str]:
         return Dialled.BUSY, ", ".join(sorted(set(re.findall(_LISTED.replace("(", "(?:"), rest))))
     if word == SILENT:
         return Dialled.SILENT, " ".join(rest.split())
+    if word == CHOOSER:
+        return Dialled.CHOOSER, rest.split()[-1] if rest else ""
     if exit_code not in BY_A_SIGNAL and (refusal := _REFUSED.search(output)):
         return Dialled.REFUSED, refusal[0].strip()
-    if exit_code == 0 and _STARTED.search(output) and not _NOT_STARTED.search(output):
+    if exit_code == 0 and (aside := _NOT_STARTED.search(output)):
+        return Dialled.ASIDE, aside[0].strip()
+    if exit_code == 0 and _STARTED.search(output):
         return Dialled.TAKEN, ""
     return Dialled.UNCERTAIN, _said(output, exit_code)
 
@@ -151,6 +176,14 @@ def hang_up_line(ref: str, way: str = END) -> str:
     )
 
 
+def put_away_line() -> str:
+    """Close what stands in front instead of a call, if there is no call by now."""
+    return (
+        f"s=$({_CALLS});case $s in *TC@*)echo {BUSY};;{_whole('*mCalls:')})echo {PRESSED};{_BACK};;"
+        f"*)echo {SILENT};;esac"
+    )
+
+
 def hang_up_among_line(ref: str, listed: tuple[str, ...]) -> str:
     """Press END if the phone lists exactly these calls in these states."""
     boot, _ = _names(ref)
@@ -168,7 +201,7 @@ def read_hang_up(output: str, exit_code: int) -> tuple[str, str]:
         return "", ""
     refusal = _REFUSED.search(rest)
     if refusal is not None or exit_code != 0:
-        return word, refusal[0].strip() if refusal else _said(rest, exit_code)
+        return word, _plainly(refusal) if refusal else _said(rest, exit_code)
     return word, ""
 
 

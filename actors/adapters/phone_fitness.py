@@ -1,6 +1,7 @@
 """Whether a phone may be dialled with: it is probed when it comes, and now and then, with what does no harm."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -34,6 +35,7 @@ class Fitness:
         self._probed = False  # since it came
         self._in_vain = False  # its key was pressed, and the call went on: no probe shows that
         self._asks = False  # it asked for a SIM, and nobody has chosen one since
+        self._in_trouble = asyncio.Event()
 
     def came(self) -> None:
         """It is another phone, or the same one after somebody was at it."""
@@ -47,13 +49,18 @@ class Fitness:
             raise PhoneUnfit(f"{self._serial}: {words}")
 
     async def keep_probing(self) -> None:
-        """Probe it for as long as it is there."""
+        """Probe it for as long as it is there, and soon after it got into trouble."""
         while True:
+            self._in_trouble.clear()
             try:
                 await self._probe()
             except PhoneError as error:
                 log.debug("phone not probed", serial=self._serial, error=str(error))
-            await asyncio.sleep(PROBE_EVERY if self._probed and not self._words() else PROBE_AGAIN)
+            if self._probed and not self._words():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._in_trouble.wait(), PROBE_EVERY)
+            if not self._probed or self._words():
+                await asyncio.sleep(PROBE_AGAIN)
 
     def does_not_hang_up(self, why: str, *, in_vain: bool = False) -> None:
         """It was told to end a call, and did not."""
@@ -66,6 +73,14 @@ class Fitness:
         self._asks = True
         self._set(Trouble.SIM, _UNKNOWN_SIM if self._sim else _NO_SIM)
 
+    def asks_for_an_app(self, chooser: str) -> None:
+        """It would show this for a call, or (empty) nothing."""
+        self._set(Trouble.APP, chooser and f"choose a default phone app in its settings ({chooser})")
+
+    def showed_something_else(self, words: str) -> None:
+        """What it showed was put away; the next probe lets it be tried again."""
+        self._set(Trouble.SCREEN, words)
+
     def doubted(self, why: str) -> None:
         """Its name leads to other phones as well, or (no words) no longer."""
         self._set(Trouble.SHARED, why)
@@ -77,13 +92,14 @@ class Fitness:
             raise PhoneUnreachable(f"{self._serial}: no whole answer to a probe: {answer[:200]}")
         not_set = ""
         if self._sim is not None and not self._probed:
-            said = await self._ask(orders.sim_line(self._sim))
-            not_set = "" if said.startswith("Success") else f"SIM {self._sim} was not set: {said[:200] or 'no words'}"
+            said = orders.read_sim(await self._ask(orders.sim_line(self._sim)))
+            not_set = f"SIM {self._sim} was not set: {said}" if said else ""
         self._probed = not not_set
         refusal, chooser = probed
         if not self._in_vain:
             self._set(Trouble.HANG_UP, refusal)
-        self._set(Trouble.APP, chooser and f"choose a default phone app in its settings ({chooser})")
+        self.asks_for_an_app(chooser)
+        self._set(Trouble.SCREEN, "")
         if not self._asks:
             self._set(Trouble.SIM, not_set)
 
@@ -96,9 +112,11 @@ class Fitness:
 
     def _set(self, trouble: Trouble, why: str) -> None:
         words = f"{trouble.value}: {why}" if why else ""
-        if self._troubles.get(trouble) != words:
+        if self._troubles.get(trouble, "") != words:
             self._troubles[trouble] = words
             self._tell(TroubleSeen(trouble=trouble, words=words))
+        if words:
+            self._in_trouble.set()
 
     def _words(self) -> str:
         return "; ".join(words for words in self._troubles.values() if words)

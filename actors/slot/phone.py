@@ -48,6 +48,7 @@ class Trouble(Enum):
     HANG_UP = "it does not hang up"
     SIM = "it asks which SIM to call with"
     APP = "it asks which app to call with"
+    SCREEN = "it showed something else instead of a call"
     HELD = "a call that is not ours is on hold"
     SHARED = "another phone could be meant"
 

@@ -27,6 +27,7 @@ INJECT_EVENTS = (
     b"java.lang.SecurityException: Injecting input events requires the caller (or the source of the instrumentation,"
     b" if any) to have the INJECT_EVENTS permission.\n\tat android.os.Parcel.createExceptionOrNull(Parcel.java:3057)\n"
 )
+LINKER = "WARNING: linker: /system/lib/libhoudini.so has text relocations. This is wasting memory. Please fix.\n"
 KEY_BACK = "4"
 KEY_CALL, KEY_ENDCALL, KEY_HEADSET = "5", "6", "79"
 FILES_LIMIT = 64 * 1024 * 1024
@@ -102,6 +103,7 @@ class Android:
     takes_no_sim: bool = False
     outgoing_sim: str = ""  # chosen for all calls
     asks_for_app: bool = False  # two apps that can call, and no default
+    shows: str = ""  # what stands in front of everything; BACK closes it
     appears_after: float = 0.0  # seconds from the end of `am`, which waits for nothing, to the call
     later: Callable[[float, Callable[[], None]], None] = lambda delay, act: act()
     dialled: Callable[[str], None] = lambda _: None
@@ -130,6 +132,7 @@ class Android:
     def restart(self) -> None:
         """The phone restarts: its calls are gone."""
         self.telephony.reset()
+        self.shows = ""
         self.boots += 1
         self.booted_at = self.clock()
 
@@ -137,7 +140,7 @@ class Android:
         who = self.identity
         return {
             "gsm.operator.alpha": who.operator,
-            "gsm.sim.state": ",".join([self.sim] + ["ABSENT"] * (who.sims - 1)),
+            "gsm.sim.state": ",".join(self._sims()),
             "gsm.sim.operator.iso-country": who.region.lower(),
             "gsm.network.type": "LTE",
             "ro.boot.serialno": who.serial,
@@ -151,6 +154,11 @@ class Android:
             "ro.serialno": who.serial,
             "sys.boot_completed": "1",
         }
+
+    def _sims(self) -> list[str]:
+        if dumps.Quirk.EMPTY_FIRST in self.quirks:
+            return ["ABSENT", self.sim]
+        return [self.sim] + ["ABSENT"] * (self.identity.sims - 1)
 
     # --- commands
 
@@ -170,7 +178,10 @@ class Android:
         if self.am_fault is AmFault.KILLED_BEFORE:
             return Result(code=KILLED, delay=self.fork_delay)
         if self.am_fault is AmFault.WARNED:
+            self.shows = "something else"
             return Result(ANOTHER_IN_FRONT, delay=self.fork_delay)
+        if self.asks_for_app:
+            self.shows = "a choice of apps"
         shown = f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n"
         if action == "android.intent.action.CALL" and uri.startswith("tel:") and not self.asks_for_app:
             number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
@@ -198,6 +209,7 @@ class Android:
         if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK"):
             self._end()
         elif key == KEY_BACK:
+            self.shows = ""
             self.happened(self.telephony.close_dialog(self.clock()))
         elif key in (KEY_CALL, "CALL"):
             self.happened(self.telephony.answer(self.clock()))
@@ -332,9 +344,9 @@ class Android:
     def telecom(self, args: list[str], stdin: bytes) -> Result:
         if args[:1] == ["set-user-selected-outgoing-phone-account"] and len(args) >= 3 and not self.takes_no_sim:
             self.telephony.asks_for_sim, self.outgoing_sim = False, args[2]
-            return Result(
-                f"Success - ComponentInfo{{{args[1]}}}, {args[2]} set as default outgoing account.\n".encode()
-            )
+            warned = LINKER if dumps.Quirk.LINKER in self.quirks else ""
+            done = f"Success - ComponentInfo{{{args[1]}}}, {args[2]} set as default outgoing account.\n"
+            return Result(f"{warned}{done}".encode())
         return Result(b"usage: telecom [subcommand] [options]\n", code=1)
 
     def sleep(self, args: list[str], stdin: bytes) -> Result:

@@ -149,9 +149,15 @@ class Quirk(StrEnum):
     ONE_INDENT = "one_indent"  # in the registry, with what is left of an old call on a second SIM
     SIGNAL_5G = "signal_5g"
     SIGNAL_GSM = "signal_gsm"
+    LINKER = "linker"  # warns before what `telecom` says
+    EMPTY_FIRST = "empty_first"  # no SIM in the first place
 
 
 _LEFT_OVER = "Phone Id=1\n  mCallState=0\n  mRingingCallState=0\n  mForegroundCallState=7\n  mBackgroundCallState=0\n"
+_EMPTY_PLACE = (
+    "  Phone Id=0\n    mCallState=0\n    mServiceState={mVoiceRegState=1(OUT_OF_SERVICE)}\n    mSignalStrength="
+    "SignalStrength:{mLte=CellSignalStrengthLte: rssi=2147483647 level=0,primary=CellSignalStrengthLte}\n"
+)
 _ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 _QUIRKS: Mapping[Quirk, tuple[str, str]] = {
     Quirk.UPDATES_STOPPED: (r"(Battery Service state:\n)", r"\1  (UPDATES STOPPED -- use 'reset' to restart)\n"),
@@ -174,6 +180,9 @@ def with_quirks(text: str, quirks: Collection[Quirk]) -> str:
         text = re.sub(*_QUIRKS[quirk], text) if quirk in _QUIRKS else text
     if Quirk.ARABIC in quirks:
         text = re.sub(r"\d\d:\d\d:\d\d(?:\.\d+)?", lambda time: time[0].translate(_ARABIC), text)
+    if Quirk.EMPTY_FIRST in quirks and "Phone Id=" in text:
+        text = text.replace("Phone Id=1", "Phone Id=2").replace("Phone Id=0", "Phone Id=1")
+        text = text.replace("  Phone Id=", f"{_EMPTY_PLACE}  Phone Id=", 1)
     if Quirk.ONE_INDENT in quirks and "Phone Id=" in text:
         text = re.sub(r"(?m)^  (?=  m|Phone Id)", "", text) + _LEFT_OVER
     return text

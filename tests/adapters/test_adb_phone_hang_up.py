@@ -1,5 +1,6 @@
 """Phones that do not hang up: they are not dialled with, and a call that goes on is ended in another way."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -85,6 +86,19 @@ async def test_a_call_that_goes_on_is_ended_in_another_way(
     assert isinstance(told, TroubleSeen) and "does not hang up" in told.words
     by_the_service = handset.identity.release == 11
     assert handset.android.boots == (1 if by_the_service else 2)
+
+
+async def test_keys_that_are_forbidden_meanwhile_are_told_with_what_to_do(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    """At once, in the words of the probe, which only comes later."""
+    await dial(phone, OURS)
+    ref = (await ear.phase(CallPhase.ACTIVE)).ref
+    handset.android.input_fault = InputFault.REFUSED
+    with contextlib.suppress(PhoneError):
+        await phone.hang_up(ref)
+    told = await ear.until(troubled, 2.0)
+    assert isinstance(told, TroubleSeen) and "Security settings" in told.words and "INJECT_EVENTS" in told.words
 
 
 async def test_a_phone_is_not_restarted_while_it_is_in_a_call_of_its_own(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.adapters.adb_phone import AdbPhone
-from actors.slot.phone import PhoneBusy, PhoneRefused, PhoneUncertain, PhoneUnreachable, Report
+from actors.slot.phone import PhoneBusy, PhoneRefused, PhoneUncertain, PhoneUnfit, PhoneUnreachable, Report
 from actors.telephony.reports import CallPhase, CallSeen, LinkChanged
 from bus_schemas.call import EndReason
 from simulators.phone.android import AmFault
@@ -72,7 +72,7 @@ async def test_the_next_call_is_dialled_at_once_when_the_last_is_over(
         (AmFault.KILLED_BEFORE, PhoneUncertain, 0),
         (AmFault.KILLED_AFTER, PhoneUncertain, 1),
         (AmFault.SILENT, PhoneUncertain, 1),
-        (AmFault.WARNED, PhoneUncertain, 0),
+        (AmFault.WARNED, PhoneUnfit, 0),
     ],
 )
 async def test_an_am_that_was_killed_may_have_dialled_and_one_that_refused_has_not(

@@ -1,14 +1,18 @@
 """Phones that ask somebody before they dial: for a SIM, or for an app. Nothing is dialled, and that is said."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from actors.adapters import phone_fitness
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import PhoneUnfit, Report, Trouble, TroubleSeen
 from actors.telephony.reports import CallPhase, CallSeen, Link
 from bus_schemas.call import EndReason
+from simulators.phone.android import AmFault
+from simulators.phone.dumps import Quirk
 from simulators.phone.telephony import State
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, dial
@@ -27,7 +31,6 @@ async def with_a_sim(tracker: DeviceTracker, handset: VirtualPhone) -> AsyncIter
 
 def asking(report: Report) -> bool:
     return isinstance(report, CallSeen) and report.asks
-
 
 
 async def test_a_phone_that_asks_for_a_sim_is_told_within_3_s_and_closed(
@@ -96,3 +99,60 @@ async def test_a_phone_with_two_apps_that_can_call_is_not_dialled_with(
         await dial(with_a_sim, OURS)
     await ear.until(lambda report: isinstance(report, TroubleSeen) and report.trouble is Trouble.APP)
     assert not handset.dials
+
+
+def words_of(trouble: Trouble) -> Callable[[Report], bool]:
+    return lambda report: isinstance(report, TroubleSeen) and report.trouble is trouble and bool(report.words)
+
+
+async def test_a_phone_that_has_two_apps_since_it_was_probed_is_not_told_to_dial(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    """Nothing is shown that somebody would have to close."""
+    await dial(phone, OURS)
+    await phone.hang_up((await ear.phase(CallPhase.ACTIVE)).ref)
+    await ear.phase(CallPhase.DISCONNECTED)
+    handset.android.asks_for_app = True
+    with pytest.raises(PhoneUnfit, match=r"which app to call with: .*ResolverActivity"):
+        await dial(phone, OURS)
+    await ear.until(words_of(Trouble.APP), 0.5)
+    assert handset.dials == {OURS: 1} and not handset.android.shows
+
+
+async def test_what_a_phone_shows_instead_of_a_call_is_closed_and_told(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phone_fitness, "PROBE_AGAIN", 0.5)
+    handset.android.am_fault = AmFault.WARNED
+    async with asyncio.timeout(3.0):
+        with pytest.raises(PhoneUnfit, match="something else: Warning: Activity not started"):
+            await dial(phone, OURS)
+    assert not handset.android.shows and not handset.dials
+    await ear.until(words_of(Trouble.SCREEN), 0.5)
+    with pytest.raises(PhoneUnfit, match="something else instead of a call: Warning"):
+        await dial(phone, OURS)
+    handset.android.am_fault = None
+    await ear.until(lambda report: report == TroubleSeen(trouble=Trouble.SCREEN, words=""), 5.0)
+    await dial(phone, OURS)
+
+
+async def test_a_call_that_comes_although_something_else_was_shown_is_a_call(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    handset.android.am_fault = AmFault.WARNED
+    dialling = asyncio.ensure_future(dial(phone, OURS))
+    while not handset.android.shows:
+        await asyncio.sleep(0.02)
+    handset.dial_by_hand(OURS)  # what was in front has dialled
+    await dialling
+    await ear.phase(CallPhase.ACTIVE)
+
+
+async def test_a_warning_before_the_answer_does_not_hide_that_the_sim_is_set(
+    with_a_sim: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    handset.android.quirks = frozenset({Quirk.LINKER})
+    with_a_sim.start(ear)
+    await ear.link(Link.ONLINE)
+    await dial(with_a_sim, OURS)
+    assert handset.android.outgoing_sim == SIM

@@ -17,6 +17,7 @@ from actors.adapters.android_orders import (
     hang_up_among_line,
     hang_up_line,
     in_the_way,
+    put_away_line,
     read_dial,
     read_hang_up,
 )
@@ -112,6 +113,37 @@ async def test_a_phone_without_a_call_dials(handset: Handset, release: int) -> N
     assert (call_id, boot) == ("c_1", BOOT) and float(up) > 0
 
 
+@pytest.mark.parametrize(
+    "chooser",
+    [
+        "android/com.android.internal.app.ResolverActivity",
+        "com.android.intentresolver/.ChooserActivity",
+        "com.huawei.android.internal.app/.HwResolverActivity",
+    ],
+)
+async def test_a_phone_that_would_ask_which_app_shall_call_dials_nothing(handset: Handset, chooser: str) -> None:
+    handset.show(14)
+    first = "priority=0 preferredOrder=0 match=0x108000 specificIndex=-1 isDefault=false"
+    handset._command("cmd", f"echo '{first}'; echo '{chooser}'; echo 'WARNING: linker' >&2")
+    outcome = read_dial(*await handset.run(dial_line(NUMBER, "c_1")))
+    assert outcome == (Dialled.CHOOSER, chooser) and not handset.ran and not (handset.folder / "note").exists()
+    handset._command("cmd", f"echo '{first}'; echo com.android.server.telecom/.components.UserCallActivity")
+    assert read_dial(*await handset.run(dial_line(NUMBER, "c_1")))[0] is Dialled.TAKEN
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_what_is_shown_instead_of_a_call_is_closed_unless_there_is_one(handset: Handset, release: int) -> None:
+    handset.show(release)
+    assert read_hang_up(*await handset.run(put_away_line())) == ("@@pressed", "")
+    assert handset.ran == ["input keyevent 224", "input keyevent 4"]
+    is_dialled(handset.telephony)
+    handset.show(release)
+    assert read_hang_up(*await handset.run(put_away_line())) == ("@@busy", "") and len(handset.ran) == 2
+    handset.show(release, change=lambda text: text[: len(text) // 3])
+    handset.telephony.reset()
+    assert read_hang_up(*await handset.run(put_away_line()))[0] != "@@pressed" and len(handset.ran) == 2
+
+
 async def test_what_cannot_be_noted_is_not_dialled(handset: Handset) -> None:
     handset.show(14)
     handset._command("tee", 'echo "tee: $1: Read-only file system" >&2; exit 1')
@@ -187,9 +219,10 @@ async def test_an_am_that_is_killed_in_the_middle_may_have_dialled(handset: Hand
     [
         ("Starting: Intent { act=android.intent.action.CALL dat=tel:xxx }\n", 0, Dialled.TAKEN),
         ("Starting: Intent { x }\nWarning: Activity not started, its current task has been brought to the front\n", 0,
-         Dialled.UNCERTAIN),
+         Dialled.ASIDE),
         ("Starting: Intent { x }\nWarning: Activity not started because the current activity is being kept\n", 0,
-         Dialled.UNCERTAIN),
+         Dialled.ASIDE),
+        ("Starting: Intent { x }\nWarning: Activity not started, its current\n", 137, Dialled.UNCERTAIN),
         ("Starting: Intent { x }\nError: Activity not started, unable to resolve Intent { x }\n", 1, Dialled.REFUSED),
         ("Starting: Intent { x }\nError type 3\n", 0, Dialled.REFUSED),
         ("Starting: Intent { x }\nException occurred while executing 'start':\n"
@@ -283,7 +316,11 @@ async def test_a_phone_that_does_not_let_keys_be_pressed_says_so(handset: Handse
     handset.show(14)
     words = "java.lang.SecurityException: Injecting input events requires the caller to have INJECT_EVENTS"
     handset._command("input", f"echo '{words}'; exit 255")
-    assert read_hang_up(*await handset.run(hang_up_line(f"{OURS}/TC@1"))) == ("@@pressed", words)
+    assert read_hang_up(*await handset.run(hang_up_line(f"{OURS}/TC@1"))) == (
+        "@@pressed",
+        'it may not press keys: switch on "USB debugging (Security settings)" in its developer options, and restart it'
+        f" ({words})",
+    )
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -4,6 +4,7 @@ import pytest
 
 from actors.adapters import android, android_health
 from actors.adapters.adb import parse_devices
+from actors.adapters.android_orders import read_sim
 from actors.slot.hindrance import can_call
 from bus_schemas.call import EndReason
 from tests.field.tables import cases
@@ -24,6 +25,16 @@ def test_a_battery_is_read_or_not_believed(lines: list[str], right: list[str]) -
 def test_the_signal_is_that_of_the_class_in_use(strength: str, right: int) -> None:
     found = android_health.parse_signal(f"    mSignalStrength={strength}\n")
     assert (-1 if found is None else found) == right
+
+
+@pytest.mark.parametrize(("lines", "right"), cases("phones.toml", "signals"))
+def test_the_signal_is_that_of_a_sim_in_service(lines: list[str], right: int) -> None:
+    assert android_health.parse_signal("".join(f"    {line}\n" for line in lines)) == right
+
+
+@pytest.mark.parametrize(("answer", "right"), cases("phones.toml", "sim_set"))
+def test_that_a_sim_is_set_is_read_past_warnings(answer: str, right: bool) -> None:
+    assert (read_sim(answer) == "") is right
 
 
 @pytest.mark.parametrize(("state", "right"), cases("phones.toml", "sim"))
