@@ -21,7 +21,7 @@ from actors.ledger.settings import LedgerStore
 from actors.point.settings import Auth, BusLogin
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
-from actors.slot.settings import Adb, Hub, UsbPath, misplaced
+from actors.slot.settings import Adb, Hub, UsbPath, misplaced, not_hubs, overlapping
 from actors.slot.usb_tree import as_in_tree
 from actors.telephony.numbers import NotANumber, caller_id, not_a_country
 from actors.trunk.settings import Ami
@@ -147,11 +147,13 @@ def load(
         if value is not None:
             _set(values, dotted.split("."), value)
     _tidy_caller_ids(values)
+    for mistake in not_hubs(hubs if isinstance(hubs := values.get("hubs"), dict) else {}):
+        raise SettingsError(f"settings: {mistake}")
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {plainly(error)}") from None
-    for mistake in (*_mistakes(settings), *misplaced(settings.slots, settings.hub_map, settings.host)):
+    for mistake in _mistakes(settings):
         raise SettingsError(f"settings: {mistake}")
     sandbox = settings.sandbox
     if not sandbox.enabled:
@@ -194,6 +196,8 @@ def _tidy_caller_ids(values: dict[str, Any]) -> None:
 def _mistakes(settings: Settings) -> Iterator[str]:
     """What is wrong with values that have the right form, each with its place."""
     yield from settings.dial.mistakes()
+    yield from overlapping(settings.hub_map)
+    yield from misplaced(settings.slots, settings.hub_map, settings.host)
     regions = [(f"slots[{at}].region", slot.region) for at, slot in enumerate(settings.slots) if slot.region]
     for at, trunk in enumerate(settings.trunks):
         regions += regions_at(f"trunks[{at}].countries", trunk.countries)

@@ -25,8 +25,9 @@ OfShell = needs(A.SLOT_SHELL)  # what was run on a phone, and what came of it
 Serial = Annotated[
     str,
     shaped(
-        r"^[A-Za-z0-9_.:()-](?:[A-Za-z0-9_.:() -]{0,62}[A-Za-z0-9_.:()-])?$(?!\n)",
-        "1 to 64 letters (A-Z, a-z), digits, `_`, `.`, `:`, `-` or brackets, with blanks between them",
+        r"^(?!\(no serial number\)$)[A-Za-z0-9_.:()-](?:[A-Za-z0-9_.:() -]{0,62}[A-Za-z0-9_.:()-])?$(?!\n)",
+        "1 to 64 letters (A-Z, a-z), digits, `_`, `.`, `:`, `-` or brackets, with blanks between them, and not adb's"
+        " `(no serial number)`: name such a phone by hub and port",
         examples=["127.0.0.1:17044"],
     ),
 ]  # fmt: skip

@@ -25,7 +25,7 @@ ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")
 ABSENT = "not plugged in, or adb does not see it"
 RETRY_FIRST, RETRY_LAST, SERVER_RETRY_LAST = 0.25, 10.0, 2.0
 CONNECTS_AT_ONCE = 8
-NAME_ITS_PLACE = "name the slot by hub and port"
+NAME_ITS_PLACE = "name the slot by hub and port, and its hub in [hubs]"
 
 
 def find(devices: Mapping[str, Seen], name: str) -> Seen | None:

@@ -1,16 +1,20 @@
 """The settings of the way to the phones."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from actors.runtime.settings import Port
-from bus_schemas.fields import shaped
+from bus_schemas.fields import plainly, shaped
 from bus_schemas.slot import SlotConfig
 
-UsbPath = Annotated[str, shaped(r"^[0-9]+-[0-9]+(?:\.[0-9]+)*$(?!\n)", "a place in the USB tree, as `1-2` or `1-2.4`")]
-UsbWay = Annotated[str, shaped(r"^[0-9]+(?:\.[0-9]+)*$(?!\n)", "ports of chips, one behind the other, as `4.2`")]
+_NUMBER = r"[1-9][0-9]*"
+_WAY = rf"{_NUMBER}(?:\.{_NUMBER})*"
+UsbPath = Annotated[str, shaped(rf"^{_NUMBER}-{_WAY}$(?!\n)", "a place in the USB tree, as `1-2` or `1-2.4`")]
+UsbWay = Annotated[str, shaped(rf"^{_WAY}$(?!\n)", "ports of chips, one behind the other, as `4.2`")]
+PrintedPort = Annotated[int, Meta(ge=1, le=99)]
 
 
 class Adb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +33,7 @@ class Hub(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     path: UsbPath
     also: tuple[UsbPath, ...] = ()
-    ports: dict[int, UsbWay] = {}
+    ports: dict[PrintedPort, UsbWay] = {}
     chip: Annotated[int, Meta(ge=1)] = 7
     behind: tuple[int, ...] = ()
 
@@ -54,6 +58,53 @@ def _how(name: str, port: int) -> str:
         f"Plug a phone into it, see where `ottb adb devices -l` shows it (usb:1-2.4.2 is the way 4.2 of a hub at 1-2),"
         f" and write that under [hubs.{name}]: ports = {{ {port} = \"4.2\" }}"
     )
+
+
+def not_hubs(hubs: Mapping[str, Any]) -> Iterator[str]:
+    """What is no hub, or no way to a port, in hubs as they are written, each with its place in the settings: msgspec
+    names neither hub nor port."""
+    for name, hub in hubs.items():
+        if not isinstance(hub, str | dict):
+            yield f'hubs.{name}: expected its place in the USB tree, as "1-2", or a table with its `path`'
+            continue
+        ports = hub.get("ports") if isinstance(hub, dict) else None
+        for port, way in ports.items() if isinstance(ports, dict) else ():
+            if isinstance(way, int | float):
+                yield f'hubs.{name}.ports.{port}: a way stands in quotes, as "4.2": {way} is a number, as 4.20 is 4.2'
+                continue
+            yield from _not_a(dict[PrintedPort, UsbWay], {port: way}, f"hubs.{name}.ports.{port}")
+        yield from _not_a(UsbPath if isinstance(hub, str) else Hub, hub, f"hubs.{name}")
+
+
+def _not_a(wanted: Any, value: Any, place: str) -> Iterator[str]:
+    try:
+        msgspec.convert(value, wanted, strict=False)
+    except msgspec.ValidationError as error:
+        said, _, inside = plainly(error).partition(" - at `")
+        within = inside.rstrip("`").removeprefix("$") if inside.startswith("$.") else ""
+        yield f"{place}{within}: {said[0].lower()}{said[1:]}"
+
+
+def overlapping(hubs: Mapping[str, Hub]) -> Iterator[str]:
+    """Hubs, and ports of hubs, that are at one place in the USB tree, each with its place in the settings."""
+    taken: dict[str, str] = {}
+    for name, hub in hubs.items():
+        for path in (hub.path, *hub.also):
+            if taken.setdefault(path, name) != name:
+                yield f"hubs.{name}: {path} is where hub {taken[path]} is"
+    for name, hub in hubs.items():
+        ways: dict[str, int] = {}
+        for port, way in hub.ports.items():
+            if ways.setdefault(way, port) != port:
+                yield f"hubs.{name}.ports.{port}: {way} is the way to port {ways[way]}"
+            for root in (hub.path, *hub.also):
+                yield from _of_another_hub(name, port, root, f"{root}.{way}", taken)
+
+
+def _of_another_hub(name: str, port: int, root: str, place: str, taken: Mapping[str, str]) -> Iterator[str]:
+    for path, other in taken.items():
+        if other != name and path.startswith(f"{root}.") and f"{place}.".startswith(f"{path}."):
+            yield f"hubs.{name}.ports.{port}: {place} is on hub {other}, which is at {path}"
 
 
 def misplaced(slots: Iterable[SlotConfig], hubs: Mapping[str, Hub], host: str) -> Iterator[str]:

@@ -82,3 +82,18 @@ def test_a_slot_that_cannot_be_found_stops_the_start(tmp_path: Path) -> None:
 def test_a_hub_that_is_none_stops_the_start(tmp_path: Path, hub: str) -> None:
     with pytest.raises(SettingsError, match="hubs"):
         load_with(tmp_path, hub, port=3)
+
+
+@pytest.mark.parametrize(("text", "said"), cases("hubs.toml", "mistakes"))
+def test_a_mistake_is_told_with_its_hub_and_port(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "ottb.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        load(config=file, environment={"OTTB_SANDBOX__ENABLED": "0"})
+    assert str(refused.value).startswith(f"settings: {said}")
+
+
+def test_a_hub_behind_another_one_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "ottb.toml"
+    file.write_text('[hubs]\nHUB2 = "1-2.3"\nHUB3 = "1-21"\n[hubs.HUB1]\npath = "1-2"\nports = { 14 = "4.2" }\n')
+    assert set(load(config=file, environment={"OTTB_SANDBOX__ENABLED": "0"}).hub_map) == {"HUB1", "HUB2", "HUB3"}
