@@ -122,9 +122,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def hub_map(self) -> dict[str, Hub]:
-        """The hubs, as this machine's USB tree shows them where the phones hang on it."""
+        """The hubs, as this machine's USB tree shows them where the phones hang on it; a sandbox's hang nowhere."""
         hubs = {name: Hub(path=hub) if isinstance(hub, str) else hub for name, hub in self.hubs.items()}
-        return hubs if self.adb.host else {name: as_in_tree(hub) for name, hub in hubs.items()}
+        return hubs if self.adb.host or self.sandbox.enabled else {name: as_in_tree(hub) for name, hub in hubs.items()}
 
     @property
     def ledger_file(self) -> Path:

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from actors.runtime.logging import configure
 from actors.settings import UMASK, Settings, load
+from bus_schemas.errors import ErrorCode, Refusal
 
 
 def asking(secret: str) -> Middleware:
@@ -27,7 +28,8 @@ def asking(secret: str) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").encode(errors="replace")
         if not secrets.compare_digest(given, wanted):
-            raise web.HTTPUnauthorized(text="the control ports ask for the secret of the site: docs/sandbox.md")
+            message = "The control ports ask for the secret of the site: docs/sandbox.md."
+            raise Refusal(ErrorCode.AUTH_FAIL, message)
         return await handler(request)
 
     return check
@@ -35,7 +37,7 @@ def asking(secret: str) -> Middleware:
 
 @asynccontextmanager
 async def serving(app: web.Application, port: int, secret: str | None) -> AsyncIterator[asyncio.Event]:
-    """Serve a control API on loopback. Gives an event that is set by SIGTERM or SIGINT."""
+    """Serve a control API, which answers refusals, on loopback. Gives an event that is set by SIGTERM or SIGINT."""
     assert secret
     app.middlewares.append(asking(secret))
     runner = web.AppRunner(app, access_log=None)

@@ -31,6 +31,14 @@ def test_the_sandbox_has_forty_phones_on_two_hubs() -> None:
     assert {(slot.region, slot.host) for slot in slots.values()} == {("UA", "local")}
 
 
+def test_each_printed_port_of_its_hubs_has_a_place_of_its_own() -> None:
+    """On four chips, whatever hangs on this machine's own USB."""
+    hubs = load(config=SANDBOX, environment={}).hub_map
+    places = [hub.place(name, port) for name, hub in hubs.items() for port in range(1, 21)]
+    assert len(set(places)) == 40 and places[:5] == ["1-1.1", "1-1.2", "1-1.3", "1-1.4", "1-1.5.1"]
+    assert hubs["HUB2"].place("HUB2", 14) == "1-2.6.4" and hubs["HUB2"].also == ("2-2",)
+
+
 def test_two_of_its_slots_have_an_owner_and_the_others_are_the_shared_pool() -> None:
     slots = by_id(load(config=SANDBOX, environment={}))
     owned = {id: (slot.user, slot.trunk) for id, slot in slots.items() if slot.user or slot.trunk}

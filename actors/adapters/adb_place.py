@@ -29,8 +29,8 @@ class AdbFile:
 
     @property
     def key(self) -> str:
-        """A short name of this server on this machine."""
-        return hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]
+        """A short name of this server on this machine: of its folder, whichever way it is asked."""
+        return hashlib.sha256(str(self.path.resolve().parent).encode()).hexdigest()[:16]
 
     async def connect(self) -> Streams:
         """Raises OSError."""
@@ -83,7 +83,7 @@ AdbPlace = AdbFile | AdbPort
 
 def place_of(adb: Adb, state: Path) -> AdbPlace:
     """Where the settings say that the server is."""
-    return AdbPort(adb.host, adb.port) if adb.host else AdbFile(state / "adb" / "server.sock")
+    return AdbPort(adb.host, adb.port) if adb.host else AdbFile(state / "adb" / adb.socket)
 
 
 def _connected(connection: socket.socket, name: str) -> bool:

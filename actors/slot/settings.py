@@ -14,15 +14,18 @@ _NUMBER = r"[1-9][0-9]*"
 _WAY = rf"{_NUMBER}(?:\.{_NUMBER})*"
 UsbPath = Annotated[str, shaped(rf"^{_NUMBER}-{_WAY}$(?!\n)", "a place in the USB tree, as `1-2` or `1-2.4`")]
 UsbWay = Annotated[str, shaped(rf"^{_WAY}$(?!\n)", "ports of chips, one behind the other, as `4.2`")]
+SocketName = Annotated[str, shaped(r"^[a-z]+\.sock$(?!\n)", "the name of a socket file, as `server.sock`")]
 PrintedPort = Annotated[int, Meta(ge=1, le=99)]
 
 
 class Adb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The adb server. Empty `host`: our own, on a socket file in the state folder that nobody else can open; never the
-    one on 5037, which any tool may kill. Else one of yours over TCP, whose phones are open to all who reach it."""
+    one on 5037, which any tool may kill. Else one of yours over TCP, whose phones are open to all who reach it.
+    `socket`: the file's name (a sandbox asks by way of another one)."""
 
     host: str = ""
     port: Port = 5037
+    socket: SocketName = "server.sock"
 
 
 class Hub(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from cli.site.probes import adb_answers, nats_answers
 from cli.site.sandbox_pbx import has_sandbox_pbx, sandbox_pbx
 from cli.site.secrets import CONTROL, ISSUER_SEED, USERS, secrets_of
 from cli.site.supervisor import Child, python
+from simulators.phone.adb_front import FRONT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +46,8 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
         found += pbx
         env = {**env, **ami}
     core = {**env, **_login(settings, "core", secrets), **_bus_login(settings, secrets)}
+    if settings.sandbox.enabled and not settings.adb.host:
+        core["OTTB_ADB__SOCKET"] = FRONT
     found.append(python("actors", ["actors.main", *arguments], core))
     found.append(python("gateway", ["gateway.main", *arguments], {**env, **_login(settings, "gateway", secrets)}))
     return found

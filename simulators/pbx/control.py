@@ -1,63 +1,112 @@
 """The control API of a virtual PBX (JSON, loopback): what reached it, and faults on demand.
 
-`GET /calls`, `GET /dials`, `GET /received`, `GET /log` (every call there was), `POST /{fault}`: cut, freeze, thaw,
+`GET /calls`, `GET /dials`, `GET /received`, `GET /log` (every call there was), `POST /{order}`: cut, freeze, thaw,
 restart, contact, refuse, extension, pass_on, registration.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
+from msgspec import Meta
+from msgspec.structs import asdict
 
+from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.fields import CallId, SlotId, TrunkName
+from simulators.orders import Plain, no_such, order_of, refusing
 from simulators.pbx.channel import channel_fields
-from simulators.pbx.troubles import EXTENSIONS, MISSING, refusals
+from simulators.pbx.troubles import EXTENSIONS, MISSING
+from simulators.pbx.troubles import Refusal as Refused
 from simulators.pbx.virtual_pbx import VirtualPbx
 
 LOGGED = ("id", "endpoint", "number", "exten", "created", "rung", "answered", "ended", "ender", "cause")
 
-Fault = Callable[[VirtualPbx, Mapping[str, Any]], None]
+
+class Contact(Plain, frozen=True, kw_only=True):
+    """How a provider's address stands; `number`: of several."""
+
+    endpoint: TrunkName
+    status: Literal["Reachable", "Unreachable", "NonQualified", "Unknown", "Created", "Removed"]
+    number: Annotated[int, Meta(ge=1, le=9)] = 1
 
 
-def _freeze(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
+class Refuse(Refused, frozen=True, kw_only=True):
+    """How the provider ends the next `calls`, after those that were ordered before; 0: none any more."""
+
+    calls: Annotated[int, Meta(ge=0, le=10_000)] = 1
+
+
+class Extension(Plain, frozen=True, kw_only=True):
+    """What dialling a slot's extension comes to."""
+
+    slot: SlotId
+    state: Annotated[str, Meta(max_length=20)]
+
+
+class PassOn(Plain, frozen=True, kw_only=True):
+    """A call that is transferred, or parked."""
+
+    call: CallId
+
+
+class Registration(Plain, frozen=True, kw_only=True):
+    """How our registration with a provider stands."""
+
+    endpoint: TrunkName
+    status: Literal["Registered", "Rejected", "Unregistered", "Stopped"]
+
+
+def _freeze(pbx: VirtualPbx, _: Plain) -> None:
     pbx.frozen = True
 
 
-def _thaw(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
+def _thaw(pbx: VirtualPbx, _: Plain) -> None:
     pbx.frozen = False
 
 
-def _contact(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
-    pbx.contact(str(values["endpoint"]), str(values["status"]), int(values.get("number", 1)))
+def _contact(pbx: VirtualPbx, order: Contact) -> None:
+    _must_be_trunk(pbx, order.endpoint)
+    pbx.contact(order.endpoint, order.status, order.number)
 
 
-def _refuse(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
-    pbx.calls.refusals += refusals(values)
+def _registration(pbx: VirtualPbx, order: Registration) -> None:
+    _must_be_trunk(pbx, order.endpoint)
+    pbx.registration(order.endpoint, order.status)
 
 
-def _extension(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
-    state = str(values["state"])
-    if state not in {*EXTENSIONS, MISSING}:
-        raise web.HTTPBadRequest(text=f"no such state; there are {', '.join((*EXTENSIONS, MISSING))}")
-    pbx.calls.extensions[str(values["slot"])] = state
+def _must_be_trunk(pbx: VirtualPbx, endpoint: str) -> None:
+    if endpoint not in pbx.calls.trunks:
+        raise misfit("endpoint", f"there is none of this name; there are {', '.join(pbx.calls.trunks)}.")
 
 
-def _pass_on(pbx: VirtualPbx, values: Mapping[str, Any]) -> None:
-    channel = pbx.calls.find(str(values["call"]))
+def _refuse(pbx: VirtualPbx, order: Refuse) -> None:
+    how = {name: value for name, value in asdict(order).items() if name != "calls"}
+    pbx.calls.refusals = [*pbx.calls.refusals, *[Refused(**how)] * order.calls] if order.calls else []
+
+
+def _extension(pbx: VirtualPbx, order: Extension) -> None:
+    if order.state not in {*EXTENSIONS, MISSING}:
+        raise misfit("state", f"there is no such state; there are {', '.join((*EXTENSIONS, MISSING))}.")
+    pbx.calls.extensions[str(order.slot)] = order.state
+
+
+def _pass_on(pbx: VirtualPbx, order: PassOn) -> None:
+    channel = pbx.calls.find(order.call)
     if channel is None or channel.answered is None:
-        raise web.HTTPConflict(text="no such call, or nobody has answered it")
+        raise Refusal(ErrorCode.CONFLICT, "`call`: no such call, or nobody has answered it.", field="call")
     pbx.calls.pass_on(channel)
 
 
-FAULTS: Mapping[str, Fault] = {
-    "cut": lambda pbx, values: pbx.cut(),
-    "freeze": _freeze,
-    "thaw": _thaw,
-    "restart": lambda pbx, values: pbx.restart(),
-    "contact": _contact,
-    "refuse": _refuse,
-    "extension": _extension,
-    "pass_on": _pass_on,
-    "registration": lambda pbx, values: pbx.registration(str(values["endpoint"]), str(values["status"])),
+ORDERS: Mapping[str, tuple[type[Plain], Callable[[VirtualPbx, Any], None]]] = {
+    "cut": (Plain, lambda pbx, _: pbx.cut()),
+    "freeze": (Plain, _freeze),
+    "thaw": (Plain, _thaw),
+    "restart": (Plain, lambda pbx, _: pbx.restart()),
+    "contact": (Contact, _contact),
+    "refuse": (Refuse, _refuse),
+    "extension": (Extension, _extension),
+    "pass_on": (PassOn, _pass_on),
+    "registration": (Registration, _registration),
 }
 
 
@@ -77,17 +126,18 @@ def control(pbx: VirtualPbx) -> web.Application:
     async def every_call(request: web.Request) -> web.Response:
         return web.json_response([{name: getattr(channel, name) for name in LOGGED} for channel in pbx.calls.log])
 
-    async def fault(request: web.Request) -> web.Response:
-        act = FAULTS.get(request.match_info["fault"])
-        if act is None:
-            raise web.HTTPNotFound(text=f"no such fault; there are {', '.join(FAULTS)}")
-        act(pbx, await request.json() if request.can_read_body else {})
+    async def order(request: web.Request) -> web.Response:
+        name = request.match_info["order"]
+        if name not in ORDERS:
+            raise no_such("order", name, ORDERS)
+        kind, act = ORDERS[name]
+        act(pbx, await order_of(request, kind))
         return web.json_response({"done": True})
 
-    app = web.Application()
+    app = web.Application(middlewares=[refusing])
     app.router.add_get("/calls", calls)
     app.router.add_get("/dials", dials)
     app.router.add_get("/received", received)
     app.router.add_get("/log", every_call)
-    app.router.add_post("/{fault}", fault)
+    app.router.add_post("/{order}", order)
     return app

@@ -2,22 +2,24 @@
 extension behaves when a call is answered. The causes are those that a real Asterisk 22 says there (measured)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from bus_schemas.fields import shaped
 from simulators.carrier.rules import CLEARING, OUT_OF_SERVICE
+from simulators.orders import Plain
 
 
-class Refusal(Struct, frozen=True, kw_only=True):
+class Refusal(Plain, frozen=True, kw_only=True):
     """How the provider ends a call: Q.850 `cause` and its `text`, the `sip` status (0: none is told), whether it rings
     before, and the `reason` of the OriginateResponse."""
 
-    cause: int = CLEARING[OUT_OF_SERVICE].q850
-    sip: int = CLEARING[OUT_OF_SERVICE].sip
-    text: str = "as ordered"
+    cause: Annotated[int, Meta(ge=0, le=127)] = CLEARING[OUT_OF_SERVICE].q850
+    sip: Annotated[int, Meta(ge=0, le=699)] = CLEARING[OUT_OF_SERVICE].sip
+    text: Annotated[str, shaped(r"^[^\r\n]{0,100}$(?!\n)", "up to 100 letters in one line")] = "as ordered"
     rings: bool = False
-    reason: str = "0"
+    reason: Annotated[str, shaped(r"^[0-9]{1,3}$(?!\n)", "a number as a text, like `8`")] = "0"
 
 
 class Extension(Struct, frozen=True, kw_only=True):
@@ -43,9 +45,3 @@ EXTENSIONS: Mapping[str, Extension] = {
     "fails": Extension(status="CONGESTION", cause=38, text="Network out of order", sip=500),
 }
 MISSING = "missing"  # the context has no such extension: the Originate is refused
-
-
-def refusals(values: Mapping[str, Any]) -> list[Refusal]:
-    """`{"calls": 5, "cause": 34, "sip": 503}` for the next five calls."""
-    how = {name: value for name, value in values.items() if name != "calls"}
-    return [Refusal(**how)] * int(values.get("calls", 1))

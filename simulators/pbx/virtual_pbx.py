@@ -62,9 +62,11 @@ class VirtualPbx:
             session.writer.transport.abort()
 
     def restart(self) -> None:
-        """As if the process had been killed: the calls are gone, and nobody says so."""
+        """As if the process had been killed: the calls are gone, and nobody says so. What was ordered of the next ones,
+        too."""
         self.cut()
         self.calls.lose()
+        self.calls.refusals = []
         self._began = time.monotonic()
 
     def contact(self, endpoint: str, status: str, number: int = 1) -> None:

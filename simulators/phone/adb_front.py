@@ -9,24 +9,27 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any
-
-from msgspec import Struct
+from typing import Annotated, Any
 
 from actors.adapters.adb_place import AdbPlace, short_name
+from actors.slot.settings import UsbPath
+from bus_schemas.fields import shaped
+from simulators.orders import Plain
 
+FRONT = "front.sock"  # in the adb server's own folder
 LISTS = ("host:devices-l", "host:track-devices-l")
+PLUG_EVERY = 1.0  # seconds
 PIECE = 64 * 1024
 _LINE = re.compile(r"(\S+) +(.*?)( product:.*| transport_id:.*)")
 _TRANSPORT = re.compile(r"(host:(?:tport:serial|transport):)(.*)")
 
 
-class Listed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a phone is listed: None as it is. `usb`: its place in the USB tree, for example `1-2.4.2`."""
+class Listed(Plain, frozen=True, kw_only=True):
+    """How a phone is listed: null as it is. `usb`: its place in the USB tree, for example `1-2.4.2`."""
 
-    serial: str | None = None
-    state: str | None = None
-    usb: str | None = None
+    serial: Annotated[str, shaped(r"^[^\n]{0,64}$(?!\n)", "a serial, of up to 64 letters in one line")] | None = None
+    state: Annotated[str, shaped(r"^[^\n]{1,200}$(?!\n)", "a state as adb says it, in one line")] | None = None
+    usb: UsbPath | None = None
 
 
 class AdbFront:
@@ -44,9 +47,11 @@ class AdbFront:
         """Serve on a socket file, in a folder that its user alone can open."""
         with short_name(socket) as name:
             server = await asyncio.start_unix_server(self._serve, name)
+        plugging = asyncio.ensure_future(self._keep_plugged())
         try:
             yield
         finally:
+            plugging.cancel()
             server.close()
             with contextlib.suppress(FileNotFoundError):
                 await asyncio.to_thread(socket.unlink)
@@ -62,6 +67,17 @@ class AdbFront:
         await self._tell()
 
     # --- inside
+
+    async def _keep_plugged(self) -> None:
+        """A phone on USB comes by itself, and nobody knows its address."""
+        while True:
+            for address in [one for one, listed in self._listed.items() if listed.usb and one not in self._addresses]:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                    answers, asks = await self._real.connect()
+                    with contextlib.closing(asks):
+                        asks.write(_message(f"host:connect:{address}"))
+                        await answers.readexactly(4)
+            await asyncio.sleep(PLUG_EVERY)
 
     async def _tell(self) -> None:
         async with self._changed:

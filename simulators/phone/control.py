@@ -1,107 +1,163 @@
 """The control API of a fleet (JSON, loopback): the judge's log of each phone, and faults on demand.
 
-`GET /phones`, `GET /phones/{id}`, `POST /phones/{id}/{fault}`, `GET /dials`, `POST /scale`.
+`GET /phones`, `GET /phones/{id}`, `POST /phones/{id}/{order}`, `POST /list`, `GET /dials`, `POST /scale`.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import asdict as fields_of
 
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.fields import shaped
+from simulators.orders import Plain, no_such, order_of, refusing
 from simulators.phone.adb_device import Auth
+from simulators.phone.adb_front import Listed
 from simulators.phone.android import AmFault, InputFault
 from simulators.phone.dumps import Quirk
 from simulators.phone.fleet import Fleet
 from simulators.phone.telephony import PhoneCall
 from simulators.phone.virtual_phone import VirtualPhone
 
-Fault = Callable[[VirtualPhone, Mapping[str, Any]], Awaitable[None]]
+Number = Annotated[str, shaped(r"^\+?[0-9*#]{1,32}$(?!\n)", "a number as it is dialled, like `+380441112233`")]
+CallName = Annotated[str, shaped(r"^TC@[0-9]{1,9}$(?!\n)", "a call's name on the phone, like `TC@2`")]
+SimState = Annotated[str, shaped(r"^[A-Z_]{1,32}$(?!\n)", "a SIM's state, like `READY` or `PIN_REQUIRED`")]
+Line = Annotated[str, shaped(r"^[^\n]{0,400}$(?!\n)", "a line of adb's list")]
+Seconds = Annotated[float, Meta(ge=0, le=600)]
 
 
-async def _unauthorized(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
+class Incoming(Plain, frozen=True, kw_only=True):
+    """Somebody calls the phone."""
+
+    number: Number = "+380441112233"
+
+
+class ByHand(Plain, frozen=True, kw_only=True):
+    """Somebody dials on the phone itself."""
+
+    number: Number = "+380441112244"
+
+
+class HangUp(Plain, frozen=True, kw_only=True):
+    """Somebody ends a call on the screen: `call` names it, else the one in the foreground."""
+
+    call: CallName | None = None
+
+
+class StepClock(Plain, frozen=True, kw_only=True):
+    """The phone's clock is set by so many seconds."""
+
+    seconds: Annotated[float, Meta(ge=-1e9, le=1e9)] = -3600
+
+
+class Set(Plain, frozen=True, kw_only=True):
+    """What the phone is from now on. What is not given stays. `battery` in percent, `temperature` in degrees."""
+
+    battery: Annotated[int, Meta(ge=-1, le=1000)] | UnsetType = UNSET
+    temperature: Annotated[float, Meta(ge=-300, le=10000)] | UnsetType = UNSET
+    in_service: bool | UnsetType = UNSET
+    sim: SimState | UnsetType = UNSET
+    slow: Seconds | UnsetType = UNSET
+    truncate: bool | UnsetType = UNSET
+    am_fault: AmFault | UnsetType | None = UNSET
+    input_fault: InputFault | UnsetType | None = UNSET
+    appears_after: Seconds | UnsetType = UNSET
+    asks_for_sim: bool | UnsetType = UNSET
+    takes_no_sim: bool | UnsetType = UNSET
+    asks_for_app: bool | UnsetType = UNSET
+    quirks: frozenset[Quirk] | UnsetType = UNSET
+
+
+class List(Plain, frozen=True, kw_only=True):
+    """Lines that adb's list has besides, of no phone here."""
+
+    lines: tuple[Line, ...] = ()
+
+
+class Scale(Plain, frozen=True, kw_only=True):
+    """How long the carrier's times are: 0.1 makes it ten times as fast."""
+
+    scale: Annotated[float, Meta(gt=0, le=1000)]
+
+
+async def _unauthorized(phone: VirtualPhone) -> None:
     phone.auth = Auth.PROMPT
     await phone.drop()
 
 
-async def _set(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    """Set figures: battery (percent), temperature (degrees), in_service, sim, slow (seconds), truncate, am_fault,
-    input_fault, appears_after (seconds), asks_for_sim, takes_no_sim, asks_for_app, quirks (a list)."""
-    android = phone.android
-    android.level = int(values.get("battery", android.level))
-    android.tenths = int(float(values.get("temperature", android.tenths / 10)) * 10)
-    android.sim = str(values.get("sim", android.sim))
-    phone.telephony.in_service = bool(values.get("in_service", phone.telephony.in_service))
-    phone.telephony.asks_for_sim = bool(values.get("asks_for_sim", phone.telephony.asks_for_sim))
-    android.takes_no_sim = bool(values.get("takes_no_sim", android.takes_no_sim))
-    android.asks_for_app = bool(values.get("asks_for_app", android.asks_for_app))
-    phone.slow = float(values.get("slow", phone.slow))
-    phone.truncate = bool(values.get("truncate", phone.truncate))
-    android.appears_after = float(values.get("appears_after", android.appears_after))
-    android.quirks = frozenset(map(Quirk, values.get("quirks", android.quirks)))
-    if "am_fault" in values:
-        android.am_fault = AmFault(values["am_fault"]) if values["am_fault"] else None
-    if "input_fault" in values:
-        android.input_fault = InputFault(values["input_fault"]) if values["input_fault"] else None
+async def _set(phone: VirtualPhone, order: Set) -> None:
+    named = {"battery": "level", "temperature": "tenths"}
+    for field, value in fields_of(order).items():
+        name = named.get(field, field)
+        part: Any = next(part for part in (phone, phone.telephony, phone.android) if hasattr(part, name))
+        if value is not UNSET:
+            setattr(part, name, round(value * 10) if field == "temperature" else value)
 
 
-def _plain(act: Callable[[VirtualPhone], Any]) -> Fault:
-    async def fault(phone: VirtualPhone, _: Mapping[str, Any]) -> None:
+async def _hang_up(phone: VirtualPhone, order: HangUp) -> None:
+    if order.call is not None and all(call.id != order.call for call in phone.telephony.live):
+        raise Refusal(ErrorCode.CONFLICT, f"`call`: the phone is in no call {order.call}.", field="call")
+    phone.hang_up(order.call)
+
+
+async def _incoming(phone: VirtualPhone, order: Incoming) -> None:
+    phone.incoming(order.number)
+
+
+async def _by_hand(phone: VirtualPhone, order: ByHand) -> None:
+    phone.dial_by_hand(order.number)
+
+
+async def _step_clock(phone: VirtualPhone, order: StepClock) -> None:
+    phone.step_clock(order.seconds)
+
+
+Act = Callable[[VirtualPhone, Any], Awaitable[None]]
+
+
+def _plain(act: Callable[[VirtualPhone], Awaitable[None] | None]) -> tuple[type[Plain], Act]:
+    async def fault(phone: VirtualPhone, _: Plain) -> None:
         done = act(phone)
-        if asyncio.iscoroutine(done):
+        if done is not None:
             await done
 
-    return fault
+    return Plain, fault
 
 
-async def _incoming(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    phone.incoming(str(values.get("number", "+380441112233")))
-
-
-async def _by_hand(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    phone.dial_by_hand(str(values.get("number", "+380441112244")))
-
-
-async def _hang_up(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    """Somebody ends a call on the screen: `call` names it (`TC@2`), else the one in the foreground."""
-    phone.hang_up(values.get("call"))
-
-
-async def _step_clock(phone: VirtualPhone, values: Mapping[str, Any]) -> None:
-    phone.step_clock(float(values.get("seconds", -3600)))
-
-
-FAULTS: Mapping[str, Fault] = {
+ORDERS: Mapping[str, tuple[type[Plain], Act]] = {
     "unplug": _plain(VirtualPhone.unplug),
     "plug": _plain(VirtualPhone.plug),
     "drop": _plain(VirtualPhone.drop),
     "freeze": _plain(VirtualPhone.freeze),
     "thaw": _plain(VirtualPhone.thaw),
-    "unauthorized": _unauthorized,
+    "unauthorized": _plain(_unauthorized),
     "allow": _plain(VirtualPhone.allow),
     "drop_logcat": _plain(VirtualPhone.drop_logcat),
     "reboot": _plain(VirtualPhone.reboot),
-    "incoming": _incoming,
+    "incoming": (Incoming, _incoming),
     "answer": _plain(VirtualPhone.answer),
-    "by_hand": _by_hand,
+    "by_hand": (ByHand, _by_hand),
     "hold": _plain(VirtualPhone.hold),
     "swap": _plain(VirtualPhone.swap),
-    "hang_up": _hang_up,
-    "step_clock": _step_clock,
-    "set": _set,
+    "hang_up": (HangUp, _hang_up),
+    "step_clock": (StepClock, _step_clock),
+    "set": (Set, _set),
 }
 
 
 def control(fleet: Fleet) -> web.Application:
     """The control API."""
+    orders: Mapping[str, tuple[type[Plain], Act]] = {**ORDERS, "list": (Listed, fleet.list_as)}
 
     def the_phone(request: web.Request) -> VirtualPhone:
         id = request.match_info["id"]
-        phone = fleet.phones.get(int(id)) if id.isdigit() else None
+        phone = fleet.phones.get(int(id)) if id.isdecimal() else None
         if phone is None:
-            raise web.HTTPNotFound(text="no such phone")
+            raise Refusal(ErrorCode.NOT_FOUND, "There is no such phone.")
         return phone
 
     async def phones(request: web.Request) -> web.Response:
@@ -111,11 +167,16 @@ def control(fleet: Fleet) -> web.Application:
         one = the_phone(request)
         return web.json_response(_shown(one) | {"log": [asdict(line) for line in one.log]})
 
-    async def fault(request: web.Request) -> web.Response:
-        act = FAULTS.get(request.match_info["fault"])
-        if act is None:
-            raise web.HTTPNotFound(text=f"no such fault; there are {', '.join(FAULTS)}")
-        await act(the_phone(request), await request.json() if request.can_read_body else {})
+    async def order(request: web.Request) -> web.Response:
+        one, name = the_phone(request), request.match_info["order"]
+        if name not in orders:
+            raise no_such("order", name, orders)
+        kind, act = orders[name]
+        await act(one, await order_of(request, kind))
+        return web.json_response({"done": True})
+
+    async def list_besides(request: web.Request) -> web.Response:
+        await fleet.list_besides((await order_of(request, List)).lines)
         return web.json_response({"done": True})
 
     async def dials(request: web.Request) -> web.Response:
@@ -125,15 +186,16 @@ def control(fleet: Fleet) -> web.Application:
         return web.json_response(totals)
 
     async def scale(request: web.Request) -> web.Response:
-        value = float((await request.json())["scale"])
+        value = (await order_of(request, Scale)).scale
         for one in fleet.phones.values():
             one.telephony.scale = value
         return web.json_response({"scale": value})
 
-    app = web.Application()
+    app = web.Application(middlewares=[refusing])
     app.router.add_get("/phones", phones)
     app.router.add_get("/phones/{id}", phone)
-    app.router.add_post("/phones/{id}/{fault}", fault)
+    app.router.add_post("/phones/{id}/{order}", order)
+    app.router.add_post("/list", list_besides)
     app.router.add_get("/dials", dials)
     app.router.add_post("/scale", scale)
     return app
@@ -150,6 +212,7 @@ def _shown(phone: VirtualPhone) -> dict[str, Any]:
         "call": None if call is None else _call(call),
         "live": [_call(one) for one in telephony.live],
         "dials": phone.dials,
+        "shows": phone.android.shows,
     }
 
 

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from actors.adapters.adb_place import place_of
 from actors.settings import Settings
+from actors.slot.settings import Adb
+from bus_schemas.errors import ErrorCode, Refusal
+from simulators.phone.adb_front import AdbFront, Listed
 from simulators.phone.adb_key import any_host, host_of
 from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
@@ -33,10 +37,11 @@ def identity_of(slot: int, region: str | None) -> Identity:
 
 
 class Fleet:
-    """The phones of one process, by slot number."""
+    """The phones of one process, by slot number. `front`: of the adb server that lists them, where that is ours."""
 
-    def __init__(self, phones: Mapping[int, VirtualPhone]) -> None:
+    def __init__(self, phones: Mapping[int, VirtualPhone], front: AdbFront | None = None) -> None:
         self.phones = phones
+        self.front = front
 
     @classmethod
     def of(cls, settings: Settings) -> "Fleet":
@@ -50,7 +55,20 @@ class Fleet:
                     identity=identity_of(slot.id, slot.region), port=int(port), scale=settings.sandbox.time_scale,
                     known=known,
                 )  # fmt: skip
-        return cls(phones)
+        return cls(phones, None if settings.adb.host else AdbFront(place_of(Adb(), settings.state)))
+
+    async def list_as(self, phone: VirtualPhone, listed: Listed) -> None:
+        """Have adb list a phone so. Raises Refusal."""
+        await self._front().list_as(phone.serial, listed)
+
+    async def list_besides(self, lines: tuple[str, ...]) -> None:
+        """Have adb list these lines too. Raises Refusal."""
+        await self._front().list_besides(lines)
+
+    def _front(self) -> AdbFront:
+        if self.front is None:
+            raise Refusal(ErrorCode.CONFLICT, "The adb server is not this site's: [adb] host is set.")
+        return self.front
 
     async def start(self) -> None:
         for phone in self.phones.values():

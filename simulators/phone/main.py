@@ -3,9 +3,12 @@
 One phone for each slot whose serial is an address of this machine.
 """
 
+from contextlib import AsyncExitStack
+
 import structlog
 
 from actors.settings import Settings
+from simulators.phone.adb_front import FRONT
 from simulators.phone.control import control
 from simulators.phone.fleet import Fleet
 from simulators.serving import main, serving
@@ -17,7 +20,11 @@ async def serve(settings: Settings) -> None:
     """Serve the fleet until SIGTERM or SIGINT."""
     fleet, sandbox = Fleet.of(settings), settings.sandbox
     await fleet.start()
-    async with serving(control(fleet), sandbox.control_port, sandbox.control_secret) as stopped:
+    async with AsyncExitStack() as stack:
+        if fleet.front is not None:
+            await stack.enter_async_context(fleet.front.serving(settings.state / "adb" / FRONT))
+        served = serving(control(fleet), sandbox.control_port, sandbox.control_secret)
+        stopped = await stack.enter_async_context(served)
         log.info("virtual phones are up", phones=len(fleet.phones), control=sandbox.control_port)
         await stopped.wait()
     await fleet.stop()

@@ -28,7 +28,8 @@ name = "ottb-sip-2"
 endpoint = "ottb-sip-2"
 calls_per_second = 50
 """
-MORE = f"[calls]\nlost_timeout = 3.0\n{TRUNKS}"
+HUBS = '[hubs]\nHUB1 = { path = "1-1", also = ["2-1"] }\n'
+MORE = f"[calls]\nlost_timeout = 3.0\n{HUBS}{TRUNKS}"
 
 
 @pytest.fixture(scope="session")

@@ -205,3 +205,67 @@ async def test_a_phone_that_asks_for_a_sim_ends_the_call_and_is_marked(admin: Cl
         assert (status, refused["code"]) == (422, "CALL_FAILED")
     finally:
         await _made(admin, 14, {"asks_for_sim": False}, "")
+
+
+async def test_of_two_apps_that_can_call_none_is_told_to(admin: Client) -> None:
+    """Since the phone was probed: the call ends before anything is shown."""
+    await admin.phones("POST", "/phones/14/set", {"asks_for_app": True})
+    try:
+        status, refused = await admin.post("/api/call/start", {"number": "+380991230075", "slot": 14})
+        if status == 201:
+            ended = await admin.call_until(refused["call_id"], lambda call: call["end_time"] is not None, 3.0)
+            assert (ended["state"], ended["reason"]) == ("FAILED", "not_dialed") and "which app" in ended["cause"]
+        shown = await until(lambda: _slot(admin, 14), lambda slot: bool(slot["status_detail"]), 3.0)
+        assert "which app" in shown["status_detail"]
+        assert (await admin.phones("GET", "/phones/14"))["shows"] == ""
+    finally:
+        await _made(admin, 14, {"asks_for_app": False}, "")
+
+
+# --- phones on hubs, as adb lists them ------------------------------------------------------------------------------
+
+CHEAP = "0123456789ABCDEF"
+
+
+async def _configured(admin: Client, slot: int, **where: object) -> None:
+    status, answer = await admin.post("/api/slots", {"slot": slot, "region": "UA", **where})
+    assert status in (200, 201), answer
+
+
+async def test_a_call_is_ended_where_it_is_while_a_second_phone_has_the_serial(admin: Client) -> None:
+    """And what hangs elsewhere is not taken for the slot's phone, whatever its serial."""
+    before = {slot: (await _slot(admin, slot))["config"] for slot in (13, 14)}
+    try:
+        await admin.phones("POST", "/phones/13/list", {"serial": CHEAP, "usb": "2-1.3"})  # at SuperSpeed
+        await _configured(admin, 13, serial=CHEAP, hub="HUB1", port=3)
+        await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE" and not slot["status_detail"])
+        status, started = await admin.post("/api/call/start", {"number": "+380991239074", "slot": 13})
+        assert status == 201, started
+        await admin.call_until(started["call_id"], lambda call: call["status"] == "connected")
+        await admin.phones("POST", "/phones/14/list", {"serial": CHEAP, "usb": "1-1.4"})
+        await until(lambda: _slot(admin, 14), lambda slot: slot["status"] == "OFFLINE")
+        await admin.post("/api/call/end", {"call_id": started["call_id"]})
+        ended = await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+        assert ended["reason"] == "hangup_local" and (await admin.phones("GET", "/phones/13"))["calls"] == 0
+        await admin.phones("POST", "/phones/13/list", {"serial": CHEAP, "usb": "1-1.9"})
+        gone = await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "OFFLINE")
+        assert "not at usb:1-1.3" in gone["status_detail"]
+    finally:
+        for slot, config in before.items():
+            await admin.phones("POST", f"/phones/{slot}/list")
+            await _configured(admin, slot, **{name: config[name] for name in ("serial", "hub", "port")})
+            await until(lambda slot=slot: _slot(admin, slot), lambda shown: shown["status"] == "ONLINE", 30)
+
+
+async def test_a_line_of_adbs_list_that_cannot_be_read_is_told(admin: Client) -> None:
+    try:
+        await admin.phones("POST", "/list", {"lines": [" P9"]})
+        found = await until(lambda: _unassigned(admin), bool)
+        assert "cannot be read" in found[0]["state"] and (await _slot(admin, 44))["status"] == "ONLINE"
+    finally:
+        await admin.phones("POST", "/list", {"lines": []})
+    await until(lambda: _unassigned(admin), lambda found: not found)
+
+
+async def _unassigned(client: Client) -> list[dict[str, str]]:
+    return (await client.get("/api/slots/unassigned"))[1]
