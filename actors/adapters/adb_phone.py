@@ -32,7 +32,7 @@ from actors.slot.phone import (
     Report,
     ShellResult,
 )
-from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
+from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Link, LinkChanged, Look
 
 log = structlog.get_logger()
 
@@ -381,8 +381,8 @@ class AdbPhone:
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_LAST)
 
-    def _tell_call(self, seen: CallSeen) -> None:
-        if seen.asks:
+    def _tell_call(self, seen: CallSeen | HoldSeen) -> None:
+        if isinstance(seen, CallSeen) and seen.asks:
             self._fitness.asks_for_a_sim()
         self._report(seen)
 

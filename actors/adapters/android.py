@@ -104,6 +104,7 @@ def says_alerting(line: str) -> bool:
 
 ASKS = "SELECT_PHONE_ACCOUNT"  # the state of a call for which somebody must choose a SIM on the screen
 SET_ASKS = f"SET_{ASKS}"
+SET_HOLD = "SET_HOLD"
 NOT_CHOSEN = "it asked which SIM to call with; nothing was dialled"
 
 PHASE_OF_EVENT: Mapping[str, CallPhase] = {
@@ -112,6 +113,7 @@ PHASE_OF_EVENT: Mapping[str, CallPhase] = {
     "SET_DIALING": CallPhase.DIALING,
     "SET_RINGING": CallPhase.ALERTING,
     "SET_ACTIVE": CallPhase.ACTIVE,
+    SET_HOLD: CallPhase.ACTIVE,
     "SET_DISCONNECTED": CallPhase.DISCONNECTED,
 }
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from actors.adapters import android
-from actors.telephony.reports import CallPhase, CallSeen, Look, newer
+from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Look, newer
 from bus_schemas.call import EndReason
 
 REMEMBERED_CALLS = 32
@@ -20,7 +20,7 @@ class PhoneCalls:
     """What is known of a phone's calls; `tell` hears what is new. `boot`: what the names of this boot's calls begin
     with. `ordered`: when the phone was told to dial a call that has not appeared yet. `are_up`: whether any is."""
 
-    def __init__(self, tell: Callable[[CallSeen], None]) -> None:
+    def __init__(self, tell: Callable[[CallSeen | HoldSeen], None]) -> None:
         self.boot = ""
         self.ordered: float | None = None
         self.are_up = asyncio.Event()
@@ -28,6 +28,7 @@ class PhoneCalls:
         self._phases: OrderedDict[str, CallPhase] = OrderedDict()
         self._incoming: set[str] = set()
         self._asking: set[str] = set()  # they wait for somebody to choose a SIM
+        self._held: set[str] = set()
 
     def begin_boot(self, boot: str) -> bool:
         """The phone is in this boot. Gives whether that is new: a restart ends every order."""
@@ -57,6 +58,7 @@ class PhoneCalls:
             self._incoming.add(ref)
         reason, cause = android.end_of(logged.data) if phase is CallPhase.DISCONNECTED else (None, "")
         self.move(ref, phase, reason, cause, asks=logged.event == android.SET_ASKS)
+        self._hold(ref, held=logged.event == android.SET_HOLD)
 
     def note(self, look: Look, *, first: bool) -> None:
         """Bring what was told up to date with what the phone says. `first` of a boot: what was over is no news."""
@@ -75,6 +77,14 @@ class PhoneCalls:
                 self._incoming.add(live.ref)
             answered = live.answered_age if live.phase is CallPhase.ACTIVE else None
             self.move(live.ref, live.phase, age=answered or 0.0, suspect=live.suspect, asks=live.asks)
+            self._hold(live.ref, held=live.held)
+
+    def _hold(self, ref: str, *, held: bool) -> None:
+        """A call is on hold, or not; tell it if that is new, and it is up."""
+        if held is not (ref in self._held):
+            (self._held.add if held else self._held.discard)(ref)
+            if ref in self.live():
+                self._tell(HoldSeen(ref=ref, held=held))
 
     def move(
         self,
@@ -113,6 +123,7 @@ class PhoneCalls:
             forgotten, _ = self._phases.popitem(last=False)
             self._incoming.discard(forgotten)
             self._asking.discard(forgotten)
+            self._held.discard(forgotten)
 
     def live(self) -> list[str]:
         """The calls that are up, as far as was told."""

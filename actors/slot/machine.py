@@ -33,6 +33,7 @@ from actors.telephony.reports import (
     CallPhase,
     CallSeen,
     DialFailed,
+    HoldSeen,
     Link,
     LinkChanged,
     LiveCall,
@@ -157,7 +158,7 @@ class CommandDone(Struct, frozen=True, kw_only=True):
 
 
 LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
-PhoneReport = LinkChanged | CallSeen | HealthRead | TroubleSeen | Looked
+PhoneReport = LinkChanged | CallSeen | HoldSeen | HealthRead | TroubleSeen | Looked
 SlotReport = PhoneReport | TimerFired | CommandDone | Began | Over | LineOrder
 
 
@@ -268,6 +269,8 @@ def observe(slot: Slot | None, live: SlotMemory, report: SlotReport, now: Moment
             return _link_changed(slot, live, report, now)
         case CallSeen():
             return _call_seen(slot, live, report, now)
+        case HoldSeen():  # of somebody else's call: it may block the slot for ever
+            return Decision(effects=(LookAtPhone(why="link"),) if holder(slot, live) is None else ())
         case Looked():
             return _looked(slot, live, report, now)
         case TimerFired():

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from actors.telephony.reports import CallSeen, LinkChanged, Look
+from actors.telephony.reports import CallSeen, HoldSeen, LinkChanged, Look
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class TroubleSeen(Struct, frozen=True, kw_only=True):
     words: str
 
 
-Report = LinkChanged | CallSeen | HealthRead | TroubleSeen
+Report = LinkChanged | CallSeen | HoldSeen | HealthRead | TroubleSeen
 
 
 class PhoneError(Exception):

@@ -85,6 +85,13 @@ class CallSeen(Struct, frozen=True, kw_only=True):
     asks: bool = False
 
 
+class HoldSeen(Struct, frozen=True, kw_only=True):
+    """A call that is up on the phone was put on hold, or taken back."""
+
+    ref: str
+    held: bool
+
+
 class PastCall(Struct, frozen=True, kw_only=True):
     """A call in the phone's own short history. Ages are seconds before the look, by the phone's clock. `suspect`: that
     clock was set meanwhile, or tells what cannot be; an age is then as near as can be said, or 0."""

@@ -7,12 +7,12 @@ from actors.runtime.clock import Moment
 from actors.runtime.decision import SetTimer
 from actors.slot import machine, record
 from actors.slot.hindrance import may_be_used
-from actors.slot.machine import EndCallOnPhone, Take
+from actors.slot.machine import EndCallOnPhone, LookAtPhone, Take
 from actors.slot.phone import Trouble, TroubleSeen
 from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import OnRecord, nameless
 from actors.telephony.orders import Drop
-from actors.telephony.reports import CallPhase, CallSeen, Link, LiveCall, Look, Looked, Noted, PastCall
+from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Link, LiveCall, Look, Looked, Noted, PastCall
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotConfig, SlotLinked, SlotStatus
@@ -147,6 +147,15 @@ def test_a_call_on_hold_that_blocks_the_slot_is_told() -> None:
 
 def test_a_call_on_hold_beside_one_that_talks_is_nothing_to_tell() -> None:
     assert _seen_held(HELD, UP)[0].detail == ""
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_call_that_is_put_on_hold_or_taken_back_is_looked_at_at_once(held: bool) -> None:
+    seen = HoldSeen(ref=HELD.ref, held=held)
+    effects = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), seen, NOW).effects
+    assert effects == (LookAtPhone(why="link"),)
+    ours = machine.take(SLOT, SlotMemory(link=Link.ONLINE), Take(call_id="c_1", user="op12", any_slot=False)).memory
+    assert ours is not None and machine.observe(SLOT, ours, seen, NOW).effects == ()
 
 
 def test_somebody_elses_call_is_looked_at_again_as_long_as_it_is_up() -> None:

@@ -155,6 +155,21 @@ async def test_a_phone_without_network_is_refused_as_call_failed(admin: Client) 
     await until(lambda: _slot(admin, 11), lambda slot: slot["network"]["in_service"])
 
 
+async def test_a_call_on_hold_that_blocks_the_slot_is_told_soon(admin: Client) -> None:
+    """Long before the slot looks again by itself; and when it is taken back."""
+    await admin.phones("POST", "/phones/12/incoming")
+    await admin.phones("POST", "/phones/12/answer")
+    await until(lambda: _slot(admin, 12), lambda slot: slot["external_call"])
+    try:
+        for order, told in (("hold", True), ("swap", False), ("hold", True)):
+            await admin.phones("POST", f"/phones/12/{order}")
+            words = "is on hold" if told else ""
+            await until(lambda: _slot(admin, 12), lambda slot, w=words: _says(slot, w), 5.0)
+    finally:
+        await admin.phones("POST", "/phones/12/hang_up")
+    await until(lambda: _slot(admin, 12), lambda slot: not slot["external_call"] and not slot["status_detail"])
+
+
 async def test_unknown_slots_are_not_found(admin: Client) -> None:
     for method, path, body in (
         ("GET", "/api/slots/999", None),
@@ -168,6 +183,11 @@ async def test_unknown_slots_are_not_found(admin: Client) -> None:
     assert (status, refused["code"]) == (400, "INVALID_PARAMS")
 
 
+def _says(slot: dict[str, object], words: str) -> bool:
+    """Whether a slot's detail holds these words; there is none, where there are no words."""
+    return words in str(slot["status_detail"]) if words else not slot["status_detail"]
+
+
 # --- phones that must not be dialled with -------------------------------------------------------------------------
 
 
@@ -177,8 +197,7 @@ async def _made(admin: Client, slot: int, fault: dict[str, object], detail: str)
     assert (await admin.post(f"/api/slots/{slot}/restart"))[0] == 202
 
     def said(shown: dict[str, object]) -> bool:
-        told = str(shown["status_detail"])
-        return shown["status"] == "ONLINE" and (detail in told if detail else not told)
+        return shown["status"] == "ONLINE" and _says(shown, detail)
 
     await until(lambda: _slot(admin, slot), said, 20)
 
