@@ -58,7 +58,8 @@ class Fitness:
                 log.debug("phone not probed", serial=self._serial, error=str(error))
             if self._probed and not self._words():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._in_trouble.wait(), PROBE_EVERY)
+                    async with asyncio.timeout(PROBE_EVERY):  # `wait_for` may lose that it was cancelled
+                        await self._in_trouble.wait()
             if not self._probed or self._words():
                 await asyncio.sleep(PROBE_AGAIN)
 

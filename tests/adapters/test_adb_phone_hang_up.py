@@ -1,5 +1,6 @@
 """Phones that do not hang up: they are not dialled with, and a call that goes on is ended in another way."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -99,6 +100,16 @@ async def test_keys_that_are_forbidden_meanwhile_are_told_with_what_to_do(
         await phone.hang_up(ref)
     told = await ear.until(troubled, 2.0)
     assert isinstance(told, TroubleSeen) and "Security settings" in told.words and "INJECT_EVENTS" in told.words
+
+
+async def test_a_phone_that_is_closed_when_it_gets_into_trouble_is_closed(
+    phone: AdbPhone, handset: VirtualPhone, ear: Ear
+) -> None:
+    await dial(phone, OURS)  # it was probed, and waits for trouble
+    await asyncio.sleep(0.2)
+    phone._fitness.does_not_hang_up("no")
+    async with asyncio.timeout(5):
+        await phone.close()
 
 
 async def test_a_phone_is_not_restarted_while_it_is_in_a_call_of_its_own(

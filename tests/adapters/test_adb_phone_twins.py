@@ -33,6 +33,7 @@ class Bus:
         await self.tracker.client.connect(phone.serial)
 
     async def unplug(self, phone: VirtualPhone) -> None:
+        await phone.unplug()
         await self.tracker.client.disconnect(phone.serial)
 
 

@@ -23,7 +23,10 @@ RAN = "phone/ran"
 NO_KEYS = "java.lang.SecurityException: Injecting input events requires the INJECT_EVENTS permission\n"
 COMMANDS = {
     "dumpsys": "cat /phone/$(cat /phone/state)/$1",
-    "am": f'echo "am $*" >> /{RAN}; echo talks > /phone/state; echo "Starting: Intent {{ act=x }}"',
+    "am": f"""echo "am $*" >> /{RAN}; echo "Starting: Intent {{ act=x }}"
+[ -s /phone/warning ] && exec cat /phone/warning
+echo talks > /phone/state""",
+    "cmd": "cat /phone/app",
     "input": f"""[ "$*" = "keyevent 0" ] && exec cat /phone/probe
 [ -s /phone/probe ] && {{ cat /phone/probe >&2; exit 255; }}
 echo "input $*" >> /{RAN}; [ "$*" = "keyevent 224" ] || echo idle > /phone/state""",
@@ -63,6 +66,8 @@ async def root() -> AsyncIterator[tuple[Path, int]]:
             show(folder, state, telephony)
         (folder / "phone/state").write_text("idle\n")
         (folder / "phone/probe").write_text("")
+        (folder / "phone/warning").write_text("")
+        (folder / "phone/app").write_text("com.android.server.telecom/.components.UserCallActivity\n")
         (folder / RAN).unlink(missing_ok=True)
         yield folder, port
 
@@ -75,10 +80,12 @@ async def on_adbd(folder: Path, port: int) -> AsyncIterator[AdbPhone]:
         tracker.start()
         phone = AdbPhone(serial=f"127.0.0.1:{port}", tracker=tracker)
         phone.start(ear)
-        await ear.link(Link.ONLINE)
-        yield phone
-        await phone.close()
-        await tracker.stop()
+        try:
+            await ear.link(Link.ONLINE)
+            yield phone
+        finally:
+            await phone.close()
+            await tracker.stop()
 
 
 @pytest.mark.live
@@ -139,3 +146,30 @@ async def test_a_real_shell_closes_the_question_for_a_sim(tmp_path: Path, root: 
         with pytest.raises(PhoneUnfit, match="which SIM"):
             await dial(phone, NUMBER)
     assert (folder / RAN).read_text().splitlines() == ["input keyevent 224", "input keyevent 4"]
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
+async def test_a_real_shell_does_not_dial_where_something_else_would_be_shown(
+    tmp_path: Path, root: tuple[Path, int]
+) -> None:
+    folder, adbd = root
+    async with on_adbd(tmp_path, adbd) as phone:
+        await dial(phone, NUMBER)
+        (folder / "phone/state").write_text("idle\n")
+        (folder / "phone/app").write_text("priority=0\nandroid/com.android.internal.app.ResolverActivity\n")
+        phone._calls.ordered = None  # that call was over before anybody saw it
+        with pytest.raises(PhoneUnfit, match="which app"):
+            await dial(phone, NUMBER)
+    assert (folder / RAN).read_text().splitlines() == ["am start -a android.intent.action.CALL -d tel:%2B380991230007"]
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
+async def test_a_real_shell_closes_what_is_shown_instead_of_a_call(tmp_path: Path, root: tuple[Path, int]) -> None:
+    folder, adbd = root
+    (folder / "phone/warning").write_text("Warning: Activity not started, its current task was brought to the front\n")
+    async with on_adbd(tmp_path, adbd) as phone:
+        with pytest.raises(PhoneUnfit, match="something else"):
+            await dial(phone, NUMBER)
+    assert (folder / RAN).read_text().splitlines()[1:] == ["input keyevent 224", "input keyevent 4"]
