@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ PENDING_MESSAGES = 65536  # that may wait for one subscriber; those beyond are d
 KIND_PLACE = 3  # `ottb.v1.evt.` is common to all: an index by it would be the whole journal
 
 
+@lru_cache(maxsize=10_000)  # the same ones are asked for again and again
 def matches(pattern: str, subject: str) -> bool:
     """NATS subject matching: `*` is one token, `>` all that follow."""
     wanted, given = pattern.split("."), subject.split(".")

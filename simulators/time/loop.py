@@ -1,14 +1,13 @@
 """Simulated time: an asyncio loop whose clock jumps to the next timer and whose tasks run in seeded random order.
 
-A run with the same seed is the same run. Several processes can live in one loop (`process.py`).
-Uses private parts of CPython's event loop (`_ready`, `_scheduled`, `_run_once`, `_call_soon`, `Handle._run`,
-`_PyTask`); `tests/simulators/time/test_loop.py` fails on a Python where they have changed.
+A run with the same seed is the same run. Several processes can live in one loop (`process.py`). There are no files,
+sockets or threads in simulated time. Uses private parts of CPython's event loop (`_ready`, `_stopping`, `_run_once`,
+`_write_to_self`, `Handle._run`); `tests/simulators/time/test_loop.py` fails on a Python where they have changed.
 """
 
 import asyncio
 import heapq
 import random
-import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -16,7 +15,7 @@ from simulators.time.process import PROCESS, Process
 
 Result = TypeVar("Result")
 
-PLAIN_TASK: Any = asyncio.tasks._PyTask  # type: ignore[attr-defined]  # the C task hides what it will run
+AT_ONCE = 1e-9  # seconds: timers that are no further apart are due together
 CANCEL_ROUNDS = 50
 
 
@@ -24,68 +23,27 @@ class Deadlock(RuntimeError):
     """Everything waits and no timer is set: nothing can ever happen again."""
 
 
-class _Handle(asyncio.Handle):
-    __slots__ = ()
+class _Task(asyncio.Task[Any]):
+    """A task that tells whose it is."""
 
-    def _run(self) -> None:
-        process = self._context.get(PROCESS)  # type: ignore[attr-defined]
-        if process is None or process.takes(self):
-            super()._run()
+    __slots__ = ("process",)
 
-
-class _Timer(asyncio.TimerHandle):
-    __slots__ = ()
-
-    def _run(self) -> None:
-        process = self._context.get(PROCESS)  # type: ignore[attr-defined]
-        if process is None or process.takes(self):
-            super()._run()
+    process: Process | None
 
 
-class _NoSelector(selectors.BaseSelector):
-    """Waits by moving the loop's clock. There are no files in simulated time, but the loop's own."""
-
-    def __init__(self) -> None:
-        self.loop: SimLoop | None = None
-        self._keys: dict[Any, selectors.SelectorKey] = {}
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        descriptor = fileobj if isinstance(fileobj, int) else fileobj.fileno()
-        key = self._keys[fileobj] = selectors.SelectorKey(fileobj, descriptor, events, data)
-        return key
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._keys.pop(fileobj)
-
-    def get_map(self) -> dict[Any, selectors.SelectorKey]:
-        return self._keys
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert self.loop is not None
-        if timeout is None:
-            raise Deadlock("everything waits and nothing is due")
-        self.loop.pass_time(max(timeout, 0.0))
-        return []
-
-
-class SimLoop(asyncio.SelectorEventLoop):
+class SimLoop(asyncio.BaseEventLoop):
     """An event loop in simulated time."""
 
     def __init__(self, seed: int) -> None:
+        super().__init__()
         self._now = 0.0
+        self._timers: list[tuple[float, asyncio.TimerHandle]] = []  # a heap
         self.random = random.Random(seed)
         self.processes: list[Process] = []
-        selector = _NoSelector()
-        super().__init__(selector)
-        selector.loop = self
-        self._clock_resolution = 1e-9
-        self.set_task_factory(lambda loop, coro, **more: PLAIN_TASK(coro, loop=loop, **more))
+        self.set_task_factory(_begin_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         return self._now
-
-    def pass_time(self, seconds: float) -> None:
-        self._now += seconds
 
     def process(self, name: str) -> Process:
         """A new process."""
@@ -95,40 +53,77 @@ class SimLoop(asyncio.SelectorEventLoop):
 
     def timers_of(self, process: Process) -> list[asyncio.TimerHandle]:
         """The timers of a process that are set."""
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        return [timer for timer in scheduled if not timer.cancelled() and process.owns(timer)]
+        return [timer for _, timer in self._timers if not timer.cancelled() and process.owns(timer)]
 
     def tasks_of(self, process: Process) -> list["asyncio.Task[Any]"]:
         """The tasks of a process that are not done."""
-        tasks: list[Any] = [task for task in asyncio.all_tasks(self) if not task.done()]
-        return [task for task in tasks if task._context.get(PROCESS) is process]
+        return [task for task in asyncio.all_tasks(self) if isinstance(task, _Task) and task.process is process]
 
     def call_at(  # type: ignore[override]  # as its superclass has it, with less of a type
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        timer = _Timer(when, callback, args, self, context)
-        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True  # type: ignore[attr-defined]
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, timer))
         return timer
 
-    def _call_soon(self, callback: Callable[..., Any], args: Any, context: Any) -> asyncio.Handle:
-        handle = _Handle(callback, args, self, context)
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
+    def _write_to_self(self) -> None:
+        """Nobody waits who has to be woken: there are no other threads."""
+
     def _run_once(self) -> None:
-        """Shuffle the steps of different tasks that are due at once; callbacks keep their places."""
-        ready: Any = self._ready  # type: ignore[attr-defined]
+        """Go on to what is due next, and do all that is due by now."""
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
         if len(ready) > 1:
-            places = [
-                place for place, handle in enumerate(ready)
-                if isinstance(getattr(handle._callback, "__self__", None), PLAIN_TASK)
-            ]  # fmt: skip
+            self._shuffle(ready)
+        elif not ready and not self._stopping:  # type: ignore[attr-defined]
+            self._pass_time()
+        while timers and timers[0][0] < self._now + AT_ONCE:
+            ready.append(heapq.heappop(timers)[1])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                process = handle._context.get(PROCESS)
+                if process is None or process.takes(handle):
+                    handle._run()
+
+    def _shuffle(self, ready: Any) -> None:
+        """The steps of different tasks that are due at once; callbacks keep their places."""
+        places = [
+            place for place, handle in enumerate(ready)
+            if isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)
+        ]  # fmt: skip
+        if len(places) > 1:
             handles = [ready[place] for place in places]
             self.random.shuffle(handles)
             for place, handle in zip(places, handles, strict=True):
                 ready[place] = handle
-        super()._run_once()  # type: ignore[misc]
+
+    def _pass_time(self) -> None:
+        """Until the next timer."""
+        timers = self._timers
+        while timers and timers[0][1].cancelled():
+            heapq.heappop(timers)
+        if not timers:
+            raise Deadlock("everything waits and nothing is due")
+        self._now += max(timers[0][0] - self._now, 0.0)
+
+
+def _begin_task(loop: Any, work: Coroutine[Any, Any, Any], **more: Any) -> _Task:
+    task = _Task(work, loop=loop, **more)
+    context = more.get("context")
+    task.process = context.get(PROCESS) if context is not None else PROCESS.get()
+    return task
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Result]], seed: int) -> Result:

@@ -1,7 +1,10 @@
 """The loop of simulated time: seeded, and with processes that can be frozen and killed between any two steps."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
+
+import pytest
 
 from simulators.time.loop import SimLoop, run
 from simulators.time.process import Process, here
@@ -84,3 +87,24 @@ def test_what_a_process_begins_is_of_that_process() -> None:
 
     first, second, third = run(main, 0)
     assert isinstance(first, Process) and first is second and third == "called"
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_nobody_reads_on_is_closed() -> None:
+    """By the loop, when the last reference to an asynchronous generator goes."""
+
+    async def main() -> list[str]:
+        closed: list[str] = []
+
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                closed.append("closed")
+
+        async for _ in numbers():
+            break
+        await asyncio.sleep(0.1)
+        return closed
+
+    assert run(main, 0) == ["closed"]
