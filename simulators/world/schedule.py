@@ -5,14 +5,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from actors.adapters.ledger.fresh import fold_fresh, tables
+from actors.adapters.ledger.fresh import Tables, fold_fresh, tables_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.call.actor import CallActor
 from actors.runtime import answers, journalled
@@ -177,26 +177,28 @@ def _look_back(world: World, quiet: Quiet) -> None:
             continue  # a process that has ended by itself took everything with it
         quiet.left += [f"timer of {life.process.name}: {timer!r}" for timer in world.loop.timers_of(life.process)]
         quiet.left += [f"task of {life.process.name}: {task!r}" for task in world.loop.tasks_of(life.process)]
+    fresh: dict[int, Tables] = {}
     for machine in world.machines:
         if machine.life is not None and machine.life.host is not None:
-            quiet.ledgers += _differences(world, world.ledger_file(machine))
+            quiet.ledgers += _differences(world, world.ledger_file(machine), fresh)
 
 
 # --- the ledger -------------------------------------------------------------------------------------------------
 
 
-def _differences(world: World, file: Path) -> Iterator[str]:
-    """What the ledger of one host has otherwise than a fresh fold of the journal, as far as it had read that."""
-    store = SqliteLedger(file)
-    position = store.sequence()
-    store.close()
-    fresh, found = world.folder / f"fresh-{file.name}", tables(file)
-    right = fold_fresh(world.broker.journal[:position], fresh)
+def _differences(world: World, file: Path, fresh: dict[int, Tables]) -> Iterator[str]:
+    """What the ledger of one host has otherwise than a fresh fold of the journal, as far as it had read that. `fresh`:
+    such folds, by the position that they go to."""
+    with closing(SqliteLedger(file)) as store:
+        position, found = store.sequence(), tables_of(store)
+    if position not in fresh:
+        fresh[position] = fold_fresh(world.broker.journal[:position], world.folder / "fresh.sqlite3")
+    right = fresh[position]
     for table in sorted(right.keys() | found.keys()):
-        for row in [row for row in found.get(table, []) if row not in right.get(table, [])]:
-            yield f"{file.name}: {table} has {row}"
-        for row in [row for row in right.get(table, []) if row not in found.get(table, [])]:
-            yield f"{file.name}: {table} lacks {row}"
+        here, there = found.get(table, []), right.get(table, [])
+        if here != there:
+            yield from (f"{file.name}: {table} has {row}" for row in here if row not in there)
+            yield from (f"{file.name}: {table} lacks {row}" for row in there if row not in here)
 
 
 # --- around it --------------------------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import LRUCache
 
 from actors.adapters.ledger.store import SqlStore
 from actors.ledger.kinds import PROJECTIONS
@@ -46,6 +48,9 @@ sqlite3.register_adapter(type(None), NOTHING.get)
 sqlite3.register_adapter(bool, int)
 
 
+COMPILED: LRUCache[Any, Any] = LRUCache(500)  # statements, as many as SQLAlchemy keeps of one engine
+
+
 class SqliteLedger(SqlStore):
     """One file. `":memory:"` is not for this: readers have connections of their own."""
 
@@ -63,15 +68,7 @@ class SqliteLedger(SqlStore):
         self._path = path
         self._busy_timeout = busy_timeout
         self._inode: int | None = None  # of the file that was found good; None: it was not opened yet
-        engine = sa.create_engine(
-            "sqlite://",
-            creator=self._open,
-            poolclass=sa.NullPool,
-            isolation_level="AUTOCOMMIT",
-            skip_autocommit_rollback=True,
-            hide_parameters=True,
-        )
-        super().__init__(engine, projections)
+        super().__init__(_engine_of(self._open), projections)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -126,7 +123,7 @@ class SqliteLedger(SqlStore):
 
     def _prepare(self) -> None:
         if self._inode is not None:
-            if not self._path.exists() or self._path.stat().st_ino != self._inode:
+            if self._inode != self._inode_now():
                 raise StoreDamaged("file gone", f"{self._path.name} was taken away")
             return
         with own_folder(self._path.parent):  # a file that is gone may have gone with its folder
@@ -137,7 +134,13 @@ class SqliteLedger(SqlStore):
             db = self._connection()
             with self._transaction(db):
                 self._make(db)
-        self._inode = self._path.stat().st_ino
+        self._inode = self._inode_now()
+
+    def _inode_now(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
 
     def _is_good(self) -> bool:
         if not self._path.exists():
@@ -170,3 +173,18 @@ class SqliteLedger(SqlStore):
     def _close(self) -> None:
         super()._close()
         self._inode = None
+
+
+@cache
+def _known() -> tuple[sa.Dialect, sa.URL]:
+    """What SQLAlchemy has to find out about SQLite, by looking at a database."""
+    engine = sa.create_engine("sqlite://", isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+    engine.connect().close()
+    return engine.dialect, engine.url
+
+
+def _engine_of(connect: Callable[[], Any]) -> sa.Engine:
+    """An engine for one file. What is known of SQLite, and what was compiled for it, serves for all files."""
+    dialect, url = _known()
+    kept = {"compiled_cache": COMPILED}
+    return sa.Engine(sa.NullPool(connect, dialect=dialect), dialect, url, hide_parameters=True, execution_options=kept)

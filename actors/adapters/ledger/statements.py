@@ -9,13 +9,14 @@ import msgspec
 import sqlalchemy as sa
 from msgspec.structs import astuple
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from actors.ledger.model import Projection
 
 
 class Statements:
-    """In plain SQL: `probe` finds nothing, if it can be asked; `select` takes many keys as one value; the others take
-    the values of many rows."""
+    """In plain SQL: `make` is for the table and its indexes; `probe` finds nothing, if it can be asked; `select` takes
+    many keys as one value; the others take the values of many rows."""
 
     def __init__(self, projection: Projection[Any], dialect: sa.Dialect, schema: str | None) -> None:
         text = partial(text_of, dialect=dialect, schema=schema)
@@ -28,6 +29,7 @@ class Statements:
         self.key = itemgetter(names.index(key.name))
         # Somebody who only adds rows need not read them first: what is there stays.
         self.adds_only = not changing
+        self.make = [text(CreateTable(table)), *(text(CreateIndex(index)) for index in table.indexes)]
         self.probe = text(sa.select(table).where(sa.false()))
         among, self.to_select = _among(key, dialect)
         self.select = text(sa.select(table).where(among))

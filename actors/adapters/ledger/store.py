@@ -435,8 +435,11 @@ class SqlStore(ABC):
         return crc32(repr([LEFT_OUT.name, *what]).encode())
 
     def _make(self, db: sa.Connection) -> None:
-        for table in self.tables:
+        for table in (POSITION, LEFT_OUT):
             table.create(db)
+        for statements in self._statements:
+            for make in statements.make:
+                db.exec_driver_sql(make)
         db.execute(sa.insert(POSITION).values(version=self._version(), seq=0, entries=0))
 
     def _is_of_this_version(self, db: sa.Connection) -> bool:
