@@ -51,7 +51,8 @@ CALLS = Calls(ring_timeout=15.0, max_duration=25.0, created_timeout=10.0, lost_t
 STEPS_TO_FATE = (20, 300)
 # Steps at which more is at stake count for more: what goes wrong does so there more often.
 WEIGHTS = (
-    ("before dial", 30), ("during dial", 100), ("before last", 3), ("after append ottb.v1.evt.call", 6), ("before hang-up", 6),
+    ("before dial", 30), ("during dial", 100), ("before last", 3), ("after append ottb.v1.evt.call", 6),
+    ("before hang-up", 6),
 )  # fmt: skip
 PAUSES = (1.0, 3.0, 6.0, 15.0, 60.0)
 

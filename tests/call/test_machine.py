@@ -332,7 +332,7 @@ def test_a_call_that_came_up_before_its_order_was_answered_is_taken_over() -> No
     assert call is not None and (call.ref, call.phase) == (REF, Phase.CONNECTED)
 
 
-def test_a_call_is_found_by_the_note_of_its_order_whatever_was_known_before_a_restart() -> None:
+def test_a_call_is_found_by_its_orders_note_whatever_was_known_before() -> None:
     """What the host knew last was of the boot before: what goes out after an order of this boot is of that order."""
     call, _ = _then(_after(accepted=False), DialAccepted(after_ref="a/TC@9"), 0.1)
     look = Look(live=(LIVE,), past=(), boot="b", order=Noted("c_1", 3.1))
