@@ -15,21 +15,33 @@ structlog.configure(
 )
 
 
+SITES = 3  # workers that start a site of their own for the stories, which costs some seconds of a core each
+
+
 @pytest.hookimpl(trylast=True)  # when it is known which tests are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest is begun first: begun last, it would run alone in the end. At the start each worker gets an
-    equal part of the list, and others take from a part's end: so the long ones are dealt to the beginnings."""
+    equal part of the list, and others take from a part's end: so the long ones are dealt to the beginnings, and after
+    them, to some workers only, what needs a site."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("first")]
-    others = iter([item for item in items if not item.get_closest_marker("first")])
+    stories = [item for item in items if item not in long and _needs_a_site(item)]
+    others = iter([item for item in items if item not in long and item not in stories])
     files = list(dict.fromkeys(item.path for item in long))
+    hosts = min(SITES, workers)
+    dealt = [(files.index(item.path) % (hosts if _needs_a_site(item) else workers), item) for item in long]
+    dealt += [(place % hosts, item) for place, item in enumerate(stories)]
     total = len(items)
     items.clear()
     for worker in range(workers):
-        mine = [item for item in long if files.index(item.path) % workers == worker]
+        mine = [item for whose, item in dealt if whose == worker]
         share = (total - len(items)) // (workers - worker)
         items += [*mine, *islice(others, max(share - len(mine), 0))]
     items += others
+
+
+def _needs_a_site(item: pytest.Item) -> bool:
+    return "site" in getattr(item, "fixturenames", ())
 
 
 def pytest_collection_finish() -> None:
