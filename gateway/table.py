@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from actors.runtime.cells import defused
+
 PIECE = 10  # rows that are written before others have their turn
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet takes a text that begins so for a formula
 
 
 def to_csv(rows: bytes) -> bytes:
@@ -22,7 +23,7 @@ def csv_pieces(rows: bytes) -> Iterator[bytes]:
     decoded: list[dict[str, Any]] = msgspec.json.decode(rows, type=list[dict[str, Any]])
     columns = _columns(decoded)
     if columns:
-        yield _lines([[_defused(column) for column in columns]])
+        yield _lines([[defused(column) for column in columns]])
         for first in range(0, len(decoded), PIECE):
             piece = decoded[first : first + PIECE]
             yield _lines([_cell(row.get(column)) for column in columns] for row in piece)
@@ -43,15 +44,10 @@ def _cell(value: Any) -> str | int | float:
         case None:
             return ""
         case str():
-            return _defused(value)
+            return defused(value)
         case bool():
             return "true" if value else "false"
         case int() | float():
             return value
         case _:
-            return _defused(msgspec.json.encode(value).decode())
-
-
-def _defused(text: str) -> str:
-    text = text.replace("\0", "")
-    return f"'{text}" if text.startswith(FORMULA) else text
+            return defused(msgspec.json.encode(value).decode())
