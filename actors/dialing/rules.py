@@ -9,9 +9,8 @@ allow-list), `country` (allow-list; default the SIM's own), `hours`. Facts about
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, tzinfo
+from datetime import datetime, time
 from functools import cache
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 from msgspec import Struct
@@ -19,6 +18,7 @@ from phonenumbers import shortnumberinfo
 
 from actors.telephony import numbers
 from actors.telephony.numbers import NotANumber, Number
+from actors.telephony.zones import zone
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 
 # Without a country's own list these are emergency numbers for every GSM phone (3GPP TS 22.101, 10.1.1).
@@ -72,7 +72,7 @@ def check(number: Number, countries: frozenset[str], rules: DialRules, now: date
         raise Refusal(
             ErrorCode.CALL_FAILED, "Calls to this country are not allowed.", rule="country", country=number.country
         )
-    if rules.window is not None and not _within(rules.window, now.astimezone(_zone(rules.timezone)).time()):
+    if rules.window is not None and not _within(rules.window, now.astimezone(zone(rules.timezone)).time()):
         raise Refusal(ErrorCode.CALL_FAILED, "Calls are not allowed at this hour.", rule="hours")
 
 
@@ -112,10 +112,6 @@ def parse_window(text: str) -> tuple[time, time] | None:
     if first == last:
         raise ValueError(f"`{text}` ends when it begins; leave it empty for all hours")
     return first, last
-
-
-def _zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else ZoneInfo(name)  # UTC is there also where the system has no list of zones
 
 
 def _within(window: tuple[time, time], moment: time) -> bool:

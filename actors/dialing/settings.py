@@ -1,14 +1,13 @@
 """The settings of the dial rules and limits."""
 
-import difflib
 from collections.abc import Iterator
 from typing import Annotated
-from zoneinfo import available_timezones
 
 from msgspec import Meta, Struct
 
 from actors.dialing.rules import parse_window
 from actors.telephony.numbers import not_a_country
+from actors.telephony.zones import not_a_zone
 from bus_schemas.fields import Region
 
 
@@ -41,22 +40,10 @@ class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             parse_window(self.hours)
         except ValueError as error:
             yield f"dial.hours: {error}"
-        if not _is_zone(self.timezone):
-            yield f"dial.timezone: there is no zone `{self.timezone}`{_perhaps(self.timezone)}"
+        if (wrong := not_a_zone(self.timezone)) is not None:
+            yield f"dial.timezone: {wrong}"
 
 
 def regions_at(place: str, regions: tuple[Region, ...]) -> tuple[tuple[str, Region], ...]:
     """Countries of a list, each with its place."""
     return tuple((f"{place}[{index}]", letters) for index, letters in enumerate(regions))
-
-
-def _is_zone(name: str) -> bool:
-    return name == "UTC" or name in available_timezones()  # UTC is there also where the system has no list of zones
-
-
-def _perhaps(name: str) -> str:
-    known = {zone.lower(): zone for zone in available_timezones()}
-    if not known:
-        return ": this system has no list of zones (tzdata)"
-    alike = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
-    return f", perhaps `{known[alike[0]]}`" if alike else ""
