@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, time
 from functools import cache
+from itertools import chain
 
 import phonenumbers
 from msgspec import Struct
@@ -127,9 +128,10 @@ def _never(digits: str, regions: Iterable[str]) -> tuple[str, str] | None:
         return "mmi", "service codes (MMI, USSD) are never dialled."
     bare = digits.lstrip("+")
     for region in regions:
-        if any(_is_emergency(number, region) for number in _without_prefixes(digits, region) if number):
+        readings = _without_prefixes(digits, region)
+        if any(_is_emergency(number, region) for number in readings if number):
             return "emergency", "emergency numbers are never dialled from here."
-        if len(bare) < SHORTEST or _is_short(bare, region):
+        if len(bare) < SHORTEST or (_may_be_short(bare, readings, region) and _is_short(bare, region)):
             return "short", "short numbers are never dialled."
     return None
 
@@ -141,6 +143,24 @@ def _without_prefixes(digits: str, region: str) -> set[str]:
     inside = bare.removeprefix(country_code)
     abroad = bare.removeprefix("00")
     return {digits, bare, bare.lstrip("0"), abroad, abroad.removeprefix(country_code), inside, inside.lstrip("0")}
+
+
+def _may_be_short(digits: str, readings: set[str], region: str) -> bool:
+    """Whether it is worth a look: that takes as long as all other rules together."""
+    longest, abroad = _shape_of_short(region)
+    return min(map(len, readings)) <= longest or abroad.match(digits) is not None
+
+
+@cache
+def _shape_of_short(region: str) -> tuple[int, re.Pattern[str]]:
+    """Digits of the longest short number there, or in a country with the same code, and what calls to other countries
+    begin with, whose short numbers count as well."""
+    code = phonenumbers.country_code_for_region(region)
+    alike = map(phonenumbers.PhoneMetadata.short_metadata_for_region, phonenumbers.region_codes_for_country_code(code))
+    known = (short.general_desc.possible_length for short in alike if short is not None and short.general_desc)
+    own = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    abroad = own.international_prefix if own is not None else None
+    return max((SHORTEST, *chain(*known))), re.compile(abroad or "")  # the empty one begins everything
 
 
 def _is_short(digits: str, region: str) -> bool:

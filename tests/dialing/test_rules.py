@@ -1,11 +1,14 @@
+import random
 from datetime import UTC, datetime
 
 import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phonenumbers import shortnumberinfo
 
 from actors.dialing.rules import DialRules, canonical, check, countries_of, parse_window
+from actors.telephony.numbers import COUNTRIES
 from bus_schemas.errors import ErrorCode, Refusal
 
 RULES = DialRules(site_region="UA")
@@ -45,6 +48,27 @@ def test_emergency_numbers_are_refused_in_every_disguise(region: str) -> None:
         for raw in disguises:
             assert _rule(raw, rules, ()) in ("emergency", "short"), raw
         assert _rule(number, DialRules(site_region="UA"), (region,)) in ("emergency", "short")  # of a SIM's region
+
+
+def test_no_short_number_of_a_country_is_dialled_however_it_is_written() -> None:
+    tried, chance = 0, random.Random(1)
+    for region in sorted(COUNTRIES):
+        rules, code = DialRules(site_region=region), phonenumbers.country_code_for_region(region)
+        for _ in range(200):
+            short = "".join(chance.choices("0123456789", k=chance.randint(3, 12)))
+            for raw in (short, f"{code}{short}", f"+{code}{short}", f"0{short}", f"00380{short}"):
+                if _is_short(raw, region):
+                    tried += 1
+                    assert _rule(raw, rules, ()) is not None, (raw, region)
+    print(f"{tried} short numbers tried, 0 dialled")
+    assert tried > 1000
+
+
+def _is_short(raw: str, region: str) -> bool:
+    try:
+        return bool(shortnumberinfo.is_valid_short_number(phonenumbers.parse(raw.lstrip("+"), region)))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def test_a_sims_country_has_emergency_numbers_of_its_own() -> None:
