@@ -1,0 +1,71 @@
+"""Workbooks are unpacked in a process of their own, with bounds on memory, time and what it writes: a file of some
+kilobytes may say that it holds a sheet of terabytes, and nothing that is asked of the file before is sure to tell."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from actors.leads.lead import ListError
+
+MEMORY = 1 << 30  # bytes, of addresses
+SECONDS = 30  # of work, and then of waiting
+LARGEST = 64 << 20  # bytes of a workbook
+WRITTEN = 256 << 20  # bytes of its table
+ROOT = Path(__file__).resolve().parents[2]
+_REFUSED = 3  # how the process ends that has said why
+
+
+@contextmanager
+def as_table(workbook: BinaryIO, name: str | None = None) -> Iterator[BinaryIO]:
+    """A sheet of a workbook as CSV in UTF-8, in a file that is gone afterwards. `name`: of the sheet; None: the first
+    that is shown. Blocks for seconds. Raises ListError."""
+    workbook.seek(0)
+    data = workbook.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ListError(f"a workbook of more than {LARGEST >> 20} MB")
+    with tempfile.TemporaryFile() as table:
+        command = [sys.executable, "-m", "actors.adapters.workbook", *([name] if name else [])]
+        try:
+            done = subprocess.run(
+                command, input=data, stdout=table, stderr=subprocess.PIPE, cwd=ROOT, timeout=2 * SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ListError(f"the workbook takes more than {2 * SECONDS} s to read") from None
+        if done.returncode:
+            raise ListError(_why(done.returncode, done.stderr.decode(errors="replace").strip()))
+        yield table
+
+
+def _why(code: int, said: str) -> str:
+    if code == _REFUSED:
+        return f"the workbook cannot be read: {said}"
+    return f"the workbook needs more than {MEMORY >> 20} MB of memory or {SECONDS} s to read"
+
+
+def main() -> None:
+    """The process: a workbook comes in, its table goes out."""
+    for kind, bound in (
+        (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_FSIZE, WRITTEN), (resource.RLIMIT_CORE, 0),
+    ):  # fmt: skip
+        resource.setrlimit(kind, (bound, bound))
+    from python_calamine import CalamineError  # once the bounds hold
+
+    from actors.leads.workbook import write_sheet
+
+    try:
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="")  # type: ignore[union-attr]
+        write_sheet(sys.stdin.buffer, sys.stdout, *sys.argv[1:])
+        sys.stdout.flush()
+    except CalamineError as error:
+        sys.stderr.write(str(error)[:500])
+        sys.exit(_REFUSED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Leads: lists of them as people have them become leads, or rows with a reason; and tables of them again."""

@@ -1,0 +1,81 @@
+"""A lead, and what becomes of the rows of a list of leads. Pure."""
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus_schemas.fields import UNSEEN, Id
+
+NUMBERS = 5  # of one lead
+NAME, SOURCE, KEY, VALUE = 200, 100, 64, 1000  # characters at most; a key and a value are a custom field's
+CUSTOM = 50  # custom fields of one lead
+PRIORITY = 100  # from minus this to this
+
+_UNSEEN = re.compile(f"[{UNSEEN}]")
+
+
+class Lead(Struct, frozen=True, kw_only=True):
+    """Somebody to be called. `numbers`: E.164, in the order in which they are tried. `timezone`: None: not known, what
+    the numbers say holds. `priority`: higher ones first. `consent`: to be called; None: nobody has said."""
+
+    id: Id
+    numbers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=NUMBERS)]
+    name: str = ""
+    timezone: str | None = None
+    priority: int = 0
+    language: str | None = None
+    source: str = ""
+    consent: bool | None = None
+    custom: Mapping[str, str] = {}
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """The row is a lead. `left_out`: of its further numbers those that are another lead's, by field, and that row."""
+
+    row: int
+    lead: Lead
+    left_out: Mapping[str, int] = {}
+
+
+class Duplicate(Struct, frozen=True, kw_only=True):
+    """The row's first number is that of the lead in `first_row` already: one lead, the earlier one."""
+
+    row: int
+    first_row: int
+
+
+class InvalidRow(Struct, frozen=True, kw_only=True):
+    """The row is no lead. `field`: the first one that cannot be; empty: the row as a whole. `code` for programs,
+    `reason` in words, without any digit of a number."""
+
+    row: int
+    field: str
+    code: str
+    reason: str
+
+
+class ListError(Exception):
+    """The file as a whole is no list that can be read. The message says why, and where."""
+
+
+def number_field(place: int) -> str:
+    """The field of a lead's number, from 0: `number`, `number_2` ..."""
+    return f"number_{place + 1}" if place else "number"
+
+
+NUMBER_FIELDS = tuple(number_field(place) for place in range(NUMBERS))
+
+
+def id_of(e164: str) -> str:
+    """The id of a lead that brings none: the same for its first number each time, and it does not tell the number."""
+    return f"lead_{blake2b(e164.encode(), digest_size=8).hexdigest()}"
+
+
+def tidy(text: str) -> str:
+    """A text for people on one line: single blanks, nothing that is not seen."""
+    if not text.isprintable():
+        text = _UNSEEN.sub(lambda found: " " if found[0].isspace() else "", text)
+    return " ".join(text.split())

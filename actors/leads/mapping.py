@@ -1,0 +1,163 @@
+"""Which column of a list holds what: guessed from the names of columns, else from what is in them. Pure.
+
+A guess is shown before anything is read with it, and where two columns could be the number none is taken.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from actors.leads.cells import number_text
+from actors.leads.lead import KEY, NUMBERS, number_field, tidy
+from actors.runtime.cells import undefused
+from actors.telephony.numbers import NotANumber, canonical
+
+CUSTOM = "custom:"
+_SEPARATORS = re.compile(r"[\s_\-./:()\[\]#]+")
+_ORDINAL = re.compile(r" ?[0-9]+\Z")
+_APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u2018")
+
+# By field: what people call its column in English, Ukrainian and Russian, as `_plain` writes it.
+_NAMES = {
+    "lead_id": "lead id",
+    "number": (
+        "phone, phone number, phone no, telephone, telephone number, tel, tel no, mobile, mobile phone, mobile number, "
+        "cell, cell phone, cellphone, contact number, contact phone, home phone, work phone, business phone, msisdn, "
+        "primary phone, main phone, alt phone, alternate phone, second phone, other phone, landline, phone mobile, "
+        "phone home, phone work, телефон, номер телефону, номер тел, тел, моб, моб тел, моб телефон, мобільний, "
+        "мобільний телефон, мобільний номер, контактний телефон, контактний номер, робочий телефон, домашній телефон, "
+        "додатковий телефон, основний телефон, інший телефон, міський телефон, стаціонарний телефон, телефони, "
+        "номер телефона, мобильный, мобильный телефон, мобильный номер, сотовый, сотовый телефон, контактный телефон, "
+        "контактный номер, рабочий телефон, домашний телефон, дополнительный телефон, основной телефон, "
+        "другой телефон, городской телефон, стационарный телефон, телефоны"
+    ),
+    "perhaps_number": "number, номер",
+    "name": (
+        "name, full name, fullname, contact, contact name, client, client name, customer, customer name, lead name, "
+        "first name, firstname, given name, middle name, patronymic, last name, lastname, surname, family name, "
+        "імя, піб, пібд, імя та прізвище, прізвище та імя, прізвище, по батькові, клієнт, імя клієнта, контакт, "
+        "контактна особа, назва, имя, фио, имя и фамилия, фамилия и имя, фамилия, отчество, клиент, имя клиента, "
+        "контактное лицо, название, наименование"
+    ),
+    "timezone": "timezone, time zone, tz, часовий пояс, часова зона, часовой пояс, временная зона, таймзона",
+    "priority": "priority, prio, пріоритет, приоритет",
+    "language": "language, lang, locale, мова, язык",
+    "source": "source, lead source, origin, utm source, джерело, источник",
+    "consent": "consent, opt in, optin, agreed, згода, согласие",
+}
+_FIELDS = {name: field for field, names in _NAMES.items() for name in names.split(", ")}
+_PERHAPS = "perhaps_number"
+_MANY = ("number", _PERHAPS, "name")  # may be in several columns
+
+
+class Mapping(Struct, frozen=True, kw_only=True):
+    """What is in each column: a field of a lead, `custom:` and a name, or empty for nothing that is read. Parts of a
+    name are joined in the order of their columns. `header`: the first row says it. `doubt`: what a person has to say
+    first."""
+
+    fields: tuple[str, ...]
+    header: bool
+    doubt: str = ""
+
+    def of(self, cells: Sequence[str]) -> dict[str, str]:
+        """The cells of a row by field, without those that are empty."""
+        found: dict[str, str] = {}
+        for field, cell in zip(self.fields, cells, strict=False):
+            if field and cell and not cell.isspace():
+                found[field] = f"{found[field]} {cell}" if field == "name" and field in found else cell
+        return found
+
+
+def known(cells: Sequence[str]) -> int:
+    """How many of the cells are names of columns that are known."""
+    return sum(_field_of(cell) is not None for cell in cells)
+
+
+def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
+    """The mapping of a list, from its first rows. `region`: where numbers stand that do not say it."""
+    if not rows:
+        return Mapping(fields=(), header=False, doubt="there is nothing in it")
+    first, body = rows[0], rows[1:]
+    header = not any(_is_number(cell, region) for cell in first) and (
+        known(first) > 0 or any(_numeric(body, column, region) for column, cell in enumerate(first) if _is_word(cell))
+    )
+    width = max(map(len, rows))
+    if not header:
+        return _by_content(rows, [""] * width, ["" for _ in range(width)], region, header=False)
+    names = [tidy(undefused(cell)) for cell in first] + [""] * (width - len(first))
+    return _by_content(body, names, list(_by_name(names)), region, header=True)
+
+
+def _by_name(names: Sequence[str]) -> Iterator[str]:
+    """A field for each column whose name is known; empty for the others."""
+    found = [_field_of(name) or "" for name in names]
+    sure = "number" in found
+    taken: set[str] = set()
+    for field in found:
+        if field in taken and field not in _MANY:
+            field = ""
+        taken.add(field)
+        yield "number" if field == _PERHAPS and not sure else field
+
+
+def _by_content(
+    rows: Sequence[Sequence[str]], names: Sequence[str], fields: list[str], region: str, *, header: bool
+) -> Mapping:
+    """What names do not say: the number where one column alone can be it, and a name where nothing says what is one."""
+    fields, doubt = [field.replace(_PERHAPS, "") for field in fields], ""
+    if "number" not in fields:
+        could = [at for at, field in enumerate(fields) if not field and _numeric(rows, at, region)]
+        if len(could) == 1:
+            fields[could[0]] = "number"
+        else:
+            places = " and ".join(str(at + 1) for at in could)
+            doubt = f"columns {places} could be the number: say which" if could else "no column holds numbers"
+    if not header:
+        words = [at for at, field in enumerate(fields) if not field and any(map(_is_word, _column(rows, at)))]
+        for at in words[:1]:
+            fields[at] = "name"
+    return Mapping(fields=tuple(_finished(names, fields)), header=header, doubt=doubt)
+
+
+def _finished(names: Sequence[str], fields: Sequence[str]) -> Iterator[str]:
+    """The fields with their ordinals; other columns under their own names, those without one by their place."""
+    numbers, taken = 0, set[str]()
+    for at, (name, field) in enumerate(zip(names, fields, strict=True), 1):
+        if field == "number" and numbers < NUMBERS:
+            yield number_field(numbers)
+            numbers += 1
+        elif field and field != "number":
+            yield field
+        else:
+            key = name.removeprefix(CUSTOM)[:KEY].strip() or f"column {at}"
+            key = key if key not in taken else f"{key[: KEY - 6]} ({at})"
+            taken.add(key)
+            yield CUSTOM + key
+
+
+def _field_of(name: str) -> str | None:
+    plain = _SEPARATORS.sub(" ", tidy(undefused(name)).casefold().translate(_APOSTROPHES)).strip()
+    return _FIELDS.get(plain) or _FIELDS.get(_ORDINAL.sub("", plain))
+
+
+def _column(rows: Sequence[Sequence[str]], at: int) -> list[str]:
+    return [row[at] for row in rows if at < len(row) and row[at].strip()]
+
+
+def _numeric(rows: Sequence[Sequence[str]], at: int, region: str) -> bool:
+    """Whether at least half of a column's cells are numbers."""
+    cells = _column(rows, at)
+    return bool(cells) and 2 * sum(_is_number(cell, region) for cell in cells) >= len(cells)
+
+
+def _is_number(cell: str, region: str) -> bool:
+    try:
+        canonical(number_text(cell), region)
+    except NotANumber:
+        return False
+    return True
+
+
+def _is_word(cell: str) -> bool:
+    return any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell))

@@ -1,0 +1,79 @@
+"""A list before it is imported: how it is written, its first rows, what is guessed of them, and what would come of it
+all. Pure.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from actors.dialing.rules import DialRules
+from actors.leads.lead import Accepted, Duplicate, InvalidRow
+from actors.leads.mapping import Mapping, guess
+from actors.leads.reading import Layout, Row, layout_of, rows_of
+from actors.leads.rows import Outcome, Rows
+
+GUESSED_FROM = 50  # rows
+SHOWN, SHOWN_CELL = 10, 200  # rows; characters of a cell
+TOLD = 20  # invalid rows in full
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """What became of rows. `invalid`: by field and code, like `number: format`."""
+
+    leads: int
+    duplicates: int
+    invalid: dict[str, int]
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """`rows`: the first ones, with their numbers. `counts`: of the whole file; None while the mapping is in doubt.
+    `invalid`: the first of them."""
+
+    layout: Layout
+    mapping: Mapping
+    rows: list[Row]
+    counts: Counts | None
+    invalid: list[InvalidRow]
+
+
+def preview(file: BinaryIO, rules: DialRules, mapping: Mapping | None = None) -> Preview:
+    """The preview of a file. `mapping`: what a person said; None: it is guessed. Raises ListError."""
+    layout = layout_of(file)
+    mapping = mapping or mapping_of(file, layout, rules.site_region)
+    first = [row for row in islice(rows_of(file, layout), SHOWN) if isinstance(row, Row)]
+    rows = [Row(row.number, [cell[:SHOWN_CELL] for cell in row.cells]) for row in first]
+    if mapping.doubt:
+        return Preview(layout=layout, mapping=mapping, rows=rows, counts=None, invalid=[])
+    counts, told = Counter[str](), list[InvalidRow]()
+    for outcome in outcomes(file, layout, mapping, rules):
+        counts[_kind(outcome)] += 1
+        if isinstance(outcome, InvalidRow) and len(told) < TOLD:
+            told.append(outcome)
+    leads, duplicates = counts.pop("Accepted", 0), counts.pop("Duplicate", 0)
+    total = Counts(leads=leads, duplicates=duplicates, invalid=dict(counts))
+    return Preview(layout=layout, mapping=mapping, rows=rows, counts=total, invalid=told)
+
+
+def mapping_of(file: BinaryIO, layout: Layout, region: str) -> Mapping:
+    """What is guessed from the first rows of a file. Raises ListError."""
+    first = islice(rows_of(file, layout), GUESSED_FROM)
+    return guess([row.cells for row in first if isinstance(row, Row)], region)
+
+
+def outcomes(file: BinaryIO, layout: Layout, mapping: Mapping, rules: DialRules) -> Iterator[Outcome]:
+    """What becomes of each row of a file but its header and blank ones. Raises ListError where it cannot be read on."""
+    reader, rows = Rows(rules), rows_of(file, layout)
+    header = islice(rows, 1) if mapping.header else iter(())
+    for row in chain((found for found in header if isinstance(found, InvalidRow)), rows):
+        yield reader.read(row, mapping) if isinstance(row, Row) else row
+
+
+def _kind(outcome: Outcome) -> str:
+    match outcome:
+        case Accepted() | Duplicate():
+            return type(outcome).__name__
+        case InvalidRow():
+            return f"{outcome.field or 'row'}: {outcome.code}"

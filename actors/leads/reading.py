@@ -1,0 +1,188 @@
+"""The rows of a file as people have it: whatever its encoding and delimiter, quoted line breaks too. Pure.
+
+Read as a stream, at most one row (`RECORD` characters) at a time. What is no table at all is a ListError that names the
+place; a row that cannot be parted into cells is an InvalidRow, and the next one is read.
+"""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from actors.leads.lead import InvalidRow, ListError
+from actors.leads.mapping import known
+
+PIECE = 1 << 20  # bytes that are looked at at once
+SAMPLE = 1 << 16  # characters from which the delimiter is told
+SAMPLE_ROWS = 50
+RECORD = 1 << 20  # characters of one row
+COLUMNS = 256
+ROWS = 1 << 20  # as many as a sheet has
+DELIMITERS = "\t;|,"  # commas last: they stand in names and figures too
+_NONE = "\0"  # the delimiter of one column: no text has it
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_DIGITS = 7  # of what looks like a number, at least
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """How a file is written. `delimiter` empty: one column. `said`: its first line, `sep=;`, says the delimiter."""
+
+    encoding: str
+    delimiter: str
+    said: bool = False
+
+
+class Row(Struct, frozen=True):
+    """A row that is not blank. `number`: in the file, from 1, as a spreadsheet counts."""
+
+    number: int
+    cells: list[str]
+
+
+def layout_of(file: BinaryIO) -> Layout:
+    """How the file is written, told from its bytes. Raises ListError."""
+    encoding = _encoding(file)
+    text = _text(file, encoding)
+    try:
+        sample = text.read(SAMPLE)
+    except UnicodeDecodeError:
+        raise _undecodable(encoding) from None
+    finally:
+        text.detach()
+    first = sample.partition("\n")[0].strip().lower()
+    if first.startswith("sep=") and len(first) == 5 and first[4] in DELIMITERS:
+        return Layout(encoding=encoding, delimiter=first[4], said=True)
+    return Layout(encoding=encoding, delimiter=_delimiter(sample), said=first == "sep=")
+
+
+def rows_of(file: BinaryIO, layout: Layout) -> Iterator[Row | InvalidRow]:
+    """The rows of the file. Raises ListError where it cannot be read any further."""
+    text = _text(file, layout.encoding)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=layout.delimiter or _NONE, strict=True, skipinitialspace=True)
+    try:
+        if layout.said:
+            next(lines, None)
+        for number in range(1, ROWS + 2):
+            lines.spent = 0
+            try:
+                cells = next(reader)
+            except csv.Error as error:
+                yield _broken(number, lines, error)
+                continue
+            if number > ROWS:
+                raise ListError(f"more than {ROWS} rows")
+            if len(cells) > COLUMNS:
+                raise ListError(f"row {number}: {len(cells)} columns, and {COLUMNS} are the most")
+            if any(cells) and not all(map(str.isspace, filter(None, cells))):
+                yield Row(number, cells)
+    except StopIteration:
+        return
+    except UnicodeDecodeError:
+        raise _undecodable(layout.encoding) from None
+    finally:
+        text.detach()
+
+
+class _Lines(Iterator[str]):
+    """The lines of a text. `spent`: characters of them since somebody set it to 0: one row's."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.number = self.spent = 0
+        self.ended = False
+
+    def __next__(self) -> str:
+        line = self._text.readline(RECORD + 1 - self.spent)
+        if not line:
+            self.ended = True
+            raise StopIteration
+        self.number, self.spent = self.number + 1, self.spent + len(line)
+        if self.spent > RECORD:
+            why = f"more than {RECORD} characters in one row: perhaps a quote is not closed"
+            raise ListError(f"line {self.number}: {why}")
+        if "\0" in line:
+            why = "a NUL character: this is no text, or in an encoding that is not known"
+            raise ListError(f"line {self.number}: {why}")
+        return line
+
+
+def _broken(number: int, lines: _Lines, error: csv.Error) -> InvalidRow:
+    """The row that cannot be parted into cells; ListError where nobody can say where it ends."""
+    if lines.ended:
+        raise ListError(f"row {number}: a quote opens a cell that does not end") from None
+    if "expected after" not in str(error):
+        raise ListError(f"row {number}: a cell that is too long; perhaps a quote is not closed") from None
+    why = f"a quote inside of a quoted cell, or one that is not closed before line {lines.number}"
+    return InvalidRow(row=number, field="", code="quotes", reason=why)
+
+
+def _text(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
+    file.seek(0)
+    return io.TextIOWrapper(file, encoding=encoding, newline="")
+
+
+def _undecodable(encoding: str) -> ListError:
+    names = {"cp1251": "neither UTF-8 nor UTF-16, and not all of it is Windows-1251"}
+    return ListError(names.get(encoding, f"it begins as {encoding}, and not all of it is"))
+
+
+def _encoding(file: BinaryIO) -> str:
+    """A mark at the beginning says it; else UTF-8 where all of it is that, else the code page of Windows."""
+    file.seek(0)
+    piece = file.read(PIECE)
+    for bom, encoding in _BOMS.items():
+        if piece.startswith(bom):
+            return encoding
+    wide = _wide(piece[:4096])
+    if wide:
+        return wide
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while piece:
+            decoder.decode(piece)
+            piece = file.read(PIECE)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1251"
+    return "utf-8"
+
+
+def _wide(sample: bytes) -> str | None:
+    """UTF-16 without a mark: figures, commas and line ends have a NUL beside them, always on the same side."""
+    low, high = sample[::2].count(0), sample[1::2].count(0)
+    if max(low, high) * 20 < len(sample) or min(low, high) > 0:
+        return None
+    return "utf-16-le" if high else "utf-16-be"
+
+
+def _delimiter(sample: str) -> str:
+    """The delimiter by which most names of columns are known, and most rows hold a number in a cell of its own."""
+    candidates: list[str] = ["", *DELIMITERS]
+    return max(candidates, key=lambda delimiter: _fitness(sample, delimiter))
+
+
+def _fitness(sample: str, delimiter: str) -> tuple[int, int, bool, int]:
+    lines = io.StringIO(sample, newline="")
+    rows = []
+    try:
+        for row in csv.reader(lines, delimiter=delimiter or _NONE, skipinitialspace=True):
+            rows.append(row)
+            if len(rows) == SAMPLE_ROWS:
+                break
+    except csv.Error:
+        return 0, 0, False, 0
+    rows = [row for row in rows if any(row)]
+    wide = sum(len(row) > 1 for row in rows)
+    if delimiter and 2 * wide <= len(rows):
+        return 0, 0, False, 0
+    numbers = sum(any(map(_like_number, row)) for row in rows)
+    return known(rows[0]) if rows else 0, numbers, bool(delimiter), -DELIMITERS.find(delimiter)
+
+
+def _like_number(cell: str) -> bool:
+    digits = sum(map(str.isdigit, cell))
+    return digits >= _DIGITS and not any(map(str.isalpha, cell)) and not any(mark in cell for mark in DELIMITERS)

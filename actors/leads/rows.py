@@ -1,0 +1,165 @@
+"""A row of a list becomes a lead, or says why it cannot. Pure.
+
+What is not surely one number is an invalid row, also where the lead has other numbers: nobody would look for the one
+that is missing. Each number belongs to the lead in whose row it stands first.
+"""
+
+import re
+from collections.abc import Mapping
+from zoneinfo import available_timezones
+
+from actors.dialing.rules import DialRules, canonical
+from actors.leads.cells import NO, YES, DigitsLost, is_blank, number_text
+from actors.leads.lead import (
+    CUSTOM,
+    KEY,
+    NAME,
+    NUMBER_FIELDS,
+    PRIORITY,
+    SOURCE,
+    VALUE,
+    Accepted,
+    Duplicate,
+    InvalidRow,
+    Lead,
+    id_of,
+    tidy,
+)
+from actors.leads.mapping import CUSTOM as CUSTOM_PREFIX
+from actors.leads.mapping import Mapping as Columns
+from actors.leads.reading import Row
+from actors.runtime.cells import undefused
+from actors.telephony.zones import not_a_zone
+from bus_schemas.errors import Refusal
+from bus_schemas.fields import TOKEN, words_of
+
+Outcome = Accepted | Duplicate | InvalidRow
+HINTS = 20  # names of zones that are compared with all others: that takes milliseconds
+_ID = re.compile(TOKEN)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})?\Z")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,3}(?:[.,]0)?\Z")
+
+
+class _Unfit(Exception):
+    def __init__(self, field: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field, self.code, self.reason = field, code, reason
+
+
+class Rows:
+    """The rows of one list, each read once, in their order. `rules`: of the site at which numbers stand that do not say
+    their country."""
+
+    def __init__(self, rules: DialRules) -> None:
+        self._rules = rules
+        self._rows: dict[str, int] = {}  # by number and by given id: where it stood first
+        self._zones = {"UTC", *available_timezones()}
+        self._hints = HINTS
+
+    def read(self, row: Row, columns: Columns) -> Outcome:
+        """What becomes of a row of a file."""
+        beyond = row.cells[len(columns.fields) :]
+        if any(map(str.strip, beyond)):
+            why = f"{len(row.cells)} cells, and there are {len(columns.fields)} columns"
+            return InvalidRow(row=row.number, field="", code="columns", reason=why)
+        return self.take(row.number, columns.of(row.cells))
+
+    def take(self, row: int, given: Mapping[str, str]) -> Outcome:
+        """What becomes of the fields of one lead, as texts, without those that are empty."""
+        try:
+            numbers = self._numbers(given)
+            first = self._rows.get(numbers[0][1])
+            if first is not None:
+                return Duplicate(row=row, first_row=first)
+            left_out = {field: self._rows[number] for field, number in numbers if number in self._rows}
+            own = tuple(number for _, number in numbers if number not in self._rows)
+            lead = self._lead(own, {field: tidy(undefused(cell)) for field, cell in given.items()})
+        except _Unfit as unfit:
+            return InvalidRow(row=row, field=unfit.field, code=unfit.code, reason=unfit.reason)
+        self._rows.update(dict.fromkeys((lead.id, *own), row))
+        return Accepted(row=row, lead=lead, left_out=left_out)
+
+    def _numbers(self, given: Mapping[str, str]) -> list[tuple[str, str]]:
+        """The numbers of a row, each once, E.164, with their fields."""
+        found: dict[str, str] = {}
+        for field in NUMBER_FIELDS:
+            cell = given.get(field, "")
+            if not is_blank(cell):
+                found.setdefault(self._number(field, cell), field)
+        if not found:
+            raise _Unfit("number", "missing", "no number")
+        return [(field, number) for number, field in found.items()]
+
+    def _number(self, field: str, cell: str) -> str:
+        try:
+            return canonical(number_text(cell), self._rules, (), field).e164
+        except DigitsLost as lost:
+            raise _Unfit(field, "digits_lost", str(lost)) from None
+        except Refusal as refusal:
+            raise _Unfit(field, str((refusal.details or {})["rule"]), refusal.message) from None
+
+    def _lead(self, numbers: tuple[str, ...], texts: Mapping[str, str]) -> Lead:
+        """The lead. `texts`: tidied."""
+        return Lead(
+            id=self._id(texts.get("lead_id", ""), numbers[0]),
+            numbers=numbers,
+            name=_short(texts, "name", NAME),
+            timezone=self._zone(texts.get("timezone", "")),
+            priority=_priority(texts.get("priority", "")),
+            language=_language(texts.get("language", "").lower()),
+            source=_short(texts, "source", SOURCE),
+            consent=_consent(texts.get("consent", "").casefold()),
+            custom=_custom(texts),
+        )
+
+    def _id(self, given: str, number: str) -> str:
+        if not given:
+            return id_of(number)
+        if not _ID.match(given):
+            raise _Unfit("lead_id", "shape", f"not {words_of(TOKEN)}")
+        if given in self._rows:
+            raise _Unfit("lead_id", "taken", f"it is the id of row {self._rows[given]} already")
+        return given
+
+    def _zone(self, name: str) -> str | None:
+        if not name or name in self._zones:
+            return name or None
+        self._hints -= 1
+        hint = not_a_zone(name) if self._hints >= 0 and len(name) <= KEY else None
+        raise _Unfit("timezone", "unknown", hint or "there is no zone of this name")
+
+
+def _short(texts: Mapping[str, str], field: str, most: int) -> str:
+    text = texts.get(field, "")
+    if len(text) > most:
+        raise _Unfit(field, "too_long", f"more than {most} characters")
+    return text
+
+
+def _priority(text: str) -> int:
+    if not text:
+        return 0
+    if not _WHOLE.match(text) or abs(value := int(re.split("[.,]", text)[0])) > PRIORITY:
+        raise _Unfit("priority", "shape", f"not a whole number from -{PRIORITY} to {PRIORITY}")
+    return value
+
+
+def _language(text: str) -> str | None:
+    if text and not _LANGUAGE.match(text):
+        raise _Unfit("language", "shape", "not a language like `uk` or `pt-br`")
+    return text or None
+
+
+def _consent(text: str) -> bool | None:
+    if not text:
+        return None
+    if text not in YES | NO:
+        raise _Unfit("consent", "shape", "neither yes nor no")
+    return text in YES
+
+
+def _custom(texts: Mapping[str, str]) -> dict[str, str]:
+    own = [field for field in texts if field.startswith(CUSTOM_PREFIX) and texts[field]]
+    if len(own) > CUSTOM:
+        raise _Unfit("", "too_many", f"more than {CUSTOM} fields of its own")
+    return {field.removeprefix(CUSTOM_PREFIX): _short(texts, field, VALUE) for field in own}
