@@ -1,0 +1,1 @@
+"""Campaigns: when a lead may be called, and why not."""
