@@ -1,6 +1,7 @@
 """Workbooks are unpacked in a process of their own, with bounds on memory, time and what it writes: a file of some
 kilobytes may say that it holds a sheet of terabytes, and nothing that is asked of the file before is sure to tell."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -32,8 +33,9 @@ def as_table(workbook: BinaryIO, name: str | None = None) -> Iterator[BinaryIO]:
         command = [sys.executable, "-m", "actors.adapters.workbook", *([name] if name else [])]
         try:
             done = subprocess.run(
-                command, input=data, stdout=table, stderr=subprocess.PIPE, cwd=ROOT, timeout=2 * SECONDS, check=False
-            )
+                command, input=data, stdout=table, stderr=subprocess.PIPE, cwd=ROOT, timeout=2 * SECONDS, check=False,
+                env={"PYTHONPATH": os.pathsep.join(sys.path)},  # nothing else of ours: there are secrets in it
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise ListError(f"the workbook takes more than {2 * SECONDS} s to read") from None
         if done.returncode:

@@ -90,8 +90,8 @@ def next_open(hours: Hours, zones: Sequence[tzinfo], now: datetime) -> datetime 
         for zone in zones:
             moment = moment and _next_in(hours, zone, moment, last)
         if moment == before:
-            return now if moment == now else moment
-    return None
+            break
+    return moment
 
 
 def _next_in(hours: Hours, zone: tzinfo, moment: datetime, last: datetime) -> datetime | None:

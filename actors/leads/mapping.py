@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from actors.leads.cells import number_text
-from actors.leads.lead import KEY, NUMBERS, number_field, tidy
+from actors.leads.lead import KEY, NUMBER_FIELDS, NUMBERS, number_field, tidy
 from actors.runtime.cells import undefused
 from actors.telephony.numbers import NotANumber, canonical
 
@@ -48,6 +48,7 @@ _NAMES = {
 }
 _FIELDS = {name: field for field, names in _NAMES.items() for name in names.split(", ")}
 _PERHAPS = "perhaps_number"
+FIELDS = frozenset({*_NAMES, *NUMBER_FIELDS}) - {_PERHAPS}
 _MANY = ("number", _PERHAPS, "name")  # may be in several columns
 
 
@@ -59,6 +60,13 @@ class Mapping(Struct, frozen=True, kw_only=True):
     fields: tuple[str, ...]
     header: bool
     doubt: str = ""
+
+    def __post_init__(self) -> None:
+        for field in self.fields:
+            if field and field not in FIELDS and not (field.startswith(CUSTOM) and tidy(field) == field != CUSTOM):
+                raise ValueError(f"fields: `{field}` is no field of a lead; others begin with `{CUSTOM}`")
+            if field and field != "name" and self.fields.count(field) > 1:
+                raise ValueError(f"fields: `{field}` stands twice")
 
     def of(self, cells: Sequence[str]) -> dict[str, str]:
         """The cells of a row by field, without those that are empty."""

@@ -8,6 +8,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ RECORD = 1 << 20  # characters of one row
 COLUMNS = 256
 ROWS = 1 << 20  # as many as a sheet has
 DELIMITERS = "\t;|,"  # commas last: they stand in names and figures too
+BROKEN = "\ufffd"  # what a decoder makes of what it cannot read
+SOUND = 10  # times as much is right in UTF-8 that is damaged; of a code page nearly nothing is
 _NONE = "\0"  # the delimiter of one column: no text has it
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DIGITS = 7  # of what looks like a number, at least
@@ -101,11 +104,11 @@ class _Lines(Iterator[str]):
             self.ended = True
             raise StopIteration
         self.number, self.spent = self.number + 1, self.spent + len(line)
-        if self.spent > RECORD:
-            why = f"more than {RECORD} characters in one row: perhaps a quote is not closed"
-            raise ListError(f"line {self.number}: {why}")
         if "\0" in line:
             why = "a NUL character: this is no text, or in an encoding that is not known"
+            raise ListError(f"line {self.number}: {why}")
+        if self.spent > RECORD:
+            why = f"more than {RECORD} characters in one row: perhaps a quote is not closed"
             raise ListError(f"line {self.number}: {why}")
         return line
 
@@ -140,15 +143,31 @@ def _encoding(file: BinaryIO) -> str:
     wide = _wide(piece[:4096])
     if wide:
         return wide
-    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        while piece:
-            decoder.decode(piece)
-            piece = file.read(PIECE)
-        decoder.decode(b"", final=True)
+        for _ in _decoded(file, "strict"):
+            pass
     except UnicodeDecodeError:
+        _must_not_be_damaged(file)
         return "cp1251"
     return "utf-8"
+
+
+def _must_not_be_damaged(file: BinaryIO) -> None:
+    """Raise ListError for UTF-8 some bytes of which are none: as a code page all its names would be wrong."""
+    line, first, broken, sound = 1, 0, 0, 0
+    for text in _decoded(file, "replace"):
+        found = text.count(BROKEN)
+        first = first or (found and line + text.count("\n", 0, text.find(BROKEN)))
+        broken += found
+        sound += len(text) - len(text.encode("ascii", "ignore")) - found
+        line += text.count("\n")
+    if sound > SOUND * broken:
+        raise ListError(f"line {first}: not UTF-8, as the rest of it is: damaged, or joined of two files")
+
+
+def _decoded(file: BinaryIO, errors: str) -> Iterator[str]:
+    file.seek(0)
+    return codecs.iterdecode(iter(partial(file.read, PIECE), b""), "utf-8", errors=errors)
 
 
 def _wide(sample: bytes) -> str | None:
