@@ -7,6 +7,8 @@ settings. `phonenumbers` says what a number is; where it does not know, nothing 
 import contextlib
 import re
 import unicodedata
+from functools import cache
+from itertools import chain
 
 import phonenumbers
 from msgspec import Struct
@@ -52,6 +54,7 @@ _UNREADABLE = {
     phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "too short for any country",
     phonenumbers.NumberParseException.TOO_SHORT_NSN: "too short for any country",
 }
+_CODES = frozenset(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
 COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
 NOWHERE = "ZZ"  # as phonenumbers has it
 _MISTAKEN = {"UK": "GB", "EN": "GB"}
@@ -229,13 +232,28 @@ def _must_be_of(region: str, digits: str, parsed: PhoneNumber) -> None:
     would be a number of this country are that no more surely than the other."""
     if not phonenumbers.is_valid_number(parsed):
         raise NotANumber(f"no number of {region}, and without `+` another country's is not known")
-    written = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
-    if _prefix(digits_of(written), region) and _exists("+" + digits):
-        raise NotANumber(f"two numbers could be meant, one of {region} and `+` with these digits. Write it with `+`")
+    if _exists("+" + digits):
+        written = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
+        if _prefix(digits_of(written), region):
+            both = f"one of {region} and `+` with these digits"
+            raise NotANumber(f"two numbers could be meant, {both}. Write it with `+`")
 
 
 def _exists(e164: str) -> bool:
+    codes = (e164[1:length] for length in (2, 3, 4))
+    if not any(code in _CODES and len(e164) - 1 - len(code) >= _shortest(int(code)) for code in codes):
+        return False  # so most are told, in a tenth of the time
     try:
         return bool(phonenumbers.is_valid_number(phonenumbers.parse(e164)))
     except phonenumbers.NumberParseException:
         return False
+
+
+@cache
+def _shortest(code: int) -> int:
+    """Digits of the shortest number behind a country's code; 0 where digits may be put before what is written."""
+    regions = phonenumbers.region_codes_for_country_code(code)
+    parts = [phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in regions]
+    if any(part is None or part.national_prefix_transform_rule for part in parts):
+        return 0
+    return min(chain(*(part.general_desc.possible_length for part in parts if part and part.general_desc)), default=0)
