@@ -43,7 +43,7 @@ def is_open(hours: Hours, zones: Sequence[ZoneInfo], moment: datetime) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(HOURS, SETS, MOMENTS)
 def test_the_next_moment_is_allowed_and_none_before_is(hours: Hours, zones: list[ZoneInfo], now: datetime) -> None:
     found = next_open(hours, zones, now)
