@@ -18,7 +18,7 @@ SECONDS = 30  # of work, and then of waiting
 LARGEST = 64 << 20  # bytes of a workbook
 WRITTEN = 256 << 20  # bytes of its table
 ROOT = Path(__file__).resolve().parents[2]
-_REFUSED = 3  # how the process ends that has said why
+_TOO_MUCH = 4  # how the process ends that has met a bound, if it is not ended by it
 
 
 @contextmanager
@@ -44,9 +44,9 @@ def as_table(workbook: BinaryIO, name: str | None = None) -> Iterator[BinaryIO]:
 
 
 def _why(code: int, said: str) -> str:
-    if code == _REFUSED:
-        return f"the workbook cannot be read: {said}"
-    return f"the workbook needs more than {MEMORY >> 20} MB of memory or {SECONDS} s to read"
+    if code < 0 or code == _TOO_MUCH:
+        return f"the workbook needs more than {MEMORY >> 20} MB of memory or {SECONDS} s to read"
+    return f"the workbook cannot be read: {said.splitlines()[-1][:500] if said else code}"
 
 
 def main() -> None:
@@ -65,8 +65,9 @@ def main() -> None:
         write_sheet(sys.stdin.buffer, sys.stdout, *sys.argv[1:])
         sys.stdout.flush()
     except CalamineError as error:
-        sys.stderr.write(str(error)[:500])
-        sys.exit(_REFUSED)
+        sys.exit(str(error))
+    except (MemoryError, OSError):
+        sys.exit(_TOO_MUCH)
 
 
 if __name__ == "__main__":

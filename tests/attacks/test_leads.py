@@ -69,14 +69,14 @@ def half() -> bytes:
     return book[: len(book) // 2]
 
 
-BOMBS: dict[str, Callable[[], bytes]] = {
-    "a sheet of 17,179,869,184 cells with two of them": far,
-    "a text of 1 MB in 100,000 cells": repeated,
-    "a sheet of 1 GB in a file of some MB": zeros,
-    "half a workbook": half,
-    "a ZIP that is no workbook": lambda: _zip("readme.txt", b"hello"),
-    "no workbook at all": lambda: b"PK\x03\x04" + random.Random(1).randbytes(1 << 20),
-    "65 MB": lambda: b"PK\x03\x04" + bytes(65 << 20),
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a sheet of 17,179,869,184 cells with two of them": (far, "needs more than 1024 MB"),
+    "a text of 1 MB in 100,000 cells": (repeated, "needs more than 1024 MB"),
+    "a sheet of 1 GB in a file of some MB": (zeros, "needs more than 1024 MB"),
+    "half a workbook": (half, "Cannot detect file format"),
+    "a ZIP that is no workbook": (lambda: _zip("readme.txt", b"hello"), "Cannot detect file format"),
+    "no workbook at all": (lambda: b"PK\x03\x04" + random.Random(1).randbytes(1 << 20), "Cannot detect file format"),
+    "65 MB": (lambda: b"PK\x03\x04" + bytes(65 << 20), "of more than 64 MB"),
 }
 
 
@@ -104,8 +104,8 @@ def test_a_text_that_costs_something_is_refused(kind: str) -> None:
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_workbook_that_costs_something_is_refused(kind: str) -> None:
-    data, began = BOMBS[kind](), time.monotonic()
-    with pytest.raises(ListError, match="workbook") as refused, as_table(BytesIO(data)):
+    data, began = BOMBS[kind][0](), time.monotonic()
+    with pytest.raises(ListError, match=BOMBS[kind][1]) as refused, as_table(BytesIO(data)):
         pytest.fail("it was read")
     print(f"1 tried, 0 read: {kind} ({len(data)} bytes): {refused.value}, {time.monotonic() - began:.1f} s")
 
