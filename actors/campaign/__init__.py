@@ -1,1 +1,1 @@
-"""Campaigns: when a lead may be called, and why not."""
+"""Campaigns: when a lead may be called, how many dials to start, and what is learnt for it."""

@@ -1,0 +1,164 @@
+"""How many dials a campaign starts now, and why not more. Pure: what is going on comes in, a number and its reason out.
+
+It is asked when something ends or begins and, to look ahead, also when nothing does: operators free as time passes.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from actors.campaign.durations import bin_of
+from actors.campaign.learning import Learnt, answer_rate
+from actors.campaign.lookahead import Outlook, expectations
+from actors.campaign.tally import allowed_share, room, totals
+
+SMALLEST_TEAM = 2  # operators; alone one gains nothing by looking ahead (decision 33)
+
+
+class Mode(StrEnum):
+    """How a campaign dials."""
+
+    PREVIEW = "preview"  # an operator sees the lead first, and begins the dial
+    PROGRESSIVE = "progressive"  # one dial for each ready operator: nobody is abandoned
+    POWER = "power"  # a fixed number of dials for each ready operator
+    PREDICTIVE = "predictive"  # also for operators who will probably be ready
+
+
+class Limit(StrEnum):
+    """Why no more dials are started."""
+
+    OPERATORS_DECIDE = "operators_decide"  # each dial is begun by an operator
+    NO_OPERATORS = "no_operators"  # nobody is logged in and not on a break
+    NO_OPERATOR_READY = "no_operator_ready"
+    READY_ARE_DIALLED_FOR = "ready_are_dialled_for"  # as many calls are in flight as the mode has for ready ones
+    ABANDONED_SHARE = "abandoned_share"  # with one more, too many would be expected to be abandoned
+    CARRIERS_FULL = "carriers_full"
+
+
+class Fallback(StrEnum):
+    """Why a campaign dials progressively although its mode could abandon calls."""
+
+    TEAM_TOO_SMALL = "team_too_small"
+    TOO_FEW_ANSWERS = "too_few_answers"  # one abandoned call would be more than the cap
+    CAP_REACHED = "cap_reached"  # one more would be
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The settings. `ratio`: dials for each ready operator, 1 or more (power). `cap`: abandoned share of 30 days.
+    `smallest_team`: operators from which on it looks ahead (predictive)."""
+
+    mode: Mode = Mode.PROGRESSIVE
+    ratio: float = 2.0
+    cap: float = 0.03
+    smallest_team: int = SMALLEST_TEAM
+
+
+class Ringing(Struct, frozen=True, array_like=True):
+    """A dial that was not answered yet, `elapsed` seconds after it began."""
+
+    elapsed: float
+    of_list: str
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """What is going on. `idle`: operators that are ready. `talking`, `wrapping`: for how many seconds each other one.
+    `waiting`: answered calls that no operator has taken yet. `capacity`: calls that carriers would still take.
+    `next_list`: the one that is dialled now. `hour`: of the day, 0 to 23. `day`: a count of days."""
+
+    idle: int
+    talking: tuple[float, ...] = ()
+    wrapping: tuple[float, ...] = ()
+    ringing: tuple[Ringing, ...] = ()
+    waiting: int = 0
+    capacity: int
+    next_list: str
+    hour: int
+    day: int
+
+    @property
+    def operators(self) -> int:
+        return self.idle + len(self.talking) + len(self.wrapping)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.ringing) + self.waiting
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """`dials` to start now, and what keeps it from more. `mode`: the one in effect; `fallback`: why, if it is not the
+    plan's. With these dials `expected_share` of the answers to calls in flight is expected to be abandoned;
+    `allowed_share` may be."""
+
+    dials: int
+    limit: Limit
+    mode: Mode
+    fallback: Fallback | None = None
+    expected_share: float | None = None
+    allowed_share: float | None = None
+
+
+def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
+    """How many dials to start now. `ahead`: the outlook of what is learnt, from the last minute."""
+    if plan.mode is Mode.PREVIEW:
+        return Pace(dials=0, limit=Limit.OPERATORS_DECIDE, mode=plan.mode)
+    if now.operators == 0:
+        return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=plan.mode)
+    fallback = _fallback(plan, now, learnt)
+    if plan.mode is Mode.PROGRESSIVE or fallback is not None:
+        return _by_ratio(now, 1.0, Mode.PROGRESSIVE, fallback)
+    if plan.mode is Mode.POWER:
+        return _by_ratio(now, plan.ratio, plan.mode)
+    return _looking_ahead(plan, now, learnt, ahead)
+
+
+def _fallback(plan: Plan, now: Snapshot, learnt: Learnt) -> Fallback | None:
+    if plan.mode is Mode.PROGRESSIVE or (plan.mode is Mode.POWER and plan.ratio <= 1):
+        return None
+    if plan.mode is Mode.PREDICTIVE and now.operators < plan.smallest_team:
+        return Fallback.TEAM_TOO_SMALL
+    if room(learnt.tally, now.day, plan.cap) >= 1:
+        return None
+    _, abandoned = totals(learnt.tally, now.day)
+    return Fallback.CAP_REACHED if abandoned or plan.cap == 0 else Fallback.TOO_FEW_ANSWERS
+
+
+def _by_ratio(now: Snapshot, ratio: float, mode: Mode, fallback: Fallback | None = None) -> Pace:
+    wanted = max(int(ratio * now.idle) - now.in_flight, 0)
+    if wanted > now.capacity:
+        return Pace(dials=now.capacity, limit=Limit.CARRIERS_FULL, mode=mode, fallback=fallback)
+    limit = Limit.READY_ARE_DIALLED_FOR if now.idle else Limit.NO_OPERATOR_READY
+    return Pace(dials=wanted, limit=limit, mode=mode, fallback=fallback)
+
+
+def _looking_ahead(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
+    """The most dials with which the expected abandoned share of all calls in flight is allowed; never fewer than
+    progressively, which costs nobody anything."""
+    allowed = allowed_share(learnt.tally, now.day, plan.cap)
+    certain = max(now.idle - now.in_flight, 0)
+    rate = answer_rate(learnt, now.next_list, now.hour)
+    dials, share, limit = 0, 0.0, Limit.ABANDONED_SHARE
+    for number, expected in enumerate(expectations(now.idle, _frees(now, ahead), _answers(now, learnt, ahead), rate)):
+        if number > certain and expected.share > allowed:
+            break
+        if number > now.capacity:
+            limit = Limit.CARRIERS_FULL
+            break
+        dials, share = number, expected.share
+    return Pace(dials=dials, limit=limit, mode=plan.mode, expected_share=share, allowed_share=allowed)
+
+
+def _frees(now: Snapshot, ahead: Outlook) -> Iterator[float]:
+    for elapsed in now.talking:
+        yield ahead.talking[bin_of(elapsed)]
+    for elapsed in now.wrapping:
+        yield ahead.wrapping[bin_of(elapsed)]
+
+
+def _answers(now: Snapshot, learnt: Learnt, ahead: Outlook) -> Iterator[float]:
+    """Of each call in flight: the probability that it is, or has been, answered."""
+    for _ in range(now.waiting):
+        yield 1.0
+    rates = {each: answer_rate(learnt, each, now.hour) for each in {dial.of_list for dial in now.ringing}}
+    for dial in now.ringing:
+        yield ahead.answer_chance(rates[dial.of_list], dial.elapsed)

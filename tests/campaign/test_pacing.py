@@ -1,0 +1,175 @@
+"""How many dials are started in each mode, and what is said of it."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.campaign.durations import bin_of, seen
+from actors.campaign.learning import Learnt, answer_rate
+from actors.campaign.lookahead import expectations, outlook
+from actors.campaign.pacing import Fallback, Limit, Mode, Pace, Plan, Ringing, Snapshot, pace
+from actors.campaign.tally import Day, Tally
+
+GOOD = Learnt(tally=Tally((Day(1, 5000, 140),)))  # 2.8 % of many answers
+AT_THE_CAP = Learnt(tally=Tally((Day(1, 5000, 150),)))
+NEW = Learnt()
+AHEAD = outlook(GOOD)
+PREDICTIVE = Plan(mode=Mode.PREDICTIVE)
+
+seconds = st.floats(0, 600)
+snapshots = st.builds(
+    Snapshot,
+    idle=st.integers(0, 12),
+    talking=st.lists(seconds, max_size=12).map(tuple),
+    wrapping=st.lists(seconds, max_size=6).map(tuple),
+    ringing=st.lists(st.builds(Ringing, st.floats(0, 40), st.sampled_from(["a", "b"])), max_size=20).map(tuple),
+    waiting=st.integers(0, 2),
+    capacity=st.integers(0, 60),
+    next_list=st.just("a"),
+    hour=st.just(9),
+    day=st.just(1),
+)
+plans = st.builds(
+    Plan, mode=st.sampled_from(Mode), ratio=st.floats(0, 5), cap=st.floats(0, 0.1), smallest_team=st.integers(1, 10)
+)
+histories = st.builds(
+    lambda answered, abandoned: Learnt(tally=Tally((Day(1, answered, min(answered, abandoned)),))),
+    st.integers(0, 10_000),
+    st.integers(0, 400),
+)
+
+
+def now(
+    idle: int = 0, *, busy: int = 0, wrapping: tuple[float, ...] = (), ringing: int = 0, capacity: int = 100
+) -> Snapshot:
+    return Snapshot(
+        idle=idle,
+        talking=(30.0,) * busy,
+        wrapping=wrapping,
+        ringing=(Ringing(5.0, "a"),) * ringing,
+        capacity=capacity,
+        next_list="a",
+        hour=9,
+        day=1,
+    )
+
+
+def one_for_each_ready(snapshot: Snapshot) -> int:
+    return min(max(snapshot.idle - snapshot.in_flight, 0), snapshot.capacity)
+
+
+@given(snapshots, histories)
+def test_in_preview_operators_begin_the_dials(snapshot: Snapshot, learnt: Learnt) -> None:
+    answer = pace(Plan(mode=Mode.PREVIEW), snapshot, learnt, AHEAD)
+    assert (answer.dials, answer.limit) == (0, Limit.OPERATORS_DECIDE)
+
+
+@given(snapshots, histories)
+def test_progressive_is_one_dial_for_each_ready_operator(snapshot: Snapshot, learnt: Learnt) -> None:
+    assert pace(Plan(), snapshot, learnt, AHEAD).dials == one_for_each_ready(snapshot)
+
+
+def test_progressive_says_why_no_more() -> None:
+    said = [
+        pace(Plan(), each, NEW, AHEAD).limit
+        for each in (now(), now(busy=2), now(2, ringing=2), now(2), now(3, capacity=2))
+    ]
+    assert said == [
+        Limit.NO_OPERATORS,
+        Limit.NO_OPERATOR_READY,
+        Limit.READY_ARE_DIALLED_FOR,
+        Limit.READY_ARE_DIALLED_FOR,
+        Limit.CARRIERS_FULL,
+    ]
+
+
+def test_power_is_so_many_dials_for_each_ready_operator() -> None:
+    plan = Plan(mode=Mode.POWER, ratio=2.5)
+    assert pace(plan, now(3, busy=4, ringing=2), GOOD, AHEAD).dials == 5
+    assert pace(plan, now(0, busy=4), GOOD, AHEAD).dials == 0
+
+
+def test_power_holds_the_cap_too() -> None:
+    plan = Plan(mode=Mode.POWER, ratio=3.0)
+    answer = pace(plan, now(3), AT_THE_CAP, AHEAD)
+    assert (answer.dials, answer.mode, answer.fallback) == (3, Mode.PROGRESSIVE, Fallback.CAP_REACHED)
+    assert pace(Plan(mode=Mode.POWER, ratio=1.0), now(3), AT_THE_CAP, AHEAD).fallback is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "snapshot", "learnt", "fallback"),
+    [
+        (PREDICTIVE, now(1), GOOD, Fallback.TEAM_TOO_SMALL),
+        (Plan(mode=Mode.PREDICTIVE, smallest_team=8), now(1, busy=6), GOOD, Fallback.TEAM_TOO_SMALL),
+        (PREDICTIVE, now(2, busy=6), NEW, Fallback.TOO_FEW_ANSWERS),
+        (PREDICTIVE, now(2, busy=6), AT_THE_CAP, Fallback.CAP_REACHED),
+        (Plan(mode=Mode.PREDICTIVE, cap=0.0), now(2, busy=6), NEW, Fallback.CAP_REACHED),
+        (PREDICTIVE, now(2, busy=6), GOOD, None),
+    ],
+)
+def test_where_looking_ahead_cannot_help_it_is_progressive_and_says_so(
+    plan: Plan, snapshot: Snapshot, learnt: Learnt, fallback: Fallback | None
+) -> None:
+    answer = pace(plan, snapshot, learnt, AHEAD)
+    assert answer.fallback is fallback
+    assert answer.mode is (Mode.PREDICTIVE if fallback is None else Mode.PROGRESSIVE)
+    assert fallback is None or answer.dials == one_for_each_ready(snapshot)
+
+
+def test_an_operator_who_will_be_ready_is_dialled_for() -> None:
+    learnt = GOOD
+    for _ in range(500):  # who wraps up for 15 s
+        learnt = msgspec.structs.replace(learnt, wrap=seen(learnt.wrap, 15.0, 300.0))
+    ahead = outlook(learnt)
+    late = pace(PREDICTIVE, now(wrapping=(14.0,) * 4), learnt, ahead)
+    early = pace(PREDICTIVE, now(wrapping=(0.5,) * 4), learnt, ahead)
+    assert late.dials >= 3 and early.dials == 0
+    assert (late.mode, late.limit) == (Mode.PREDICTIVE, Limit.ABANDONED_SHARE)
+
+
+@given(snapshots, histories, plans)
+def test_carriers_hold_and_ready_operators_are_always_dialled_for(
+    snapshot: Snapshot, learnt: Learnt, plan: Plan
+) -> None:
+    answer = pace(plan, snapshot, learnt, AHEAD)
+    assert 0 <= answer.dials <= snapshot.capacity
+    if plan.mode in (Mode.PROGRESSIVE, Mode.PREDICTIVE):
+        assert answer.dials >= one_for_each_ready(snapshot)
+    if snapshot.operators == 0:
+        assert answer.dials == 0
+    assert msgspec.json.decode(msgspec.json.encode(answer), type=Pace) == answer
+
+
+@given(snapshots, histories)
+def test_it_is_the_most_dials_with_which_the_share_is_allowed(snapshot: Snapshot, learnt: Learnt) -> None:
+    answer = pace(PREDICTIVE, snapshot, learnt, AHEAD)
+    if answer.allowed_share is None or answer.expected_share is None:
+        return
+    certain = one_for_each_ready(snapshot)
+    assert answer.expected_share <= answer.allowed_share or answer.dials == certain
+    if answer.limit is Limit.CARRIERS_FULL:
+        assert answer.dials == snapshot.capacity
+        return
+    rate = answer_rate(learnt, "a", 9)
+    frees = [
+        chance
+        for table, elapsed in ((AHEAD.talking, snapshot.talking), (AHEAD.wrapping, snapshot.wrapping))
+        for chance in (table[bin_of(each)] for each in elapsed)
+    ]
+    answers = [1.0] * snapshot.waiting + [AHEAD.answer_chance(rate, each.elapsed) for each in snapshot.ringing]
+    shares = expectations(snapshot.idle, frees, answers, rate)
+    found = [next(shares).share for _ in range(answer.dials + 2)]
+    assert found[answer.dials] == pytest.approx(answer.expected_share)
+    assert found[-1] > answer.allowed_share
+
+
+
+
+@given(snapshots, st.integers(100, 150), st.integers(0, 40))
+def test_the_more_were_abandoned_the_fewer_are_dialled(snapshot: Snapshot, abandoned: int, more: int) -> None:
+    before, after = (
+        pace(PREDICTIVE, snapshot, Learnt(tally=Tally((Day(1, 5000, count),))), AHEAD).dials
+        for count in (abandoned, abandoned + more)
+    )
+    assert after <= before
