@@ -8,10 +8,24 @@ from pathlib import Path
 
 import structlog
 
-from bench import actors, adb, bus, bus_overload, gateway, ledger, live, logins, pbx, readers, refusals, strangers
+from bench import (
+    actors,
+    adb,
+    bus,
+    bus_overload,
+    gateway,
+    ledger,
+    live,
+    logins,
+    pacing,
+    pbx,
+    readers,
+    refusals,
+    strangers,
+)
 from bench.table import Row, print_table
 
-ALL = (gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, pbx, readers, refusals)
+ALL = (gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, pacing, pbx, readers, refusals)
 
 
 async def measure(folder: Path, wanted: list[str]) -> list[Row]:
