@@ -13,7 +13,7 @@ from actors.campaign.learning import Learnt, answer_rate
 from actors.campaign.lookahead import Outlook, expectations
 from actors.campaign.tally import allowed_share, room, totals
 
-SMALLEST_TEAM = 2  # operators; alone one gains nothing by looking ahead (decision 33)
+SMALLEST_TEAM = 2  # operators; alone one gains nothing by looking ahead (decision 32)
 
 
 class Mode(StrEnum):

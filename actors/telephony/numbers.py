@@ -39,7 +39,7 @@ _QUOTES = frozenset(
     ('""', "''", "``", "\u201c\u201d", "\u201d\u201d", "\u201e\u201c", "\u201e\u201d", "\u2018\u2019", "\u2019\u2019",
      "\u201a\u2018", "\u00ab\u00bb", "\u00bb\u00ab", "\u2039\u203a", "\u203a\u2039")
 )  # fmt: skip
-_TEXT_MARKS = ("'", "\u2018", "\u2019")  # before a cell that is no figure for a spreadsheet, runtime/cells.py writes it too
+_TEXT_MARKS = ("'", "\u2018", "\u2019")  # before a cell that is no figure; runtime/cells.py writes it too
 EXTENSION = 6  # digits of the longest
 _SEPARATORS = str.maketrans("", "", " .()-")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
