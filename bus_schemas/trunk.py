@@ -77,10 +77,11 @@ class PbxCallStarted(Struct, frozen=True, kw_only=True):
 
 
 class HoldExtension(Struct, frozen=True, kw_only=True):
-    """Keep the extension of a slot for a call through a trunk; `release`: no longer."""
+    """Keep the extension of a slot for a call through a trunk, which the process `by` starts; `release`: no longer."""
 
     slot: SlotId
     call_id: CallId
+    by: str
     release: bool = False
 
 

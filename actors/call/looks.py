@@ -1,5 +1,7 @@
 """What a look at the outside says of one call: which of the calls there it is, and whether its times can be right."""
 
+from collections.abc import Iterable
+
 from actors.call.record import Call
 from actors.runtime.clock import Moment, elapsed
 from actors.telephony.reports import (
@@ -17,25 +19,38 @@ from actors.telephony.reports import (
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 
 
-def ours(call: Call, look: Look) -> tuple[LiveCall | None, PastCall | None]:
+def ours(call: Call, look: Look, now: Moment) -> tuple[LiveCall | None, PastCall | None]:
     """The call of ours in a look, by its name there."""
-    name = call.ref or (_name_by_order(call, look) if call.trunk is None else call.call_id)
+    name = call.ref or (_name_by_order(call, look, now) if call.trunk is None else call.call_id)
     live = next((seen for seen in look.live if seen.ref == name), None)
     past = next((seen for seen in look.past if seen.ref == name), None)
     return live, past
 
 
-def _name_by_order(call: Call, look: Look) -> str | None:
+def _name_by_order(call: Call, look: Look, now: Moment) -> str | None:
     """The name of the first call that went out after the phone noted our order. None: there is none, or nobody can say
-    whether it is the first."""
+    whether it is the first. One that was not known before the attempt and seems older than that shows that the phone's
+    clock was set, so that it may be the first, too."""
     order = look.order
     if order is None or order.call_id != call.call_id:
         return None
+    # A note is of this boot, so what was known of an earlier one says nothing of what came before the order.
     seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
     # A note is of this boot, so what was known of an earlier one says nothing of what came before the order.
-    may_be = [one for one in seen if newer(one.ref, call.after_ref) and may_follow(order, one)]
-    first = next((one for one in may_be if not any(newer(one.ref, other.ref) for other in may_be)), None)
-    return first.ref if first is not None and came_of(order, first) else None
+    new = [one for one in seen if newer(one.ref, call.after_ref)]
+    first = _first(one for one in new if may_follow(order, one))
+    if first is None or not came_of(order, first):
+        return None
+    passed_over = [one for one in new if newer(first.ref, one.ref)]
+    known = call.after_ref is not None and call.after_ref.rpartition("/")[0] == look.boot
+    # By the clock of another boot nobody can say when it was attempted; it cannot have been later than the note.
+    attempted = elapsed(call.started, now)[0] if call.started.boot == now.boot else order.age
+    return None if known and any(one.created_age > attempted + NOTE_SLACK for one in passed_over) else first.ref
+
+
+def _first(calls: Iterable[LiveCall | PastCall]) -> LiveCall | PastCall | None:
+    found = list(calls)
+    return next((one for one in found if not any(newer(one.ref, other.ref) for other in found)), None)
 
 
 def clocks_differ(call: Call, created_age: float, looked: Looked, now: Moment) -> bool:

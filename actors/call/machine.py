@@ -280,12 +280,12 @@ def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> Ca
 
 
 def _looked(call: Call, looked: Looked, now: Moment, timeouts: CallTimeouts) -> CallDecision:
-    again = (SetTimer(name=looked.why, seconds=ASK_AGAIN),) if looked.why in TIMERS[call.phase] else ()
     if looked.look is None and looked.why == LOST:
         return _lost(call, now, timeouts)
-    if looked.look is None:  # could not be asked: a lost link is told by itself
-        return Decision(effects=again)
-    live, past = ours(call, looked.look)
+    if looked.look is None:  # could not be asked: the question stays open
+        why = looked.why if looked.why in TIMERS[call.phase] else ASK
+        return Decision(effects=(SetTimer(name=why, seconds=ASK_AGAIN),) if TIMERS[call.phase] else ())
+    live, past = ours(call, looked.look, now)
     if live is not None:
         return _found_live(call, live, looked, now, timeouts)
     if past is not None and not (call.placing and call.ref is None):

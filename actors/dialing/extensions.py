@@ -8,6 +8,7 @@ what was claimed before its barrier.
 """
 
 import asyncio
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -30,13 +31,22 @@ log = structlog.get_logger()
 PROMISED_FOR = 30.0  # seconds in which an attempt gets on record, or never does
 
 
+@dataclass
+class Promise:
+    """An extension is held for a call: `since` when (seconds, monotonic), and the processes that start it now. The same
+    command may be under way on several."""
+
+    since: float
+    starters: set[str] = field(default_factory=set)
+
+
 class Extensions:
     """Who holds the extensions of the slots of one host."""
 
     def __init__(self, *, host: Host, calls_at_once: int) -> None:
         self._host = host
         self._calls_at_once = calls_at_once
-        self._held: dict[int, dict[str, float]] = {}  # slot: call: since when, monotonic
+        self._held: dict[int, dict[str, Promise]] = {}  # slot: call
         self._read: dict[int, tuple[str, int]] = {}  # slot: the fence under which its calls were read
         self._locks: dict[int, asyncio.Lock] = {}
 
@@ -44,7 +54,7 @@ class Extensions:
         """Promise the extension of a slot to a call, or let it go again. Raises Refusal."""
         slot = self._slot(request.slot, context)
         if request.release:
-            await self.give_back(request.slot, request.call_id)
+            await self.give_back(request)
         elif slot.stands_in:
             raise QUARANTINED()
         else:
@@ -57,11 +67,19 @@ class Extensions:
         """The call is over."""
         self._held.get(slot, {}).pop(call_id, None)
 
-    async def give_back(self, slot: int, call_id: str) -> None:
-        """A start came to nothing. Unless the same command was started elsewhere at the same moment: then the call is
-        on record, and holds the extension. Where that cannot be asked, the promise runs out by itself."""
+    async def give_back(self, request: HoldExtension) -> None:
+        """A start came to nothing. The same command may be under way elsewhere, or be on record: then its call holds
+        the extension. Where that cannot be asked, the promise runs out by itself."""
+        slot, call_id = request.slot, request.call_id
+        promise = self._held.get(slot, {}).get(call_id)
+        if promise is None:
+            return
+        promise.starters.discard(request.by)
+        if promise.starters:
+            return
         try:
-            if await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True) is None:
+            dialing = await self._host.bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True)
+            if dialing is None and not promise.starters:  # nobody has begun to start it meanwhile either
                 self.release(slot, call_id)
         except BusError as error:
             log.info("an extension could not be given back", slot=slot, call_id=call_id, error=repr(error))
@@ -86,7 +104,9 @@ class Extensions:
             await self._let_go_of_what_is_over(held)
         if len(held.keys() - {request.call_id}) >= self._calls_at_once:
             raise Refusal(ErrorCode.SLOT_BUSY, "The slot's extension is in a call.", slot=request.slot)
-        held[request.call_id] = self._host.clock.monotonic()
+        promise = held.setdefault(request.call_id, Promise(0.0))
+        promise.since = self._host.clock.monotonic()
+        promise.starters.add(request.by)
 
     async def _read_calls(self, slot: int, context: Context) -> None:
         """The calls on record for the extension, as of now: this owner's barriers are older."""
@@ -95,12 +115,12 @@ class Extensions:
         held, now = self._held.setdefault(slot, {}), self._host.clock.monotonic()
         for call in found:  # beside those promised it before: their attempts may be on their way
             if call.trunk is not None:
-                held.setdefault(call.call_id, now)
+                held.setdefault(call.call_id, Promise(now))
 
-    async def _let_go_of_what_is_over(self, held: dict[str, float]) -> None:
+    async def _let_go_of_what_is_over(self, held: dict[str, Promise]) -> None:
         """Asked of the journal itself, and only when an extension seems to be in use."""
-        for call_id, since in list(held.items()):
-            if await self._is_over(call_id, self._host.clock.monotonic() - since):
+        for call_id, promise in list(held.items()):
+            if await self._is_over(call_id, self._host.clock.monotonic() - promise.since):
                 held.pop(call_id, None)
 
     async def _is_over(self, call_id: str, age: float) -> bool:

@@ -61,6 +61,7 @@ class TrunkDialer:
         self._rules = rules
         self._attempts = attempts
         self._extensions = extensions
+        self._name = host.ids.new()
 
     # --- contract lines
 
@@ -136,7 +137,7 @@ class TrunkDialer:
     # --- the slot's extension
 
     async def _hold_extension(self, slot: int, call_id: str, context: Context) -> ExtensionHeld:
-        request = HoldExtension(slot=slot, call_id=call_id)
+        request = HoldExtension(slot=slot, call_id=call_id, by=self._name)
         if self._host.get(SlotActor, str(slot)) is not None:
             return await self._extensions.hold(request, context)
         try:
@@ -148,10 +149,10 @@ class TrunkDialer:
         raise out_of_service(slot, host, self._peers.why_unowned("slot", str(slot), host))
 
     async def _release_extension(self, held: ExtensionHeld, call_id: str, context: Context) -> None:
+        request = HoldExtension(slot=held.slot, call_id=call_id, by=self._name, release=True)
         if held.host == self._host.name:
-            await self._extensions.give_back(held.slot, call_id)
+            await self._extensions.give_back(request)
             return
-        request = HoldExtension(slot=held.slot, call_id=call_id, release=True)
         with contextlib.suppress(Refusal):  # the promise runs out by itself
             await forward(self._host.bus, HOLD_EXTENSION, request, context, retry=False)
 

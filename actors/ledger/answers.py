@@ -21,9 +21,12 @@ OWNER_AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Its host is away for a mome
 
 class Read(Protocol):
     """Ask the store, once what the asker has seen is in. `short`: what is asked for is one thing by its key, or all
-    of what there are few of, so it waits for no list. Raises Refusal(UNAVAILABLE)."""
+    of what there are few of, so it waits for no list; `certain`: what is in the journal by now is in. Raises
+    Refusal(UNAVAILABLE)."""
 
-    async def __call__(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]: ...
+    async def __call__(
+        self, context: Context, query: Query[Answer], *, short: bool = False, certain: bool = False
+    ) -> list[Answer]: ...
 
 
 class Answers:
@@ -44,8 +47,16 @@ class Answers:
         """Events that are not kept and that an answer needs the last of."""
         return {}
 
-    async def one(self, context: Context, query: Query[Answer]) -> Answer | None:
-        return next(iter(await self.read(context, query, short=True)), None)
+    async def one(
+        self, context: Context, query: Query[Answer], fits: Callable[[Answer], bool] = lambda row: True
+    ) -> Answer | None:
+        """The first row that fits. None: there is none, also by the journal of now. A host that has just stood still,
+        or begun, has older records, and what it does not know yet is not to be called unknown."""
+        for certain in (False, True):
+            for row in await self.read(context, query, short=True, certain=certain):
+                if fits(row):
+                    return row
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

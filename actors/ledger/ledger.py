@@ -141,10 +141,13 @@ class Ledger:
     async def _write(self, work: Any, *args: Any, **more: Any) -> Any:
         return await self._in(self._writer, work, *args, **more)
 
-    async def _read(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
-        """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
+    async def _read(
+        self, context: Context, query: Query[Answer], *, short: bool = False, certain: bool = False
+    ) -> list[Answer]:
+        """Ask the store, once what the asker has seen is in; `certain`: what is in the journal by now. Raises
+        Refusal(UNAVAILABLE)."""
         deadline = self._now() + LONGEST_READ
-        await self._following.until(context.after, deadline=CATCH_UP)
+        await self._following.until(await self._newest() if certain else context.after, deadline=CATCH_UP)
         if short or context.user == SYSTEM:
             return await self._find(self._short, context.share, query, deadline)
         if not self._is_slow(context.share):
@@ -153,6 +156,12 @@ class Ledger:
             except NotQuick:
                 self._slow.setdefault(context.share, self._now() + SLOW_FOR)
         return await self._find(self._long, context.share, query, deadline)
+
+    async def _newest(self) -> int:
+        try:
+            return await self._bus.last_seq()
+        except BusError:
+            raise NOT_READABLE() from None
 
     def _is_slow(self, share: Share) -> bool:
         now = self._now()

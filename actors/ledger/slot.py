@@ -225,10 +225,10 @@ class SlotAnswers(Answers):
         raise await self._why_absent(request.slot, context)
 
     async def _why_absent(self, slot: int | str, context: Context) -> Refusal:
-        for row in await self.read(context, all_slots(), short=True):
-            if row.config.id == slot and sees(context, SLOT, row.config.user):
-                return OWNER_AWAY(slot=row.config.id, host=row.config.host)
-        return NO_SLOT()
+        row = await self.one(context, all_slots(), lambda row: row.config.id == slot)
+        if row is None or not sees(context, SLOT, row.config.user):
+            return NO_SLOT()
+        return OWNER_AWAY(slot=row.config.id, host=row.config.host)
 
     async def list_slots(self, request: ListSlots, context: Context) -> Page:
         after = from_cursor(request.cursor) or 0

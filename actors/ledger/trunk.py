@@ -102,10 +102,10 @@ class TrunkAnswers(Answers):
         self._telemetry[telemetry.trunk] = (self.now(), telemetry.view)
 
     async def dial_absent(self, request: DialPbx, context: Context) -> PbxCallStarted:
-        for row in await self.read(context, all_trunks(), short=True):
-            if row.name == request.trunk:
-                raise OWNER_AWAY(trunk=row.name, host=row.host)
-        raise Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
+        row = await self.one(context, all_trunks(), lambda row: row.name == request.trunk)
+        if row is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
+        raise OWNER_AWAY(trunk=row.name, host=row.host)
 
     async def pbx_status(self, request: GetPbxStatus, context: Context) -> PbxStatus:
         return PbxStatus(trunks=[self._now(row) for row in await self.read(context, all_trunks(), short=True)])

@@ -340,6 +340,25 @@ def test_a_call_is_found_by_its_orders_note_whatever_was_known_before() -> None:
     assert call is not None and (call.ref, call.phase) == (REF, Phase.CONNECTED)
 
 
+def test_a_later_call_is_not_ours_where_the_first_one_seems_older_than_its_order() -> None:
+    """The phone's clock was set by so little that nobody notices, and a call by hand soon followed ours."""
+    call, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 10.0)
+    first = replace(PAST, created_age=17.0, answered_age=None, ended_age=16.0, reason=EndReason.BUSY)
+    by_hand = replace(LIVE, ref="b/TC@5", created_age=1.0, answered_age=None, phase=CallPhase.ALERTING)
+    call = replace(call, after_ref="b/TC@3")
+    look = Look(live=(by_hand,), past=(first,), boot="b", order=Noted("c_1", 13.8))
+    call, decision = _then(call, _looked(look, "ask", 14.0), 14.0)
+    assert call is not None and call.ref is None and not decision.events
+
+
+@pytest.mark.parametrize("at", [0.2, 5.0])
+def test_what_could_not_be_asked_is_asked_again(at: float) -> None:
+    call = _after((0.1, _seen(CallPhase.DIALING)), (0.15, _seen(CallPhase.ACTIVE)))
+    for why in ("link", "duration", "ask"):
+        _, decision = _then(call, Looked(look=None, why=why, asked=at, call_id="c_1"), at)
+        assert [effect for effect in decision.effects if isinstance(effect, SetTimer)]
+
+
 def test_a_new_owner_looks_and_never_dials() -> None:
     for phase, call in PHASES.items():
         orders = _orders(machine.resume(call, _now(30), TIMEOUTS))

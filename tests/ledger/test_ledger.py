@@ -61,6 +61,19 @@ async def test_a_reader_finds_what_it_has_seen_written(bus: MemoryBus, place: Pl
             assert (cdr.talk_seconds, cdr.ring_seconds, cdr.reason) == (3, 2, EndReason.HANGUP_REMOTE)
 
 
+async def test_what_is_on_record_is_never_said_not_to_be_there(bus: MemoryBus, place: Place) -> None:
+    """A host that has stood still does not know it yet, and nor does an asker that has seen nothing."""
+    async with _ledger(bus, place) as ledger:
+        for slot in range(1, 20):
+            config = SlotConfig(id=slot, serial=f"s{slot}")
+            await write(bus, SlotConfigured(slot=slot, at=AT.format(1), config=config, by="admin"))
+            with pytest.raises(Refusal) as away:
+                await ledger.answer(SLOT_ABSENT, AbsentSlot(slot=slot), ASKER)
+            assert away.value.code is ErrorCode.UNAVAILABLE
+            await call(bus, slot)
+            assert await ledger.answer(GET_CDR, GetCdr(call_id=f"c_{slot}"), ASKER)
+
+
 async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, place: Place) -> None:
     for number in range(30):
         await call(bus, number, over=number % 3 > 0)
