@@ -22,7 +22,7 @@ from simulators.world.truth import MOMENT, Case, compare
 LEAVES = 0.1  # seconds in which an order that has left reaches the phone where nothing is in its way
 PROMPT = 3.0  # seconds in which an acknowledged end reaches the phone where nothing is in its way
 LOOKS = 15  # at a phone in one second: more are a loop that asks again whatever it is told
-NEWS = 45.0  # seconds in which an answer or an end gets on record where nothing is in its way: `call/strays.py` takes 30
+NEWS = 45.0  # seconds in which an answer or an end gets on record where nothing is in its way (30: `call/strays.py`)
 
 
 @dataclass(frozen=True)
