@@ -62,9 +62,13 @@ def clocks_differ(call: Call, created_age: float, looked: Looked, now: Moment) -
     return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS
 
 
-def never_left(call: Call, look: Look | None) -> bool:
-    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing."""
+def never_left(call: Call, look: Look | None, now: Moment) -> bool:
+    """Whether the phone would have noted our order, and has not. One that was started anew since knows nothing, and one
+    that has noted a later order nothing of ours."""
     if call.trunk is not None or look is None or call.after_ref is None:
         return False
     same_boot = call.after_ref.rpartition("/")[0] == look.boot
-    return same_boot and (look.order is None or look.order.call_id != call.call_id)
+    if not same_boot or look.order is None:
+        return same_boot
+    older = call.started.boot == now.boot and look.order.age > elapsed(call.started, now)[0]
+    return look.order.call_id != call.call_id and older

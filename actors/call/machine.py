@@ -372,7 +372,7 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeou
     if call.missed is None or looked.asked < call.missed + GONE_AFTER:
         missed = replace(call, missed=looked.asked if call.missed is None else call.missed)
         return Decision(memory=missed, effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER, keep=True)))
-    if call.ref is None and never_left(call, looked.look):
+    if call.ref is None and never_left(call, looked.look, now):
         return _over(call, now, reason=EndReason.NOT_DIALED, cause="the order never reached the phone")
     never = call.ref is None
     cause = f"the {call.outside} never showed the call" if never else f"the {call.outside} no longer knows the call"

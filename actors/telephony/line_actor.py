@@ -43,12 +43,13 @@ class LineActor(
 
     barrier_verb: ClassVar[str] = "activated"
 
-    __slots__ = ("_barrier", "_counts", "_moving_here")
+    __slots__ = ("_barrier", "_counts", "_moving_here", "_succeeded")
 
     def __init__(self, *, id: str, host: Host, counts: CallCounts) -> None:
         super().__init__(id=id, host=host)
         self._counts = counts
         self._barrier = 0
+        self._succeeded = 0  # the first barrier after the snapshot that was read: whoever kept that knew no more
         self._moving_here = False
 
     @property
@@ -97,11 +98,17 @@ class LineActor(
         self._barrier = self.seq
         if self.state is None:
             return
-        if self.state.calls.seq > self._barrier:  # of a snapshot that is ahead of the journal
+        # Of a snapshot that is ahead of the journal, or of an owner that wrote on after another had taken the line
+        # over, and knows nothing of what that one began.
+        if self.state.calls.seq > (self._succeeded or self._barrier):
             self.state = replace(self.state, calls=OnRecord())
         for start in self.state.starts:
             self._counts.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
         await self._read_calls()
+
+    def replayed(self, recorded: Recorded) -> None:
+        if not self._succeeded and verb_of(recorded.subject) == self.barrier_verb:
+            self._succeeded = recorded.seq
 
     @property
     def pooled(self) -> bool:

@@ -340,6 +340,17 @@ def test_a_call_is_found_by_its_orders_note_whatever_was_known_before() -> None:
     assert call is not None and (call.ref, call.phase) == (REF, Phase.CONNECTED)
 
 
+@pytest.mark.parametrize(("noted", "reason"), [(30.0, EndReason.NOT_DIALED), (5.0, EndReason.UNKNOWN)])
+def test_only_an_older_note_says_that_an_order_never_came(noted: float, reason: EndReason) -> None:
+    call, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 10.0)
+    call = replace(call, after_ref="b/TC@3")
+    for at in (14.0, 17.0):
+        look = Look(live=(), past=(), boot="b", order=Noted("c_another", noted))
+        call, decision = _then(call, _looked(look, "ask", at), at)
+    (ended,) = decision.events
+    assert isinstance(ended, CallEnded) and ended.reason is reason
+
+
 def test_a_later_call_is_not_ours_where_the_first_one_seems_older_than_its_order() -> None:
     """The phone's clock was set by so little that nobody notices, and a call by hand soon followed ours."""
     call, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 10.0)

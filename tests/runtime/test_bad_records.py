@@ -20,10 +20,10 @@ from actors.settings import Settings
 from actors.slot.actor import SlotActor
 from actors.slot.record import Slot
 from actors.telephony.line import Began, Holder, OnRecord
-from bus_schemas.call import START_CALL, StartCall
+from bus_schemas.call import START_CALL, CallDialing, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from bus_schemas.slot import SlotConfig, SlotConfigured
+from bus_schemas.slot import SlotActivated, SlotConfig, SlotConfigured
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.phone.handset import Handset
@@ -130,6 +130,30 @@ def test_calls_of_a_snapshot_that_the_journal_does_not_have_hold_nothing() -> No
 
     quarantined, _, dials = _started_again(spoil)
     assert not quarantined and len(dials) == 2
+
+
+def test_what_a_former_owner_kept_of_calls_does_not_hide_those_of_its_successor() -> None:
+    """It wrote on after another had taken the line over, and kept a snapshot when it ended: of what the other had
+    begun it knew nothing."""
+
+    async def spoil(bus: MemoryBus) -> None:
+        last = await bus.last("ottb.v1.evt.slot.1.*")
+        assert last is not None
+        barrier = SlotActivated(slot=1, at="2026-01-01T00:00:01.000Z", host="local", epoch=7)
+        subject = "ottb.v1.evt.slot.1.activated"
+        scope = "ottb.v1.evt.slot.1.*"
+        await bus.append(subject, msgspec.json.encode(barrier), {ID: "b"}, scope=scope, expect=last.seq)
+        attempt = CallDialing(
+            line="slot-1", call_id="c_other", slot=1, user="op", number="+380501239999", at="2026-01-01T00:00:01.000Z",
+            mono=1.0, boot="b", command_id="k", ring_timeout=60.0, max_duration=60.0,
+        )  # fmt: skip
+        subject = "ottb.v1.evt.call.slot-1.c_other.dialing"
+        seq = await bus.append(subject, msgspec.json.encode(attempt), {ID: "c"}, scope=subject, expect=0)
+        slot = Slot(config=CONFIGS[0], from_file=CONFIGS[0], calls=OnRecord(seq=seq))
+        await bus.put(SNAPSHOTS, "slot.1", msgspec.json.encode(Snapshot(seq=last.seq, state=slot)), expect=None)
+
+    _, _, dials = _started_again(spoil)
+    assert dials == ["+380501230002"]
 
 
 def test_a_slot_whose_record_cannot_be_asked_for_is_not_left_alone_for_good() -> None:
