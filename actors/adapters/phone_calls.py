@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from actors.adapters import android
 from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Look, newer
@@ -54,10 +55,9 @@ class PhoneCalls:
             return
         if phase is None:
             return
-        if logged.event == "SET_RINGING":
-            self._incoming.add(ref)
         reason, cause = android.end_of(logged.data) if phase is CallPhase.DISCONNECTED else (None, "")
-        self.move(ref, phase, reason, cause, asks=logged.event == android.SET_ASKS)
+        asks, incoming = logged.event == android.SET_ASKS, logged.event == "SET_RINGING"
+        self.move(ref, phase, reason, cause, asks=asks, incoming=incoming)
         self._hold(ref, held=logged.event == android.SET_HOLD)
 
     def note(self, look: Look, *, first: bool) -> None:
@@ -66,17 +66,15 @@ class PhoneCalls:
             if first and past.ref not in self._phases:
                 self._phases[past.ref] = CallPhase.DISCONNECTED
             elif past.ref in self._phases or self._is_new(past.ref):
-                if past.incoming:
-                    self._incoming.add(past.ref)
+                of_it: dict[str, Any] = {"suspect": past.suspect, "incoming": past.incoming}
                 if past.answered_age is not None:
-                    self.move(past.ref, CallPhase.ACTIVE, age=past.answered_age, suspect=past.suspect)
-                ended = CallPhase.DISCONNECTED
-                self.move(past.ref, ended, past.reason, past.cause, age=past.ended_age, suspect=past.suspect)
+                    self.move(past.ref, CallPhase.ACTIVE, age=past.answered_age, **of_it)
+                self.move(past.ref, CallPhase.DISCONNECTED, past.reason, past.cause, age=past.ended_age, **of_it)
         for live in reversed(look.live):
-            if live.incoming:
-                self._incoming.add(live.ref)
             answered = live.answered_age if live.phase is CallPhase.ACTIVE else None
-            self.move(live.ref, live.phase, age=answered or 0.0, suspect=live.suspect, asks=live.asks)
+            self.move(
+                live.ref, live.phase, age=answered or 0.0, suspect=live.suspect, asks=live.asks, incoming=live.incoming
+            )
             self._hold(live.ref, held=live.held)
 
     def _hold(self, ref: str, *, held: bool) -> None:
@@ -96,8 +94,12 @@ class PhoneCalls:
         age: float = 0.0,
         suspect: bool = False,
         asks: bool = False,
+        incoming: bool = False,
     ) -> None:
-        """A call is in this phase now, and tell it, if that is further than it was, or it asks for a SIM by now."""
+        """A call is in this phase now: tell it, if that is further than it was, or it asks for a SIM by now. That it is
+        `incoming` needs to be said once only."""
+        if incoming:
+            self._incoming.add(ref)
         before = self._phases.get(ref)
         began_to_ask = asks and ref not in self._asking and before in (None, CallPhase.DIALING)
         (self._asking.add if asks else self._asking.discard)(ref)

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TypeVar
 
-from msgspec.structs import replace
-
 from actors.adapters.log_clock import LATE
+from actors.adapters.phone_calls import PhoneCalls
 from actors.adapters.phone_clock import Memory
 from actors.slot.phone import Health, HealthRead, PhoneUncertain, PhoneUnreachable, Report, ShellResult
 from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
@@ -38,8 +37,8 @@ class SimulatedPhone:
         self._memory: Memory | None = None
         self._stream = -1  # how often the wire was cut before this connection was opened
         self._lines_until = -1.0  # when the last line that is under way arrives: they keep their order
-        self._late: list[tuple[CallSeen, float, int]] = []  # what is under way: since when, and in which stream
-        self._asking: set[str] = set()  # the calls that old lines were about, until a look tells of them
+        self._asking = False
+        self._calls = PhoneCalls(lambda seen: self._report(seen))
         self._report: Callable[[Report], None] = lambda report: None
 
     def start(self, report: Callable[[Report], None]) -> None:
@@ -95,52 +94,32 @@ class SimulatedPhone:
         reason, cause = why(call.cause) if call.state is State.DISCONNECTED else (None, "")
         phase = CallPhase.ALERTING if happened.event == "ALERTING" else PHASE[call.state]
         seen = CallSeen(ref=self._handset.ref(call), phase=phase, reason=reason, cause=cause, incoming=call.incoming)
-        lateness = self._handset.wire.lateness()
+        lateness, stream = self._handset.wire.lateness(), self._stream
         if not lateness and self._lines_until < now:
-            stream = self._stream
             self._at_home(lambda: self._read(seen, now, stream))
             return
         self._lines_until = max(self._lines_until + LINE, now + lateness)
         self._handset.book.fault("late line", self._handset.name, now, self._lines_until)
-        self._late.append((seen, now, self._stream))
-        asyncio.get_running_loop().call_at(self._lines_until, self._say_late, seen, context=Context())
+        arrives = asyncio.get_running_loop().call_at
+        arrives(self._lines_until, self._at_home, lambda: self._read(seen, now, stream), context=Context())
 
     def _read(self, seen: CallSeen, happened: float, stream: int) -> None:
-        """A line of the log, by a host that may have stood still meanwhile: then it first asks the phone, as `AdbPhone`
-        does, and the answer to an order that waits beside it is read before that."""
-        if self._handset.now() - happened <= LATE:
-            self._report(seen)
-        elif seen.ref not in self._asking:
-            self._asking.add(seen.ref)
-            asyncio.get_running_loop().call_later(ASKING, self._tell_what_is, seen, stream)
-
-    def _tell_what_is(self, seen: CallSeen, stream: int) -> None:
-        """What a look says of the call that an old line was about; of one that it knows nothing of, the line. What
-        cannot be asked about is asked by whoever opens the next stream."""
-        self._asking.discard(seen.ref)
-        if not self._alive() or not self._connected or self._stream != stream:
+        """A line of the log. Of one that is old the phone is asked first, as `AdbPhone` does it, and the answer to an
+        order that waits beside it is read before that. Lines of a stream that broke meanwhile are lost."""
+        if stream != self._handset.wire.cuts or self._asking:  # what comes meanwhile is told by then
             return
-        look, _ = self._handset.look(self._memory)
-        told = [seen]
-        for live in (live for live in look.live if live.ref == seen.ref):
-            told = [replace(seen, phase=live.phase, age=live.answered_age or 0.0, suspect=live.suspect)]
-        for past in (past for past in look.past if past.ref == seen.ref):
-            ended = replace(seen, phase=CallPhase.DISCONNECTED, reason=past.reason, cause=past.cause,
-                            age=past.ended_age, suspect=past.suspect)  # fmt: skip
-            answered = replace(seen, phase=CallPhase.ACTIVE, reason=None, cause="",
-                               age=past.answered_age or 0.0, suspect=past.suspect)  # fmt: skip
-            told = [ended] if past.answered_age is None else [answered, ended]
-        for one in told:
-            self._report(one)
+        if self._handset.now() - happened <= LATE:
+            self._calls.move(seen.ref, seen.phase, seen.reason, seen.cause, incoming=seen.incoming)
+        else:
+            self._asking = True
+            asyncio.get_running_loop().call_later(ASKING, self._ask)
 
-    def _say_late(self, seen: CallSeen) -> None:
-        """Whoever gets a late line asks the phone, which knows since when it talks and when it ended, and no more."""
-        while self._late and self._late[0][2] == self._handset.wire.cuts:
-            first, happened, _ = self._late.pop(0)
-            timed = first.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED)
-            self._say(replace(first, age=self._handset.now() - happened) if timed else first)
-            if first is seen:
-                return
+    def _ask(self) -> None:
+        """Tell what has happened while nobody listened, or lines were on their way."""
+        self._asking = False
+        if self._alive() and self._connected:
+            look, _ = self._handset.look(self._memory)
+            self._calls.note(look, first=self._calls.begin_boot(look.boot))
 
     def link(self, link: Link) -> None:
         self._at_home(lambda: self._linked(link))
@@ -167,11 +146,7 @@ class SimulatedPhone:
             return
         self._stream = cuts
         self._say(LinkChanged(link=Link.ONLINE))
-        missed, self._late = self._late, []
-        for seen, happened, _ in missed:
-            same_boot = seen.ref.startswith(f"{self._handset.boot}/")
-            if same_boot and seen.phase in (CallPhase.ACTIVE, CallPhase.DISCONNECTED):
-                self._say(replace(seen, age=self._handset.now() - happened))
+        self._at_home(self._ask)
 
     def _say(self, report: Report) -> None:
         self._at_home(lambda: self._report(report))

@@ -344,7 +344,7 @@ def test_a_call_is_found_by_its_orders_note_whatever_was_known_before() -> None:
 def test_only_an_older_note_says_that_an_order_never_came(noted: float, reason: EndReason) -> None:
     call, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 10.0)
     call = replace(call, after_ref="b/TC@3")
-    for at in (14.0, 17.0):
+    for at in (24.0, 27.0):
         look = Look(live=(), past=(), boot="b", order=Noted("c_another", noted))
         call, decision = _then(call, _looked(look, "ask", at), at)
     (ended,) = decision.events
