@@ -132,7 +132,7 @@ def test_calls_of_a_snapshot_that_the_journal_does_not_have_hold_nothing() -> No
     assert not quarantined and len(dials) == 2
 
 
-def test_what_a_former_owner_kept_of_calls_does_not_hide_those_of_its_successor() -> None:
+def test_a_former_owners_snapshot_hides_no_call_of_its_successor() -> None:
     """It wrote on after another had taken the line over, and kept a snapshot when it ended: of what the other had
     begun it knew nothing."""
 
