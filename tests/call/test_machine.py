@@ -351,7 +351,7 @@ def test_only_an_older_note_says_that_an_order_never_came(noted: float, reason: 
     assert isinstance(ended, CallEnded) and ended.reason is reason
 
 
-def test_a_later_call_is_not_ours_where_the_first_one_seems_older_than_its_order() -> None:
+def test_a_later_call_is_not_ours_where_the_first_seems_older_than_its_order() -> None:
     """The phone's clock was set by so little that nobody notices, and a call by hand soon followed ours."""
     call, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 10.0)
     first = replace(PAST, created_age=17.0, answered_age=None, ended_age=16.0, reason=EndReason.BUSY)
