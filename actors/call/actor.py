@@ -163,7 +163,8 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
             case CallDialing():
                 self._began = self.seq
                 holder = Holder(id=self.id, user=event.user, slot=event.slot)
-                self._tell_line(Began(holder=holder, at=Moment.of(event), seq=self.seq))
+                at, after_ref = Moment.of(event), event.after_ref
+                self._tell_line(Began(holder=holder, at=at, seq=self.seq, after_ref=after_ref))
             case CallEnded():
                 self._tell_line(over_of(event, self.seq))
 
@@ -181,7 +182,8 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
             self._retire()
         else:
             holder = Holder(id=self.id, user=self.state.user, slot=self.state.slot)
-            self._tell_line(Began(holder=holder, at=self.state.started, seq=self._began))
+            at, after_ref = self.state.started, self.state.attempt.after_ref
+            self._tell_line(Began(holder=holder, at=at, seq=self._began, after_ref=after_ref))
 
     def _tell_line(self, report: Began | Over | Drop) -> None:
         if self._on_line is not None:

@@ -386,16 +386,21 @@ def _looked(slot: Slot, live: SlotMemory, looked: Looked, now: Moment) -> SlotDe
 
 
 def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
-    """Whether a call that is up is one of ours that is over on record."""
-    if seen.ref in slot.calls.doubtful:
+    """Whether a call that is up is one of ours that is over on record: by its name, or as the first that went out after
+    what was known before our order. By its age alone none is: the phone's clock may have been set."""
+    if slot.calls.doubt(seen.ref) is not None:
         return True
     order = look.order
-    if order is None or nameless(order.call_id) not in slot.calls.doubtful:
+    ours = slot.calls.doubt(nameless(order.call_id)) if order is not None else None
+    if order is None or ours is None:
         return False
     if seen.incoming or order.age - seen.created_age > ORDER_LASTS:  # by hand, as far as anybody can tell: let it be
         return False
     known: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
-    return not any(newer(seen.ref, one.ref) for one in known if may_follow(order, one))  # the first one was ours
+    before = (one for one in known if newer(seen.ref, one.ref) and not one.incoming)
+    if ours.after_ref is not None and ours.after_ref.rpartition("/")[0] == look.boot:
+        return not any(newer(one.ref, ours.after_ref) for one in before)
+    return not any(may_follow(order, one) for one in before)
 
 
 def _newest(look: Look, known: str | None) -> str | None:

@@ -39,11 +39,13 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 class Began(Struct, frozen=True, kw_only=True):
-    """A call of this line got on record at this place of the journal."""
+    """A call of this line got on record at this place of the journal. `after_ref`: the newest call that was known
+    outside before."""
 
     holder: Holder
     at: Moment
     seq: int
+    after_ref: str | None = None
 
 
 class Over(Struct, frozen=True, kw_only=True):
@@ -69,13 +71,21 @@ def over_of(event: CallEnded, seq: int) -> Over:
     return Over(call_id=event.call_id, at=event.at, seq=seq, doubtful=doubtful)
 
 
+class Doubtful(Struct, frozen=True, kw_only=True):
+    """A call that ended on record while the outside could not be asked: its name there, or `nameless`, and what was the
+    newest one there before its attempt."""
+
+    name: str
+    after_ref: str | None = None
+
+
 class OnRecord(Struct, frozen=True, kw_only=True):
     """The calls on record for a line that are not over, by id. `seq`: the last event of its calls that is in.
-    `doubtful`: the names outside of the last calls that ended on record while the outside could not be asked."""
+    `doubtful`: the last calls that ended on record while the outside could not be asked."""
 
     open: Mapping[str, Began] = {}
     seq: int = 0
-    doubtful: tuple[str, ...] = ()
+    doubtful: tuple[Doubtful, ...] = ()
 
     def after(self, event: Began | Over) -> "OnRecord":
         """The calls after one more event. Taking an event in again changes nothing, if those after it follow again."""
@@ -84,9 +94,15 @@ class OnRecord(Struct, frozen=True, kw_only=True):
         else:
             changed = {id: began for id, began in self.open.items() if id != event.call_id}
         doubtful = self.doubtful
-        if isinstance(event, Over) and event.doubtful is not None and event.doubtful not in doubtful:
-            doubtful = (*doubtful, event.doubtful)[-DOUBTFUL:]
+        if isinstance(event, Over) and event.doubtful is not None and self.doubt(event.doubtful) is None:
+            began = self.open.get(event.call_id)
+            after_ref = began.after_ref if began is not None else None
+            doubtful = (*doubtful, Doubtful(name=event.doubtful, after_ref=after_ref))[-DOUBTFUL:]
         return OnRecord(open=changed, seq=max(self.seq, event.seq), doubtful=doubtful)
+
+    def doubt(self, name: str) -> Doubtful | None:
+        """The call of that name that ended in doubt."""
+        return next((one for one in self.doubtful if one.name == name), None)
 
     @property
     def safe_seq(self) -> int:

@@ -156,7 +156,8 @@ class LineActor(
             try:
                 event = msgspec.json.decode(recorded.data, type=CallDialing)
                 holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
-                self._take_in(Began(holder=holder, at=Moment.of(event), seq=recorded.seq))
+                at, after_ref = Moment.of(event), event.after_ref
+                self._take_in(Began(holder=holder, at=at, seq=recorded.seq, after_ref=after_ref))
             except (ValueError, TypeError, RecursionError) as error:  # JSON, or a moment that is none
                 # The phone is asked anyway before it is used.
                 why = f"its attempt (event {recorded.seq}) cannot be read: {plainly(error)}"

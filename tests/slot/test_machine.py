@@ -10,7 +10,7 @@ from actors.slot.hindrance import may_be_used
 from actors.slot.machine import EndCallOnPhone, LookAtPhone, Take
 from actors.slot.phone import Trouble, TroubleSeen
 from actors.slot.record import Slot, SlotMemory
-from actors.telephony.line import OnRecord, nameless
+from actors.telephony.line import Doubtful, OnRecord, nameless
 from actors.telephony.orders import Drop
 from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Link, LiveCall, Look, Looked, Noted, PastCall
 from bus_schemas.call import EndReason
@@ -19,15 +19,15 @@ from bus_schemas.slot import SlotConfig, SlotLinked, SlotStatus
 
 SLOT = Slot(
     config=SlotConfig(id=1, serial="s"), status=SlotStatus.ONLINE, last_activity="", last_event="",
-    calls=OnRecord(doubtful=("b/TC@4", nameless("c_9"))),
+    calls=OnRecord(doubtful=(Doubtful(name="b/TC@4"), Doubtful(name=nameless("c_9")))),
 )  # fmt: skip
 NOW = Moment(at="2026-01-01T00:00:01.000Z", mono=1.0, boot="h")
 UP = LiveCall(ref="b/TC@7", phase=CallPhase.ACTIVE, created_age=600.0, answered_age=590.0)
 
 
-def _ended(seen: LiveCall, order: Noted | None, *past: PastCall) -> bool:
+def _ended(seen: LiveCall, order: Noted | None, *past: PastCall, slot: Slot = SLOT) -> bool:
     looked = Looked(look=Look(live=(seen,), past=past, boot="b", order=order), why="link", asked=1.0)
-    decision = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), looked, NOW)
+    decision = machine.observe(slot, SlotMemory(link=Link.ONLINE), looked, NOW)
     return EndCallOnPhone(call_id="", ref=seen.ref) in decision.effects
 
 
@@ -61,6 +61,16 @@ def test_where_the_clock_was_set_back_only_an_age_that_fits_names_a_call() -> No
     assert not _ended(set_back, Noted("c_9", 620.0))
     unknown = replace(set_back, created_age=0.0)  # it went out between the note and the look
     assert _ended(unknown, Noted("c_9", 5.0)) and not _ended(unknown, Noted("c_9", 20.0))
+
+
+def test_a_later_call_is_let_be_whatever_the_phones_clock_says_of_the_first() -> None:
+    """The clock was set by a few seconds, so that ours seems to have been over before its order."""
+    calls = OnRecord(doubtful=(Doubtful(name=nameless("c_9"), after_ref="b/TC@5"),))
+    slot, up = replace(SLOT, calls=calls), replace(UP, created_age=5.0, answered_age=None)
+    first = PastCall(ref="b/TC@6", created_age=16.0, answered_age=None, ended_age=15.0, reason=EndReason.BUSY)
+    assert not _ended(up, Noted("c_9", 13.0), first, slot=slot)
+    assert _ended(up, Noted("c_9", 13.0), replace(first, ref="b/TC@5"), slot=slot)
+
 
 
 def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() -> None:
