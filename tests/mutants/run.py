@@ -27,15 +27,13 @@ SCHEDULES = "schedules"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One planted bug: `before` in `file` becomes `after`. `by`: `schedules`, or what pytest is given. `slow`: not in
-    a quick run."""
+    """One planted bug: `before` in `file` becomes `after`. `by`: `schedules`, or what pytest is given."""
 
     name: str
     file: str
     before: str
     after: str
     by: str = SCHEDULES
-    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _outcome(mutant: Mutant, code: int | None, said: str) -> Outcome:
 async def main() -> int:
     wanted = os.environ.get("OTTB_MUTANTS", "")
     quick = wanted == "quick"
-    todo = [one for one in mutants() if (quick and not one.slow) or (not quick and wanted in ("", one.name))]
+    todo = [one for one in mutants() if quick or wanted in ("", one.name)]
     began, outcomes, turns = time.monotonic(), [], asyncio.Semaphore(AT_ONCE)
 
     async def work(number: int, mutant: Mutant) -> None:

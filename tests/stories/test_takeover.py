@@ -237,3 +237,39 @@ def test_a_look_for_a_forgotten_answer_holds_nobody_up(monkeypatch: pytest.Monke
     assert again == [first] * 2
     assert seen < 1.0 and 3.0 < looked < 4.0
     assert set(read) == {"ottb.v1.evt.slot.1.command_started"}
+
+
+@pytest.mark.parametrize("end", [World.crash, lambda world, life: life.lost.set()], ids=["killed", "in good order"])
+def test_a_call_is_known_to_its_next_owner_and_counts_for_its_user(end: Callable[[World, Life], None]) -> None:
+    async def main() -> tuple[World, list[ErrorCode]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=1, slow=0.0, deaf=0.0)
+
+        async def start(slot: int, user: str) -> ErrorCode | None:
+            context = Context(command_id=f"{slot} {user}", user=user, actions=EVERYTHING)
+            number = NUMBER if (slot, user) == (1, "op") else OTHER
+            try:
+                await ask(world.gateways[0], START_CALL, StartCall(number=number, slot=slot), context)
+            except Refusal as refusal:
+                return refusal.code
+            return None
+
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(5.0)
+        assert await start(1, "op") is None
+        await asyncio.sleep(3.0)
+        life = world.machines[0].life
+        assert life is not None
+        end(world, life)
+        await asyncio.sleep(10.0)
+        refused = [await start(2, "op"), await start(1, "another")]
+        await asyncio.sleep(60.0)
+        await world.stop()
+        return world, [code for code in refused if code is not None]
+
+    with tempfile.TemporaryDirectory() as folder:
+        world, refused = run(main, 1)
+    assert refused == [ErrorCode.RATE_LIMITED, ErrorCode.SLOT_BUSY]
+    assert _judged(world) == ([EndReason.HANGUP_LOCAL], [])
