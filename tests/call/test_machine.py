@@ -313,8 +313,9 @@ def test_of_two_calls_none_is_taken_where_a_set_clock_hides_whose_they_are() -> 
     first = replace(PAST, created_age=14.0, answered_age=None, reason=EndReason.NETWORK, suspect=True)
     by_hand = replace(PAST, ref="b/TC@5", created_age=4.5, answered_age=2.5)
     look = Look(live=(), past=(by_hand, first), boot="b", order=Noted("c_1", 11.0))
-    taken, decision = _then(doubtful, _looked(look, "ask", 11.0), 11.0)
-    assert taken is not None and taken.ref is None and decision.events == ()
+    for known in ("b/TC@3", None):
+        taken, decision = _then(replace(doubtful, after_ref=known), _looked(look, "ask", 11.0), 11.0)
+        assert taken is not None and taken.ref is None and decision.events == ()
     certain = replace(look, past=(by_hand, replace(first, created_age=10.9, suspect=False)))
     _, decision = _then(doubtful, _looked(certain, "ask", 11.0), 11.0)
     (ended,) = decision.events
@@ -343,7 +344,6 @@ def test_a_call_is_found_by_its_orders_note_whatever_was_known_before() -> None:
 @pytest.mark.parametrize(("noted", "reason"), [(30.0, EndReason.NOT_DIALED), (5.0, EndReason.UNKNOWN)])
 def test_only_an_older_note_says_that_an_order_never_came(noted: float, reason: EndReason) -> None:
     call, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 10.0)
-    call = replace(call, after_ref="b/TC@3")
     for at in (24.0, 27.0):
         look = Look(live=(), past=(), boot="b", order=Noted("c_another", noted))
         call, decision = _then(call, _looked(look, "ask", at), at)
@@ -356,7 +356,6 @@ def test_a_later_call_is_not_ours_where_the_first_seems_older_than_its_order() -
     call, _ = _then(_after(accepted=False), DialUncertain(cause="no answer"), 10.0)
     first = replace(PAST, created_age=17.0, answered_age=None, ended_age=16.0, reason=EndReason.BUSY)
     by_hand = replace(LIVE, ref="b/TC@5", created_age=1.0, answered_age=None, phase=CallPhase.ALERTING)
-    call = replace(call, after_ref="b/TC@3")
     look = Look(live=(by_hand,), past=(first,), boot="b", order=Noted("c_1", 13.8))
     call, decision = _then(call, _looked(look, "ask", 14.0), 14.0)
     assert call is not None and call.ref is None and not decision.events
@@ -368,6 +367,14 @@ def test_what_could_not_be_asked_is_asked_again(at: float) -> None:
     for why in ("link", "duration", "ask"):
         _, decision = _then(call, Looked(look=None, why=why, asked=at, call_id="c_1"), at)
         assert [effect for effect in decision.effects if isinstance(effect, SetTimer)]
+
+
+def test_an_answer_may_be_older_than_a_ringing_that_was_heard_late() -> None:
+    call = _after((0.1, _seen(CallPhase.DIALING)), (5.0, _seen(CallPhase.ALERTING)))
+    _, decision = _then(call, CallSeen(ref=REF, phase=CallPhase.ACTIVE, age=3.0), 5.1)
+    (connected,) = decision.events
+    assert isinstance(connected, CallConnected) and not connected.clock_suspect
+    assert connected.mono == pytest.approx(2.1)
 
 
 def test_a_new_owner_looks_and_never_dials() -> None:
