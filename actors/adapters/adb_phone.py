@@ -31,6 +31,7 @@ from actors.slot.phone import (
     PhoneUnreachable,
     Report,
     ShellResult,
+    TroubleSeen,
 )
 from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Link, LinkChanged, Look
 
@@ -103,9 +104,8 @@ class AdbPhone:
         self._tracker = tracker
         self._client = tracker.client
         self._shell = LongShell(client=tracker.client, serial=self._serial)
-        self._fitness = Fitness(
-            serial=self._serial, sim=sim, client=tracker.client, tell=lambda seen: self._report(seen)
-        )  # fmt: skip
+        self._sim = sim
+        self._fitness = self._begun_fitness()
         self._ending: tuple[str | None, int] = (None, 0)  # the call that was last told to end, and how often
         self._health_every = health_every
         self._report: Callable[[Report], None] = lambda report: None
@@ -144,29 +144,31 @@ class AdbPhone:
             raise ValueError("only a token may reach a phone as a call's id")
         if not self._claimed:
             await self._read_calls()
-        await self._fitness.check()
+        fitness = self._fitness
+        await fitness.check()
         self._check_hold()
         if self._calls.ordered is not None and boot_time() - self._calls.ordered < CREATED_WITHIN:
             raise PhoneBusy(f"{self._serial}: it was told to dial just now, and the call has not appeared yet")
         self._calls.ordered = boot_time()
         try:
             done = await self._shell.run(
-                orders.dial_line(number, call_id), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN, wanted=wanted
-            )
+                orders.dial_line(number, call_id), timeout=SHORT_TIMEOUT, sent_within=DIAL_WITHIN,
+                wanted=lambda: self._fitness is fitness and wanted(),
+            )  # fmt: skip
         except PhoneUnreachable:
             self._calls.ordered = None
             raise
         outcome, words = orders.read_dial(done.output, done.exit_code)
         if outcome is Dialled.CHOOSER:
-            self._fitness.asks_for_an_app(words)
+            fitness.asks_for_an_app(words)
         elif outcome is Dialled.ASIDE:
-            outcome = await self._put_away(words)
+            outcome = await self._put_away(words, fitness)
         if outcome in NOTHING_DIALLED:
             self._calls.ordered = None
         if outcome is not Dialled.TAKEN:
             raise FAILED[outcome](f"{self._serial}: {outcome.value}: {words}")
 
-    async def _put_away(self, words: str) -> Dialled:
+    async def _put_away(self, words: str, fitness: Fitness) -> Dialled:
         """Wait whether a call comes of what the phone shows instead; else close that, lest one comes of it later."""
         loop = asyncio.get_running_loop()
         until = loop.time() + APPEARS_WITHIN
@@ -178,7 +180,7 @@ class AdbPhone:
         word, refusal = await self._press(orders.put_away_line())
         if word != orders.PRESSED or refusal:
             return Dialled.UNCERTAIN
-        self._fitness.showed_something_else(words)
+        fitness.showed_something_else(words)
         return Dialled.ASIDE
 
     async def hang_up(self, ref: str | None) -> None:
@@ -186,6 +188,7 @@ class AdbPhone:
         this_boot = ref is not None and self._calls.boot and ref.startswith(f"{self._calls.boot}/")
         if ref is not None and this_boot and await self._end_alone(ref):
             return
+        fitness = self._fitness
         for _ in range(HANG_UP_TRIES):
             read = await self._read_calls()
             target, obstacle = orders.in_the_way(read.look, ref)
@@ -195,13 +198,14 @@ class AdbPhone:
                 raise PhoneRefused(f"{self._serial}: {target} is not hung up: {obstacle}")
             word, refusal = await self._press(orders.hang_up_among_line(target, read.listed))
             if refusal:
-                raise self._not_hung_up(refusal)
+                raise self._not_hung_up(refusal, fitness)
             if word == orders.PRESSED:
                 return
         raise PhoneRefused(f"{self._serial}: not hung up: its calls changed with every look")
 
     async def _end_alone(self, ref: str) -> bool:
         """End a call if the phone is in no other one, in the way that is in turn. False: nothing was done."""
+        fitness = self._fitness
         before = self._ending[1] if self._ending[0] == ref else 0
         self._ending = (ref, before + 1)
         refusals: list[str] = []
@@ -211,11 +215,11 @@ class AdbPhone:
                 refusals.append(refusal)
                 continue
             if word == orders.PRESSED and before >= orders.IN_VAIN:
-                self._fitness.does_not_hang_up("a key was pressed, and the call went on", in_vain=True)
+                fitness.does_not_hang_up("a key was pressed, and the call went on", in_vain=True)
             elif refusals:
-                self._fitness.does_not_hang_up(refusals[0])
+                fitness.does_not_hang_up(refusals[0])
             return word in (orders.PRESSED, orders.GONE)
-        raise self._not_hung_up("; ".join(refusals))
+        raise self._not_hung_up("; ".join(refusals), fitness)
 
     async def _press(self, line: str) -> tuple[str, str]:
         """Let a line end a call where it may; the word that it answered, and what the phone said if it refused."""
@@ -225,8 +229,8 @@ class AdbPhone:
             raise PhoneUncertain(f"{self._serial}: no whole answer to a hang-up: {done.output.strip()[:200]}")
         return word, refusal
 
-    def _not_hung_up(self, why: str) -> PhoneRefused:
-        self._fitness.does_not_hang_up(why)
+    def _not_hung_up(self, why: str, fitness: Fitness) -> PhoneRefused:
+        fitness.does_not_hang_up(why)
         return PhoneRefused(f"{self._serial}: not hung up: {why}")
 
     async def look(self) -> Look:
@@ -294,15 +298,27 @@ class AdbPhone:
             self._tell_link(Link.ABSENT, detail)
         raise PhoneUnreachable(f"{self._serial}: {detail}")
 
+    def _begun_fitness(self) -> Fitness:
+        """Of the connection that begins now: what is found out of an earlier one is told to nobody."""
+
+        def tell(seen: TroubleSeen) -> None:
+            if self._fitness is fitness:
+                self._report(seen)
+
+        fitness = Fitness(serial=self._serial, sim=self._sim, client=self._client, tell=tell)
+        return fitness
+
     def _seen(self, sight: Sight) -> None:
-        self._fitness.doubted(sight.doubt)
         link = link_of(sight)
         transport = sight.seen.transport_id if sight.seen is not None else ""
-        if (link, transport) == (self._link, self._transport):
+        changed = (link, transport) != (self._link, self._transport)
+        if changed:
+            self._fitness = self._begun_fitness()
+        self._fitness.doubted(sight.doubt)
+        if not changed:
             return
         self._link, self._transport = link, transport
         self._claimed = self._taken = False
-        self._fitness.came()
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
@@ -318,6 +334,7 @@ class AdbPhone:
 
     def _tell_link(self, link: Link, detail: str) -> None:
         self._report(LinkChanged(link=link, detail=detail))
+        self._fitness.tell_all()
 
     def _start_watching(self) -> None:
         self._end_watching()

@@ -23,8 +23,9 @@ _UNKNOWN_SIM = "the slot's `sim` is none that it knows"
 
 
 class Fitness:
-    """The troubles of one phone; `tell` hears of what changes. Nobody dials before it was probed. `sim`: the SIM that
-    calls are to go out by, as Telecom names its account; it keeps that, so it is set once when it comes."""
+    """The troubles of one phone on one connection: on the next one it is another phone, or the same one after somebody
+    was at it. `tell` hears of what changes. Nobody dials before it was probed. `sim`: the SIM that calls are to go out
+    by, as Telecom names its account; it keeps that, so it is set once when it comes."""
 
     def __init__(self, *, serial: str, sim: str | None, client: AdbClient, tell: Callable[[TroubleSeen], None]) -> None:
         self._serial = serial
@@ -32,14 +33,16 @@ class Fitness:
         self._client = client
         self._tell = tell
         self._troubles: dict[Trouble, str] = {}
-        self._probed = False  # since it came
+        self._probed = False
         self._in_vain = False  # its key was pressed, and the call went on: no probe shows that
         self._asks = False  # it asked for a SIM, and nobody has chosen one since
         self._in_trouble = asyncio.Event()
 
-    def came(self) -> None:
-        """It is another phone, or the same one after somebody was at it."""
-        self._probed = self._in_vain = self._asks = False
+    def tell_all(self) -> None:
+        """Tell every trouble that it is in."""
+        for trouble, words in self._troubles.items():
+            if words:
+                self._tell(TroubleSeen(trouble=trouble, words=words))
 
     async def check(self) -> None:
         """Raises PhoneUnfit where the phone must not be dialled with; PhoneUnreachable where that cannot be told."""

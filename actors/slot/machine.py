@@ -217,7 +217,8 @@ def configure(slot: Slot | None, live: SlotMemory, config: SlotConfig, by: str, 
     event = SlotConfigured(slot=config.id, at=now.at, config=config, by=by)
     if slot is not None and not slot.removed and place_of(slot.config) == place_of(config):
         return Decision(events=(event,))
-    return Decision(events=(event,), effects=(UsePhone(config=config),))
+    begun = SlotMemory(told=now.mono)  # what is known of one phone says nothing of another
+    return Decision(memory=begun, events=(event,), effects=(UsePhone(config=config),))
 
 
 def remove(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
@@ -315,7 +316,8 @@ def _ordered(slot: Slot, live: SlotMemory, order: LineOrder, now: Moment) -> Slo
 
 
 def _link_changed(slot: Slot, live: SlotMemory, report: LinkChanged, now: Moment) -> SlotDecision:
-    live = replace(live, link=report.link)
+    """Each connection begins without troubles: whoever watches the phone tells after this word what it is in."""
+    live = replace(live, link=report.link, troubles={})
     to_call = _to_calls(slot, live, report)
     if report.link is Link.ONLINE:  # ONLINE for others only when the phone has been asked
         return Decision(memory=live, effects=(*to_call, LookAtPhone(why="link")))

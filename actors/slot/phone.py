@@ -54,7 +54,8 @@ class Trouble(Enum):
 
 
 class TroubleSeen(Struct, frozen=True, kw_only=True):
-    """A phone is in this trouble; `words` say it to people, and are empty when it is over."""
+    """A phone is in this trouble; `words` say it to people, and are empty when it is over. Good for the connection that
+    it is told of: after each `LinkChanged` a phone tells anew all that it is in."""
 
     trouble: Trouble
     words: str

@@ -5,11 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
-from actors.adapters import phone_fitness
+from actors.adapters import adb_phone, phone_fitness
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
-from actors.slot.phone import PhoneError, PhoneUnfit, Report, Trouble, TroubleSeen
+from actors.adapters.phone_fitness import Fitness
+from actors.slot.phone import PhoneError, PhoneUnfit, PhoneUnreachable, Report, Trouble, TroubleSeen
 from actors.telephony.reports import CallPhase, Link
 from simulators.phone.android import InputFault
 from simulators.phone.virtual_phone import VirtualPhone
@@ -55,6 +57,52 @@ async def test_a_phone_that_may_press_keys_again_is_dialled_with(
     await ear.until(lambda report: report == TroubleSeen(trouble=Trouble.HANG_UP, words=""))
     await dial(fresh, OURS)
     assert handset.dials == {OURS: 1}
+
+
+async def test_after_each_word_of_the_link_troubles_are_told_anew(
+    fresh: AdbPhone, handset: VirtualPhone, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hears of the link begins without them."""
+    monkeypatch.setattr(adb_phone, "LIVENESS_EVERY", 0.1)
+    monkeypatch.setattr(adb_phone, "LIVENESS_TIMEOUT", 0.3)
+    handset.android.input_fault = InputFault.REFUSED
+    fresh.start(ear)
+    await ear.until(troubled)
+    handset.freeze()
+    await ear.link(Link.OFFLINE)
+    ear.heard.clear()
+    handset.thaw()
+    await ear.link(Link.ONLINE)
+    await ear.until(troubled, 1.0)
+
+
+def another_connection(phone: AdbPhone) -> None:
+    """Let adb have the phone on another connection: it may be another phone."""
+    assert phone._watch is not None and phone._watch.told is not None and phone._watch.told.seen is not None
+    told = phone._watch.told
+    phone._seen(replace(told, seen=replace(told.seen, transport_id="1000")))
+
+
+async def test_an_order_for_a_phone_that_was_probed_reaches_no_other_one(
+    phone: AdbPhone, handset: VirtualPhone
+) -> None:
+    async with phone._shell._turn:
+        dialling = asyncio.ensure_future(dial(phone, OURS))
+        while not phone._calls.ordered:
+            await asyncio.sleep(0.02)
+        another_connection(phone)
+    with pytest.raises(PhoneUnreachable, match="withdrawn"):
+        await dialling
+    assert not handset.dials
+
+
+async def test_what_was_found_out_on_an_earlier_connection_is_not_told(phone: AdbPhone, ear: Ear) -> None:
+    earlier: Fitness = phone._fitness
+    another_connection(phone)
+    earlier.does_not_hang_up("a key was pressed, and the call went on", in_vain=True)
+    assert not any(map(troubled, ear.heard))
+    with pytest.raises(PhoneUnfit):
+        await earlier.check()
 
 
 async def test_a_phone_that_cannot_be_probed_is_not_dialled_with(

@@ -8,11 +8,22 @@ from actors.runtime.decision import SetTimer
 from actors.slot import machine, record
 from actors.slot.hindrance import may_be_used
 from actors.slot.machine import EndCallOnPhone, LookAtPhone, Take
-from actors.slot.phone import Trouble, TroubleSeen
+from actors.slot.phone import Health, Trouble, TroubleSeen
 from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import Doubtful, OnRecord, nameless
 from actors.telephony.orders import Drop
-from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Link, LiveCall, Look, Looked, Noted, PastCall
+from actors.telephony.reports import (
+    CallPhase,
+    CallSeen,
+    HoldSeen,
+    Link,
+    LinkChanged,
+    LiveCall,
+    Look,
+    Looked,
+    Noted,
+    PastCall,
+)
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotConfig, SlotLinked, SlotStatus
@@ -172,3 +183,28 @@ def test_somebody_elses_call_is_looked_at_again_as_long_as_it_is_up() -> None:
     seen = CallSeen(ref=HELD.ref, phase=CallPhase.ACTIVE, incoming=True)
     effects = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), seen, NOW).effects
     assert SetTimer(name=machine.LOOK_AGAIN, seconds=machine.FOREIGN_AGAIN, keep=True) in effects
+
+
+# --- a trouble goes with the phone that it was told of ---------------------------------------------------------------
+
+TROUBLED = SlotMemory(
+    link=Link.ONLINE, health=Health(sim="ABSENT"), up={"b/TC@7": False}, ref="b/TC@7", unsure=0.5,
+    troubles={trouble: trouble.value for trouble in Trouble},
+)  # fmt: skip
+PLACES = [SlotConfig(id=1, hub="HUB1", port=3), SlotConfig(id=1, serial="t"), SlotConfig(id=1, serial="s", sim="1")]
+
+
+@pytest.mark.parametrize("config", PLACES)
+def test_another_phone_or_sim_begins_with_nothing_known(config: SlotConfig) -> None:
+    assert machine.configure(SLOT, TROUBLED, config, "root", NOW).memory == SlotMemory(told=NOW.mono)
+
+
+def test_what_is_known_of_a_phone_outlasts_another_owner() -> None:
+    assert machine.configure(SLOT, TROUBLED, replace(SLOT.config, user="op12"), "root", NOW).memory is None
+
+
+@pytest.mark.parametrize("link", Link)
+def test_a_connection_begins_without_the_troubles_of_another(link: Link) -> None:
+    """Also where the word that one is over is never told: its teller is gone."""
+    decision = machine.observe(SLOT, TROUBLED, LinkChanged(link=link), NOW)
+    assert decision.memory is not None and not decision.memory.troubles

@@ -276,6 +276,30 @@ async def test_a_call_is_ended_where_it_is_while_a_second_phone_has_the_serial(a
             await until(lambda slot=slot: _slot(admin, slot), lambda shown: shown["status"] == "ONLINE", 30)
 
 
+async def test_a_slot_that_is_told_its_place_loses_the_doubt(admin: Client) -> None:
+    """A second phone has had its serial: what to do is in its detail, and doing it helps."""
+    before = (await _slot(admin, 13))["config"]
+    try:
+        await admin.phones("POST", "/phones/13/list", {"serial": CHEAP, "usb": "1-1.3"})
+        await _configured(admin, 13, serial=CHEAP)
+        await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE" and not slot["status_detail"])
+        await admin.phones("POST", "/phones/14/list", {"serial": CHEAP, "usb": "1-1.4"})
+        doubted = await until(lambda: _slot(admin, 13), lambda slot: _says(slot, "another phone could be meant"))
+        assert "by hub and port" in doubted["status_detail"]
+        await _configured(admin, 13, hub="HUB1", port=3)
+        await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE" and not slot["status_detail"])
+        status, started = await admin.post("/api/call/start", {"number": "+380991230001", "slot": 13})
+        assert status == 201, started
+        ended = await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+        assert ended["reason"] == "busy"
+    finally:
+        for slot in (13, 14):
+            await admin.phones("POST", f"/phones/{slot}/list")
+        await _configured(admin, 13, **{name: before[name] for name in ("serial", "hub", "port")})
+        for slot in (13, 14):
+            await until(lambda slot=slot: _slot(admin, slot), lambda shown: shown["status"] == "ONLINE", 30)
+
+
 async def test_a_line_of_adbs_list_that_cannot_be_read_is_told(admin: Client) -> None:
     try:
         await admin.phones("POST", "/list", {"lines": [" P9"]})
