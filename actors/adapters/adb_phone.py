@@ -51,6 +51,7 @@ HEALTH_TIMEOUT = 10.0
 HEALTH_EVERY = 15.0
 LIVENESS_EVERY = 10.0
 LIVENESS_TIMEOUT = 5.0
+LIVENESS_AGAIN = 1.0
 ALERTING_EVERY = 0.4
 BACKSTOP_EVERY = 3.0
 
@@ -120,6 +121,7 @@ class AdbPhone:
         self._calls = PhoneCalls(self._tell_call)
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
+        self._heard = 0.0  # when it last answered, on the loop's clock
 
     # --- the port
 
@@ -241,7 +243,7 @@ class AdbPhone:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
-        answered = loop.time()
+        self._heard = answered = loop.time()
         read = None if done.truncated else android.parse_look(done.output, self._read)
         if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
@@ -330,10 +332,10 @@ class AdbPhone:
             self._tell_link(*link)
         else:
             self._end_watching()
-            self._settling = asyncio.get_running_loop().call_later(SETTLING, self._tell_link, *link)
+            self._settling = asyncio.get_running_loop().call_later(SETTLING, self._tell_link, *link, SETTLING)
 
-    def _tell_link(self, link: Link, detail: str) -> None:
-        self._report(LinkChanged(link=link, detail=detail))
+    def _tell_link(self, link: Link, detail: str, silent: float = 0.0) -> None:
+        self._report(LinkChanged(link=link, detail=detail, silent=silent))
         self._fitness.tell_all()
 
     def _start_watching(self) -> None:
@@ -459,14 +461,17 @@ class AdbPhone:
         self._report(HealthRead(health=replace(health, latency_ms=self._latency)))
 
     async def _check_liveness(self) -> None:
-        """A phone that adb lists may be dead all the same: it must answer. Two misses, and it is begun afresh."""
+        """A phone that adb lists may be dead all the same: it must answer. Two misses, and it is OFFLINE. Of a longer
+        silence it is not known whether it was the phone's: this host may have stood still."""
         loop = asyncio.get_running_loop()
         missed = 0
+        self._heard = loop.time()
         while True:
             sent = loop.time()
             try:
                 await self._shell.run("true", timeout=LIVENESS_TIMEOUT)
-                self._latency = round(1000 * (loop.time() - sent), 1)
+                self._heard = loop.time()
+                self._latency = round(1000 * (self._heard - sent), 1)
                 if missed >= 2 and not self._taken:
                     self._tell_link(*self._link)
                 missed = 0
@@ -474,5 +479,6 @@ class AdbPhone:
                 missed += 1
                 log.info("phone does not answer", serial=self._serial, missed=missed, error=str(error))
                 if missed == 2:
-                    self._tell_link(Link.OFFLINE, "listed by adb, but it does not answer")
-            await asyncio.sleep(LIVENESS_EVERY if missed == 0 else 1.0)
+                    silent = min(loop.time() - self._heard, LIVENESS_EVERY + 2 * LIVENESS_TIMEOUT + LIVENESS_AGAIN)
+                    self._tell_link(Link.OFFLINE, "listed by adb, but it does not answer", silent)
+            await asyncio.sleep(LIVENESS_EVERY if missed == 0 else LIVENESS_AGAIN)

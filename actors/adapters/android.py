@@ -217,7 +217,7 @@ def parse_look(text: str, before: Read | None = None) -> Read | None:
     )
     names = tuple(lists[match.start(1) : match.end(2)] for match in listed)
     order = _noted(note, boot, clock)
-    look = Look(live=tuple(live), past=tuple(past), boot=boot, order=order)
+    look = Look(live=tuple(live), past=tuple(past), boot=boot, up=clock.uptime, order=order)
     return Read(boot=boot, look=look, memory=memory, listed=names)
 
 

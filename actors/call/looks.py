@@ -16,6 +16,7 @@ from actors.telephony.reports import (
     newer,
 )
 
+RESTARTED_WITHIN = 10.0  # seconds; who was up that long before the call was heard of was not restarted since
 AGE_SLACK = 3.0  # seconds by which the phone's age of a call may exceed ours: whole seconds, and a slow shell
 
 
@@ -72,3 +73,16 @@ def never_left(call: Call, look: Look | None, now: Moment) -> bool:
         return same_boot
     older = call.started.boot == now.boot and look.order.age > elapsed(call.started, now)[0]
     return look.order.call_id != call.call_id and older
+
+
+def of_another_phone(call: Call, look: Look, now: Moment) -> bool:
+    """Whether a look was at another phone than the one that the call was ordered of: it is in another boot, and was up
+    before the call was last known to be. A phone that was restarted was not, and one that noted our order is ours."""
+    boot = (call.ref or call.after_ref or "").rpartition("/")[0]
+    if call.trunk is not None or look.up is None or boot in ("", look.boot):
+        return False
+    if look.order is not None and look.order.call_id == call.call_id:
+        return False
+    known = [elapsed(told, now) for told in (call.started, call.rung, call.answered) if told is not None]
+    ages = [age for age, suspect in known if not suspect] + ([now.mono - call.heard] if call.heard else [])
+    return bool(ages) and look.up > min(ages) + RESTARTED_WITHIN

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.call.looks import clocks_differ, never_left, ours
+from actors.call.looks import clocks_differ, never_left, of_another_phone, ours
 from actors.call.record import (
     BEAT,
     RING_TIMEOUT,
@@ -168,8 +168,8 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
             return _looked(call, report, now, timeouts)
         case LinkChanged(link=Link.ONLINE):
             return Decision(memory=replace(call, away=None), effects=(CancelTimer(name=LOST),))
-        case LinkChanged():
-            away = (call.away or Away(since=now.mono, beat=now.mono)).at(now)
+        case LinkChanged(silent=silent):
+            away = (call.away or Away(since=now.mono - silent, beat=now.mono)).at(now)
             return Decision(memory=replace(call, away=away), effects=(SetTimer(name=LOST, seconds=BEAT, keep=True),))
         case TimerFired():
             return _timer_fired(call, report, now, timeouts)
@@ -369,6 +369,8 @@ def _found_nothing(call: Call, looked: Looked, now: Moment, timeouts: CallTimeou
         return Decision(effects=(*again, SetTimer(name=CREATED, seconds=max(wait, ASK_AGAIN), keep=True)))
     if looked.asked <= call.heard:  # it was up after the look was asked for
         return Decision(effects=(*again, SetTimer(name=ASK, seconds=ASK_AGAIN, keep=True)))
+    if looked.look is not None and of_another_phone(call, looked.look, now):
+        return _over(call, now, reason=EndReason.PHONE_LOST, cause="another phone is in its place", unsure=True)
     if call.missed is None or looked.asked < call.missed + GONE_AFTER:
         missed = replace(call, missed=looked.asked if call.missed is None else call.missed)
         return Decision(memory=missed, effects=(*again, SetTimer(name=GONE, seconds=GONE_AFTER, keep=True)))

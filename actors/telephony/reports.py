@@ -49,10 +49,12 @@ def after(ref: str, than: str | None) -> bool:
 
 
 class LinkChanged(Struct, frozen=True, kw_only=True):
-    """The phone came, went or changed its adb state. `detail` is for people."""
+    """The phone came, went or changed its adb state. `detail` is for people; `silent`: seconds for which nothing was
+    heard of it when that was found out."""
 
     link: Link
     detail: str = ""
+    silent: float = 0.0
 
 
 class OfLine(StrEnum):
@@ -160,6 +162,7 @@ class Look(Struct, frozen=True, kw_only=True):
 
     live: tuple[LiveCall, ...]  # newest first
     boot: str = ""  # what the names of this boot's calls begin with
+    up: float | None = None  # seconds since that boot
     order: "Noted | None" = None
     past: tuple[PastCall, ...]  # newest first; Telecom keeps the last ten
 

@@ -64,6 +64,7 @@ class Handset:
         self.plugged = True
         self.boot = BOOT
         self._boots = 0
+        self._booted = -UP_BEFORE
         self._noted: tuple[str, float] | None = None
         self.book = book if book is not None else Chronicle()
         self.wire = Wire(impairments)
@@ -102,6 +103,7 @@ class Handset:
             live=tuple(self._live(call, aged[call.id]) for call in reversed(self.telephony.live)),
             past=tuple(self._past(call, aged[call.id]) for call in reversed(past)),
             boot=self.boot,
+            up=now - self._booted,
             order=Noted(self._noted[0], self.now() - self._noted[1]) if self._noted is not None else None,
         )
         up = clock.uptime or 0.0
@@ -148,6 +150,7 @@ class Handset:
         self._noted = None
         self._boots += 1
         self.boot = f"{BOOT}{self._boots}"
+        self._booted = self.now()
         self.book.fault("phone restarted", self.name, self.now(), self.now() + seconds)
         self.unplug(dead=True)
         asyncio.get_running_loop().call_later(seconds, self.plug, context=Context())

@@ -103,6 +103,8 @@ async def test_a_frozen_phone_is_offline_until_it_answers(
     ref = await connected_call(phone, ear)
     handset.freeze()
     await ear.link(Link.OFFLINE)
+    (silent,) = [told.silent for told in ear.heard if isinstance(told, LinkChanged) and told.link is Link.OFFLINE]
+    assert 1.5 <= silent <= 1.71, "two misses, and the pauses before them"
     ear.heard.clear()
     handset.thaw()
     await ear.link(Link.ONLINE)

@@ -137,7 +137,7 @@ def test_a_call_that_only_the_history_knows_yet_is_neither_up_nor_over() -> None
     telephony = Telephony()
     telephony.dial(OURS, 0.0)
     telephony.live.clear()  # the list of calls was printed before it began
-    assert look(telephony, 0.1) == Look(live=(), past=(), boot=BOOT.replace("-", "")[:16])
+    assert look(telephony, 0.1) == Look(live=(), past=(), boot=BOOT.replace("-", "")[:16], up=5000.1)
 
 
 def test_a_call_back_from_hold_was_answered_when_it_was_answered() -> None:

@@ -300,6 +300,34 @@ async def test_a_slot_that_is_told_its_place_loses_the_doubt(admin: Client) -> N
             await until(lambda slot=slot: _slot(admin, slot), lambda shown: shown["status"] == "ONLINE", 30)
 
 
+async def test_a_call_is_lost_when_another_phone_is_put_in_the_place(admin: Client) -> None:
+    """With the same serial: what it says of itself shows that, and the call is not said to be over."""
+    before = (await _slot(admin, 13))["config"]
+    try:
+        await admin.phones("POST", "/phones/13/list", {"serial": CHEAP, "usb": "1-1.3"})
+        await _configured(admin, 13, serial=CHEAP)
+        await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE")
+        status, started = await admin.post("/api/call/start", {"number": "+380991239073", "slot": 13})
+        assert status == 201, started
+        await admin.call_until(started["call_id"], lambda call: call["status"] == "connected")
+        await admin.phones("POST", "/phones/13/list", {"serial": "ELSEWHERE", "usb": "1-1.9"})
+        await admin.phones("POST", "/phones/14/list", {"serial": CHEAP, "usb": "1-1.3"})
+        ended = await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+        assert ended["reason"] == "phone_lost" and "another phone" in ended["cause"]
+        assert (await admin.phones("GET", "/phones/13"))["calls"] == 1, "it goes on where it is"
+    finally:
+        for slot in (14, 13):
+            await admin.phones("POST", f"/phones/{slot}/list")
+        await _configured(admin, 13, **{name: before[name] for name in ("serial", "hub", "port")})
+        for slot in (13, 14):
+            await until(lambda slot=slot: _slot(admin, slot), lambda shown: shown["status"] == "ONLINE", 30)
+
+    async def phone() -> dict:
+        return await admin.phones("GET", "/phones/13")
+
+    await until(phone, lambda phone: phone["calls"] == 0)  # its own phone is back: the call is ended there
+
+
 async def test_a_line_of_adbs_list_that_cannot_be_read_is_told(admin: Client) -> None:
     try:
         await admin.phones("POST", "/list", {"lines": [" P9"]})
