@@ -122,11 +122,13 @@ def read_dial(output: str, exit_code: int) -> tuple[Dialled, str]:
         return Dialled.SILENT, " ".join(rest.split())
     if word == CHOOSER:
         return Dialled.CHOOSER, rest.split()[-1] if rest else ""
-    if exit_code not in BY_A_SIGNAL and (refusal := _REFUSED.search(output)):
+    started = _STARTED.search(output)
+    of_am = output[started.end() :] if started else output  # what dumps complain of comes before
+    if exit_code not in BY_A_SIGNAL and (refusal := _REFUSED.search(of_am)):
         return Dialled.REFUSED, refusal[0].strip()
     if exit_code == 0 and (aside := _NOT_STARTED.search(output)):
         return Dialled.ASIDE, aside[0].strip()
-    if exit_code == 0 and _STARTED.search(output):
+    if exit_code == 0 and started:
         return Dialled.TAKEN, ""
     return Dialled.UNCERTAIN, _said(output, exit_code)
 

@@ -29,7 +29,7 @@ from actors.slot.machine import (
     Taken,
     UsePhone,
 )
-from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnfit, PhoneUnreachable
+from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
 from actors.slot.record import Slot, SlotMemory
 from actors.telephony.line import CallCounts
@@ -240,13 +240,10 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
             if not self.wanted(order.call_id):
                 return self.withdrawn(order.call_id)
             return DialFailed(cause=str(error), reason=EndReason.PHONE_LOST)
-        except PhoneBusy as error:
-            self.spawn(self._look(LookAtPhone(why="link")))
-            return DialFailed(cause=str(error), reason=EndReason.NOT_DIALED)
-        except PhoneUnfit as error:
-            return DialFailed(cause=str(error), reason=EndReason.NOT_DIALED)
         except PhoneRefused as error:
-            return DialFailed(cause=str(error), reason=EndReason.UNKNOWN)
+            if isinstance(error, PhoneBusy):
+                self.spawn(self._look(LookAtPhone(why="link")))
+            return DialFailed(cause=str(error), reason=EndReason.NOT_DIALED)
         except (PhoneUncertain, TimeoutError) as error:
             return DialUncertain(cause=str(error) or "no answer in time")
         attempt = order.attempt

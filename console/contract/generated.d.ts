@@ -1623,7 +1623,7 @@ export interface components {
         /**
          * EndReason
          * @description Why a call is over. `unknown` is an honest answer: nobody could tell, and nobody redials by itself. `not_dialed`:
-         *         nothing has reached the phone or the PBX. `phone_asks_for_sim`: the phone asked on its screen which SIM is to call,
+         *         neither the phone nor the PBX has dialled. `phone_asks_for_sim`: the phone asked on its screen which SIM is to call,
          *         and nothing was dialled. `unreachable`: the called phone is off or out of reach. `trunk_refused`: the provider would
          *         not carry it. `extension_failed`: nobody took it at the slot's extension, or there is none.
          * @enum {unknown}

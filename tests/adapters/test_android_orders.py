@@ -131,6 +131,15 @@ async def test_a_phone_that_would_ask_which_app_shall_call_dials_nothing(handset
     assert read_dial(*await handset.run(dial_line(NUMBER, "c_1")))[0] is Dialled.TAKEN
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_was_said_before_am_started_is_no_refusal(code: int) -> None:
+    """A dump that complains says nothing of the order: what came of that may have to be ended later."""
+    said = "java.lang.SecurityException: dump of a service\nStarting: Intent { act=x dat=tel:xxx }\n"
+    assert read_dial(said, code)[0] is (Dialled.UNCERTAIN if code else Dialled.TAKEN)
+    refused = f"{said}Error: Activity not started, unable to resolve Intent\n"
+    assert read_dial(refused, code) == (Dialled.REFUSED, "Error: Activity not started, unable to resolve Intent")
+
+
 @pytest.mark.parametrize("release", RELEASES)
 async def test_what_is_shown_instead_of_a_call_is_closed_unless_there_is_one(handset: Handset, release: int) -> None:
     handset.show(release)

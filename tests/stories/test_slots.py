@@ -241,6 +241,18 @@ async def test_of_two_apps_that_can_call_none_is_told_to(admin: Client) -> None:
         await _made(admin, 14, {"asks_for_app": False}, "")
 
 
+async def test_a_dial_that_the_phone_refused_is_said_not_to_be_one(admin: Client) -> None:
+    await admin.phones("POST", "/phones/14/set", {"am_fault": "refused"})
+    try:
+        status, started = await admin.post("/api/call/start", {"number": "+380991230074", "slot": 14})
+        assert status == 201
+        ended = await admin.call_until(started["call_id"], lambda call: call["end_time"] is not None)
+        assert (ended["state"], ended["reason"]) == ("FAILED", "not_dialed"), ended
+        assert "Activity not started" in ended["cause"]
+    finally:
+        await admin.phones("POST", "/phones/14/set", {"am_fault": None})
+
+
 # --- phones on hubs, as adb lists them ------------------------------------------------------------------------------
 
 CHEAP = "0123456789ABCDEF"
