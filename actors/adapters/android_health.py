@@ -122,7 +122,7 @@ def _first_number(text: str) -> float | None:
 
 def parse_in_service(text: str) -> bool | None:
     """Whether a SIM is registered for voice. Android 9 prints the bare number of the state."""
-    states = re.findall(r"mVoiceRegState=([0-9])", text) or re.findall(r"mServiceState=([0-9]) ", text)
+    states = re.findall(r"m(?:VoiceRegState=|ServiceState=(?=[0-9] ))([0-9])", text)
     return "0" in states if states else None
 
 

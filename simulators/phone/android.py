@@ -252,7 +252,7 @@ class Android:
                 )
             case _:
                 return Result(f"Can't find service: {' '.join(args)}\n".encode())
-        return Result(dumps.with_quirks(text, self.quirks).encode())
+        return Result(dumps.with_quirks(text, self.quirks, who.release).encode())
 
     def cat(self, args: list[str], stdin: bytes) -> Result:
         if not args:

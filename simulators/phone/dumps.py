@@ -154,10 +154,7 @@ class Quirk(StrEnum):
 
 
 _LEFT_OVER = "Phone Id=1\n  mCallState=0\n  mRingingCallState=0\n  mForegroundCallState=7\n  mBackgroundCallState=0\n"
-_EMPTY_PLACE = (
-    "  Phone Id=0\n    mCallState=0\n    mServiceState={mVoiceRegState=1(OUT_OF_SERVICE)}\n    mSignalStrength="
-    "SignalStrength:{mLte=CellSignalStrengthLte: rssi=2147483647 level=0,primary=CellSignalStrengthLte}\n"
-)
+_NO_SIGNAL = "SignalStrength:{mLte=CellSignalStrengthLte: rssi=2147483647 level=0,primary=CellSignalStrengthLte}"
 _ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 _QUIRKS: Mapping[Quirk, tuple[str, str]] = {
     Quirk.UPDATES_STOPPED: (r"(Battery Service state:\n)", r"\1  (UPDATES STOPPED -- use 'reset' to restart)\n"),
@@ -174,7 +171,13 @@ _QUIRKS: Mapping[Quirk, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def with_quirks(text: str, quirks: Collection[Quirk]) -> str:
+def _empty_place(release: int) -> str:
+    signal = _signal(release) if release < 10 else _NO_SIGNAL
+    state = _service_state(release, False, "null")
+    return f"  Phone Id=0\n    mCallState=0\n    mServiceState={state}\n    mSignalStrength={signal}\n"
+
+
+def with_quirks(text: str, quirks: Collection[Quirk], release: int) -> str:
     """A dump as a phone with these quirks prints it."""
     for quirk in quirks:
         text = re.sub(*_QUIRKS[quirk], text) if quirk in _QUIRKS else text
@@ -182,7 +185,7 @@ def with_quirks(text: str, quirks: Collection[Quirk]) -> str:
         text = re.sub(r"\d\d:\d\d:\d\d(?:\.\d+)?", lambda time: time[0].translate(_ARABIC), text)
     if Quirk.EMPTY_FIRST in quirks and "Phone Id=" in text:
         text = text.replace("Phone Id=1", "Phone Id=2").replace("Phone Id=0", "Phone Id=1")
-        text = text.replace("  Phone Id=", f"{_EMPTY_PLACE}  Phone Id=", 1)
+        text = text.replace("  Phone Id=", f"{_empty_place(release)}  Phone Id=", 1)
     if Quirk.ONE_INDENT in quirks and "Phone Id=" in text:
         text = re.sub(r"(?m)^  (?=  m|Phone Id)", "", text) + _LEFT_OVER
     return text

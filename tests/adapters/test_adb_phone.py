@@ -1,9 +1,11 @@
 """A phone over the real adb server: every Android layout, and every way to lose it in the middle of a call."""
 
 import asyncio
+import re
 
 import pytest
 
+from actors.adapters import android_health
 from actors.adapters.adb_phone import AdbPhone
 from actors.slot.phone import HealthRead, PhoneError, Report
 from actors.telephony.reports import CallPhase, Link, LinkChanged
@@ -151,6 +153,18 @@ async def test_a_phone_that_prints_things_its_own_way_is_read_all_the_same(
     read = await ear.until(lambda report: isinstance(report, HealthRead))
     assert isinstance(read, HealthRead)
     assert (read.health.battery, read.health.temperature, read.health.signal_level) == (82, 38.0, 3)
+
+
+async def test_a_phone_without_a_sim_in_its_first_place_is_in_service(handset: VirtualPhone) -> None:
+    """In the layout of its own release, which has one alone."""
+    handset.android.quirks = frozenset({Quirk.EMPTY_FIRST})
+    text = handset.android.run(["dumpsys", "telephony.registry"], b"").out.decode()
+    states = re.findall("mServiceState=(.)", text)
+    assert len(states) == 1 + handset.identity.sims and len({state == "{" for state in states}) == 1
+    assert android_health.parse_in_service(text) is True
+    handset.telephony.in_service = False
+    text = handset.android.run(["dumpsys", "telephony.registry"], b"").out.decode()
+    assert android_health.parse_in_service(text) is False
 
 
 async def test_a_call_on_hold_is_seen_as_held(phone: AdbPhone, handset: VirtualPhone) -> None:

@@ -32,6 +32,11 @@ def test_the_signal_is_that_of_a_sim_in_service(lines: list[str], right: int) ->
     assert android_health.parse_signal("".join(f"    {line}\n" for line in lines)) == right
 
 
+@pytest.mark.parametrize(("lines", "right"), cases("phones.toml", "service"))
+def test_a_phone_is_in_service_where_one_of_its_sims_is(lines: list[str], right: bool) -> None:
+    assert android_health.parse_in_service("".join(f"    mServiceState={line}\n" for line in lines)) is right
+
+
 @pytest.mark.parametrize(("answer", "right"), cases("phones.toml", "sim_set"))
 def test_that_a_sim_is_set_is_read_past_warnings(answer: str, right: bool) -> None:
     assert (read_sim(answer) == "") is right
