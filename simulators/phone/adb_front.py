@@ -39,7 +39,7 @@ class AdbFront:
         self._real = real
         self._listed: dict[str, Listed] = {}  # by address, which is adb's own name of a virtual phone
         self._lines: tuple[str, ...] = ()
-        self._addresses: list[str] = []  # as they were listed last
+        self._states: dict[str, str] = {}  # by address, as the real one told them last
         self._changed = asyncio.Condition()
 
     @contextlib.asynccontextmanager
@@ -69,15 +69,20 @@ class AdbFront:
     # --- inside
 
     async def _keep_plugged(self) -> None:
-        """A phone on USB comes by itself, and nobody knows its address."""
+        """A phone on USB comes and goes by itself, and nobody knows its address."""
         while True:
-            for address in [one for one, listed in self._listed.items() if listed.usb and one not in self._addresses]:
+            for address in [one for one, listed in self._listed.items() if listed.usb and not self._is_there(one)]:
                 with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                     answers, asks = await self._real.connect()
                     with contextlib.closing(asks):
-                        asks.write(_message(f"host:connect:{address}"))
+                        asks.write(_message(f"host:{'disconnect' if address in self._states else 'connect'}:{address}"))
                         await answers.readexactly(4)
             await asyncio.sleep(PLUG_EVERY)
+
+    def _is_there(self, address: str) -> bool:
+        """Whether the list has it. What was unplugged is listed on, as offline, on TCP alone."""
+        listed = self._listed.get(address, Listed())
+        return address in self._states and not (listed.usb and self._states[address] == "offline")
 
     async def _tell(self) -> None:
         async with self._changed:
@@ -108,7 +113,7 @@ class AdbFront:
             while True:
                 text = (await answers.readexactly(int(await answers.readexactly(4), 16))).decode()
                 latest[:] = [text]
-                self._addresses = [match[1] for line in text.splitlines() if (match := _LINE.match(line))]
+                self._states = {match[1]: match[2] for line in text.splitlines() if (match := _LINE.match(line))}
                 writer.write(_message(self._seen(text)))
                 await writer.drain()
 
@@ -122,14 +127,16 @@ class AdbFront:
         await _first_of(read(), repeat())
 
     def _seen(self, text: str) -> str:
-        lines = [self._line(line) for line in text.splitlines()]
+        lines = [seen for line in text.splitlines() if (seen := self._line(line)) is not None]
         return "".join(f"{line}\n" for line in (*lines, *self._lines))
 
-    def _line(self, line: str) -> str:
+    def _line(self, line: str) -> str | None:
         match = _LINE.match(line)
         listed = self._listed.get(match[1]) if match else None
         if match is None or listed is None:
             return line
+        if not self._is_there(match[1]):
+            return None
         usb = f" usb:{listed.usb}" if listed.usb else ""
         serial = match[1] if listed.serial is None else listed.serial
         return f"{serial:22} {listed.state or match[2]}{usb}{match[3]}"
@@ -146,8 +153,8 @@ class AdbFront:
         return request
 
     def _address(self, name: str) -> str | None:
-        found = [one for one in self._addresses if name in self._names(one)]
-        if not found and name not in self._addresses:
+        found = [one for one in self._states if self._is_there(one) and name in self._names(one)]
+        if not found and name not in self._states:
             return name  # the real one says what is wrong
         return found[0] if len(found) == 1 else None
 

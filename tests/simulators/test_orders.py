@@ -1,5 +1,6 @@
 """Orders to the sandbox's control ports: a mistake is told with its field, and nothing of it is carried out."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_place import AdbFile
+from actors.slot.phone import PhoneUnreachable
 from simulators.pbx.channel import Trunk
 from simulators.pbx.control import control as pbx_control
 from simulators.pbx.virtual_pbx import VirtualPbx
@@ -176,6 +178,26 @@ async def test_a_phone_is_listed_as_it_is_ordered(phones: Client, fleet: Fleet, 
         for path in ("/phones/44/list", "/list"):
             assert (await phones.post(path)).status == 200
         assert list(await client.devices()) == [serial]
+
+
+async def test_a_phone_on_usb_that_is_unplugged_is_not_listed(phones: Client, fleet: Fleet, server: Server) -> None:
+    """adb itself goes on listing what it had on TCP, as offline."""
+    assert fleet.front is not None
+    async with fleet.front.serving(server.folder / "front.sock"):
+        client = AdbClient(AdbFile(server.folder / "front.sock"))
+        await client.connect(fleet.phones[44].serial)
+        assert (await phones.post("/phones/44/list", json={"serial": "CHEAP", "usb": "1-2.3"})).status == 200
+        assert [one.state for one in (await client.devices()).values()] == ["device"]
+        assert (await phones.post("/phones/44/unplug")).status == 200
+        async with asyncio.timeout(5):
+            while await client.devices():
+                await asyncio.sleep(0.05)
+            for name in ("CHEAP", "usb:1-2.3"):
+                with pytest.raises(PhoneUnreachable):
+                    await client.shell(name, "echo hello", timeout=5, max_output=100)
+            assert (await phones.post("/phones/44/plug")).status == 200
+            while [one.state for one in (await client.devices()).values()] != ["device"]:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_fleet_of_somebody_elses_server_cannot_be_listed_otherwise(fleet: Fleet) -> None:
