@@ -4,15 +4,18 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from actors.runtime.settings import SettingsError
 from bus_schemas.slot import SlotConfig
 
 FIRST_SLOT = 11
 HUB_PORTS = 20
+PHONES_AT = "127.0.0.1"
 REGION = "UA"  # of every virtual SIM
 
 
 def with_phones(given: Iterable[SlotConfig], phones: int, *, control_port: int, host: str) -> tuple[SlotConfig, ...]:
-    """The slots of so many phones and the given ones. Of a slot that is both, what is given wins over what is made."""
+    """The slots of so many phones and the given ones. Of a slot that is both, what is given wins over what is made.
+    Raises SettingsError where two have one phone: each listens on an address of its own."""
     made = {slot: _slot(slot, control_port, host) for slot in range(FIRST_SLOT, FIRST_SLOT + phones)}
     others = []
     for config in given:
@@ -20,14 +23,21 @@ def with_phones(given: Iterable[SlotConfig], phones: int, *, control_port: int, 
             made[config.id] = replace(made[config.id], **_said(config))
         else:
             others.append(config)
-    return (*made.values(), *others)
+    slots = (*made.values(), *others)
+    whose: dict[str, int] = {}
+    for slot in slots:
+        phone = slot.serial or ""
+        if phone.startswith(f"{PHONES_AT}:") and (other := whose.setdefault(phone, slot.id)) != slot.id:
+            raise SettingsError(f"settings: slots {other} and {slot.id} have one phone: {phone}")
+    return slots
 
 
 def _slot(slot: int, control_port: int, host: str) -> SlotConfig:
     hub, port = divmod(slot - FIRST_SLOT, HUB_PORTS)
     return SlotConfig(
-        id=slot, serial=f"127.0.0.1:{control_port + slot}", hub=f"HUB{hub + 1}", port=port + 1, region=REGION, host=host
-    )
+        id=slot, serial=f"{PHONES_AT}:{control_port + slot}", hub=f"HUB{hub + 1}", port=port + 1,
+        region=REGION, host=host,
+    )  # fmt: skip
 
 
 def _said(config: SlotConfig) -> dict[str, object]:

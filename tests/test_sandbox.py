@@ -76,3 +76,16 @@ def test_no_slots_are_made_without_need(tmp_path: Path, text: str) -> None:
 def test_a_wrong_figure_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=rf"settings: .*\$\.sandbox\.{text.partition(' ')[0]}"):
         read(tmp_path, f"[sandbox]\n{text}\n")
+
+
+@pytest.mark.parametrize("serial", ["127.0.0.1:17044", "127.0.0.1:19000"])
+def test_two_slots_on_one_phone_are_refused_by_name(tmp_path: Path, serial: str) -> None:
+    """Each phone listens on an address of its own."""
+    slots = "".join(f'[[slots]]\nid = {id}\nserial = "{serial}"\n' for id in (60, 61))
+    with pytest.raises(SettingsError, match=rf"slots 44 and 60|slots 60 and 61.*{serial}"):
+        read(tmp_path, f"[sandbox]\nenabled = true\nphones = 40\n{slots}")
+
+
+def test_two_slots_may_have_phones_of_one_serial(tmp_path: Path) -> None:
+    slots = "".join(f'[[slots]]\nid = {id}\nserial = "CHEAP"\nhub = "H"\nport = {id - 10}\n' for id in (13, 14))
+    read(tmp_path, f'[sandbox]\nenabled = true\nphones = 40\n[hubs]\nH = "1-1"\n{slots}')

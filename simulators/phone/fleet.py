@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from actors.adapters.adb_place import place_of
+from actors.sandbox import PHONES_AT
 from actors.settings import Settings
 from actors.slot.settings import Adb
 from bus_schemas.errors import ErrorCode, Refusal
@@ -50,7 +51,7 @@ class Fleet:
         known = host_of(Path(key)) if key else any_host
         for slot in settings.slots:
             address, colon, port = (slot.serial or "").partition(":")
-            if colon and address == "127.0.0.1":
+            if colon and address == PHONES_AT:
                 phones[slot.id] = VirtualPhone(
                     identity=identity_of(slot.id, slot.region), port=int(port), scale=settings.sandbox.time_scale,
                     known=known,
