@@ -2,12 +2,13 @@
 refusals."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from enum import Enum
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.fields import plainly
@@ -62,7 +63,21 @@ def _mistake(said: str, kind: type[Struct]) -> Refusal:
         names = ", ".join(f"`{name}`" for name in kind.__struct_fields__) or "none"
         known = f"there is no such field; the fields: {names}." if "unknown" in words else "it must be given."
         return misfit(field, known)
-    return misfit(place.rstrip("`").removeprefix("$.") or "?", f"{said[:1].lower()}{said[1:]}.")
+    field = place.rstrip("`").removeprefix("$.")
+    known = ""
+    if said.startswith("Invalid enum value"):
+        choices = _choices(get_type_hints(kind).get(field.partition("[")[0]))
+        known = f"; the choices: {', '.join(f'`{choice}`' for choice in choices)}"
+    return misfit(field or "?", f"{said[:1].lower()}{said[1:]}{known}.")
+
+
+def _choices(wanted: Any) -> list[str]:
+    """The words that a field's type lets through, as far as it is made of words."""
+    if isinstance(wanted, type) and issubclass(wanted, Enum):
+        return [str(one.value) for one in wanted] if wanted is not UnsetType else []
+    if get_origin(wanted) is Literal:
+        return list(get_args(wanted))
+    return [choice for part in get_args(wanted) for choice in _choices(part)]
 
 
 def no_such(what: str, name: str, known: Mapping[str, object]) -> Refusal:

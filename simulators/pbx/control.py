@@ -71,6 +71,8 @@ def _contact(pbx: VirtualPbx, order: Contact) -> None:
 
 def _registration(pbx: VirtualPbx, order: Registration) -> None:
     _must_be_trunk(pbx, order.endpoint)
+    if pbx.calls.trunks[order.endpoint].registration is None:
+        raise misfit("endpoint", "its trunk in the settings names no `registration` that could change.")
     pbx.registration(order.endpoint, order.status)
 
 

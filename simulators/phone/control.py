@@ -55,9 +55,10 @@ class StepClock(Plain, frozen=True, kw_only=True):
 
 
 class Set(Plain, frozen=True, kw_only=True):
-    """What the phone is from now on. What is not given stays. `battery` in percent, `temperature` in degrees."""
+    """What the phone is from now on. What is not given stays. `battery` in percent (-1: it cannot tell),
+    `temperature` in degrees."""
 
-    battery: Annotated[int, Meta(ge=-1, le=1000)] | UnsetType = UNSET
+    battery: Annotated[int, Meta(ge=-1, le=100)] | UnsetType = UNSET
     temperature: Annotated[float, Meta(ge=-300, le=10000)] | UnsetType = UNSET
     in_service: bool | UnsetType = UNSET
     sim: SimState | UnsetType = UNSET

@@ -200,7 +200,8 @@ class VirtualPhone:
         return true + next((offset for since, offset in reversed(self._steps) if since <= at), timedelta())
 
     def _dialled(self, number: str) -> None:
-        self.dials[number] = self.dials.get(number, 0) + 1
+        if not self.telephony.asks_for_sim:  # else it asks on its screen, and nothing goes out
+            self.dials[number] = self.dials.get(number, 0) + 1
         self.log.append(Logged(self._time(), "dial", number, self.telephony.next_id))
 
     def _later(self, delay: float, act: Callable[[], None]) -> None:

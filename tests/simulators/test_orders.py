@@ -28,6 +28,7 @@ PHONE, PBX = "/phones/44/", "/"
 MISTAKES = [
     (PHONE + "set", {"battery": "low"}, "battery"),
     (PHONE + "set", {"battery": 1e9}, "battery"),
+    (PHONE + "set", {"battery": 101}, "battery"),
     (PHONE + "set", {"in_service": "false"}, "in_service"),
     (PHONE + "set", {"am_fault": "explodes"}, "am_fault"),
     (PHONE + "set", {"quirks": "arabic"}, "quirks"),
@@ -62,6 +63,7 @@ PBX_MISTAKES = [
     ("/extension", {"slot": "12", "state": "busy"}, "slot"),
     ("/pass_on", {"call": "c_none"}, "call"),
     ("/registration", {"endpoint": "trunk-9", "status": "Rejected"}, "endpoint"),
+    ("/registration", {"endpoint": "trunk-1", "status": "Rejected"}, "endpoint"),
     ("/cut", {"now": True}, "now"),
 ]
 
@@ -119,6 +121,44 @@ async def test_a_mistake_in_an_order_to_the_pbx_is_told(
     status, told = await refused(exchange, path, json=order)
     assert status in (400, 409) and is_told(status, told, field), told
     assert not pbx.calls.refusals and not pbx.calls.extensions and pbx.calls.trunks["trunk-1"].contacts == ["Reachable"]
+
+
+CHOICES = [
+    (PHONE + "set", {"am_fault": "explodes"}, ["refused", "killed_before", "killed_after", "silent", "warned"]),
+    (PHONE + "set", {"input_fault": ""}, ["refused", "silent"]),
+    (PHONE + "set", {"quirks": ["klingon"]}, [quirk.value for quirk in Quirk]),
+]
+PBX_CHOICES = [
+    ("/contact", {"endpoint": "trunk-1", "status": "reachable"}, ["Reachable", "Unreachable", "Removed"]),
+    ("/registration", {"endpoint": "trunk-1", "status": "Gone"}, ["Registered", "Rejected", "Unregistered", "Stopped"]),
+]
+
+
+@pytest.mark.parametrize(("path", "order", "choices"), CHOICES + PBX_CHOICES)
+async def test_a_mistake_in_a_word_lists_the_choices(
+    phones: Client, exchange: Client, path: str, order: dict[str, Any], choices: list[str]
+) -> None:
+    _, told = await refused(phones if path.startswith(PHONE) else exchange, path, json=order)
+    assert all(f"`{choice}`" in told["message"] for choice in choices), told["message"]
+
+
+async def test_a_registration_that_there_is_becomes_what_is_ordered(exchange: Client, pbx: VirtualPbx) -> None:
+    pbx.calls.trunks["trunk-1"].registration = "Registered"
+    order = {"endpoint": "trunk-1", "status": "Rejected"}
+    assert (await exchange.post("/registration", json=order)).status == 200
+    assert pbx.calls.trunks["trunk-1"].registration == "Rejected"
+
+
+async def test_what_the_phone_asked_about_before_it_dialled_is_no_dial(phones: Client, fleet: Fleet) -> None:
+    phone = fleet.phones[44]
+    phone.telephony.asks_for_sim = True
+    start = ["am", "start", "-a", "android.intent.action.CALL", "-d", "tel:%2B380991230007"]
+    phone.android.run(start, b"")
+    assert phone.telephony.live and await (await phones.get("/dials")).json() == {}
+    phone.telephony.reset()
+    phone.telephony.asks_for_sim = False
+    phone.android.run(start, b"")
+    assert await (await phones.get("/dials")).json() == {"+380991230007": 1}
 
 
 @pytest.mark.parametrize("body", [b"{", b"battery=7", b"[]", b"7", b'"battery"', b"null", b"\xff\xfe"])
