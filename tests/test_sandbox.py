@@ -78,12 +78,16 @@ def test_a_wrong_figure_is_named(tmp_path: Path, text: str) -> None:
         read(tmp_path, f"[sandbox]\n{text}\n")
 
 
-@pytest.mark.parametrize("serial", ["127.0.0.1:17044", "127.0.0.1:19000"])
-def test_two_slots_on_one_phone_are_refused_by_name(tmp_path: Path, serial: str) -> None:
-    """Each phone listens on an address of its own."""
-    slots = "".join(f'[[slots]]\nid = {id}\nserial = "{serial}"\n' for id in (60, 61))
-    with pytest.raises(SettingsError, match=rf"slots 44 and 60|slots 60 and 61.*{serial}"):
-        read(tmp_path, f"[sandbox]\nenabled = true\nphones = 40\n{slots}")
+@pytest.mark.parametrize("more", ["", 'hub = "HUB1"\nport = 30\n'])
+def test_two_slots_on_one_virtual_phone_are_refused_by_name(tmp_path: Path, more: str) -> None:
+    """Each phone listens on an address of its own, whatever is said of its place."""
+    for serial, mistake in (
+        ("127.0.0.1:17044", r"slots\[0\]\.serial: slot 44 of the sandbox has this phone"),
+        ("127.0.0.1:19000", r"slots\[1\]\.serial: slots\[0\] has this phone"),
+    ):
+        slots = "".join(f'[[slots]]\nid = {id}\nserial = "{serial}"\n{more}' for id in (60, 61))
+        with pytest.raises(SettingsError, match=mistake):
+            read(tmp_path, f"[sandbox]\nenabled = true\nphones = 40\n{slots}")
 
 
 def test_two_slots_may_have_phones_of_one_serial(tmp_path: Path) -> None:
