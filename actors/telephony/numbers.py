@@ -16,10 +16,15 @@ from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberFormat, Phon
 
 # Dots that are no separators: of "380991230006.0", which a spreadsheet made, ".5", "0.99", or the end of a sentence.
 _FRACTION = re.compile(r"\.[0-9]?\Z|\A[^.]*\.(?:[0-9]{1,3}|0+)\Z|\A\+?0?\.|\.\s*\.")
-_DATE = re.compile(
-    r"(?:[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?: .*)?\Z"
+_DAY, _YEAR, _BETWEEN = "[0-3]?[0-9]", "(?:19|20)[0-9]{2}", "[ .-]+"
+_DATE = re.compile(  # days and months in any order; behind it there may be a time
+    f"(?:{_DAY}{_BETWEEN}{_DAY}{_BETWEEN}{_YEAR}|{_YEAR}{_BETWEEN}{_DAY}{_BETWEEN}{_DAY})(?![0-9])"
 )
-_ALONE = re.compile(r"[ -][0-9]\Z")  # 0676 1234567 0
+_OCTET = "(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+_ADDRESS = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}\Z")
+_ALONE = re.compile(r"[^0-9+][0-9][^0-9]*\Z")  # 0676 1234567 0, and with any marks around the digit
+# What stands behind one dot or in brackets at the end: a part of the number, or of what else where the rest is whole.
+_BEHIND = re.compile(r"(?P<rest>[^.]*)(?:\.(?P<decimals>[0-9]+)|\([0-9 -]*\)[^0-9]*)\Z")
 _PLAIN = frozenset("0123456789+*# .()-")
 # What a program that cannot draw it leaves out: Default_Ignorable_Code_Point of Unicode 15 (DerivedCoreProperties.txt),
 # marks of direction, of where a line may break, of how a sign is drawn, fillers, tags.
@@ -133,7 +138,7 @@ def caller_id(raw: str, region: str) -> str:
     forms. Up to six digits are an extension of a PBX; else it must be a number. Raises NotANumber."""
     text = tidy(raw)
     digits = digits_of(text)
-    _must_be_one(text)
+    _must_be_one(text, region)
     if digits.isdigit() and 1 < len(digits) <= EXTENSION:
         return digits
     number = number_of(text, region)
@@ -158,7 +163,7 @@ def number_of(tidied: str, region: str) -> Number:
     digits = digits_of(tidied)
     if "*" in digits or "#" in digits:
         raise NotANumber("a service code (MMI, USSD)")
-    _must_be_one(tidied)
+    _must_be_one(tidied, region)
     try:
         parsed = phonenumbers.parse(digits, region, keep_raw_input=True)
     except phonenumbers.NumberParseException as error:
@@ -208,16 +213,42 @@ def _of_today(parsed: PhoneNumber) -> PhoneNumber:
     return parsed
 
 
-def _must_be_one(tidied: str) -> None:
-    """Raise NotANumber for what is written otherwise than one number is."""
+def _must_be_one(tidied: str, region: str) -> None:
+    """Raise NotANumber for what is written otherwise than one number is in a place in `region`."""
     if "+" in tidied.lstrip(" ()")[1:]:
         raise NotANumber("a `+` inside: perhaps two numbers")
-    if _DATE.match(tidied):
+    if _DATE.match(tidied) and not _grouped_as_in(region, tidied):
         raise NotANumber("a date")
-    if _FRACTION.search(re.sub(r" *\. *", ".", tidied)):
+    if _ADDRESS.match(tidied) and not _grouped_as_in(region, tidied):
+        raise NotANumber("an address of a computer (IP)")
+    dotted = re.sub(r" *\. *", ".", tidied)
+    behind = _BEHIND.match(dotted)
+    whole = behind and _is_whole(behind["rest"], region)
+    if _FRACTION.search(dotted) or (behind and whole and behind["decimals"]):
         raise NotANumber("a fraction: a dot may only stand between groups of digits")
     if _ALONE.search(tidied):
         raise NotANumber("a single digit at the end: perhaps an extension, or a part of another number")
+    if whole:
+        raise NotANumber("brackets behind a whole number: perhaps an extension")
+
+
+def _is_whole(text: str, region: str) -> bool:
+    """Whether a beginning of a text is a number by itself, which no short code is taken for."""
+    digits = digits_of(text)
+    with contextlib.suppress(phonenumbers.NumberParseException):
+        return len(digits) > EXTENSION and bool(phonenumbers.is_valid_number(phonenumbers.parse(digits, region)))
+    return False
+
+
+def _grouped_as_in(region: str, text: str) -> bool:
+    """Whether digits stand in the groups in which people in a region write this number, so that it is one all the same:
+    `31 01 1980` is one of Haiti."""
+    with contextlib.suppress(phonenumbers.NumberParseException):
+        parsed = phonenumbers.parse(digits_of(text), region)
+        inside = re.findall("[0-9]+", phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL))
+        abroad = re.findall("[0-9]+", phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL))[1:]
+        return phonenumbers.is_valid_number(parsed) and re.findall("[0-9]+", text) in (inside, abroad)
+    return False
 
 
 def _prefix(digits: str, region: str) -> str:

@@ -2,16 +2,18 @@
 is in the way."""
 
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import phonenumbers
 import pytest
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneNumberType, ValidationResult
 
-from actors.dialing.rules import DialRules, canonical, check, sim_regions_for
+from actors.dialing.rules import SHORTEST, DialRules, canonical, check, sim_regions_for
 from actors.dialing.settings import Dial
 from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
+from actors.telephony import numbers
 from actors.telephony.numbers import COUNTRIES, NotANumber, parts_of
 from bus_schemas.errors import ErrorCode, Refusal
 from tests.field.tables import cases
@@ -63,6 +65,26 @@ def test_no_country_mistakes_its_own_numbers_with_their_code_for_others() -> Non
                 refused += 1
     print(f"{tried} numbers without their plus, {refused} refused, 0 taken for others")
     assert tried > 400
+
+
+def test_every_country_may_write_its_numbers_as_it_does() -> None:
+    """An example of each kind of number of each country, as it is written there and as it is abroad."""
+    tried = short = 0
+    for region, kind in product(sorted(COUNTRIES), PhoneNumberType.values()):
+        example = phonenumbers.example_number_for_type(region, kind)
+        if example is None:
+            continue
+        right = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        for form in (phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL):
+            possible = phonenumbers.is_possible_number_with_reason(example)  # 310-1234 in Canada is within a town only
+            if possible == ValidationResult.IS_POSSIBLE and len(right) > SHORTEST:
+                written = phonenumbers.format_number(example, form)
+                assert numbers.canonical(written, region).e164 == right, f"{written} in {region}"
+                tried += 1
+            else:
+                short += 1
+    print(f"{tried} tried, 0 refused; {short} are too short to be dialled")
+    assert tried > 2500
 
 
 # Default_Ignorable_Code_Point of Unicode 15 (DerivedCoreProperties.txt): what a program that cannot draw it leaves out.
