@@ -14,8 +14,8 @@ of causes: 403 of 21, but also of 55, 57 and 87; 500 of 127 and whatever is not 
 | none, and no status that says anything                      | the originate      | as `ORIGINATE` says             |
 |                                                             | reason             |                                 |
 
-A status that is not in its table says nothing. Once it has rung, a provider does not refuse us: the callee declines.
-What is right for each is in `tests/field/trunk_ends.toml`.
+A status that is not in its table says nothing, and so does 16 with such a one or none. Once it has rung, a provider
+does not refuse us: the callee declines. What is right for each is in `tests/field/trunk_ends.toml`.
 
 After the answer the callee is not blamed for anything. A call that the far side did not end, and for which nobody took
 the slot's extension, ended because of that: dialling it hands its cause (3 offline, 17 busy, 34 ...) to our channel.
@@ -47,7 +47,8 @@ OF_CALLEE = frozenset({54, 55})  # incoming calls barred, in a closed group
 OF_TRUNK = frozenset({*range(32, 80), 102}) - OF_US - OF_CALLEE
 CAUSES: Mapping[int, Said] = {
     1: NOBODY, 22: NOBODY, 2: NO_NUMBER, 3: NO_NUMBER, 28: NO_NUMBER,
-    16: (R.HANGUP_REMOTE, OfLine.CARRIED), 17: BUSY, 18: NO_ANSWER, 19: NO_ANSWER,
+    16: UNCLEAR,  # normal clearing, of a call that nobody had answered
+    17: BUSY, 18: NO_ANSWER, 19: NO_ANSWER,
     20: (R.UNREACHABLE, OfLine.CARRIED), 27: (R.UNREACHABLE, OfLine.NONE), 21: DECLINED,
     87: UNCLEAR, 88: UNCLEAR,  # the callee is not of our closed group; its phone takes no speech
     **dict.fromkeys(OF_CALLEE, UNCLEAR), **dict.fromkeys(OF_US, REFUSED), **dict.fromkeys(OF_TRUNK, FAILED),

@@ -321,9 +321,14 @@ def _link(trunk: Trunk, live: TrunkMemory, link: PbxLink, now: Moment) -> Observ
 def _call_seen(trunk: Trunk, live: TrunkMemory, seen: CallSeen, now: Moment) -> Observed:
     if seen.ref not in carried(trunk, live):  # of another host on the same PBX, or over already
         return live, (), (_to_call(seen.ref, seen),)
-    if seen.phase is CallPhase.DISCONNECTED and seen.ref in live.hung_up and seen.reason in OUR_DOING:
+    if seen.phase is CallPhase.DISCONNECTED and seen.ref in live.hung_up and _is_our_doing(seen):
         seen = replace(seen, reason=EndReason.HANGUP_LOCAL, line=OfLine.NONE)
     return _judging(live, seen, now), (), (_to_call(seen.ref, seen),)
+
+
+def _is_our_doing(seen: CallSeen) -> bool:
+    """Whether an end that we asked for seems to be one. Before the answer it is a `network` that says nothing."""
+    return seen.reason in OUR_DOING or (seen.reason is EndReason.NETWORK and seen.line is OfLine.NONE)
 
 
 def _judging(live: TrunkMemory, seen: CallSeen, now: Moment) -> TrunkMemory:

@@ -151,7 +151,7 @@ class Calls:
                 return self._dial_extension(channel, EXTENSIONS[self.extensions.get(channel.exten, "tone")])
             case Step.END if channel.refusal is not None:
                 said = channel.refusal
-                self._end(channel, (said.cause, said.text), sip=said.sip, far=True, reason=said.reason, id=id)
+                self._end(channel, (said.q850, said.text), sip=said.sip, far=True, reason=said.reason, id=id)
                 return True
             case Step.END:
                 assert planned.cause is not None

@@ -10,16 +10,31 @@ from bus_schemas.fields import shaped
 from simulators.carrier.rules import CLEARING, OUT_OF_SERVICE
 from simulators.orders import Plain
 
+# What Asterisk makes of a status where nobody sent a cause: `ast_sip_hangup_sip2cause` of res/res_pjsip.c.
+SIP_CAUSES: Mapping[int, int] = {
+    302: 23, 401: 21, 403: 21, 404: 1, 407: 21, 408: 18, 409: 21, 410: 22, 420: 3, 480: 19, 483: 19, 484: 28, 485: 1,
+    486: 17, 488: 58, 500: 38, 501: 29, 502: 27, 503: 34, 504: 102, 600: 17, 603: 21, 604: 1, 606: 58,
+}  # fmt: skip
+SIP_CAUSES_BY_HUNDRED: Mapping[int, int] = {4: 127, 5: 34, 6: 127}
+
 
 class Refusal(Plain, frozen=True, kw_only=True):
-    """How the provider ends a call: Q.850 `cause` and its `text`, the `sip` status (0: none is told), whether it rings
-    before, and the `reason` of the OriginateResponse."""
+    """How the provider ends a call: Q.850 `cause` (left out: as Asterisk makes one of the status) and its `text`, the
+    `sip` status (0: none is told), whether it rings before, and the `reason` of the OriginateResponse."""
 
-    cause: Annotated[int, Meta(ge=0, le=127)] = CLEARING[OUT_OF_SERVICE].q850
+    cause: Annotated[int, Meta(ge=0, le=127)] | None = None
     sip: Annotated[int, Meta(ge=0, le=699)] = CLEARING[OUT_OF_SERVICE].sip
     text: Annotated[str, shaped(r"^[^\r\n]{0,100}$(?!\n)", "up to 100 letters in one line")] = "as ordered"
     rings: bool = False
     reason: Annotated[str, shaped(r"^[0-9]{1,3}$(?!\n)", "a number as a text, like `8`")] = "0"
+
+    @property
+    def q850(self) -> int:
+        """The cause of the Hangup."""
+        if self.cause is not None:
+            return self.cause
+        by_hundred = SIP_CAUSES_BY_HUNDRED.get(self.sip // 100, CLEARING[OUT_OF_SERVICE].q850)
+        return SIP_CAUSES.get(self.sip, by_hundred)
 
 
 class Extension(Struct, frozen=True, kw_only=True):

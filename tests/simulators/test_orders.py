@@ -189,11 +189,23 @@ async def test_an_order_that_is_right_is_carried_out(phones: Client, fleet: Flee
     assert (await phones.post("/phones/44/incoming")).status == 200 and phone.telephony.live
 
 
+@pytest.mark.parametrize(
+    ("order", "right"),
+    [({"sip": 403}, 21), ({"sip": 486}, 17), ({"sip": 302}, 23), ({"sip": 402}, 127), ({"sip": 607}, 127),
+     ({"sip": 599}, 34), ({"sip": 0}, 38), ({}, 38), ({"sip": 403, "cause": 34}, 34), ({"sip": 403, "cause": 0}, 0)],
+)  # fmt: skip
+async def test_a_refusal_by_its_status_has_the_cause_that_asterisk_makes_of_it(
+    exchange: Client, pbx: VirtualPbx, order: dict[str, Any], right: int
+) -> None:
+    assert (await exchange.post("/refuse", json=order)).status == 200
+    assert [one.q850 for one in pbx.calls.refusals] == [right]
+
+
 @pytest.mark.parametrize("end", [("/refuse", {"calls": 0}), ("/restart", None)])
 async def test_refusals_queue_until_they_are_ended(exchange: Client, pbx: VirtualPbx, end: tuple[str, Any]) -> None:
     for order in ({"calls": 2, "cause": 20, "sip": 480}, {"cause": 1}):
         assert (await exchange.post("/refuse", json=order)).status == 200
-    assert [one.cause for one in pbx.calls.refusals] == [20, 20, 1]
+    assert [one.q850 for one in pbx.calls.refusals] == [20, 20, 1]
     assert (await exchange.post(end[0], json=end[1])).status == 200
     assert not pbx.calls.refusals
 

@@ -186,11 +186,16 @@ def test_only_a_held_call_is_placed_and_any_can_be_ended_and_looked_at() -> None
 
 
 def test_an_end_that_we_asked_for_is_ours_unless_the_far_side_says_otherwise() -> None:
-    for said, told in ((EndReason.HANGUP_REMOTE, EndReason.HANGUP_LOCAL), (EndReason.BUSY, EndReason.BUSY)):
+    for said, line, told in (
+        (EndReason.HANGUP_REMOTE, OfLine.NONE, EndReason.HANGUP_LOCAL),
+        (EndReason.NETWORK, OfLine.NONE, EndReason.HANGUP_LOCAL),  # normal clearing before anybody answered
+        (EndReason.NETWORK, OfLine.FAILED, EndReason.NETWORK),
+        (EndReason.BUSY, OfLine.CARRIED, EndReason.BUSY),
+    ):
         world = World()
         world.book("c_1")
         world.tell(HangUp(call_id="c_1"))
-        (tell,) = world.tell(over("c_1", said))[1]
+        (tell,) = world.tell(over("c_1", said, line))[1]
         assert isinstance(tell, Tell) and tell.report.reason is told
 
 
