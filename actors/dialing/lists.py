@@ -73,7 +73,12 @@ def _beginning(entry: str) -> str:
         return ""
     if not _BEGINNING.match(digits):
         raise NotANumber("a beginning is written `+44843*`, with its country's code and one `*`, at its end")
-    return digits
+    begun = numbers.beginning_of(digits.removesuffix("*"))
+    if not begun:
+        raise NotANumber("no country has this code")
+    if numbers.is_of_old(begun):
+        raise NotANumber("no number begins so any more")
+    return f"{begun}*"
 
 
 def _number_of(entry: str, region: str, accepts: Callable[[Number], bool]) -> str:

@@ -16,6 +16,7 @@ from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberFormat, Phon
 
 # Dots that are no separators: of "380991230006.0", which a spreadsheet made, ".5", "0.99", or the end of a sentence.
 _FRACTION = re.compile(r"\.[0-9]?\Z|\A[^.]*\.(?:[0-9]{1,3}|0+)\Z|\A\+?0?\.|\.\s*\.")
+FRACTION = "a fraction: a dot may only stand between groups of digits"
 _DAY, _YEAR, _BETWEEN = "[0-3]?[0-9]", "(?:19|20)[0-9]{2}", "[ .-]+"
 _DATE = re.compile(  # days and months in any order; behind it there may be a time
     f"(?:{_DAY}{_BETWEEN}{_DAY}{_BETWEEN}{_YEAR}|{_YEAR}{_BETWEEN}{_DAY}{_BETWEEN}{_DAY})(?![0-9])"
@@ -52,8 +53,9 @@ _LENGTHS = {ValidationResult.TOO_SHORT: "too short", ValidationResult.TOO_LONG: 
 KINDS = {value: name.lower() for name, value in vars(PhoneNumberType).items() if isinstance(value, int)}
 # Parts of a country that have letters of their own, with its code, its operators and its prices.
 _PARTS = {"VA": "IT", "SJ": "NO", "AX": "FI", "CC": "AU", "CX": "AU"}
-# Numbers that changed for everybody, in a way that is sure. Mexico, 2019: mobiles lost the 1 behind the country's code.
-_MOVED = ((re.compile(r"\+521([1-9][0-9]{9})\Z"), r"+52\1"),)
+# Numbers that changed for everybody, in a way that is sure: how they began, how they begin now, and the digits behind.
+# Mexico, 2019: mobiles lost the 1 behind the country's code.
+_MOVED = (("+521", "+52", re.compile("[1-9][0-9]{9}")),)
 _UNREADABLE = {
     phonenumbers.NumberParseException.TOO_LONG: "too long for any country",
     phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "too short for any country",
@@ -188,16 +190,45 @@ def parts_of(raw: str, region: str) -> frozenset[str]:
     digits = digits_of(tidied)
     if "*" in digits or "#" in digits:
         raise NotANumber("a service code (MMI, USSD)")
-    if "+" in digits[1:]:
-        raise NotANumber("a `+` inside: perhaps two numbers")
-    found = {digits}
+    _must_be_nothing_else(tidied, region)
+    found = {digits, *_begun(digits)}
     with contextlib.suppress(NotANumber):
         found.add(number_of(tidied, region).e164)
-    if digits.startswith("00"):
-        found.add(f"+{digits[2:]}")
+    if abroad := _abroad(digits, region):
+        found |= _begun(f"+{digits.removeprefix(abroad)}")
     elif prefix := _prefix(digits, region):  # the beginning of one that is written with it
         found.add(f"+{phonenumbers.country_code_for_region(region)}{digits.removeprefix(prefix)}")
     return frozenset(found)
+
+
+def beginning_of(digits: str) -> str:
+    """How numbers begin, E.164, of which people write so the beginning with `+`: `+38099` of `+380 (0)99`, since the 0
+    of calls inside is none of it. Empty: no country's do."""
+    code = next((digits[1:end] for end in (2, 3, 4) if digits[1:end] in _CODES), "")
+    if not code:
+        return digits if any(one.startswith(digits[1:]) for one in _CODES) else ""
+    inside = phonenumbers.ndd_prefix_for_region(phonenumbers.region_code_for_country_code(int(code)), True) or ""
+    rest = digits.removeprefix(f"+{code}")
+    return f"+{code}{rest.removeprefix(inside) if inside.startswith('0') else rest}"
+
+
+def is_of_old(beginning: str) -> bool:
+    """Whether numbers that begin so are others today."""
+    return beginning.startswith(tuple(old for old, _, _ in _MOVED))
+
+
+def _begun(digits: str) -> frozenset[str]:
+    """How a number on record begins where this is the beginning of one with `+`; also of an old one."""
+    begun = beginning_of(digits) if digits.startswith("+") else ""
+    moved = [new + begun.removeprefix(old) for old, new, _ in _MOVED if begun.startswith(old)]
+    return frozenset({begun, *moved} - {""})
+
+
+def _abroad(digits: str, region: str) -> str:
+    """What digits begin with as calls from a region to others do; empty: they do not. One digit could be anything."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    found = re.match((metadata and metadata.international_prefix) or "00", digits) or re.match("00", digits)
+    return found[0] if found and len(found[0]) > 1 else ""
 
 
 def _e164(parsed: PhoneNumber) -> str:
@@ -207,29 +238,42 @@ def _e164(parsed: PhoneNumber) -> str:
 def _of_today(parsed: PhoneNumber) -> PhoneNumber:
     """The number, or what became of it."""
     e164 = _e164(parsed)
-    for old, new in _MOVED:
-        if old.match(e164):
-            return phonenumbers.parse(old.sub(new, e164))
+    for old, new, behind in _MOVED:
+        if e164.startswith(old) and behind.fullmatch(e164.removeprefix(old)):
+            return phonenumbers.parse(new + e164.removeprefix(old))
     return parsed
 
 
 def _must_be_one(tidied: str, region: str) -> None:
     """Raise NotANumber for what is written otherwise than one number is in a place in `region`."""
+    behind = _must_be_nothing_else(tidied, region)
+    if _FRACTION.search(_close(tidied)):
+        raise NotANumber(FRACTION)
+    if _ALONE.search(tidied):
+        raise NotANumber("a single digit at the end: perhaps an extension, or a part of another number")
+    if behind:
+        raise NotANumber("brackets behind a whole number: perhaps an extension")
+
+
+def _must_be_nothing_else(tidied: str, region: str) -> bool:
+    """Raise NotANumber for what is neither a number nor a part of one. Whether brackets stand behind a whole number."""
     if "+" in tidied.lstrip(" ()")[1:]:
         raise NotANumber("a `+` inside: perhaps two numbers")
     if _DATE.match(tidied) and not _grouped_as_in(region, tidied):
         raise NotANumber("a date")
     if _ADDRESS.match(tidied) and not _grouped_as_in(region, tidied):
         raise NotANumber("an address of a computer (IP)")
-    dotted = re.sub(r" *\. *", ".", tidied)
-    behind = _BEHIND.match(dotted)
-    whole = behind and _is_whole(behind["rest"], region)
-    if _FRACTION.search(dotted) or (behind and whole and behind["decimals"]):
-        raise NotANumber("a fraction: a dot may only stand between groups of digits")
-    if _ALONE.search(tidied):
-        raise NotANumber("a single digit at the end: perhaps an extension, or a part of another number")
-    if whole:
-        raise NotANumber("brackets behind a whole number: perhaps an extension")
+    behind = _BEHIND.match(_close(tidied))
+    if behind is None or not _is_whole(behind["rest"], region):
+        return False
+    if behind["decimals"]:
+        raise NotANumber(FRACTION)
+    return True
+
+
+def _close(tidied: str) -> str:
+    """Without blanks around dots."""
+    return re.sub(r" *\. *", ".", tidied)
 
 
 def _is_whole(text: str, region: str) -> bool:

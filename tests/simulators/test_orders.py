@@ -194,7 +194,7 @@ async def test_an_order_that_is_right_is_carried_out(phones: Client, fleet: Flee
     [({"sip": 403}, 21), ({"sip": 486}, 17), ({"sip": 302}, 23), ({"sip": 402}, 127), ({"sip": 607}, 127),
      ({"sip": 599}, 34), ({"sip": 0}, 38), ({}, 38), ({"sip": 403, "cause": 34}, 34), ({"sip": 403, "cause": 0}, 0)],
 )  # fmt: skip
-async def test_a_refusal_by_its_status_has_the_cause_that_asterisk_makes_of_it(
+async def test_a_refusal_by_its_status_has_the_cause_of_asterisk(
     exchange: Client, pbx: VirtualPbx, order: dict[str, Any], right: int
 ) -> None:
     assert (await exchange.post("/refuse", json=order)).status == 200
