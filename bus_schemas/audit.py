@@ -5,12 +5,18 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
-from bus_schemas.fields import GivenTime, Utc
+from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import GivenTime, Sought, SoughtBeginning, Utc, shaped
 from bus_schemas.permissions import Action
 
 UNKNOWN = "UNKNOWN"  # the result of an action whose door did not live to say it
 ENDED_SESSION = "ended_session"  # in the details of a refusal, and on the audit: the session that it has ended
 SEVERAL = "several"  # the action and result of refusals that are told by their number and asker only
+
+_RESULTS = ("OK", UNKNOWN, SEVERAL, *ErrorCode)
+Result = Annotated[
+    str, shaped(rf"^({'|'.join(_RESULTS)})$(?!\n)", ", ".join(f"`{one}`" for one in _RESULTS))
+]
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
@@ -86,10 +92,10 @@ class ListAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Audit records, newest first. `action`: its beginning (`POST /api/call`). `until` is not included.
     `format=csv` for a table."""
 
-    user: Annotated[str, Meta(max_length=64)] | None = None
-    action: Annotated[str, Meta(max_length=128)] | None = None
-    result: Annotated[str, Meta(max_length=64)] | None = None
-    request_id: Annotated[str, Meta(max_length=64)] | None = None
+    user: Sought | None = None
+    action: SoughtBeginning | None = None
+    result: Result | None = None
+    request_id: Sought | None = None
     since: GivenTime | None = None
     until: GivenTime | None = None
     format: Literal["json", "csv"] = "json"

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, GivenTime, LineName, SlotId, Username, Utc
+from bus_schemas.fields import CallId, GivenTime, LineName, SlotId, Sought, Username, Utc
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -195,9 +195,9 @@ class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     since: GivenTime | None = None
     until: GivenTime | None = None
     number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    user: Annotated[str, Meta(max_length=64)] | None = None
+    user: Sought | None = None
     slot: SlotId | None = None
-    trunk: Annotated[str, Meta(max_length=64)] | None = None
+    trunk: Sought | None = None
     outcome: CallState | None = None
     reason: EndReason | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100

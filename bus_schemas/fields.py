@@ -53,6 +53,11 @@ LineName = Annotated[
         examples=["slot-44", "trunk-main"],
     ),
 ]  # fmt: skip
+# What lists are narrowed by. With a blank around it nothing would be found, and empty would not be everything.
+Sought = Annotated[str, shaped(r"^\S(.{0,62}\S)?$(?!\n)", "a text of 1 to 64 characters, with no blank around it")]
+SoughtBeginning = Annotated[
+    str, shaped(r"^\S.{0,127}$(?!\n)", "a beginning of 1 to 128 characters, with no blank before it")
+]
 HostName = Annotated[Id, Meta(examples=["local"])]
 Region = Annotated[str, shaped(r"^[A-Z]{2}$(?!\n)", "a country's two letters, like `UA`", examples=["UA"])]
 Utc = Annotated[str, Meta(description="UTC, ISO 8601.", examples=["2025-11-15T10:30:00Z"])]

@@ -23,6 +23,14 @@ PbxName = Annotated[
 ]
 
 
+WantedTrunk = Annotated[  # none that could be meant as AUTO
+    str,
+    shaped(
+        r"^(?!(?!AUTO)[Aa][Uu][Tt][Oo]$)[A-Za-z0-9_-]{1,58}$(?!\n)", "1 to 58 letters (A-Z, a-z), digits, `_` or `-`"
+    ),
+]
+
+
 class TrunkState(StrEnum):
     """The documented `state`. The rules are in `actors/trunk/machine.py`; `reason` says which one it was."""
 
@@ -60,7 +68,7 @@ class DialPbx(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, shaped(r"^slot_[1-9][0-9]{0,4}$(?!\n)", "a slot like `slot_12`", examples=["slot_12"])
     ] = field(name="from")
     to: Annotated[str, Meta(min_length=1, max_length=64, examples=["+380991234567"])]
-    trunk: TrunkName | Literal["AUTO"] = "AUTO"
+    trunk: WantedTrunk | Literal["AUTO"] = "AUTO"
 
     @property
     def slot(self) -> int:

@@ -32,7 +32,7 @@ from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency
 from gateway.routes import Route
-from gateway.shapes import undecodable
+from gateway.shapes import must_name_once, undecodable
 from gateway.surface import ROUTES
 
 log = structlog.get_logger()
@@ -263,6 +263,8 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     body: dict[str, Any] = {}
     try:
         body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
+        if data.count(b":") > len(body):
+            must_name_once(data)
         for name, text in fields.items():
             if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
                 raise misfit(name, "it is another one in the subject.")

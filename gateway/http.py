@@ -345,10 +345,14 @@ def _decode_body(request: web.Request, body: bytes, struct: type) -> dict[str, A
         return {}
     if request.content_type != JSON:
         raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+    body = body.removeprefix(codecs.BOM_UTF8)  # RFC 8259, 8.1: it may be there
     try:
-        return _decode_object(body.removeprefix(codecs.BOM_UTF8))  # RFC 8259, 8.1: it may be there
+        values = _decode_object(body)
     except (*UNDECODABLE, ValueError) as error:
         raise shapes.unreadable(error, body, struct) from None
+    if body.count(b":") > len(values):  # of a repeated name the last would count, without a word
+        shapes.must_name_once(body)
+    return values
 
 
 def _decode_form(body: bytes) -> dict[str, Any]:

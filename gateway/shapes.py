@@ -82,6 +82,22 @@ def unreadable(error: Exception, body: bytes, struct: type) -> Refusal:
     return wrong_kind(place, kind, value)
 
 
+def must_name_once(body: bytes) -> None:
+    """Raise the Refusal of a JSON body, which can be read, in which an object has a name twice."""
+    try:
+        json.loads(body, object_pairs_hook=_each_once)
+    except RecursionError:
+        raise Refusal(ErrorCode.INVALID_PARAMS, "The body is not a JSON object: it is too deep.") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise misfit(name if _NAME.match(name) else "?", "it is given more than once.")
+        seen.add(name)
+
+
 def no_object(body: bytes) -> Refusal:
     """A JSON body that is something else: how it begins says what."""
     got = _BEGINNINGS.get(body.lstrip()[:1], "a number")
@@ -188,7 +204,9 @@ def _what_text(value: str, kind: inspect.Type) -> str:
         return "a text with a blank in it"
     if _POINT.match(value):
         return "a text of digits and a point"
-    return "a text of digits" if value.lstrip("+-").isdecimal() else f"a text of {len(value)} characters"
+    if value[0] in "+-" and value[1:].isdecimal():
+        return "a text of a sign and digits"
+    return "a text of digits" if value.isdecimal() else f"a text of {len(value)} characters"
 
 
 def _what_number(value: float, kind: inspect.Type) -> str:

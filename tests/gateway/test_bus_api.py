@@ -215,6 +215,12 @@ async def test_a_digit_that_is_no_number_is_refused(clients: list[Client]) -> No
         assert (await clients[0].ask(f"cmd.slot.{token}.restart", {}))[0] == "INVALID_PARAMS", token
 
 
+async def test_a_name_that_a_body_has_twice_is_refused(clients: list[Client]) -> None:
+    body = msgspec.Raw(b'{"number": "+380991230006", "number": "112"}')
+    code, refused = await clients[0].ask("cmd.call.start", body)
+    assert code == "INVALID_PARAMS" and refused["details"]["field"] == "number"
+
+
 async def test_a_flood_is_answered_no_faster_than_one_may_ask(broker: MemoryBroker) -> None:
     door, free, refused = bus_door_on(MemoryBus(broker)), asyncio.Event(), 0
 
