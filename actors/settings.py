@@ -6,7 +6,7 @@ what they set (`actors/<feature>/settings.py`); this file puts them together.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from actors.call.settings import Calls
 from actors.dialing.settings import Dial, regions_at
+from actors.entries import wrong_origins, wrong_slots, wrong_trunks
 from actors.ledger.settings import LedgerStore
 from actors.point.settings import Auth, BusLogin
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
@@ -143,6 +144,8 @@ def load(
             _set(values, _path_of(name), _read_if_file(name, value))
         elif name in ("OTTB_HOST", "OTTB_STATE_DIR"):
             _set(values, [name.removeprefix(PREFIX).lower()], value)
+        elif name.removeprefix(PREFIX).lower() in Settings.__struct_fields__ and name.startswith(PREFIX):
+            raise SettingsError(f"{name}: a variable names one value, as {name}__... does")
     for dotted, value in (arguments or {}).items():
         if value is not None:
             _set(values, dotted.split("."), value)
@@ -153,18 +156,17 @@ def load(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {plainly(error)}") from None
-    for mistake in _mistakes(settings):
+    slots, sandbox = settings.slots, settings.sandbox
+    if sandbox.enabled:
+        slots = with_phones(slots, sandbox.phones, control_port=sandbox.control_port, host=host)
+    for mistake in _mistakes(settings, slots):
         raise SettingsError(f"settings: {mistake}")
-    sandbox = settings.sandbox
-    if not sandbox.enabled:
-        return settings
-    slots = with_phones(settings.slots, sandbox.phones, control_port=sandbox.control_port, host=host)
     return replace(settings, slots=slots)
 
 
 def _from_file(config: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(config.read_text())
+        values = tomllib.loads(config.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"{config} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -193,11 +195,16 @@ def _tidy_caller_ids(values: dict[str, Any]) -> None:
                 raise SettingsError(f"settings: trunks[{index}].caller_id: not a phone number: {error}") from None
 
 
-def _mistakes(settings: Settings) -> Iterator[str]:
-    """What is wrong with values that have the right form, each with its place."""
+def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
+    """What is wrong with values that have the right form, each with its place. `slots`: with those of a sandbox."""
     yield from settings.dial.mistakes()
-    yield from overlapping(settings.hub_map)
-    yield from misplaced(settings.slots, settings.hub_map, settings.host)
+    hubs = settings.hub_map
+    yield from overlapping(hubs)
+    yield from misplaced(settings.slots, hubs, settings.host)
+    yield from wrong_slots(settings.slots, slots, hubs)
+    pbxs = {*settings.ami, "main"} if settings.sandbox.enabled else settings.ami  # a sandbox has one of its own
+    yield from wrong_trunks(settings.trunks, pbxs, settings.host)
+    yield from wrong_origins(settings.http.cors_origins)
     regions = [(f"slots[{at}].region", slot.region) for at, slot in enumerate(settings.slots) if slot.region]
     for at, trunk in enumerate(settings.trunks):
         regions += regions_at(f"trunks[{at}].countries", trunk.countries)
@@ -226,5 +233,10 @@ def _read_if_file(name: str, value: str) -> str:
 
 def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
-        values = values.setdefault(part, {})
-    values[path[-1]] = value
+        values = values.setdefault(_named(values, part), {})
+    values[_named(values, path[-1])] = value
+
+
+def _named(values: Mapping[str, Any], part: str) -> str:
+    """The name that the file has for what a variable names in capitals (`HUB1`)."""
+    return next((name for name in values if name.lower() == part.lower()), part)

@@ -164,9 +164,6 @@ def _pbxs(settings: Settings) -> Finding:
     if silent:
         todo = "Is Asterisk running, with `enabled = yes` in manager.conf? Are [ami.<name>] host and port right?"
         return Finding("pbx", False, f"no AMI answer from {', '.join(silent)}", todo)
-    unknown = sorted({trunk.pbx for trunk in settings.trunks} - settings.ami.keys())
-    if unknown:
-        return Finding("pbx", False, f"trunks name PBXs without settings: {', '.join(unknown)}", "Add [ami.<name>].")
     return Finding("pbx", True, f"{len(settings.ami)} answer" if settings.ami else "none set")
 
 

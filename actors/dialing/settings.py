@@ -40,6 +40,8 @@ class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             parse_window(self.hours)
         except ValueError as error:
             yield f"dial.hours: {error}"
+        if self.do_not_call_file is not None and not self.do_not_call_file.strip():
+            yield "dial.do_not_call_file: it names no file; leave it out where there is none"
         if (wrong := not_a_zone(self.timezone)) is not None:
             yield f"dial.timezone: {wrong}"
 

@@ -26,6 +26,11 @@ def test_a_mistake_stops_the_start_with_its_place(tmp_path: Path, text: str, sai
     assert str(refused.value).startswith("settings: ") and said in str(refused.value)
 
 
+@pytest.mark.parametrize(("text", "slots"), cases("settings.toml", "goes"))
+def test_what_only_looks_like_a_mistake_is_none(tmp_path: Path, text: str, slots: int) -> None:
+    assert len(load(config=config(tmp_path, text), environment={}).slots) == slots
+
+
 @pytest.mark.parametrize(("text", "right"), cases("settings.toml", "caller_ids"))
 def test_a_caller_id_is_sent_as_it_was_meant(tmp_path: Path, text: str, right: str) -> None:
     written = config(tmp_path, f'[[trunks]]\nname = "a"\nendpoint = "a"\ncaller_id = "{text}"')
@@ -56,3 +61,15 @@ def test_hours_in_utc_need_no_list_of_zones() -> None:
         assert mistake == "dial.timezone: there is no zone `Europe/Kyiv`: this system has no list of zones (tzdata)"
     finally:
         zoneinfo.reset_tzpath()
+
+
+def test_a_variable_that_names_no_value_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"OTTB_DIAL: .* OTTB_DIAL__"):
+        load(config=None, environment={"OTTB_DIAL": "x"})
+    with pytest.raises(SettingsError, match=r"dial\.do_not_call_file: it names no file"):
+        load(config=None, environment={"OTTB_DIAL__DO_NOT_CALL_FILE": ""})
+
+
+def test_a_variable_names_an_entry_in_whatever_letters(tmp_path: Path) -> None:
+    written = config(tmp_path, '[hubs]\nHUB1 = "1-2"')
+    assert load(config=written, environment={"OTTB_HUBS__HUB1": "1-3"}).hubs == {"HUB1": "1-3"}
