@@ -49,9 +49,17 @@ def of_http(error: web.HTTPException, path: str) -> Refusal:
     """aiohttp's own refusal in the vocabulary."""
     default = ErrorCode.INTERNAL if error.status >= 500 else ErrorCode.INVALID_PARAMS
     code, message = _OF_STATUS.get(error.status, (default, error.reason))
-    if code is ErrorCode.NOT_FOUND and path.rstrip("/") and path.endswith("/"):
-        message = f"{message} Paths end without `/` here."
-    return Refusal(code, message)
+    return Refusal(code, message + _near(path) if code is ErrorCode.NOT_FOUND else message)
+
+
+def _near(path: str) -> str:
+    """What is odd in a path that there is not."""
+    if "//" in path:
+        return " Between names there is one `/` here."
+    if path.rstrip("/") and path.endswith("/"):
+        return " Paths end without `/` here."
+    area = "/".join(path.split("/")[:3])  # behind it there may be names that have capitals
+    return " Paths are in small letters here." if area != area.lower() else ""
 
 
 def response(refusal: Refusal, *, request_id: str | None = None, status: int | None = None) -> web.Response:

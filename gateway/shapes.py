@@ -15,7 +15,7 @@ from bus_schemas.fields import UNSEEN, plainly, words_of
 _MISSING = re.compile(r"Object missing required field `(.+?)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # what can be repeated
+_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}\Z")  # what can be repeated
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
 _POINT = re.compile(r"[+-]?[0-9]+\.[0-9]+\Z")
 _NOT_SEEN = re.compile(rf"[\s{UNSEEN}]")
@@ -204,6 +204,9 @@ def _what_text(value: str, kind: inspect.Type) -> str:
         return "a text with a blank in it"
     if _POINT.match(value):
         return "a text of digits and a point"
+    longest = max((one.max_length or 0 for one in _alternatives(kind) if isinstance(one, inspect.StrType)), default=0)
+    if 0 < longest < len(value):
+        return f"a text of {len(value)} characters"
     if value[0] in "+-" and value[1:].isdecimal():
         return "a text of a sign and digits"
     return "a text of digits" if value.isdecimal() else f"a text of {len(value)} characters"

@@ -14,6 +14,8 @@ from actors.telephony.numbers import NotANumber, Number, canonical
 LONG = 10  # digits of a number with its country's code, at least
 _LINE_END = re.compile(r"\r\n?|\n")  # str.splitlines knows more, which no editor counts as lines
 _COLUMN = re.compile(r"[,;\t]|\s#")  # a comment behind a number is a column, in which there may be a second number
+_NO_ENTRY = re.compile(r"[\s,;\"]+\Z")  # an empty row of a table
+_COLUMNS_ARE = re.compile(r"\s*\"?sep=.\"?\s*\Z", re.IGNORECASE)  # the first line of a table, to a spreadsheet
 _COMMENT = re.compile(r"\s*#(?![0-9*]+[#*])")  # no service code: `#31#0991230099`
 _BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?\*\Z")
 
@@ -46,7 +48,9 @@ def numbers_in(file: Path, region: str, setting: str, accepts: Callable[[Number]
     # In other columns there may be names in any code; a number with what cannot be read in it is none.
     text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     place = str(file).replace("{", "{{").replace("}", "}}") + ", line {1}"
-    lines = ("" if _COMMENT.match(line) else line for line in _LINE_END.split(text))
+    lines = ["" if _COMMENT.match(line) or _NO_ENTRY.match(line) else line for line in _LINE_END.split(text)]
+    if _COLUMNS_ARE.match(lines[0]):
+        lines[0] = ""
     return numbers_of(lines, region, place, accepts)
 
 

@@ -29,7 +29,7 @@ def moment(text: str | None, field: str) -> str | None:
     if text is None:
         return None
     try:
-        said = parse_utc(_LOST_PLUS.sub(r"\1+\2", text))
+        said = parse_utc(_LOST_PLUS.sub(r"\1+\2", text.upper()))  # RFC 3339 allows `t` and `z`
         return utc(said if said.tzinfo is not None else said.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         why = "no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00."

@@ -1,6 +1,8 @@
 """OpenAPI and AsyncAPI say all that the tables say, and the interface's own examples are valid."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,6 +16,7 @@ from gateway.openapi import PAGES, asyncapi, openapi
 from gateway.routes import Part
 from gateway.surface import ROOMS, ROUTES, routes_of
 
+ROOT = Path(__file__).parents[2]
 DOCUMENT = openapi()
 
 # The examples of the documented interface: method, path, body, answer.
@@ -165,3 +168,15 @@ def test_the_operator_holds_what_the_interface_shows() -> None:
 
 def test_the_documents_are_json() -> None:
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+
+
+def test_the_documents_name_paths_that_there_are() -> None:
+    routes = [(route.method, re.sub(r"\{\w+\}", "[^/]+", route.path)) for route in ROUTES]
+    tried = 0
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        if document.name == "add-a-kind.md":  # makes one up
+            continue
+        for method, path in re.findall(r"`(GET|POST|PATCH|PUT|DELETE) (/api/[^`?\s]+)", document.read_text()):
+            assert any(method == one and re.fullmatch(known, path) for one, known in routes), (document.name, path)
+            tried += 1
+    assert tried > 20
