@@ -15,14 +15,19 @@ from msgspec import Struct
 from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 # Dots that are no separators: of "380991230006.0", which a spreadsheet made, ".5", "0.99", or the end of a sentence.
-_FRACTION = re.compile(r"\.[0-9]?\Z|\A[^.]*\.(?:[0-9]{1,3}|0+)\Z|\A\+?0?\.|\.\s*\.")
+_FRACTION = re.compile(
+    r"\.[0-9]?\Z|\A[^.]*\.(?:[0-9]{1,3}|0+)\Z|\A\+?0?\.|\.\s*\.|\A[^0-9]*[0-9]{7,}\.[0-9]+\Z"
+    r"|\A[ -]*[0-9]{1,3}\.[0-9]{4,}[ -]+[0-9]{1,3}\.[0-9]{4,}\Z"  # two of them, as a place on the map
+)
 FRACTION = "a fraction: a dot may only stand between groups of digits"
 _DAY, _YEAR, _BETWEEN = "[0-3]?[0-9]", "(?:19|20)[0-9]{2}", "[ .-]+"
-_DATE = re.compile(  # days and months in any order; behind it there may be a time
-    f"(?:{_DAY}{_BETWEEN}{_DAY}{_BETWEEN}{_YEAR}|{_YEAR}{_BETWEEN}{_DAY}{_BETWEEN}{_DAY})(?![0-9])"
+_TIME = r"[0-2]?[0-9]\.[0-5][0-9]"
+_DATE = re.compile(  # days and months in any order; before it or behind it there may be a time
+    rf"[^0-9+]*(?:{_TIME}(?:\.[0-9]{{2}})?[ -]+)?(?:{_DAY}{_BETWEEN}{_DAY}{_BETWEEN}{_YEAR}(?![0-9])"
+    rf"|{_YEAR}{_BETWEEN}{_DAY}{_BETWEEN}{_DAY}(?![0-9])|{_DAY}[.-]{_DAY}[.-][0-9]{{2}} +{_TIME}(?![0-9]))"
 )
 _OCTET = "(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
-_ADDRESS = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}\Z")
+_ADDRESS = re.compile(rf"[^0-9+]*{_OCTET}(?:\.{_OCTET}){{3}}[^0-9]*\Z")
 _ALONE = re.compile(r"[^0-9+][0-9][^0-9]*\Z")  # 0676 1234567 0, and with any marks around the digit
 # What stands behind one dot or in brackets at the end: a part of the number, or of what else where the rest is whole.
 _BEHIND = re.compile(r"(?P<rest>[^.]*)(?:\.(?P<decimals>[0-9]+)|\([0-9 -]*\)[^0-9]*)\Z")
@@ -259,7 +264,7 @@ def _must_be_nothing_else(tidied: str, region: str) -> bool:
     """Raise NotANumber for what is neither a number nor a part of one. Whether brackets stand behind a whole number."""
     if "+" in tidied.lstrip(" ()")[1:]:
         raise NotANumber("a `+` inside: perhaps two numbers")
-    if _DATE.match(tidied) and not _grouped_as_in(region, tidied):
+    if _DATE.match(tidied) and not ("." not in tidied and _grouped_as_in(region, tidied)):
         raise NotANumber("a date")
     if _ADDRESS.match(tidied) and not _grouped_as_in(region, tidied):
         raise NotANumber("an address of a computer (IP)")
