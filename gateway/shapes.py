@@ -68,6 +68,9 @@ def unreadable(error: Exception, body: bytes, struct: type) -> Refusal:
     try:
         values = json.loads(body)
         odd = next(_odd(values, ""), None)
+    except UnicodeDecodeError as bad:
+        said = f"its byte {bad.start + 1} is not UTF-8."
+        return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {said}")
     except (ValueError, RecursionError):
         return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}")
     if not isinstance(values, dict):

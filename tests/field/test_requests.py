@@ -85,6 +85,14 @@ def test_a_body_in_another_code_is_told_that_it_is() -> None:
     assert said == "The body is not a JSON object: it is utf-16, and must be UTF-8."
 
 
+def test_a_byte_that_is_no_utf_8_is_told_with_its_place() -> None:
+    body = b'{"number": "+38099123", "slot": "\xe9"}'
+    with pytest.raises(UNDECODABLE) as error:
+        msgspec.json.decode(body, type=dict)
+    said = shapes.unreadable(error.value, body, StartCall).message
+    assert said == f"The body is not a JSON object: its byte {body.index(0xE9) + 1} is not UTF-8."
+
+
 def test_a_body_too_deep_to_be_read_is_refused() -> None:
     for inner in ("[" * 60_000, '{"a":' * 10_000, "[" * 900 + "]" * 900, "9" * 5000):
         refusal = shapes.unreadable(ValueError("no"), f'{{"a":{inner}}}'.encode(), StartCall)

@@ -176,6 +176,16 @@ async def test_orders_and_phones_that_there_are_not_are_not_found(phones: Client
     assert status == 404 and "refuse" in told["message"]
 
 
+async def test_a_choice_that_there_is_not_is_told_with_those_that_there_are(phones: Client, exchange: Client) -> None:
+    for client, path, order, choice in (
+        (phones, "/phones/44/set", {"am_fault": "loud"}, "`killed_before`"),
+        (phones, "/phones/44/set", {"quirks": ["linker", "odd"]}, "`whole_degrees`"),
+        (exchange, "/contact", {"endpoint": "trunk-1", "status": "Down"}, "`Unreachable`"),
+    ):
+        _, told = await refused(client, path, json=order)
+        assert choice in told["message"], told
+
+
 async def test_an_order_that_is_right_is_carried_out(phones: Client, fleet: Fleet) -> None:
     phone = fleet.phones[44]
     wanted: dict[str, Any] = {"battery": 7, "temperature": 41.4, "in_service": False, "slow": 0}
