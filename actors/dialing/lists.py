@@ -87,6 +87,8 @@ def _beginning(entry: str) -> str:
 
 def _number_of(entry: str, region: str, accepts: Callable[[Number], bool]) -> str:
     first, *others = _COLUMN.split(entry.strip())
+    if first.count('"') % 2:
+        raise NotANumber("quotes that end in another column: the number stands in them alone")
     number = canonical(first, region)
     if not accepts(number):
         raise NotANumber("no number like it is known in its country (it is not called unless `premium_allowed` has it)")
