@@ -44,7 +44,7 @@ PURE = [
         "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py", "actors/slot/hindrance.py",
         "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
         "actors/runtime/cells.py", "actors/runtime/decision.py", "actors/runtime/commands.py",
-        "actors/runtime/answers.py", "actors/sandbox.py", "gateway/openapi.py", "gateway/routes.py",
+        "actors/runtime/answers.py", "actors/entries.py", "actors/sandbox.py", "gateway/openapi.py", "gateway/routes.py",
         "simulators/carrier/dialplan.py", "simulators/carrier/rules.py", "simulators/phone/dumps.py",
         "simulators/phone/shell.py", "simulators/phone/telephony.py",
     )),
