@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from actors.slot.settings import Hub, Misplaced
+from actors.slot.settings import ADDRESS, Hub, Misplaced
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
@@ -35,17 +35,18 @@ def _not_placed(place: str, slot: SlotConfig, hubs: Mapping[str, Hub]) -> Iterat
 
 
 def _at_one_place(found: Iterable[tuple[str, SlotConfig]]) -> Iterator[str]:
-    """One serial is good for two slots of a machine only where both say their places."""
+    """One serial is good for two slots of a machine only where both say their places, and none is an address."""
     ports: dict[object, str] = {}
     phones: dict[object, tuple[str, bool]] = {}
     for place, slot in found:
         placed = slot.hub is not None and slot.port is not None
-        if placed and (other := ports.setdefault((slot.host, slot.hub, slot.port), place)) != place:
-            yield f"{place}.port: {other} has port {slot.port} of {slot.hub}"
-        other, other_placed = phones.setdefault((slot.host, slot.serial), (place, placed))
-        if slot.serial is not None and other != place and not (placed and other_placed):
+        told_apart = placed and not ADDRESS.match(slot.serial or "")
+        other, other_told_apart = phones.setdefault((slot.host, slot.serial), (place, told_apart))
+        if slot.serial is not None and other != place and not (told_apart and other_told_apart):
             how = "phones with one serial are told apart by their `hub` and `port`"
             yield f"{place}.serial: {other} has this phone; {how}"
+        if placed and (other := ports.setdefault((slot.host, slot.hub, slot.port), place)) != place:
+            yield f"{place}.port: {other} has port {slot.port} of {slot.hub}"
 
 
 def wrong_trunks(trunks: Sequence[TrunkConfig], pbxs: Iterable[str], host: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from actors.adapters import android, android_health
 from actors.adapters import android_orders as orders
 from actors.adapters.adb import LongShell, boot_time
-from actors.adapters.adb_tracker import ABSENT, ADDRESS, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch, label
+from actors.adapters.adb_tracker import ABSENT, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch, label
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
 from actors.adapters.phone_calls import PhoneCalls
@@ -33,6 +33,7 @@ from actors.slot.phone import (
     ShellResult,
     TroubleSeen,
 )
+from actors.slot.settings import ADDRESS
 from actors.telephony.reports import CallPhase, CallSeen, HoldSeen, Link, LinkChanged, Look
 
 log = structlog.get_logger()

@@ -6,7 +6,6 @@ that share the server a lock decides (`phone_locks.py`).
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from actors.adapters.adb import AdbClient, Seen, place_in
 from actors.adapters.phone_locks import PhoneLocks
 from actors.slot.phone import PhoneUnreachable
 from actors.slot.registry import Device
+from actors.slot.settings import ADDRESS
 
 log = structlog.get_logger()
 
-ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")
 ABSENT = "not plugged in, or adb does not see it"
 RETRY_FIRST, RETRY_LAST, SERVER_RETRY_LAST = 0.25, 10.0, 2.0
 CONNECTS_AT_ONCE = 8

@@ -1,5 +1,6 @@
 """The settings of the way to the phones."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ _WAY = rf"{_NUMBER}(?:\.{_NUMBER})*"
 UsbPath = Annotated[str, shaped(rf"^{_NUMBER}-{_WAY}$(?!\n)", "a place in the USB tree, as `1-2` or `1-2.4`")]
 UsbWay = Annotated[str, shaped(rf"^{_WAY}$(?!\n)", "ports of chips, one behind the other, as `4.2`")]
 SocketName = Annotated[str, shaped(r"^[a-z]+\.sock$(?!\n)", "the name of a socket file, as `server.sock`")]
+ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")  # the serial of a phone on the network
 PrintedPort = Annotated[int, Meta(ge=1, le=99)]
 
 
