@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from actors.ledger.model import Projection, Query
 from actors.ledger.store import Soundness
 from actors.runtime.context import Context
@@ -21,20 +23,29 @@ OWNER_AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Its host is away for a mome
 
 class Read(Protocol):
     """Ask the store, once what the asker has seen is in. `short`: what is asked for is one thing by its key, or all
-    of what there are few of, so it waits for no list; `certain`: what is in the journal by now is in. Raises
-    Refusal(UNAVAILABLE)."""
+    of what there are few of, so it waits for no list. Raises Refusal(UNAVAILABLE)."""
 
-    async def __call__(
-        self, context: Context, query: Query[Answer], *, short: bool = False, certain: bool = False
-    ) -> list[Answer]: ...
+    async def __call__(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]: ...
+
+
+class Unread(Protocol):
+    """The end of the journal, where that is beyond an entry, else None. Raises Refusal(UNAVAILABLE)."""
+
+    async def __call__(self, beyond: int) -> int | None: ...
 
 
 class Answers:
-    """`read` asks the tables, `examine` looks at one of them and its indexes, `now` is in seconds on a clock that only
-    goes forward. `region`: where phone numbers stand that do not say it."""
+    """`read` asks the tables, which have all up to the entry `folded`; `unread` is what the journal has beyond one.
+    `examine` looks at a table and its indexes, `now` is in seconds on a clock that only goes forward.
+    `region`: where phone numbers stand that do not say it."""
 
-    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float], region: str) -> None:
+    def __init__(
+        self, *, read: Read, folded: Callable[[], int], unread: Unread, examine: Examine, now: Callable[[], float],
+        region: str,
+    ) -> None:  # fmt: skip
         self.read = read
+        self.folded = folded
+        self.unread = unread
         self.examine = examine
         self.now = now
         self.region = region
@@ -52,11 +63,11 @@ class Answers:
     ) -> Answer | None:
         """The first row that fits. None: there is none, also by the journal of now. A host that has just stood still,
         or begun, has older records, and what it does not know yet is not to be called unknown."""
-        for certain in (False, True):
-            for row in await self.read(context, query, short=True, certain=certain):
-                if fits(row):
-                    return row
-        return None
+        folded = self.folded()
+        row = next(filter(fits, await self.read(context, query, short=True)), None)
+        if row is None and (end := await self.unread(folded)) is not None:
+            row = next(filter(fits, await self.read(replace(context, after=end), query, short=True)), None)
+        return row
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,8 +61,12 @@ class Ledger:
         self._stops: list[Unsubscribe] = []
         self._examiner = ThreadPoolExecutor(1, thread_name_prefix="ledger-examine") if threads else None
         answers = [
-            model.answers(read=self._read, examine=self._examine, now=self._now, region=region) for model in READ_MODELS
-        ]
+            model.answers(
+                read=self._read, folded=lambda: self.folded, unread=self._unread, examine=self._examine, now=self._now,
+                region=region,
+            )
+            for model in READ_MODELS
+        ]  # fmt: skip
         self._handlers = tuple(served for each in answers for served in each.handlers())
         self._hears: dict[Topic[Any], Callable[[Any], Awaitable[None]]] = {}
         for each in answers:
@@ -141,13 +145,10 @@ class Ledger:
     async def _write(self, work: Any, *args: Any, **more: Any) -> Any:
         return await self._in(self._writer, work, *args, **more)
 
-    async def _read(
-        self, context: Context, query: Query[Answer], *, short: bool = False, certain: bool = False
-    ) -> list[Answer]:
-        """Ask the store, once what the asker has seen is in; `certain`: what is in the journal by now. Raises
-        Refusal(UNAVAILABLE)."""
+    async def _read(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
+        """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
         deadline = self._now() + LONGEST_READ
-        await self._following.until(await self._newest() if certain else context.after, deadline=CATCH_UP)
+        await self._following.until(context.after, deadline=CATCH_UP)
         if short or context.user == SYSTEM:
             return await self._find(self._short, context.share, query, deadline)
         if not self._is_slow(context.share):
@@ -157,11 +158,12 @@ class Ledger:
                 self._slow.setdefault(context.share, self._now() + SLOW_FOR)
         return await self._find(self._long, context.share, query, deadline)
 
-    async def _newest(self) -> int:
+    async def _unread(self, beyond: int) -> int | None:
         try:
-            return await self._bus.last_seq()
+            end = await self._bus.last_seq()
         except BusError:
             raise NOT_READABLE() from None
+        return end if end > beyond else None
 
     def _is_slow(self, share: Share) -> bool:
         now = self._now()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.ledger.answers import OWNER_AWAY, Answers, Examine, Read, ReadModel, sees
+from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, made_of
 from actors.ledger.page import from_cursor, page
 from actors.runtime.context import Context
@@ -200,8 +200,8 @@ def _result(row: CommandRow) -> AdbCommandResult:
 class SlotAnswers(Answers):
     """What is asked of all slots, of those that nobody owns now, and of commands."""
 
-    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float], region: str) -> None:
-        super().__init__(read=read, examine=examine, now=now, region=region)
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
         self._telemetry: dict[int, SlotTelemetry] = {}
 
     def handlers(self) -> tuple[Served, ...]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.ledger.answers import OWNER_AWAY, Answers, Examine, Read, ReadModel
+from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
 from actors.ledger.model import METADATA, Projection, Query, columns, made_of
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
@@ -88,8 +88,8 @@ def _view(row: TrunkRow) -> TrunkView:
 class TrunkAnswers(Answers):
     """What is asked of all trunks, and of those that nobody owns now."""
 
-    def __init__(self, *, read: Read, examine: Examine, now: Callable[[], float], region: str) -> None:
-        super().__init__(read=read, examine=examine, now=now, region=region)
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
         self._telemetry: dict[str, tuple[float, TrunkView]] = {}  # when it was heard, and what
 
     def handlers(self) -> tuple[Served, ...]:
