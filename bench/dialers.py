@@ -11,9 +11,10 @@ from actors.campaign import learning
 from actors.campaign.durations import EDGES, Durations
 from actors.campaign.learning import Learnt, Rate
 from actors.campaign.lookahead import KEPT, outlook
-from actors.campaign.pacing import SMALLEST_TEAM, Mode, Plan, Ringing, Snapshot, pace
+from actors.campaign.pacing import SMALLEST_TEAM, Plan, Ringing, Snapshot, pace
 from actors.campaign.tally import counted
 from bench.call_centre import NOT_ANSWERED, RING, WRAP, CallCentre, Erlang, NotAnswered, World
+from bus_schemas.campaign import Mode
 
 DAY = 8 * 3600  # seconds that a centre works, from 9 in the morning
 CERTAIN = 1e6  # observations that known rates are worth

@@ -12,17 +12,9 @@ from actors.campaign.durations import bin_of
 from actors.campaign.learning import Learnt, answer_rate
 from actors.campaign.lookahead import Outlook, expectations
 from actors.campaign.tally import allowed_share, room, totals
+from bus_schemas.campaign import Mode
 
 SMALLEST_TEAM = 2  # operators; alone one gains nothing by looking ahead (decision 32)
-
-
-class Mode(StrEnum):
-    """How a campaign dials."""
-
-    PREVIEW = "preview"  # an operator sees the lead first, and begins the dial
-    PROGRESSIVE = "progressive"  # one dial for each ready operator: nobody is abandoned
-    POWER = "power"  # a fixed number of dials for each ready operator
-    PREDICTIVE = "predictive"  # also for operators who will probably be ready
 
 
 class Limit(StrEnum):

@@ -14,15 +14,11 @@ from msgspec import Meta, Struct
 
 from actors.campaign.hours import ALWAYS, Hours, closed_in, next_open
 from actors.telephony.zones import NotAZone, zone, zones_of
-from bus_schemas.call import EndReason
+from bus_schemas.campaign import ABANDONED, OUTCOMES, Count, Minutes
 
-ANSWERED, ABANDONED = "answered", "abandoned"
-OUTCOMES = frozenset({*map(str, EndReason), ANSWERED, ABANDONED})
 DAY, MONTH = timedelta(hours=24), timedelta(days=30)
 
 Bound = TypeVar("Bound", int, float)
-Count = Annotated[int, Meta(ge=1)]
-Minutes = Annotated[int, Meta(ge=0, le=60 * 24 * 365)]
 
 
 class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,9 +7,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from actors.leads.lead import NUMBER_FIELDS, NUMBERS, Lead
+from actors.leads.lead import NUMBER_FIELDS
 from actors.leads.mapping import CUSTOM
 from actors.runtime.cells import defused
+from bus_schemas.lead import NUMBERS, Lead
 
 FIELDS = ("lead_id", *NUMBER_FIELDS, "name", "timezone", "priority", "language", "source", "consent")
 BOM = "\ufeff"

@@ -1,35 +1,19 @@
-"""A lead, and what becomes of the rows of a list of leads. Pure."""
+"""What becomes of the rows of a list of leads. Pure."""
 
 import re
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from bus_schemas.fields import UNSEEN, Id
+from bus_schemas.fields import UNSEEN
+from bus_schemas.lead import NUMBERS, Lead
 
-NUMBERS = 5  # of one lead
 NAME, SOURCE, KEY, VALUE = 200, 100, 64, 1000  # characters at most; a key and a value are a custom field's
 CUSTOM = 50  # custom fields of one lead
 PRIORITY = 100  # from minus this to this
 
 _UNSEEN = re.compile(f"[{UNSEEN}]")
-
-
-class Lead(Struct, frozen=True, kw_only=True):
-    """Somebody to be called. `numbers`: E.164, in the order in which they are tried. `timezone`: None: not known, what
-    the numbers say holds. `priority`: higher ones first. `consent`: to be called; None: nobody has said."""
-
-    id: Id
-    numbers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=NUMBERS)]
-    name: str = ""
-    timezone: str | None = None
-    priority: int = 0
-    language: str | None = None
-    source: str = ""
-    consent: bool | None = None
-    custom: Mapping[str, str] = {}
 
 
 class Accepted(Struct, frozen=True, kw_only=True):

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from actors.leads.cells import number_text
-from actors.leads.lead import KEY, NUMBER_FIELDS, NUMBERS, number_field, tidy
+from actors.leads.lead import KEY, NUMBER_FIELDS, number_field, tidy
 from actors.runtime.cells import undefused
 from actors.telephony.numbers import NotANumber, canonical
+from bus_schemas.lead import NUMBERS
 
 CUSTOM = "custom:"
 _SEPARATORS = re.compile(r"[\s_\-./:()\[\]#]+")

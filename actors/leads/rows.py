@@ -21,7 +21,6 @@ from actors.leads.lead import (
     Accepted,
     Duplicate,
     InvalidRow,
-    Lead,
     id_of,
     tidy,
 )
@@ -32,6 +31,7 @@ from actors.runtime.cells import undefused
 from actors.telephony.zones import not_a_zone
 from bus_schemas.errors import Refusal
 from bus_schemas.fields import TOKEN, words_of
+from bus_schemas.lead import Lead
 
 Outcome = Accepted | Duplicate | InvalidRow
 HINTS = 20  # names of zones that are compared with all others: that takes milliseconds

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from actors.campaign.durations import bin_of, seen
 from actors.campaign.learning import Learnt, answer_rate
 from actors.campaign.lookahead import expectations, outlook
-from actors.campaign.pacing import Fallback, Limit, Mode, Pace, Plan, Ringing, Snapshot, pace
+from actors.campaign.pacing import Fallback, Limit, Pace, Plan, Ringing, Snapshot, pace
 from actors.campaign.tally import Day, Tally
+from bus_schemas.campaign import Mode
 
 GOOD = Learnt(tally=Tally((Day(1, 5000, 140),)))  # 2.8 % of many answers
 AT_THE_CAP = Learnt(tally=Tally((Day(1, 5000, 150),)))

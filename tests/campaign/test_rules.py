@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from actors.campaign.hours import ALWAYS, parse_hours
 from actors.campaign.rules import (
-    ABANDONED,
     ALLOWED,
-    OUTCOMES,
     Attempt,
     Candidate,
     Reason,
@@ -24,6 +22,7 @@ from actors.campaign.rules import (
     verdict,
 )
 from actors.telephony.zones import zone, zones_of
+from bus_schemas.campaign import ABANDONED, OUTCOMES
 from tests.campaign.test_hours import HOURS, MOMENTS, is_open
 
 UA, DE, US, TOLL_FREE, RU = "+380991230006", "+4915112345678", "+13055551234", "+18005551234", "+79161234567"

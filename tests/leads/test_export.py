@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from actors.dialing.rules import DialRules
 from actors.leads.export import table_of
-from actors.leads.lead import KEY, NAME, PRIORITY, VALUE, Accepted, Lead, tidy
+from actors.leads.lead import KEY, NAME, PRIORITY, VALUE, Accepted, tidy
 from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
 from actors.runtime.cells import FORMULA, defused, undefused
+from bus_schemas.lead import Lead
 
 RULES = DialRules(site_region="UA")
 TRICKY = st.sampled_from(

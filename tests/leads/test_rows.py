@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from actors.dialing.rules import DialRules
-from actors.leads.lead import CUSTOM, NAME, VALUE, Accepted, Duplicate, InvalidRow, Lead, id_of
+from actors.leads.lead import CUSTOM, NAME, VALUE, Accepted, Duplicate, InvalidRow, id_of
 from actors.leads.mapping import Mapping as Columns
 from actors.leads.mapping import guess
 from actors.leads.reading import Row
 from actors.leads.rows import Outcome, Rows
+from bus_schemas.lead import Lead
 
 RULES = DialRules(site_region="UA")
 ANN = {"number": "099 123 00 06"}
