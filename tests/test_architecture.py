@@ -52,7 +52,8 @@ PURE = [
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
     *(ROOT / f"actors/campaign/{name}.py"
-      for name in ("durations", "hours", "learning", "lookahead", "pacing", "rules", "tally")),
+      for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
+                   "rulebook", "rules", "selection", "standing", "tally")),
     *(path for path in ROOT.glob("actors/ledger/*.py") if path.stem not in ("ledger", "follow", "lane", "start")),
     *ROOT.glob("gateway/surface/*.py"),
     *ROOT.glob("bus_schemas/*.py"),

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.support.states import CALL, SLOT, TRUNK, WALKS, page
+from bus_schemas.campaign import CampaignStatus
+from tests.support.states import CALL, CAMPAIGN, SLOT, TRUNK, WALKS, page
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
 
@@ -22,6 +23,11 @@ def test_every_state_that_is_documented_is_reached() -> None:
         "UNKNOWN", "ONLINE", "OFFLINE", "UNAUTHORIZED", "RESTARTING", "REBOOTING"
     }  # fmt: skip
     assert {after for _, after, _ in TRUNK.edges()} == {"OK", "WARN", "DOWN"}
+    assert {after for _, after, _ in CAMPAIGN.edges()} == {*CampaignStatus}
+
+
+def test_a_campaign_that_is_being_stopped_only_stops() -> None:
+    assert {after for before, after, _ in CAMPAIGN.edges() if before == "draining"} == {"stopped"}
 
 
 def test_every_machine_is_drawn() -> None:

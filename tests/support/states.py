@@ -12,8 +12,15 @@ from msgspec.structs import replace
 
 from actors.call import machine as calls
 from actors.call.machine import CallTimeouts
+from actors.campaign import machine as campaigns
+from actors.campaign import record as campaign_record
+from actors.campaign.machine import CallOver
+from actors.campaign.places import each
+from actors.campaign.rulebook import RuleBook
+from actors.campaign.selection import Selection
+from actors.leads.lead import Accepted
 from actors.runtime.clock import Moment, utc
-from actors.runtime.decision import Decision, TimerFired
+from actors.runtime.decision import NOTHING, Decision, TimerFired
 from actors.slot import machine as slots
 from actors.slot import record as slot_record
 from actors.slot.record import SlotMemory
@@ -34,7 +41,9 @@ from actors.trunk import machine as trunks
 from actors.trunk.machine import TrunkMemory
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
 from bus_schemas.call import CallDialing, EndReason
+from bus_schemas.campaign import CampaignSettings, StopMode
 from bus_schemas.errors import Refusal
+from bus_schemas.lead import Lead
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
@@ -259,13 +268,73 @@ TRUNK = Walk(
     why=_reason,
 )
 
-WALKS = (CALL, SLOT, TRUNK)
+# --- campaigns ----------------------------------------------------------------------------------------------------
+
+LEAD_IDS = ("a", "b")
+
+
+def _campaign_runs(lead: str) -> Input:
+    def run(stand: Stand, now: Moment) -> Decision[Any, Any]:
+        number = f"+38099123000{LEAD_IDS.index(lead)}"
+        row = Accepted(row=1, lead=Lead(id=lead, numbers=(number,)))
+        return campaigns.run("c", stand[0], Selection(stand[0]), [row], "op", now).decision
+
+    return run
+
+
+def _campaign_claims(stand: Stand, now: Moment) -> Decision[Any, Any]:
+    return campaigns.claim(stand[0], Selection(stand[0]), RuleBook(stand[0].settings), 1, now)
+
+
+def _campaign_call_ends(place: int) -> Input:
+    over = CallOver(place=place, attempt=1, call_id="c_1", reason=EndReason.HANGUP_REMOTE, answered=True)
+
+    def end(stand: Stand, now: Moment) -> Decision[Any, Any]:
+        if place >= campaign_record.size(stand[0]):
+            return NOTHING
+        return campaigns.ended(stand[0], over, RuleBook(stand[0].settings), now)
+
+    return end
+
+
+CAMPAIGN_INPUTS: tuple[Input, ...] = (
+    *(_campaign_runs(lead) for lead in LEAD_IDS),
+    *(_campaign_call_ends(place) for place in range(len(LEAD_IDS))),
+    _campaign_claims,
+    lambda stand, now: campaigns.pause(stand[0], "op", now),
+    lambda stand, now: campaigns.resume(stand[0], "op", now),
+    lambda stand, now: campaigns.stop(stand[0], StopMode.DRAIN, "op", now),
+)
+
+
+def _after_campaign(stand: Stand, decision: Decision[Any, Any]) -> Stand:
+    campaign = stand[0]
+    for event in decision.events:
+        campaign = campaign_record.evolve(campaign, event)
+    return campaign, None
+
+
+CAMPAIGN = Walk(
+    title="A campaign",
+    text="`status` of a campaign. One that is over is started again by new leads, and for them alone.",
+    start=lambda now: campaigns.create("c", CampaignSettings(), "op", now),
+    inputs=CAMPAIGN_INPUTS,
+    after=_after_campaign,
+    name=lambda stand: str(stand[0].status),
+    key=lambda stand: (
+        stand[0].status, stand[0].earlier, stand[0].open, tuple(entry.status for entry in each(stand[0].leads))
+    ),
+    why=_verb,
+)
+
+WALKS = (CALL, SLOT, TRUNK, CAMPAIGN)
 
 HEAD = """# The states of things
 
 Written by `make states` from the machines as they are; a test compares. The machines are
-[actors/call/machine.py](../actors/call/machine.py), [actors/slot/machine.py](../actors/slot/machine.py) and
-[actors/trunk/machine.py](../actors/trunk/machine.py). An arrow is named after the event on record that leads along it.
+[actors/call/machine.py](../actors/call/machine.py), [actors/slot/machine.py](../actors/slot/machine.py),
+[actors/trunk/machine.py](../actors/trunk/machine.py) and [actors/campaign/machine.py](../actors/campaign/machine.py).
+An arrow is named after the event on record that leads along it.
 """
 
 

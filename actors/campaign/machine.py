@@ -1,0 +1,353 @@
+"""A campaign's machine: what is asked of it and what happens decides what goes on record. Pure.
+
+A lead's attempt is claimed on record first, with the command that asks for its call; the call is asked for afterwards,
+once. Whoever finds an attempt in progress that it has not begun itself asks what became of that command, and never
+dials anew. Only a running campaign claims, so from the record that it was stopped on no attempt begins.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Never
+
+from msgspec import Struct
+
+from actors.campaign.intake import added, new_leads
+from actors.campaign.places import at
+from actors.campaign.record import OVER, Campaign, Entry, open_places, size, tried, tries_of, under_way
+from actors.campaign.rulebook import RuleBook, rules_of
+from actors.campaign.selection import Selection
+from actors.campaign.standing import standing
+from actors.leads.rows import Outcome
+from actors.runtime.clock import Moment, parse_utc
+from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer
+from actors.runtime.ids import derived
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import (
+    ABANDONED,
+    ANSWERED,
+    OUTCOMES,
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignConfigured,
+    CampaignCreated,
+    CampaignDraining,
+    CampaignEvent,
+    CampaignFinished,
+    CampaignLeadMarked,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignRun,
+    CampaignSettings,
+    CampaignStarted,
+    CampaignStatus,
+    CampaignStopped,
+    CampaignStopping,
+    StopMode,
+)
+from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.lead import LeadStatus
+
+MOST_LEADS = 100_000  # of one request
+LOOKS = 200  # leads that are looked at in one turn: some milliseconds
+NEXT = "next"  # the timer after which a campaign is to claim again
+
+DRAINS = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is being stopped, and calls of it are in progress.")
+NOT_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not run.")
+
+CampaignDecision = Decision[CampaignEvent, Never]
+S = CampaignStatus
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """An attempt in progress. `command_id`: of the command that asks for its call; `user`: whose call it is."""
+
+    place: int
+    attempt: int
+    number: str
+    command_id: str
+    user: str
+
+
+class BeginCall(Effect, frozen=True, kw_only=True):
+    """Ask for the call. `of_list`: where the lead is from; `operator`: who alone is to talk to it."""
+
+    claim: Claim
+    of_list: str
+    operator: str | None
+
+
+class FindCall(Effect, frozen=True, kw_only=True):
+    """Find out what became of a call that somebody may have asked for since `claimed` (milliseconds since 1970). Here
+    nothing is dialled: where the command came to no call, and cannot any more, `NotBegun` is what happened."""
+
+    claim: Claim
+    claimed: int
+
+
+class EndCall(Effect, frozen=True, kw_only=True):
+    """Hang up, as soon as there is a call."""
+
+    claim: Claim
+
+
+class NotBegun(Struct, frozen=True, kw_only=True):
+    """An attempt came to no call. `never`: the dial rules let nobody call this number."""
+
+    place: int
+    attempt: int
+    never: bool = False
+
+
+class CallOver(Struct, frozen=True, kw_only=True):
+    """The call of an attempt has ended. `abandoned`: somebody answered, and no operator was there in time."""
+
+    place: int
+    attempt: int
+    call_id: str
+    reason: EndReason
+    answered: bool
+    abandoned: bool = False
+    talk_seconds: int = 0
+
+
+class Ran(Struct, frozen=True, kw_only=True):
+    """What a run leads to, and its answer."""
+
+    decision: CampaignDecision
+    answer: CampaignRun
+
+
+# --- what is asked ------------------------------------------------------------------------------------------------
+
+
+def create(id: str, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
+    """A new campaign. Raises Refusal(INVALID_PARAMS) for settings that cannot be."""
+    rules_of(settings)
+    return Decision(events=(CampaignCreated(campaign=id, at=now.at, by=by, settings=settings),))
+
+
+def run(
+    id: str, campaign: Campaign | None, selection: Selection | None, given: Sequence[Outcome], by: str, now: Moment
+) -> Ran:
+    """Have a campaign run, with these rows: one that is new or a draft, with those that it has; one that is paused,
+    from where it was; one that is over, with the new leads alone, so without any it stays as it is. Raises Refusal."""
+    if not 0 < len(given) <= MOST_LEADS:
+        raise misfit("leads", f"1 to {MOST_LEADS:,} leads at once, and not {len(given):,}")
+    if campaign is not None and campaign.status is S.DRAINING:
+        raise DRAINS()
+    found = new_leads(selection, given)
+    made = () if campaign is not None else create(id, CampaignSettings(), by, now).events
+    first = size(campaign) if campaign is not None else 0
+    status = campaign.status if campaign is not None else S.DRAFT
+    begun = _begun(id, status, first, new=bool(found.leads), by=by, now=now)
+    answer = CampaignRun(
+        campaign_id=id, status=S.RUNNING if begun else status, accepted=len(found.leads), duplicates=found.duplicates,
+        invalid=tuple(found.invalid),
+    )  # fmt: skip
+    events = (*made, *added(id, first, found.leads, by, now), *begun)
+    return Ran(decision=Decision(events=events, effects=_look_soon(events)), answer=answer)
+
+
+def pause(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
+    """Begin no attempt until it is resumed; calls go on. Raises Refusal(CONFLICT)."""
+    if campaign.status is S.PAUSED:
+        return NOTHING
+    if campaign.status is not S.RUNNING:
+        raise NOT_RUNNING(status=campaign.status)
+    return Decision(events=(CampaignPaused(campaign=campaign.campaign, at=now.at, by=by),))
+
+
+def resume(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
+    """Go on after a pause. Raises Refusal(CONFLICT)."""
+    if campaign.status is S.RUNNING:
+        return NOTHING
+    if campaign.status is not S.PAUSED:
+        raise NOT_RUNNING(status=campaign.status)
+    events = (CampaignResumed(campaign=campaign.campaign, at=now.at, by=by),)
+    return Decision(events=events, effects=_look_soon(events))
+
+
+def stop(campaign: Campaign, mode: StopMode, by: str, now: Moment) -> CampaignDecision:
+    """Begin no attempt any more. Calls in progress go on to their end, or are hung up, also when they were let go on
+    before. One that is over stays as it is."""
+    id, status = campaign.campaign, campaign.status
+    if status in OVER:
+        return NOTHING
+    if not campaign.open:
+        return Decision(events=(CampaignStopped(campaign=id, at=now.at, by=by),))
+    if status is S.DRAINING and mode in (campaign.mode, StopMode.DRAIN):
+        return NOTHING
+    event = CampaignDraining(campaign=id, at=now.at, by=by, mode=mode, in_progress=campaign.open)
+    return Decision(events=(event,), effects=_ends(campaign) if mode is StopMode.HANGUP else ())
+
+
+def stopping(campaign: Campaign) -> CampaignStopping:
+    """The answer to a stop, from the state after it."""
+    return CampaignStopping(
+        campaign_id=campaign.campaign, status=campaign.status, in_progress=campaign.open
+    )
+
+
+def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
+    """Change the settings, of whatever campaign. Raises Refusal(INVALID_PARAMS), which names the field."""
+    rules_of(settings)
+    if settings == campaign.settings:
+        return NOTHING
+    events = (CampaignConfigured(campaign=campaign.campaign, at=now.at, by=by, settings=settings),)
+    return Decision(events=events, effects=_look_soon(events))
+
+
+def mark(
+    campaign: Campaign, place: int, status: LeadStatus, by: str, now: Moment, *,
+    callback: str | None = None, operator: str | None = None, disposition: str | None = None,
+) -> CampaignDecision:  # fmt: skip
+    """Say what becomes of a lead: an operator's disposition, or a wish of the lead's. `callback`: UTC, with the status
+    of that name. Raises Refusal(INVALID_PARAMS)."""
+    if (status is LeadStatus.CALLBACK) != (callback is not None):
+        raise misfit("callback", "a time belongs to the status `callback`, and to no other")
+    event = CampaignLeadMarked(
+        campaign=campaign.campaign, at=now.at, by=by, lead=at(campaign.leads, place).id, place=place, status=status,
+        callback=callback, operator=operator, disposition=disposition,
+    )  # fmt: skip
+    return Decision(events=(event,), effects=_look_soon((event,)))
+
+
+# --- what happens -------------------------------------------------------------------------------------------------
+
+
+def claim(campaign: Campaign, selection: Selection, book: RuleBook, dials: int, now: Moment) -> CampaignDecision:
+    """Begin up to so many attempts, with the leads that are next; and finish, where nothing can be called any more. It
+    looks at LOOKS leads at most, and then asks for its next turn (NEXT), as it does for when the next one waits for."""
+    selection.give_back(campaign)
+    if campaign.status is not S.RUNNING:
+        return NOTHING
+    moment, events = parse_utc(now.at), list[CampaignAttemptClaimed]()
+    for place in _looked_at(campaign, selection, dials, moment, events):
+        found = standing(campaign, place, book, moment)
+        if found.number is None:
+            selection.put(place, found.until.timestamp() if found.until is not None else None)
+        else:
+            events.append(_claimed(campaign, place, found.number, now))
+    if not events and not campaign.open and not selection.left:
+        return Decision(events=(CampaignFinished(campaign=campaign.campaign, at=now.at),))
+    begins = (_begin(campaign, event) for event in events)
+    return Decision(events=tuple(events), effects=(*begins, *_next_turn(selection, dials > len(events), moment)))
+
+
+def ended(campaign: Campaign, report: CallOver | NotBegun, book: RuleBook, now: Moment) -> CampaignDecision:
+    """An attempt is over. Of one that is over already, or that is not the lead's last, nothing follows."""
+    entry = at(campaign.leads, report.place)
+    if not under_way(entry) or tried(entry) != report.attempt:
+        return NOTHING
+    over = report if isinstance(report, CallOver) else None
+    outcome = _outcome(report)
+    event = CampaignAttemptEnded(
+        campaign=campaign.campaign, at=now.at, lead=entry.id, place=report.place, attempt=report.attempt,
+        outcome=outcome, status=_becomes(entry, outcome, book),
+        call_id=over.call_id if over else None, talk_seconds=over.talk_seconds if over else 0,
+    )  # fmt: skip
+    if campaign.status is S.DRAINING and campaign.open == 1:
+        return Decision(events=(event, CampaignStopped(campaign=campaign.campaign, at=now.at)))
+    return Decision(events=(event,), effects=_look_soon((event,)))
+
+
+def taken_over(campaign: Campaign) -> CampaignDecision:
+    """A new owner finds out what became of the attempts in progress, and goes on."""
+    finds = (
+        FindCall(claim=_claim(campaign, place), claimed=tries_of(at(campaign.leads, place))[-1].began)
+        for place in open_places(campaign)
+    )
+    ends = _ends(campaign) if campaign.mode is StopMode.HANGUP else ()
+    return Decision(effects=(*finds, *ends, SetTimer(name=NEXT, seconds=0.0)))
+
+
+# --- attempts -----------------------------------------------------------------------------------------------------
+
+
+def _begun(
+    id: str, status: CampaignStatus, leads: int, *, new: bool, by: str, now: Moment
+) -> tuple[CampaignStarted | CampaignResumed, ...]:
+    """What makes a campaign run. `leads`: those that it had."""
+    if status is S.PAUSED:
+        return (CampaignResumed(campaign=id, at=now.at, by=by),)
+    if status is S.DRAFT or (status in OVER and new):
+        return (CampaignStarted(campaign=id, at=now.at, by=by, earlier=leads if status in OVER else 0),)
+    return ()
+
+
+def _looked_at(
+    campaign: Campaign, selection: Selection, dials: int, now: datetime, events: Sequence[CampaignAttemptClaimed]
+) -> Iterator[int]:
+    for _ in range(LOOKS):
+        if len(events) >= dials or (place := selection.take(campaign, now.timestamp())) is None:
+            return
+        yield place
+
+
+def _claimed(campaign: Campaign, place: int, number: str, now: Moment) -> CampaignAttemptClaimed:
+    entry = at(campaign.leads, place)
+    attempt = tried(entry) + 1
+    return CampaignAttemptClaimed(
+        campaign=campaign.campaign, at=now.at, lead=entry.id, place=place, attempt=attempt, number=number,
+        command_id=command_of(campaign.campaign, entry.id, attempt),
+    )  # fmt: skip
+
+
+def command_of(campaign: str, lead: str, attempt: int) -> str:
+    """The id of the command that asks for the call of an attempt, always the same."""
+    return derived("dial", campaign, lead, str(attempt))
+
+
+def _claim(campaign: Campaign, place: int) -> Claim:
+    """The attempt in progress on a lead."""
+    entry = at(campaign.leads, place)
+    attempt, number = tried(entry), entry.numbers.split(" ")[tries_of(entry)[-1].number]
+    command = command_of(campaign.campaign, entry.id, attempt)
+    return Claim(place=place, attempt=attempt, number=number, command_id=command, user=campaign.by)
+
+
+def _ends(campaign: Campaign) -> tuple[EndCall, ...]:
+    return tuple(EndCall(claim=_claim(campaign, place)) for place in open_places(campaign))
+
+
+def _begin(campaign: Campaign, event: CampaignAttemptClaimed) -> BeginCall:
+    claim = Claim(
+        place=event.place, attempt=event.attempt, number=event.number, command_id=event.command_id, user=campaign.by
+    )
+    entry = at(campaign.leads, event.place)
+    return BeginCall(claim=claim, of_list=entry.source, operator=entry.operator)
+
+
+def _next_turn(selection: Selection, wants_more: bool, now: datetime) -> tuple[SetTimer, ...]:
+    """When to claim again: at once where leads are ready that were not looked at, else when the next one is. Where all
+    dials were used that is when there are more."""
+    until = selection.next_time()
+    if not wants_more or (until is None and not selection.any_ready()):
+        return ()
+    wait = 0.0 if selection.any_ready() or until is None else until - now.timestamp()
+    return (SetTimer(name=NEXT, seconds=max(wait, 0.0)),)
+
+
+def _look_soon(events: Sequence[CampaignEvent]) -> tuple[SetTimer, ...]:
+    return (SetTimer(name=NEXT, seconds=0.0),) if events else ()
+
+
+def _outcome(report: CallOver | NotBegun) -> str:
+    if isinstance(report, NotBegun):
+        return str(EndReason.INVALID_NUMBER if report.never else EndReason.NOT_DIALED)
+    if report.abandoned:
+        return ABANDONED
+    return ANSWERED if report.answered else str(report.reason)
+
+
+def _becomes(entry: Entry, outcome: str, book: RuleBook) -> LeadStatus:
+    """What an outcome makes of a lead, unless somebody has said that meanwhile."""
+    if entry.status is not LeadStatus.IN_PROGRESS:
+        return entry.status
+    if outcome == ANSWERED:
+        return LeadStatus.DONE
+    now = tries_of(entry)[-1].number
+    ends = {(each.number, OUTCOMES[each.outcome - 1]) for each in tries_of(entry)[:-1]} | {(now, outcome)}
+    numbers = enumerate(entry.numbers.split(" "))
+    dead = all(any((place, end) in ends for end in book.rules_for(number).final) for place, number in numbers)
+    return LeadStatus.INVALID if dead else LeadStatus.IN_PROGRESS

@@ -1,0 +1,233 @@
+"""What is on record of a campaign: the state that its events tell. Pure.
+
+A campaign may have 100,000 leads, so of each is kept what decides whether and when it is called, in 400 bytes; its name
+and its own fields are in the journal and the ledger. A lead is known by its place: a campaign counts its leads from 0.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from struct import Struct as Packing
+from sys import intern
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.campaign.places import Places, at, changed, count, each, extended
+from actors.campaign.rules import Attempt
+from actors.campaign.tally import Tally, counted
+from actors.runtime.clock import parse_utc, utc
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import (
+    ABANDONED,
+    ANSWERED,
+    OUTCOMES,
+    CampaignActivated,
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignConfigured,
+    CampaignCreated,
+    CampaignDraining,
+    CampaignEvent,
+    CampaignFinished,
+    CampaignLeadMarked,
+    CampaignLeadsAdded,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignSettings,
+    CampaignStarted,
+    CampaignStatus,
+    CampaignStopped,
+    StopMode,
+)
+from bus_schemas.lead import Lead, LeadStatus
+
+OVER = frozenset({CampaignStatus.STOPPED, CampaignStatus.FINISHED})
+CALLABLE = frozenset({LeadStatus.NEW, LeadStatus.IN_PROGRESS, LeadStatus.CALLBACK})
+NOT_DIALED = str(EndReason.NOT_DIALED)
+
+_TRY = Packing("<BQQB")  # which number, began and ended in milliseconds, which outcome from 1; 0: not over
+_OUTCOME = {outcome: number for number, outcome in enumerate(OUTCOMES, 1)}
+
+
+class Try(NamedTuple):
+    """An attempt, as it is kept. `number`: which of the lead's, from 0. `began`, `ended`: milliseconds; 0: it is not
+    over. `outcome`: which of OUTCOMES, from 1."""
+
+    number: int
+    began: int
+    ended: int
+    outcome: int
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A lead, as far as it decides about calls. `numbers`: E.164, with blanks between them. `tries`: the attempts,
+    packed. `callback`: when it wants to be called, in milliseconds, by `operator`, else by anybody; 0: no such wish."""
+
+    id: str
+    numbers: str
+    timezone: str | None
+    priority: int
+    source: str
+    consent: bool | None
+    status: LeadStatus = LeadStatus.NEW
+    tries: bytes = b""
+    callback: int = 0
+    operator: str | None = None
+
+
+class Campaign(Struct, frozen=True, kw_only=True):
+    """One campaign as its events tell it. `by`: who made it, and for whom its calls are. `earlier`: leads before that
+    place are of earlier runs. `open`: how many attempts are in progress. `mode`: how it is being stopped. `tally`:
+    answered and abandoned calls by day."""
+
+    campaign: str
+    by: str
+    settings: CampaignSettings
+    status: CampaignStatus = CampaignStatus.DRAFT
+    leads: Places[Entry] = ()
+    earlier: int = 0
+    open: int = 0
+    mode: StopMode | None = None
+    tally: Tally = Tally()
+
+
+def entry_of(lead: Lead) -> Entry:
+    """A lead that is new. Texts that many leads have in common are kept once."""
+    zone = None if lead.timezone is None else intern(lead.timezone)
+    return Entry(lead.id, " ".join(lead.numbers), zone, lead.priority, intern(lead.source), lead.consent)
+
+
+def tries_of(entry: Entry) -> list[Try]:
+    """Its attempts in this campaign, oldest first."""
+    return [Try(*fields) for fields in _TRY.iter_unpack(entry.tries)]
+
+
+def tried(entry: Entry) -> int:
+    """How many those are."""
+    return len(entry.tries) // _TRY.size
+
+
+def size(campaign: Campaign) -> int:
+    """How many leads it has."""
+    return count(campaign.leads)
+
+
+def under_way(entry: Entry) -> bool:
+    """Whether the last of them is in progress."""
+    return entry.tries != b"" and entry.tries[-1] == 0  # which outcome
+
+
+def open_places(campaign: Campaign) -> list[int]:
+    """The places of all leads that have an attempt in progress."""
+    return [place for place, entry in enumerate(each(campaign.leads)) if under_way(entry)]
+
+
+def attempts_of(entry: Entry) -> list[Attempt]:
+    """Those of them that count: what has reached no phone and no PBX is no call."""
+    numbers = entry.numbers.split(" ")
+    return [
+        Attempt(
+            number=numbers[made.number],
+            at=moment_of(made.began),
+            ended=moment_of(made.ended) if made.ended else None,
+            outcome=OUTCOMES[made.outcome - 1] if made.outcome else None,
+        )
+        for made in tries_of(entry)
+        if made.outcome != _OUTCOME[NOT_DIALED]
+    ]
+
+
+def not_dialled(entry: Entry) -> tuple[int, int]:
+    """How many of the last attempts on end have reached nothing, and when the last of them ended, in milliseconds."""
+    times, last = 0, 0
+    for made in reversed(tries_of(entry)):
+        if made.outcome != _OUTCOME[NOT_DIALED]:
+            break
+        times, last = times + 1, max(last, made.ended)
+    return times, last
+
+
+def milliseconds(moment: str) -> int:
+    """A moment as it is kept: whole milliseconds, which is what events say."""
+    return round(parse_utc(moment).timestamp() * 1000)
+
+
+def moment_of(milliseconds: int) -> datetime:
+    """The moment, in UTC."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+def text_of(milliseconds: int) -> str:
+    """The moment as events say it."""
+    return utc(moment_of(milliseconds))
+
+
+# --- evolve -------------------------------------------------------------------------------------------------------
+
+
+def evolve(campaign: Campaign | None, event: CampaignEvent) -> Campaign | None:
+    """The campaign after an event."""
+    if isinstance(event, CampaignCreated):
+        return Campaign(campaign=event.campaign, by=event.by, settings=event.settings)
+    return _AFTER[type(event)](campaign, event) if campaign is not None else None
+
+
+def _leads_added(campaign: Campaign, event: CampaignLeadsAdded) -> Campaign:
+    return replace(campaign, leads=extended(campaign.leads, map(entry_of, event.leads)))
+
+
+def _claimed(campaign: Campaign, event: CampaignAttemptClaimed) -> Campaign:
+    entry = at(campaign.leads, event.place)
+    number = entry.numbers.split(" ").index(event.number)
+    begun = _TRY.pack(number, milliseconds(event.at), 0, 0)
+    entry = replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, callback=0, operator=None)
+    leads = changed(campaign.leads, event.place, entry)
+    return replace(campaign, leads=leads, open=campaign.open + 1)
+
+
+def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
+    entry = at(campaign.leads, event.place)
+    before, last = entry.tries[: -_TRY.size], tries_of(entry)[-1]
+    over = _TRY.pack(last.number, last.began, milliseconds(event.at), _OUTCOME[event.outcome])
+    entry = replace(entry, tries=before + over, status=event.status)
+    leads = changed(campaign.leads, event.place, entry)
+    tally = _tallied(campaign.tally, event)
+    return replace(campaign, leads=leads, open=campaign.open - 1, tally=tally)
+
+
+def _tallied(tally: Tally, event: CampaignAttemptEnded) -> Tally:
+    if event.outcome not in (ANSWERED, ABANDONED):
+        return tally
+    day = parse_utc(event.at).toordinal()
+    return counted(tally, day, answered=1, abandoned=int(event.outcome == ABANDONED))
+
+
+def _marked(campaign: Campaign, event: CampaignLeadMarked) -> Campaign:
+    callback = milliseconds(event.callback) if event.callback is not None else 0
+    entry = replace(
+        at(campaign.leads, event.place), status=event.status, callback=callback, operator=event.operator
+    )
+    return replace(campaign, leads=changed(campaign.leads, event.place, entry))
+
+
+def _became(status: CampaignStatus) -> Callable[[Campaign, Any], Campaign]:  # any: of the events that say just that
+    return lambda campaign, event: replace(campaign, status=status)
+
+
+S = CampaignStatus
+_AFTER: Mapping[type, Callable[[Campaign, Any], Campaign]] = {  # any: the event of that class
+    CampaignActivated: lambda campaign, event: campaign,
+    CampaignConfigured: lambda campaign, event: replace(campaign, settings=event.settings),
+    CampaignLeadsAdded: _leads_added,
+    CampaignStarted: lambda campaign, event: replace(campaign, status=S.RUNNING, earlier=event.earlier, mode=None),
+    CampaignPaused: _became(S.PAUSED),
+    CampaignResumed: _became(S.RUNNING),
+    CampaignDraining: lambda campaign, event: replace(campaign, status=S.DRAINING, mode=event.mode),
+    CampaignStopped: _became(S.STOPPED),
+    CampaignFinished: _became(S.FINISHED),
+    CampaignAttemptClaimed: _claimed,
+    CampaignAttemptEnded: _ended,
+    CampaignLeadMarked: _marked,
+}

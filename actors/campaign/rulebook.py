@@ -1,0 +1,71 @@
+"""The rules that hold for the numbers of a campaign: the strictest of presets, the site and its own settings. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from actors.campaign.hours import parse_hours
+from actors.campaign.presets import Preset, rules_for
+from actors.campaign.rules import Attempt, Rules
+from actors.telephony.numbers import NOWHERE, home_of, number_of
+from bus_schemas.campaign import CampaignSettings
+from bus_schemas.errors import misfit
+
+Elsewhere = Callable[[str], Sequence[Attempt]]
+
+
+class RuleBook:
+    """`site`: its own rules. `do_not_call`: numbers, E.164. `elsewhere`: the attempts of other campaigns on a number.
+    Raises Refusal(INVALID_PARAMS) for settings that are no rules."""
+
+    def __init__(
+        self,
+        settings: CampaignSettings,
+        *,
+        presets: Iterable[Preset] = (),
+        site: Rules | None = None,
+        do_not_call: Collection[str] = frozenset(),
+        elsewhere: Elsewhere = lambda number: (),
+    ) -> None:
+        self.do_not_call = do_not_call
+        self.elsewhere = elsewhere
+        self._presets = tuple(presets)
+        self._rules = (rules_of(settings), *(() if site is None else (site,)))
+        parts = [part for preset in self._presets for part in preset.parts]
+        self._beginnings = {beginning for part in parts for beginning in part.beginnings}
+        self._lengths = sorted({len(beginning) for beginning in self._beginnings})
+        self._known: dict[object, Rules] = {}  # by what presets ask of a number: to join rules is slow
+
+    def rules_for(self, e164: str) -> Rules:
+        """What holds for a number."""
+        alike = (home_of(e164), self._beginnings_of(e164))
+        found = self._known.get(alike)
+        if found is None:
+            found = self._known[alike] = rules_for(number_of(e164, NOWHERE), self._presets, *self._rules)
+        return found
+
+    def _beginnings_of(self, e164: str) -> tuple[str, ...]:
+        heads = (e164[:length] for length in self._lengths)
+        return tuple(head for head in heads if head in self._beginnings)
+
+
+def rules_of(settings: CampaignSettings) -> Rules:
+    """A campaign's own rules. Raises Refusal(INVALID_PARAMS), which names the field."""
+    try:
+        hours = parse_hours(settings.hours)
+    except ValueError as error:
+        raise misfit("settings.hours", str(error)) from None
+    try:
+        return Rules(
+            hours=hours,
+            abandoned_share=settings.abandoned_share,
+            attempts_per_lead=settings.attempts_per_lead,
+            attempts_per_number=settings.attempts_per_number,
+            attempts_per_day=settings.attempts_per_day,
+            attempts_per_30_days=settings.attempts_per_30_days,
+            pause_minutes=settings.pause_minutes,
+            retry_minutes=settings.retry_minutes,
+            quiet_hours=settings.quiet_hours,
+            final=frozenset(settings.final),
+            consent=settings.consent,
+        )
+    except ValueError as error:
+        raise misfit("settings", str(error)) from None

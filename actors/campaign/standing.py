@@ -1,0 +1,106 @@
+"""How it is with a lead: whether it may be called now, and if not, why, until when, and what would change it. Pure.
+
+A claim asks here, and so does whoever asks why nothing is dialled: both get the same answer.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from actors.campaign.places import at
+from actors.campaign.record import CALLABLE, Campaign, Entry, attempts_of, moment_of, not_dialled, under_way
+from actors.campaign.rulebook import RuleBook
+from actors.campaign.rules import Attempt, Candidate, Reason, Verdict, best, verdict
+from actors.runtime.clock import utc
+from bus_schemas.lead import LeadStanding, LeadStatus
+
+AGAIN = timedelta(minutes=1)  # until one is tried again whose call reached nothing; each further time twice as long
+PATIENT = 6  # times that it doubles
+
+
+class Stand(StrEnum):
+    """What a campaign says of a lead beside what the rules of calling people say (`Reason`), and its status."""
+
+    READY = "ready"
+    EARLIER_RUN = "earlier_run"
+    NOT_DIALED = "not_dialed"
+
+
+_SAID = {
+    LeadStatus.DONE: ("it is done", "a callback"),
+    LeadStatus.DO_NOT_CALL: ("it does not want to be called", "its status"),
+    LeadStatus.INVALID: ("none of its numbers can be called", "another number"),
+}
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """`number`: the one to call; None: none now. Else as `LeadStanding`."""
+
+    reason: str
+    words: str
+    number: str | None = None
+    until: datetime | None = None
+    change: str = ""
+
+
+def standing(campaign: Campaign, place: int, book: RuleBook, now: datetime) -> Standing:
+    """How it is with the lead at a place."""
+    entry = at(campaign.leads, place)
+    if under_way(entry):
+        return Standing(reason=Reason.UNDER_WAY, words="a call to the lead is under way", change="its end")
+    if place < campaign.earlier:
+        return Standing(reason=Stand.EARLIER_RUN, words="it is of a run that is over", change="another campaign")
+    if entry.status not in CALLABLE:
+        words, change = _SAID[entry.status]
+        return Standing(reason=entry.status, words=words, change=change)
+    return _wish(entry, now) or _failing(entry, now) or _by_the_rules(entry, book, now)
+
+
+def shown(lead: str, found: Standing) -> LeadStanding:
+    """As it is said to people."""
+    until = utc(found.until) if found.until is not None else None
+    return LeadStanding(
+        lead=lead, reason=found.reason, words=found.words, number=found.number, until=until, change=found.change
+    )
+
+
+def _wish(entry: Entry, now: datetime) -> Standing | None:
+    if not entry.callback or (wished := moment_of(entry.callback)) <= now:
+        return None
+    return Standing(
+        reason=LeadStatus.CALLBACK, words="it wants to be called at a time", until=wished, change="another time"
+    )
+
+
+def _failing(entry: Entry, now: datetime) -> Standing | None:
+    """The pause after a call that was wanted and that no line took."""
+    times, last = not_dialled(entry)
+    if not times:
+        return None
+    until = moment_of(last) + AGAIN * 2 ** min(times - 1, PATIENT)
+    if until <= now:
+        return None
+    words = "a call was wanted, and nothing was dialled"
+    return Standing(reason=Stand.NOT_DIALED, words=words, until=until, change="a line that takes it")
+
+
+def _by_the_rules(entry: Entry, book: RuleBook, now: datetime) -> Standing:
+    numbers = entry.numbers.split(" ")
+    attempts = [*attempts_of(entry), *(each for number in numbers for each in book.elsewhere(number))]
+    verdicts = {
+        number: _verdict(entry, number, attempts, book, now) for number in numbers if number not in book.do_not_call
+    }
+    if not verdicts:
+        words = "its numbers are on the do-not-call list"
+        return Standing(reason=LeadStatus.DO_NOT_CALL, words=words, change="the list")
+    number, found = best(verdicts)
+    if found.allowed:
+        return Standing(reason=Stand.READY, words="it may be called", number=number)
+    until = now + AGAIN if found.reason is Reason.UNDER_WAY else found.until  # of another campaign, which tells nothing
+    return Standing(reason=found.reason or "", words=found.words, until=until, change=found.change)
+
+
+def _verdict(entry: Entry, number: str, attempts: list[Attempt], book: RuleBook, now: datetime) -> Verdict:
+    candidate = Candidate(number=number, timezone=entry.timezone, consent=entry.consent, attempts=attempts)
+    return verdict(candidate, book.rules_for(number), now)

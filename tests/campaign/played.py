@@ -1,0 +1,129 @@
+"""A campaign that is driven as its actor drives it: what is decided goes on record, then the state follows."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.campaign import machine
+from actors.campaign.machine import BeginCall, CallOver, Claim, NotBegun
+from actors.campaign.presets import presets_in
+from actors.campaign.record import Campaign, evolve, size
+from actors.campaign.rulebook import RuleBook
+from actors.campaign.selection import Selection
+from actors.campaign.standing import Standing, standing
+from actors.leads.lead import Accepted, id_of
+from actors.leads.rows import Outcome
+from actors.runtime.clock import Moment, utc
+from actors.runtime.decision import Decision, Effect
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import CampaignEvent, CampaignRun, CampaignSettings, CampaignStatus
+from bus_schemas.lead import Lead
+
+PRESETS = presets_in(Path(__file__).resolve().parents[2] / "config" / "rules")
+NOON = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)  # a Wednesday; in Kyiv
+ID, BY = "c1", "op12"
+
+
+def number_at(place: int) -> str:
+    return f"+38099{place:07}"
+
+
+def lead_at(place: int, **more: Any) -> Lead:
+    number = number_at(place)
+    return Lead(id=id_of(number), numbers=(number,), **more)
+
+
+def rows(*leads: Lead) -> list[Outcome]:
+    return [Accepted(row=row, lead=lead) for row, lead in enumerate(leads, 1)]
+
+
+class Played:
+    """`book` is made anew from what stands here whenever a setting changes. `effects`: of the last decision."""
+
+    def __init__(self, now: datetime = NOON, **book: Any) -> None:
+        self.now = now
+        self.events: list[CampaignEvent] = []
+        self.claims: list[Claim] = []  # in progress
+        self.effects: tuple[Effect, ...] = ()
+        self.campaign: Campaign | None = None
+        self.selection: Selection | None = None
+        self.given: dict[str, Any] = {"presets": PRESETS, **book}
+
+    @property
+    def state(self) -> Campaign:
+        assert self.campaign is not None
+        return self.campaign
+
+    @property
+    def status(self) -> CampaignStatus:
+        return self.state.status
+
+    @property
+    def book(self) -> RuleBook:
+        return RuleBook(self.state.settings, **self.given)
+
+    def moment(self) -> Moment:
+        return Moment(at=utc(self.now), mono=0.0, boot="b")
+
+    def later(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+    def record(self, decision: Decision[CampaignEvent, Any]) -> Sequence[CampaignEvent]:
+        for event in decision.events:
+            read = msgspec.json.decode(msgspec.json.encode(event), type=type(event))
+            self.campaign = evolve(self.campaign, read)
+            self.events.append(event)
+            if self.selection is None:
+                self.selection = Selection(self.state)
+            self.selection.follow(self.state, read)
+        self.effects = decision.effects
+        self.claims += [effect.claim for effect in decision.effects if isinstance(effect, BeginCall)]
+        return decision.events
+
+    def create(self, **settings: Any) -> None:
+        self.record(machine.create(ID, CampaignSettings(**settings), BY, self.moment()))
+
+    def run(self, *leads: Lead, given: Sequence[Outcome] | None = None) -> CampaignRun:
+        rows_given = rows(*leads) if given is None else given
+        ran = machine.run(ID, self.campaign, self.selection, rows_given, BY, self.moment())
+        self.record(ran.decision)
+        return ran.answer
+
+    def claim(self, dials: int = 1) -> list[Claim]:
+        """Those that are begun now."""
+        assert self.selection is not None
+        before = len(self.claims)
+        self.record(machine.claim(self.state, self.selection, self.book, dials, self.moment()))
+        return self.claims[before:]
+
+    def over(self, claim: Claim, reason: EndReason = EndReason.NO_ANSWER, **more: Any) -> Sequence[CampaignEvent]:
+        more = {"call_id": "c_1", "answered": False, **more}
+        report = CallOver(place=claim.place, attempt=claim.attempt, reason=reason, **more)
+        return self.ended(claim, report)
+
+    def not_begun(self, claim: Claim, *, never: bool = False) -> Sequence[CampaignEvent]:
+        return self.ended(claim, NotBegun(place=claim.place, attempt=claim.attempt, never=never))
+
+    def ended(self, claim: Claim, report: CallOver | NotBegun) -> Sequence[CampaignEvent]:
+        events = self.record(machine.ended(self.state, report, self.book, self.moment()))
+        self.claims = [each for each in self.claims if each != claim]
+        return events
+
+    def do(self, decide: Callable[..., Decision[CampaignEvent, Any]], *given: Any, **more: Any) -> None:
+        self.record(decide(self.state, *given, BY, self.moment(), **more))
+
+    def standings(self) -> list[Standing]:
+        book = self.book
+        return [standing(self.state, place, book, self.now) for place in range(size(self.state))]
+
+    def replayed(self) -> Campaign | None:
+        """The state that the record tells."""
+        campaign: Campaign | None = None
+        for event in self.events:
+            campaign = evolve(campaign, event)
+        return campaign
+
+

@@ -1,0 +1,203 @@
+"""Whatever is imported, set, marked, stopped and done to the clock: no claim outside window, cap or list, none twice,
+nobody forgotten, nobody uncounted, and the record tells the state."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.campaign import machine
+from actors.campaign.explain import explain, of_campaign
+from actors.campaign.pacing import Limit, Pace
+from actors.campaign.places import at
+from actors.campaign.presets import rules_for
+from actors.campaign.record import CALLABLE, moment_of, open_places, size, under_way
+from actors.campaign.rulebook import rules_of
+from actors.campaign.rules import Attempt, Candidate, Reason, verdict
+from actors.campaign.selection import Selection
+from actors.campaign.standing import standing
+from actors.runtime.clock import parse_utc, utc
+from actors.runtime.decision import SetTimer
+from actors.telephony.numbers import canonical
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import (
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignSettings,
+    CampaignStatus,
+    Mode,
+    StopMode,
+)
+from bus_schemas.errors import Refusal
+from bus_schemas.lead import Lead, LeadStatus
+from tests.campaign.played import PRESETS, Played
+
+NUMBERS = (
+    "+380991230001", "+380991230002", "+380441230003", "+13055551234", "+12125551234", "+33612345678", "+79161234567",
+    "+88213300655", "+4915112345678", "+441632960001", "+390612345678", "+14165551234",
+)  # fmt: skip
+LEADS = st.builds(
+    lambda id, numbers, **more: Lead(id=f"l{id}", numbers=tuple(numbers), **more),
+    st.integers(0, 20),
+    st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3, unique=True),
+    timezone=st.sampled_from([None, None, "Europe/Kyiv", "America/New_York", "Europe/Atlantis"]),
+    priority=st.integers(-1, 1),
+    consent=st.sampled_from([None, True, True, False]),
+)
+SETTINGS = st.builds(
+    CampaignSettings,
+    hours=st.sampled_from(["", "09:00-12:00", "22:00-02:00", "closed"]),
+    attempts_per_lead=st.sampled_from([None, 1, 2, 6]),
+    attempts_per_number=st.sampled_from([None, 1, 3]),
+    attempts_per_day=st.sampled_from([None, 1, 2]),
+    attempts_per_30_days=st.sampled_from([None, 2]),
+    pause_minutes=st.sampled_from([0, 0, 10, 600]),
+    retry_minutes=st.sampled_from([{}, {"busy": 5, "no_answer": 90}]),
+    quiet_hours=st.sampled_from([0, 2]),
+    final=st.sampled_from([(), ("invalid_number",), ("busy", "invalid_number")]),
+    consent=st.booleans(),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("run"), st.lists(LEADS, min_size=1, max_size=4)),
+    st.tuples(st.just("claim"), st.integers(0, 3)),
+    st.tuples(st.just("claim"), st.integers(1, 3)),
+    st.tuples(st.just("over"), st.tuples(st.sampled_from(EndReason), st.booleans(), st.booleans())),
+    st.tuples(st.just("not_begun"), st.booleans()),
+    st.tuples(st.just("clock"), st.sampled_from([1, 5, 20, 61, 240, 700, 1440, 10_000, 50_000, -2, -90, -3000])),
+    st.tuples(st.just("configure"), SETTINGS),
+    st.tuples(st.just("mark"), st.tuples(st.integers(0, 30), st.sampled_from(LeadStatus), st.integers(-60, 600))),
+    st.tuples(st.just("list"), st.sampled_from(NUMBERS)),
+    st.tuples(st.just("stop"), st.sampled_from(StopMode)),
+    st.tuples(st.sampled_from(["pause", "resume", "restart"]), st.none()),
+)
+
+
+class Watched(Played):
+    """Each claim is held against the record and the rules, which are read anew."""
+
+    def __init__(self) -> None:
+        super().__init__(do_not_call=set())
+        self.commands = Counter[str]()
+
+    def over_first(self, given: tuple[EndReason, bool, bool]) -> None:
+        reason, answered, abandoned = given
+        if self.claims:
+            self.over(self.claims[0], reason, answered=answered, abandoned=answered and abandoned)
+
+    def not_begun_last(self, never: bool) -> None:
+        if self.claims:
+            self.not_begun(self.claims[-1], never=never)
+
+    def mark(self, given: tuple[int, LeadStatus, int]) -> None:
+        place, status, minutes = given
+        if place < size(self.state):
+            wish = utc(self.now + timedelta(minutes=minutes)) if status is LeadStatus.CALLBACK else None
+            self.do(machine.mark, place, status, callback=wish)
+
+    def restart(self, _: None) -> None:
+        self.selection = Selection(self.state)
+
+    def watched_claim(self, dials: int) -> None:
+        before, known = self.state, len(self.events)
+        claims = self.claim(dials)
+        assert len(claims) <= dials and (not claims or before.status is CampaignStatus.RUNNING)
+        for claim in claims:
+            entry = at(before.leads, claim.place)
+            assert not under_way(entry) and claim.place >= before.earlier and entry.status in CALLABLE
+            assert not entry.callback or moment_of(entry.callback) <= self.now
+            assert claim.number in entry.numbers.split(" ") and claim.number not in self.given["do_not_call"]
+            attempts = self.attempts_on_record(claim.place, known)
+            rules = rules_for(canonical(claim.number, "UA"), PRESETS, rules_of(before.settings))
+            asked = Candidate(
+                number=claim.number, timezone=entry.timezone, consent=entry.consent, attempts=attempts
+            )
+            assert verdict(asked, rules, self.now).allowed
+            self.commands[claim.command_id] += 1
+        assert set(self.commands.values()) <= {1}
+        if len(claims) < dials and SetTimer(name=machine.NEXT, seconds=0.0) not in self.effects:
+            assert self.status is not CampaignStatus.RUNNING or not any(found.number for found in self.standings())
+        if self.status is CampaignStatus.FINISHED:
+            assert not any(found.number or found.until for found in self.standings() if before.status == "running")
+
+    def attempts_on_record(self, place: int, known: int) -> list[Attempt]:
+        """Of a lead, by the first events alone."""
+        found: dict[int, Attempt] = {}
+        for event in self.events[:known]:
+            match event:
+                case CampaignAttemptClaimed(place=of, attempt=attempt, number=number, at=begun) if of == place:
+                    found[attempt] = Attempt(number=number, at=parse_utc(begun))
+                case CampaignAttemptEnded(place=of, attempt=attempt, outcome=outcome, at=over) if of == place:
+                    begun = found.pop(attempt)
+                    if outcome != "not_dialed":
+                        ended = parse_utc(over)
+                        found[attempt] = Attempt(number=begun.number, at=begun.at, ended=ended, outcome=outcome)
+        return list(found.values())
+
+
+DO: dict[str, Callable[[Watched, Any], object]] = {
+    "run": lambda campaign, leads: campaign.run(*leads),
+    "claim": Watched.watched_claim,
+    "over": Watched.over_first,
+    "not_begun": Watched.not_begun_last,
+    "clock": lambda campaign, minutes: campaign.later(minutes=minutes),
+    "configure": lambda campaign, settings: campaign.do(machine.configure, settings),
+    "mark": Watched.mark,
+    "list": lambda campaign, number: campaign.given["do_not_call"].add(number),
+    "stop": lambda campaign, mode: campaign.do(machine.stop, mode),
+    "pause": lambda campaign, _: campaign.do(machine.pause),
+    "resume": lambda campaign, _: campaign.do(machine.resume),
+    "restart": Watched.restart,
+}
+
+
+def played(steps: list[tuple[str, Any]]) -> Watched:
+    campaign = Watched()
+    for step, what in [("run", [Lead(id="first", numbers=NUMBERS[:1])]), *steps]:
+        try:
+            DO[step](campaign, what)
+        except Refusal:
+            continue
+    return campaign
+
+
+@given(st.lists(STEPS, min_size=3, max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_no_claim_is_outside_window_cap_or_list_and_none_comes_twice(steps: list[tuple[str, Any]]) -> None:
+    campaign = played(steps)
+    campaign.watched_claim(3)
+    assert campaign.replayed() == campaign.state
+    assert open_places(campaign.state) == sorted(claim.place for claim in campaign.claims)
+    assert campaign.state.open == len(campaign.claims)
+
+
+@given(st.lists(STEPS, min_size=3, max_size=40), st.integers(0, 2), st.sampled_from(Limit))
+@settings(max_examples=150, deadline=None)
+def test_each_lead_counts_for_one_reason(steps: list[tuple[str, Any]], dials: int, limit: Limit) -> None:
+    campaign = played(steps)
+    pace = Pace(dials=dials, limit=limit, mode=Mode.PROGRESSIVE)
+    said = explain(campaign.state, campaign.standings(), pace, campaign.now)
+    assert said.leads == size(campaign.state) == sum(group.leads for group in said.reasons)
+    by_reason = Counter(of_campaign(campaign.state, found, pace).reason for found in campaign.standings())
+    totals = Counter[str]()
+    for group in said.reasons:
+        totals[group.reason] += group.leads
+        assert group.leads > 0 and group.words
+    if dials == 0 or campaign.status is not CampaignStatus.RUNNING:
+        assert totals == by_reason
+    else:
+        assert totals["next"] == min(dials, by_reason["next"])
+
+
+@given(st.lists(STEPS, max_size=30), st.floats(0, 0.999))
+@settings(max_examples=100, deadline=None)
+def test_who_waits_until_a_moment_is_called_then_and_not_before(steps: list[tuple[str, Any]], share: float) -> None:
+    campaign = played(steps)
+    for place, found in enumerate(campaign.standings()):
+        if found.until is not None:
+            between = campaign.now + share * (found.until - campaign.now)
+            assert standing(campaign.state, place, campaign.book, between).number is None
+            then = standing(campaign.state, place, campaign.book, found.until)
+            assert then.number is not None or found.reason not in {*Reason}, found

@@ -1,0 +1,146 @@
+"""Why a campaign does not dial, lead by lead and in all; and that a dry run is what then happens."""
+
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.campaign import machine
+from actors.campaign.dry_run import Assumed, dry_run
+from actors.campaign.explain import explain, of_campaign
+from actors.campaign.machine import NEXT, Claim
+from actors.campaign.pacing import Limit, Pace
+from actors.campaign.rules import Reason
+from actors.campaign.standing import shown
+from actors.runtime.clock import parse_utc, utc
+from actors.runtime.decision import SetTimer
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import CampaignAttemptClaimed, CampaignFinished, CampaignStatus, LeadsByReason, Mode, StopMode
+from bus_schemas.lead import LeadStanding, LeadStatus
+from tests.campaign.played import NOON, Played, lead_at, number_at
+
+FULL = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
+TWO = Pace(dials=2, limit=Limit.NO_OPERATOR_READY, mode=Mode.PROGRESSIVE)
+
+
+def reasons(played: Played, pace: Pace = TWO) -> dict[str, LeadsByReason]:
+    return {group.reason: group for group in explain(played.state, played.standings(), pace, played.now).reasons}
+
+
+def test_leads_are_counted_by_reason_with_what_would_change_it() -> None:
+    played = Played()
+    played.run(
+        *(lead_at(place) for place in range(5)), lead_at(5, consent=False),
+        lead_at(6, timezone="America/New_York"), lead_at(7, timezone="Asia/Tokyo"),
+    )  # fmt: skip
+    first, second = played.claim(2)
+    played.over(first, EndReason.BUSY)
+    played.do(machine.mark, 2, LeadStatus.DO_NOT_CALL)
+    found = reasons(played)
+    assert {reason: group.leads for reason, group in found.items()} == {
+        "next": 2, "under_way": 1, "retry": 1, "do_not_call": 1, "consent": 1, "hours": 1,
+        "no_operator_ready": 1,
+    }  # fmt: skip
+    assert found["retry"].until == utc(NOON + timedelta(minutes=15)) and "busy" in found["retry"].words
+    assert "New_York" in found["hours"].words and found["hours"].until == "2026-11-25T13:00:00.000Z"
+    assert found["no_operator_ready"].change == "an operator who is ready"
+    assert second.place == 1
+
+
+def test_one_zone_is_one_reason_and_a_full_house_another() -> None:
+    played = Played()
+    played.run(*(lead_at(place, timezone="America/New_York") for place in range(3)), lead_at(9))
+    found = reasons(played, FULL)
+    assert (found["hours"].leads, found["carriers_full"].leads) == (3, 1)
+
+
+def test_what_a_campaign_that_does_not_run_says_is_that() -> None:
+    played = Played()
+    played.run(lead_at(1), lead_at(2))
+    played.claim()
+    played.do(machine.pause)
+    assert reasons(played)["paused"].change == "to resume it"
+    played.do(machine.stop, StopMode.DRAIN)
+    assert {reason: group.leads for reason, group in reasons(played).items()} == {"draining": 1, "under_way": 1}
+
+
+def test_a_lead_is_told_the_same_as_all_of_them() -> None:
+    played = Played()
+    played.run(lead_at(1), lead_at(2))
+    [claim] = played.claim()
+    played.over(claim)
+    waits, ready = played.standings()
+    assert shown("a", of_campaign(played.state, waits, TWO)) == LeadStanding(
+        lead="a", reason=Reason.RETRY, words="the wait after `no_answer`", until=utc(NOON + timedelta(hours=1)),
+        change="a shorter `retry_minutes`",
+    )  # fmt: skip
+    assert of_campaign(played.state, ready, TWO).reason == "next"
+    assert of_campaign(played.state, ready, FULL).reason == "carriers_full"
+
+
+# --- dry run ----------------------------------------------------------------------------------------------------
+
+ENDS = (
+    Assumed(EndReason.BUSY, 3.0), Assumed(EndReason.NO_ANSWER, 30.0),
+    Assumed(EndReason.HANGUP_REMOTE, 95.0, answered=True, talked=80),
+)  # fmt: skip
+
+
+def carrier(claim: Claim) -> Assumed:
+    return ENDS[int(claim.number[-3:]) % 3]
+
+
+def afterwards(played: Played, minutes: int, lines: int) -> None:
+    """The same calls, of the campaign itself, a second at a time."""
+    ends: list[tuple[Any, Claim]] = []
+    end = played.now + timedelta(minutes=minutes)
+    while played.now < end:
+        for at, claim in [each for each in ends if each[0] <= played.now]:
+            call = carrier(claim)
+            played.over(claim, call.reason, answered=call.answered, talk_seconds=call.talked, call_id=claim.command_id)
+            ends.remove((at, claim))
+        again = True
+        while again:
+            for claim in played.claim(lines - len(ends)):
+                ends.append((played.now + timedelta(seconds=carrier(claim).seconds), claim))
+            again = SetTimer(name=NEXT, seconds=0.0) in played.effects
+        played.later(seconds=1)
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 30), st.integers(0, 23))
+@settings(max_examples=25, deadline=None)
+def test_a_dry_run_is_what_then_happens(leads: int, lines: int, minutes: int, hour: int) -> None:
+    played = Played(now=NOON.replace(hour=hour, minute=50))
+    played.run(*(lead_at(place, priority=place % 3) for place in range(leads)))
+    before = len(played.events)
+    book, now = played.book, played.now
+    forecast = dry_run(played.state, book, minutes=minutes, lines=lines, carrier=carrier, now=now)
+    afterwards(played, minutes, lines)
+    assert forecast.campaign == played.state
+    assert [utc_of(event) for event in forecast.events] == [utc_of(event) for event in played.events[before:]]
+
+
+def utc_of(event: Any) -> Any:
+    return event.at, type(event), getattr(event, "lead", None)
+
+
+def test_a_dry_run_changes_nothing_and_tells_idle_lines() -> None:
+    played = Played()
+    played.run(lead_at(0), lead_at(1), lead_at(2))
+    before, events = played.state, len(played.events)
+    forecast = dry_run(before, played.book, minutes=10, lines=2, carrier=carrier, now=NOON)
+    assert played.state is before and len(played.events) == events
+    claims = [event for event in forecast.events if isinstance(event, CampaignAttemptClaimed)]
+    assert [(event.number, parse_utc(event.at) - NOON) for event in claims] == [
+        (number_at(0), timedelta()), (number_at(1), timedelta()), (number_at(2), timedelta(seconds=3))
+    ]  # fmt: skip
+    assert forecast.idle == 2 * 600 - 3 - 30 - 95
+
+
+def test_a_dry_run_ends_when_the_campaign_does() -> None:
+    played = Played()
+    played.run(lead_at(2))
+    forecast = dry_run(played.state, played.book, minutes=60, lines=1, carrier=carrier, now=NOON)
+    assert isinstance(forecast.events[-1], CampaignFinished)
+    assert forecast.campaign.status is CampaignStatus.FINISHED

@@ -1,0 +1,429 @@
+"""What a campaign does: who is called next, how it runs, pauses, stops and finishes, and what is on record of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from actors.campaign import machine
+from actors.campaign.machine import LOOKS, NEXT, BeginCall, CallOver, EndCall, FindCall, command_of
+from actors.campaign.places import at
+from actors.campaign.record import attempts_of, size
+from actors.campaign.rules import Attempt, Reason
+from actors.campaign.selection import Selection
+from actors.campaign.standing import Stand
+from actors.leads.lead import Duplicate, InvalidRow
+from actors.runtime.clock import utc
+from actors.runtime.decision import SetTimer
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import (
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignDraining,
+    CampaignLeadsAdded,
+    CampaignSettings,
+    CampaignStatus,
+    CampaignStopped,
+    StopMode,
+)
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import Lead, LeadStatus
+from tests.campaign.played import BY, ID, NOON, Played, lead_at, number_at, rows
+
+S = CampaignStatus
+
+
+def running(*leads: Lead, **book: Any) -> Played:
+    played = Played(**book)
+    played.run(*leads)
+    return played
+
+
+def refused(code: ErrorCode) -> Any:
+    return pytest.raises(Refusal, check=lambda refusal: refusal.code is code)
+
+
+# --- run --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_makes_a_campaign_with_good_defaults_and_starts_it() -> None:
+    played = Played()
+    answer = played.run(lead_at(1), lead_at(2))
+    assert (answer.campaign_id, answer.status, answer.accepted, answer.duplicates) == (ID, S.RUNNING, 2, 0)
+    assert [type(event).__name__ for event in played.events] == [
+        "CampaignCreated", "CampaignLeadsAdded", "CampaignStarted"
+    ]  # fmt: skip
+    assert played.state.settings == CampaignSettings() and played.effects == (SetTimer(name=NEXT, seconds=0.0),)
+
+
+def test_the_same_body_twice_changes_nothing() -> None:
+    played = running(lead_at(1), lead_at(2))
+    before = played.state
+    answer = played.run(lead_at(1), lead_at(2))
+    assert (answer.accepted, answer.duplicates, answer.status) == (0, 2, S.RUNNING)
+    assert played.state is before and not played.effects
+
+
+def test_a_run_adds_the_leads_that_are_new() -> None:
+    played = running(lead_at(1))
+    answer = played.run(lead_at(1), lead_at(2))
+    assert (answer.accepted, answer.duplicates) == (1, 1) and size(played.state) == 2
+    event = played.events[-1]
+    assert isinstance(event, CampaignLeadsAdded) and event.first == 1 and event.leads == (lead_at(2),)
+
+
+def test_a_run_answers_for_rows_that_are_no_leads() -> None:
+    given = [*rows(lead_at(1)), InvalidRow(row=2, field="number", code="format", reason="no digit in it")]
+    answer = Played().run(given=[*given, Duplicate(row=3, first_row=1)])
+    assert (answer.accepted, answer.duplicates) == (1, 1)
+    assert [(row.row, row.field, row.reason) for row in answer.invalid] == [(2, "number", "no digit in it")]
+
+
+def test_a_number_is_the_leads_that_had_it_first() -> None:
+    played = running(Lead(id="a", numbers=(number_at(1), number_at(2))))
+    answer = played.run(
+        Lead(id="b", numbers=(number_at(2),)), Lead(id="c", numbers=(number_at(3), number_at(1))),
+        Lead(id="a", numbers=(number_at(4),)),
+    )  # fmt: skip
+    assert (answer.accepted, answer.duplicates, answer.invalid[0].field) == (1, 1, "lead_id")
+    assert at(played.state.leads, 1).numbers == number_at(3)
+
+
+def test_leads_go_on_record_in_batches_that_fit_into_a_message() -> None:
+    small = [lead_at(place) for place in range(1200)]
+    large = [lead_at(place, custom={f"f{key}": "ї" * 1000 for key in range(50)}) for place in range(2000, 2009)]
+    played = running(*small, *large)
+    batches = [event for event in played.events if isinstance(event, CampaignLeadsAdded)]
+    assert sum(len(event.leads) for event in batches) == 1209 == size(played.state)
+    assert max(len(event.leads) for event in batches) == 500 and len(batches) >= 5
+    assert [event.first for event in batches] == [
+        sum(len(other.leads) for other in batches[:place]) for place in range(len(batches))
+    ]
+
+
+@pytest.mark.parametrize("leads", [0, machine.MOST_LEADS + 1])
+def test_no_lead_and_too_many_get_a_clear_answer(leads: int) -> None:
+    with refused(ErrorCode.INVALID_PARAMS) as refusal:
+        Played().run(given=[Duplicate(row=1, first_row=1)] * leads)
+    assert "100,000" in str(refusal.value)
+
+
+def test_a_paused_campaign_is_resumed_by_a_run() -> None:
+    played = running(lead_at(1))
+    played.do(machine.pause)
+    assert played.claim(5) == [] and played.status is S.PAUSED
+    assert played.run(lead_at(1)).status is S.RUNNING and len(played.claim(5)) == 1
+
+
+def test_a_campaign_that_is_over_runs_again_with_the_new_leads_only() -> None:
+    played = running(lead_at(1), lead_at(2))
+    played.do(machine.stop, StopMode.DRAIN)
+    assert played.run(lead_at(1)).status is S.STOPPED
+    assert played.run(lead_at(1), lead_at(3)).status is S.RUNNING
+    assert [claim.number for claim in played.claim(5)] == [number_at(3)]
+    assert [found.reason for found in played.standings()[:2]] == [Stand.EARLIER_RUN] * 2
+
+
+def test_a_campaign_that_is_being_stopped_refuses_a_run() -> None:
+    played = running(lead_at(1))
+    played.claim()
+    played.do(machine.stop, StopMode.DRAIN)
+    with refused(ErrorCode.CONFLICT):
+        played.run(lead_at(2))
+
+
+# --- who is next ------------------------------------------------------------------------------------------------
+
+
+def test_an_attempt_is_on_record_with_its_command_before_its_call() -> None:
+    played = running(lead_at(1, source="spring"))
+    [claim] = played.claim(5)
+    [event] = [event for event in played.events if isinstance(event, CampaignAttemptClaimed)]
+    assert (event.number, event.attempt, event.place) == (number_at(1), 1, 0)
+    assert event.command_id == command_of(ID, event.lead, 1) == claim.command_id != command_of(ID, event.lead, 2)
+    [begin] = [effect for effect in played.effects if isinstance(effect, BeginCall)]
+    assert (begin.of_list, begin.claim.user) == ("spring", BY)
+    assert played.claim(5) == [] and played.standings()[0].reason is Reason.UNDER_WAY
+
+
+def test_higher_priorities_come_first_then_who_is_ready_the_longest() -> None:
+    played = running(lead_at(1), lead_at(2, priority=5), lead_at(3), lead_at(4, priority=-1))
+    assert [claim.number for claim in played.claim(9)] == [number_at(place) for place in (2, 1, 3, 4)]
+
+
+def test_a_callback_comes_first_at_its_time_and_not_before() -> None:
+    played = running(*(lead_at(place, priority=9) for place in range(1, 4)), lead_at(4))
+    wish = utc(NOON + timedelta(minutes=30))
+    played.do(machine.mark, 3, LeadStatus.CALLBACK, callback=wish, operator="op7")
+    assert played.claim()[0].number == number_at(1)
+    played.later(minutes=29)
+    assert played.claim()[0].number == number_at(2)
+    played.later(minutes=1)
+    assert played.claim()[0].number == number_at(4)
+    [begin] = [effect for effect in played.effects if isinstance(effect, BeginCall)]
+    assert begin.operator == "op7"
+
+
+def test_a_retry_waits_as_its_outcome_says() -> None:
+    played = running(lead_at(1))
+    played.over(played.claim()[0], EndReason.BUSY)
+    assert played.claim() == [] and SetTimer(name=NEXT, seconds=15 * 60.0) in played.effects
+    played.later(minutes=14, seconds=59)
+    assert played.claim() == []
+    played.later(seconds=1)
+    [again] = played.claim()
+    assert again.attempt == 2
+
+
+def test_the_second_number_is_called_while_the_first_waits() -> None:
+    played = running(Lead(id="a", numbers=(number_at(1), number_at(2))))
+    played.over(played.claim()[0])
+    assert played.claim()[0].number == number_at(2)
+
+
+def test_a_night_holds_everybody_until_the_morning() -> None:
+    played = Played(now=NOON + timedelta(hours=12))
+    played.run(*(lead_at(place) for place in range(3)))
+    assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=8 * 3600.0),)
+    played.later(hours=8)
+    assert len(played.claim(9)) == 3
+
+
+def test_one_turn_looks_at_a_bounded_number_of_leads() -> None:
+    played = Played(now=NOON + timedelta(hours=12))
+    played.run(*(lead_at(place) for place in range(LOOKS + 1)))
+    assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=0.0),)
+    assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=8 * 3600.0),)
+
+
+def test_without_a_free_line_nothing_is_looked_at_and_no_timer_runs() -> None:
+    played = running(lead_at(1))
+    assert played.claim(0) == [] and played.effects == ()
+
+
+def test_attempts_of_other_campaigns_count() -> None:
+    elsewhere = {
+        number_at(1): [Attempt(number=number_at(1), at=NOON)],
+        number_at(2): [Attempt(number=number_at(2), at=NOON, ended=NOON, outcome="answered")] * 3,
+    }
+    played = running(lead_at(1), lead_at(2), lead_at(3), elsewhere=lambda number: elsewhere.get(number, ()))
+    assert [claim.number for claim in played.claim(9)] == [number_at(3)]
+    assert [found.reason for found in played.standings()[:2]] == [Reason.UNDER_WAY, Reason.DAY_ATTEMPTS]
+    elsewhere.clear()
+    played.later(minutes=1)
+    assert number_at(1) in [claim.number for claim in played.claim(9)]
+
+
+def test_numbers_on_the_do_not_call_list_are_left_out() -> None:
+    listed = {number_at(1), number_at(3)}
+    played = running(lead_at(1), Lead(id="a", numbers=(number_at(3), number_at(2))), do_not_call=listed)
+    assert [claim.number for claim in played.claim(9)] == [number_at(2)]
+    assert played.standings()[0].reason == "do_not_call"
+
+
+def test_what_was_taken_and_did_not_come_on_record_is_ready_again() -> None:
+    played = running(lead_at(1), lead_at(2))
+    assert played.selection is not None
+    lost = machine.claim(played.state, played.selection, played.book, 1, played.moment())
+    assert [claim.number for claim in played.claim(9)] == [number_at(1), number_at(2)] and len(lost.events) == 1
+
+
+def test_a_clock_that_is_set_back_has_everybody_looked_at_again() -> None:
+    played = Played(now=NOON + timedelta(hours=12))
+    played.run(lead_at(1))
+    assert played.claim() == []
+    played.later(hours=-12)
+    assert len(played.claim()) == 1
+
+
+# --- what becomes of attempts -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome", "status"),
+    [
+        ({"answered": True, "reason": EndReason.HANGUP_REMOTE}, "answered", LeadStatus.DONE),
+        ({"reason": EndReason.BUSY}, "busy", LeadStatus.IN_PROGRESS),
+        ({"answered": True, "abandoned": True, "reason": EndReason.HANGUP_LOCAL}, "abandoned", LeadStatus.IN_PROGRESS),
+        ({"reason": EndReason.INVALID_NUMBER}, "invalid_number", LeadStatus.INVALID),
+    ],
+)
+def test_an_outcome_makes_something_of_the_lead(more: dict[str, Any], outcome: str, status: LeadStatus) -> None:
+    played = running(lead_at(1))
+    [event] = played.over(played.claim()[0], **more)
+    assert isinstance(event, CampaignAttemptEnded) and (event.outcome, event.status) == (outcome, status)
+    assert at(played.state.leads, 0).status is status
+
+
+def test_a_lead_is_invalid_when_none_of_its_numbers_is_left() -> None:
+    played = running(Lead(id="a", numbers=(number_at(1), number_at(2))))
+    played.not_begun(played.claim()[0], never=True)
+    assert at(played.state.leads, 0).status is LeadStatus.IN_PROGRESS
+    played.over(played.claim()[0], EndReason.INVALID_NUMBER)
+    assert at(played.state.leads, 0).status is LeadStatus.INVALID
+
+
+def test_an_attempt_ends_once() -> None:
+    played = running(lead_at(1))
+    [claim] = played.claim()
+    assert played.over(claim, EndReason.BUSY) and not played.over(claim, EndReason.BUSY)
+    played.later(hours=1)
+    [again] = played.claim()
+    assert not played.over(claim) and played.over(again)
+
+
+def test_what_an_operator_says_during_the_call_holds_after_it() -> None:
+    played = running(lead_at(1))
+    [claim] = played.claim()
+    played.do(machine.mark, 0, LeadStatus.CALLBACK, callback=utc(NOON + timedelta(days=1)), disposition="later")
+    played.over(claim, EndReason.HANGUP_REMOTE, answered=True)
+    assert at(played.state.leads, 0).status is LeadStatus.CALLBACK and played.claim() == []
+    played.later(days=1)
+    assert len(played.claim()) == 1
+
+
+def test_who_does_not_want_to_be_called_is_not() -> None:
+    played = running(lead_at(1), lead_at(2))
+    played.do(machine.mark, 0, LeadStatus.DO_NOT_CALL)
+    assert [claim.number for claim in played.claim(9)] == [number_at(2)]
+
+
+@pytest.mark.parametrize(("status", "callback"), [(LeadStatus.CALLBACK, None), (LeadStatus.DONE, utc(NOON))])
+def test_a_callback_has_a_time_and_nothing_else_has(status: LeadStatus, callback: str | None) -> None:
+    played = running(lead_at(1))
+    with refused(ErrorCode.INVALID_PARAMS):
+        played.do(machine.mark, 0, status, callback=callback)
+
+
+def test_a_call_that_no_line_took_counts_for_no_cap_and_is_tried_later() -> None:
+    played = running(lead_at(1))
+    for minutes in (1, 2, 4, 8, 16, 32, 64, 64):
+        played.not_begun(played.claim()[0])
+        assert played.claim() == [] and played.standings()[0].reason is Stand.NOT_DIALED
+        played.later(minutes=minutes)
+    [claim] = played.claim()
+    assert claim.attempt == 9 and len(attempts_of(at(played.state.leads, 0))) == 1
+
+
+def test_abandoned_calls_are_counted_by_day() -> None:
+    played = running(lead_at(1), lead_at(2))
+    for claim in played.claim(2):
+        played.over(claim, EndReason.HANGUP_LOCAL, answered=True, abandoned=claim.place == 0)
+    [day] = played.state.tally.days
+    assert (day.day, day.answered, day.abandoned) == (NOON.toordinal(), 2, 1)
+
+
+# --- stop, finish, take over ------------------------------------------------------------------------------------
+
+
+def test_after_a_stop_no_attempt_begins() -> None:
+    played = running(*(lead_at(place) for place in range(5)))
+    played.claim(2)
+    played.do(machine.stop, StopMode.DRAIN)
+    assert (played.status, machine.stopping(played.state).in_progress, played.effects) == (S.DRAINING, 2, ())
+    assert played.claim(9) == []
+    first, second = played.claims
+    played.over(first)
+    assert played.status is S.DRAINING and played.claim(9) == []
+    assert isinstance(played.over(second)[-1], CampaignStopped) and played.claim(9) == []
+
+
+def test_calls_are_hung_up_where_the_stop_says_so() -> None:
+    played = running(lead_at(1), lead_at(2))
+    claims = played.claim(2)
+    played.do(machine.stop, StopMode.DRAIN)
+    played.do(machine.stop, StopMode.HANGUP)
+    assert [effect.claim for effect in played.effects if isinstance(effect, EndCall)] == claims
+    for mode in StopMode:
+        played.do(machine.stop, mode)
+        assert isinstance(played.events[-1], CampaignDraining) and played.effects == ()
+    played.do(machine.stop, StopMode.DRAIN)
+    assert len([event for event in played.events if isinstance(event, CampaignDraining)]) == 2
+
+
+def test_a_stop_without_calls_is_at_once_and_a_second_one_changes_nothing() -> None:
+    played = running(lead_at(1))
+    for _ in range(2):
+        played.do(machine.stop, StopMode.HANGUP)
+        assert played.status is S.STOPPED and played.state.campaign == ID
+    assert sum(isinstance(event, CampaignStopped) for event in played.events) == 1
+
+
+@pytest.mark.parametrize("decide", [machine.pause, machine.resume])
+def test_only_a_running_campaign_is_paused_and_only_a_paused_one_resumed(decide: Any) -> None:
+    played = running(lead_at(1))
+    for _ in range(2):
+        played.do(machine.pause)
+        played.do(machine.pause)
+        played.do(machine.resume)
+        played.do(machine.resume)
+    assert [type(event).__name__ for event in played.events[3:]] == ["CampaignPaused", "CampaignResumed"] * 2
+    played.do(machine.stop, StopMode.DRAIN)
+    with refused(ErrorCode.CONFLICT):
+        played.do(decide)
+
+
+def test_it_finishes_when_nothing_can_be_called_any_more() -> None:
+    played = running(lead_at(1), lead_at(2, consent=False))
+    [claim] = played.claim(9)
+    assert played.claim(9) == [] and played.status is S.RUNNING  # a call is in progress
+    played.over(claim, EndReason.HANGUP_REMOTE, answered=True)
+    assert played.claim(9) == [] and played.status is S.FINISHED
+    assert played.standings()[1].reason is Reason.CONSENT
+
+
+def test_it_does_not_finish_while_somebody_waits() -> None:
+    played = running(lead_at(1))
+    played.over(played.claim()[0])
+    assert played.claim(9) == [] and played.status is S.RUNNING
+
+
+def test_settings_that_change_are_asked_for_everybody_again() -> None:
+    played = running(lead_at(1))
+    played.do(machine.configure, CampaignSettings(hours="18:00-19:00"))
+    assert played.claim() == [] and played.status is S.RUNNING
+    played.do(machine.configure, CampaignSettings())
+    assert len(played.claim()) == 1
+    before = len(played.events)
+    played.do(machine.configure, CampaignSettings())
+    assert len(played.events) == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"hours": "8-25"}, "settings.hours"), ({"hours": {"someday": "08:00-09:00"}}, "settings.hours"),
+     ({"retry_minutes": {"lunch": 5}}, "settings"), ({"final": ("lunch",)}, "settings")],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_refused_with_their_field(wrong: dict[str, Any], field: str) -> None:
+    with refused(ErrorCode.INVALID_PARAMS) as refusal:
+        Played().create(**wrong)
+    assert refusal.value.details is not None and refusal.value.details["field"] == field
+    played = running(lead_at(1))
+    with refused(ErrorCode.INVALID_PARAMS):
+        played.do(machine.configure, CampaignSettings(**wrong))
+
+
+def test_a_new_owner_asks_what_became_of_attempts_and_dials_none_anew() -> None:
+    played = running(lead_at(1), lead_at(2), lead_at(3))
+    claims = played.claim(2)
+    decision = machine.taken_over(played.state)
+    finds = [effect for effect in decision.effects if isinstance(effect, FindCall)]
+    assert [find.claim for find in finds] == claims and not decision.events
+    assert not any(isinstance(effect, BeginCall | EndCall) for effect in decision.effects)
+    played.selection = Selection(played.state)
+    assert [claim.number for claim in played.claim(9)] == [number_at(3)]
+    assert finds[0].claimed == round(NOON.timestamp() * 1000)
+
+
+def test_a_new_owner_goes_on_hanging_up() -> None:
+    played = running(lead_at(1))
+    [claim] = played.claim()
+    played.do(machine.stop, StopMode.HANGUP)
+    assert EndCall(claim=claim) in machine.taken_over(played.state).effects
+
+
+def test_a_report_of_another_lead_changes_nothing() -> None:
+    played = running(lead_at(1), lead_at(2))
+    played.claim(1)
+    report = CallOver(place=1, attempt=1, call_id="c", reason=EndReason.BUSY, answered=False)
+    assert not machine.ended(played.state, report, played.book, played.moment()).events
