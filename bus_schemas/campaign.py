@@ -1,6 +1,6 @@
 """Campaigns: how one dials through its leads, what is answered of it, and what happens to it.
 
-What may be asked has its lines (`Rpc`) from the day on that an actor answers them.
+What may be asked of a campaign has its lines (`Rpc`) from the day on that an actor answers them; the records answer.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from bus_schemas.call import EndReason
-from bus_schemas.contract import Topic
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc
 from bus_schemas.lead import Lead, LeadStatus
 
@@ -125,6 +126,45 @@ class CampaignExplained(Struct, frozen=True, kw_only=True):
     at: Utc
     leads: int
     reasons: tuple[LeadsByReason, ...]
+
+
+class ListCampaigns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Campaigns, newest first."""
+
+    status: CampaignStatus | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class GetCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One campaign from the records."""
+
+    campaign_id: CampaignId
+
+
+class CampaignView(Struct, frozen=True, kw_only=True):
+    """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over; `answered`: by
+    somebody, `abandoned` of them by us."""
+
+    campaign_id: CampaignId
+    status: CampaignStatus
+    by: Username
+    created: Utc
+    leads: int
+    attempts: int
+    in_progress: int
+    answered: int
+    abandoned: int
+    talk_seconds: int
+    settings: CampaignSettings
+
+
+# fmt: off
+PAST_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.get",  GetCampaign,   CampaignView,       frozenset({ErrorCode.NOT_FOUND}),
+                     summary="One campaign from the records")
+LIST_CAMPAIGNS = Rpc("ottb.v1.qry.campaign.list", ListCampaigns, list[CampaignView], frozenset(),
+                     summary="All campaigns")
+# fmt: on
 
 
 # --- events ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bus_schemas.fields import CallId, Id, Utc
+from bus_schemas.contract import Rpc
+from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import CallId, Id, Username, Utc
 
 NUMBERS = 5  # of one lead
 
@@ -59,3 +61,55 @@ class LeadStanding(Struct, frozen=True, kw_only=True):
     number: str | None = None
     until: Utc | None = None
     change: str = ""
+
+
+# --- queries --------------------------------------------------------------------------------------------------
+
+
+class ListLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
+    attempt."""
+
+    campaign_id: Id
+    status: LeadStatus | None = None
+    number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    source: Annotated[str, Meta(max_length=100)] | None = None
+    outcome: Annotated[str, Meta(max_length=64)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class GetLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One lead of a campaign, with all its attempts."""
+
+    campaign_id: Id
+    lead: Id
+
+
+class LeadView(Struct, frozen=True, kw_only=True):
+    """One lead. `attempts`: how many; `last_outcome`: of the last one, null while it is under way. `callback`: when it
+    wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator."""
+
+    lead: Lead
+    status: LeadStatus
+    attempts: int = 0
+    last_attempt: Utc | None = None
+    last_outcome: str | None = None
+    callback: Utc | None = None
+    operator: Username | None = None
+    disposition: str | None = None
+
+
+class LeadHistory(Struct, frozen=True, kw_only=True):
+    """One lead, with its attempts in this campaign, oldest first."""
+
+    lead: LeadView
+    attempts: list[LeadAttempt]
+
+
+NOT_FOUND = frozenset({ErrorCode.NOT_FOUND})
+
+# fmt: off
+LIST_LEADS = Rpc("ottb.v1.qry.lead.list", ListLeads, list[LeadView], NOT_FOUND, summary="Leads of a campaign")
+GET_LEAD   = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead, with its attempts")
+# fmt: on

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from actors.campaign.intake import added, new_leads
 from actors.campaign.places import at
-from actors.campaign.record import OVER, Campaign, Entry, open_places, size, tried, tries_of, under_way
+from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, open_places, size, tried, tries_of, under_way
 from actors.campaign.rulebook import RuleBook, rules_of
 from actors.campaign.selection import Selection
 from actors.campaign.standing import standing
@@ -52,6 +52,7 @@ LOOKS = 200  # leads that are looked at in one turn: some milliseconds
 NEXT = "next"  # the timer after which a campaign is to claim again
 
 DRAINS = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is being stopped, and calls of it are in progress.")
+RUN_IS_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The run that the lead is of is over: it calls nobody any more.")
 NOT_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not run.")
 
 CampaignDecision = Decision[CampaignEvent, Never]
@@ -202,9 +203,11 @@ def mark(
     callback: str | None = None, operator: str | None = None, disposition: str | None = None,
 ) -> CampaignDecision:  # fmt: skip
     """Say what becomes of a lead: an operator's disposition, or a wish of the lead's. `callback`: UTC, with the status
-    of that name. Raises Refusal(INVALID_PARAMS)."""
+    of that name. Raises Refusal: INVALID_PARAMS; CONFLICT where it is to be called and never would be."""
     if (status is LeadStatus.CALLBACK) != (callback is not None):
         raise misfit("callback", "a time belongs to the status `callback`, and to no other")
+    if status in CALLABLE and (campaign.status in OVER or place < campaign.earlier):
+        raise RUN_IS_OVER()
     event = CampaignLeadMarked(
         campaign=campaign.campaign, at=now.at, by=by, lead=at(campaign.leads, place).id, place=place, status=status,
         callback=callback, operator=operator, disposition=disposition,

@@ -48,6 +48,7 @@ NOT_DIALED = str(EndReason.NOT_DIALED)
 
 _TRY = Packing("<BQQB")  # which number, began and ended in milliseconds, which outcome from 1; 0: not over
 _OUTCOME = {outcome: number for number, outcome in enumerate(OUTCOMES, 1)}
+UNKNOWN = _OUTCOME[EndReason.UNKNOWN]  # also what only a later version knows
 
 
 class Try(NamedTuple):
@@ -190,7 +191,7 @@ def _claimed(campaign: Campaign, event: CampaignAttemptClaimed) -> Campaign:
 def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
     entry = at(campaign.leads, event.place)
     before, last = entry.tries[: -_TRY.size], tries_of(entry)[-1]
-    over = _TRY.pack(last.number, last.began, milliseconds(event.at), _OUTCOME[event.outcome])
+    over = _TRY.pack(last.number, last.began, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
     entry = replace(entry, tries=before + over, status=event.status)
     leads = changed(campaign.leads, event.place, entry)
     tally = _tallied(campaign.tally, event)

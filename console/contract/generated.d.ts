@@ -2070,6 +2070,314 @@ export interface components {
             billable_seconds: number;
         };
         /**
+         * CampaignCreated
+         * @description There is a campaign, which does not run yet.
+         */
+        CampaignCreated: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            settings: components["schemas"]["CampaignSettings"];
+        };
+        /**
+         * CampaignSettings
+         * @description How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
+         *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
+         *         ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
+         *         all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
+         *         again.
+         */
+        CampaignSettings: {
+            /** @default progressive */
+            mode: components["schemas"]["Mode"];
+            /** @default 2 */
+            ratio: number;
+            /** @default 0.03 */
+            abandoned_share: number;
+            /** @default  */
+            hours: string | {
+                [key: string]: string;
+            };
+            /** @default 6 */
+            attempts_per_lead: number | null;
+            /** @default null */
+            attempts_per_number: number | null;
+            /** @default null */
+            attempts_per_day: number | null;
+            /** @default null */
+            attempts_per_30_days: number | null;
+            /** @default 0 */
+            pause_minutes: number;
+            retry_minutes?: {
+                [key: string]: number;
+            };
+            /** @default 0 */
+            quiet_hours: number;
+            /**
+             * @default [
+             *       "invalid_number"
+             *     ]
+             */
+            final: string[];
+            /** @default false */
+            consent: boolean;
+        };
+        /**
+         * Mode
+         * @description How a campaign dials.
+         * @enum {unknown}
+         */
+        Mode: "power" | "predictive" | "preview" | "progressive";
+        /**
+         * CampaignActivated
+         * @description A host owns the campaign; older owners can no longer write.
+         */
+        CampaignActivated: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
+        };
+        /**
+         * CampaignConfigured
+         * @description Its settings were changed, to these.
+         */
+        CampaignConfigured: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            settings: components["schemas"]["CampaignSettings"];
+        };
+        /**
+         * CampaignLeadsAdded
+         * @description Leads that are new in it. `first`: the place of the first of them; a campaign counts its leads from 0.
+         */
+        CampaignLeadsAdded: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            first: number;
+            leads: components["schemas"]["Lead"][];
+        };
+        /**
+         * Lead
+         * @description Somebody to be called. `numbers`: E.164, in the order in which they are tried. `timezone`: None: not known, what
+         *         the numbers say holds. `priority`: higher ones first. `consent`: to be called; None: nobody has said.
+         */
+        Lead: {
+            id: string;
+            numbers: string[];
+            /** @default  */
+            name: string;
+            /** @default null */
+            timezone: string | null;
+            /** @default 0 */
+            priority: number;
+            /** @default null */
+            language: string | null;
+            /** @default  */
+            source: string;
+            /** @default null */
+            consent: boolean | null;
+            /** @default {} */
+            custom: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * CampaignStarted
+         * @description It runs. `earlier`: leads before that place are of earlier runs, and are not called again.
+         */
+        CampaignStarted: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            earlier: number;
+        };
+        /**
+         * CampaignPaused
+         * @description No attempt begins until it is resumed.
+         */
+        CampaignPaused: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+        };
+        /**
+         * CampaignResumed
+         * @description It runs again, with the leads that are left.
+         */
+        CampaignResumed: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+        };
+        /**
+         * CampaignDraining
+         * @description It was stopped while attempts are in progress. Said again when they are to be hung up after all.
+         */
+        CampaignDraining: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            mode: components["schemas"]["StopMode"];
+            in_progress: number;
+        };
+        /**
+         * StopMode
+         * @description What becomes of calls in progress when a campaign is stopped.
+         * @enum {unknown}
+         */
+        StopMode: "drain" | "hangup";
+        /**
+         * CampaignStopped
+         * @description It was stopped, and nothing is in progress. `by`: null: the last call of one that was draining has ended.
+         */
+        CampaignStopped: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default null */
+            by: string | null;
+        };
+        /**
+         * CampaignFinished
+         * @description Nothing is in progress, and none of its leads can be called any more.
+         */
+        CampaignFinished: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+        };
+        /**
+         * CampaignAttemptClaimed
+         * @description A lead is to be called: on record before the call is asked for, with the command `command_id`, and never claimed
+         *         again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1.
+         */
+        CampaignAttemptClaimed: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            lead: string;
+            place: number;
+            attempt: number;
+            number: string;
+            command_id: string;
+        };
+        /**
+         * CampaignAttemptEnded
+         * @description What became of it. `status`: of the lead from now on. `call_id`: null: there was none.
+         */
+        CampaignAttemptEnded: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            lead: string;
+            place: number;
+            attempt: number;
+            outcome: string;
+            status: components["schemas"]["LeadStatus"];
+            /** @default null */
+            call_id: string | null;
+            /** @default 0 */
+            talk_seconds: number;
+        };
+        /**
+         * LeadStatus
+         * @description What has become of a lead. The first three may be called.
+         * @enum {unknown}
+         */
+        LeadStatus: "callback" | "do_not_call" | "done" | "in_progress" | "invalid" | "new";
+        /**
+         * CampaignLeadMarked
+         * @description Somebody has said what becomes of a lead. `callback`: when it wants to be called, by `operator`; null: by any.
+         *         `disposition`: the operator's word for it.
+         */
+        CampaignLeadMarked: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            lead: string;
+            place: number;
+            status: components["schemas"]["LeadStatus"];
+            /** @default null */
+            callback: string | null;
+            /** @default null */
+            operator: string | null;
+            /** @default null */
+            disposition: string | null;
+        };
+        /**
          * HostTelemetry
          * @description A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so.
          *         `streams`: how full the bus's streams are, as it sees them.

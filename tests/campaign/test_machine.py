@@ -8,7 +8,7 @@ import pytest
 from actors.campaign import machine
 from actors.campaign.machine import LOOKS, NEXT, BeginCall, CallOver, EndCall, FindCall, command_of
 from actors.campaign.places import at
-from actors.campaign.record import attempts_of, size
+from actors.campaign.record import attempts_of, evolve, size
 from actors.campaign.rules import Attempt, Reason
 from actors.campaign.selection import Selection
 from actors.campaign.standing import Stand
@@ -293,6 +293,30 @@ def test_a_callback_has_a_time_and_nothing_else_has(status: LeadStatus, callback
     played = running(lead_at(1))
     with refused(ErrorCode.INVALID_PARAMS):
         played.do(machine.mark, 0, status, callback=callback)
+
+
+def test_nobody_is_promised_a_call_by_a_run_that_is_over() -> None:
+    played = running(lead_at(1))
+    played.do(machine.stop, StopMode.DRAIN)
+    wish = utc(NOON + timedelta(hours=1))
+    for again in (False, True):
+        if again:
+            played.run(lead_at(2))
+        with refused(ErrorCode.CONFLICT):
+            played.do(machine.mark, 0, LeadStatus.CALLBACK, callback=wish)
+        played.do(machine.mark, 0, LeadStatus.DO_NOT_CALL)
+    played.do(machine.mark, 1, LeadStatus.CALLBACK, callback=wish)
+
+
+def test_an_outcome_of_a_later_version_is_one_that_nobody_knows() -> None:
+    played = running(lead_at(1))
+    [claim] = played.claim()
+    event = CampaignAttemptEnded(
+        campaign=ID, at=utc(NOON), lead=lead_at(1).id, place=0, attempt=claim.attempt, outcome="beamed_up",
+        status=LeadStatus.IN_PROGRESS,
+    )  # fmt: skip
+    after = evolve(played.state, event)
+    assert after is not None and attempts_of(at(after.leads, 0))[0].outcome == "unknown"
 
 
 def test_a_call_that_no_line_took_counts_for_no_cap_and_is_tried_later() -> None:

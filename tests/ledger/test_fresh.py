@@ -24,7 +24,15 @@ from bus_schemas.call import (
     EndReason,
     line_name,
 )
+from bus_schemas.campaign import (
+    CampaignAttemptEnded,
+    CampaignDraining,
+    CampaignLeadMarked,
+    CampaignSettings,
+    StopMode,
+)
 from bus_schemas.catalogue import TOPICS
+from bus_schemas.lead import Lead, LeadStatus
 from bus_schemas.slot import (
     SlotConfig,
     SlotConfigured,
@@ -38,6 +46,7 @@ from tests.ledger.journals import call, put
 from tests.ledger.places import Files, Place, Schemas, tables_at
 
 CALLS, SLOTS, TRUNKS = ("c_1", "c_2", "c_3"), (1, 2), ("a", "b")
+LEADS = tuple(Lead(id=id, numbers=("+380991234567",)) for id in ("l1", "l2"))
 KINDS = tuple(dict.fromkeys(event for model in READ_MODELS for each in model.projections for event in each.events))
 
 
@@ -60,8 +69,15 @@ def _event(draw: st.DrawFn, kinds: tuple[type, ...] = KINDS) -> Any:
         "status": draw(st.sampled_from(SlotStatus)), "command": "ls", "exit_code": 0, "output": "o",
         "truncated": False, "first": draw(st.integers(1, 9)), "previous": "p", "hash": "h",
         "entries": [AuditEntry(at=at, user="u", door="http", action="a", result="OK", subject={})],
-        "trunk": trunk, "failed": draw(st.integers(0, 3)),
+        "trunk": trunk, "failed": draw(st.integers(0, 3)), "settings": CampaignSettings(),
+        "campaign": draw(st.sampled_from(("a", "b"))), "lead": draw(st.sampled_from(("l1", "l2"))),
+        "leads": draw(st.sampled_from((LEADS[:1], LEADS))),
+        "attempt": draw(st.integers(1, 3)), "outcome": draw(st.sampled_from(("answered", "abandoned", "busy"))),
     }  # fmt: skip
+    if kind in (CampaignAttemptEnded, CampaignLeadMarked):
+        known["status"] = draw(st.sampled_from(LeadStatus))
+    if kind is CampaignDraining:
+        known["mode"] = StopMode.DRAIN
     if kind is SlotConfigured:
         known["config"] = SlotConfig(id=slot, serial=f"s{draw(st.integers(0, 3))}")
     if kind in (TrunkConfigured, TrunkRemoved, TrunkActivated, TrunkChanged):

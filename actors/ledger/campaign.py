@@ -1,0 +1,173 @@
+"""Campaigns in the ledger: one row for each, with what its attempts came to."""
+
+from collections.abc import Callable, Mapping
+from operator import eq, lt
+from typing import Any, get_args
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.ledger.answers import Answers, ReadModel
+from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.page import from_cursor, page
+from actors.runtime.context import Context
+from actors.runtime.service import Served, serve
+from actors.runtime.wire import Page
+from bus_schemas.campaign import (
+    ABANDONED,
+    ANSWERED,
+    LIST_CAMPAIGNS,
+    PAST_CAMPAIGN,
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignConfigured,
+    CampaignCreated,
+    CampaignDraining,
+    CampaignEvent,
+    CampaignFinished,
+    CampaignLeadsAdded,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignSettings,
+    CampaignStarted,
+    CampaignStatus,
+    CampaignStopped,
+    CampaignView,
+    GetCampaign,
+    ListCampaigns,
+)
+from bus_schemas.catalogue import topics_of
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+
+SETTINGS = msgspec.json.Decoder(CampaignSettings)
+NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
+
+
+class CampaignRow(Struct, frozen=True, gc=False):
+    """`seq`: of the event that made it, by which lists go on. `settings`: CampaignSettings as JSON. `ended`: attempts
+    that are over."""
+
+    campaign: str
+    seq: int
+    by: str
+    created: str
+    settings: str
+    status: str = str(CampaignStatus.DRAFT)
+    leads: int = 0
+    attempts: int = 0
+    ended: int = 0
+    answered: int = 0
+    abandoned: int = 0
+    talk_seconds: int = 0
+
+
+CAMPAIGNS = sa.Table(
+    "campaigns", METADATA, *columns(CampaignRow, primary="campaign", unique="seq"), sa.Index("campaigns_seq", "seq")
+)
+C = CAMPAIGNS.c
+
+S = CampaignStatus
+_STATUS: Mapping[type, CampaignStatus] = {
+    CampaignStarted: S.RUNNING,
+    CampaignResumed: S.RUNNING,
+    CampaignPaused: S.PAUSED,
+    CampaignDraining: S.DRAINING,
+    CampaignStopped: S.STOPPED,
+    CampaignFinished: S.FINISHED,
+}
+
+
+def fold(row: CampaignRow | None, event: CampaignEvent, seq: int) -> CampaignRow | None:
+    """The campaign after an event."""
+    if row is None:
+        return _created(event, seq) if isinstance(event, CampaignCreated) else None
+    if type(event) in _STATUS:
+        return replace(row, status=str(_STATUS[type(event)]))
+    match event:
+        case CampaignConfigured():
+            return replace(row, settings=_text(event.settings))
+        case CampaignLeadsAdded():
+            return replace(row, leads=row.leads + len(event.leads))
+        case CampaignAttemptClaimed():
+            return replace(row, attempts=row.attempts + 1)
+        case CampaignAttemptEnded():
+            return _ended(row, event)
+    return row
+
+
+def _created(event: CampaignCreated, seq: int) -> CampaignRow:
+    return CampaignRow(event.campaign, seq, event.by, event.at, _text(event.settings))
+
+
+def _ended(row: CampaignRow, event: CampaignAttemptEnded) -> CampaignRow:
+    return replace(
+        row,
+        ended=row.ended + 1,
+        answered=row.answered + (event.outcome in (ANSWERED, ABANDONED)),
+        abandoned=row.abandoned + (event.outcome == ABANDONED),
+        talk_seconds=row.talk_seconds + event.talk_seconds,
+    )
+
+
+def _text(settings: CampaignSettings) -> str:
+    return msgspec.json.encode(settings).decode()
+
+
+PROJECTION = Projection(
+    table=CAMPAIGNS,
+    row=CampaignRow,
+    key="campaign",
+    events=get_args(CampaignEvent),
+    fold=fold,
+    once=frozenset({"campaign", "seq", "by", "created"}),
+)
+
+
+def one(campaign: str) -> Query[CampaignView]:
+    """It, whatever became of it."""
+    return Query(sa.select(CAMPAIGNS).where(C.campaign == campaign), made_of(CampaignRow, _view))
+
+
+def all_campaigns(wanted: ListCampaigns, *, before: int | None) -> Query[tuple[int, CampaignView]]:
+    """Those that `wanted` asks for, newest first and one more than the page has, each with its key."""
+    found = sa.select(CAMPAIGNS).where(*given((C.seq, lt, before), (C.status, eq, wanted.status)))
+    view: Callable[[sa.Row[Any]], tuple[int, CampaignView]] = made_of(CampaignRow, lambda row: (row.seq, _view(row)))
+    return Query(found.order_by(C.seq.desc()).limit(wanted.limit + 1), view)
+
+
+def _view(row: CampaignRow) -> CampaignView:
+    return CampaignView(
+        campaign_id=row.campaign,
+        status=CampaignStatus(row.status),
+        by=row.by,
+        created=row.created,
+        leads=row.leads,
+        attempts=row.attempts,
+        in_progress=row.attempts - row.ended,
+        answered=row.answered,
+        abandoned=row.abandoned,
+        talk_seconds=row.talk_seconds,
+        settings=SETTINGS.decode(row.settings),
+    )
+
+
+class CampaignAnswers(Answers):
+    """What is asked of campaigns that are on record."""
+
+    def handlers(self) -> tuple[Served, ...]:
+        return serve(PAST_CAMPAIGN, self.past_campaign), serve(LIST_CAMPAIGNS, self.list_campaigns)
+
+    async def past_campaign(self, request: GetCampaign, context: Context) -> CampaignView:
+        found = await self.one(context, one(request.campaign_id))
+        if found is None:
+            raise NO_CAMPAIGN()
+        return found
+
+    async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
+        query = all_campaigns(request, before=from_cursor(request.cursor))
+        return page(await self.read(context, query), limit=request.limit)
+
+
+READ_MODEL = ReadModel(topics=topics_of("campaign"), projections=(PROJECTION,), answers=CampaignAnswers)

@@ -1,0 +1,245 @@
+"""Leads and their attempts in the ledger: one row for each, taken out of the events of campaigns, of which one may hold
+hundreds."""
+
+from collections.abc import Iterator
+from operator import eq, gt
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.ledger.answers import Answers, ReadModel
+from actors.ledger.campaign import NO_CAMPAIGN, one
+from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.page import from_cursor, page
+from actors.runtime.context import Context
+from actors.runtime.service import Served, serve
+from actors.runtime.wire import Page
+from bus_schemas.campaign import (
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignLeadMarked,
+    CampaignLeadsAdded,
+)
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.lead import (
+    GET_LEAD,
+    LIST_LEADS,
+    GetLead,
+    Lead,
+    LeadAttempt,
+    LeadHistory,
+    LeadStatus,
+    LeadView,
+    ListLeads,
+)
+
+LEAD = msgspec.json.Decoder(Lead)
+NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
+
+LeadEvent = CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked
+AttemptEvent = CampaignAttemptClaimed | CampaignAttemptEnded
+
+
+class LeadRow(Struct, frozen=True, gc=False):
+    """`key`: campaign and lead. `place`: in the campaign, by which lists go on. `numbers`: with a blank around each;
+    `data`: the Lead as JSON."""
+
+    key: str
+    campaign: str
+    place: int
+    numbers: str
+    source: str
+    data: str
+    status: str = str(LeadStatus.NEW)
+    attempts: int = 0
+    last_attempt: str | None = None
+    last_outcome: str | None = None
+    callback: str | None = None
+    operator: str | None = None
+    disposition: str | None = None
+
+
+class AttemptRow(Struct, frozen=True, gc=False):
+    """`key`: campaign, lead and attempt. `lead`: the key of the lead."""
+
+    key: str
+    lead: str
+    attempt: int
+    number: str
+    at: str
+    ended: str | None = None
+    outcome: str | None = None
+    call_id: str | None = None
+    talk_seconds: int = 0
+
+
+LEADS = sa.Table(
+    "leads",
+    METADATA,
+    *columns(LeadRow, primary="key"),
+    sa.Index("leads_place", "campaign", "place"),
+    sa.Index("leads_status", "campaign", "status", "place"),
+)
+ATTEMPTS = sa.Table(
+    "lead_attempts", METADATA, *columns(AttemptRow, primary="key"), sa.Index("lead_attempts_lead", "lead", "attempt")
+)
+L = LEADS.c
+
+
+class Part(Struct, frozen=True):
+    """What an event says of one row."""
+
+    key: str
+    said: AttemptEvent | CampaignLeadMarked | LeadRow
+
+
+def key_of(campaign: str, *parts: object) -> str:
+    """Of a lead, or of an attempt on one: ids have no `/`."""
+    return "/".join((campaign, *map(str, parts)))
+
+
+def of_leads(event: LeadEvent) -> Iterator[Part]:
+    """What an event says of each lead."""
+    if not isinstance(event, CampaignLeadsAdded):
+        yield Part(key_of(event.campaign, event.lead), event)
+        return
+    for place, lead in enumerate(event.leads, event.first):
+        key, data = key_of(event.campaign, lead.id), msgspec.json.encode(lead).decode()
+        yield Part(key, LeadRow(key, event.campaign, place, f" {' '.join(lead.numbers)} ", lead.source, data))
+
+
+def of_attempts(event: AttemptEvent) -> Iterator[Part]:
+    """What an event says of an attempt."""
+    yield Part(key_of(event.campaign, event.lead, event.attempt), event)
+
+
+def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
+    """The lead after an event."""
+    if row is None:
+        return part.said if isinstance(part.said, LeadRow) else None
+    match part.said:
+        case CampaignAttemptClaimed(attempt=attempt, at=at):
+            return replace(
+                row, status=str(LeadStatus.IN_PROGRESS), attempts=attempt, last_attempt=at, last_outcome=None,
+                callback=None, operator=None,
+            )  # fmt: skip
+        case CampaignAttemptEnded(outcome=outcome, status=status):
+            return replace(row, status=str(status), last_outcome=outcome)
+        case CampaignLeadMarked() as mark:
+            return replace(
+                row, status=str(mark.status), callback=mark.callback, operator=mark.operator,
+                disposition=mark.disposition or row.disposition,
+            )  # fmt: skip
+    return row
+
+
+def fold_attempt(row: AttemptRow | None, part: Part, seq: int) -> AttemptRow | None:
+    """The attempt after an event. Its first end is its record."""
+    match part.said:
+        case CampaignAttemptClaimed() as claimed if row is None:
+            lead = key_of(claimed.campaign, claimed.lead)
+            return AttemptRow(part.key, lead, claimed.attempt, claimed.number, claimed.at)
+        case CampaignAttemptEnded() as over if row is not None and row.ended is None:
+            return replace(
+                row, ended=over.at, outcome=over.outcome, call_id=over.call_id, talk_seconds=over.talk_seconds
+            )
+    return row
+
+
+PROJECTIONS = (
+    Projection(
+        table=LEADS,
+        row=LeadRow,
+        key="key",
+        events=(CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked),
+        parts=of_leads,
+        fold=fold_lead,
+        once=frozenset({"key", "campaign", "place", "numbers", "source", "data"}),
+    ),
+    Projection(
+        table=ATTEMPTS,
+        row=AttemptRow,
+        key="key",
+        events=(CampaignAttemptClaimed, CampaignAttemptEnded),
+        parts=of_attempts,
+        fold=fold_attempt,
+        once=frozenset({"key", "lead", "attempt", "number", "at"}),
+    ),
+)
+
+
+# --- queries ------------------------------------------------------------------------------------------------------
+
+
+def leads_of(wanted: ListLeads, *, after: int | None) -> Query[tuple[int, LeadView]]:
+    """The leads that `wanted` asks for, in their order and one more than the page has, each with its place."""
+    conditions = given(
+        (L.campaign, eq, wanted.campaign_id),
+        (L.place, gt, after),
+        (L.status, eq, wanted.status),
+        (L.source, eq, wanted.source),
+        (L.last_outcome, eq, wanted.outcome),
+        (L.numbers, _has, wanted.number),
+    )
+    found = sa.select(LEADS).where(*conditions).order_by(L.place).limit(wanted.limit + 1)
+    return Query(found, made_of(LeadRow, lambda row: (row.place, _view(row))))
+
+
+def one_lead(campaign: str, lead: str) -> Query[LeadView]:
+    return Query(sa.select(LEADS).where(L.key == key_of(campaign, lead)), made_of(LeadRow, _view))
+
+
+def attempts_on(campaign: str, lead: str) -> Query[LeadAttempt]:
+    """All of them, oldest first."""
+    found = sa.select(ATTEMPTS).where(ATTEMPTS.c.lead == key_of(campaign, lead)).order_by(ATTEMPTS.c.attempt)
+    return Query(found, made_of(AttemptRow, _attempt))
+
+
+def _has(numbers: sa.Column[Any], number: str) -> sa.ColumnElement[bool]:
+    return numbers.contains(f" {number} ", autoescape=True)
+
+
+def _view(row: LeadRow) -> LeadView:
+    return LeadView(
+        lead=LEAD.decode(row.data),
+        status=LeadStatus(row.status),
+        attempts=row.attempts,
+        last_attempt=row.last_attempt,
+        last_outcome=row.last_outcome,
+        callback=row.callback,
+        operator=row.operator,
+        disposition=row.disposition,
+    )
+
+
+def _attempt(row: AttemptRow) -> LeadAttempt:
+    return LeadAttempt(
+        attempt=row.attempt, number=row.number, at=row.at, ended=row.ended, outcome=row.outcome, call_id=row.call_id,
+        talk_seconds=row.talk_seconds,
+    )  # fmt: skip
+
+
+class LeadAnswers(Answers):
+    """What is asked of leads that are on record."""
+
+    def handlers(self) -> tuple[Served, ...]:
+        return serve(LIST_LEADS, self.list_leads), serve(GET_LEAD, self.get_lead)
+
+    async def list_leads(self, request: ListLeads, context: Context) -> Page:
+        if await self.one(context, one(request.campaign_id)) is None:
+            raise NO_CAMPAIGN()
+        query = leads_of(request, after=from_cursor(request.cursor))
+        return page(await self.read(context, query), limit=request.limit)
+
+    async def get_lead(self, request: GetLead, context: Context) -> LeadHistory:
+        lead = await self.one(context, one_lead(request.campaign_id, request.lead))
+        if lead is None:
+            raise NO_LEAD()
+        attempts = await self.read(context, attempts_on(request.campaign_id, request.lead), short=True)
+        return LeadHistory(lead=lead, attempts=attempts)
+
+
+READ_MODEL = ReadModel(topics=(), projections=PROJECTIONS, answers=LeadAnswers)  # they have no events of their own

@@ -1,0 +1,82 @@
+"""Campaigns and leads in the ledger are those of the machine, on both databases."""
+
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+from actors.campaign import machine
+from actors.campaign.places import each
+from actors.ledger.campaign import all_campaigns, one
+from actors.ledger.lead import attempts_on, leads_of, one_lead
+from actors.ledger.store import JournalEntry, Store
+from actors.runtime.clock import utc
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import CampaignSettings, CampaignStatus, ListCampaigns, StopMode
+from bus_schemas.lead import Lead, LeadStatus, ListLeads
+from tests.campaign.played import ID, NOON, Played, lead_at, number_at
+from tests.ledger.places import Place
+
+OTHER = Lead(id="l-olena", numbers=(number_at(8), number_at(9)), name="Olena", source="spring", custom={"city": "Kyiv"})
+RETRY = utc(NOON + timedelta(minutes=15))
+
+
+def a_day(store: Store) -> Played:
+    """A campaign in which much happens, on record."""
+    played = Played()
+    played.run(lead_at(1), lead_at(2), lead_at(3), OTHER)
+    played.over(played.claim()[0], EndReason.BUSY)
+    played.over(played.claim()[0], EndReason.HANGUP_REMOTE, answered=True, talk_seconds=40, call_id="c_7")
+    played.over(played.claim()[0], EndReason.HANGUP_LOCAL, answered=True, abandoned=True)
+    played.do(machine.mark, 2, LeadStatus.CALLBACK, callback=RETRY, operator="op7", disposition="later")
+    played.claim()
+    played.do(machine.configure, CampaignSettings(hours="09:00-18:00"))
+    played.do(machine.stop, StopMode.DRAIN)
+    assert store.fold([JournalEntry(seq=seq, event=event) for seq, event in enumerate(played.events, 5)]) == []
+    return played
+
+
+def test_a_campaign_has_the_counts_of_its_machine(place: Place) -> None:
+    with closing(place.store()) as store:
+        played = a_day(store)
+        [found] = store.read(one(ID))
+        assert (found.status, found.settings) == (played.status, played.state.settings)
+        assert (found.leads, found.attempts, found.in_progress) == (4, 4, played.state.open)
+        assert (found.answered, found.abandoned, found.talk_seconds) == (2, 1, 40)
+        [(key, listed)] = store.read(all_campaigns(ListCampaigns(status=CampaignStatus.DRAINING), before=None))
+        assert listed == found and key == 5
+        for status, before in ((CampaignStatus.RUNNING, None), (None, key)):
+            assert store.read(all_campaigns(ListCampaigns(status=status), before=before)) == []
+
+
+def test_leads_are_as_the_machine_has_them_and_as_they_were_given(place: Place) -> None:
+    with closing(place.store()) as store:
+        played = a_day(store)
+        found = [lead for _, lead in store.read(leads_of(ListLeads(campaign_id=ID), after=None))]
+        assert [lead.lead for lead in found] == [lead_at(1), lead_at(2), lead_at(3), OTHER]
+        assert [lead.status for lead in found] == [entry.status for entry in each(played.state.leads)]
+        assert [lead.last_outcome for lead in found] == ["busy", "answered", "abandoned", None]
+        wish = found[2]
+        assert (wish.callback, wish.operator, wish.disposition) == (RETRY, "op7", "later")
+        assert store.read(one_lead(ID, OTHER.id)) == [found[3]] and store.read(one_lead("c2", OTHER.id)) == []
+
+
+def test_leads_are_found_by_what_is_asked_for(place: Place) -> None:
+    with closing(place.store()) as store:
+        a_day(store)
+
+        def places(after: int | None = None, **wanted: Any) -> list[int]:
+            return [place for place, _ in store.read(leads_of(ListLeads(campaign_id=ID, **wanted), after=after))]
+
+        assert places(status=LeadStatus.DONE) == [1] and places(outcome="abandoned") == [2]
+        assert places(number=number_at(9)) == [3] == places(source="spring") and places(number="+3809") == []
+        assert places(number="%") == [] and places(limit=2) == [0, 1, 2] and places(1, limit=2) == [2, 3]
+
+
+def test_an_attempt_is_on_record_with_its_end(place: Place) -> None:
+    with closing(place.store()) as store:
+        played = a_day(store)
+        [made] = store.read(attempts_on(ID, lead_at(2).id))
+        assert (made.attempt, made.number, made.outcome, made.call_id) == (1, number_at(2), "answered", "c_7")
+        assert made.talk_seconds == 40 and made.at == made.ended == played.moment().at
+        [open_one] = store.read(attempts_on(ID, OTHER.id))
+        assert open_one.ended is None and open_one.outcome is None
