@@ -5,7 +5,7 @@ once. Whoever finds an attempt in progress that it has not begun itself asks wha
 dials anew. Only a running campaign claims, so from the record that it was stopped on no attempt begins.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Never
 
@@ -218,15 +218,19 @@ def mark(
 # --- what happens -------------------------------------------------------------------------------------------------
 
 
-def claim(campaign: Campaign, selection: Selection, book: RuleBook, dials: int, now: Moment) -> CampaignDecision:
+def claim(
+    campaign: Campaign, selection: Selection, book: RuleBook, dials: int, now: Moment, *,
+    ready: Collection[str] | None = None,
+) -> CampaignDecision:  # fmt: skip
     """Begin up to so many attempts, with the leads that are next; and finish, where nothing can be called any more. It
-    looks at LOOKS leads at most, and then asks for its next turn (NEXT), as it does for when the next one waits for."""
+    looks at LOOKS leads at most, and then asks for its next turn (NEXT), as it does for when the next one waits for.
+    `ready`: the operators who are; None: lines have no others than who sits at them."""
     selection.give_back(campaign)
     if campaign.status is not S.RUNNING:
         return NOTHING
     moment, events = parse_utc(now.at), list[CampaignAttemptClaimed]()
     for place in _looked_at(campaign, selection, dials, moment, events):
-        found = standing(campaign, place, book, moment)
+        found = standing(campaign, place, book, moment, ready)
         if found.number is None:
             selection.put(place, found.until.timestamp() if found.until is not None else None)
         else:
@@ -246,7 +250,7 @@ def ended(campaign: Campaign, report: CallOver | NotBegun, book: RuleBook, now: 
     outcome = _outcome(report)
     event = CampaignAttemptEnded(
         campaign=campaign.campaign, at=now.at, lead=entry.id, place=report.place, attempt=report.attempt,
-        outcome=outcome, status=_becomes(entry, outcome, book),
+        outcome=outcome, status=_becomes(entry, outcome, book, campaign.settings),
         call_id=over.call_id if over else None, talk_seconds=over.talk_seconds if over else 0,
     )  # fmt: skip
     if campaign.status is S.DRAINING and campaign.open == 1:
@@ -343,7 +347,7 @@ def _outcome(report: CallOver | NotBegun) -> str:
     return ANSWERED if report.answered else str(report.reason)
 
 
-def _becomes(entry: Entry, outcome: str, book: RuleBook) -> LeadStatus:
+def _becomes(entry: Entry, outcome: str, book: RuleBook, settings: CampaignSettings) -> LeadStatus:
     """What an outcome makes of a lead, unless somebody has said that meanwhile."""
     if entry.status is not LeadStatus.IN_PROGRESS:
         return entry.status
@@ -351,6 +355,6 @@ def _becomes(entry: Entry, outcome: str, book: RuleBook) -> LeadStatus:
         return LeadStatus.DONE
     now = tries_of(entry)[-1].number
     ends = {(each.number, OUTCOMES[each.outcome - 1]) for each in tries_of(entry)[:-1]} | {(now, outcome)}
-    numbers = enumerate(entry.numbers.split(" "))
-    dead = all(any((place, end) in ends for end in book.rules_for(number).final) for place, number in numbers)
+    finals = (book.rules_for(number, settings).final for number in entry.numbers.split(" "))
+    dead = all(any((place, end) in ends for end in final) for place, final in enumerate(finals))
     return LeadStatus.INVALID if dead else LeadStatus.IN_PROGRESS

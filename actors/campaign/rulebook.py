@@ -14,11 +14,10 @@ Elsewhere = Callable[[str], Sequence[Attempt]]
 
 class RuleBook:
     """`site`: its own rules. `do_not_call`: numbers, E.164. `elsewhere`: the attempts of other campaigns on a number.
-    Raises Refusal(INVALID_PARAMS) for settings that are no rules."""
+    One for each campaign: it keeps the rules by the settings that it was asked with last."""
 
     def __init__(
         self,
-        settings: CampaignSettings,
         *,
         presets: Iterable[Preset] = (),
         site: Rules | None = None,
@@ -28,18 +27,22 @@ class RuleBook:
         self.do_not_call = do_not_call
         self.elsewhere = elsewhere
         self._presets = tuple(presets)
-        self._rules = (rules_of(settings), *(() if site is None else (site,)))
+        self._site = site or Rules()
         parts = [part for preset in self._presets for part in preset.parts]
         self._beginnings = {beginning for part in parts for beginning in part.beginnings}
         self._lengths = sorted({len(beginning) for beginning in self._beginnings})
+        self._settings: CampaignSettings | None = None
         self._known: dict[object, Rules] = {}  # by what presets ask of a number: to join rules is slow
 
-    def rules_for(self, e164: str) -> Rules:
-        """What holds for a number."""
+    def rules_for(self, e164: str, settings: CampaignSettings) -> Rules:
+        """What holds for a number in a campaign with these settings. Raises Refusal for settings that are no rules."""
+        if settings is not self._settings:
+            self._settings, self._known = settings, {}
         alike = (home_of(e164), self._beginnings_of(e164))
         found = self._known.get(alike)
         if found is None:
-            found = self._known[alike] = rules_for(number_of(e164, NOWHERE), self._presets, *self._rules)
+            number = number_of(e164, NOWHERE)
+            found = self._known[alike] = rules_for(number, self._presets, self._site, rules_of(settings))
         return found
 
     def _beginnings_of(self, e164: str) -> tuple[str, ...]:

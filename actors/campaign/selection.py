@@ -20,7 +20,6 @@ from bus_schemas.campaign import (
     CampaignEvent,
     CampaignLeadMarked,
     CampaignLeadsAdded,
-    CampaignResumed,
     CampaignStarted,
 )
 
@@ -102,7 +101,7 @@ class Selection:
                 self._become(event.place, OUT)
             case CampaignAttemptEnded() | CampaignLeadMarked():
                 self._settle(campaign, event.place, at(campaign.leads, event.place))
-            case CampaignStarted() | CampaignResumed() | CampaignConfigured():
+            case CampaignStarted() | CampaignConfigured():
                 self.refresh(campaign)
 
     def refresh(self, campaign: Campaign) -> None:

@@ -3,6 +3,7 @@
 A claim asks here, and so does whoever asks why nothing is dialled: both get the same answer.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -11,12 +12,14 @@ from msgspec import Struct
 from actors.campaign.places import at
 from actors.campaign.record import CALLABLE, Campaign, Entry, attempts_of, moment_of, not_dialled, under_way
 from actors.campaign.rulebook import RuleBook
-from actors.campaign.rules import Attempt, Candidate, Reason, Verdict, best, verdict
+from actors.campaign.rules import Attempt, Candidate, Reason, best, verdict
 from actors.runtime.clock import utc
+from bus_schemas.campaign import CampaignSettings
 from bus_schemas.lead import LeadStanding, LeadStatus
 
 AGAIN = timedelta(minutes=1)  # until one is tried again whose call reached nothing; each further time twice as long
 PATIENT = 6  # times that it doubles
+SOON = timedelta(seconds=10)  # until it is asked again who is ready
 
 
 class Stand(StrEnum):
@@ -25,6 +28,7 @@ class Stand(StrEnum):
     READY = "ready"
     EARLIER_RUN = "earlier_run"
     NOT_DIALED = "not_dialed"
+    OPERATOR = "operator_not_ready"
 
 
 _SAID = {
@@ -44,8 +48,10 @@ class Standing(Struct, frozen=True, kw_only=True):
     change: str = ""
 
 
-def standing(campaign: Campaign, place: int, book: RuleBook, now: datetime) -> Standing:
-    """How it is with the lead at a place."""
+def standing(
+    campaign: Campaign, place: int, book: RuleBook, now: datetime, ready: Collection[str] | None = None
+) -> Standing:
+    """How it is with the lead at a place. `ready`: the operators who are; None: nobody asks who talks to it."""
     entry = at(campaign.leads, place)
     if under_way(entry):
         return Standing(reason=Reason.UNDER_WAY, words="a call to the lead is under way", change="its end")
@@ -54,7 +60,7 @@ def standing(campaign: Campaign, place: int, book: RuleBook, now: datetime) -> S
     if entry.status not in CALLABLE:
         words, change = _SAID[entry.status]
         return Standing(reason=entry.status, words=words, change=change)
-    return _wish(entry, now) or _failing(entry, now) or _by_the_rules(entry, book, now)
+    return _wish(entry, now, ready) or _failing(entry, now) or _by_the_rules(entry, book, campaign.settings, now)
 
 
 def shown(lead: str, found: Standing) -> LeadStanding:
@@ -65,12 +71,15 @@ def shown(lead: str, found: Standing) -> LeadStanding:
     )
 
 
-def _wish(entry: Entry, now: datetime) -> Standing | None:
-    if not entry.callback or (wished := moment_of(entry.callback)) <= now:
+def _wish(entry: Entry, now: datetime, ready: Collection[str] | None) -> Standing | None:
+    wished = moment_of(entry.callback)
+    if wished > now:
+        words = "it wants to be called at a time"
+        return Standing(reason=LeadStatus.CALLBACK, words=words, until=wished, change="another time")
+    if entry.operator is None or ready is None or entry.operator in ready:
         return None
-    return Standing(
-        reason=LeadStatus.CALLBACK, words="it wants to be called at a time", until=wished, change="another time"
-    )
+    words = "the operator who is to call back is not ready"
+    return Standing(reason=Stand.OPERATOR, words=words, until=now + SOON, change="that operator, or any")
 
 
 def _failing(entry: Entry, now: datetime) -> Standing | None:
@@ -85,11 +94,13 @@ def _failing(entry: Entry, now: datetime) -> Standing | None:
     return Standing(reason=Stand.NOT_DIALED, words=words, until=until, change="a line that takes it")
 
 
-def _by_the_rules(entry: Entry, book: RuleBook, now: datetime) -> Standing:
+def _by_the_rules(entry: Entry, book: RuleBook, settings: CampaignSettings, now: datetime) -> Standing:
     numbers = entry.numbers.split(" ")
     attempts = [*attempts_of(entry), *(each for number in numbers for each in book.elsewhere(number))]
     verdicts = {
-        number: _verdict(entry, number, attempts, book, now) for number in numbers if number not in book.do_not_call
+        number: verdict(_candidate(entry, number, attempts), book.rules_for(number, settings), now)
+        for number in numbers
+        if number not in book.do_not_call
     }
     if not verdicts:
         words = "its numbers are on the do-not-call list"
@@ -101,6 +112,5 @@ def _by_the_rules(entry: Entry, book: RuleBook, now: datetime) -> Standing:
     return Standing(reason=found.reason or "", words=found.words, until=until, change=found.change)
 
 
-def _verdict(entry: Entry, number: str, attempts: list[Attempt], book: RuleBook, now: datetime) -> Verdict:
-    candidate = Candidate(number=number, timezone=entry.timezone, consent=entry.consent, attempts=attempts)
-    return verdict(candidate, book.rules_for(number), now)
+def _candidate(entry: Entry, number: str, attempts: list[Attempt]) -> Candidate:
+    return Candidate(number=number, timezone=entry.timezone, consent=entry.consent, attempts=attempts)

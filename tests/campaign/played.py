@@ -1,6 +1,6 @@
 """A campaign that is driven as its actor drives it: what is decided goes on record, then the state follows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def rows(*leads: Lead) -> list[Outcome]:
 
 
 class Played:
-    """`book` is made anew from what stands here whenever a setting changes. `effects`: of the last decision."""
+    """`effects`: of the last decision. `book`: what its rules are made of, beside the settings."""
 
     def __init__(self, now: datetime = NOON, **book: Any) -> None:
         self.now = now
@@ -50,7 +50,8 @@ class Played:
         self.effects: tuple[Effect, ...] = ()
         self.campaign: Campaign | None = None
         self.selection: Selection | None = None
-        self.given: dict[str, Any] = {"presets": PRESETS, **book}
+        self.do_not_call = set[str]()
+        self.book = RuleBook(**{"presets": PRESETS, "do_not_call": self.do_not_call, **book})
 
     @property
     def state(self) -> Campaign:
@@ -60,10 +61,6 @@ class Played:
     @property
     def status(self) -> CampaignStatus:
         return self.state.status
-
-    @property
-    def book(self) -> RuleBook:
-        return RuleBook(self.state.settings, **self.given)
 
     def moment(self) -> Moment:
         return Moment(at=utc(self.now), mono=0.0, boot="b")
@@ -92,11 +89,11 @@ class Played:
         self.record(ran.decision)
         return ran.answer
 
-    def claim(self, dials: int = 1) -> list[Claim]:
+    def claim(self, dials: int = 1, ready: Collection[str] | None = None) -> list[Claim]:
         """Those that are begun now."""
         assert self.selection is not None
         before = len(self.claims)
-        self.record(machine.claim(self.state, self.selection, self.book, dials, self.moment()))
+        self.record(machine.claim(self.state, self.selection, self.book, dials, self.moment(), ready=ready))
         return self.claims[before:]
 
     def over(self, claim: Claim, reason: EndReason = EndReason.NO_ANSWER, **more: Any) -> Sequence[CampaignEvent]:
@@ -116,8 +113,7 @@ class Played:
         self.record(decide(self.state, *given, BY, self.moment(), **more))
 
     def standings(self) -> list[Standing]:
-        book = self.book
-        return [standing(self.state, place, book, self.now) for place in range(size(self.state))]
+        return [standing(self.state, place, self.book, self.now) for place in range(size(self.state))]
 
     def replayed(self) -> Campaign | None:
         """The state that the record tells."""

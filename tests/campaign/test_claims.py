@@ -64,6 +64,7 @@ STEPS = st.one_of(
     st.tuples(st.just("run"), st.lists(LEADS, min_size=1, max_size=4)),
     st.tuples(st.just("claim"), st.integers(0, 3)),
     st.tuples(st.just("claim"), st.integers(1, 3)),
+    st.tuples(st.just("lose"), st.integers(1, 3)),
     st.tuples(st.just("over"), st.tuples(st.sampled_from(EndReason), st.booleans(), st.booleans())),
     st.tuples(st.just("not_begun"), st.booleans()),
     st.tuples(st.just("clock"), st.sampled_from([1, 5, 20, 61, 240, 700, 1440, 10_000, 50_000, -2, -90, -3000])),
@@ -79,7 +80,7 @@ class Watched(Played):
     """Each claim is held against the record and the rules, which are read anew."""
 
     def __init__(self) -> None:
-        super().__init__(do_not_call=set())
+        super().__init__()
         self.commands = Counter[str]()
 
     def over_first(self, given: tuple[EndReason, bool, bool]) -> None:
@@ -97,6 +98,11 @@ class Watched(Played):
             wish = utc(self.now + timedelta(minutes=minutes)) if status is LeadStatus.CALLBACK else None
             self.do(machine.mark, place, status, callback=wish)
 
+    def lose(self, dials: int) -> None:
+        """A claim that never comes on record."""
+        assert self.selection is not None
+        machine.claim(self.state, self.selection, self.book, dials, self.moment())
+
     def restart(self, _: None) -> None:
         self.selection = Selection(self.state)
 
@@ -108,7 +114,7 @@ class Watched(Played):
             entry = at(before.leads, claim.place)
             assert not under_way(entry) and claim.place >= before.earlier and entry.status in CALLABLE
             assert not entry.callback or moment_of(entry.callback) <= self.now
-            assert claim.number in entry.numbers.split(" ") and claim.number not in self.given["do_not_call"]
+            assert claim.number in entry.numbers.split(" ") and claim.number not in self.do_not_call
             attempts = self.attempts_on_record(claim.place, known)
             rules = rules_for(canonical(claim.number, "UA"), PRESETS, rules_of(before.settings))
             asked = Candidate(
@@ -140,12 +146,13 @@ class Watched(Played):
 DO: dict[str, Callable[[Watched, Any], object]] = {
     "run": lambda campaign, leads: campaign.run(*leads),
     "claim": Watched.watched_claim,
+    "lose": Watched.lose,
     "over": Watched.over_first,
     "not_begun": Watched.not_begun_last,
     "clock": lambda campaign, minutes: campaign.later(minutes=minutes),
     "configure": lambda campaign, settings: campaign.do(machine.configure, settings),
     "mark": Watched.mark,
-    "list": lambda campaign, number: campaign.given["do_not_call"].add(number),
+    "list": lambda campaign, number: campaign.do_not_call.add(number),
     "stop": lambda campaign, mode: campaign.do(machine.stop, mode),
     "pause": lambda campaign, _: campaign.do(machine.pause),
     "resume": lambda campaign, _: campaign.do(machine.resume),

@@ -164,6 +164,15 @@ def test_a_callback_comes_first_at_its_time_and_not_before() -> None:
     assert begin.operator == "op7"
 
 
+def test_a_callback_to_an_operator_waits_for_that_one_and_holds_nobody_up() -> None:
+    played = running(lead_at(1), lead_at(2))
+    played.do(machine.mark, 0, LeadStatus.CALLBACK, callback=utc(NOON), operator="op7")
+    assert [claim.number for claim in played.claim(9, ready={"op8"})] == [number_at(2)]
+    assert SetTimer(name=NEXT, seconds=10.0) in played.effects
+    played.later(seconds=10)
+    assert [claim.number for claim in played.claim(9, ready={"op7"})] == [number_at(1)]
+
+
 def test_a_retry_waits_as_its_outcome_says() -> None:
     played = running(lead_at(1))
     played.over(played.claim()[0], EndReason.BUSY)

@@ -24,7 +24,8 @@ def test_where_a_number_belongs_is_told_sooner_and_the_same(number: str) -> None
 
 def test_a_number_has_its_own_rules_whoever_was_asked_before() -> None:
     settings, site = CampaignSettings(hours="07:00-19:00", attempts_per_day=5), Rules(quiet_hours=100, pause_minutes=3)
-    book = RuleBook(settings, presets=PRESETS, site=site)
-    for number in (*NUMBERS, *reversed(NUMBERS)):
-        found = canonical(number, "UA")
-        assert book.rules_for(found.e164) == rules_for(found, PRESETS, rules_of(settings), site)
+    book = RuleBook(presets=PRESETS, site=site)
+    for asked in (settings, CampaignSettings(), settings):
+        for number in (*NUMBERS, *reversed(NUMBERS)):
+            found = canonical(number, "UA")
+            assert book.rules_for(found.e164, asked) == rules_for(found, PRESETS, rules_of(asked), site)

@@ -283,7 +283,7 @@ def _campaign_runs(lead: str) -> Input:
 
 
 def _campaign_claims(stand: Stand, now: Moment) -> Decision[Any, Any]:
-    return campaigns.claim(stand[0], Selection(stand[0]), RuleBook(stand[0].settings), 1, now)
+    return campaigns.claim(stand[0], Selection(stand[0]), RuleBook(), 1, now)
 
 
 def _campaign_call_ends(place: int) -> Input:
@@ -292,7 +292,7 @@ def _campaign_call_ends(place: int) -> Input:
     def end(stand: Stand, now: Moment) -> Decision[Any, Any]:
         if place >= campaign_record.size(stand[0]):
             return NOTHING
-        return campaigns.ended(stand[0], over, RuleBook(stand[0].settings), now)
+        return campaigns.ended(stand[0], over, RuleBook(), now)
 
     return end
 
