@@ -29,7 +29,7 @@ def new_leads(selection: Selection | None, given: Iterable[Outcome]) -> NewLeads
     found, seen = NewLeads([], []), set[str]()
 
     def known(key: str) -> bool:
-        return key in seen or (selection is not None and selection.place_of(key) is not None)
+        return key in seen or (selection is not None and selection.knows(key))
 
     for row in given:
         match row:

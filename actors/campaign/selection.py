@@ -45,9 +45,14 @@ class Selection:
 
     # --- whom there is
 
-    def place_of(self, lead: str) -> int | None:
+    def knows(self, id: str) -> bool:
+        """Whether it is the id of a lead, or of a number of one (`id_of`)."""
+        return id in self._places
+
+    def place_of(self, campaign: Campaign, lead: str) -> int | None:
         """The place of a lead, by its id."""
-        return self._places.get(lead)
+        place = self._places.get(lead)
+        return place if place is not None and at(campaign.leads, place).id == lead else None
 
     # --- who is next
 

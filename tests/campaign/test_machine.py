@@ -89,6 +89,13 @@ def test_a_number_is_the_leads_that_had_it_first() -> None:
     assert at(played.state.leads, 1).numbers == number_at(3)
 
 
+def test_a_lead_is_found_by_its_id_and_not_by_that_of_a_number() -> None:
+    played = running(lead_at(1), Lead(id="a", numbers=(number_at(2),)))
+    assert played.selection is not None
+    found = [played.selection.place_of(played.state, id) for id in (lead_at(1).id, "a", lead_at(2).id, "b")]
+    assert found == [0, 1, None, None]
+
+
 def test_leads_go_on_record_in_batches_that_fit_into_a_message() -> None:
     small = [lead_at(place) for place in range(1200)]
     large = [lead_at(place, custom={f"f{key}": "ї" * 1000 for key in range(50)}) for place in range(2000, 2009)]
