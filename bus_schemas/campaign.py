@@ -17,9 +17,9 @@ from bus_schemas.lead import Lead, LeadStatus
 
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
 ANSWERED, ABANDONED = "answered", "abandoned"
-OUTCOMES = (*map(str, EndReason), ANSWERED, ABANDONED)  # of an attempt: how its call ended, or that somebody answered
+OUTCOMES = (ANSWERED, ABANDONED, *map(str, EndReason))  # of an attempt: that somebody answered, or how its call ended
 RETRY_MINUTES: Mapping[str, int] = {
-    **dict.fromkeys(OUTCOMES[:-2], 60),
+    **dict.fromkeys(OUTCOMES[2:], 60),
     **dict.fromkeys(("busy", "network", "phone_lost", "phone_asks_for_sim", "trunk_lost", "trunk_refused"), 15),
     "rejected": 240,
 }
@@ -144,7 +144,7 @@ class GetCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 class CampaignView(Struct, frozen=True, kw_only=True):
     """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over; `answered`: by
-    somebody, `abandoned` of them by us."""
+    somebody, `abandoned` of them by us. `by_status`: how many leads, where one campaign is asked for."""
 
     campaign_id: CampaignId
     status: CampaignStatus
@@ -157,6 +157,7 @@ class CampaignView(Struct, frozen=True, kw_only=True):
     abandoned: int
     talk_seconds: int
     settings: CampaignSettings
+    by_status: Mapping[LeadStatus, int] = {}
 
 
 # fmt: off

@@ -1,4 +1,5 @@
-"""Campaigns in the ledger: one row for each, with what its attempts came to."""
+"""Campaigns in the ledger: one row for each, with what its attempts came to; and what is asked of them and their leads.
+"""
 
 from collections.abc import Callable, Mapping
 from operator import eq, lt
@@ -10,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
+from actors.ledger.lead import PROJECTIONS, attempts_on, by_status, leads_of, one_lead
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page
 from actors.runtime.context import Context
@@ -40,9 +42,11 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.lead import GET_LEAD, LIST_LEADS, GetLead, LeadHistory, ListLeads
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
+NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 
 
 class CampaignRow(Struct, frozen=True, gc=False):
@@ -154,20 +158,44 @@ def _view(row: CampaignRow) -> CampaignView:
 
 
 class CampaignAnswers(Answers):
-    """What is asked of campaigns that are on record."""
+    """What is asked of campaigns that are on record, and of their leads."""
 
     def handlers(self) -> tuple[Served, ...]:
-        return serve(PAST_CAMPAIGN, self.past_campaign), serve(LIST_CAMPAIGNS, self.list_campaigns)
+        return (
+            serve(PAST_CAMPAIGN, self.past_campaign),
+            serve(LIST_CAMPAIGNS, self.list_campaigns),
+            serve(LIST_LEADS, self.list_leads),
+            serve(GET_LEAD, self.get_lead),
+        )
 
     async def past_campaign(self, request: GetCampaign, context: Context) -> CampaignView:
-        found = await self.one(context, one(request.campaign_id))
-        if found is None:
-            raise NO_CAMPAIGN()
-        return found
+        found = await self._found(request.campaign_id, context)
+        return replace(found, by_status=dict(await self.read(context, by_status(request.campaign_id))))
 
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
         query = all_campaigns(request, before=from_cursor(request.cursor))
         return page(await self.read(context, query), limit=request.limit)
 
+    async def list_leads(self, request: ListLeads, context: Context) -> Page:
+        await self._found(request.campaign_id, context)
+        query = leads_of(request, after=from_cursor(request.cursor))
+        return page(await self.read(context, query), limit=request.limit)
 
-READ_MODEL = ReadModel(topics=topics_of("campaign"), projections=(PROJECTION,), answers=CampaignAnswers)
+    async def get_lead(self, request: GetLead, context: Context) -> LeadHistory:
+        await self._found(request.campaign_id, context)
+        lead = await self.one(context, one_lead(request.campaign_id, request.lead))
+        if lead is None:
+            raise NO_LEAD()
+        attempts = await self.read(context, attempts_on(request.campaign_id, request.lead), short=True)
+        return LeadHistory(lead=lead, attempts=attempts)
+
+    async def _found(self, campaign: str, context: Context) -> CampaignView:
+        found = await self.one(context, one(campaign))
+        if found is None:
+            raise NO_CAMPAIGN()
+        return found
+
+
+READ_MODEL = ReadModel(
+    topics=topics_of("campaign"), projections=(PROJECTION, *PROJECTIONS), answers=CampaignAnswers
+)

@@ -10,34 +10,16 @@ import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.ledger.answers import Answers, ReadModel
-from actors.ledger.campaign import NO_CAMPAIGN, one
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
-from actors.ledger.page import from_cursor, page
-from actors.runtime.context import Context
-from actors.runtime.service import Served, serve
-from actors.runtime.wire import Page
 from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignLeadMarked,
     CampaignLeadsAdded,
 )
-from bus_schemas.errors import ErrorCode, RefusalTemplate
-from bus_schemas.lead import (
-    GET_LEAD,
-    LIST_LEADS,
-    GetLead,
-    Lead,
-    LeadAttempt,
-    LeadHistory,
-    LeadStatus,
-    LeadView,
-    ListLeads,
-)
+from bus_schemas.lead import Lead, LeadAttempt, LeadStatus, LeadView, ListLeads
 
 LEAD = msgspec.json.Decoder(Lead)
-NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 
 LeadEvent = CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked
 AttemptEvent = CampaignAttemptClaimed | CampaignAttemptEnded
@@ -189,6 +171,7 @@ def leads_of(wanted: ListLeads, *, after: int | None) -> Query[tuple[int, LeadVi
 
 
 def one_lead(campaign: str, lead: str) -> Query[LeadView]:
+    """It, whatever became of it."""
     return Query(sa.select(LEADS).where(L.key == key_of(campaign, lead)), made_of(LeadRow, _view))
 
 
@@ -196,6 +179,12 @@ def attempts_on(campaign: str, lead: str) -> Query[LeadAttempt]:
     """All of them, oldest first."""
     found = sa.select(ATTEMPTS).where(ATTEMPTS.c.lead == key_of(campaign, lead)).order_by(ATTEMPTS.c.attempt)
     return Query(found, made_of(AttemptRow, _attempt))
+
+
+def by_status(campaign: str) -> Query[tuple[LeadStatus, int]]:
+    """How many leads there are of each status that some have."""
+    found = sa.select(L.status, sa.func.count().label("leads")).where(L.campaign == campaign).group_by(L.status)
+    return Query(found, lambda row: (LeadStatus(row.status), row.leads))
 
 
 def _has(numbers: sa.Column[Any], number: str) -> sa.ColumnElement[bool]:
@@ -220,26 +209,3 @@ def _attempt(row: AttemptRow) -> LeadAttempt:
         attempt=row.attempt, number=row.number, at=row.at, ended=row.ended, outcome=row.outcome, call_id=row.call_id,
         talk_seconds=row.talk_seconds,
     )  # fmt: skip
-
-
-class LeadAnswers(Answers):
-    """What is asked of leads that are on record."""
-
-    def handlers(self) -> tuple[Served, ...]:
-        return serve(LIST_LEADS, self.list_leads), serve(GET_LEAD, self.get_lead)
-
-    async def list_leads(self, request: ListLeads, context: Context) -> Page:
-        if await self.one(context, one(request.campaign_id)) is None:
-            raise NO_CAMPAIGN()
-        query = leads_of(request, after=from_cursor(request.cursor))
-        return page(await self.read(context, query), limit=request.limit)
-
-    async def get_lead(self, request: GetLead, context: Context) -> LeadHistory:
-        lead = await self.one(context, one_lead(request.campaign_id, request.lead))
-        if lead is None:
-            raise NO_LEAD()
-        attempts = await self.read(context, attempts_on(request.campaign_id, request.lead), short=True)
-        return LeadHistory(lead=lead, attempts=attempts)
-
-
-READ_MODEL = ReadModel(topics=(), projections=PROJECTIONS, answers=LeadAnswers)  # they have no events of their own

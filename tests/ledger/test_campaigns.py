@@ -1,27 +1,52 @@
 """Campaigns and leads in the ledger are those of the machine, on both databases."""
 
+from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
+from actors.adapters.system_clock import SystemClock
 from actors.campaign import machine
 from actors.campaign.places import each
 from actors.ledger.campaign import all_campaigns, one
 from actors.ledger.lead import attempts_on, leads_of, one_lead
+from actors.ledger.ledger import Ledger
 from actors.ledger.store import JournalEntry, Store
 from actors.runtime.clock import utc
+from actors.runtime.wire import ask
 from bus_schemas.call import EndReason
-from bus_schemas.campaign import CampaignSettings, CampaignStatus, ListCampaigns, StopMode
-from bus_schemas.lead import Lead, LeadStatus, ListLeads
+from bus_schemas.campaign import (
+    LIST_CAMPAIGNS,
+    PAST_CAMPAIGN,
+    CampaignSettings,
+    CampaignStatus,
+    GetCampaign,
+    ListCampaigns,
+    StopMode,
+)
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import GET_LEAD, LIST_LEADS, GetLead, Lead, LeadStatus, ListLeads
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
 from tests.campaign.played import ID, NOON, Played, lead_at, number_at
+from tests.ledger.journals import seen, write
 from tests.ledger.places import Place
 
 OTHER = Lead(id="l-olena", numbers=(number_at(8), number_at(9)), name="Olena", source="spring", custom={"city": "Kyiv"})
 RETRY = utc(NOON + timedelta(minutes=15))
 
 
-def a_day(store: Store) -> Played:
-    """A campaign in which much happens, on record."""
+def folded(store: Store) -> Played:
+    played = a_day()
+    assert store.fold([JournalEntry(seq=seq, event=event) for seq, event in enumerate(played.events, 5)]) == []
+    return played
+
+
+def a_day() -> Played:
+    """A campaign in which much happens."""
     played = Played()
     played.run(lead_at(1), lead_at(2), lead_at(3), OTHER)
     played.over(played.claim()[0], EndReason.BUSY)
@@ -31,13 +56,12 @@ def a_day(store: Store) -> Played:
     played.claim()
     played.do(machine.configure, CampaignSettings(hours="09:00-18:00"))
     played.do(machine.stop, StopMode.DRAIN)
-    assert store.fold([JournalEntry(seq=seq, event=event) for seq, event in enumerate(played.events, 5)]) == []
     return played
 
 
 def test_a_campaign_has_the_counts_of_its_machine(place: Place) -> None:
     with closing(place.store()) as store:
-        played = a_day(store)
+        played = folded(store)
         [found] = store.read(one(ID))
         assert (found.status, found.settings) == (played.status, played.state.settings)
         assert (found.leads, found.attempts, found.in_progress) == (4, 4, played.state.open)
@@ -50,7 +74,7 @@ def test_a_campaign_has_the_counts_of_its_machine(place: Place) -> None:
 
 def test_leads_are_as_the_machine_has_them_and_as_they_were_given(place: Place) -> None:
     with closing(place.store()) as store:
-        played = a_day(store)
+        played = folded(store)
         found = [lead for _, lead in store.read(leads_of(ListLeads(campaign_id=ID), after=None))]
         assert [lead.lead for lead in found] == [lead_at(1), lead_at(2), lead_at(3), OTHER]
         assert [lead.status for lead in found] == [entry.status for entry in each(played.state.leads)]
@@ -62,7 +86,7 @@ def test_leads_are_as_the_machine_has_them_and_as_they_were_given(place: Place) 
 
 def test_leads_are_found_by_what_is_asked_for(place: Place) -> None:
     with closing(place.store()) as store:
-        a_day(store)
+        folded(store)
 
         def places(after: int | None = None, **wanted: Any) -> list[int]:
             return [place for place, _ in store.read(leads_of(ListLeads(campaign_id=ID, **wanted), after=after))]
@@ -74,9 +98,45 @@ def test_leads_are_found_by_what_is_asked_for(place: Place) -> None:
 
 def test_an_attempt_is_on_record_with_its_end(place: Place) -> None:
     with closing(place.store()) as store:
-        played = a_day(store)
+        played = folded(store)
         [made] = store.read(attempts_on(ID, lead_at(2).id))
         assert (made.attempt, made.number, made.outcome, made.call_id) == (1, number_at(2), "answered", "c_7")
         assert made.talk_seconds == 40 and made.at == made.ended == played.moment().at
         [open_one] = store.read(attempts_on(ID, OTHER.id))
         assert open_one.ended is None and open_one.outcome is None
+
+
+@pytest.fixture
+async def bus(place: Place) -> AsyncIterator[MemoryBus]:
+    """With a ledger, and the day on record."""
+    bus = MemoryBus(MemoryBroker(clock=SystemClock()))
+    ledger = Ledger(bus=bus, store=place.store())
+    await ledger.start()
+    for event in a_day().events:
+        await write(bus, event)
+    yield bus
+    await ledger.stop()
+
+
+async def test_the_records_answer_for_campaigns_and_leads(bus: MemoryBus) -> None:
+    context = seen(await bus.last_seq())
+    found = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=ID), context)
+    assert found.by_status == {LeadStatus.IN_PROGRESS: 2, LeadStatus.DONE: 1, LeadStatus.CALLBACK: 1}
+    assert await ask(bus, LIST_CAMPAIGNS, ListCampaigns(), context) == [replace(found, by_status={})]
+    leads = await ask(bus, LIST_LEADS, ListLeads(campaign_id=ID, limit=2), context)
+    assert [each.lead for each in leads] == [lead_at(1), lead_at(2)]
+    history = await ask(bus, GET_LEAD, GetLead(campaign_id=ID, lead=lead_at(2).id), context)
+    assert history.lead == leads[1] and [made.outcome for made in history.attempts] == ["answered"]
+
+
+async def test_what_is_not_on_record_is_not_found(bus: MemoryBus) -> None:
+    context = seen(await bus.last_seq())
+    for rpc, request in (
+        (PAST_CAMPAIGN, GetCampaign(campaign_id="c2")),
+        (LIST_LEADS, ListLeads(campaign_id="c2")),
+        (GET_LEAD, GetLead(campaign_id="c2", lead=lead_at(1).id)),
+        (GET_LEAD, GetLead(campaign_id=ID, lead="nobody")),
+    ):
+        with pytest.raises(Refusal) as refusal:
+            await ask(bus, rpc, request, context)
+        assert refusal.value.code is ErrorCode.NOT_FOUND
