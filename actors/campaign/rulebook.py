@@ -3,9 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from actors.campaign.hours import parse_hours
+from actors.campaign.pacing import Plan
 from actors.campaign.presets import Preset, rules_for
 from actors.campaign.rules import Attempt, Rules
-from actors.telephony.numbers import NOWHERE, home_of, number_of
+from actors.dialing.rules import is_listed
+from actors.telephony.numbers import Number, home_of
 from bus_schemas.campaign import CampaignSettings
 from bus_schemas.errors import misfit
 
@@ -13,8 +15,9 @@ Elsewhere = Callable[[str], Sequence[Attempt]]
 
 
 class RuleBook:
-    """`site`: its own rules. `do_not_call`: numbers, E.164. `elsewhere`: the attempts of other campaigns on a number.
-    One for each campaign: it keeps the rules by the settings that it was asked with last."""
+    """`site`: its own rules. `do_not_call`: numbers, E.164, or beginnings that end with `*`. `elsewhere`: attempts of
+    other campaigns on a number. One for each campaign: it keeps the rules of the settings that it was asked for last.
+    """
 
     def __init__(
         self,
@@ -24,7 +27,7 @@ class RuleBook:
         do_not_call: Collection[str] = frozenset(),
         elsewhere: Elsewhere = lambda number: (),
     ) -> None:
-        self.do_not_call = do_not_call
+        self._do_not_call = do_not_call
         self.elsewhere = elsewhere
         self._presets = tuple(presets)
         self._site = site or Rules()
@@ -34,16 +37,26 @@ class RuleBook:
         self._settings: CampaignSettings | None = None
         self._known: dict[object, Rules] = {}  # by what presets ask of a number: to join rules is slow
 
+    def plan_for(self, e164: str, settings: CampaignSettings) -> Plan:
+        """How to pace, while this number is the next one: with the lowest cap of all that hold for it."""
+        cap = self.rules_for(e164, settings).abandoned_share
+        return Plan(mode=settings.mode, ratio=settings.ratio, cap=1.0 if cap is None else cap)
+
     def rules_for(self, e164: str, settings: CampaignSettings) -> Rules:
         """What holds for a number in a campaign with these settings. Raises Refusal for settings that are no rules."""
         if settings is not self._settings:
             self._settings, self._known = settings, {}
-        alike = (home_of(e164), self._beginnings_of(e164))
+        country, part = home_of(e164)
+        alike = (country, part, self._beginnings_of(e164))
         found = self._known.get(alike)
         if found is None:
-            number = number_of(e164, NOWHERE)
+            number = Number(e164=e164, country=country, part=part, kind="unknown")  # nobody asked
             found = self._known[alike] = rules_for(number, self._presets, self._site, rules_of(settings))
         return found
+
+    def may_not_be_called(self, e164: str) -> bool:
+        """Whether a number is on the do-not-call list."""
+        return bool(self._do_not_call) and is_listed(e164, self._do_not_call)
 
     def _beginnings_of(self, e164: str) -> tuple[str, ...]:
         heads = (e164[:length] for length in self._lengths)

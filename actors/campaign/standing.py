@@ -100,7 +100,7 @@ def _by_the_rules(entry: Entry, book: RuleBook, settings: CampaignSettings, now:
     verdicts = {
         number: verdict(_candidate(entry, number, attempts), book.rules_for(number, settings), now)
         for number in numbers
-        if number not in book.do_not_call
+        if not book.may_not_be_called(number)
     }
     if not verdicts:
         words = "its numbers are on the do-not-call list"

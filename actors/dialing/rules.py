@@ -8,7 +8,7 @@ allow-list), `country` (allow-list; default the SIM's own), `hours`. Facts about
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, time
 from functools import cache
 from itertools import chain
@@ -67,7 +67,7 @@ def check(number: Number, countries: frozenset[str], rules: DialRules, now: date
     """Raise the Refusal of the first rule that forbids to call the number now from a line that may call `countries`."""
     if number.e164 in rules.do_not_call:
         raise Refusal(ErrorCode.CALL_FAILED, "The number is on the do-not-call list.", rule="do_not_call")
-    if number.kind in COSTLY and not is_allowed(number.e164, rules.premium_allowed):
+    if number.kind in COSTLY and not is_listed(number.e164, rules.premium_allowed):
         raise Refusal(ErrorCode.CALL_FAILED, COSTLY[number.kind], rule="premium", kind=number.kind)
     if not {number.country, number.part} & countries:
         raise Refusal(
@@ -95,10 +95,10 @@ def sim_regions_for(number: Number, rules: DialRules) -> frozenset[str] | None:
     return frozenset({number.country, number.part})
 
 
-def is_allowed(e164: str, allowed: frozenset[str]) -> bool:
+def is_listed(e164: str, listed: Collection[str]) -> bool:
     """Whether a number is one of these, or begins as one of them says."""
     beginnings = (e164[:length] + "*" for length in range(1, len(e164) + 1))
-    return e164 in allowed or any(beginning in allowed for beginning in beginnings)
+    return e164 in listed or any(beginning in listed for beginning in beginnings)
 
 
 def parse_window(text: str) -> tuple[time, time] | None:

@@ -8,7 +8,7 @@ from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.limits import CallLimits
 from actors.dialing.lists import allowed_of, numbers_in, numbers_of
-from actors.dialing.rules import DialRules, is_allowed, parse_window
+from actors.dialing.rules import DialRules, is_listed, parse_window
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
 from actors.dialing.trunk_dialer import TrunkDialer
@@ -68,7 +68,7 @@ def rules_of(dial: Dial) -> DialRules:
     allowed = allowed_of(dial.premium_allowed, region, "dial.premium_allowed[{}]")
 
     def may_be_called(number: Number) -> bool:
-        return number.kind != "unknown" or is_allowed(number.e164, allowed)
+        return number.kind != "unknown" or is_listed(number.e164, allowed)
 
     do_not_call = numbers_of(dial.do_not_call, region, "dial.do_not_call[{}]", may_be_called)
     if file:

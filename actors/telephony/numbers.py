@@ -189,10 +189,14 @@ def number_of(tidied: str, region: str) -> Number:
 
 
 def home_of(e164: str) -> tuple[str, str]:
-    """`country` and `part` of a number that has its one form already: in a tenth of the time, for most countries."""
+    """`country` and `part` of a number that has its one form already: in a tenth of the time, for most countries. Empty
+    for what has become none, since plans of numbers change."""
     code = next((e164[1:length] for length in (2, 3, 4) if e164[1:length] in _CODES), "0")
     regions = phonenumbers.region_codes_for_country_code(int(code))
-    part = regions[0] if len(regions) == 1 else phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    part = regions[0] if len(regions) == 1 else ""
+    if len(regions) > 1:
+        with contextlib.suppress(phonenumbers.NumberParseException):
+            part = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
     return _PARTS.get(part, part), part
 
 

@@ -15,8 +15,10 @@ from actors.campaign.standing import Stand
 from actors.leads.lead import Duplicate, InvalidRow
 from actors.runtime.clock import utc
 from actors.runtime.decision import SetTimer
+from actors.runtime.digest import LARGEST, must_be_digestible
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
+    CAMPAIGN_LEADS_ADDED,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignDraining,
@@ -106,6 +108,7 @@ def test_leads_go_on_record_in_batches_that_fit_into_a_message() -> None:
     assert [event.first for event in batches] == [
         sum(len(other.leads) for other in batches[:place]) for place in range(len(batches))
     ]
+    assert max(len(must_be_digestible(CAMPAIGN_LEADS_ADDED, event)) for event in batches) < LARGEST / 2
 
 
 @pytest.mark.parametrize("leads", [0, machine.MOST_LEADS + 1])
@@ -231,7 +234,7 @@ def test_attempts_of_other_campaigns_count() -> None:
 
 
 def test_numbers_on_the_do_not_call_list_are_left_out() -> None:
-    listed = {number_at(1), number_at(3)}
+    listed = {number_at(1), "+380990000003*"}
     played = running(lead_at(1), Lead(id="a", numbers=(number_at(3), number_at(2))), do_not_call=listed)
     assert [claim.number for claim in played.claim(9)] == [number_at(2)]
     assert played.standings()[0].reason == "do_not_call"

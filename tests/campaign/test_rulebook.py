@@ -2,11 +2,13 @@
 
 import pytest
 
+from actors.campaign.hours import parse_hours
+from actors.campaign.pacing import Plan
 from actors.campaign.presets import rules_for
 from actors.campaign.rulebook import RuleBook, rules_of
 from actors.campaign.rules import Rules
 from actors.telephony.numbers import canonical, home_of
-from bus_schemas.campaign import CampaignSettings
+from bus_schemas.campaign import CampaignSettings, Mode
 from tests.campaign.played import PRESETS
 
 NUMBERS = (
@@ -20,6 +22,18 @@ NUMBERS = (
 def test_where_a_number_belongs_is_told_sooner_and_the_same(number: str) -> None:
     found = canonical(number, "UA")
     assert home_of(found.e164) == (found.country, found.part)
+
+
+@pytest.mark.parametrize("number", ["+999", "+0", "+4400000"])
+def test_what_has_become_no_number_keeps_the_rules_for_all(number: str) -> None:
+    assert RuleBook(presets=PRESETS).rules_for(number, CampaignSettings()).hours == parse_hours("08:00-21:00")
+
+
+def test_the_lowest_cap_of_all_that_hold_is_paced_by() -> None:
+    for share, cap in ((0.5, 0.03), (0.01, 0.01)):
+        settings = CampaignSettings(mode=Mode.POWER, ratio=3.0, abandoned_share=share)
+        assert RuleBook(presets=PRESETS).plan_for(NUMBERS[0], settings) == Plan(mode=Mode.POWER, ratio=3.0, cap=cap)
+        assert RuleBook().plan_for(NUMBERS[0], settings).cap == share
 
 
 def test_a_number_has_its_own_rules_whoever_was_asked_before() -> None:
