@@ -145,7 +145,8 @@ def run(
         campaign_id=id, status=S.RUNNING if begun else status, accepted=len(found.leads), duplicates=found.duplicates,
         invalid=tuple(found.invalid),
     )  # fmt: skip
-    events = (*made, *added(id, first, found.leads, by, now), *begun)
+    # The run begins before its leads: where a crash cuts them off, those on record are of it, whoever repeats the rest.
+    events = (*made, *begun, *added(id, first, found.leads, by, now))
     return Ran(decision=Decision(events=events, effects=_look_soon(events)), answer=answer)
 
 

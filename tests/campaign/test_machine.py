@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.machine import LOOKS, NEXT, BeginCall, CallOver, EndCall, FindCall, command_of
@@ -53,7 +54,7 @@ def test_a_run_makes_a_campaign_with_good_defaults_and_starts_it() -> None:
     answer = played.run(lead_at(1), lead_at(2))
     assert (answer.campaign_id, answer.status, answer.accepted, answer.duplicates) == (ID, S.RUNNING, 2, 0)
     assert [type(event).__name__ for event in played.events] == [
-        "CampaignCreated", "CampaignLeadsAdded", "CampaignStarted"
+        "CampaignCreated", "CampaignStarted", "CampaignLeadsAdded"
     ]  # fmt: skip
     assert played.state.settings == CampaignSettings() and played.effects == (SetTimer(name=NEXT, seconds=0.0),)
 
@@ -132,6 +133,37 @@ def test_a_campaign_that_is_over_runs_again_with_the_new_leads_only() -> None:
     assert played.run(lead_at(1), lead_at(3)).status is S.RUNNING
     assert [claim.number for claim in played.claim(5)] == [number_at(3)]
     assert [found.reason for found in played.standings()[:2]] == [Stand.EARLIER_RUN] * 2
+
+
+@pytest.mark.parametrize("before", ["new", "draft", "running", "paused", "stopped"])
+def test_a_run_that_a_crash_cuts_off_anywhere_is_whole_when_it_is_repeated(before: str) -> None:
+    old, new = lead_at(1), [lead_at(place, custom={"text": "x" * 999}) for place in range(10, 1300)]
+
+    def played_until() -> Played:
+        played = Played()
+        if before == "draft":
+            played.create()
+        elif before != "new":
+            played.run(old)
+            played.over(played.claim()[0], EndReason.HANGUP_REMOTE, answered=True)
+        if before == "paused":
+            played.do(machine.pause)
+        elif before == "stopped":
+            played.do(machine.stop, StopMode.DRAIN)
+        return played
+
+    def ran(played: Played) -> Any:
+        return machine.run(ID, played.campaign, played.selection, rows(*new), BY, played.moment()).decision
+
+    for events in range(len(ran(played_until()).events) + 1):
+        played = played_until()
+        whole = ran(played)
+        played.record(replace(whole, events=whole.events[:events]))
+        if played.campaign is not None:
+            played.selection = Selection(played.state)
+        played.record(ran(played))
+        ready = [found.number for found in played.standings() if found.reason == Stand.READY]
+        assert played.status is S.RUNNING and len(ready) == len(new), (before, events)
 
 
 def test_a_campaign_that_is_being_stopped_refuses_a_run() -> None:

@@ -83,12 +83,17 @@ class Walk:
                     continue
                 then = self.after(stand, decision)
                 if self.name(then) != self.name(stand):
-                    found.add((self.name(stand), self.name(then), self.why(decision.events[-1])))
+                    found.add((self.name(stand), self.name(then), self._cause(stand, decision, self.name(then))))
                 if self.key(then) not in seen:
                     seen.add(self.key(then))
                     waiting.append((then, depth + 1))
                     assert len(seen) < FARTHEST, self.title
         return sorted(found, key=lambda edge: (edge[0] != "[*]", *edge))
+
+    def _cause(self, stand: Stand, decision: Decision[Any, Any], name: str) -> str:
+        """Why: of the first event with which it has the new name."""
+        until = (replace(decision, events=decision.events[:last]) for last in range(1, len(decision.events) + 1))
+        return next(self.why(part.events[-1]) for part in until if self.name(self.after(stand, part)) == name)
 
     def markdown(self) -> str:
         """The diagram, with the causes of one way on one arrow."""
