@@ -259,8 +259,11 @@ def ended(campaign: Campaign, report: CallOver | NotBegun, book: RuleBook, now: 
     return Decision(events=(event,), effects=_look_soon((event,)))
 
 
-def taken_over(campaign: Campaign) -> CampaignDecision:
-    """A new owner finds out what became of the attempts in progress, and goes on."""
+def taken_over(campaign: Campaign, now: Moment) -> CampaignDecision:
+    """A new owner finds out what became of the attempts in progress, and goes on, also where the one before was about
+    to say that it was stopped."""
+    if campaign.status is S.DRAINING and not campaign.open:
+        return Decision(events=(CampaignStopped(campaign=campaign.campaign, at=now.at),))
     finds = (
         FindCall(claim=_claim(campaign, place), claimed=tries_of(at(campaign.leads, place))[-1].began)
         for place in open_places(campaign)

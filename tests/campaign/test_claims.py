@@ -2,15 +2,17 @@
 nobody forgotten, nobody uncounted, and the record tells the state."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.explain import explain, of_campaign
+from actors.campaign.machine import BeginCall, FindCall, NotBegun
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
 from actors.campaign.presets import rules_for
@@ -20,12 +22,13 @@ from actors.campaign.rules import Attempt, Candidate, Reason, verdict
 from actors.campaign.selection import Selection
 from actors.campaign.standing import standing
 from actors.runtime.clock import parse_utc, utc
-from actors.runtime.decision import SetTimer
+from actors.runtime.decision import Decision, SetTimer
 from actors.telephony.numbers import canonical
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
+    CampaignEvent,
     CampaignSettings,
     CampaignStatus,
     Mode,
@@ -65,6 +68,7 @@ STEPS = st.one_of(
     st.tuples(st.just("claim"), st.integers(0, 3)),
     st.tuples(st.just("claim"), st.integers(1, 3)),
     st.tuples(st.just("lose"), st.integers(1, 3)),
+    st.tuples(st.just("crash"), st.tuples(st.sampled_from(["claim", "end"]), st.integers(0, 3), st.integers(0, 3))),
     st.tuples(st.just("over"), st.tuples(st.sampled_from(EndReason), st.booleans(), st.booleans())),
     st.tuples(st.just("not_begun"), st.booleans()),
     st.tuples(st.just("clock"), st.sampled_from([1, 5, 20, 61, 240, 700, 1440, 10_000, 50_000, -2, -90, -3000])),
@@ -103,8 +107,37 @@ class Watched(Played):
         assert self.selection is not None
         machine.claim(self.state, self.selection, self.book, dials, self.moment())
 
+    def crash(self, given: tuple[str, int, int]) -> None:
+        """Its owner dies after so many events of a decision, or, where all are on record, after so many effects."""
+        assert self.selection is not None
+        what, events, effects = given
+        if what == "claim":
+            decision = machine.claim(self.state, self.selection, self.book, 3, self.moment())
+        elif self.claims:
+            over = NotBegun(place=self.claims[0].place, attempt=self.claims[0].attempt)
+            decision = machine.ended(self.state, over, self.book, self.moment())
+        else:
+            return
+        done = decision.effects[:effects] if events >= len(decision.events) else ()
+        self.record(replace(decision, events=decision.events[:events], effects=done))
+        self.restart(None)
+
     def restart(self, _: None) -> None:
+        """A new owner has the record alone. What was asked for is found; what was not, is known to have never begun."""
         self.selection = Selection(self.state)
+        self.record(machine.taken_over(self.state, self.moment()))
+        finds = [effect.claim for effect in self.effects if isinstance(effect, FindCall)]
+        self.claims = [claim for claim in finds if self.commands[claim.command_id]]
+        for claim in finds:
+            if claim not in self.claims:
+                self.not_begun(claim)
+
+    def record(self, decision: Decision[CampaignEvent, Any]) -> Sequence[CampaignEvent]:
+        self.commands.update(
+            effect.claim.command_id for effect in decision.effects if isinstance(effect, BeginCall)
+        )
+        assert set(self.commands.values()) <= {1}
+        return super().record(decision)
 
     def watched_claim(self, dials: int) -> None:
         before, known = self.state, len(self.events)
@@ -121,8 +154,6 @@ class Watched(Played):
                 number=claim.number, timezone=entry.timezone, consent=entry.consent, attempts=attempts
             )
             assert verdict(asked, rules, self.now).allowed
-            self.commands[claim.command_id] += 1
-        assert set(self.commands.values()) <= {1}
         if len(claims) < dials and SetTimer(name=machine.NEXT, seconds=0.0) not in self.effects:
             assert self.status is not CampaignStatus.RUNNING or not any(found.number for found in self.standings())
         if self.status is CampaignStatus.FINISHED:
@@ -156,6 +187,7 @@ DO: dict[str, Callable[[Watched, Any], object]] = {
     "stop": lambda campaign, mode: campaign.do(machine.stop, mode),
     "pause": lambda campaign, _: campaign.do(machine.pause),
     "resume": lambda campaign, _: campaign.do(machine.resume),
+    "crash": Watched.crash,
     "restart": Watched.restart,
 }
 
@@ -176,6 +208,7 @@ def test_no_claim_is_outside_window_cap_or_list_and_none_comes_twice(steps: list
     campaign = played(steps)
     campaign.watched_claim(3)
     assert campaign.replayed() == campaign.state
+    assert campaign.claims or campaign.status is not CampaignStatus.DRAINING
     assert open_places(campaign.state) == sorted(claim.place for claim in campaign.claims)
     assert campaign.state.open == len(campaign.claims)
 

@@ -136,7 +136,7 @@ def test_a_campaign_that_is_over_runs_again_with_the_new_leads_only() -> None:
 
 
 @pytest.mark.parametrize("before", ["new", "draft", "running", "paused", "stopped"])
-def test_a_run_that_a_crash_cuts_off_anywhere_is_whole_when_it_is_repeated(before: str) -> None:
+def test_a_run_that_a_crash_cuts_off_anywhere_is_whole_when_repeated(before: str) -> None:
     old, new = lead_at(1), [lead_at(place, custom={"text": "x" * 999}) for place in range(10, 1300)]
 
     def played_until() -> Played:
@@ -481,7 +481,7 @@ def test_settings_that_cannot_be_are_refused_with_their_field(wrong: dict[str, A
 def test_a_new_owner_asks_what_became_of_attempts_and_dials_none_anew() -> None:
     played = running(lead_at(1), lead_at(2), lead_at(3))
     claims = played.claim(2)
-    decision = machine.taken_over(played.state)
+    decision = machine.taken_over(played.state, played.moment())
     finds = [effect for effect in decision.effects if isinstance(effect, FindCall)]
     assert [find.claim for find in finds] == claims and not decision.events
     assert not any(isinstance(effect, BeginCall | EndCall) for effect in decision.effects)
@@ -490,11 +490,25 @@ def test_a_new_owner_asks_what_became_of_attempts_and_dials_none_anew() -> None:
     assert finds[0].claimed == round(NOON.timestamp() * 1000)
 
 
+def test_a_stop_that_a_crash_cuts_off_is_told_by_the_next_owner() -> None:
+    played = running(lead_at(1))
+    [claim] = played.claim()
+    played.do(machine.stop, StopMode.DRAIN)
+    report = CallOver(place=0, attempt=claim.attempt, call_id="c_1", reason=EndReason.BUSY, answered=False)
+    last = machine.ended(played.state, report, played.book, played.moment())
+    played.record(replace(last, events=last.events[:1]))
+    assert played.status is S.DRAINING and played.state.open == 0
+    for _ in range(2):
+        played.record(machine.taken_over(played.state, played.moment()))
+        assert played.status is S.STOPPED
+    assert sum(isinstance(event, CampaignStopped) for event in played.events) == 1
+
+
 def test_a_new_owner_goes_on_hanging_up() -> None:
     played = running(lead_at(1))
     [claim] = played.claim()
     played.do(machine.stop, StopMode.HANGUP)
-    assert EndCall(claim=claim) in machine.taken_over(played.state).effects
+    assert EndCall(claim=claim) in machine.taken_over(played.state, played.moment()).effects
 
 
 def test_a_report_of_another_lead_changes_nothing() -> None:
