@@ -5,7 +5,7 @@ once. Whoever finds an attempt in progress that it has not begun itself asks wha
 dials anew. Only a running campaign claims, so from the record that it was stopped on no attempt begins.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Never
 
@@ -185,9 +185,7 @@ def stop(campaign: Campaign, mode: StopMode, by: str, now: Moment) -> CampaignDe
 
 def stopping(campaign: Campaign) -> CampaignStopping:
     """The answer to a stop, from the state after it."""
-    return CampaignStopping(
-        campaign_id=campaign.campaign, status=campaign.status, in_progress=campaign.open
-    )
+    return CampaignStopping(campaign_id=campaign.campaign, status=campaign.status, in_progress=campaign.open)
 
 
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
@@ -230,7 +228,10 @@ def claim(
     if campaign.status is not S.RUNNING:
         return NOTHING
     moment, events = parse_utc(now.at), list[CampaignAttemptClaimed]()
-    for place in _looked_at(campaign, selection, dials, moment, events):
+    for _ in range(LOOKS):
+        place = selection.take(campaign, moment.timestamp()) if len(events) < dials else None
+        if place is None:
+            break
         found = standing(campaign, place, book, moment, ready)
         if found.number is None:
             selection.put(place, found.until.timestamp() if found.until is not None else None)
@@ -284,15 +285,6 @@ def _begun(
     if status is S.DRAFT or (status in OVER and new):
         return (CampaignStarted(campaign=id, at=now.at, by=by, earlier=leads if status in OVER else 0),)
     return ()
-
-
-def _looked_at(
-    campaign: Campaign, selection: Selection, dials: int, now: datetime, events: Sequence[CampaignAttemptClaimed]
-) -> Iterator[int]:
-    for _ in range(LOOKS):
-        if len(events) >= dials or (place := selection.take(campaign, now.timestamp())) is None:
-            return
-        yield place
 
 
 def _claimed(campaign: Campaign, place: int, number: str, now: Moment) -> CampaignAttemptClaimed:
