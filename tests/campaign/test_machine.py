@@ -197,6 +197,8 @@ def test_a_callback_comes_first_at_its_time_and_not_before() -> None:
     played = running(*(lead_at(place, priority=9) for place in range(1, 4)), lead_at(4))
     wish = utc(NOON + timedelta(minutes=30))
     played.do(machine.mark, 3, LeadStatus.CALLBACK, callback=wish, operator="op7")
+    found = played.standings()[3]
+    assert (found.reason, found.until) == (LeadStatus.CALLBACK, NOON + timedelta(minutes=30))
     assert played.claim()[0].number == number_at(1)
     played.later(minutes=29)
     assert played.claim()[0].number == number_at(2)
