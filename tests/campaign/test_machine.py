@@ -335,6 +335,13 @@ def test_what_an_operator_says_during_the_call_holds_after_it() -> None:
     assert len(played.claim()) == 1
 
 
+def test_a_lead_that_was_marked_again_and_again_is_claimed_once() -> None:
+    played = running(lead_at(1), lead_at(2))
+    for _ in range(3):
+        played.do(machine.mark, 0, LeadStatus.IN_PROGRESS)
+    assert [claim.place for claim in played.claim(9)] == [0, 1]
+
+
 def test_who_does_not_want_to_be_called_is_not() -> None:
     played = running(lead_at(1), lead_at(2))
     played.do(machine.mark, 0, LeadStatus.DO_NOT_CALL)
