@@ -263,8 +263,7 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     body: dict[str, Any] = {}
     try:
         body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
-        if data.count(b":") > len(body):
-            must_name_once(data)
+        must_name_once(data, body)
         for name, text in fields.items():
             if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
                 raise misfit(name, "it is another one in the subject.")

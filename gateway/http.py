@@ -350,8 +350,7 @@ def _decode_body(request: web.Request, body: bytes, struct: type) -> dict[str, A
         values = _decode_object(body)
     except (*UNDECODABLE, ValueError) as error:
         raise shapes.unreadable(error, body, struct) from None
-    if body.count(b":") > len(values):  # of a repeated name the last would count, without a word
-        shapes.must_name_once(body)
+    shapes.must_name_once(body, values)
     return values
 
 

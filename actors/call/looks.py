@@ -11,6 +11,7 @@ from actors.telephony.reports import (
     Look,
     Looked,
     PastCall,
+    boot_of,
     came_of,
     may_follow,
     newer,
@@ -35,7 +36,6 @@ def _name_by_order(call: Call, look: Look, now: Moment) -> str | None:
     order = look.order
     if order is None or order.call_id != call.call_id:
         return None
-    # A note is of this boot, so what was known of an earlier one says nothing of what came before the order.
     seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
     # A note is of this boot, so what was known of an earlier one says nothing of what came before the order.
     new = [one for one in seen if newer(one.ref, call.after_ref)]
@@ -43,7 +43,7 @@ def _name_by_order(call: Call, look: Look, now: Moment) -> str | None:
     if first is None or not came_of(order, first):
         return None
     passed_over = [one for one in new if newer(first.ref, one.ref)]
-    known = call.after_ref is not None and call.after_ref.rpartition("/")[0] == look.boot
+    known = call.after_ref is not None and boot_of(call.after_ref) == look.boot
     # By the clock of another boot nobody can say when it was attempted; it cannot have been later than the note.
     attempted = elapsed(call.started, now)[0] if call.started.boot == now.boot else order.age
     return None if known and any(one.created_age > attempted + NOTE_SLACK for one in passed_over) else first.ref
@@ -68,7 +68,7 @@ def never_left(call: Call, look: Look | None, now: Moment) -> bool:
     that has noted a later order nothing of ours."""
     if call.trunk is not None or look is None or call.after_ref is None:
         return False
-    same_boot = call.after_ref.rpartition("/")[0] == look.boot
+    same_boot = boot_of(call.after_ref) == look.boot
     if not same_boot or look.order is None:
         return same_boot
     older = call.started.boot == now.boot and look.order.age > elapsed(call.started, now)[0]
@@ -78,7 +78,7 @@ def never_left(call: Call, look: Look | None, now: Moment) -> bool:
 def of_another_phone(call: Call, look: Look, now: Moment) -> bool:
     """Whether a look was at another phone than the one that the call was ordered of: it is in another boot, and was up
     before the call was last known to be. A phone that was restarted was not, and one that noted our order is ours."""
-    boot = (call.ref or call.after_ref or "").rpartition("/")[0]
+    boot = boot_of(call.ref or call.after_ref)
     if call.trunk is not None or look.up is None or boot in ("", look.boot):
         return False
     if look.order is not None and look.order.call_id == call.call_id:

@@ -40,6 +40,7 @@ from actors.telephony.reports import (
     Look,
     Looked,
     PastCall,
+    boot_of,
     may_follow,
     newer,
 )
@@ -400,7 +401,7 @@ def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
         return False
     known: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
     before = (one for one in known if newer(seen.ref, one.ref) and not one.incoming)
-    if ours.after_ref is not None and ours.after_ref.rpartition("/")[0] == look.boot:
+    if ours.after_ref is not None and boot_of(ours.after_ref) == look.boot:
         return not any(newer(one.ref, ours.after_ref) for one in before)
     return not any(may_follow(order, one) for one in before)
 

@@ -191,8 +191,7 @@ def number_of(tidied: str, region: str) -> Number:
 def home_of(e164: str) -> tuple[str, str]:
     """`country` and `part` of a number that has its one form already: in a tenth of the time, for most countries. Empty
     for what has become none, since plans of numbers change."""
-    code = next((e164[1:length] for length in (2, 3, 4) if e164[1:length] in _CODES), "0")
-    regions = phonenumbers.region_codes_for_country_code(int(code))
+    regions = phonenumbers.region_codes_for_country_code(int(_code_of(e164) or 0))
     part = regions[0] if len(regions) == 1 else ""
     if len(regions) > 1:
         with contextlib.suppress(phonenumbers.NumberParseException):
@@ -221,7 +220,7 @@ def parts_of(raw: str, region: str) -> frozenset[str]:
 def beginning_of(digits: str) -> str:
     """How numbers begin, E.164, of which people write so the beginning with `+`: `+38099` of `+380 (0)99`, since the 0
     of calls inside is none of it. Empty: no country's do."""
-    code = next((digits[1:end] for end in (2, 3, 4) if digits[1:end] in _CODES), "")
+    code = _code_of(digits)
     if not code:
         return digits if any(one.startswith(digits[1:]) for one in _CODES) else ""
     inside = phonenumbers.ndd_prefix_for_region(phonenumbers.region_code_for_country_code(int(code)), True) or ""
@@ -331,9 +330,14 @@ def _must_be_of(region: str, digits: str, parsed: PhoneNumber) -> None:
             raise NotANumber(f"two numbers could be meant, {both}. Write it with `+`")
 
 
+def _code_of(e164: str) -> str:
+    """The country's code of what is written with `+`: none begins like another one. Empty: it is no country's."""
+    return next((e164[1:end] for end in (2, 3, 4) if e164[1:end] in _CODES), "")
+
+
 def _exists(e164: str) -> bool:
-    codes = (e164[1:length] for length in (2, 3, 4))
-    if not any(code in _CODES and len(e164) - 1 - len(code) >= _shortest(int(code)) for code in codes):
+    code = _code_of(e164)
+    if not code or len(e164) - 1 - len(code) < _shortest(int(code)):
         return False  # so most are told, in a tenth of the time
     try:
         return bool(phonenumbers.is_valid_number(phonenumbers.parse(e164)))

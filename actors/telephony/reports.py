@@ -28,6 +28,11 @@ class CallPhase(StrEnum):
     DISCONNECTED = "disconnected"
 
 
+def boot_of(ref: str | None) -> str:
+    """In which boot of a phone a call got its name; empty: nobody knows."""
+    return (ref or "").rpartition("/")[0]
+
+
 def newer(ref: str, than: str | None) -> bool:
     """Whether a call's name on the phone can have been given after another one.
 
@@ -45,7 +50,7 @@ def newer(ref: str, than: str | None) -> bool:
 def after(ref: str, than: str | None) -> bool:
     """Whether a call's name was given after another one in the same boot of the phone. A restart ends every call and
     every order to dial, so a call of another boot is none that was ordered before. `than` None: nothing is known."""
-    return than is None or (ref.rpartition("/")[0] == than.rpartition("/")[0] and newer(ref, than))
+    return than is None or (boot_of(ref) == boot_of(than) and newer(ref, than))
 
 
 class LinkChanged(Struct, frozen=True, kw_only=True):
