@@ -2,19 +2,22 @@
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
 
-from actors.adapters.adb import AdbClient
+from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import AdbFile
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.slot.phone import Report
 from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged
-from bench.parts import adb_command, process
+from bench.parts import adb_command
 from cli.site.probes import adb_answers
 from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
@@ -74,19 +77,37 @@ class Server:
         self.folder = folder
         self.place = AdbFile(folder / "server.sock")
         self._env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder)}
-        self._running = contextlib.AsyncExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        self._process = await self._running.enter_async_context(process(*adb_command(self.place), **self._env))
+        """Serve, if it does not."""
+        self._begin()
         async with asyncio.timeout(10):
             while not await adb_answers(self.place):
                 await asyncio.sleep(0.02)
 
-    async def kill(self) -> None:
-        await self._running.aclose()
+    def _begin(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            env = {**os.environ, **self._env}
+            self._process = subprocess.Popen(adb_command(self.place), env=env, stdout=DEVNULL, stderr=DEVNULL)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    async def forget(self) -> None:
+        """Drop every phone. Raises TimeoutError."""
+        client = AdbClient(self.place)
+        async with asyncio.timeout(5):
+            while (await client.devices()).keys():
+                await client.disconnect("")
+                await asyncio.sleep(0.005)
 
     async def stand_still(self, seconds: float) -> None:
         """Stop the process and let it go on later: what phones say meanwhile comes afterwards, all at once."""
+        assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
@@ -94,12 +115,21 @@ class Server:
             self._process.send_signal(signal.SIGCONT)
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    server = Server(tmp_path)
-    await server.start()
+@pytest.fixture(scope="session")
+def kept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """To start one for each test would cost more than most of them do."""
+    server = Server(tmp_path_factory.mktemp("adb"))
     yield server
-    await server.kill()
+    server.kill()
+
+
+@pytest.fixture
+async def server(kept_server: Server) -> AsyncIterator[Server]:
+    """It serves, and knows no phone."""
+    await kept_server.start()
+    yield kept_server
+    with contextlib.suppress(AdbServerGone):  # a test may have ended it
+        await kept_server.forget()
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ async def test_a_server_that_dies_costs_no_phone_and_no_call(
 ) -> None:
     ref = await connected_call(phone, ear)
     before = len(ear.links())
-    await server.kill()
+    server.kill()
     await ear.link(Link.UNKNOWN)
     async with asyncio.timeout(5):
         while ear.links()[before:] != [Link.UNKNOWN]:
@@ -83,7 +83,7 @@ async def test_what_comes_late_is_told_with_the_age_that_the_phone_gives_it(
 async def test_a_dial_while_the_server_is_away_reaches_nobody(
     phone: AdbPhone, server: Server, handset: VirtualPhone, ear: Ear
 ) -> None:
-    await server.kill()
+    server.kill()
     with pytest.raises(PhoneError):
         await dial(phone, "+380991230007")
     await server.start()

@@ -1,12 +1,11 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from actors.adapters.adb import AdbClient
-from bench.parts import adb_server
 from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
+from tests.adapters.conftest import Server
 from tests.adapters.host_client_contract import HostClientContract
 from tests.support.site import until
 
@@ -15,9 +14,8 @@ BIG = b"0123456789abcdef" * (3_000_000 // 16)
 
 class TestVirtualPhone(HostClientContract):
     @pytest.fixture
-    async def client(self, tmp_path: Path) -> AsyncIterator[AdbClient]:
-        async with adb_server(tmp_path) as place:
-            yield AdbClient(place)
+    async def client(self, server: Server) -> AdbClient:
+        return AdbClient(server.place)
 
     @pytest.fixture
     async def serial(self, client: AdbClient) -> AsyncIterator[str]:

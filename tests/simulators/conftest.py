@@ -1,5 +1,5 @@
 """The real adb server, for simulators that stand in front of it or behind."""
 
-from tests.adapters.conftest import server
+from tests.adapters.conftest import kept_server, server
 
-__all__ = ["server"]
+__all__ = ["kept_server", "server"]
