@@ -13,6 +13,7 @@ from bench import (
     adb,
     bus,
     bus_overload,
+    campaigns,
     gateway,
     ledger,
     live,
@@ -25,7 +26,9 @@ from bench import (
 )
 from bench.table import Row, print_table
 
-ALL = (gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, pacing, pbx, readers, refusals)
+ALL = (
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, pacing, pbx, readers, refusals
+)  # fmt: skip
 
 
 async def measure(folder: Path, wanted: list[str]) -> list[Row]:
