@@ -32,6 +32,7 @@ check: setup-test ## Lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+test-all: export OTTB_TEST_DEPTH ?= 4
 test-all: test attacks test-postgresql ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults, mutants
 	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live"
 	@$(BIN)/python -m tests.mutants.run

@@ -37,6 +37,7 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import Lead, LeadStatus
 from tests.campaign.played import PRESETS, Played
+from tests.support.depth import examples
 
 NUMBERS = (
     "+380991230001", "+380991230002", "+380441230003", "+13055551234", "+12125551234", "+33612345678", "+79161234567",
@@ -210,7 +211,7 @@ def played(steps: list[tuple[str, Any]]) -> Watched:
 
 
 @given(st.lists(STEPS, min_size=25, max_size=60))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_no_claim_is_outside_window_cap_or_list_and_none_comes_twice(steps: list[tuple[str, Any]]) -> None:
     campaign = played(steps)
     campaign.watched_claim(3)
@@ -221,7 +222,7 @@ def test_no_claim_is_outside_window_cap_or_list_and_none_comes_twice(steps: list
 
 
 @given(st.lists(STEPS, min_size=10, max_size=30), st.integers(0, 2), st.sampled_from(Limit))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_each_lead_counts_for_one_reason(steps: list[tuple[str, Any]], dials: int, limit: Limit) -> None:
     campaign = played(steps)
     pace = Pace(dials=dials, limit=limit, mode=Mode.PROGRESSIVE)
@@ -239,7 +240,7 @@ def test_each_lead_counts_for_one_reason(steps: list[tuple[str, Any]], dials: in
 
 
 @given(st.lists(STEPS, min_size=10, max_size=30), st.floats(0, 0.999))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_who_waits_until_a_moment_is_called_then_and_not_before(steps: list[tuple[str, Any]], share: float) -> None:
     campaign = played(steps)
     for place, found in enumerate(campaign.standings()):

@@ -19,6 +19,7 @@ from bus_schemas.call import EndReason
 from bus_schemas.campaign import CampaignAttemptClaimed, CampaignFinished, CampaignStatus, LeadsByReason, Mode, StopMode
 from bus_schemas.lead import LeadStanding, LeadStatus
 from tests.campaign.played import NOON, Played, lead_at, number_at
+from tests.support.depth import examples
 
 FULL = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
 TWO = Pace(dials=2, limit=Limit.NO_OPERATOR_READY, mode=Mode.PROGRESSIVE)
@@ -109,7 +110,7 @@ def afterwards(played: Played, minutes: int, lines: int) -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 30), st.integers(0, 23))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_a_dry_run_is_what_then_happens(leads: int, lines: int, minutes: int, hour: int) -> None:
     played = Played(now=NOON.replace(hour=hour, minute=50))
     played.run(*(lead_at(place, priority=place % 3) for place in range(leads)))

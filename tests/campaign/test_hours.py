@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.campaign.hours import ALWAYS, DAYS, HORIZON, Hours, closed_in, next_open, parse_hours
+from tests.support.depth import examples
 
 KYIV, NEW_YORK, LORD_HOWE = ZoneInfo("Europe/Kyiv"), ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")
 ZONES = [
@@ -43,7 +44,7 @@ def is_open(hours: Hours, zones: Sequence[ZoneInfo], moment: datetime) -> bool:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(HOURS, SETS, MOMENTS)
 def test_the_next_moment_is_allowed_and_none_before_is(hours: Hours, zones: list[ZoneInfo], now: datetime) -> None:
     found = next_open(hours, zones, now)
@@ -56,7 +57,7 @@ def test_the_next_moment_is_allowed_and_none_before_is(hours: Hours, zones: list
         moment = moment.replace(second=0) + timedelta(minutes=1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(HOURS, SETS, MOMENTS)
 def test_closed_is_what_any_zone_says(hours: Hours, zones: list[ZoneInfo], now: datetime) -> None:
     assert (closed_in(hours, zones, now) == []) is is_open(hours, zones, now)

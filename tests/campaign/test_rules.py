@@ -24,6 +24,7 @@ from actors.campaign.rules import (
 from actors.telephony.zones import zone, zones_of
 from bus_schemas.campaign import ABANDONED, OUTCOMES
 from tests.campaign.test_hours import HOURS, MOMENTS, is_open
+from tests.support.depth import examples
 
 UA, DE, US, TOLL_FREE, RU = "+380991230006", "+4915112345678", "+13055551234", "+18005551234", "+79161234567"
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -150,7 +151,7 @@ def zones(candidate: Candidate) -> Iterable[Any]:
     return map(zone, [candidate.timezone] if candidate.timezone else zones_of(candidate.number))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(candidates(), RULES)
 def test_what_is_allowed_is_in_the_hours_of_every_zone_and_below_each_cap(
     given: tuple[Candidate, datetime], rules: Rules
@@ -165,7 +166,7 @@ def test_what_is_allowed_is_in_the_hours_of_every_zone_and_below_each_cap(
         assert attempt.ended is not None and attempt.ended + timedelta(minutes=rules.pause_minutes) <= now
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(37), deadline=None)
 @given(candidates(), RULES)
 def test_the_moment_that_is_named_is_allowed_and_none_before_is(
     given: tuple[Candidate, datetime], rules: Rules
@@ -181,7 +182,7 @@ def test_the_moment_that_is_named_is_allowed_and_none_before_is(
     assert not verdict(candidate, rules, found.until - timedelta(seconds=1)).allowed
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(candidates(), RULES, RULES)
 def test_the_strictest_allow_what_all_of_them_allow(
     given: tuple[Candidate, datetime], one: Rules, other: Rules

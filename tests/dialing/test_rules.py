@@ -10,6 +10,7 @@ from phonenumbers import shortnumberinfo
 from actors.dialing.rules import DialRules, canonical, check, countries_of, parse_window
 from actors.telephony.numbers import COUNTRIES
 from bus_schemas.errors import ErrorCode, Refusal
+from tests.support.depth import examples
 
 RULES = DialRules(site_region="UA")
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -89,7 +90,7 @@ def test_what_is_no_number_is_refused(raw: str) -> None:
     assert _rule(raw) in ("format", "short")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(125), deadline=None)
 @given(st.text(alphabet="0123456789+*#,;pw &$()\r\n\0\t-.abc１", max_size=24))
 def test_whatever_is_sent_only_e164_comes_out(raw: str) -> None:
     try:

@@ -18,6 +18,7 @@ from simulators.bus.memory_bus import MemoryBus
 from simulators.time.clock import SimClock
 from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop, run
+from tests.support.depth import examples
 
 RESULTS = ["OK", "OK", *(code.value for code in ErrorCode)]
 IN_DOUBT = {"UNAVAILABLE", "TIMEOUT", "INTERNAL"}  # where it was sent
@@ -61,7 +62,7 @@ def on_record(tries: list[Try]) -> list[AuditEntry]:
     return run(main, 1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(15))
 @given(st.lists(TRY, max_size=200))
 def test_what_was_done_is_never_only_counted(tries: list[Try]) -> None:
     written = on_record(tries)

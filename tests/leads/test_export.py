@@ -14,6 +14,7 @@ from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
 from actors.runtime.cells import FORMULA, defused, undefused
 from bus_schemas.lead import Lead
+from tests.support.depth import examples
 
 RULES = DialRules(site_region="UA")
 TRICKY = st.sampled_from(
@@ -56,7 +57,7 @@ def leads_with(numbers: tuple[str, ...], at: int, keys: Sequence[str]) -> st.Sea
     )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(lists())
 def test_an_export_that_is_read_again_is_the_same_leads(given: tuple[list[Lead], list[str]]) -> None:
     leads, keys = given
@@ -67,7 +68,7 @@ def test_an_export_that_is_read_again_is_the_same_leads(given: tuple[list[Lead],
     assert [outcome.lead for outcome in found if isinstance(outcome, Accepted)] == leads and len(found) == len(leads)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(lists())
 def test_nothing_in_an_export_is_a_formula(given: tuple[list[Lead], list[str]]) -> None:
     table = b"".join(table_of(*given)).decode("utf-8-sig")

@@ -14,13 +14,14 @@ from actors.leads.lead import Accepted, ListError
 from actors.leads.mapping import Mapping
 from actors.leads.preview import Counts, mapping_of, outcomes, preview
 from actors.leads.reading import DELIMITERS, Row, layout_of, rows_of
+from tests.support.depth import examples
 
 RULES = DialRules(site_region="UA")
 PLAIN = Mapping(fields=("number", "name"), header=False)
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=300) | st.text(alphabet='09+;,\t|"\r\n\'=E. Яї', max_size=200).map(str.encode))
 @example(b"\xff\xfe")
 @example(b"sep=;")
@@ -40,7 +41,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 CELLS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=4), st.sampled_from(DELIMITERS),
        st.sampled_from(ENCODINGS))  # fmt: skip
 def test_cells_come_out_as_they_were_written(table: list[list[str]], delimiter: str, encoding: str) -> None:

@@ -44,6 +44,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import call, put
 from tests.ledger.places import Files, Place, Schemas, tables_at
+from tests.support.depth import examples
 
 CALLS, SLOTS, TRUNKS = ("c_1", "c_2", "c_3"), (1, 2), ("a", "b")
 LEADS = tuple(Lead(id=id, numbers=("+380991234567",)) for id in ("l1", "l2"))
@@ -110,7 +111,7 @@ BAD = st.sampled_from([
 JOURNALS = st.lists(st.one_of(_event(), _event(), _event(), BAD), min_size=1, max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(37), deadline=None)
 @given(journal=JOURNALS, data=st.data())
 def test_any_way_of_folding_gives_the_same_tables(journal: list[Any], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +123,7 @@ def test_any_way_of_folding_one_kind_gives_the_same_tables(model: ReadModel) -> 
     events = {event for projection in model.projections for event in projection.events}
     journals = st.lists(_event(tuple(kind for kind in KINDS if kind in events)), min_size=1, max_size=40)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(10), deadline=None)
     @given(journal=journals, data=st.data())
     def in_any_way(journal: list[Any], data: st.DataObject) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +134,7 @@ def test_any_way_of_folding_one_kind_gives_the_same_tables(model: ReadModel) -> 
 
 @pytest.mark.postgresql
 def test_any_way_of_folding_gives_the_same_tables_in_postgresql(schemas: Schemas) -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(10), deadline=None)
     @given(journal=JOURNALS, data=st.data())
     def in_any_way(journal: list[Any], data: st.DataObject) -> None:
         _fold_in_any_way(schemas, journal, data)

@@ -18,7 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutants.toml")
-SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", "300"))  # as many as CI plays
+DEPTH = os.environ.get("OTTB_TEST_DEPTH", "4")  # as CI (tests/support/depth.py)
+SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", "300"))
 AT_ONCE = 2
 QUICK, AT_LEAST = 200.0, 12  # seconds after which none is begun in a quick run; how many it tries whatever it takes
 ONE_LIMIT = 900.0  # seconds for one mutant
@@ -86,7 +87,7 @@ async def try_one(mutant: Mutant) -> Outcome:
             command = [sys.executable, "-m", "pytest", "-x", "-q", *mutant.by.split()]
         process = await asyncio.create_subprocess_exec(
             *command, cwd=tree, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": folder},
+            env={**os.environ, "PYTHONPATH": folder, "OTTB_TEST_DEPTH": DEPTH},
         )  # fmt: skip
         try:
             async with asyncio.timeout(ONE_LIMIT):

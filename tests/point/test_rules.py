@@ -25,6 +25,7 @@ from bus_schemas.user import (
     UserCreated,
     UserStatus,
 )
+from tests.support.depth import examples
 
 AT = "2026-01-01T00:00:00Z"
 LATER = "2027-01-01T00:00:00Z"
@@ -152,7 +153,7 @@ class Climbers(RuleBasedStateMachine):
 
 
 Climbers.TestCase.settings = settings(
-    max_examples=500, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(125), stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_nobody_climbs = Climbers.TestCase
 

@@ -1,7 +1,6 @@
 """The whole documented interface under schemathesis, as an admin and as an operator: no 5xx, nothing undocumented."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.depth import examples
 from tests.support.site import Client, Site, running_site
 
-EXAMPLES = os.environ.get("OTTB_TEST_EXAMPLES", "15")
+EXAMPLES = str(examples(5))  # of each operation, beside those that follow from its schema
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # Reboots and restarts of phones by the hundred would only test how long one waits.
 # What ends the session that is tried with would only test refusals; tests/stories/test_matrix.py asks for those.
