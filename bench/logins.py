@@ -51,5 +51,5 @@ async def measure(folder: Path) -> list[Row]:
 async def _refused(point: Point, name: str, address: str) -> float:
     began = time.perf_counter()
     with suppress(Refusal):
-        await point.login(Login(username=name, password="wrong"), Context(command_id="b", address=address))
+        await point.sessions.login(Login(username=name, password="wrong"), Context(command_id="b", address=address))
     return time.perf_counter() - began

@@ -10,7 +10,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from actors.point.point import TooManyPasswords
+from actors.point.credentials import TooManyPasswords
 
 MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1  # OWASP's Argon2id profile: about 50 ms on a small core
 THREADS = 2

@@ -7,7 +7,7 @@ a readable entry about them says otherwise. Bytes that name nobody were no decis
 import msgspec
 from msgspec import Struct
 
-from actors.point.machine import Directory
+from actors.point.directory import Directory
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.names import SYSTEM
 from bus_schemas.user import (

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from nacl.signing import VerifyKey
 
-from actors.point.machine import Directory
+from actors.point.directory import Directory
 from actors.point.tokens import AUDIENCE, ISSUER, SERVICE, TokenRefused, read_access, read_service_token
 from actors.runtime.clock import parse_utc
 from bus_schemas.errors import Refusal

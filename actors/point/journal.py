@@ -16,7 +16,8 @@ import msgspec
 import structlog
 
 from actors.point.closing import closing
-from actors.point.machine import Directory, missing_roles
+from actors.point.directory import Directory
+from actors.point.machine import missing_roles
 from actors.runtime.bus import Bus, BusError, Fenced, Recorded, RequestTimeout, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc, utc

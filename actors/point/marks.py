@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from actors.point.machine import Directory
+from actors.point.directory import Directory
 from bus_schemas.names import Share, share_of
 from bus_schemas.user import Identity, LoginKind
 

@@ -12,8 +12,9 @@ from actors.point import keys
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Meter
 from actors.point.bus_login import BusLogin, Received
+from actors.point.credentials import PasswordChecks
 from actors.point.keys import ensure_keys
-from actors.point.point import PasswordChecks, Point
+from actors.point.point import Point
 from actors.point.settings import Auth
 from actors.point.settings import BusLogin as BusLoginSettings
 from actors.runtime.bus import Bus
@@ -70,8 +71,8 @@ async def start_bus_login(
     login = BusLogin(
         auth=auth,
         sys=sys_bus,
-        admit=point.admit_on_bus,
-        outdated=point.outdated,
+        admit=point.sessions.admit_on_bus,
+        outdated=point.sessions.outdated,
         is_current=point.journal.is_current,
         known=lambda name: name in point.journal.directory.users,
         seed=settings.issuer_seed,

@@ -9,8 +9,8 @@ import pytest
 
 from actors.adapters.passwords import WAITING, Passwords
 from actors.adapters.random_ids import RandomIds
+from actors.point.credentials import LINE_OF_ADDRESS
 from actors.point.machine import SESSIONS_EACH
-from actors.point.point import LINE_OF_ADDRESS
 from actors.point.settings import Auth
 from actors.point.throttle import FREE_TRIES_OF_ACCOUNT, REMEMBERED, Throttle
 from actors.runtime.clock import parse_utc
@@ -59,7 +59,7 @@ async def attacked() -> AsyncIterator[Attacked]:
 
 
 def work(attacked: Attacked) -> list[bool]:
-    passwords = attacked.point._passwords
+    passwords = attacked.point.credentials._passwords
     assert isinstance(passwords, Counted)
     return passwords.work
 

@@ -83,7 +83,7 @@ async def hold(held: Held, place: str, work: Coroutine[Any, Any, Any]) -> asynci
 
 async def as_user(point: Point, name: str, password: str) -> Context:
     """Log in; what the user then asks with."""
-    await point.login(Login(username=name, password=password), _stranger())
+    await point.sessions.login(Login(username=name, password=password), _stranger())
     session = next(reversed(point.journal.directory.sessions))
     return Context(command_id="c", user=name, credential=f"session:{session}", address="127.0.0.1")
 
@@ -93,27 +93,27 @@ def _stranger() -> Context:
 
 
 async def reset(point: Point, admin: Context) -> None:
-    await point.change_user(ChangeUser(user="victim", password=NEW, end_tokens=True), admin)
+    await point.administration.change_user(ChangeUser(user="victim", password=NEW, end_tokens=True), admin)
 
 
 async def own(point: Point, admin: Context) -> None:
     victim = await as_user(point, "victim", OLD)
-    await point.change_password(ChangePassword(password=OLD, new_password=NEW), victim)
+    await point.sessions.change_password(ChangePassword(password=OLD, new_password=NEW), victim)
     assert len(point.journal.directory.sessions) == 2  # the victim's own goes on
-    await point._close(victim.session or "", "victim", reason="logout")
+    await point.sessions._close(victim.session or "", "victim", reason="logout")
 
 
 async def delete(point: Point, admin: Context) -> None:
-    await point.delete_user(DeleteUser(user="victim"), admin)
+    await point.administration.delete_user(DeleteUser(user="victim"), admin)
 
 
 async def replace(point: Point, admin: Context) -> None:
     await delete(point, admin)
-    await point.create_user(CreateUser(username="victim", password=NEW, role="operator"), admin)
+    await point.administration.create_user(CreateUser(username="victim", password=NEW, role="operator"), admin)
 
 
 async def disable(point: Point, admin: Context) -> None:
-    await point.change_user(ChangeUser(user="victim", status=UserStatus.DISABLED), admin)
+    await point.administration.change_user(ChangeUser(user="victim", status=UserStatus.DISABLED), admin)
 
 
 @pytest.mark.parametrize("deed", [reset, own, delete, replace, disable])
@@ -123,7 +123,7 @@ async def test_a_login_is_not_let_in_by_what_was_taken_from_it_meanwhile(
 ) -> None:
     async with two_hosts() as (broker, first, second, held):
         admin = await as_user(first, "root", NEW)
-        login = await hold(held, place, second.login(Login(username="victim", password=OLD), _stranger()))
+        login = await hold(held, place, second.sessions.login(Login(username="victim", password=OLD), _stranger()))
         await deed(first, admin)
         held.go.set()
         with pytest.raises(Refusal) as refused:
@@ -141,8 +141,8 @@ async def test_an_ended_session_sets_no_password() -> None:
     async with two_hosts() as (_, first, second, held):
         admin, victim = await as_user(first, "root", NEW), await as_user(second, "victim", OLD)
         asked = ChangePassword(password=OLD, new_password=NEW)
-        change = await hold(held, "check", second.change_password(asked, victim))
-        await first.end_sessions(EndSessions(user="victim"), admin)
+        change = await hold(held, "check", second.sessions.change_password(asked, victim))
+        await first.sessions.end_sessions(EndSessions(user="victim"), admin)
         held.go.set()
         with pytest.raises(Refusal) as refused:
             await change
@@ -154,7 +154,7 @@ async def test_an_ended_session_sets_no_password() -> None:
 async def test_a_connection_to_the_bus_is_not_let_in_so_either() -> None:
     async with two_hosts() as (_, first, second, held):
         admin = await as_user(first, "root", NEW)
-        login = await hold(held, "check", second.admit_on_bus("victim", OLD, "127.0.0.1"))
+        login = await hold(held, "check", second.sessions.admit_on_bus("victim", OLD, "127.0.0.1"))
         await reset(first, admin)
         held.go.set()
         with pytest.raises(Refusal, match=WRONG):

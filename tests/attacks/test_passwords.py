@@ -79,7 +79,7 @@ async def test_a_password_is_the_same_from_every_keyboard(attacked: Attacked, se
 async def test_a_hash_from_before_passwords_were_prepared_still_logs_in(attacked: Attacked, set_as: str) -> None:
     await attacked.point.seed("old", "placeholder one", "operator")
     book = attacked.point.journal.directory
-    stored = await attacked.point._passwords.hash(SPELLINGS[set_as])  # as it was made then: of what was typed
+    stored = await attacked.point.credentials._passwords.hash(SPELLINGS[set_as])  # as it was made then
     change = ChangeUser(user="old", must_change_password=False)
     await ask(attacked.bus, CHANGE_USER, change, attacked.context)
     book.users["old"] = replace(book.users["old"], password_hash=stored)
@@ -99,7 +99,7 @@ async def test_a_name_that_nobody_can_have_is_said_to_be_one(attacked: Attacked,
     status, answer = await attacked.ask("POST", "/api/auth/login", None, {"username": name, "password": PASSWORD})
     assert (status, answer["code"]) == (400, "INVALID_PARAMS")
     assert "user name" in answer["message"] and "blank" in answer["message"]
-    assert not attacked.point._throttle._first_tries  # nor does it fill anything
+    assert not attacked.point.credentials._throttle._first_tries  # nor does it fill anything
 
 
 async def test_a_blank_that_nobody_sees_is_named(attacked: Attacked) -> None:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actors.point import machine
+from actors.point.directory import Directory
 from actors.point.introspection import introspect
-from actors.point.machine import Asker, Directory
+from actors.point.machine import Asker
 from actors.point.tokens import (
     Claims,
     make_service_token,

@@ -52,7 +52,7 @@ async def recreate(attacked: Attacked) -> None:
 
 
 async def drop_key(attacked: Attacked) -> None:
-    attacked.point._keys = NEW
+    attacked.point.sessions._keys = NEW
 
 
 async def create(attacked: Attacked) -> None:
@@ -84,23 +84,23 @@ async def test_a_connection_is_outdated_when_what_let_it_in_has_changed(work: Wo
         attacked.context = context
         point = attacked.point
         names = {
-            kind: marks.name_of(await point.admit_on_bus(NAME, secret, "10.0.0.1"))
+            kind: marks.name_of(await point.sessions.admit_on_bus(NAME, secret, "10.0.0.1"))
             for kind, secret in (("password", PASSWORD), ("session", token))
         }
-        assert not point.outdated(names.values())
+        assert not point.sessions.outdated(names.values())
         await work(attacked)
-        found = point.outdated(names.values())
+        found = point.sessions.outdated(names.values())
         assert sorted(kind for kind, name in names.items() if name in found) == outdated.split()
 
 
 async def test_a_service_token_that_was_revoked_is_found_by_its_name() -> None:
     async with attacked_point() as attacked:
         id, token = await attacked.program("p", Action.CALL_VIEW)
-        name = marks.name_of(await attacked.point.admit_on_bus("", token, "10.0.0.1"))
+        name = marks.name_of(await attacked.point.sessions.admit_on_bus("", token, "10.0.0.1"))
         await drop_key(attacked)
-        assert not attacked.point.outdated([name])  # no key has signed it
+        assert not attacked.point.sessions.outdated([name])  # no key has signed it
         await ask(attacked.bus, REVOKE_TOKEN, RevokeToken(token_id=id), attacked.context)
-        assert attacked.point.outdated([name]) == {name}
+        assert attacked.point.sessions.outdated([name]) == {name}
 
 
 async def test_a_name_that_does_not_say_by_what_it_was_let_in_is_outdated() -> None:
@@ -108,13 +108,13 @@ async def test_a_name_that_does_not_say_by_what_it_was_let_in_is_outdated() -> N
         session = next(iter(attacked.point.journal.directory.sessions))
         names = [f"{MAKER}/password/{MAKER}", f"{MAKER}/session/{session}", f"{MAKER}/session/{session}/", "x/y/z/"]
         names += [f"{MAKER}/session/{session}/0.{mark_of(public_key(KEYS['0001']))}", f"{MAKER}//{MAKER}/"]
-        assert attacked.point.outdated(names) == set(names)
+        assert attacked.point.sessions.outdated(names) == set(names)
 
 
 async def test_the_key_of_another_with_the_same_name_is_another() -> None:
     """Whoever empties the folder after a theft gets the first name again."""
     async with attacked_point() as attacked:
         token = await attacked.login()
-        name = marks.name_of(await attacked.point.admit_on_bus("", token, "10.0.0.1"))
-        attacked.point._keys = {"0001": b"another" * 8}
-        assert attacked.point.outdated([name]) == {name}
+        name = marks.name_of(await attacked.point.sessions.admit_on_bus("", token, "10.0.0.1"))
+        attacked.point.sessions._keys = {"0001": b"another" * 8}
+        assert attacked.point.sessions.outdated([name]) == {name}

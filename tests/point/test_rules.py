@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec import UNSET
 
 from actors.point import machine
-from actors.point.machine import Asker, Directory, missing_roles
+from actors.point.directory import Directory, Session
+from actors.point.machine import Asker, missing_roles
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import MODULES, Action
 from bus_schemas.user import (
@@ -240,7 +241,7 @@ def test_a_session_counts_while_the_password_that_it_was_with_does() -> None:
     ],
 )
 def test_a_refresh_token_is_good_once(given: int, after: int, expected: type) -> None:
-    session = machine.Session(
+    session = Session(
         id="s", user="x", opened_at=AT, expires_at=LATER, generation=2, refreshed_at="2026-06-01T00:00:00Z"
     )
     now = datetime(2026, 6, 1, 0, 0, after, tzinfo=UTC)
