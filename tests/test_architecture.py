@@ -42,7 +42,8 @@ PURE = [
     *ROOT.glob("actors/*/record.py"),
     *(ROOT / name for name in (
         "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py", "actors/slot/hindrance.py",
-        "actors/adapters/android.py", "actors/point/throttle.py", "actors/runtime/supervisor.py",
+        "actors/adapters/android.py", "actors/point/directory.py", "actors/point/throttle.py",
+        "actors/runtime/supervisor.py",
         "actors/runtime/cells.py", "actors/runtime/decision.py", "actors/runtime/commands.py",
         "actors/runtime/answers.py", "actors/entries.py", "actors/sandbox.py", "gateway/openapi.py",
         "gateway/routes.py",
