@@ -16,6 +16,7 @@ from actors.runtime.parts import HostParts, Parts
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
 from actors.runtime.service import Served, Service
+from actors.runtime.shards import Shards
 from actors.runtime.storage import Storage
 from actors.settings import Settings
 from actors.slot.actor import MakePhone
@@ -84,7 +85,8 @@ async def start_host(
     peers = Peers(host=host, problems=problems, storage=storage)
     await peers.start()
     stack.push_async_callback(peers.stop)
-    return HostParts(bus=parts.bus, clock=parts.clock, ids=parts.ids, host=host, peers=peers)
+    shards = Shards(host=host, lease=lease, peers=peers)
+    return HostParts(bus=parts.bus, clock=parts.clock, ids=parts.ids, host=host, peers=peers, shards=shards)
 
 
 async def serve(parts: HostParts, stack: AsyncExitStack) -> None:
@@ -100,6 +102,8 @@ async def serve(parts: HostParts, stack: AsyncExitStack) -> None:
     for service in services:
         await service.start()
         stack.push_async_callback(service.stop)
+    await parts.shards.start()
+    stack.push_async_callback(parts.shards.stop)
     for work in parts.background:
         host.spawn(work())
     host.spawn(_bring_up_to_date(parts))

@@ -30,14 +30,25 @@ class StreamUse(Struct, frozen=True, kw_only=True):
 
 
 class HostTelemetry(Struct, frozen=True, kw_only=True):
-    """A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so.
-    `streams`: how full the bus's streams are, as it sees them."""
+    """A host is alive. Said every two seconds and when its shards change, not kept. `trouble`: why the journal takes
+    nothing from it, if so. `streams`: how full the bus's streams are, as it sees them. `shards`: those it serves now;
+    null: nothing of it lives on shards."""
 
     host: HostName
     at: Utc
     quarantined: list[Quarantined] = []
     trouble: str | None = None
     streams: list[StreamUse] = []
+    shards: list[int] | None = None
+
+
+class ShardTaken(Struct, frozen=True, kw_only=True):
+    """A host has taken a shard: what nobody has written of an actor before counts only from the newest of these."""
+
+    shard: int
+    at: Utc
+    host: HostName
+    epoch: int
 
 
 class StartOnHost(Struct, frozen=True, kw_only=True):
@@ -91,4 +102,5 @@ UNASSIGNED_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.unassigned", UnassignedOnHost,
                          summary="Phones at one host that no slot claims")
 
 HOST_TELEMETRY = Topic("ottb.v1.tel.host.{host}", HostTelemetry, "A host is alive, and what it cannot use", kept=False)
+SHARD_TAKEN = Topic("ottb.v1.evt.shard.{shard}.taken", ShardTaken, "A host has taken a shard")
 # fmt: on

@@ -7,7 +7,7 @@ default `connect()` gives up after 60 tries and notices a dead peer after minute
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -50,6 +50,7 @@ log = structlog.get_logger()
 END_OF_BATCH = "204"
 BATCH = 256  # entries of a replay that are asked for at once
 BATCH_BYTES = 4 * 1024 * 1024
+MOST_KEYS = 1000  # of a bucket that is read whole
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
 START_PATIENCE = 30.0  # seconds to wait for the server at the start
 CONNECT_PAUSE = 0.2
@@ -231,8 +232,14 @@ class NatsBus:
                 after = entry.seq
 
     async def _batch(self, scope: str, start: int) -> tuple[list[Recorded], bool]:
-        """Up to BATCH entries and BATCH_BYTES from `start` on, by one batched direct get (ADR-31), and whether there
-        are more. The server ends a batch where it likes and says how many are pending."""
+        """Up to BATCH entries and BATCH_BYTES from `start` on, and whether there are more."""
+        query = {"seq": start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
+        found, more = await self._read(JOURNAL, query)
+        return found, more and bool(found)
+
+    async def _read(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
+        """Several messages by one batched direct get (ADR-31), and whether there are more. The server ends a batch
+        where it likes and says how many are pending."""
         found: list[Recorded] = []
         over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -242,26 +249,25 @@ class NatsBus:
                 return
             status, last = headers.get(STATUS), found[-1].seq if found else 0
             if status not in (None, NOT_FOUND, END_OF_BATCH):
-                over.set_exception(RequestTimeout(f"replay: status {status}"))
+                over.set_exception(RequestTimeout(f"{stream}: status {status}"))
             elif status != NOT_FOUND and int(headers.get("Nats-Last-Sequence", last)) != last:
-                over.set_exception(RequestTimeout("replay: an entry was lost on the way"))
+                over.set_exception(RequestTimeout(f"{stream}: a message was lost on the way"))
             elif status is not None:
                 over.set_result(int(headers.get("Nats-Num-Pending", "0")) > 0)
             else:
                 found.append(recorded(message.subject, message.data, headers))
 
         inbox = self._link.new_inbox()
-        query = {"seq": start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
         hearing = self._link.subscribe(inbox, receive, most=PENDING_MESSAGES)
         try:
-            await self._link.publish(f"$JS.API.DIRECT.GET.{JOURNAL}", msgspec.json.encode(query), b"", inbox)
+            await self._link.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), b"", inbox)
             async with asyncio.timeout(APPEND_DEADLINE):
                 more = await over
         except TimeoutError:
-            raise RequestTimeout("replay") from None
+            raise RequestTimeout(stream) from None
         finally:
             await hearing.stop()
-        return found, more and bool(found)
+        return found, more
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         follower = Follower(
@@ -295,12 +301,14 @@ class NatsBus:
 
     # --- keys
 
-    async def get(self, bucket: str, key: str) -> Entry | None:
-        last = await get(self._link, f"KV_{bucket}", {"last_by_subj": f"$KV.{bucket}.{key}"}, certain=False)
-        if last is None:
-            return None
-        gone = "Nats-Marker-Reason" in last.headers or "KV-Operation" in last.headers
-        return Entry(data=None if gone else last.data, revision=last.seq)
+    async def get(self, bucket: str, key: str, *, certain: bool = False) -> Entry | None:
+        last = await get(self._link, f"KV_{bucket}", {"last_by_subj": f"$KV.{bucket}.{key}"}, certain=certain)
+        return _entry(last) if last is not None else None
+
+    async def entries(self, bucket: str) -> Mapping[str, Entry]:
+        every = f"$KV.{bucket}."
+        found, _ = await self._read(f"KV_{bucket}", {"multi_last": [f"{every}>"], "batch": MOST_KEYS})
+        return {one.subject.removeprefix(every): _entry(one) for one in found}
 
     async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
         seconds = None if ttl is None else float(max(math.ceil(ttl), 1))
@@ -315,6 +323,12 @@ class NatsBus:
         subject = f"$KV.{bucket}.{key}"
         headers = {ID: new_id(), **more} | ({} if expect is None else {EXPECT: str(expect)})
         return await self._writer.write(f"KV_{bucket}", subject, data, headers, {"last_by_subj": subject}, ttl)
+
+
+def _entry(last: Recorded) -> Entry:
+    """The value of a key whose newest message this is."""
+    gone = "Nats-Marker-Reason" in last.headers or "KV-Operation" in last.headers
+    return Entry(data=None if gone else last.data, revision=last.seq)
 
 
 def _address(url: str, user: str | None, password: str | None) -> tuple[str, str | None, str | None]:

@@ -144,8 +144,11 @@ class Bus(Protocol):
     async def usage(self) -> list[StreamUse]:
         """How full each stream is, the journal first."""
 
-    async def get(self, bucket: str, key: str) -> Entry | None:
-        """A key's value now. None when the key was never set."""
+    async def get(self, bucket: str, key: str, *, certain: bool = False) -> Entry | None:
+        """A key's value now. None when the key was never set. `certain`: by the word of the stream's leader."""
+
+    async def entries(self, bucket: str) -> Mapping[str, Entry]:
+        """All keys of a small bucket (at most 1,000). Not of one moment: a key that is set meanwhile may be missing."""
 
     async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
         """Set a key if `expect` is its revision (0: it must not exist; None: whatever it is). Returns the new

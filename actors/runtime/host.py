@@ -53,6 +53,7 @@ QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
 SPACE_PAUSE = 5.0  # seconds between two tries to begin while the journal takes nothing
 VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a verified lease, and between two looks
+DRAIN_PATIENCE = 1.0  # seconds that a host which lets go waits for work that spans several actors
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
 FEEDS_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
@@ -112,10 +113,13 @@ class Host:
         self._feeds: deque[tuple[str, bytes, Headers]] = deque(maxlen=FEEDS_WAITING)
         self._feeding: asyncio.Task[None] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
+        self._answering: set[asyncio.Task[None]] = set()
         self._verifying = 0
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
         self.nearly_full = False  # of the journal: nothing new is to be begun
+        self.fence: tuple[str, int] | None = None  # the entry of the journal by which an actor's first write counts
+        self.shards: dict[int, Host] = {}  # those that this one holds: each a small host of its own (`shards.py`)
 
     # --- what actors ask of their host
 
@@ -143,6 +147,8 @@ class Host:
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         """Write to the journal, again and again with the same id while the bus is away. Raises Fenced, BusError."""
         give_up = self.clock.monotonic() + APPEND_PATIENCE
+        if expect == 0 and self.fence is not None:
+            scope, expect = self.fence
         while True:
             try:
                 return await self.bus.append(subject, data, headers, scope=scope, expect=expect)
@@ -286,6 +292,10 @@ class Host:
             log.error("quarantined", actor=f"{kind} {id}", reason=reason)
         self.quarantined[kind, id] = reason
 
+    def left_alone(self) -> dict[Key, str]:
+        """What is quarantined here and in the shards that are held, and why."""
+        return {key: why for host in (self, *self.shards.values()) for key, why in host.quarantined.items()}
+
     def retire(self, actor: AnyActor, after: float) -> None:
         """Let an actor go in a while: it has no more to do, and the records answer for it."""
         self.spawn(self._retire(actor, after))
@@ -297,7 +307,9 @@ class Host:
 
         async def receive(message: Message) -> None:
             if self.serving:
-                self.spawn(answer(message, rpc, handler))
+                task = self.spawn(answer(message, rpc, handler))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
             else:
                 await send_refusal(message, STARTING())
 
@@ -390,9 +402,12 @@ class Host:
     async def _install(self, key: Key, actor: AnyActor) -> None:
         self._actors[key] = actor
         self.quarantined.pop(key, None)
-        if key not in self._subscriptions:
-            kind, id = key
-            self._subscriptions[key] = await self.bus.subscribe(f"{ROOT}.cmd.{kind}.{id}.*", self._receive)
+        await self.listen(*key)
+
+    async def listen(self, kind: str, id: str) -> None:
+        """Hear what is asked of a thing that is here."""
+        if (kind, id) not in self._subscriptions:
+            self._subscriptions[kind, id] = await self.bus.subscribe(f"{ROOT}.cmd.{kind}.{id}.*", self._receive)
 
     async def _receive(self, message: Message) -> None:
         """A command for an actor of this host, or for what is served beside it. One handler for all: an idle actor
@@ -466,12 +481,20 @@ class Host:
 
     async def drain(self) -> None:
         """Take no more commands, finish what has begun, and let every actor go. Calls go on without us."""
-        for unsubscribe in self._subscriptions.values():
-            await unsubscribe()
-        self._subscriptions.clear()
+        await self._close()
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=DRAIN_PATIENCE)
         await asyncio.gather(*(actor.stop() for actor in self._actors.values()))
         self._stopping = True
-        self._actors.clear()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close()  # an actor may have come in the meantime
+        await asyncio.gather(*(actor.terminate() for actor in self._actors.values()))
+        self._actors.clear()
+
+    async def _close(self) -> None:
+        """Hear no more commands."""
+        for unsubscribe in list(self._subscriptions.values()):
+            await unsubscribe()
+        self._subscriptions.clear()

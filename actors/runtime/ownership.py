@@ -1,4 +1,4 @@
-"""Who owns a host's actors: one leased key, renewed long before it runs out.
+"""Who owns a host's actors: one leased key, renewed long before it runs out; and keys that are claimed under it.
 
 The holder judges by its own clock, which counts the time in which the machine was suspended: a lease counts from the
 moment its renewal was *sent*, so the holder stops before anybody else can begin. That keeps two owners apart in all
@@ -8,11 +8,11 @@ but the rarest moments; what makes a stale owner harmless is the journal's fence
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
-from actors.runtime.bus import Bus, BusError, Fenced
+from actors.runtime.bus import Bus, BusError, Entry, Fenced
 from actors.runtime.clock import Clock
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ class Lease:
     def __init__(self, *, bus: Bus, clock: Clock, key: str, holder: str, ttl: float = TTL) -> None:
         self._bus = bus
         self._clock = clock
-        self._key = key
+        self.key = key
         self._holder = f"{holder} {secrets.token_hex(8)}".encode()
         self._ttl = ttl
         self._until = 0.0
@@ -43,15 +43,20 @@ class Lease:
     def held(self) -> bool:
         return self._clock.monotonic() < self._until
 
+    @property
+    def name(self) -> bytes:
+        """The lease in the hand of this holder, as keys that are claimed under it name it."""
+        return self.key.encode() + b" " + self._holder
+
     async def acquire(self) -> bool:
         """Take the key if nobody holds it. False: somebody does. Raises BusError."""
         sent = self._clock.monotonic()
-        now = await self._bus.get(BUCKET, self._key)
+        now = await self._bus.get(BUCKET, self.key)
         if now is not None and now.data is not None and now.data != self._holder:
             return False
         try:
             revision = await self._bus.put(
-                BUCKET, self._key, self._holder, expect=now.revision if now else 0, ttl=self._ttl
+                BUCKET, self.key, self._holder, expect=now.revision if now else 0, ttl=self._ttl
             )
         except Fenced:
             return False
@@ -64,7 +69,7 @@ class Lease:
         """Hold it for another while. False: somebody else has it. Raises BusError."""
         sent = self._clock.monotonic()
         try:
-            revision = await self._bus.put(BUCKET, self._key, self._holder, expect=self._revision, ttl=self._ttl)
+            revision = await self._bus.put(BUCKET, self.key, self._holder, expect=self._revision, ttl=self._ttl)
         except Fenced:
             return await self.acquire()
         self._hold(revision, sent)
@@ -74,11 +79,65 @@ class Lease:
         """Let the next one have it at once."""
         held, self._until = self.held, 0.0
         if held:
-            await self._bus.delete(BUCKET, self._key, expect=self._revision)
+            await self._bus.delete(BUCKET, self.key, expect=self._revision)
 
     def _hold(self, revision: int, sent: float) -> None:
         self._revision = revision
         self._until = sent + self._ttl - MARGIN
+
+
+def lease_in(name: bytes) -> str:
+    """The key of the lease that a claimed key names."""
+    return name.partition(b" ")[0].decode(errors="replace")
+
+
+def lives(name: bytes, entries: Mapping[str, Entry]) -> bool:
+    """Whether a lease is still in the hand of the holder that a claimed key names. `entries`: of the bucket."""
+    found = entries.get(lease_in(name))
+    return found is not None and found.data == name.partition(b" ")[2]
+
+
+class Claim:
+    """One key that is held under a lease, for as long as that is: it has no time of its own, so that holding many costs
+    nothing. `epoch`: the revision by which it became ours.
+
+    What is written names the lease and its holder. Once the lease has run out anybody may take the key; so after it was
+    regained (its epoch says so) the key is not ours until it is confirmed, which fails if somebody has.
+    """
+
+    def __init__(self, *, bus: Bus, lease: Lease, key: str) -> None:
+        self._bus = bus
+        self._lease = lease
+        self._key = key
+        self._under = 0  # the lease's epoch; 0: none
+        self._revision = 0
+        self.epoch = 0
+
+    @property
+    def held(self) -> bool:
+        return self._under == self._lease.epoch and self._under > 0 and self._lease.held
+
+    async def take(self, revision: int) -> bool:
+        """Take the key as it was at this revision. False: somebody else has changed it since. Raises BusError."""
+        under = self._lease.epoch
+        try:
+            self._revision = await self._bus.put(BUCKET, self._key, self._lease.name, expect=revision)
+        except Fenced:
+            return False
+        self.epoch = self.epoch or self._revision
+        self._under = under
+        return True
+
+    async def confirm(self, found: Entry | None) -> bool:
+        """Hold it again, now that the lease is regained. `found`: the key as it is: where an acknowledgement was lost,
+        only that says its revision. False: somebody else has it. Raises BusError."""
+        return found is not None and found.data == self._lease.name and await self.take(found.revision)
+
+    async def release(self) -> None:
+        """Let the next one have it at once. Raises BusError."""
+        held, self._under = self.held, 0
+        if held:
+            await self._bus.delete(BUCKET, self._key, expect=self._revision)
 
 
 class LeaseKeeper:

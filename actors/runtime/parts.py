@@ -14,6 +14,7 @@ from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
 from actors.runtime.service import Served
+from actors.runtime.shards import Shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +38,14 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class HostParts(Parts):
-    """What the features of a host are made with. They add how actors of their kinds are made (`host.add_maker`); the
-    lines that any host may be asked, and those that name one (`any_host`, `this_host`); the actors that the host owns
-    (`registries`, started in this order); and what goes on when all of it is there (`background`)."""
+    """What the features of a host are made with. They add how actors of their kinds are made (`host.add_maker`, and
+    `shards.add` for those that live wherever their shard is); the lines that any host may be asked, and those that name
+    one (`any_host`, `this_host`); the actors that the host owns (`registries`, started in this order); and what goes on
+    when all of it is there (`background`)."""
 
     host: Host
     peers: Peers
+    shards: Shards
     any_host: list[Iterable[Served]] = field(default_factory=list)
     this_host: list[Iterable[Served]] = field(default_factory=list)
     registries: list[Registry] = field(default_factory=list)

@@ -1,5 +1,6 @@
 """The other hosts of a site, by what each says of itself every two seconds; and how one of them is asked."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -16,6 +17,7 @@ from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
 log = structlog.get_logger()
 
 SAID_EVERY = 2.0  # seconds
+SAID_AT_MOST = 0.02  # seconds between two sayings of news
 FORGOTTEN_AFTER = 7.0
 MOST_NAMED = 100  # actors that are named, and as many other things
 LONGEST = 500  # characters of a reason
@@ -32,12 +34,14 @@ class Peers:
         self._storage = storage
         self._problems = problems
         self._heard: dict[str, float] = {}
-        self._said: dict[str, list[Quarantined]] = {}
+        self._said: dict[str, HostTelemetry] = {}
+        self._news = asyncio.Event()
         self._stop: Unsubscribe | None = None
+        self.on_shards: Callable[[], None] | None = None  # called when another host serves other shards than before
 
     async def start(self) -> None:
         self._stop = await self._host.bus.subscribe(HOST_TELEMETRY.pattern, self._hear)
-        self._host.spawn(self._say())
+        self._host.spawn(self._run())
 
     async def stop(self) -> None:
         if self._stop is not None:
@@ -50,9 +54,9 @@ class Peers:
 
     def quarantine(self, kind: str, id: str) -> str | None:
         """Why a thing is left alone, where this host or one that was heard lately says so."""
-        here = self._host.quarantined.get((kind, id))
-        there = (one for host in self.others() for one in self._said[host] if (one.kind, one.id) == (kind, id))
-        return here or next((one.reason for one in there), None)
+        here = self._host.left_alone().get((kind, id))
+        there = (one for host in self.others() for one in self._said[host].quarantined)
+        return here or next((one.reason for one in there if (one.kind, one.id) == (kind, id)), None)
 
     def why_unowned(self, kind: str, id: str, host: str) -> str:
         """Why nobody owns a thing that the records give to a host."""
@@ -67,22 +71,40 @@ class Peers:
         except UNDECODABLE as error:
             log.warning("telemetry not understood", subject=message.subject, error=str(error))
             return
-        if telemetry.host != self._host.name:
-            self._heard[telemetry.host] = self._host.clock.monotonic()
-            self._said[telemetry.host] = telemetry.quarantined
+        if telemetry.host == self._host.name:
+            return
+        before = self._said.get(telemetry.host)
+        self._heard[telemetry.host] = self._host.clock.monotonic()
+        self._said[telemetry.host] = telemetry
+        if self.on_shards is not None and (before is None or before.shards != telemetry.shards):
+            self.on_shards()
 
-    async def _say(self) -> None:
+    def say_soon(self) -> None:
+        """There is news of this host."""
+        self._news.set()
+
+    async def _run(self) -> None:
         while True:
+            self._news.clear()
+            await self.say()
+            await self._host.pause(SAID_AT_MOST)
+            due = self._host.clock.call_later(SAID_EVERY, self._news.set)
             try:
-                await self._host.publish(HOST_TELEMETRY, self._telemetry())
-            except BusError as error:
-                log.debug("telemetry not sent", error=repr(error))
-            except Exception:
-                log.exception("telemetry not sent")
-            await self._host.pause(SAID_EVERY)
+                await self._news.wait()
+            finally:
+                due.cancel()
+
+    async def say(self) -> None:
+        """Say how this host is now."""
+        try:
+            await self._host.publish(HOST_TELEMETRY, self._telemetry())
+        except BusError as error:
+            log.debug("telemetry not sent", error=repr(error))
+        except Exception:
+            log.exception("telemetry not sent")
 
     def _telemetry(self) -> HostTelemetry:
-        actors = [(kind, id, reason) for (kind, id), reason in self._host.quarantined.items()]
+        actors = [(kind, id, reason) for (kind, id), reason in self._host.left_alone().items()]
         storage = self._storage
         found = [*(storage.problems() if storage is not None else ()), *self._problems()]
         others = [(problem.kind, problem.id, problem.reason) for problem in found]
@@ -94,4 +116,5 @@ class Peers:
             quarantined=[Quarantined(kind=kind, id=id, reason=reason[:LONGEST]) for kind, id, reason in named],
             trouble=trouble,
             streams=storage.found if storage is not None else [],
+            shards=sorted(self._host.shards) if self.on_shards is not None else None,
         )

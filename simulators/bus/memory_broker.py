@@ -175,6 +175,7 @@ class MemoryBroker:
     # Seconds after which each copy of an answer arrives: one in order by default. Different ones for different
     # answers put them out of order, two repeat one, none loses it.
     reply_delays: Callable[[], tuple[float, ...]] = lambda: (0.0,)
+    overlooks: Callable[[str], bool] = lambda name: False  # asked of each key while all are read: is it set just now?
     lag: Callable[[], int] = lambda: 0  # how many of the newest entries the replica that answers has not yet
     pending_limit: int = PENDING_MESSAGES
     values: dict[str, Value] = field(default_factory=dict)

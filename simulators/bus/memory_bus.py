@@ -10,7 +10,7 @@ The broker (`memory_broker.py`) keeps what NATS keeps and refuses what NATS refu
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -356,11 +356,21 @@ class MemoryBus:
 
     # --- keys
 
-    async def get(self, bucket: str, key: str) -> Entry | None:
+    async def get(self, bucket: str, key: str, *, certain: bool = False) -> Entry | None:
         await self._pass(f"before get {bucket}/{key}")
         await self._reach(key)
         value = self._broker.value(f"{bucket}/{key}")
         return Entry(data=value.data, revision=value.revision) if value is not None else None
+
+    async def entries(self, bucket: str) -> Mapping[str, Entry]:
+        await self._pass(f"before entries {bucket}")
+        await self._reach(bucket)
+        found = {}
+        for name in [name for name in self._broker.values if name.startswith(f"{bucket}/")]:
+            value = self._broker.value(name)
+            if value is not None and not self._broker.overlooks(name):
+                found[name.partition("/")[2]] = Entry(data=value.data, revision=value.revision)
+        return found
 
     async def put(self, bucket: str, key: str, data: bytes, *, expect: int | None, ttl: float | None = None) -> int:
         return await self._change("put", f"{bucket}/{key}", data, expect=expect, ttl=ttl)

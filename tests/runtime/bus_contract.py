@@ -375,6 +375,18 @@ class BusContract:
         assert gone is not None and gone.data is None
         await other.put("OTTB_OWN", "host.a", b"you", expect=gone.revision)
 
+    async def test_a_bucket_is_read_whole(self, bus: Bus, other: Bus) -> None:
+        assert await other.entries("OTTB_OWN") == {}
+        revisions = {f"shard.{n}": await bus.put("OTTB_OWN", f"shard.{n}", b"me", expect=0) for n in range(300)}
+        revisions["shard.7"] = await other.put("OTTB_OWN", "shard.7", b"you", expect=revisions["shard.7"])
+        await bus.delete("OTTB_OWN", "shard.8")
+        found = await other.entries("OTTB_OWN")
+        assert found["shard.7"].data == b"you" and found["shard.8"].data is None
+        del revisions["shard.8"]
+        assert {key: entry.revision for key, entry in found.items() if entry.data is not None} == revisions
+        assert await other.get("OTTB_OWN", "shard.7", certain=True) == found["shard.7"]
+        assert await other.get("OTTB_OWN", "none", certain=True) is None
+
     async def test_a_key_with_a_time_to_live_runs_out(self, bus: Bus, other: Bus) -> None:
         await bus.put("OTTB_OWN", "host.b", b"me", expect=0, ttl=1.0)
         async with asyncio.timeout(5):
