@@ -202,7 +202,16 @@ def _site(settings: Settings) -> list[Finding]:
     named = [one for host in said.get("hosts", ()) for one in host["quarantined"] if one["kind"] != "stream"]
     alone = "; ".join(f"{one['kind']} {one['id']}: {one['reason']}" for one in named)
     todo = "docs/operations.md, `A bad entry of the journal`, says how to step over an entry." if named else ""
-    return [Finding("quarantined", not named, alone or "nothing", todo), _streams(said.get("streams", ()))]
+    found = [Finding("quarantined", not named, alone or "nothing", todo), _streams(said.get("streams", ()))]
+    return [*found, _shards(shards)] if (shards := said.get("shards")) is not None else found
+
+
+def _shards(shards: Mapping[str, Any]) -> Finding:
+    """Which of the shards are served. One that moves is not, for less than a second."""
+    missing = shards["missing"]
+    named = f": {', '.join(map(str, missing))}" if missing else ""
+    todo = "Ask again; if it stays so, the hosts' logs say why (`shard not taken`)." if missing else ""
+    return Finding("shards", not missing, f"{shards['held']} served, {len(missing)} by nobody{named}", todo)
 
 
 def _streams(streams: Iterable[Mapping[str, Any]]) -> Finding:

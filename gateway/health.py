@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.clock import Clock
+from actors.runtime.rendezvous import SHARDS
 from actors.runtime.storage import NO_NEW_WORK
 from bus_schemas.audit import RECORD_AUDIT
 from bus_schemas.call import GET_CDR
@@ -121,7 +122,7 @@ class Health:
         self.refresh()
 
     def hosts(self) -> list[dict[str, Any]]:
-        """The hosts that were heard of, by name: how long ago, and what each has quarantined."""
+        """The hosts that were heard of, by name: how long ago, what each has quarantined, how many shards it serves."""
         self.refresh()
         now = self._clock.monotonic()
         return [
@@ -129,9 +130,18 @@ class Health:
                 "host": name,
                 "heard_s_ago": round(now - host.heard, 1),
                 "quarantined": msgspec.to_builtins(host.telemetry.quarantined),
+                "shards": len(host.telemetry.shards) if host.telemetry.shards is not None else None,
             }
             for name, host in sorted(self._hosts.items())
         ]
+
+    def shards(self) -> dict[str, Any] | None:
+        """How many shards are served, and which are not. None: nothing of this site lives on shards."""
+        said = [host.telemetry.shards for host in self._hosts.values() if self._is_news(host)]
+        known = [shards for shards in said if shards is not None]
+        missing = sorted(set(range(SHARDS)).difference(*known)) if known else []
+        self._metrics.shards_missing.set(len(missing))
+        return {"held": SHARDS - len(missing), "missing": missing} if known else None
 
     def streams(self) -> list[dict[str, Any]]:
         """How full the streams of the bus are, as the host says that was heard last."""
@@ -150,8 +160,10 @@ class Health:
 
     @property
     def degraded(self) -> bool:
-        """Whether a host that is there has left something alone."""
-        return any(host.telemetry.quarantined and self._is_news(host) for host in self._hosts.values())
+        """Whether a host that is there has left something alone, or nobody serves a shard."""
+        shards = self.shards()
+        alone = any(host.telemetry.quarantined and self._is_news(host) for host in self._hosts.values())
+        return alone or bool(shards and shards["missing"])
 
     def refresh(self) -> None:
         """Forget who is gone, and bring the figures up to date."""
@@ -164,6 +176,7 @@ class Health:
             for one in host.telemetry.quarantined
         )
         self._metrics.quarantine(counts)
+        self.shards()
 
     def _is_news(self, host: Host) -> bool:
         return self._clock.monotonic() - host.heard < NEWS

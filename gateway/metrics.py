@@ -47,6 +47,7 @@ class Metrics:
             "ottb_quarantined", "Things that are quarantined at a host.", ["host", "kind"], registry=self._registry
         )
         self._quarantined_known: set[tuple[str, str]] = set()
+        self.shards_missing = Gauge("ottb_shards_missing", "Shards that no host serves.", registry=self._registry)
         self._stream_bytes = Gauge("ottb_stream_bytes", "What a stream holds.", ["stream"], registry=self._registry)
         self._stream_limit = Gauge("ottb_stream_limit_bytes", "What it may.", ["stream"], registry=self._registry)
         self._not_understood = Counter(

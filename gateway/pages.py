@@ -39,6 +39,7 @@ def add_pages(
         if "verbose" in request.query:
             ready["checks"] = {name: missing.get(name, "ok") for name in CHECKS}
             ready["hosts"] = health.hosts()
+            ready["shards"] = health.shards()
             ready["streams"] = health.streams()
             if health.degraded and not missing:
                 ready["status"] = "degraded"  # the rest serves

@@ -267,6 +267,7 @@ def test_what_is_quarantined_and_what_fills_up_is_named(settings: Settings) -> N
     alarm = {"kind": "stream", "id": "OTTB_EVT", "reason": "86 % of its limit"}
     said = {
         "hosts": [{"host": "local", "quarantined": [bad, alarm]}],
+        "shards": {"held": 62, "missing": [3, 4]},
         "streams": [{"stream": "OTTB_EVT", "bytes": 86, "limit": 100 * 2**20, "percent": 86},
                     {"stream": "KV_OTTB_OWN", "bytes": 1, "limit": 0, "percent": None}],
     }  # fmt: skip
@@ -278,11 +279,13 @@ def test_what_is_quarantined_and_what_fills_up_is_named(settings: Settings) -> N
     assert "step over" in alone.todo
     assert not streams.ok and streams.said == "OTTB_EVT 86 % of 100 MB, KV_OTTB_OWN without a limit"
     assert "[journal] limit" in streams.todo
+    shards = named(findings, "shards")
+    assert not shards.ok and shards.said == "62 served, 2 by nobody: 3, 4"
 
 
 def test_a_site_in_order_says_so(settings: Settings) -> None:
     streams = [{"stream": "OTTB_EVT", "bytes": 1, "limit": 2**20, "percent": 0}]
-    said = {"hosts": [{"host": "local", "quarantined": []}], "streams": streams}
+    said = {"hosts": [{"host": "local", "quarantined": []}], "streams": streams, "shards": None}
     with site_that_says(settings.http.ottb_port, said) as server:
         findings = examine(settings)
         server.shutdown()

@@ -13,6 +13,7 @@ from actors.runtime.host import Host
 from actors.runtime.ownership import Lease, LeaseKeeper
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
+from actors.runtime.rendezvous import SHARDS
 from bus_schemas.audit import RECORD_AUDIT
 from bus_schemas.call import GET_CDR
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
@@ -103,6 +104,26 @@ async def test_what_is_quarantined_is_shown_and_the_rest_serves(gateway: InProce
     await until(hosts, lambda found: not any(one["quarantined"] for one in found), 2)
     assert (await gateway.get("/readyz?verbose"))[1]["status"] == "ok"
     assert await gateway.figure('ottb_quarantined{host="a",kind="slot"}') == 0.0
+
+
+async def test_shards_that_nobody_holds_are_named(gateway: InProcess, broker: MemoryBroker) -> None:
+    async def shards() -> Any:
+        return (await gateway.get("/readyz?verbose"))[1]["shards"]
+
+    async def say_shards(host: str, *shards: int) -> None:
+        await say(broker, msgspec.json.encode(HostTelemetry(host=host, at=AT, shards=list(shards))), host)
+
+    await tell(broker, host="old")
+    assert await shards() is None  # nothing lives on them
+    await say_shards("a", *range(SHARDS - 2))
+    assert await until(shards, bool, 2) == {"held": SHARDS - 2, "missing": [SHARDS - 2, SHARDS - 1]}
+    ready = (await gateway.get("/readyz?verbose"))[1]
+    assert ready["status"] == "degraded" and [one["shards"] for one in ready["hosts"]] == [SHARDS - 2, None]
+    assert await gateway.figure("ottb_shards_missing") == 2.0
+    await say_shards("b", SHARDS - 2, SHARDS - 1)
+    await until(shards, lambda seen: not seen["missing"], 2)
+    assert (await gateway.get("/readyz?verbose"))[1]["status"] == "ok"
+    assert await gateway.figure("ottb_shards_missing") == 0.0
 
 
 async def test_a_host_that_fell_silent_is_named_and_then_forgotten(

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from actors.assembly import serve, start_host
 from actors.runtime.actor import Actor
-from actors.runtime.bus import BusError
+from actors.runtime.bus import Bus, BusError
 from actors.runtime.clock import Clock, Moment
 from actors.runtime.commands import Outcome, by_verb, command
 from actors.runtime.context import Context
@@ -210,7 +210,8 @@ class Site:
     async def _live(self, life: Life, number: int) -> None:
         async with AsyncExitStack() as stack:
             ids = CountedIds(f"{life.name}{number}-")
-            await live(life, stack, life.bus, self.clock, ids, partial(self._note, life))
+            acted = partial(self._note, life)
+            life.host = await live(life.name, stack, life.bus, self.clock, ids, acted, life.over)
             await life.over.wait()
 
     def _note(self, life: Life, actor: CounterActor) -> None:
@@ -284,18 +285,18 @@ class Site:
         return found
 
 
-async def live(life: Life, stack: AsyncExitStack, bus: Any, clock: Clock, ids: Ids, acted: Acted) -> None:
-    """A host with counters, and nothing else."""
-    parts = await start_host(
-        Parts(bus=bus, clock=clock, ids=ids), stack, settings=Settings(host=life.name), on_lost=life.over.set,
-        problems=list,
-    )  # fmt: skip
+async def live(
+    name: str, stack: AsyncExitStack, bus: Bus, clock: Clock, ids: Ids, acted: Acted, lost: asyncio.Event
+) -> Host:
+    """A host with counters, and nothing else. `lost` is set when another one of its name has its lease."""
+    process = Parts(bus=bus, clock=clock, ids=ids)
+    parts = await start_host(process, stack, settings=Settings(host=name), on_lost=lost.set, problems=list)
     parts.shards.add(counters(acted))
     await serve(parts, stack)
-    life.host = parts.host
+    return parts.host
 
 
-async def count(bus: Any, counter: str, command_id: str) -> int:
+async def count(bus: Bus, counter: str, command_id: str) -> int:
     """Ask for one more. Raises Refusal."""
     request = CountOnShard(shard=shard_of(counter), counter=counter)
     return (await ask(bus, COUNT_ON_SHARD, request, Context(command_id=command_id, user="op"))).number
