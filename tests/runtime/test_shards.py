@@ -244,6 +244,52 @@ async def test_what_a_former_owner_begins_late_is_refused(site: Site) -> None:
 
 
 @simulated
+async def test_what_a_former_owner_begins_in_time_is_found(site: Site) -> None:
+    """It stands still as well, and its write comes right before the barrier of who has the shard by then."""
+    counter = next(name for name in COUNTERS if shard_of(name) in shards_of("a", ("a", "b")))
+    began = f"append ottb.v1.evt.counter.{counter}.activated"
+
+    async def step(life: Life, name: str) -> None:
+        if life is first and name == f"before {began}":
+            life.process.freeze()
+        elif life is first and name == f"after {began}":
+            site.kill(first)
+        elif life is second and name == f"before append ottb.v1.evt.shard.{shard_of(counter)}.taken":
+            first.process.thaw()
+        await asyncio.sleep(0.01)
+
+    first, second = site.start("a"), site.start("b")
+    await site.until_right("a", "b")
+    site.step = step
+    asked = asyncio.ensure_future(site.count(counter, "one"))
+    await site.until_right("b")
+    assert counter in actors_of(second)
+    assert len([entry for entry in site.broker.journal if entry.subject.endswith(f"{counter}.activated")]) == 2
+    await asyncio.gather(asked, return_exceptions=True)
+    assert await site.count(counter, "one") == 1
+
+
+@simulated
+async def test_an_actor_that_comes_while_its_shard_is_drained_goes_with_it(site: Site) -> None:
+    counter = next(name for name in COUNTERS if shard_of(name) in shards_of("b", ("a", "b")))
+
+    async def step(life: Life, name: str) -> None:
+        if life is first and name == f"before append ottb.v1.evt.counter.{counter}.activated":
+            joining.append(site.start("b"))
+            await asyncio.sleep(0.3)  # by then the shard is being drained
+
+    joining: list[Life] = []
+    first = site.start("a")
+    await site.until_right("a")
+    site.step = step
+    assert await site.count(counter, "one") == 1
+    await site.until_right("a", "b")
+    assert await site.count(counter, "two") == 2
+    (hears,) = site.broker.listeners(f"ottb.v1.cmd.counter.{counter}.count")
+    assert hears.client is joining[0].bus
+
+
+@simulated
 async def test_a_lease_that_is_missed_in_one_read_is_not_taken_for_dead(site: Site) -> None:
     lives = [site.start(name) for name in ("a", "b")]
     await site.until_right("a", "b")
