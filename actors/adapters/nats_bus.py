@@ -213,7 +213,7 @@ class NatsBus:
         await self._link.publish(subject, data, encode_headers(headers))
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
-        return self._link.subscribe(subject, handler, queue=queue, most=PENDING_MESSAGES).stop
+        return self._link.subscribe(subject, handler, queue=queue, most=PENDING_MESSAGES).finish
 
     # --- the journal
 

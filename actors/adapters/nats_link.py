@@ -8,6 +8,7 @@ of a question that has gone out nobody ever knows more than that no answer came.
 """
 
 import asyncio
+import contextlib
 import itertools
 import ssl
 from collections import deque
@@ -31,6 +32,7 @@ ERROR_LINES = 30  # a minute in the log, of what the server says is wrong
 PORT = 4222
 CONNECT_SECONDS = 2.0
 TELL_SECONDS = 10.0  # for a server to take in all subscriptions
+FINISH_SECONDS = 1.0  # for the last messages of a subscription
 RECONNECT_PAUSE = 0.2
 TICK = 0.05  # seconds by which an answer's time may be over late
 MOST_WAITING = 8 * 1024 * 1024  # bytes that may wait to be sent
@@ -88,6 +90,15 @@ class Hearing:
         if self._waiting is not None:
             self._waiting.clear()
             self._bytes = 0
+
+    async def finish(self) -> None:
+        """Hear no more, but what was sent before the server knew of that: whoever asked something is answered."""
+        with contextlib.suppress(TimeoutError, Refused):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._link.end(self.sid)
+                while self._waiting:
+                    await asyncio.sleep(0.001)
+        await self.stop()
 
     async def _work(self, waiting: deque[Message]) -> None:
         while waiting:
@@ -214,6 +225,12 @@ class Link:
         if self._wire is not None:
             self._wire.put(_sub(hearing.sid, subject, queue))
         return hearing
+
+    async def end(self, sid: int) -> None:
+        """Have the server send no more to a subscription, and wait until it has sent all. Raises Refused."""
+        if self._wire is not None and self._wire.ready:
+            self._wire.put(b"UNSUB %d\r\n" % sid)
+            await self._wire.ask()
 
     def unsubscribe(self, sid: int) -> None:
         if self._heard.pop(sid, None) is not None and self._wire is not None:

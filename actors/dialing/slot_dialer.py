@@ -6,12 +6,11 @@ from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.limits import HOUR
 from actors.dialing.rules import DialRules
-from actors.runtime.actor import STOPPED
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
-from actors.runtime.wire import Page, forward
+from actors.runtime.wire import STOPPED, Page, forward
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
 from actors.slot.registry import SlotRegistry

@@ -26,7 +26,7 @@ from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Decision, TimerFired
 from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
 from actors.runtime.journalled import COMMAND_HEADER, REPLY_HEADER, Event, Journalled, State
-from actors.runtime.wire import Page, decode_request, send_refusal, send_reply
+from actors.runtime.wire import STOPPED, Page, decode_request, send_refusal, send_reply
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
@@ -41,7 +41,6 @@ INBOX_LIMIT = 1024
 
 INBOX_FULL = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too much is waiting here already. Try again.")
 NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
-STOPPED = RefusalTemplate(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
 QUARANTINED = RefusalTemplate(
     ErrorCode.CONFLICT, "This is quarantined: its record cannot be read. Its calls end, and nothing else begins."
 )

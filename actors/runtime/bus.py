@@ -108,7 +108,8 @@ class Bus(Protocol):
         """Say without being heard for certain: telemetry only."""
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
-        """Hear a subject. The handler must not block: it puts the message into a bounded inbox."""
+        """Hear a subject. The handler must not block: it puts the message into a bounded inbox. Who unsubscribes still
+        hears what was sent before."""
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         """Write to the journal if `expect` is still the last sequence under the subject filter `scope`, which may have

@@ -495,6 +495,5 @@ class Host:
 
     async def _close(self) -> None:
         """Hear no more commands."""
-        for unsubscribe in list(self._subscriptions.values()):
-            await unsubscribe()
+        await asyncio.gather(*(unsubscribe() for unsubscribe in self._subscriptions.values()))
         self._subscriptions.clear()

@@ -66,8 +66,7 @@ class Service:
 
     async def stop(self) -> None:
         """Take no more, and let what has begun come to its end."""
-        for unsubscribe in self._subscriptions:
-            await unsubscribe()
+        await asyncio.gather(*(unsubscribe() for unsubscribe in self._subscriptions))
         self._subscriptions.clear()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)

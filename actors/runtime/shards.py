@@ -257,11 +257,11 @@ class Shards:
 
     async def _let_go(self, shard: Shard) -> None:
         """Finish what has begun, and let the next one have it at once."""
-        self._host.shards.pop(shard.number, None)
         await shard.host.drain()
         with contextlib.suppress(BusError):
             await shard.claim.release()
-        self._held.pop(shard.number, None)
+        del self._held[shard.number]
+        self._host.shards.pop(shard.number, None)  # others hear of it, so not before they can take it
         self._peers.say_soon()
 
 

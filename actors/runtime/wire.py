@@ -25,6 +25,8 @@ UNCHANGED_HEADER = "Ottb-Unchanged"  # it is as was asked, and was before: nothi
 
 TOO_LARGE = RefusalTemplate(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
 
+STOPPED = RefusalTemplate(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
+
 RETRY_FIRST, RETRY_LAST = 0.05, 0.5
 
 _encode = msgspec.json.Encoder().encode
@@ -144,6 +146,9 @@ async def answer(
         reply = await handler(decode_request(rpc, message), context)
     except Refusal as refusal:
         await send_refusal(message, refusal)
+    except asyncio.CancelledError:  # whoever serves ends: the next one knows what became of the command
+        await send_refusal(message, STOPPED())
+        raise
     except Exception:
         log.exception("request failed", subject=message.subject)
         await send_refusal(message, Refusal(ErrorCode.INTERNAL, "This went wrong inside. It is in the log."))

@@ -110,6 +110,32 @@ class BusContract:
             await bus.request("ottb.v1.qry.test.list", b"", {}, timeout=2)
         assert len(answered) == 20
 
+    async def test_who_unsubscribes_leaves_nobody_without_an_answer(self, bus: Bus, other: Bus) -> None:
+        heard = asyncio.Event()
+
+        async def answer(message: Message) -> None:
+            heard.set()
+            await asyncio.sleep(0.002)
+            assert message.reply is not None
+            await message.reply(b"", {})
+
+        async def ask() -> bool:
+            try:
+                await bus.request("ottb.v1.cmd.once.x", b"", {}, timeout=2)
+            except NoResponders:
+                return False
+            return True
+
+        stop = await other.subscribe("ottb.v1.cmd.once.x", answer)
+        await asyncio.sleep(0.05)
+        before = [asyncio.ensure_future(ask()) for _ in range(50)]
+        await heard.wait()
+        during = [asyncio.ensure_future(ask()) for _ in range(50)]
+        await stop()
+        assert not await ask()
+        assert all(await asyncio.gather(*before))
+        await asyncio.gather(*during)  # each is answered, or nobody heard it
+
     async def test_unsubscribing_ends_it(self, bus: Bus, other: Bus) -> None:
         async def answer(message: Message) -> None:
             assert message.reply is not None
