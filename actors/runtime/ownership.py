@@ -20,6 +20,7 @@ log = structlog.get_logger()
 BUCKET = "OTTB_OWN"
 TTL = 3.0  # seconds, for one server; a replicated one needs longer than an election (12)
 MARGIN = 0.2  # seconds by which the holder stops early
+LAST_RENEWAL = 1.0  # seconds that a renewal has in the end
 
 
 class Lease:
@@ -156,6 +157,7 @@ class LeaseKeeper:
         self._on_regained = on_regained
         self._on_lost = on_lost
         self._pause = ttl / 4
+        self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -178,14 +180,15 @@ class LeaseKeeper:
 
     async def stop(self) -> None:
         if self._task is not None:
+            self._ending.set()  # a renewal that is under way is waited for: cut off, it would keep the key for nobody
+            await asyncio.wait({self._task}, timeout=LAST_RENEWAL)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         with contextlib.suppress(BusError):
             await self._lease.release()
 
     async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(self._pause)
+        while not await self._ends_within(self._pause):
             epoch = self._lease.epoch
             try:
                 if not await self._lease.renew():
@@ -197,6 +200,12 @@ class LeaseKeeper:
                     self._on_regained()
             except BusError as error:
                 log.warning("lease not renewed", held=self._lease.held, error=repr(error))
+
+    async def _ends_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        return self._ending.is_set()
 
     async def _acquired(self) -> bool:
         try:

@@ -161,3 +161,13 @@ async def test_a_lost_acknowledgement_does_not_make_a_namesakes_key_ours(site: S
     await asyncio.sleep(TTL + 1)
     assert await namesake.acquire()
     assert not await site.mine.acquire() and not site.mine.held
+
+
+@simulated
+async def test_a_renewal_that_is_under_way_in_the_end_leaves_no_lease(site: Site) -> None:
+    keeper = LeaseKeeper(lease=site.mine, on_lost=lambda: None, ttl=TTL)
+    await keeper.start()
+    site.delays = {"after put": 0.3}
+    await asyncio.sleep(TTL / 4 + 0.1)
+    await keeper.stop()
+    assert await site.theirs.acquire()
