@@ -10,7 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -108,7 +108,7 @@ class Host:
         self._budgets: dict[Key, RestartBudget] = {}
         self._activating: dict[Key, asyncio.Task[AnyActor]] = {}
         self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # any: of whatever result. They end in their order
         self._stopping = False
         self._feeds: deque[tuple[str, bytes, Headers]] = deque(maxlen=FEEDS_WAITING)
         self._feeding: asyncio.Task[None] | None = None
@@ -237,8 +237,8 @@ class Host:
     def spawn(self, work: Work[Result]) -> "asyncio.Task[Result]":
         """Run something in a task that ends with this host."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(lambda task: self._tasks.pop(task, None))
         return task
 
     async def share(

@@ -55,7 +55,7 @@ class Service:
         self._queue = queue
         self._handlers = tuple(handlers)
         self._limit = limit
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in their order, in which they end
         self._subscriptions: list[Unsubscribe] = []
 
     async def start(self) -> None:
@@ -70,7 +70,7 @@ class Service:
         self._subscriptions.clear()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
-        for task in self._tasks:
+        for task in list(self._tasks):
             task.cancel()
 
     def _receiver(self, respond: Callable[[Message], Work[None]]) -> Handler:
@@ -79,7 +79,7 @@ class Service:
                 await send_refusal(message, BUSY())
                 return
             task = asyncio.get_running_loop().create_task(respond(message))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = None
+            task.add_done_callback(lambda task: self._tasks.pop(task, None))
 
         return receive
