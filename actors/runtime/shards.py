@@ -35,7 +35,7 @@ from bus_schemas.host import SHARD_TAKEN, ShardTaken
 log = structlog.get_logger()
 
 LOOK = 0.5  # seconds between two looks when nobody says anything
-AT_ONCE = 16  # shards that are taken, restored or let go at once
+AT_ONCE = 16  # shards that are taken or restored at once
 JOINED, SHARD = "joined", "shard"  # the keys, with the name of a host or the number of a shard
 
 OnRecord = Mapping[int, Iterable[tuple["Sharded", str]]]  # the ids on record of each kind, by shard
