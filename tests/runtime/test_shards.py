@@ -270,6 +270,26 @@ async def test_what_a_former_owner_begins_in_time_is_found(site: Site) -> None:
 
 
 @simulated
+async def test_what_has_begun_is_finished_before_a_shard_is_let_go(site: Site) -> None:
+    counter = next(name for name in COUNTERS if shard_of(name) in shards_of("b", ("a", "b")))
+    written = f"ottb.v1.evt.counter.{counter}.counted"
+
+    async def step(life: Life, name: str) -> None:
+        if life is first and name == f"before append {written}":
+            site.start("b")
+            await asyncio.sleep(0.3)  # by then the other one waits for the shard
+
+    first = site.start("a")
+    await site.until_right("a")
+    site.step = step
+    assert await site.count(counter, "one") == 1
+    await site.until_right("a", "b")
+    subjects = [entry.subject for entry in site.broker.journal]
+    taken_again = [n for n, name in enumerate(subjects) if name == f"ottb.v1.evt.shard.{shard_of(counter)}.taken"][1]
+    assert subjects.index(written) < taken_again
+
+
+@simulated
 async def test_an_actor_that_comes_while_its_shard_is_drained_goes_with_it(site: Site) -> None:
     counter = next(name for name in COUNTERS if shard_of(name) in shards_of("b", ("a", "b")))
 
