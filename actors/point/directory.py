@@ -3,14 +3,14 @@
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from actors.runtime.clock import parse_utc
+from actors.runtime.folds import fold, folds
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.names import SYSTEM
 from bus_schemas.permissions import Action, resolve
@@ -285,19 +285,19 @@ def _session_closed(book: Directory, event: SessionClosed) -> None:
     book.sessions.pop(event.session, None)
 
 
-_AFTER: Final[Mapping[type[DirectoryEvent | SessionEvent], Callable[[Directory, Any], None]]] = {
-    UserCreated: _user_created,
-    UserChanged: _user_changed,
-    UserDeleted: _user_deleted,
-    RoleSet: _role_set,
-    RoleDeleted: _role_deleted,
-    TokenCreated: _token_created,
-    TokenRevoked: _token_revoked,
-    SessionsEnded: _sessions_ended,
-    SessionOpened: _session_opened,
-    SessionRefreshed: _session_refreshed,
-    SessionClosed: _session_closed,
-}
+_AFTER: Final = folds(
+    fold(UserCreated, _user_created),
+    fold(UserChanged, _user_changed),
+    fold(UserDeleted, _user_deleted),
+    fold(RoleSet, _role_set),
+    fold(RoleDeleted, _role_deleted),
+    fold(TokenCreated, _token_created),
+    fold(TokenRevoked, _token_revoked),
+    fold(SessionsEnded, _sessions_ended),
+    fold(SessionOpened, _session_opened),
+    fold(SessionRefreshed, _session_refreshed),
+    fold(SessionClosed, _session_closed),
+)
 
 
 def resolve_known(permissions: Permissions) -> frozenset[Action]:

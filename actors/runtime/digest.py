@@ -13,10 +13,10 @@ from bus_schemas.errors import ErrorCode, Refusal
 
 LARGEST = 1_000_000  # bytes of an event: the bus takes 1,048,576, with the headers
 
-_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}  # any: of the class of its key
 
 
-def must_be_digestible(topic: AnyTopic, event: Any) -> bytes:
+def must_be_digestible(topic: AnyTopic, event: Any) -> bytes:  # any: of the topic's class
     """The event as it is written. Raises Refusal(INVALID_PARAMS) where its subject cannot be named, or its body not be
     read back as what it is."""
     topic.subject_for(event)

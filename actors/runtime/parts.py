@@ -4,12 +4,13 @@ A feature has a `start.py`: `start(parts, stack)`, with what it alone needs by n
 the stack. Whoever joins features (`actors/assembly.py`, `actors/main.py`) knows their starts and nothing else of them.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
+from actors.runtime.effects import Work
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
@@ -49,4 +50,4 @@ class HostParts(Parts):
     any_host: list[Iterable[Served]] = field(default_factory=list)
     this_host: list[Iterable[Served]] = field(default_factory=list)
     registries: list[Registry] = field(default_factory=list)
-    background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    background: list[Callable[[], Work[None]]] = field(default_factory=list)

@@ -20,6 +20,8 @@ class SparingLog:
         self._written = 0
         self._left_out = 0
 
+    # any: fields as structlog takes them
+
     def info(self, event: str, **fields: Any) -> None:
         self._say(log.info, event, fields)
 

@@ -1,8 +1,9 @@
 """A process that is told to stop while it still starts."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from actors.runtime.effects import Work
 
 Result = TypeVar("Result")
 
@@ -11,7 +12,7 @@ class Stopped(Exception):
     """Somebody stopped us first."""
 
 
-async def before(stopped: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result:
+async def before(stopped: asyncio.Event, work: Work[Result]) -> Result:
     """What the work gives. Raises Stopped when somebody stops us before it is done."""
     doing = asyncio.ensure_future(work)
     tasks = [doing, asyncio.ensure_future(stopped.wait())]
