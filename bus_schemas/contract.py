@@ -6,8 +6,8 @@ tokens; a token outside `[A-Za-z0-9_-]{1,64}` is refused, so no client can send 
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -57,12 +57,8 @@ def kind_of(subject: str) -> str:
     return subject.split(".", 4)[3]
 
 
-def _fill(template: str, fields: Mapping[str, Any]) -> str:
-    return _FIELD.sub(lambda match: token(fields[match[1]]), template)
-
-
-def _fields_of(template: str) -> tuple[str, ...]:
-    return tuple(_FIELD.findall(template))
+def _fill(template: str, thing: Struct) -> str:
+    return _FIELD.sub(lambda match: token(getattr(thing, match[1])), template)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +87,12 @@ class Rpc(Generic[Request, Reply]):
     audit_changes: bool = False
     when_full: bool = False
 
-    @property
+    @cached_property
     def needed(self) -> frozenset[Action]:
         """The actions of the asker that the answerer must be told."""
         return self.asks | {self.permission} if isinstance(self.permission, Action) else self.asks
 
-    @property
+    @cached_property
     def verb(self) -> str:
         return verb_of(self.subject)
 
@@ -111,7 +107,7 @@ class Rpc(Generic[Request, Reply]):
         return _FIELD.sub("*", self.subject)
 
     def subject_for(self, request: Request) -> str:
-        return _fill(self.subject, {name: getattr(request, name) for name in _fields_of(self.subject)})
+        return _fill(self.subject, request)
 
 
 AnyRpc = Rpc[Any, Any]  # any: a line of whatever request and reply, as tables and doors hold them
@@ -148,7 +144,7 @@ class Topic(Generic[Event]):
         return _FIELD.sub("*", self.subject)
 
     def subject_for(self, event: Event) -> str:
-        return _fill(self.subject, {name: getattr(event, name) for name in _fields_of(self.subject)})
+        return _fill(self.subject, event)
 
 
 AnyTopic = Topic[Any]  # any: of whatever event, as tables hold them

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from nacl.signing import VerifyKey
 
-from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, mark_of, read_access, read_service_token
+from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, read_access, read_service_token
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc
@@ -40,6 +40,8 @@ SCOPE = "ottb.v1.evt.point.>"
 NOTHING_CHANGED = (".session_opened", ".session_refreshed", ".activated")
 USE_NOTED = 60.0  # seconds between two notes of a service token's use
 
+Key = tuple[str, VerifyKey]  # with its name
+
 NO_TOKEN = RefusalTemplate(
     ErrorCode.AUTH_FAIL, "Send `Authorization: Bearer <token>`. Get one with POST /api/auth/login."
 )
@@ -49,14 +51,14 @@ EXPIRED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token has expired. Log in ag
 
 class Caller(Struct, frozen=True, kw_only=True):
     """A known caller. `expires`: when what they came with does, epoch seconds. `credential`: `session:<id>`,
-    `token:<id>` or `connection:<user>`. `key`: of an access token, the mark of the key that signed it.
+    `token:<id>` or `connection:<user>`. `key`: of an access token, the key that signed it.
     `predecessors`: see Identity."""
 
     user: str
     credential: str
     actions: frozenset[str]
     expires: float
-    key: str = ""
+    key: Key | None = None
     predecessors: int = 0
 
     @property
@@ -104,7 +106,7 @@ class Authenticator:
         self._ids = ids
         self._keys = keys
         self._metrics = metrics
-        self._claims: OrderedDict[str, tuple[Claims, VerifyKey]] = OrderedDict()  # with the key that signed them
+        self._claims: OrderedDict[str, tuple[Claims, Key]] = OrderedDict()  # with the key that signed them
         self._callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()  # by credential and proof
         self._changes = 0  # so that no answer from before a change is remembered
         self._seen = 0  # the last change's place in the journal; nothing older is taken for an answer
@@ -121,9 +123,9 @@ class Authenticator:
         """The keys with which anybody may check our access tokens."""
         return key_set(self._keys)
 
-    def key_marks(self) -> set[str]:
-        """Of the keys that are believed now."""
-        return {mark_of(key) for key in self._keys.values()}
+    def believes(self, key: Key) -> bool:
+        """Whether what it signed is good still: it was not dropped, nor has another one its name."""
+        return key in self._keys.items()
 
     async def start(self) -> None:
         self._following.append(await self._bus.follow(SCOPE, self._hear, after=await self._bus.last_seq()))
@@ -149,7 +151,7 @@ class Authenticator:
         caller = await self.identify(LoginKind.SESSION, claims.session)
         if caller.user != claims.user:
             raise BAD_TOKEN()
-        return msgspec.structs.replace(caller, expires=min(caller.expires, claims.expires), key=mark_of(key))
+        return msgspec.structs.replace(caller, expires=min(caller.expires, claims.expires), key=key)
 
     async def again(self, caller: Caller, permission: Action | Access | None = None) -> Caller:
         """The same caller with what they may do now, after a wait in which that may have changed. Raises
@@ -158,7 +160,8 @@ class Authenticator:
         now = await self.identify(LoginKind(kind), id)
         if caller.expires <= self._clock.now().timestamp():
             raise EXPIRED()
-        if (caller.key and caller.key not in self.key_marks()) or now.predecessors != caller.predecessors:
+        dropped = caller.key is not None and not self.believes(caller.key)
+        if dropped or now.predecessors != caller.predecessors:
             raise BAD_TOKEN()
         now.must(permission)
         return msgspec.structs.replace(now, expires=caller.expires, key=caller.key)
@@ -194,13 +197,13 @@ class Authenticator:
         except Refusal:  # it is noted the next time
             self._used.pop(id, None)
 
-    def _verify(self, token: str) -> tuple[Claims, VerifyKey]:
+    def _verify(self, token: str) -> tuple[Claims, Key]:
         """What a token says, and the key that signed it. Raises Refusal(AUTH_FAIL)."""
         claims, key = self._claims.get(token, (None, None))
-        if claims is None or key is None or self._keys.get(claims.key) != key:  # what was dropped has signed nothing
+        if claims is None or key is None or not self.believes(key):
             try:
                 claims = read_access(token, self._keys, self._clock.now().timestamp(), longest=self._token_seconds)
-                key = self._keys[claims.key]
+                key = claims.key, self._keys[claims.key]
                 self._claims[token] = claims, key
             except (TokenRefused, KeyError):  # KeyError: dropped just now
                 raise BAD_TOKEN() from None

@@ -153,7 +153,6 @@ class HttpApi:
             request[RPC_REQUEST] = rpc_request
             if (share := login_of(request)) is not None:
                 await self.brake.before_login(share)
-            caller = await self._still(route, caller)
             key = request.headers.get("Idempotency-Key") if route.effect else None
             if route.file:
                 return await self._send_file(route, request, rpc_request, caller)
@@ -162,6 +161,7 @@ class HttpApi:
                     return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
             if key is None:
                 return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
+            caller = await self._still(route, caller)  # also what was answered before is for whom may ask
             record = Idempotency.record_of(caller.whose, f"{route.method} {request.path}", key)
             command_id = Idempotency.command_id(record, body)
             return await self.idempotency.run(
@@ -196,6 +196,7 @@ class HttpApi:
     async def _send_file(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
     ) -> web.StreamResponse:
+        caller = await self._still(route, caller)
         context = Context(
             command_id=request[COMMAND_ID],
             user=caller.user,
@@ -219,8 +220,8 @@ class HttpApi:
             after=self.watermark if needs.records else 0,
             fresh=command_id == request[COMMAND_ID] and request.method != "GET",
         )
-        if context.trace_id is not None:
-            request[TRACE_ID] = context.trace_id
+        if (trace_id := context.trace_id) is not None:
+            request[TRACE_ID] = trace_id
         await self.auditor.intend(route, request)
         answered = await ask_raw(self.bus, route.rpc, rpc_request, context)
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
@@ -250,9 +251,10 @@ class HttpApi:
         path = _template(request)
         self.metrics.request(request.method, path, response.status, seconds)
         caller = request.get(CALLER, ANYBODY)
-        say = self._strangers.info if caller is ANYBODY else log.info
         if request.method == "GET" and response.status < 500:
             say = log.debug
+        else:
+            say = self._strangers.info if caller is ANYBODY else log.info
         say(
             "request", method=request.method, path=path, status=response.status, ms=round(1000 * seconds, 1),
             user=caller.user, request_id=request_id, trace_id=request.get(TRACE_ID),

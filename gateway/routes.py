@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -39,17 +40,17 @@ class Route:
     file: bool = False
     form: bool = False
 
-    @property
+    @cached_property
     def changes(self) -> bool:
         """Whether it changes something. A query may have to be posted, for the sake of what it asks about."""
         return self.method != "GET" and not self.rpc.subject.startswith(f"{ROOT}.qry.")
 
-    @property
+    @cached_property
     def audited(self) -> bool:
         """What changes something, and what lets somebody hear what others said."""
         return self.changes or self.file
 
-    @property
+    @cached_property
     def permission(self) -> Action | Access:
         """What the contract line asks for. A line that says nothing is not for doors."""
         if self.rpc.permission is None:

@@ -62,6 +62,7 @@ class Protocol(RequestHandler):
     __slots__ = (
         "_chunked",
         "_connections",
+        "_due",
         "_malformed",
         "_received",
         "_request",
@@ -81,6 +82,7 @@ class Protocol(RequestHandler):
         self._share: Share | None = None  # whose it is
         self._chunked: StreamReader | None = None  # its body, if that comes in chunks
         self._received = 0  # bytes since its head
+        self._due: float | None = None  # when the next head must have arrived, in the loop's time
         self._watch: asyncio.TimerHandle | None = None
         self.crowded = False  # whose it is has too many others
         self.meter: Callable[[int], bool] | None = None
@@ -101,7 +103,8 @@ class Protocol(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._seat is not None:
             self._connections.leave(self._seat)
-        self._stop_waiting()
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -118,7 +121,7 @@ class Protocol(RequestHandler):
 
     def begin(self, request: web.BaseRequest) -> None:
         """A whole head has arrived. Raises Refusal(RATE_LIMITED)."""
-        self._stop_waiting()
+        self._due = None
         self._request, self._share, self._received = request, None, 0
         self._chunked = request.content if hdrs.TRANSFER_ENCODING in request.headers else None
         if self._seat is not None:
@@ -194,17 +197,19 @@ class Protocol(RequestHandler):
         return answer
 
     def _wait_for_head(self) -> None:
-        self._stop_waiting()
-        if self.transport is not None and not self.transport.is_closing():
-            self._watch = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._give_up)
+        self._due = self._loop.time() + IDLE_SECONDS
+        if self._watch is None and self.transport is not None and not self.transport.is_closing():
+            self._watch = self._loop.call_at(self._due, self._look_for_head)
 
-    def _stop_waiting(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-
-    def _give_up(self) -> None:
-        if self.transport is not None:
+    def _look_for_head(self) -> None:
+        """End the connection where no head has come in time. One timer looks for all of its requests, each of which has
+        only moved what it looks for."""
+        self._watch = None
+        if self._due is None or self.transport is None:
+            return
+        if self._loop.time() < self._due:
+            self._watch = self._loop.call_at(self._due, self._look_for_head)
+        else:
             self.transport.abort()
 
 
@@ -284,7 +289,7 @@ def _unfit(request: web.BaseRequest) -> web.StreamResponse | None:
     coding = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING, ("chunked",)))
     if hdrs.CONTENT_ENCODING in request.headers or coding.lower() != "chunked":
         return _closing(errors.response(ENCODED()))
-    if any(wanted.lower() != "100-continue" for wanted in request.headers.getall(hdrs.EXPECT, ())):
+    if hdrs.EXPECT in request.headers and set(map(str.lower, request.headers.getall(hdrs.EXPECT))) != {"100-continue"}:
         return _closing(errors.response(NO_EXPECTATION(), status=417))
     return None
 

@@ -14,6 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -111,7 +112,7 @@ class PublicKeys(_Keys[VerifyKey]):
     """The public keys."""
 
     def __init__(self, state: Path, now: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, PUBLIC, VerifyKey, now)
+        super().__init__(state, PUBLIC, _public, now)
 
 
 @contextlib.contextmanager
@@ -121,6 +122,11 @@ def _opened(path: Path | str, flags: int, folder: int | None = None) -> Iterator
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@lru_cache(maxsize=32)  # the same one each time that a folder is read: whoever compares it for each request need not
+def _public(content: bytes) -> VerifyKey:  # look at its bytes
+    return VerifyKey(content)
 
 
 def _secret(content: bytes) -> bytes:

@@ -232,9 +232,8 @@ class LiveFeed:
 
     async def _look_at_keys(self) -> None:
         """Part with whoever came with a token whose key is believed no more."""
-        believed = self._authenticator.key_marks()
         for sid, client in list(self._clients.items()):
-            if client.caller.key and client.caller.key not in believed:
+            if client.caller.key is not None and not self._authenticator.believes(client.caller.key):
                 self._part(sid, "auth.revoked", "The key that signed the token is not valid any more. Log in again.")
 
     def _leave_what_is_forbidden(self, client: LiveClient) -> None:
