@@ -20,7 +20,7 @@ from nats.js import JetStreamContext
 from actors.adapters import nats_streams
 from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import PORT, Link
-from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking, get, recorded
+from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking, get, recorded, size
 from actors.adapters.nats_streams import EVENTS, WRITTEN
 from actors.adapters.nats_wire import STATUS, STRANGE, Refused, decode_headers, encode_headers, nobody_heard
 from actors.adapters.nats_writer import Writer
@@ -295,9 +295,7 @@ class NatsBus:
         return (await self.size()).last_seq
 
     async def size(self) -> Size:
-        async with asking(self._client, JOURNAL):
-            state = (await self._js.stream_info(JOURNAL)).state
-        return Size(entries=int(state.messages), last_seq=int(state.last_seq))
+        return await size(self._link)
 
     # --- keys
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 
 from actors.adapters.nats_link import Link
 from actors.adapters.nats_wire import STATUS, decode_headers, nobody_heard
-from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout
+from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout, Size
 
 JOURNAL = "OTTB_EVT"
 TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
@@ -52,6 +53,26 @@ async def get(link: Link, stream: str, query: Mapping[str, Any], *, certain: boo
     if status is not None:
         raise BusUnavailable(f"{stream}: status {status}")
     return recorded("", data, found)
+
+
+class _State(Struct):
+    messages: int
+    last_seq: int
+
+
+class _Info(Struct):
+    state: _State | None = None
+    error: Any = None
+
+
+async def size(link: Link) -> Size:
+    """The journal's own count, as its leader has it. RequestTimeout, BusUnavailable."""
+    headers, data = await link.request(f"$JS.API.STREAM.INFO.{JOURNAL}", b"", b"", TRY_TIMEOUT)
+    must_be_heard(JOURNAL, headers, data)
+    said = msgspec.json.decode(data, type=_Info)
+    if said.state is None:
+        raise BusUnavailable(str(said.error))
+    return Size(entries=said.state.messages, last_seq=said.state.last_seq)
 
 
 def must_be_heard(stream: str, headers: bytes, data: bytes) -> None:
