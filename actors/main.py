@@ -59,7 +59,7 @@ log = structlog.get_logger()
 
 Problems = Callable[[], Iterable[Problem]]
 
-THREAD_TURN = 0.0005  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
+THREAD_TURN = 0.0001  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 NAMED = 20  # entries of another host that the log names
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from functools import partial
 from operator import eq, ge, lt
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, Struct
 
 from actors.ledger.answers import Answers, ReadModel
-from actors.ledger.model import METADATA, Projection, Query, columns, given
+from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
@@ -79,10 +78,7 @@ def parts(event: AuditRecorded) -> Iterator[AuditRow]:
 
 def records_of(event: AuditRecorded) -> list[AuditRecord]:
     """What the ledger must say of the entries of one record."""
-    return [
-        AuditRecord(**{**msgspec.structs.asdict(row), "subject": msgspec.json.decode(row.subject)})
-        for row in parts(event)
-    ]
+    return [_record(row) for row in parts(event)]
 
 
 def fold(row: AuditRow | None, entry: AuditRow, seq: int) -> AuditRow:
@@ -115,11 +111,11 @@ def records(wanted: ListAudit, *, before: int | None) -> Query[tuple[int, AuditR
         (C.at, lt, wanted.until),
     )
     found = sa.select(AUDIT).where(*conditions).order_by(C.number.desc()).limit(wanted.limit + 1)
-    return Query(found, lambda row: (row.number, _record(row)))
+    return Query(found, made_of(AuditRow, lambda row: (row.number, _record(row))))
 
 
-def _record(row: sa.Row[Any]) -> AuditRecord:
-    return AuditRecord(**{**row._mapping, "subject": msgspec.json.decode(row.subject)})
+def _record(row: AuditRow) -> AuditRecord:
+    return AuditRecord(**{**msgspec.structs.asdict(row), "subject": msgspec.json.decode(row.subject)})
 
 
 class AuditAnswers(Answers):
