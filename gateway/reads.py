@@ -11,8 +11,8 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
 
 AT_ONCE = 4  # of one share
-REST = 0.02  # seconds at least that a place rests after a read, and three times as long as that took: so many readers
-# take no more than one who reads without a pause, and that one hardly waits
+REST = 0.1  # seconds at least that a place rests after a read, and three times as long as that took: so many readers
+# take no more than one who reads without a pause, and of what is soon read a part of that: forty a second
 PATIENCE = 5.0  # seconds that one waits at most
 
 TOO_MANY = RefusalTemplate(
