@@ -18,7 +18,7 @@ from actors.runtime.bus import Bus, Message, Unsubscribe
 from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
-from actors.runtime.sparing import SparingLog
+from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
@@ -87,6 +87,7 @@ class BusApi:
         self._refused: Counter[str] = Counter()  # in this second
         self._second = 0.0
         self._unanswered = SparingLog(per_minute=UNANSWERED_LINES, now=clock.monotonic)
+        self._failed = SparingLog(per_minute=FAILED_LINES, now=clock.monotonic)
         self._stops: list[Unsubscribe] = []
 
     async def start(self) -> None:
@@ -140,8 +141,8 @@ class BusApi:
             await message.reply(_data(answered), _kept(answered.headers))
         except Refusal as refusal:
             await send_refusal(message, refusal)
-        except Exception:
-            log.exception("bus request failed", subject=message.subject)
+        except Exception:  # noqa: BLE001  it is logged, and whoever asked is told
+            self._failed.exception("bus request failed", subject=message.subject)
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
 
     async def _among_the_users(self, message: Message, caller: Caller) -> web.Response:
@@ -195,11 +196,12 @@ class BusApi:
                 answered = await self._idempotency.run(record, command, work)
             else:
                 answered = await work()
-        except Refusal as refusal:
+        except Exception as error:
             if changes:
-                if give_back is not None and not is_in_doubt(refusal.code, intent):
+                code = error.code if isinstance(error, Refusal) else ErrorCode.INTERNAL
+                if give_back is not None and not is_in_doubt(code, intent):
                     give_back()
-                entry = self._entry(rpc, request, b"", caller, refusal.code.value, context)
+                entry = self._entry(rpc, request, b"", caller, code.value, context)
                 await self._auditor.conclude(entry, intent)
             raise
         if changes:

@@ -18,7 +18,7 @@ from actors.point.tokens import claimed
 from actors.runtime.bus import Bus
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
-from actors.runtime.sparing import SparingLog
+from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -116,6 +116,7 @@ class HttpApi:
         self.reads = Reads()
         self.watermark = 0
         self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
+        self._failed = SparingLog(per_minute=FAILED_LINES, now=time.monotonic)
 
     def raise_watermark(self, seq: int) -> None:
         self.watermark = max(self.watermark, seq)
@@ -275,8 +276,8 @@ class HttpApi:
             return answer
         except (ConnectionError, web.RequestPayloadError):  # whatever was read of what they sent: they cause it at will
             return errors.response(BROKEN_OFF(), request_id=request_id)
-        except Exception:
-            log.exception("request failed", path=_template(request), request_id=request_id)
+        except Exception:  # noqa: BLE001  it is logged, and whoever asked is told
+            self._failed.exception("request failed", path=_template(request), request_id=request_id)
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
 
 
@@ -347,6 +348,11 @@ def _decode_body(request: web.Request, body: bytes, struct: type) -> dict[str, A
         return {}
     if request.content_type != JSON:
         raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+    return object_in(body, struct)
+
+
+def object_in(body: bytes, struct: type) -> dict[str, Any]:
+    """The JSON object of a body. Raises Refusal(INVALID_PARAMS)."""
     body = body.removeprefix(codecs.BOM_UTF8)  # RFC 8259, 8.1: it may be there
     try:
         values = _decode_object(body)

@@ -1,4 +1,7 @@
-"""What a request's fields may be, and what came instead, in words that repeat nothing of it."""
+"""What a request's fields may be, and what came instead, in words that repeat nothing of it.
+
+Who sends what is refused has chosen it: saying why costs no more than reading it did, whatever names are in it.
+"""
 
 import json
 import math
@@ -12,11 +15,9 @@ from msgspec import UNSET, inspect
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.fields import UNSEEN, plainly, words_of
 
-_MISSING = re.compile(r"Object missing required field `(.+?)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_PLACE = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
+_MISSING, _UNKNOWN, _PLACE = "Object missing required field `", "Object contains unknown field `", " - at `$"
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}\Z")  # what can be repeated
-_STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,9})\]|\[\.\.\.\]")
 _POINT = re.compile(r"[+-]?[0-9]+\.[0-9]+\Z")
 _NOT_SEEN = re.compile(rf"[\s{UNSEEN}]")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -26,22 +27,28 @@ _NAMED: dict[type[inspect.Type], str] = {
     inspect.VarTupleType: "a list", inspect.DictType: "an object", inspect.StructType: "an object",
 }  # fmt: skip
 _BEGINNINGS = {b"[": "a list", b'"': "a text", b"t": "true or false", b"f": "true or false", b"n": "null"}
+EXPLAINED = 8_192  # bytes of a body that cannot be read, at most, if it is said where
+LONGEST_PLACE = 256  # characters
+Place = tuple[str | int, ...]  # names and indices, from the outside in
+
 LOST_PLUS = " (a `+` in an address is written %2B)"
 
 
 def undecodable(error: Exception, values: Any, struct: type) -> Refusal:
     """What is wrong with the fields of a request."""
-    said, shape = str(error), _shape(struct)
-    place = found.group(1) if (found := _PLACE.search(said)) is not None else ""
+    shape = _shape(struct)
+    said, place = _told(str(error))
     kind, value = _at(shape, values, place)
-    if (missing := _MISSING.match(said)) is not None:
-        field = missing.group(1)
-        return wrong_kind(f"{place}.{field}".lstrip("."), _at(shape, values, f"{place}.{field}")[0], UNSET)
-    if (unknown := _UNKNOWN.match(said)) is not None and isinstance(kind, inspect.StructType):
-        return no_such(unknown.group(1).split("` - at")[0], "field", _fields_of(kind))
+    if said.startswith(_MISSING):
+        place = (*place, said[len(_MISSING) : -1])
+        return wrong_kind(_text(place), _at(shape, values, place)[0], UNSET)
+    if said.startswith(_UNKNOWN):
+        of_a_name = not isinstance(kind, inspect.StructType)  # what looked like a place
+        name = str(error) if of_a_name else said
+        return no_such(name[len(_UNKNOWN) : -1], "field", _fields_of(shape if of_a_name else kind or shape))
     if not place or kind is None:
-        return Refusal(ErrorCode.INVALID_PARAMS, plainly(error))
-    return wrong_kind(place, kind, value)
+        return Refusal(ErrorCode.INVALID_PARAMS, plainly(said[:LONGEST_PLACE]))
+    return wrong_kind(_text(place), kind, value)
 
 
 def wrong_kind(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:
@@ -64,10 +71,12 @@ def no_such(name: str, what: str, known: Iterable[str]) -> Refusal:
 
 def unreadable(error: Exception, body: bytes, struct: type) -> Refusal:
     """A body that cannot be read. What Python reads of JSON and we do not (NaN, a number beyond all bounds, half of a
-    character) is named by its field."""
+    character) is named by its field, where the body is not long."""
+    if len(body) > EXPLAINED:
+        return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {error}")
     try:
         values = json.loads(body)
-        odd = next(_odd(values, ""), None)
+        odd = _odd(values)
     except UnicodeDecodeError as bad:
         said = f"its byte {bad.start + 1} is not UTF-8."
         return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {said}")
@@ -78,11 +87,12 @@ def unreadable(error: Exception, body: bytes, struct: type) -> Refusal:
     if odd is None:
         said = f"it is {json.detect_encoding(body)}, and must be UTF-8." if 0 in body else str(error)
         return Refusal(ErrorCode.INVALID_PARAMS, f"The body is not a JSON object: {said}")
-    shape, (place, value) = _shape(struct), odd
+    shape, (inside_out, value) = _shape(struct), odd
+    place = tuple(reversed(inside_out))
     kind, _ = _at(shape, values, place)
     if kind is None:
-        return no_such(place, "field", _fields_of(shape))
-    return wrong_kind(place, kind, value)
+        return no_such(_text(place), "field", _fields_of(shape))
+    return wrong_kind(_text(place), kind, value)
 
 
 def must_name_once(body: bytes, values: Sized) -> None:
@@ -219,9 +229,9 @@ def _what_text(value: str, kind: inspect.Type) -> str:
 
 
 def _what_number(value: float, kind: inspect.Type) -> str:
-    if math.isnan(value):
+    whole = isinstance(value, int)  # of any length: no float
+    if not whole and math.isnan(value):
         return "what is no number (NaN)"
-    whole = isinstance(value, int)
     for one in _alternatives(kind):
         if isinstance(one, inspect.IntType | inspect.FloatType):
             lowest, highest = _lowest(one), _highest(one)
@@ -237,32 +247,60 @@ def _what_number(value: float, kind: inspect.Type) -> str:
     return "another whole number" if wholes else "a whole number"
 
 
-def _odd(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """What of a JSON value Python alone reads, each with its place like `lines[0]`."""
+def _odd(value: Any) -> tuple[list[str | int], Any] | None:
+    """The first of a JSON value that Python alone reads, with its place from the inside out."""
+    inside: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, dict):
-        for name, inner in value.items():
-            inside = f"{place}.{name}" if place else name
-            yield from [(inside, inner)] if _HALF.search(name) else _odd(inner, inside)
+        if (name := next((name for name in value if _HALF.search(name)), None)) is not None:
+            return [name], value[name]
+        inside = value.items()
     elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _odd(inner, f"{place}[{index}]")
+        inside = enumerate(value)
     elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, str) and _HALF.search(value)):
-        yield place, value
+        return [], value
+    for step, inner in inside:
+        if (found := _odd(inner)) is not None:
+            found[0].append(step)
+            return found
+    return None
 
 
 def _fields_of(kind: inspect.Type) -> list[str]:
     return [field.encode_name for field in kind.fields] if isinstance(kind, inspect.StructType) else []
 
 
-def _at(kind: inspect.Type | None, value: Any, place: str) -> tuple[inspect.Type | None, Any]:
-    """The type and the value at a place like `lines[0]`, as far as both are known."""
-    for step in _STEP.findall(place):
-        kind = next((inner for one in _alternatives(kind) if (inner := _inner(one, step))), None) if kind else None
+def _told(said: str) -> tuple[str, Place]:
+    """An error of msgspec's, and the place that it ends with (`lines[0].name`), if it is one: names of fields, which it
+    repeats, may say anything."""
+    words, at, text = said.rpartition(_PLACE)
+    if not at or not text.endswith("`") or len(text) > LONGEST_PLACE:
+        return said, ()
+    steps, done = list[str | int](), 0
+    for step in _STEP.finditer(text[:-1]):
+        if step.start() != done:
+            return said, ()
+        done = step.end()
+        steps.append(step[1] or (int(step[2]) if step[2] else ""))
+    return (words, tuple(steps)) if done == len(text) - 1 else (said, ())
+
+
+def _text(place: Place) -> str:
+    """A place for people. A name that is not like ours is not repeated."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step if _NAME.match(step) else '?'}" for step in place)
+    return "".join(steps).removeprefix(".")[:LONGEST_PLACE]
+
+
+def _at(kind: inspect.Type | None, value: Any, place: Place) -> tuple[inspect.Type | None, Any]:
+    """The type and the value at a place, as far as both are known."""
+    for step in place:
+        if kind is None:
+            break
+        kind = next((inner for one in _alternatives(kind) if (inner := _inner(one, step)) is not None), None)
         value = _part(value, step)
     return kind, value
 
 
-def _inner(kind: inspect.Type, step: str) -> inspect.Type | None:
+def _inner(kind: inspect.Type, step: str | int) -> inspect.Type | None:
     if isinstance(kind, inspect.StructType):
         return next((field.type for field in kind.fields if field.encode_name == step), None)
     if isinstance(kind, inspect.DictType):
@@ -270,9 +308,8 @@ def _inner(kind: inspect.Type, step: str) -> inspect.Type | None:
     return kind.item_type if isinstance(kind, inspect.ListType | inspect.VarTupleType | inspect.SetType) else None
 
 
-def _part(value: Any, step: str) -> Any:
+def _part(value: Any, step: str | int) -> Any:
     if isinstance(value, dict):
         return value.get(step, UNSET)
-    index = step.strip("[]")
-    found = isinstance(value, list | tuple) and index.isdigit() and int(index) < len(value)
-    return value[int(index)] if found else UNSET
+    found = isinstance(step, int) and isinstance(value, list | tuple) and step < len(value)
+    return value[step] if found else UNSET

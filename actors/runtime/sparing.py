@@ -8,6 +8,7 @@ import structlog
 log = structlog.get_logger()
 
 MINUTE = 60.0
+FAILED_LINES = 60  # of requests that went wrong inside: somebody may have found how
 
 
 class SparingLog:
@@ -27,6 +28,10 @@ class SparingLog:
 
     def warning(self, event: str, **fields: Any) -> None:
         self._say(log.warning, event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """With the exception that is being handled."""
+        self._say(log.exception, event, fields)
 
     def _say(self, write: Callable[..., Any], event: str, fields: dict[str, Any]) -> None:
         now = self._now()
