@@ -2,10 +2,11 @@
 
 import asyncio
 import gzip
+import itertools
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +23,14 @@ ROUNDS = 3
 ATTACKERS, BEGUN = 8, 1.0  # at once; seconds until all of them are at it
 BOMB = gzip.compress(bytes(64 * 2**20), 9) * 16  # 1 MB that stands for 1 GB
 TINY = b"1\r\na\r\n" * 200_000
+
+LARGE = (
+    b'{"username": "' + b"x" * 60_000 + b'"}',
+    b'{"' + b"[" * 60_000 + b'": NaN}',
+    b'{"' + b"k" * 30_000 + b'": [' + b"0," * 15_000 + b"NaN]}",
+    b'{"a": [' + b'{"a":1},' * 7_500 + b"NaN]}",
+    b"{" + b",".join(b'"k%d":1' % at for at in range(6_000)) + b',"k0":1}',
+)  # what takes longest to explain
 
 Attack = Callable[[], Awaitable[None]]
 
@@ -59,6 +68,10 @@ def _refused(token: str) -> Mapping[str, bytes]:
         "an unknown path": _head("GET", f"/{long}"),
         "a bad login": login + b'{"a": 1}',
     }
+
+
+def _login(body: bytes) -> bytes:
+    return _head("POST", "/api/auth/login", Content_Type="application/json", Content_Length=str(len(body))) + body
 
 
 async def _memory(site: Served, port: int, name: str, request: bytes) -> Row:
@@ -105,6 +118,7 @@ def _attacks(port: int, token: str) -> Mapping[str, Attack]:
     bomb = _head("POST", "/api/auth/login", Content_Encoding="gzip", Content_Length=str(len(BOMB))) + BOMB
     tiny = _head("POST", "/api/auth/login", Content_Type="application/json", Transfer_Encoding="chunked") + TINY
     unknown = _head("GET", "/api/call/c_unknown", Authorization=f"Bearer {token}")
+    large = [_login(body) for body in LARGE]
     figures = _head("GET", "/metrics", Authorization=f"Bearer {token}", Connection="close")
 
     async def once(request: bytes) -> None:
@@ -128,11 +142,21 @@ def _attacks(port: int, token: str) -> Mapping[str, Attack]:
         finally:
             writer.close()
 
+    async def one_by_one(requests: Sequence[bytes]) -> None:
+        """Each when the one before it is answered, on one connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for request in itertools.cycle(requests):
+                await _ask(reader, writer, request, 1)
+        finally:
+            writer.close()
+
     return {
         "requests without a token": lambda: many(_head("GET", "/api/slots")),
         "requests for unknown calls": lambda: many(unknown),
         "bodies in chunks of one byte": lambda: once(tiny),
         "compressed bodies of 1 MB": lambda: once(bomb),
+        "bodies of 60 KB that cannot be read": lambda: one_by_one(large),
         "/metrics": lambda: once(figures),
     }
 

@@ -216,7 +216,7 @@ def _what_text(value: str, kind: inspect.Type) -> str:
         return "a text with half of a character in it (a lone surrogate)"
     if value != value.strip():
         return "a text that begins or ends with a blank"
-    if any(character.isspace() for character in value):
+    if len(value.split(None, 1)) > 1:
         return "a text with a blank in it"
     if _POINT.match(value):
         return "a text of digits and a point"
