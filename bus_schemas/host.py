@@ -1,11 +1,13 @@
 """Actor hosts: how each is, and what only one of them can be asked."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from bus_schemas.call import START_REFUSALS, CallStarted, StartCall
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import HostName, Utc
+from bus_schemas.fields import HostName, Username, Utc
 from bus_schemas.slot import ConfigureSlot, ListUnassigned, RemoveSlot, SlotDetails, SlotRemovedReply, UnassignedPhone
 from bus_schemas.trunk import DialPbx, PbxCallStarted
 
@@ -65,6 +67,42 @@ class DialOnHost(Struct, frozen=True, kw_only=True):
     dial: DialPbx
 
 
+class OfferLines(Struct, frozen=True, kw_only=True):
+    """Keep up to `most` idle slots of a host for `asker`, in whose name `user` calls: as soon as there is one, in turn
+    with all who ask. None: there was none for a while."""
+
+    host: HostName
+    asker: str
+    user: Username
+    most: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class ReturnLines(Struct, frozen=True, kw_only=True):
+    """They are not needed after all."""
+
+    host: HostName
+    asker: str
+    slots: list[int]
+
+
+class OfferedLines(Struct, frozen=True, kw_only=True):
+    """Slots that are kept for the asker for `seconds`."""
+
+    slots: list[int]
+    seconds: float
+
+
+class StartOffered(Struct, frozen=True, kw_only=True):
+    """A call on a slot that was offered to `asker`. It counts for its user, who may have had as many as they may: whose
+    turn it is was decided by the offer. After `until` nothing is begun any more."""
+
+    host: HostName
+    asker: str
+    slot: int
+    number: str
+    until: Utc
+
+
 class ConfigureOnHost(Struct, frozen=True, kw_only=True):
     """CONFIGURE_SLOT for one host. `only_if_seen`: and only if the phone hangs there."""
 
@@ -94,6 +132,12 @@ START_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.start_call", StartOnHost, CallStart
                     summary="Start a call on any slot of one host", timeout=10.0)
 DIAL_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.dial", DialOnHost, PbxCallStarted, START_REFUSALS,
                    summary="Start a call through any trunk of one host", timeout=10.0)
+OFFER_LINES = Rpc("ottb.v1.cmd.host.{host}.offer_lines", OfferLines, OfferedLines, frozenset(),
+                  summary="Keep idle slots of one host for somebody", timeout=15.0)
+RETURN_LINES = Rpc("ottb.v1.cmd.host.{host}.return_lines", ReturnLines, OfferedLines, frozenset(),
+                   summary="Give slots back that were kept")
+START_OFFERED = Rpc("ottb.v1.cmd.host.{host}.start_offered", StartOffered, CallStarted, START_REFUSALS,
+                    summary="Start a call on a slot that was kept for it", timeout=10.0)
 CONFIGURE_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.configure_slot", ConfigureOnHost, SlotDetails, CONFIGURE_REFUSALS,
                         summary="Create or change a slot of one host")
 REMOVE_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.remove_slot", RemoveOnHost, SlotRemovedReply,

@@ -69,14 +69,15 @@ class Attempts:
         self._calls = calls
         self._starting: dict[str, asyncio.Task[Page]] = {}
 
-    async def once(self, context: Context, answer: Answer, start: Begin) -> Page:
-        """Start a call, or give the answer that this command had the first time. Under way twice, it is one start."""
+    async def once(self, context: Context, answer: Answer, start: Begin, *, limited: bool = True) -> Page:
+        """Start a call, or give the answer that this command had the first time. Under way twice, it is one start.
+        `limited`: by how many calls its user may have."""
         call_id = call_id_of(context)
         return await self._host.share(
-            self._starting, call_id, lambda: self._run(call_id, context, answer, start)
+            self._starting, call_id, lambda: self._run(call_id, context, answer, start, limited=limited)
         )
 
-    async def _run(self, call_id: str, context: Context, answer: Answer, start: Begin) -> Page:
+    async def _run(self, call_id: str, context: Context, answer: Answer, start: Begin, *, limited: bool) -> Page:
         first = None if context.fresh else await self.first(call_id)
         if first is not None:
             return Page(body=answer(first), seq=first.seq)
@@ -84,7 +85,7 @@ class Attempts:
             raise NOT_OURS_NOW()
         if self._host.nearly_full:
             raise JOURNAL_FULL()
-        self.limits.let_in(call_id, context.user, moment(self._host.clock))
+        self.limits.let_in(call_id, context.user, moment(self._host.clock), limited=limited)
         started: StartedCall | None = None
         try:
             started = await start(call_id)

@@ -45,12 +45,12 @@ class CallLimits:
 
     # --- letting in
 
-    def let_in(self, call_id: str, user: str, now: Moment) -> None:
-        """Count one start of a user, or raise Refusal(RATE_LIMITED)."""
+    def let_in(self, call_id: str, user: str, now: Moment, *, limited: bool = True) -> None:
+        """Count one start of a user, or, where it is limited, raise Refusal(RATE_LIMITED)."""
         starts = self._within(self._by_user, user, MINUTE, now)
-        if len(self._open.get(user, ())) >= self._at_once:
+        if limited and len(self._open.get(user, ())) >= self._at_once:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many calls at once.", rule="user_concurrent_calls")
-        if len(starts) >= self._per_minute:
+        if limited and len(starts) >= self._per_minute:
             wait = round(starts[0].mono + MINUTE - now.mono, 1)
             raise Refusal(
                 ErrorCode.RATE_LIMITED, "Too many calls started.", rule="user_calls_per_minute", retry_after=wait

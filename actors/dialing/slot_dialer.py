@@ -5,8 +5,9 @@ from datetime import datetime
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.limits import HOUR
+from actors.dialing.offers import Offers
 from actors.dialing.rules import DialRules
-from actors.runtime.clock import moment
+from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
@@ -18,7 +19,7 @@ from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.host import START_ON_HOST, StartOnHost
+from bus_schemas.host import START_ON_HOST, StartOffered, StartOnHost
 from bus_schemas.permissions import Action
 
 SHARE = "user_pool_share"
@@ -32,6 +33,7 @@ TOO_MANY_ON_SLOT = RefusalTemplate(
 SHARE_HELD = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "You hold your share of the pool's slots. Others may need the rest.", rule=SHARE
 )
+TOO_LATE = RefusalTemplate(ErrorCode.CALL_FAILED, "Nothing was done: it was asked for too late.", rule="too_late")
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
@@ -49,6 +51,7 @@ class SlotDialer:
         peers: Peers,
     ) -> None:
         self._peers = peers
+        self.offers = Offers(host=host, pool=slots.idle, has_had_its_calls=self._has_had_its_calls)
         self._host = host
         self._slots = slots
         self._rules = rules
@@ -104,6 +107,29 @@ class SlotDialer:
 
         return await self._attempts.once(context, _answer, start)
 
+    # --- slots that are kept for somebody
+
+    async def start_offered(self, request: StartOffered, context: Context) -> Page:
+        """Start a call on a slot that was offered. Whoever asks too late has been given up by who sent them."""
+
+        async def start(call_id: str) -> StartedCall:
+            try:
+                number = rules.canonical(request.number, self._rules, self._slots.regions)
+                self._check(number, self._region_of(request.slot))
+                taken = await self._take_slot(request.slot, call_id, context)
+            finally:
+                self.offers.used(request.slot, request.asker)
+            if self._now() > parse_utc(request.until):
+                self._host.tell(SlotActor, str(request.slot), Drop(call_id=call_id))
+                self._attempts.limits.let_go_in_pool(call_id, context.user)
+                raise TOO_LATE()
+            attempt = self._attempts.attempt(
+                call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref
+            )
+            return await self._attempts.place(attempt, (taken.fence,), context)
+
+        return await self._attempts.once(context, _answer, start, limited=False)
+
     # --- a slot
 
     async def _take(self, request: StartCall, number: Number, call_id: str, context: Context) -> Taken:
@@ -141,12 +167,17 @@ class SlotDialer:
             if STOPPED.made(refusal) and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
-        if limits.starts(line, HOUR, now) >= self._calls_per_hour:
+        if self._has_had_its_calls(slot):
             self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
             limits.let_go_in_pool(call_id, context.user)
             raise TOO_MANY_ON_SLOT()
         limits.count(line, call_id, context.user, now)
         return taken
+
+    def _has_had_its_calls(self, slot: int) -> bool:
+        """Whether a slot may make no more calls in this hour."""
+        starts = self._attempts.limits.starts(f"slot-{slot}", HOUR, moment(self._host.clock))
+        return starts >= self._calls_per_hour
 
     # --- the pool
 

@@ -19,7 +19,7 @@ from actors.slot.registry import SlotRegistry
 from actors.telephony.numbers import Number
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import START_CALL, START_ON_SLOT
-from bus_schemas.host import DIAL_ON_HOST, START_ON_HOST
+from bus_schemas.host import DIAL_ON_HOST, OFFER_LINES, RETURN_LINES, START_OFFERED, START_ON_HOST
 from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
 
 
@@ -49,7 +49,13 @@ async def start(
     host.serve_beside(HOLD_EXTENSION, extensions.hold)
     parts.any_host.append((serve(START_CALL, on_slots.start_call), serve(DIAL_PBX, through_trunks.dial)))
     parts.this_host.append(
-        (serve(START_ON_HOST, on_slots.start_on_host), serve(DIAL_ON_HOST, through_trunks.dial_on_host))
+        (
+            serve(START_ON_HOST, on_slots.start_on_host),
+            serve(DIAL_ON_HOST, through_trunks.dial_on_host),
+            serve(OFFER_LINES, on_slots.offers.offer),
+            serve(RETURN_LINES, on_slots.offers.take_back),
+            serve(START_OFFERED, on_slots.start_offered),
+        )
     )
 
 

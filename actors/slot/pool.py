@@ -1,7 +1,7 @@
 """Which slots of this host could take a call now, and whose turn it is: least recently used first."""
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -26,19 +26,37 @@ class Pool:
     def __init__(self) -> None:
         self._idle: dict[int, IdleSlot] = {}
         self.shared = 0  # how many of them are anybody's
+        self._aside: dict[int, IdleSlot | None] = {}  # what is kept for somebody, as it is now
+        self.on_idle: Callable[[], None] = lambda: None  # called when a slot has become idle
         self._heaps: dict[str | None, list[tuple[str, int]]] = {}
 
     def put(self, place: IdleSlot) -> None:
         """The slot is idle."""
+        if place.slot in self._aside:
+            self._aside[place.slot] = place
+            return
         if self._idle.get(place.slot) == place:
             return
         self.drop(place.slot)
         self._idle[place.slot] = place
         self.shared += place.user is SHARED
         heapq.heappush(self._heaps.setdefault(place.user, []), (place.last_used, place.slot))
+        self.on_idle()
+
+    def keep(self, place: IdleSlot) -> None:
+        """Keep a slot that was taken: it is nobody else's until it is given back, whatever is known of it meanwhile."""
+        self._aside[place.slot] = place
+
+    def give_back(self, slot: int) -> None:
+        """It is kept no longer, and idle if nothing has happened to it."""
+        place = self._aside.pop(slot, None)
+        if place is not None:
+            self.put(place)
 
     def drop(self, slot: int) -> None:
         """The slot is not idle."""
+        if slot in self._aside:
+            self._aside[slot] = None
         former = self._idle.pop(slot, None)
         self.shared -= former is not None and former.user is SHARED
 
