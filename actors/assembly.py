@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from actors.call.start import start as start_calls
+from actors.campaign.start import start as start_campaigns
 from actors.dialing.start import limits_of
 from actors.dialing.start import start as start_dialing
 from actors.runtime.bus import Bus
@@ -58,6 +59,7 @@ async def running(
         await start_dialing(
             parts, stack, settings=settings.dial, calls=settings.calls, limits=limits, slots=slots, trunks=trunks
         )
+        await start_campaigns(parts, stack, settings=settings.campaigns, dial=settings.dial)
         await serve(parts, stack)
         yield parts.host
 

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.call.settings import Calls
+from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial, regions_at
 from actors.entries import wrong_origins, wrong_slots, wrong_trunks
 from actors.ledger.settings import LedgerStore
@@ -98,6 +99,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     http: Http = Http()
     dial: Dial = Dial()
     calls: Calls = Calls()
+    campaigns: Campaigns = Campaigns()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()

@@ -1,20 +1,28 @@
 """Campaigns: how one dials through its leads, what is answered of it, and what happens to it.
 
-What may be asked of a campaign has its lines (`Rpc`) from the day on that an actor answers them; the records answer.
+A campaign is asked for by its id. To run one that may not be there yet is asked of the shard into which its id falls.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from bus_schemas.call import EndReason
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc
-from bus_schemas.lead import Lead, LeadStatus
+from bus_schemas.kinds import Kind
+from bus_schemas.lead import ExplainLead, GivenLead, Lead, LeadMarked, LeadStanding, LeadStatus, MarkLead
+from bus_schemas.permissions import Action
 
+A = Action
+E = ErrorCode
+
+CAMPAIGN = Kind("campaign", "campaigns", view=A.CAMPAIGN_VIEW)
+
+MOST_LEADS = 100_000  # of one request
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
 ANSWERED, ABANDONED = "answered", "abandoned"
 OUTCOMES = (ANSWERED, ABANDONED, *map(str, EndReason))  # of an attempt: that somebody answered, or how its call ended
@@ -90,13 +98,15 @@ class RowRefused(Struct, frozen=True, kw_only=True):
 
 
 class CampaignRun(Struct, frozen=True, kw_only=True):
-    """The campaign runs. `accepted`: leads that are new in it."""
+    """The campaign runs. `accepted`: leads that are new in it. `invalid_more`: rows that are no leads either, beyond
+    those that are named."""
 
     campaign_id: CampaignId
     status: CampaignStatus
     accepted: int
     duplicates: int
     invalid: tuple[RowRefused, ...]
+    invalid_more: int = 0
 
 
 class CampaignStopping(Struct, frozen=True, kw_only=True):
@@ -128,6 +138,117 @@ class CampaignExplained(Struct, frozen=True, kw_only=True):
     reasons: tuple[LeadsByReason, ...]
 
 
+class CreateCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make a campaign that does not run yet. The same again changes nothing."""
+
+    campaign_id: CampaignId
+    settings: CampaignSettings = CampaignSettings()
+
+
+class CreateOnShard(Struct, frozen=True, kw_only=True):
+    """CREATE_CAMPAIGN for whoever has the shard."""
+
+    shard: int
+    create: CreateCampaign
+
+
+class RunCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Run a campaign with these leads: one that is new, with good defaults; one that runs, with more leads; one that is
+    paused, from where it was; one that is over, with the new leads alone. The same again changes nothing."""
+
+    campaign_id: CampaignId
+    leads: Annotated[tuple[GivenLead, ...], Meta(min_length=1, max_length=MOST_LEADS)]
+
+
+class RunOnShard(Struct, frozen=True, kw_only=True):
+    """A part of RUN_CAMPAIGN for whoever has the shard. `first`: how many rows are in the parts before it. `goes_on`:
+    it ran by one of those, so what somebody has said since (stop, pause) stays."""
+
+    shard: int
+    campaign_id: CampaignId
+    leads: tuple[GivenLead, ...]
+    first: int = 0
+    goes_on: bool = False
+
+
+class StopCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Begin no attempt any more. `mode`: what becomes of calls in progress."""
+
+    campaign_id: CampaignId
+    mode: StopMode = StopMode.DRAIN
+
+
+class PauseCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Begin no attempt until it is resumed."""
+
+    campaign_id: CampaignId
+
+
+class ResumeCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Go on after a pause."""
+
+    campaign_id: CampaignId
+
+
+class CampaignChanged(Struct, frozen=True, kw_only=True):
+    """How it is now."""
+
+    campaign_id: CampaignId
+    status: CampaignStatus
+    settings: CampaignSettings
+
+
+class ConfigureCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Change the settings that are named, and nothing else, also while it runs."""
+
+    campaign_id: CampaignId
+    mode: Mode | UnsetType = UNSET
+    ratio: Annotated[float, Meta(ge=1, le=10)] | UnsetType = UNSET
+    abandoned_share: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    hours: str | Mapping[str, str] | UnsetType = UNSET
+    attempts_per_lead: Count | UnsetType | None = UNSET
+    attempts_per_number: Count | UnsetType | None = UNSET
+    attempts_per_day: Count | UnsetType | None = UNSET
+    attempts_per_30_days: Count | UnsetType | None = UNSET
+    pause_minutes: Minutes | UnsetType = UNSET
+    retry_minutes: Mapping[str, Minutes] | UnsetType = UNSET
+    quiet_hours: Annotated[int, Meta(ge=0, le=24 * 365)] | UnsetType = UNSET
+    final: tuple[str, ...] | UnsetType = UNSET
+    consent: bool | UnsetType = UNSET
+
+
+class ExplainCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why it does not dial, or not more."""
+
+    campaign_id: CampaignId
+
+
+class DryRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a campaign would do in the next `minutes` with `lines` calls at once (null: as many as it has now), if of
+    all attempts the share `answered` is answered, and a call takes `seconds`."""
+
+    campaign_id: CampaignId
+    minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 60
+    lines: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    answered: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    seconds: Annotated[float, Meta(ge=1, le=3600)] = 30
+
+
+class CampaignForecast(Struct, frozen=True, kw_only=True):
+    """What it would be by then. `attempts`: that would be begun; `by_status`: how many leads, then; `lines`: calls at
+    once that were assumed; `idle_share`: of their time in which they would have nothing to do."""
+
+    campaign_id: CampaignId
+    status: CampaignStatus
+    at: Utc
+    until: Utc
+    lines: int
+    attempts: int
+    answered: int
+    idle_share: float
+    by_status: Mapping[LeadStatus, int]
+
+
 class ListCampaigns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Campaigns, newest first."""
 
@@ -142,9 +263,16 @@ class GetCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     campaign_id: CampaignId
 
 
+class AskedCampaign(Struct, frozen=True, kw_only=True):
+    """Whatever is asked of a campaign that nobody owns now."""
+
+    campaign_id: CampaignId
+
+
 class CampaignView(Struct, frozen=True, kw_only=True):
     """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over; `answered`: by
-    somebody, `abandoned` of them by us. `by_status`: how many leads, where one campaign is asked for."""
+    somebody, `abandoned` of them by us; `answer_rate` of those that are over, `abandoned_share` of the answered; null:
+    there are none. `by_status`: how many leads, where one campaign is asked for."""
 
     campaign_id: CampaignId
     status: CampaignStatus
@@ -157,14 +285,56 @@ class CampaignView(Struct, frozen=True, kw_only=True):
     abandoned: int
     talk_seconds: int
     settings: CampaignSettings
+    answer_rate: float | None = None
+    abandoned_share: float | None = None
     by_status: Mapping[LeadStatus, int] = {}
 
 
+NONE = frozenset({E.NOT_FOUND})
+STATE = frozenset({E.NOT_FOUND, E.CONFLICT})
+NAMED = ("campaign_id",)
+
 # fmt: off
-PAST_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.get",  GetCampaign,   CampaignView,       frozenset({ErrorCode.NOT_FOUND}),
-                     summary="One campaign from the records")
-LIST_CAMPAIGNS = Rpc("ottb.v1.qry.campaign.list", ListCampaigns, list[CampaignView], frozenset(),
-                     summary="All campaigns")
+#                       subject                                        request          reply               refused with
+ABSENT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.absent",                  AskedCampaign,   CampaignView,       NONE,
+                       summary="Why nobody owns a campaign")
+PAST_CAMPAIGN    = Rpc("ottb.v1.qry.campaign.get",                     GetCampaign,     CampaignView,       NONE,
+                       summary="One campaign, with its counts and rates", permission=A.CAMPAIGN_VIEW)
+LIST_CAMPAIGNS   = Rpc("ottb.v1.qry.campaign.list",                    ListCampaigns,   list[CampaignView], frozenset(),
+                       summary="All campaigns", permission=A.CAMPAIGN_VIEW)
+
+CREATE_ON_SHARD  = Rpc("ottb.v1.cmd.shard.{shard}.create_campaign",    CreateOnShard,   CampaignChanged,    STATE,
+                       summary="Make a campaign on its shard", timeout=20.0)
+RUN_ON_SHARD     = Rpc("ottb.v1.cmd.shard.{shard}.run_campaign",       RunOnShard,      CampaignRun,        STATE,
+                       summary="Run a campaign on its shard with a part of its leads", timeout=20.0)
+CREATE_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.create",                  CreateCampaign,  CampaignChanged,    STATE,
+                       summary="Make a campaign", timeout=25.0, permission=A.CAMPAIGN_EDIT, audit_fields=NAMED)
+RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampaign,     CampaignRun,        STATE,
+                       summary="Run a campaign, with these leads", timeout=25.0,
+                       permission=A.CAMPAIGN_RUN, audit_fields=NAMED)
+STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampaign,    CampaignStopping,   STATE,
+                       summary="Stop a campaign", timeout=10.0, fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_RUN, audit_fields=("campaign_id", "mode"), when_full=True)
+PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCampaign,   CampaignChanged,    STATE,
+                       summary="Pause a campaign", fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_RUN, audit_fields=NAMED, when_full=True)
+RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
+                       summary="Go on after a pause", fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_RUN, audit_fields=NAMED)
+CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", ConfigureCampaign, CampaignChanged, STATE,
+                       summary="Change the settings of a campaign", fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_EDIT, audit_fields=NAMED, audit_changes=True)
+EXPLAIN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain",   ExplainCampaign, CampaignExplained,  NONE,
+                       summary="Why a campaign does not dial", timeout=20.0, fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_VIEW)
+DRY_RUN          = Rpc("ottb.v1.cmd.campaign.{campaign_id}.dry_run",   DryRun,          CampaignForecast,   NONE,
+                       summary="What a campaign would do", timeout=30.0, fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_VIEW)
+EXPLAIN_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain_lead", ExplainLead,  LeadStanding,       NONE,
+                       summary="Why a lead is not called", fallback=ABSENT_CAMPAIGN, permission=A.CAMPAIGN_VIEW)
+MARK_LEAD        = Rpc("ottb.v1.cmd.campaign.{campaign_id}.mark",      MarkLead,        LeadMarked,         STATE,
+                       summary="Say what becomes of a lead", fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_EDIT, audit_fields=("campaign_id", "lead", "status"))
 # fmt: on
 
 
@@ -300,6 +470,20 @@ class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
     disposition: str | None = None
 
 
+class CampaignTelemetry(Struct, frozen=True, kw_only=True):
+    """Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads."""
+
+    campaign: CampaignId
+    at: Utc
+    status: CampaignStatus
+    leads: int
+    attempts: int
+    in_progress: int
+    answered: int
+    abandoned: int
+    by_status: Mapping[LeadStatus, int] = {}
+
+
 CampaignEvent = (
     CampaignCreated
     | CampaignActivated
@@ -331,4 +515,5 @@ CAMPAIGN_FINISHED        = Topic(EVENTS + "finished",        CampaignFinished,  
 CAMPAIGN_ATTEMPT_CLAIMED = Topic(EVENTS + "attempt_claimed", CampaignAttemptClaimed, "A lead is to be called")
 CAMPAIGN_ATTEMPT_ENDED   = Topic(EVENTS + "attempt_ended",   CampaignAttemptEnded,   "What became of an attempt")
 CAMPAIGN_LEAD_MARKED     = Topic(EVENTS + "lead_marked",     CampaignLeadMarked,     "What becomes of a lead")
+CAMPAIGN_TELEMETRY = Topic("ottb.v1.tel.campaign.{campaign}", CampaignTelemetry, "How far a campaign is", kept=False)
 # fmt: on

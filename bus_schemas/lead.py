@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, Id, Username, Utc
+from bus_schemas.fields import CallId, GivenTime, Id, Username, Utc
+from bus_schemas.permissions import Action
 
+A = Action
 NUMBERS = 5  # of one lead
 
 
@@ -24,6 +26,24 @@ class Lead(Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: int = 0
     language: str | None = None
     source: str = ""
+    consent: bool | None = None
+    custom: Mapping[str, str] = {}
+
+
+class GivenLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A lead as somebody gives it: numbers as people write them. Without `lead_id` it gets one of its first number."""
+
+    number: str
+    number_2: str | None = None
+    number_3: str | None = None
+    number_4: str | None = None
+    number_5: str | None = None
+    lead_id: str | None = None
+    name: str | None = None
+    timezone: str | None = None
+    priority: int | None = None
+    language: str | None = None
+    source: str | None = None
     consent: bool | None = None
     custom: Mapping[str, str] = {}
 
@@ -100,6 +120,44 @@ class LeadView(Struct, frozen=True, kw_only=True):
     disposition: str | None = None
 
 
+class ExportLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leads of a campaign as rows of a table: the fields in which they are given, those of their own with `custom:`
+    before the name, and what has become of them."""
+
+    campaign_id: Id
+    status: LeadStatus | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+    format: Literal["json", "csv"] = "csv"
+
+
+class ExplainLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why one lead is not called."""
+
+    campaign_id: Id
+    lead: Id
+
+
+class MarkLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say what becomes of a lead. `callback`: when it wants to be called, with the status of that name; `operator`: by
+    whom; null: by anybody. `disposition`: a word for it."""
+
+    campaign_id: Id
+    lead: Id
+    status: LeadStatus
+    callback: GivenTime | None = None
+    operator: Username | None = None
+    disposition: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class LeadMarked(Struct, frozen=True, kw_only=True):
+    """What is on record of the lead now."""
+
+    campaign_id: Id
+    lead: Id
+    status: LeadStatus
+
+
 class LeadHistory(Struct, frozen=True, kw_only=True):
     """One lead, with its attempts in this campaign, oldest first."""
 
@@ -107,9 +165,14 @@ class LeadHistory(Struct, frozen=True, kw_only=True):
     attempts: list[LeadAttempt]
 
 
+LeadLine = dict[str, str | int]  # a row of a table
 NOT_FOUND = frozenset({ErrorCode.NOT_FOUND})
 
 # fmt: off
-LIST_LEADS = Rpc("ottb.v1.qry.lead.list", ListLeads, list[LeadView], NOT_FOUND, summary="Leads of a campaign")
-GET_LEAD   = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead, with its attempts")
+LIST_LEADS = Rpc("ottb.v1.qry.lead.list", ListLeads, list[LeadView], NOT_FOUND, summary="Leads of a campaign",
+                 permission=A.CAMPAIGN_VIEW)
+EXPORT_LEADS = Rpc("ottb.v1.qry.lead.export", ExportLeads, list[LeadLine], NOT_FOUND,
+                   summary="Leads of a campaign as a table", permission=A.CAMPAIGN_EXPORT)
+GET_LEAD   = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead, with its attempts",
+                 permission=A.CAMPAIGN_VIEW)
 # fmt: on

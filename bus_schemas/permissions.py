@@ -35,6 +35,10 @@ class Action(StrEnum):
     SLOT_SHELL = "slot.shell"
     SLOT_CONFIGURE = "slot.configure"
     TRUNK_VIEW = "trunk.view"
+    CAMPAIGN_VIEW = "campaign.view"
+    CAMPAIGN_RUN = "campaign.run"  # run, pause, resume and stop
+    CAMPAIGN_EDIT = "campaign.edit"  # settings, and what becomes of a lead
+    CAMPAIGN_EXPORT = "campaign.export"  # take all leads away as a table
     MONITOR_VIEW = "monitor.view"
     METRICS_VIEW = "metrics.view"  # the gateway's figures for Prometheus
     PIPELINE_VIEW = "pipeline.view"
@@ -54,11 +58,12 @@ class Action(StrEnum):
 A = Action
 MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "OTTB": {
-        "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.MONITOR_VIEW}),
+        "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.MONITOR_VIEW}),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART}),
         "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY}),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY}),
         "listen": frozenset({A.CALL_RECORDING}),
+        "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_EXPORT}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
         "shell": frozenset({A.SLOT_SHELL}),
         "metrics": frozenset({A.METRICS_VIEW}),
@@ -86,7 +91,7 @@ Permissions = Mapping[str, Sequence[str]]
 BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "admin": {module: tuple(verbs) for module, verbs in MODULES.items()},
     "supervisor": {
-        "OTTB": ("read", "read_all", "write", "supervise", "listen"),
+        "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign"),
         "DCI": ("read",),
         "WORKSPACE": ("view", "call", "note"),
         "POINT": ("read", "token"),

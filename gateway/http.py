@@ -5,6 +5,7 @@ import codecs
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_origin, get_type_hints
@@ -13,11 +14,12 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from actors.point.tokens import claimed
-from actors.runtime.bus import Bus
+from actors.runtime.bus import Bus, Message
 from actors.runtime.context import NO_ACTIONS, Context
-from actors.runtime.ids import Ids
+from actors.runtime.ids import Ids, derived
 from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.contract import UNDECODABLE
@@ -43,15 +45,15 @@ from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.reads import Reads
 from gateway.recordings import Recordings
-from gateway.routes import Part, Route
+from gateway.routes import BODY_LIMIT, Part, Parts, Route
 from gateway.server import client_of, protocol_of
 from gateway.table import csv_pieces
 
 log = structlog.get_logger()
 
-BODY_LIMIT = 64 * 1024
-BODY_SECONDS = 10.0
+BODY_SECONDS, LARGE_BODY_SECONDS = 10.0, 60.0
 STRANGERS_LINES = 120  # a minute in the log, of requests that nobody known is behind
+WITH_BODY = ("POST", "PATCH", "PUT")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
@@ -67,6 +69,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Reader = Callable[[web.Request, bytes], Any]
 
 ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 
@@ -149,27 +152,40 @@ class HttpApi:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
                 await self._brake_for(route, request, caller)
-            body = await _body(request) if request.method in ("POST", "PATCH", "PUT") else b""
-            rpc_request = read(request, body)
-            request[RPC_REQUEST] = rpc_request
+            async with self._turn_for(route, caller):
+                return await answer(request, caller)
+
+        async def answer(request: web.Request, caller: Caller) -> web.StreamResponse:
+            body = await _body(request, route.most)
+            rpc_request = request[RPC_REQUEST] = await _read_with(read, request, body)
             if (share := login_of(request)) is not None:
                 await self.brake.before_login(share)
-            key = request.headers.get("Idempotency-Key") if route.effect else None
-            if route.file:
-                return await self._send_file(route, request, rpc_request, caller)
-            if needs.many:
-                async with self.reads.turn(caller.share):
-                    return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
-            if key is None:
-                return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
-            caller = await self._still(route, caller)  # also what was answered before is for whom may ask
-            record = Idempotency.record_of(caller.whose, f"{route.method} {request.path}", key)
-            command_id = Idempotency.command_id(record, body)
-            return await self.idempotency.run(
-                record, body, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
-            )
+            return await self._answer(route, request, rpc_request, caller, body, needs)
 
         return handle
+
+    async def _answer(
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller, body: bytes, needs: "Needs"
+    ) -> web.StreamResponse:
+        """Ask on the bus, of what is read much in turn, and of what has a key once."""
+        key = request.headers.get("Idempotency-Key") if route.effect else None
+        if route.file:
+            return await self._send_file(route, request, rpc_request, caller)
+        if needs.many:
+            async with self.reads.turn(caller.share):
+                return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
+        if key is None:
+            return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
+        caller = await self._still(route, caller)  # also what was answered before is for whom may ask
+        record = Idempotency.record_of(caller.whose, f"{route.method} {request.path}", key)
+        command_id = Idempotency.command_id(record, body)
+        return await self.idempotency.run(
+            record, body, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
+        )
+
+    def _turn_for(self, route: Route, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """The turn of a request whose body may be large: it is kept in memory."""
+        return self.reads.turn(caller.share) if route.most > BODY_LIMIT else nullcontext()
 
     async def _brake_for(self, route: Route, request: web.Request, caller: Caller) -> None:
         """Wait for the turn of a change. A refresh takes of the logins of whose token it turns out to be."""
@@ -224,7 +240,10 @@ class HttpApi:
         if (trace_id := context.trace_id) is not None:
             request[TRACE_ID] = trace_id
         await self.auditor.intend(route, request)
-        answered = await ask_raw(self.bus, route.rpc, rpc_request, context)
+        if route.parts is None:
+            answered = await ask_raw(self.bus, route.rpc, rpc_request, context)
+        else:
+            answered = await ask_in_parts(self.bus, route.parts, rpc_request, context)
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
         response = await _presented(route, request, answered.data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
@@ -295,12 +314,12 @@ def login_of(request: web.Request) -> Share | None:
 # --- requests as contract structs ---------------------------------------------------------------------------------
 
 
-def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
+def reader_of(route: Route) -> Reader:
     """How the row's request struct is read: the path's fields, then the query's or the body's."""
     struct = route.rpc.request
     types = get_type_hints(struct, include_extras=True)
     in_path = re.findall(r"\{(\w+)\}", route.path)
-    has_body = route.method in ("POST", "PATCH", "PUT")
+    has_body = route.method in WITH_BODY
 
     def read(request: web.Request, body: bytes) -> Any:
         values: dict[str, Any]
@@ -320,6 +339,24 @@ def reader_of(route: Route) -> Callable[[web.Request, bytes], Any]:
     return read
 
 
+async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -> Message:
+    """Ask what is too much for one message, a part after the other. Raises the first Refusal: the same request again
+    changes nothing for the parts before it."""
+    answers: list[Any] = []
+    answered: Message | None = None
+    seq, changed = "0", False
+    for number, part in enumerate(parts.split(request)):
+        if answers:
+            part, context = parts.after(part, answers), replace(context, fresh=False)
+        asked = replace(context, command_id=derived("p", context.command_id, str(number))) if number else context
+        answered = await ask_raw(bus, parts.rpc, part, asked)
+        answers.append(msgspec.json.decode(answered.data, type=parts.rpc.reply))
+        seq, changed = answered.headers.get(SEQ_HEADER, seq), changed or UNCHANGED_HEADER not in answered.headers
+    assert answered is not None  # there is one part at least
+    headers = {SEQ_HEADER: seq} | ({} if changed else {UNCHANGED_HEADER: "1"})
+    return replace(answered, data=msgspec.json.encode(parts.joined(answers)), headers=headers)
+
+
 async def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
     if route.table and request.query.get("format") == "csv":
         headers = CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
@@ -331,10 +368,18 @@ async def _presented(route: Route, request: web.Request, data: bytes) -> web.Res
     return web.Response(body=data, status=route.status, headers=JSON_HEADERS)
 
 
-async def _body(request: web.Request) -> bytes:
+async def _read_with(read: Reader, request: web.Request, body: bytes) -> Any:
+    """What a request asks. A large body is read in a thread: that takes long, and others want to be answered."""
+    return await asyncio.to_thread(read, request, body) if len(body) > BODY_LIMIT else read(request, body)
+
+
+async def _body(request: web.Request, most: int) -> bytes:
+    if request.method not in WITH_BODY:
+        return b""
+    large = most > BODY_LIMIT
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
+        async with asyncio.timeout(LARGE_BODY_SECONDS if large else BODY_SECONDS):
+            return await (request.clone(client_max_size=most) if large else request).read()
     except TimeoutError:
         raise Refusal(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.") from None
     except (ConnectionError, web.RequestPayloadError):

@@ -38,14 +38,14 @@ from gateway.brake import Brake
 from gateway.bus_api import BusApi
 from gateway.connections import ConnectionLimits, Connections
 from gateway.health import Health
-from gateway.http import BODY_LIMIT, HttpApi
+from gateway.http import HttpApi
 from gateway.idempotency import Idempotency
 from gateway.live.feed import LiveFeed
 from gateway.metrics import Metrics
 from gateway.pages import add_pages
 from gateway.proxies import TrustedProxies
 from gateway.recordings import Recordings
-from gateway.routes import Part
+from gateway.routes import BODY_LIMIT, Part
 from gateway.server import BACKLOG, Listener
 from gateway.surface import routes_of
 

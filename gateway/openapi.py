@@ -66,7 +66,8 @@ def _components(routes: Iterable[Route]) -> dict[str, Any]:
     for route in routes:
         types += [kind for kind in (route.rpc.request, route.rpc.reply) if kind not in types]
     _, components = msgspec.json.schema_components(types, ref_template=REF)
-    return dict(components)
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(components))  # defaults are values of ours
+    return found
 
 
 def _schema(kind: Any) -> dict[str, Any]:

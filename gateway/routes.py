@@ -1,6 +1,6 @@
 """What a surface is made of: HTTP routes and live updates. The kinds' own are in `surface/`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -24,11 +24,25 @@ class Part(StrEnum):
     WORKSPACE = "WORKSPACE"
 
 
+BODY_LIMIT = 64 * 1024  # bytes of a body, where a route does not say otherwise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """How a request crosses the bus that does not fit into one message: in parts, one after the other, each asked of
+    `rpc`. `after`: a part, as it is sent after others have got these answers. `joined`: one answer of all."""
+
+    rpc: Rpc[Any, Any]
+    split: Callable[[Any], Iterable[Any]]  # any: of the requests and replies of the route's line, and of `rpc`
+    after: Callable[[Any, Sequence[Any]], Any]
+    joined: Callable[[Sequence[Any]], Any]
+
+
 @dataclass(frozen=True)
 class Route:
     """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
     answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
-    `form`: the body may also be a form."""
+    `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked."""
 
     method: str
     path: str
@@ -36,6 +50,8 @@ class Route:
     status: int
     part: Part
     effect: bool = False
+    most: int = BODY_LIMIT
+    parts: Parts | None = None
     table: bool = False
     file: bool = False
     form: bool = False

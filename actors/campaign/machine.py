@@ -25,6 +25,7 @@ from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
     ANSWERED,
+    MOST_LEADS,
     OUTCOMES,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
@@ -47,12 +48,15 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import LeadStatus
 
-MOST_LEADS = 100_000  # of one request
 LOOKS = 200  # leads that are looked at in one turn: some milliseconds
 NEXT = "next"  # the timer after which a campaign is to claim again
 
 DRAINS = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is being stopped, and calls of it are in progress.")
+STOPPED_MEANWHILE = RefusalTemplate(
+    ErrorCode.CONFLICT, "The campaign was stopped while its leads were being added. Those that are new were not."
+)
 RUN_IS_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The run that the lead is of is over: it calls nobody any more.")
+EXISTS = RefusalTemplate(ErrorCode.CONFLICT, "There is a campaign of this id, with other settings.")
 NOT_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not run.")
 
 CampaignDecision = Decision[CampaignEvent, Never]
@@ -121,26 +125,38 @@ class Ran(Struct, frozen=True, kw_only=True):
 # --- what is asked ------------------------------------------------------------------------------------------------
 
 
-def create(id: str, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
-    """A new campaign. Raises Refusal(INVALID_PARAMS) for settings that cannot be."""
+def create(
+    id: str, campaign: Campaign | None, settings: CampaignSettings, by: str, now: Moment
+) -> CampaignDecision:
+    """A new campaign; one that is as wanted stays so. Raises Refusal: INVALID_PARAMS for settings that cannot be,
+    CONFLICT where there is another one."""
     rules_of(settings)
+    if campaign is not None:
+        if campaign.settings != settings:
+            raise EXISTS()
+        return NOTHING
     return Decision(events=(CampaignCreated(campaign=id, at=now.at, by=by, settings=settings),))
 
 
 def run(
-    id: str, campaign: Campaign | None, selection: Selection | None, given: Sequence[Outcome], by: str, now: Moment
-) -> Ran:
+    id: str, campaign: Campaign | None, selection: Selection | None, given: Sequence[Outcome], by: str, now: Moment, *,
+    goes_on: bool = False,
+) -> Ran:  # fmt: skip
     """Have a campaign run, with these rows: one that is new or a draft, with those that it has; one that is paused,
-    from where it was; one that is over, with the new leads alone, so without any it stays as it is. Raises Refusal."""
+    from where it was; one that is over, with the new leads alone, so without any it stays as it is. `goes_on`: they are
+    more of a list whose first rows had it run, so what somebody has said since stays. Raises Refusal."""
     if not 0 < len(given) <= MOST_LEADS:
         raise misfit("leads", f"1 to {MOST_LEADS:,} leads at once, and not {len(given):,}")
     if campaign is not None and campaign.status is S.DRAINING:
         raise DRAINS()
+    if campaign is not None and campaign.status is S.STOPPED and goes_on:
+        raise STOPPED_MEANWHILE()
     found = new_leads(selection, given)
-    made = () if campaign is not None else create(id, CampaignSettings(), by, now).events
+    made = () if campaign is not None else create(id, None, CampaignSettings(), by, now).events
     first = size(campaign) if campaign is not None else 0
     status = campaign.status if campaign is not None else S.DRAFT
-    begun = _begun(id, status, first, new=bool(found.leads), by=by, now=now)
+    stays = goes_on and status is S.PAUSED
+    begun = () if stays else _begun(id, status, first, new=bool(found.leads), by=by, now=now)
     answer = CampaignRun(
         campaign_id=id, status=S.RUNNING if begun else status, accepted=len(found.leads), duplicates=found.duplicates,
         invalid=tuple(found.invalid),

@@ -37,6 +37,12 @@ class RuleBook:
         self._settings: CampaignSettings | None = None
         self._known: dict[object, Rules] = {}  # by what presets ask of a number: to join rules is slow
 
+    def copy(self) -> "RuleBook":
+        """Another one of the same rules, for who asks at the same time."""
+        return RuleBook(
+            presets=self._presets, site=self._site, do_not_call=self._do_not_call, elsewhere=self.elsewhere
+        )
+
     def plan_for(self, e164: str, settings: CampaignSettings) -> Plan:
         """How to pace, while this number is the next one: with the lowest cap of all that hold for it."""
         cap = self.rules_for(e164, settings).abandoned_share

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.ledger.answers import Answers, ReadModel
-from actors.ledger.lead import PROJECTIONS, attempts_on, by_status, leads_of, one_lead
+from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
+from actors.ledger.lead import PROJECTIONS, attempts_on, by_status, leads_of, line_of, one_lead
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page
 from actors.runtime.context import Context
@@ -19,9 +19,11 @@ from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
 from bus_schemas.campaign import (
     ABANDONED,
+    ABSENT_CAMPAIGN,
     ANSWERED,
     LIST_CAMPAIGNS,
     PAST_CAMPAIGN,
+    AskedCampaign,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignConfigured,
@@ -42,7 +44,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
-from bus_schemas.lead import GET_LEAD, LIST_LEADS, GetLead, LeadHistory, ListLeads
+from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LIST_LEADS, ExportLeads, GetLead, LeadHistory, ListLeads
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
@@ -154,7 +156,13 @@ def _view(row: CampaignRow) -> CampaignView:
         abandoned=row.abandoned,
         talk_seconds=row.talk_seconds,
         settings=SETTINGS.decode(row.settings),
+        answer_rate=_rate(row.answered, row.ended),
+        abandoned_share=_rate(row.abandoned, row.answered),
     )
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
 
 
 class CampaignAnswers(Answers):
@@ -163,14 +171,20 @@ class CampaignAnswers(Answers):
     def handlers(self) -> tuple[Served, ...]:
         return (
             serve(PAST_CAMPAIGN, self.past_campaign),
+            serve(ABSENT_CAMPAIGN, self.absent_campaign),
             serve(LIST_CAMPAIGNS, self.list_campaigns),
             serve(LIST_LEADS, self.list_leads),
+            serve(EXPORT_LEADS, self.export_leads),
             serve(GET_LEAD, self.get_lead),
         )
 
     async def past_campaign(self, request: GetCampaign, context: Context) -> CampaignView:
         found = await self._found(request.campaign_id, context)
         return replace(found, by_status=dict(await self.read(context, by_status(request.campaign_id))))
+
+    async def absent_campaign(self, request: AskedCampaign, context: Context) -> CampaignView:
+        await self._found(request.campaign_id, context)
+        raise OWNER_AWAY()
 
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
         query = all_campaigns(request, before=from_cursor(request.cursor))
@@ -180,6 +194,12 @@ class CampaignAnswers(Answers):
         await self._found(request.campaign_id, context)
         query = leads_of(request, after=from_cursor(request.cursor))
         return page(await self.read(context, query), limit=request.limit)
+
+    async def export_leads(self, request: ExportLeads, context: Context) -> Page:
+        await self._found(request.campaign_id, context)
+        wanted = ListLeads(campaign_id=request.campaign_id, status=request.status, limit=request.limit)
+        found = await self.read(context, leads_of(wanted, after=from_cursor(request.cursor)))
+        return page([(place, line_of(view)) for place, view in found], limit=request.limit)
 
     async def get_lead(self, request: GetLead, context: Context) -> LeadHistory:
         await self._found(request.campaign_id, context)

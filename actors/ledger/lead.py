@@ -17,7 +17,7 @@ from bus_schemas.campaign import (
     CampaignLeadMarked,
     CampaignLeadsAdded,
 )
-from bus_schemas.lead import Lead, LeadAttempt, LeadStatus, LeadView, ListLeads
+from bus_schemas.lead import NUMBERS, Lead, LeadAttempt, LeadLine, LeadStatus, LeadView, ListLeads
 
 LEAD = msgspec.json.Decoder(Lead)
 
@@ -202,6 +202,22 @@ def _view(row: LeadRow) -> LeadView:
         operator=row.operator,
         disposition=row.disposition,
     )
+
+
+def line_of(view: LeadView) -> LeadLine:
+    """A lead as a row of a table."""
+    lead = view.lead
+    numbers = [*lead.numbers, *[""] * (NUMBERS - len(lead.numbers))]
+    return {
+        "lead_id": lead.id,
+        **{f"number_{place}" if place > 1 else "number": number for place, number in enumerate(numbers, 1)},
+        "name": lead.name, "timezone": lead.timezone or "", "priority": lead.priority,
+        "language": lead.language or "", "source": lead.source,
+        "consent": "" if lead.consent is None else "yes" if lead.consent else "no",
+        "status": str(view.status), "attempts": view.attempts, "last_attempt": view.last_attempt or "",
+        "last_outcome": view.last_outcome or "", "disposition": view.disposition or "",
+        **{f"custom:{name}": text for name, text in lead.custom.items()},
+    }  # fmt: skip
 
 
 def _attempt(row: AttemptRow) -> LeadAttempt:

@@ -2,38 +2,21 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.runtime.clock import parse_utc, utc
+from actors.runtime.moments import moment
 from actors.runtime.wire import Page
 from bus_schemas.errors import misfit
 
 PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
 
-# An offset whose `+` became a blank, as it does in an address where it is not written `%2B`.
-_LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?(?:[0-9]{2})?)\Z")
-
 View = TypeVar("View", bound=Struct)
-
-
-def moment(text: str | None, field: str) -> str | None:
-    """A date or a time as the records write it, so that they compare as text; UTC where it has no offset. `field`: of
-    the request that has it. Raises Refusal(INVALID_PARAMS), which names it."""
-    if text is None:
-        return None
-    try:
-        said = parse_utc(_LOST_PLUS.sub(r"\1+\2", text.upper()))  # RFC 3339 allows `t` and `z`
-        return utc(said if said.tzinfo is not None else said.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        why = "no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00."
-        raise misfit(field, why, given=text) from None
+Item = TypeVar("Item")
 
 
 def with_moments(request: View, *fields: str) -> View:
@@ -49,7 +32,7 @@ def with_span(request: View) -> View:
     return cast(View, wanted)
 
 
-def page(found: Sequence[tuple[int, View]], *, limit: int) -> Page:
+def page(found: Sequence[tuple[int, Item]], *, limit: int) -> Page:
     """The first of what was found, each with the key after which the next page begins, as far as the limit and one
     answer go. Whoever wants to know whether there are more asks for one more than the limit."""
     body = fitting([view for _, view in found[:limit]])
@@ -57,7 +40,7 @@ def page(found: Sequence[tuple[int, View]], *, limit: int) -> Page:
     return Page(body=body, next_cursor=to_cursor(found[len(body) - 1][0]) if more else None)
 
 
-def fitting(views: list[View]) -> list[View]:
+def fitting(views: list[Item]) -> list[Item]:
     """As many of the first ones as go into one answer, and one at least."""
     size = 0
     for place, view in enumerate(views):

@@ -658,6 +658,279 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/autodialer/run-campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a campaign, with these leads
+         * @description Run a campaign with these leads: one that is new, with good defaults; one that runs, with more leads; one that is
+         *         paused, from where it was; one that is over, with the new leads alone. The same again changes nothing.
+         */
+        post: operations["post_api_autodialer_run_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/stop-campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a campaign
+         * @description Begin no attempt any more. `mode`: what becomes of calls in progress.
+         */
+        post: operations["post_api_autodialer_stop_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All campaigns
+         * @description Campaigns, newest first.
+         */
+        get: operations["get_api_autodialer_campaigns"];
+        put?: never;
+        /**
+         * Make a campaign
+         * @description Make a campaign that does not run yet. The same again changes nothing.
+         */
+        post: operations["post_api_autodialer_campaigns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One campaign, with its counts and rates
+         * @description One campaign from the records.
+         */
+        get: operations["get_api_autodialer_campaigns_campaign_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the settings of a campaign
+         * @description Change the settings that are named, and nothing else, also while it runs.
+         */
+        patch: operations["patch_api_autodialer_campaigns_campaign_id"];
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a campaign
+         * @description Begin no attempt until it is resumed.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on after a pause
+         * @description Go on after a pause.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a campaign does not dial
+         * @description Why it does not dial, or not more.
+         */
+        get: operations["get_api_autodialer_campaigns_campaign_id_explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a campaign would do
+         * @description What a campaign would do in the next `minutes` with `lines` calls at once (null: as many as it has now), if of
+         *         all attempts the share `answered` is answered, and a call takes `seconds`.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/leads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Leads of a campaign
+         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
+         *         attempt.
+         */
+        get: operations["get_api_autodialer_campaigns_campaign_id_leads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Leads of a campaign as a table
+         * @description Leads of a campaign as rows of a table: the fields in which they are given, those of their own with `custom:`
+         *         before the name, and what has become of them.
+         */
+        get: operations["get_api_autodialer_campaigns_campaign_id_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/leads/{lead}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One lead, with its attempts
+         * @description One lead of a campaign, with all its attempts.
+         */
+        get: operations["get_api_autodialer_campaigns_campaign_id_leads_lead"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/leads/{lead}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a lead is not called
+         * @description Why one lead is not called.
+         */
+        get: operations["get_api_autodialer_campaigns_campaign_id_leads_lead_explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/leads/{lead}/mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what becomes of a lead
+         * @description Say what becomes of a lead. `callback`: when it wants to be called, with the status of that name; `operator`: by
+         *         whom; null: by anybody. `disposition`: a word for it.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_leads_lead_mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -957,7 +1230,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "dashboard.view" | "metrics.view" | "monitor.view" | "note.view" | "note.write" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.run" | "campaign.view" | "dashboard.view" | "metrics.view" | "monitor.view" | "note.view" | "note.write" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -1825,6 +2098,547 @@ export interface components {
             file: string;
         };
         /**
+         * RunCampaign
+         * @description Run a campaign with these leads: one that is new, with good defaults; one that runs, with more leads; one that is
+         *         paused, from where it was; one that is over, with the new leads alone. The same again changes nothing.
+         */
+        RunCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            leads: components["schemas"]["GivenLead"][];
+        };
+        /**
+         * GivenLead
+         * @description A lead as somebody gives it: numbers as people write them. Without `lead_id` it gets one of its first number.
+         */
+        GivenLead: {
+            number: string;
+            /** @default null */
+            number_2: string | null;
+            /** @default null */
+            number_3: string | null;
+            /** @default null */
+            number_4: string | null;
+            /** @default null */
+            number_5: string | null;
+            /** @default null */
+            lead_id: string | null;
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            timezone: string | null;
+            /** @default null */
+            priority: number | null;
+            /** @default null */
+            language: string | null;
+            /** @default null */
+            source: string | null;
+            /** @default null */
+            consent: boolean | null;
+            /** @default {} */
+            custom: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * CampaignRun
+         * @description The campaign runs. `accepted`: leads that are new in it. `invalid_more`: rows that are no leads either, beyond
+         *         those that are named.
+         */
+        CampaignRun: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            status: components["schemas"]["CampaignStatus"];
+            accepted: number;
+            duplicates: number;
+            invalid: components["schemas"]["RowRefused"][];
+            /** @default 0 */
+            invalid_more: number;
+        };
+        /**
+         * CampaignStatus
+         * @description `draft -> running <-> paused -> draining -> stopped | finished`. Only a running one begins attempts.
+         * @enum {unknown}
+         */
+        CampaignStatus: "draft" | "draining" | "finished" | "paused" | "running" | "stopped";
+        /**
+         * RowRefused
+         * @description A row that is no lead. `row`: from 1. `field`: the first one that cannot be; empty: the row as a whole.
+         */
+        RowRefused: {
+            row: number;
+            field: string;
+            reason: string;
+        };
+        /**
+         * StopCampaign
+         * @description Begin no attempt any more. `mode`: what becomes of calls in progress.
+         */
+        StopCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            /** @default drain */
+            mode: components["schemas"]["StopMode"];
+        };
+        /**
+         * StopMode
+         * @description What becomes of calls in progress when a campaign is stopped.
+         * @enum {unknown}
+         */
+        StopMode: "drain" | "hangup";
+        /**
+         * CampaignStopping
+         * @description No attempt begins any more. `in_progress`: attempts that were begun before, and are not over.
+         */
+        CampaignStopping: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            status: components["schemas"]["CampaignStatus"];
+            in_progress: number;
+        };
+        /**
+         * ListCampaigns
+         * @description Campaigns, newest first.
+         */
+        ListCampaigns: {
+            /** @default null */
+            status: components["schemas"]["CampaignStatus"] | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * CampaignView
+         * @description One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over; `answered`: by
+         *         somebody, `abandoned` of them by us; `answer_rate` of those that are over, `abandoned_share` of the answered; null:
+         *         there are none. `by_status`: how many leads, where one campaign is asked for.
+         */
+        CampaignView: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            status: components["schemas"]["CampaignStatus"];
+            /** @example op12 */
+            by: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            created: string;
+            leads: number;
+            attempts: number;
+            in_progress: number;
+            answered: number;
+            abandoned: number;
+            talk_seconds: number;
+            settings: components["schemas"]["CampaignSettings"];
+            /** @default null */
+            answer_rate: number | null;
+            /** @default null */
+            abandoned_share: number | null;
+            /** @default {} */
+            by_status: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * CampaignSettings
+         * @description How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
+         *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
+         *         ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
+         *         all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
+         *         again.
+         */
+        CampaignSettings: {
+            /** @default progressive */
+            mode: components["schemas"]["Mode"];
+            /** @default 2 */
+            ratio: number;
+            /** @default 0.03 */
+            abandoned_share: number;
+            /** @default  */
+            hours: string | {
+                [key: string]: string;
+            };
+            /** @default 6 */
+            attempts_per_lead: number | null;
+            /** @default null */
+            attempts_per_number: number | null;
+            /** @default null */
+            attempts_per_day: number | null;
+            /** @default null */
+            attempts_per_30_days: number | null;
+            /** @default 0 */
+            pause_minutes: number;
+            retry_minutes?: {
+                [key: string]: number;
+            };
+            /** @default 0 */
+            quiet_hours: number;
+            /**
+             * @default [
+             *       "invalid_number"
+             *     ]
+             */
+            final: string[];
+            /** @default false */
+            consent: boolean;
+        };
+        /**
+         * Mode
+         * @description How a campaign dials.
+         * @enum {unknown}
+         */
+        Mode: "power" | "predictive" | "preview" | "progressive";
+        /**
+         * LeadStatus
+         * @description What has become of a lead. The first three may be called.
+         * @enum {unknown}
+         */
+        LeadStatus: "callback" | "do_not_call" | "done" | "in_progress" | "invalid" | "new";
+        /**
+         * CreateCampaign
+         * @description Make a campaign that does not run yet. The same again changes nothing.
+         */
+        CreateCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            /**
+             * @default {
+             *       "retry_minutes": {
+             *         "hangup_local": 60,
+             *         "hangup_remote": 60,
+             *         "busy": 15,
+             *         "no_answer": 60,
+             *         "rejected": 240,
+             *         "invalid_number": 60,
+             *         "unreachable": 60,
+             *         "network": 15,
+             *         "phone_lost": 15,
+             *         "phone_asks_for_sim": 15,
+             *         "trunk_lost": 15,
+             *         "trunk_refused": 15,
+             *         "extension_failed": 60,
+             *         "not_dialed": 60,
+             *         "unknown": 60
+             *       }
+             *     }
+             */
+            settings: components["schemas"]["CampaignSettings"];
+        };
+        /**
+         * CampaignChanged
+         * @description How it is now.
+         */
+        CampaignChanged: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            status: components["schemas"]["CampaignStatus"];
+            settings: components["schemas"]["CampaignSettings"];
+        };
+        /**
+         * GetCampaign
+         * @description One campaign from the records.
+         */
+        GetCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+        };
+        /**
+         * ConfigureCampaign
+         * @description Change the settings that are named, and nothing else, also while it runs.
+         */
+        ConfigureCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            mode?: components["schemas"]["Mode"];
+            ratio?: number;
+            abandoned_share?: number;
+            hours?: string | {
+                [key: string]: string;
+            };
+            attempts_per_lead?: number | null;
+            attempts_per_number?: number | null;
+            attempts_per_day?: number | null;
+            attempts_per_30_days?: number | null;
+            pause_minutes?: number;
+            retry_minutes?: {
+                [key: string]: number;
+            };
+            quiet_hours?: number;
+            final?: string[];
+            consent?: boolean;
+        };
+        /**
+         * PauseCampaign
+         * @description Begin no attempt until it is resumed.
+         */
+        PauseCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+        };
+        /**
+         * ResumeCampaign
+         * @description Go on after a pause.
+         */
+        ResumeCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+        };
+        /**
+         * ExplainCampaign
+         * @description Why it does not dial, or not more.
+         */
+        ExplainCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+        };
+        /**
+         * CampaignExplained
+         * @description Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`.
+         */
+        CampaignExplained: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            status: components["schemas"]["CampaignStatus"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            leads: number;
+            reasons: components["schemas"]["LeadsByReason"][];
+        };
+        /**
+         * LeadsByReason
+         * @description So many leads are not called, or are next, for one reason. `until`: the first moment at which that is over for
+         *         one of them; null: time alone does not change it.
+         */
+        LeadsByReason: {
+            reason: string;
+            leads: number;
+            words: string;
+            /** @default null */
+            until: string | null;
+            /** @default  */
+            change: string;
+        };
+        /**
+         * DryRun
+         * @description What a campaign would do in the next `minutes` with `lines` calls at once (null: as many as it has now), if of
+         *         all attempts the share `answered` is answered, and a call takes `seconds`.
+         */
+        DryRun: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            /** @default 60 */
+            minutes: number;
+            /** @default null */
+            lines: number | null;
+            /** @default 0.3 */
+            answered: number;
+            /** @default 30 */
+            seconds: number;
+        };
+        /**
+         * CampaignForecast
+         * @description What it would be by then. `attempts`: that would be begun; `by_status`: how many leads, then; `lines`: calls at
+         *         once that were assumed; `idle_share`: of their time in which they would have nothing to do.
+         */
+        CampaignForecast: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            status: components["schemas"]["CampaignStatus"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+            lines: number;
+            attempts: number;
+            answered: number;
+            idle_share: number;
+            by_status: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * ListLeads
+         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
+         *         attempt.
+         */
+        ListLeads: {
+            campaign_id: string;
+            /** @default null */
+            status: components["schemas"]["LeadStatus"] | null;
+            /** @default null */
+            number: string | null;
+            /** @default null */
+            source: string | null;
+            /** @default null */
+            outcome: string | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * LeadView
+         * @description One lead. `attempts`: how many; `last_outcome`: of the last one, null while it is under way. `callback`: when it
+         *         wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator.
+         */
+        LeadView: {
+            lead: components["schemas"]["Lead"];
+            status: components["schemas"]["LeadStatus"];
+            /** @default 0 */
+            attempts: number;
+            /** @default null */
+            last_attempt: string | null;
+            /** @default null */
+            last_outcome: string | null;
+            /** @default null */
+            callback: string | null;
+            /** @default null */
+            operator: string | null;
+            /** @default null */
+            disposition: string | null;
+        };
+        /**
+         * Lead
+         * @description Somebody to be called. `numbers`: E.164, in the order in which they are tried. `timezone`: None: not known, what
+         *         the numbers say holds. `priority`: higher ones first. `consent`: to be called; None: nobody has said.
+         */
+        Lead: {
+            id: string;
+            numbers: string[];
+            /** @default  */
+            name: string;
+            /** @default null */
+            timezone: string | null;
+            /** @default 0 */
+            priority: number;
+            /** @default null */
+            language: string | null;
+            /** @default  */
+            source: string;
+            /** @default null */
+            consent: boolean | null;
+            /** @default {} */
+            custom: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ExportLeads
+         * @description Leads of a campaign as rows of a table: the fields in which they are given, those of their own with `custom:`
+         *         before the name, and what has become of them.
+         */
+        ExportLeads: {
+            campaign_id: string;
+            /** @default null */
+            status: components["schemas"]["LeadStatus"] | null;
+            /** @default 1000 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+            /**
+             * @default csv
+             * @enum {unknown}
+             */
+            format: "csv" | "json";
+        };
+        /**
+         * GetLead
+         * @description One lead of a campaign, with all its attempts.
+         */
+        GetLead: {
+            campaign_id: string;
+            lead: string;
+        };
+        /**
+         * LeadHistory
+         * @description One lead, with its attempts in this campaign, oldest first.
+         */
+        LeadHistory: {
+            lead: components["schemas"]["LeadView"];
+            attempts: components["schemas"]["LeadAttempt"][];
+        };
+        /**
+         * LeadAttempt
+         * @description One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
+         */
+        LeadAttempt: {
+            attempt: number;
+            number: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default null */
+            ended: string | null;
+            /** @default null */
+            outcome: string | null;
+            /** @default null */
+            call_id: string | null;
+            /** @default 0 */
+            talk_seconds: number;
+        };
+        /**
+         * ExplainLead
+         * @description Why one lead is not called.
+         */
+        ExplainLead: {
+            campaign_id: string;
+            lead: string;
+        };
+        /**
+         * LeadStanding
+         * @description How it is with a lead now. `reason`: why it is not called; `until`: the first moment at which that is over, if
+         *         nothing else happens; null: time alone does not change it. `change`: what would. `number`: the one that is next.
+         */
+        LeadStanding: {
+            lead: string;
+            reason: string;
+            words: string;
+            /** @default null */
+            number: string | null;
+            /** @default null */
+            until: string | null;
+            /** @default  */
+            change: string;
+        };
+        /**
+         * MarkLead
+         * @description Say what becomes of a lead. `callback`: when it wants to be called, with the status of that name; `operator`: by
+         *         whom; null: by anybody. `disposition`: a word for it.
+         */
+        MarkLead: {
+            campaign_id: string;
+            lead: string;
+            status: components["schemas"]["LeadStatus"];
+            /** @default null */
+            callback: string | null;
+            /** @default null */
+            operator: string | null;
+            /** @default null */
+            disposition: string | null;
+        };
+        /**
+         * LeadMarked
+         * @description What is on record of the lead now.
+         */
+        LeadMarked: {
+            campaign_id: string;
+            lead: string;
+            status: components["schemas"]["LeadStatus"];
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -2086,55 +2900,6 @@ export interface components {
             settings: components["schemas"]["CampaignSettings"];
         };
         /**
-         * CampaignSettings
-         * @description How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
-         *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
-         *         ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
-         *         all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
-         *         again.
-         */
-        CampaignSettings: {
-            /** @default progressive */
-            mode: components["schemas"]["Mode"];
-            /** @default 2 */
-            ratio: number;
-            /** @default 0.03 */
-            abandoned_share: number;
-            /** @default  */
-            hours: string | {
-                [key: string]: string;
-            };
-            /** @default 6 */
-            attempts_per_lead: number | null;
-            /** @default null */
-            attempts_per_number: number | null;
-            /** @default null */
-            attempts_per_day: number | null;
-            /** @default null */
-            attempts_per_30_days: number | null;
-            /** @default 0 */
-            pause_minutes: number;
-            retry_minutes?: {
-                [key: string]: number;
-            };
-            /** @default 0 */
-            quiet_hours: number;
-            /**
-             * @default [
-             *       "invalid_number"
-             *     ]
-             */
-            final: string[];
-            /** @default false */
-            consent: boolean;
-        };
-        /**
-         * Mode
-         * @description How a campaign dials.
-         * @enum {unknown}
-         */
-        Mode: "power" | "predictive" | "preview" | "progressive";
-        /**
          * CampaignActivated
          * @description A host owns the campaign; older owners can no longer write.
          */
@@ -2182,31 +2947,6 @@ export interface components {
             by: string;
             first: number;
             leads: components["schemas"]["Lead"][];
-        };
-        /**
-         * Lead
-         * @description Somebody to be called. `numbers`: E.164, in the order in which they are tried. `timezone`: None: not known, what
-         *         the numbers say holds. `priority`: higher ones first. `consent`: to be called; None: nobody has said.
-         */
-        Lead: {
-            id: string;
-            numbers: string[];
-            /** @default  */
-            name: string;
-            /** @default null */
-            timezone: string | null;
-            /** @default 0 */
-            priority: number;
-            /** @default null */
-            language: string | null;
-            /** @default  */
-            source: string;
-            /** @default null */
-            consent: boolean | null;
-            /** @default {} */
-            custom: {
-                [key: string]: string;
-            };
         };
         /**
          * CampaignStarted
@@ -2271,12 +3011,6 @@ export interface components {
             mode: components["schemas"]["StopMode"];
             in_progress: number;
         };
-        /**
-         * StopMode
-         * @description What becomes of calls in progress when a campaign is stopped.
-         * @enum {unknown}
-         */
-        StopMode: "drain" | "hangup";
         /**
          * CampaignStopped
          * @description It was stopped, and nothing is in progress. `by`: null: the last call of one that was draining has ended.
@@ -2347,12 +3081,6 @@ export interface components {
             talk_seconds: number;
         };
         /**
-         * LeadStatus
-         * @description What has become of a lead. The first three may be called.
-         * @enum {unknown}
-         */
-        LeadStatus: "callback" | "do_not_call" | "done" | "in_progress" | "invalid" | "new";
-        /**
          * CampaignLeadMarked
          * @description Somebody has said what becomes of a lead. `callback`: when it wants to be called, by `operator`; null: by any.
          *         `disposition`: the operator's word for it.
@@ -2378,9 +3106,33 @@ export interface components {
             disposition: string | null;
         };
         /**
+         * CampaignTelemetry
+         * @description Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads.
+         */
+        CampaignTelemetry: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            status: components["schemas"]["CampaignStatus"];
+            leads: number;
+            attempts: number;
+            in_progress: number;
+            answered: number;
+            abandoned: number;
+            /** @default {} */
+            by_status: {
+                [key: string]: number;
+            };
+        };
+        /**
          * HostTelemetry
-         * @description A host is alive. Said every two seconds, not kept. `trouble`: why the journal takes nothing from it, if so.
-         *         `streams`: how full the bus's streams are, as it sees them.
+         * @description A host is alive. Said every two seconds and when its shards change, not kept. `trouble`: why the journal takes
+         *         nothing from it, if so. `streams`: how full the bus's streams are, as it sees them. `shards`: those it serves now;
+         *         null: nothing of it lives on shards.
          */
         HostTelemetry: {
             /** @example local */
@@ -2396,6 +3148,8 @@ export interface components {
             trouble: string | null;
             /** @default [] */
             streams: components["schemas"]["StreamUse"][];
+            /** @default null */
+            shards: number[] | null;
         };
         /**
          * Quarantined
@@ -2415,6 +3169,21 @@ export interface components {
             stream: string;
             bytes: number;
             limit: number;
+        };
+        /**
+         * ShardTaken
+         * @description A host has taken a shard: what nobody has written of an actor before counts only from the newest of these.
+         */
+        ShardTaken: {
+            shard: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
         };
         /** SlotConfigured */
         SlotConfigured: {
@@ -2931,6 +3700,35 @@ export interface components {
              */
             change: "changed";
         };
+        /**
+         * CampaignUpdate
+         * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
+         *         `counts`: at most twice a second, all fields from `leads` on.
+         */
+        CampaignUpdate: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "configured" | "counts" | "created" | "draining" | "finished" | "paused" | "resumed" | "started" | "stopped";
+            status?: components["schemas"]["CampaignStatus"];
+            by?: string | null;
+            settings?: components["schemas"]["CampaignSettings"];
+            earlier?: number;
+            mode?: components["schemas"]["StopMode"];
+            in_progress?: number;
+            leads?: number;
+            attempts?: number;
+            answered?: number;
+            abandoned?: number;
+            by_status?: {
+                [key: string]: number;
+            };
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */
@@ -2948,6 +3746,12 @@ export interface components {
                 /** @constant */
                 event: "trunk.update";
                 data: components["schemas"]["TrunkUpdate"];
+                seq: number;
+            };
+            "campaign.update": {
+                /** @constant */
+                event: "campaign.update";
+                data: components["schemas"]["CampaignUpdate"];
                 seq: number;
             };
         };
@@ -6901,6 +7705,1761 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_run_campaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example campaign_001 */
+                    campaign_id: string;
+                    leads: components["schemas"]["GivenLead"][];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignRun"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_stop_campaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example campaign_001 */
+                    campaign_id: string;
+                    /** @default drain */
+                    mode?: components["schemas"]["StopMode"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignStopping"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_autodialer_campaigns: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["CampaignStatus"] | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example campaign_001 */
+                    campaign_id: string;
+                    /**
+                     * @default {
+                     *       "retry_minutes": {
+                     *         "hangup_local": 60,
+                     *         "hangup_remote": 60,
+                     *         "busy": 15,
+                     *         "no_answer": 60,
+                     *         "rejected": 240,
+                     *         "invalid_number": 60,
+                     *         "unreachable": 60,
+                     *         "network": 15,
+                     *         "phone_lost": 15,
+                     *         "phone_asks_for_sim": 15,
+                     *         "trunk_lost": 15,
+                     *         "trunk_refused": 15,
+                     *         "extension_failed": 60,
+                     *         "not_dialed": 60,
+                     *         "unknown": 60
+                     *       }
+                     *     }
+                     */
+                    settings?: components["schemas"]["CampaignSettings"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_autodialer_campaigns_campaign_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    patch_api_autodialer_campaigns_campaign_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    mode?: components["schemas"]["Mode"];
+                    ratio?: number;
+                    abandoned_share?: number;
+                    hours?: string | {
+                        [key: string]: string;
+                    };
+                    attempts_per_lead?: number | null;
+                    attempts_per_number?: number | null;
+                    attempts_per_day?: number | null;
+                    attempts_per_30_days?: number | null;
+                    pause_minutes?: number;
+                    retry_minutes?: {
+                        [key: string]: number;
+                    };
+                    quiet_hours?: number;
+                    final?: string[];
+                    consent?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns_campaign_id_pause: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns_campaign_id_resume: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_autodialer_campaigns_campaign_id_explain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignExplained"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns_campaign_id_dry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default 60 */
+                    minutes?: number;
+                    /** @default null */
+                    lines?: number | null;
+                    /** @default 0.3 */
+                    answered?: number;
+                    /** @default 30 */
+                    seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignForecast"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_autodialer_campaigns_campaign_id_leads: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["LeadStatus"] | null;
+                number?: string | null;
+                source?: string | null;
+                outcome?: string | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_autodialer_campaigns_campaign_id_export: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["LeadStatus"] | null;
+                limit?: number;
+                cursor?: string | null;
+                format?: "csv" | "json";
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string | number;
+                    }[];
+                    "text/csv": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_autodialer_campaigns_campaign_id_leads_lead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadHistory"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_autodialer_campaigns_campaign_id_leads_lead_explain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadStanding"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns_campaign_id_leads_lead_mark: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    status: components["schemas"]["LeadStatus"];
+                    /** @default null */
+                    callback?: string | null;
+                    /** @default null */
+                    operator?: string | null;
+                    /** @default null */
+                    disposition?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadMarked"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description RATE_LIMITED */
             429: {
                 headers: {

@@ -1,10 +1,12 @@
 """The whole surface: every HTTP route and every live update, joined from the kinds."""
 
 from gateway.routes import AnyRoom, Part, Route
-from gateway.surface import audit, call, slot, trunk, user
+from gateway.surface import audit, call, campaign, slot, trunk, user
 
-ROUTES: tuple[Route, ...] = (*user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES)
-ROOMS: tuple[AnyRoom, ...] = (call.ROOM, slot.ROOM, trunk.ROOM)
+ROUTES: tuple[Route, ...] = (
+    *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES, *campaign.ROUTES
+)  # fmt: skip
+ROOMS: tuple[AnyRoom, ...] = (call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM)
 
 
 def routes_of(part: Part) -> tuple[Route, ...]:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.assembly import running
 from actors.call.settings import Calls
+from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial
 from actors.ledger.ledger import Ledger
 from actors.runtime.bus import BusError, Message, Unsubscribe
@@ -314,6 +315,7 @@ def settings_of(host: str, user_calls: int) -> Settings:
             for slot in slots
         ),
         calls=CALLS,
+        campaigns=Campaigns(presets=()),  # people here are called at any time
         dial=Dial(countries=("UA",), slot_calls_per_hour=10_000, user_concurrent_calls=user_calls, user_pool_share=1.0),
         trunks=tuple(
             TrunkConfig(name=trunk, endpoint=trunk, channels=CHANNELS, calls_per_second=100, host=name)

@@ -22,8 +22,8 @@ from bus_schemas.errors import ErrorCode, Refusal
 from gateway import brake as brake_module
 from gateway.auditor import SOON
 from gateway.brake import LASTING_AT_ONCE, PATIENCE, Brake
-from gateway.http import BODY_LIMIT
 from gateway.idempotency import Idempotency
+from gateway.routes import BODY_LIMIT
 from gateway.surface import ROUTES
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run

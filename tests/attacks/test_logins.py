@@ -29,7 +29,7 @@ from bus_schemas.user import (
     SetRole,
     UserStatus,
 )
-from gateway.http import BODY_LIMIT
+from gateway.routes import BODY_LIMIT
 from tests.support.attacked import MAKER, PASSWORD, Attacked, attacked_point
 
 ASK = "/api/point/rolecheck?action=call.view"

@@ -81,7 +81,7 @@ class Played:
         return decision.events
 
     def create(self, **settings: Any) -> None:
-        self.record(machine.create(ID, CampaignSettings(**settings), BY, self.moment()))
+        self.record(machine.create(ID, None, CampaignSettings(**settings), BY, self.moment()))
 
     def run(self, *leads: Lead, given: Sequence[Outcome] | None = None) -> CampaignRun:
         rows_given = rows(*leads) if given is None else given

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from actors.ledger.page import moment, with_span
+from actors.ledger.page import with_span
+from actors.runtime.moments import moment
 from bus_schemas.audit import ListAudit
 from bus_schemas.call import ListCdrs
 from bus_schemas.errors import ErrorCode, Refusal

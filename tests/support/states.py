@@ -322,7 +322,7 @@ def _after_campaign(stand: Stand, decision: Decision[Any, Any]) -> Stand:
 CAMPAIGN = Walk(
     title="A campaign",
     text="`status` of a campaign. One that is over is started again by new leads, and for them alone.",
-    start=lambda now: campaigns.create("c", CampaignSettings(), "op", now),
+    start=lambda now: campaigns.create("c", None, CampaignSettings(), "op", now),
     inputs=CAMPAIGN_INPUTS,
     after=_after_campaign,
     name=lambda stand: str(stand[0].status),

@@ -1,0 +1,315 @@
+"""A campaign's shell: puts on record what its machine decides, and has the calls made.
+
+It dials on lines that hosts offer it (`actors/dialing/offers.py`): while a lead may be called it asks every host for
+some, and waits. So a slot that becomes idle is dialled on as soon as its host says so, and nothing is asked in vain.
+"""
+
+from collections import deque
+from typing import Any, ClassVar, Never
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from actors.campaign import machine
+from actors.campaign.figures import Figures
+from actors.campaign.machine import (
+    NEXT,
+    BeginCall,
+    CallOver,
+    CampaignDecision,
+    Claim,
+    EndCall,
+    FindCall,
+    NotBegun,
+)
+from actors.campaign.outside import Dialled, Outside
+from actors.campaign.pacing import Limit, Pace
+from actors.campaign.places import at
+from actors.campaign.record import Campaign, evolve, tried, under_way
+from actors.campaign.rulebook import RuleBook
+from actors.campaign.selection import Selection
+from actors.leads.rows import Outcome as Row
+from actors.runtime.actor import Actor
+from actors.runtime.clock import Moment, moment, parse_utc
+from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
+from actors.runtime.context import Context
+from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
+from actors.runtime.host import Host
+from actors.runtime.moments import moment as given_moment
+from actors.runtime.wire import Page
+from bus_schemas.campaign import (
+    CAMPAIGN_TELEMETRY,
+    CONFIGURE_CAMPAIGN,
+    MARK_LEAD,
+    PAUSE_CAMPAIGN,
+    RESUME_CAMPAIGN,
+    STOP_CAMPAIGN,
+    CampaignActivated,
+    CampaignAttemptClaimed,
+    CampaignChanged,
+    CampaignEvent,
+    CampaignSettings,
+    CampaignStatus,
+    CampaignStopping,
+    ConfigureCampaign,
+    Mode,
+    PauseCampaign,
+    ResumeCampaign,
+    StopCampaign,
+    StopMode,
+)
+from bus_schemas.catalogue import topics_of
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.lead import LeadMarked, MarkLead
+
+NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
+NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
+MOST_LINES = 50  # that are asked for at once
+TOLD_EVERY = 0.5  # seconds between two tellings of the counts
+
+
+class Run(Order[Page], frozen=True, kw_only=True):
+    """Run it with these rows. `goes_on`: as `machine.run` has it."""
+
+    given: tuple[Row, ...]
+    goes_on: bool = False
+
+
+class Create(Order[CampaignChanged], frozen=True, kw_only=True):
+    """Be a campaign with these settings."""
+
+    settings: CampaignSettings
+
+
+class Offered(Effect, frozen=True, kw_only=True):
+    """A host keeps these slots for the campaign. None: it had none for a while."""
+
+    host: str
+    slots: tuple[int, ...] = ()
+
+
+class AskForLines(Effect, frozen=True, kw_only=True):
+    """Have every host offer lines, up to so many each."""
+
+    most: int
+
+
+class ReturnLines(Effect, frozen=True, kw_only=True):
+    """Give back what is not needed."""
+
+
+Report = CallOver | NotBegun | Offered
+
+
+class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
+    """One campaign. `book`: its rules."""
+
+    kind: ClassVar[str] = "campaign"
+    state_type = Campaign
+    topics = topics_of("campaign")
+
+    def __init__(self, *, id: str, host: Host, outside: Outside, book: RuleBook) -> None:
+        super().__init__(id=id, host=host)
+        self.book = book
+        self._outside = outside
+        self._selection: Selection | None = None
+        self._figures: Figures | None = None
+        self._lines: deque[tuple[str, int]] = deque()  # that are offered: host and slot
+        self._asked: set[str] = set()  # hosts
+        self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
+        self._telling = False
+
+    # --- commands
+
+    def stop_it(self, request: StopCampaign, context: Context) -> Outcome[CampaignStopping]:
+        decision = machine.stop(self._campaign(), request.mode, context.user, self._now())
+        return Outcome(decision=decision, reply=lambda: machine.stopping(self._campaign()))
+
+    def pause(self, request: PauseCampaign, context: Context) -> Outcome[CampaignChanged]:
+        return self._changed(machine.pause(self._campaign(), context.user, self._now()))
+
+    def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
+        return self._changed(machine.resume(self._campaign(), context.user, self._now()))
+
+    def configure(self, request: ConfigureCampaign, context: Context) -> Outcome[CampaignChanged]:
+        campaign = self._campaign()
+        settings = replace(campaign.settings, **_named(request))
+        return self._changed(machine.configure(campaign, settings, context.user, self._now()))
+
+    def mark(self, request: MarkLead, context: Context) -> Outcome[LeadMarked]:
+        campaign, selection = self._campaign(), self._selection
+        place = selection.place_of(campaign, request.lead) if selection is not None else None
+        if place is None:
+            raise NO_LEAD()
+        callback = given_moment(request.callback, "callback")
+        decision = machine.mark(
+            campaign, place, request.status, context.user, self._now(), callback=callback,
+            operator=request.operator, disposition=request.disposition,
+        )  # fmt: skip
+        reply = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
+        return Outcome(decision=decision, reply=reply)
+
+    commands = by_verb(
+        command(STOP_CAMPAIGN, stop_it),
+        command(PAUSE_CAMPAIGN, pause),
+        command(RESUME_CAMPAIGN, go_on),
+        command(CONFIGURE_CAMPAIGN, configure),
+        command(MARK_LEAD, mark),
+    )
+
+    def run(self, order: Run, context: Context, now: Moment) -> Outcome[Page]:
+        by, goes_on = context.user, order.goes_on
+        ran = machine.run(self.id, self.state, self._selection, order.given, by, now, goes_on=goes_on)
+        changed = bool(ran.decision.events)
+        return Outcome(
+            decision=ran.decision, reply=lambda: Page(body=ran.answer, seq=self.seq, changed=changed)
+        )
+
+    def create(self, order: Create, context: Context, now: Moment) -> Outcome[CampaignChanged]:
+        return self._changed(machine.create(self.id, self.state, order.settings, context.user, now))
+
+    orders = by_type(Run.by(run), Create.by(create))
+
+    def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
+        def reply() -> CampaignChanged:
+            campaign = self._campaign()
+            return CampaignChanged(campaign_id=self.id, status=campaign.status, settings=campaign.settings)
+
+        return Outcome(decision=decision, reply=reply)
+
+    def _campaign(self) -> Campaign:
+        if self.state is None:
+            raise NO_CAMPAIGN()
+        return self.state
+
+    # --- the machine's place
+
+    evolve = staticmethod(evolve)
+
+    def barrier(self, now: Moment, epoch: int) -> CampaignActivated:
+        return CampaignActivated(campaign=self.id, at=now.at, host=self._host.name, epoch=epoch)
+
+    async def take_over(self) -> None:
+        """What is on record, in the order in which it is called."""
+        if self.state is not None:
+            self._selection, self._figures = Selection(self.state), Figures(self.state)
+
+    def resume(self, now: Moment) -> CampaignDecision:
+        return machine.taken_over(self.state, now) if self.state is not None else NOTHING
+
+    def recorded(self, event: CampaignEvent) -> None:
+        if self.state is None:
+            return
+        if self._selection is None or self._figures is None:
+            if not isinstance(event, CampaignActivated):
+                self._selection, self._figures = Selection(self.state), Figures(self.state)
+            return
+        self._selection.follow(self.state, event)
+        self._figures.follow(self.state, event)
+        if isinstance(event, CampaignAttemptClaimed):
+            self._claimed[event.place] = self.seq
+        self._tell_soon()
+
+    def observe(self, report: Report | TimerFired, now: Moment) -> CampaignDecision:
+        campaign = self.state
+        if isinstance(report, Offered):
+            self._asked.discard(report.host)
+            self._lines.extend((report.host, slot) for slot in report.slots)
+        if campaign is None or self._selection is None:
+            return NOTHING
+        if isinstance(report, CallOver | NotBegun):
+            return machine.ended(campaign, report, self.book, now)
+        return self._claim(campaign, self._selection, now)
+
+    def _claim(self, campaign: Campaign, selection: Selection, now: Moment) -> CampaignDecision:
+        """Claim as many leads as there are lines, and say what there has to be for more."""
+        if campaign.status is not CampaignStatus.RUNNING:
+            return Decision(effects=(ReturnLines(),))
+        decision = machine.claim(campaign, selection, self.book, len(self._lines), now)
+        begun = sum(isinstance(effect, BeginCall) for effect in decision.effects)
+        more = _waits_for(selection, parse_utc(now.at).timestamp(), spare=len(self._lines) > begun)
+        return Decision(events=decision.events, effects=(*decision.effects, *more))
+
+    # --- effects
+
+    def perform(self, effect: Effect) -> None:
+        match effect:
+            case BeginCall(claim=claim):
+                line = self._lines.popleft()
+                self.spawn(self._outside.dial(self, claim, line, self._claimed.pop(claim.place)))
+            case FindCall(claim=claim, claimed=claimed):
+                self.spawn(self._outside.find(self, claim, claimed))
+            case EndCall(claim=claim):
+                self.spawn(self._outside.end(self, claim))
+            case AskForLines(most=most):
+                for host in self._outside.hosts():
+                    if host not in self._asked:
+                        self._asked.add(host)
+                        self.spawn(self._ask(host, most))
+            case ReturnLines():
+                self._return_lines()
+
+    async def _ask(self, host: str, most: int) -> None:
+        slots = await self._outside.lines(self.id, self._campaign().by, host, most)
+        self.tell(Offered(host=host, slots=slots))
+
+    def _return_lines(self) -> None:
+        lines: dict[str, list[int]] = {}
+        while self._lines:
+            host, slot = self._lines.popleft()
+            lines.setdefault(host, []).append(slot)
+        for host, slots in lines.items():
+            self.spawn(self._outside.give_back(self.id, host, slots))
+
+    # --- what those who dial for it ask
+
+    def dialled(self, claim: Claim) -> Dialled:
+        """How it is with an attempt now."""
+        campaign = self._campaign()
+        entry = at(campaign.leads, claim.place)
+        if not under_way(entry) or tried(entry) != claim.attempt:
+            return Dialled.OVER
+        may = campaign.status is CampaignStatus.RUNNING and self.alive and self._host.may_act
+        if not may:
+            return Dialled.TO_BE_ENDED if campaign.mode is StopMode.HANGUP else Dialled.NOT_NOW
+        return Dialled.WANTED
+
+    def pace(self) -> Pace:
+        """How many dials it would begin now. All lines are its own operators, and each that is there is used."""
+        return Pace(dials=len(self._lines), limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
+
+    # --- its counts
+
+    def _tell_soon(self) -> None:
+        if not self._telling:
+            self._telling = True
+            self.spawn(self._tell())
+
+    async def _tell(self) -> None:
+        await self._host.pause(TOLD_EVERY)
+        self._telling = False
+        if self.state is not None and self._figures is not None:
+            await self._host.publish(CAMPAIGN_TELEMETRY, self._figures.said(self.state, self._now().at))
+
+    async def terminate(self) -> None:
+        await super().terminate()
+        self._outside.forget(self)
+
+    def _now(self) -> Moment:
+        return moment(self._host.clock)
+
+
+def _named(request: ConfigureCampaign) -> dict[str, Any]:
+    """The settings that a request names."""
+    given = {name: getattr(request, name) for name in CampaignSettings.__struct_fields__}
+    return {name: value for name, value in given.items() if value is not UNSET}
+
+
+def _waits_for(selection: Selection, now: float, *, spare: bool) -> tuple[Effect, ...]:
+    """What a campaign waits for: lines, where a lead could be called; else until one can."""
+    until = selection.next_time()
+    if selection.any_ready() or (until is not None and until <= now):
+        return () if spare else (AskForLines(most=min(selection.left, MOST_LINES)),)
+    later = (SetTimer(name=NEXT, seconds=until - now),) if until is not None else ()
+    return (*later, ReturnLines()) if spare else later
+

@@ -1,0 +1,71 @@
+"""The counts of one campaign, as its events change them. Pure."""
+
+from collections import Counter
+
+from actors.campaign.places import at, each
+from actors.campaign.record import Campaign, size, tries_of
+from bus_schemas.campaign import (
+    ABANDONED,
+    ANSWERED,
+    OUTCOMES,
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignEvent,
+    CampaignLeadMarked,
+    CampaignLeadsAdded,
+    CampaignTelemetry,
+)
+from bus_schemas.lead import LeadStatus
+
+STATUSES = tuple(LeadStatus)
+_PLACE = {status: place for place, status in enumerate(STATUSES)}
+_ANSWERED = {OUTCOMES.index(ANSWERED) + 1, OUTCOMES.index(ABANDONED) + 1}
+_ABANDONED = OUTCOMES.index(ABANDONED) + 1
+
+
+class Figures:
+    """Attempts, answered and abandoned ones, and leads by status."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.attempts = self.answered = self.abandoned = 0
+        self._status = bytearray()  # which of STATUSES, by place
+        self._leads: Counter[int] = Counter()
+        self._add(campaign)
+        for entry in each(campaign.leads):
+            for made in tries_of(entry):
+                self.attempts += 1
+                self.answered += made.outcome in _ANSWERED
+                self.abandoned += made.outcome == _ABANDONED
+
+    def follow(self, campaign: Campaign, event: CampaignEvent) -> None:
+        """An event is on record, and the campaign is this now."""
+        match event:
+            case CampaignLeadsAdded():
+                self._add(campaign)
+            case CampaignAttemptClaimed():
+                self.attempts += 1
+                self._settle(campaign, event.place)
+            case CampaignAttemptEnded():
+                self.answered += event.outcome in (ANSWERED, ABANDONED)
+                self.abandoned += event.outcome == ABANDONED
+                self._settle(campaign, event.place)
+            case CampaignLeadMarked():
+                self._settle(campaign, event.place)
+
+    def said(self, campaign: Campaign, at: str) -> CampaignTelemetry:
+        """As they are told. `at`: now."""
+        leads = {STATUSES[status]: count for status, count in sorted(self._leads.items()) if count}
+        return CampaignTelemetry(
+            campaign=campaign.campaign, at=at, status=campaign.status, leads=size(campaign), attempts=self.attempts,
+            in_progress=campaign.open, answered=self.answered, abandoned=self.abandoned, by_status=leads,
+        )  # fmt: skip
+
+    def _add(self, campaign: Campaign) -> None:
+        for entry in each(campaign.leads, len(self._status)):
+            self._status.append(_PLACE[entry.status])
+            self._leads[_PLACE[entry.status]] += 1
+
+    def _settle(self, campaign: Campaign, place: int) -> None:
+        self._leads[self._status[place]] -= 1
+        self._status[place] = _PLACE[at(campaign.leads, place).status]
+        self._leads[self._status[place]] += 1

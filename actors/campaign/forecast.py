@@ -1,0 +1,41 @@
+"""What is told of a dry run."""
+
+import asyncio
+from collections import Counter
+from datetime import datetime, timedelta
+from random import Random
+
+from actors.campaign.dry_run import Assumed, Forecast, dry_run
+from actors.campaign.machine import Claim
+from actors.campaign.places import each
+from actors.campaign.record import Campaign
+from actors.campaign.rulebook import RuleBook
+from actors.runtime.clock import utc
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import ANSWERED, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignForecast, DryRun
+
+
+async def forecast(
+    campaign: Campaign, book: RuleBook, wanted: DryRun, *, lines: int, now: datetime
+) -> CampaignForecast:
+    """What the campaign would do, with people who answer as `wanted` has it; the same each time."""
+    chance = Random(campaign.campaign)
+
+    def carrier(claim: Claim) -> Assumed:
+        if chance.random() < wanted.answered:
+            return Assumed(EndReason.HANGUP_REMOTE, wanted.seconds, answered=True, talked=round(wanted.seconds))
+        return Assumed(EndReason.NO_ANSWER, wanted.seconds)
+
+    def run() -> Forecast:
+        return dry_run(campaign, book.copy(), minutes=wanted.minutes, lines=lines, carrier=carrier, now=now)
+
+    found = await asyncio.to_thread(run)
+    ended = [event for event in found.events if isinstance(event, CampaignAttemptEnded)]
+    seconds = wanted.minutes * 60 * lines
+    return CampaignForecast(
+        campaign_id=campaign.campaign, status=found.campaign.status, at=utc(now),
+        until=utc(now + timedelta(minutes=wanted.minutes)), lines=lines,
+        attempts=sum(isinstance(event, CampaignAttemptClaimed) for event in found.events),
+        answered=sum(event.outcome == ANSWERED for event in ended), idle_share=round(found.idle / seconds, 3),
+        by_status=dict(Counter(entry.status for entry in each(found.campaign.leads))),
+    )  # fmt: skip

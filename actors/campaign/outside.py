@@ -1,0 +1,216 @@
+"""What a campaign has others do: lines from hosts, calls on them, and what has become of a call.
+
+A call is asked for once, in the moment in which the campaign still wants it, and never again. Whether it was begun only
+the record says, once no answer came: a host begins nothing that it was asked for too late (`StartOffered.until`), so
+after a while what is not on record never will be.
+"""
+
+import asyncio
+from enum import Enum
+from functools import partial
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from actors.campaign.elsewhere import Elsewhere
+from actors.campaign.ends import Ends, Tell
+from actors.campaign.machine import CallOver, Claim, NotBegun
+from actors.campaign.record import moment_of
+from actors.dialing.attempts import call_id_of
+from actors.runtime.bus import APPEND_DEADLINE, Bus, BusError, Recorded
+from actors.runtime.clock import utc
+from actors.runtime.context import Context
+from actors.runtime.host import APPEND_PATIENCE, Host
+from actors.runtime.ids import Ids
+from actors.runtime.peers import Peers
+from actors.runtime.wire import ask, ask_raw
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, END_CALL, CallEnded, EndCall
+from bus_schemas.contract import ROOT
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.host import OFFER_LINES, RETURN_LINES, START_OFFERED, OfferLines, ReturnLines, StartOffered
+from bus_schemas.permissions import Action
+
+log = structlog.get_logger()
+
+IN_TIME = 10.0  # seconds after its claim in which a call may be begun
+CLOCKS = 5.0  # seconds by which the clocks of two hosts may differ
+SETTLED = IN_TIME + APPEND_PATIENCE + APPEND_DEADLINE + CLOCKS  # seconds after which the record says all
+LOOK, PAUSE, LONGEST_PAUSE = 0.5, 0.5, 5.0
+ENDS = frozenset({Action.CALL_END, Action.CALL_END_ANY, Action.CALL_VIEW_ANY})  # what a campaign may do with its calls
+
+# Refusals after which nothing was done. After others nobody knows.
+SURE = frozenset({
+    ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.CALL_FAILED, ErrorCode.NOT_FOUND, ErrorCode.RATE_LIMITED,
+    ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT, ErrorCode.INVALID_PARAMS,
+})  # fmt: skip
+NEVER = frozenset({"format", "mmi", "emergency", "short", "premium", "do_not_call"})  # dial rules that will not change
+
+
+class Dialled(Enum):
+    """How it is with an attempt."""
+
+    WANTED = "wanted"  # its call may be asked for
+    NOT_NOW = "not_now"  # none may be begun any more
+    TO_BE_ENDED = "to_be_ended"
+    OVER = "over"
+
+
+class Owner(Protocol):
+    """The campaign that an attempt is of."""
+
+    id: str
+    _host: Host
+
+    def dialled(self, claim: Claim) -> Dialled: ...
+
+    def tell(self, report: CallOver | NotBegun) -> None: ...
+
+
+class Outside:
+    """The outside of all campaigns of a host."""
+
+    def __init__(self, *, bus: Bus, ids: Ids, host: str, peers: Peers, ends: Ends, elsewhere: Elsewhere) -> None:
+        self._bus = bus
+        self._ids = ids
+        self._own = host
+        self._peers = peers
+        self._ends = ends
+        self.elsewhere = elsewhere
+        self._expected: dict[int, dict[str, Tell]] = {}  # by owner
+
+    # --- lines
+
+    def hosts(self) -> list[str]:
+        """Whoever may have lines."""
+        return [self._own, *self._peers.others()]
+
+    async def lines(self, asker: str, user: str, host: str, most: int) -> tuple[int, ...]:
+        """Slots that a host keeps for somebody, as soon as there are any; none after a while."""
+        request = OfferLines(host=host, asker=asker, user=user, most=most)
+        try:
+            return tuple((await ask(self._bus, OFFER_LINES, request, self._context(user))).slots)
+        except Refusal as refusal:
+            log.info("no lines offered", host=host, campaign=asker, why=refusal.message)
+            return ()
+
+    async def give_back(self, asker: str, host: str, slots: list[int]) -> None:
+        """They are not needed."""
+        request = ReturnLines(host=host, asker=asker, slots=slots)
+        try:
+            await ask_raw(self._bus, RETURN_LINES, request, self._context(asker), retry=False)
+        except Refusal as refusal:  # it keeps them no longer than some seconds
+            log.debug("lines not given back", host=host, why=refusal.message)
+
+    # --- calls
+
+    async def dial(self, owner: Owner, claim: Claim, line: tuple[str, int], claimed_at: int) -> None:
+        """Have the call of a claim made, which is the entry `claimed_at`, on a line; and see that its end is told."""
+        self._expect(owner, claim)
+        host, slot = line
+        began = owner._host.clock.now()
+        try:
+            async with asyncio.timeout(IN_TIME):
+                await self.elsewhere.heard(claimed_at)
+        except TimeoutError:
+            log.warning("own claim not heard", campaign=owner.id, place=claim.place)
+        else:
+            if not self.elsewhere.is_taken(claim.number, owner.id, claimed_at) and _is_wanted(owner, claim):
+                until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
+                request = StartOffered(host=host, asker=owner.id, slot=slot, number=claim.number, until=until)
+                await self._begin(owner, claim, request, round(began.timestamp() * 1000))
+                return
+        await self.give_back(owner.id, host, [slot])
+        self._not_begun(owner, claim)
+
+    async def _begin(self, owner: Owner, claim: Claim, request: StartOffered, claimed: int) -> None:
+        context = Context(command_id=claim.command_id, user=claim.user)
+        try:
+            await ask_raw(self._bus, START_OFFERED, request, context, retry=False)
+        except Refusal as refusal:
+            rule = (refusal.details or {}).get("rule")
+            log.info("call not begun", campaign=owner.id, place=claim.place, why=refusal.message, rule=rule)
+            if refusal.code in SURE:
+                self._not_begun(owner, claim, never=rule in NEVER)
+            else:
+                await self.find(owner, claim, claimed)
+        if owner.dialled(claim) is Dialled.TO_BE_ENDED:
+            await self.end(owner, claim)
+
+    async def find(self, owner: Owner, claim: Claim, claimed: int) -> None:
+        """Find out what became of a call that somebody may have asked for since `claimed` (milliseconds)."""
+        call_id = self._expect(owner, claim)
+        pause = LOOK
+        while owner.dialled(claim) is not Dialled.OVER:
+            try:
+                ended = await self._last(call_id, CALL_ENDED.verb)
+                if ended is not None:
+                    self._over(owner, claim, msgspec.json.decode(ended.data, type=CallEnded))
+                    return
+                if await self._last(call_id, CALL_DIALING.verb) is not None:
+                    return  # its end will be told
+                if owner._host.clock.now().timestamp() * 1000 > claimed + SETTLED * 1000:
+                    self._not_begun(owner, claim)
+                    return
+            except BusError as error:
+                log.info("what became of a call cannot be read yet", call_id=call_id, error=repr(error))
+            await owner._host.pause(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def end(self, owner: Owner, claim: Claim) -> None:
+        """Hang up, as soon as there is a call."""
+        request = EndCall(call_id=_call_id(claim))
+        while owner.dialled(claim) is not Dialled.OVER:
+            try:
+                await ask_raw(self._bus, END_CALL, request, self._context(claim.user, ENDS), retry=False)
+                return
+            except Refusal as refusal:
+                log.debug("call not ended yet", call_id=request.call_id, why=refusal.message)
+            await owner._host.pause(PAUSE)
+
+    # --- what is told of them
+
+    def _expect(self, owner: Owner, claim: Claim) -> str:
+        call_id, tell = _call_id(claim), partial(self._over, owner, claim)
+        self._expected.setdefault(id(owner), {})[call_id] = tell
+        self._ends.expect(call_id, tell)
+        return call_id
+
+    def _over(self, owner: Owner, claim: Claim, event: CallEnded) -> None:
+        self._done(owner, claim)
+        over = CallOver(
+            place=claim.place, attempt=claim.attempt, call_id=event.call_id, reason=event.reason,
+            answered=event.answer_time is not None, talk_seconds=event.duration,
+        )  # fmt: skip
+        owner.tell(over)
+
+    def _not_begun(self, owner: Owner, claim: Claim, *, never: bool = False) -> None:
+        self._done(owner, claim)
+        owner.tell(NotBegun(place=claim.place, attempt=claim.attempt, never=never))
+
+    def _done(self, owner: Owner, claim: Claim) -> None:
+        expected = self._expected.get(id(owner), {})
+        tell = expected.pop(_call_id(claim), None)
+        if tell is not None:
+            self._ends.forget(_call_id(claim), tell)
+
+    def forget(self, owner: Owner) -> None:
+        """It is not there any more."""
+        for call_id, tell in self._expected.pop(id(owner), {}).items():
+            self._ends.forget(call_id, tell)
+
+    async def _last(self, call_id: str, verb: str) -> Recorded | None:
+        return await self._bus.last(f"{ROOT}.evt.call.*.{call_id}.{verb}", certain=True)
+
+    def _context(self, user: str, actions: frozenset[Action] = frozenset()) -> Context:
+        return Context(command_id=self._ids.new(), user=user, actions=actions)
+
+
+def _call_id(claim: Claim) -> str:
+    return call_id_of(Context(command_id=claim.command_id, user=claim.user))
+
+
+def _is_wanted(owner: Owner, claim: Claim) -> bool:
+    return owner.dialled(claim) is Dialled.WANTED
+
+

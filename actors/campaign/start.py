@@ -1,0 +1,183 @@
+"""How campaigns start: on shards, wherever those are."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor, Create, Run
+from actors.campaign.elsewhere import Elsewhere
+from actors.campaign.ends import Ends
+from actors.campaign.explain import explain, of_campaign
+from actors.campaign.forecast import forecast
+from actors.campaign.outside import Outside
+from actors.campaign.places import each
+from actors.campaign.presets import Preset, presets_in
+from actors.campaign.record import Campaign, size
+from actors.campaign.rulebook import RuleBook
+from actors.campaign.settings import Campaigns
+from actors.campaign.standing import Standing, shown, standing
+from actors.dialing.rules import DialRules
+from actors.dialing.settings import Dial
+from actors.dialing.start import rules_of
+from actors.leads.given import texts_of
+from actors.leads.rows import Outcome, Rows
+from actors.runtime.bus import BusError
+from actors.runtime.clock import moment, parse_utc
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.journalled import Unreadable
+from actors.runtime.parts import HostParts
+from actors.runtime.rendezvous import shard_of
+from actors.runtime.service import serve
+from actors.runtime.settings import SettingsError
+from actors.runtime.shards import Sharded
+from actors.runtime.wire import Page, forward
+from bus_schemas.campaign import (
+    CREATE_CAMPAIGN,
+    CREATE_ON_SHARD,
+    DRY_RUN,
+    EXPLAIN_CAMPAIGN,
+    EXPLAIN_LEAD,
+    RUN_CAMPAIGN,
+    RUN_ON_SHARD,
+    CampaignChanged,
+    CampaignExplained,
+    CreateCampaign,
+    CreateOnShard,
+    DryRun,
+    ExplainCampaign,
+    RunCampaign,
+    RunOnShard,
+)
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding
+
+PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
+
+NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
+
+
+async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, dial: Dial) -> None:
+    """Campaigns can be run. Raises SettingsError, BusError."""
+    presets, rules = _presets(settings), rules_of(dial)
+    ends, elsewhere = Ends(bus=parts.bus), Elsewhere(bus=parts.bus, clock=parts.clock)
+    for follower in (ends, elsewhere):
+        stack.push_async_callback(await follower.start())
+    outside = Outside(
+        bus=parts.bus, ids=parts.ids, host=parts.host.name, peers=parts.peers, ends=ends, elsewhere=elsewhere
+    )
+
+    def book(campaign: str) -> RuleBook:
+        return RuleBook(presets=presets, do_not_call=rules.do_not_call, elsewhere=elsewhere.than(campaign))
+
+    def make(id: str, host: Host) -> CampaignActor:
+        return CampaignActor(id=id, host=host, outside=outside, book=book(id))
+
+    def prepare(host: Host) -> None:
+        host.add_maker(CampaignActor.made_by(make))
+        on_shard = OnShard(host=host, rules=rules)
+        host.serve_beside(CREATE_ON_SHARD, on_shard.create)
+        host.serve_beside(RUN_ON_SHARD, on_shard.run)
+        host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
+        host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
+        host.serve_beside(DRY_RUN, on_shard.dry_run)
+
+    parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare))
+
+    async def run(request: RunCampaign, context: Context) -> Page:
+        id = request.campaign_id
+        part = RunOnShard(shard=shard_of(id), campaign_id=id, leads=request.leads)
+        return await forward(parts.bus, RUN_ON_SHARD, part, context)
+
+    async def create(request: CreateCampaign, context: Context) -> Page:
+        wanted = CreateOnShard(shard=shard_of(request.campaign_id), create=request)
+        return await forward(parts.bus, CREATE_ON_SHARD, wanted, context)
+
+    parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create)))
+
+
+def _presets(settings: Campaigns) -> tuple[Preset, ...]:
+    found = presets_in(settings.folder)
+    if settings.presets is None:
+        return found
+    for at, name in enumerate(settings.presets):
+        if name not in {preset.name for preset in found}:
+            raise SettingsError(f"campaigns.presets[{at}]: {settings.folder} has no preset `{name}`")
+    return tuple(preset for preset in found if preset.name in settings.presets)
+
+
+class OnShard:
+    """What is asked of campaigns of one shard that takes longer than an inbox should wait, or makes one."""
+
+    def __init__(self, *, host: Host, rules: DialRules) -> None:
+        self._host = host
+        self._rules = rules
+
+    async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
+        wanted = request.create
+        await self._activate(wanted.campaign_id)
+        return await self._host.order(CampaignActor, wanted.campaign_id, Create(settings=wanted.settings), context)
+
+    async def run(self, request: RunOnShard, context: Context) -> Page:
+        given = await self._read(request)
+        await self._activate(request.campaign_id)
+        order = Run(given=given, goes_on=request.goes_on)
+        return await self._host.order(CampaignActor, request.campaign_id, order, context)
+
+    async def _activate(self, id: str) -> None:
+        try:
+            await self._host.activate(CampaignActor, id)
+        except Unreadable as error:
+            raise Refusal(ErrorCode.UNAVAILABLE, f"The campaign is quarantined: {error}") from None
+        except BusError:
+            raise NOT_NOW() from None
+
+    async def _read(self, request: RunOnShard) -> tuple[Outcome, ...]:
+        """The rows of a request."""
+        rows, found = Rows(self._rules), list[Outcome]()
+        for row, lead in _paused(request.leads):
+            if lead is None:
+                await asyncio.sleep(0)
+            else:
+                found.append(rows.take(request.first + row, texts_of(lead)))
+        return tuple(found)
+
+    # --- why, and what would be
+
+    async def explain(self, request: ExplainCampaign, context: Context) -> CampaignExplained:
+        actor, campaign = self._campaign(request.campaign_id)
+        now, found = parse_utc(moment(self._host.clock).at), list[Standing]()
+        for place in range(size(campaign)):
+            if place % PIECE == 0:
+                await asyncio.sleep(0)
+            found.append(standing(campaign, place, actor.book, now))
+        return explain(campaign, found, actor.pace(), now)
+
+    async def explain_lead(self, request: ExplainLead, context: Context) -> LeadStanding:
+        actor, campaign = self._campaign(request.campaign_id)
+        now = parse_utc(moment(self._host.clock).at)
+        for place, entry in enumerate(each(campaign.leads)):
+            if entry.id == request.lead:
+                found = standing(campaign, place, actor.book, now)
+                return shown(request.lead, of_campaign(campaign, found, actor.pace()))
+        raise NO_LEAD()
+
+    async def dry_run(self, request: DryRun, context: Context) -> Page:
+        actor, campaign = self._campaign(request.campaign_id)
+        now = parse_utc(moment(self._host.clock).at)
+        lines = request.lines or max(campaign.open, 1)
+        return Page(body=await forecast(campaign, actor.book, request, lines=lines, now=now), changed=False)
+
+    def _campaign(self, id: str) -> tuple[CampaignActor, Campaign]:
+        actor = self._host.get(CampaignActor, id)
+        if actor is None or actor.state is None:
+            raise NO_CAMPAIGN()
+        return actor, actor.state
+
+
+def _paused(leads: tuple[GivenLead, ...]) -> Iterator[tuple[int, GivenLead | None]]:
+    """Leads with their rows, from 1; None: others have their turn."""
+    for row, lead in enumerate(leads, 1):
+        if row % PIECE == 0:
+            yield row, None
+        yield row, lead

@@ -1,0 +1,176 @@
+"""Campaigns and their leads over HTTP, and what Socket.IO clients hear of a campaign."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from actors.runtime.rendezvous import shard_of
+from bus_schemas.campaign import (
+    CAMPAIGN,
+    CAMPAIGN_CONFIGURED,
+    CAMPAIGN_CREATED,
+    CAMPAIGN_DRAINING,
+    CAMPAIGN_FINISHED,
+    CAMPAIGN_PAUSED,
+    CAMPAIGN_RESUMED,
+    CAMPAIGN_STARTED,
+    CAMPAIGN_STOPPED,
+    CAMPAIGN_TELEMETRY,
+    CONFIGURE_CAMPAIGN,
+    CREATE_CAMPAIGN,
+    DRY_RUN,
+    EXPLAIN_CAMPAIGN,
+    EXPLAIN_LEAD,
+    LIST_CAMPAIGNS,
+    MARK_LEAD,
+    PAST_CAMPAIGN,
+    PAUSE_CAMPAIGN,
+    RESUME_CAMPAIGN,
+    RUN_CAMPAIGN,
+    RUN_ON_SHARD,
+    STOP_CAMPAIGN,
+    CampaignConfigured,
+    CampaignCreated,
+    CampaignDraining,
+    CampaignFinished,
+    CampaignId,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignRun,
+    CampaignSettings,
+    CampaignStarted,
+    CampaignStatus,
+    CampaignStopped,
+    CampaignTelemetry,
+    RunCampaign,
+    RunOnShard,
+    StopMode,
+)
+from bus_schemas.errors import misfit
+from bus_schemas.fields import Utc
+from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LIST_LEADS, GivenLead, LeadStatus
+from gateway.routes import Part, Parts, Room, Route, shared_fields
+
+P = Part
+MOST, MOST_BYTES = 2000, 400_000  # leads, and bytes of them, that cross the bus at once
+LARGEST_LEAD = MOST_BYTES // 2
+TOLD = 5000  # rows that are no leads: more are counted
+RUN_BYTES = 16 * 1024 * 1024
+
+
+def split(request: RunCampaign) -> Iterator[RunOnShard]:
+    """The leads of a request in parts that fit into a message. Raises Refusal(INVALID_PARAMS) for one that never would.
+    """
+    id, first = request.campaign_id, 0
+    batch, size = list[GivenLead](), 0
+    for row, lead in enumerate(request.leads):
+        length = len(msgspec.json.encode(lead)) + 1
+        if length > LARGEST_LEAD:
+            raise misfit(f"leads[{row}]", f"larger than {LARGEST_LEAD:,} bytes.")
+        if batch and (len(batch) == MOST or size + length > MOST_BYTES):
+            yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first)
+            first, batch, size = row, [], 0
+        batch.append(lead)
+        size += length
+    yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first)
+
+
+def after(part: RunOnShard, answers: Sequence[CampaignRun]) -> RunOnShard:
+    """A part as it is sent after others were answered: once the campaign runs, it is that run that goes on."""
+    return msgspec.structs.replace(part, goes_on=any(one.status is CampaignStatus.RUNNING for one in answers))
+
+
+def joined(answers: Sequence[CampaignRun]) -> CampaignRun:
+    """One answer for all parts."""
+    last = answers[-1]
+    invalid = tuple(row for one in answers for row in one.invalid)
+    return CampaignRun(
+        campaign_id=last.campaign_id, status=last.status, accepted=sum(one.accepted for one in answers),
+        duplicates=sum(one.duplicates for one in answers), invalid=invalid[:TOLD], invalid_more=len(invalid[TOLD:]),
+    )  # fmt: skip
+
+
+PARTS = Parts(rpc=RUN_ON_SHARD, split=split, after=after, joined=joined)
+
+C = "/api/autodialer/campaigns"
+ONE = C + "/{campaign_id}"
+
+# fmt: off
+ROUTES = (
+    #     method   path                                contract            status part
+    Route("POST",  "/api/autodialer/run-campaign",     RUN_CAMPAIGN,       200, P.OTTB, True, RUN_BYTES, PARTS),
+    Route("POST",  "/api/autodialer/stop-campaign",    STOP_CAMPAIGN,      200, P.OTTB, True),
+    Route("GET",   C,                                  LIST_CAMPAIGNS,     200, P.OTTB),
+    Route("POST",  C,                                  CREATE_CAMPAIGN,    201, P.OTTB, True),
+    Route("GET",   ONE,                                PAST_CAMPAIGN,      200, P.OTTB),
+    Route("PATCH", ONE,                                CONFIGURE_CAMPAIGN, 200, P.OTTB),
+    Route("POST",  ONE + "/pause",                     PAUSE_CAMPAIGN,     200, P.OTTB, True),
+    Route("POST",  ONE + "/resume",                    RESUME_CAMPAIGN,    200, P.OTTB, True),
+    Route("GET",   ONE + "/explain",                   EXPLAIN_CAMPAIGN,   200, P.OTTB),
+    Route("POST",  ONE + "/dry-run",                   DRY_RUN,            200, P.OTTB),
+    Route("GET",   ONE + "/leads",                     LIST_LEADS,         200, P.OTTB),
+    Route("GET",   ONE + "/export",                    EXPORT_LEADS,       200, P.OTTB, table=True),
+    Route("GET",   ONE + "/leads/{lead}",              GET_LEAD,           200, P.OTTB),
+    Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB),
+    Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),
+)
+# fmt: on
+
+Change = Literal["created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "counts"]
+
+
+class CampaignUpdate(Struct, frozen=True, kw_only=True):
+    """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
+    `counts`: at most twice a second, all fields from `leads` on."""
+
+    campaign: CampaignId
+    at: Utc
+    change: Change
+    status: CampaignStatus | UnsetType = UNSET
+    by: str | UnsetType | None = UNSET
+    settings: CampaignSettings | UnsetType = UNSET
+    earlier: int | UnsetType = UNSET
+    mode: StopMode | UnsetType = UNSET
+    in_progress: int | UnsetType = UNSET
+    leads: int | UnsetType = UNSET
+    attempts: int | UnsetType = UNSET
+    answered: int | UnsetType = UNSET
+    abandoned: int | UnsetType = UNSET
+    by_status: Mapping[LeadStatus, int] | UnsetType = UNSET
+
+
+S = CampaignStatus
+BECAME: dict[type[Struct], tuple[Change, CampaignStatus]] = {
+    CampaignCreated: ("created", S.DRAFT),
+    CampaignStarted: ("started", S.RUNNING),
+    CampaignPaused: ("paused", S.PAUSED),
+    CampaignResumed: ("resumed", S.RUNNING),
+    CampaignDraining: ("draining", S.DRAINING),
+    CampaignStopped: ("stopped", S.STOPPED),
+    CampaignFinished: ("finished", S.FINISHED),
+}
+
+
+def present(event: Struct) -> CampaignUpdate:
+    """What an event says of its campaign."""
+    fields = shared_fields(event, CampaignUpdate)
+    match event:
+        case CampaignTelemetry():
+            return CampaignUpdate(**fields, change="counts")
+        case CampaignConfigured():
+            return CampaignUpdate(**fields, change="configured")
+    change, status = BECAME[type(event)]
+    return CampaignUpdate(**fields, change=change, status=status)
+
+
+ROOM = Room(
+    CAMPAIGN,
+    CampaignUpdate,
+    (
+        CAMPAIGN_CREATED, CAMPAIGN_CONFIGURED, CAMPAIGN_STARTED, CAMPAIGN_PAUSED, CAMPAIGN_RESUMED, CAMPAIGN_DRAINING,
+        CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_TELEMETRY,
+    ),
+    present,
+)  # fmt: skip

@@ -1,0 +1,100 @@
+"""A campaign at work on two hosts: it calls each lead as often as it says, stops when told, and outlives its host."""
+
+import asyncio
+
+import pytest
+
+from bus_schemas.campaign import CampaignStatus, StopMode
+from bus_schemas.lead import LeadStatus
+from simulators.carrier.rules import mobile
+from tests.campaign.world import Campaigns, play
+
+S = CampaignStatus
+BUSY, TALKS, LONG = "0001", "2003", "9999"
+ONCE = {"attempts_per_lead": 1}
+
+
+def numbers(count: int, ending: str, first: int = 0) -> list[str]:
+    return [mobile(place, ending) for place in range(first, first + count)]
+
+
+def test_a_campaign_calls_each_lead_and_finishes() -> None:
+    async def story(site: Campaigns) -> None:
+        wanted = [*numbers(10, TALKS), *numbers(10, BUSY, 100)]
+        answer = await site.run("c1", [*wanted, "12"])
+        assert (answer.status, answer.accepted, [row.row for row in answer.invalid]) == (S.RUNNING, 20, [21])
+        await site.configure("c1", **ONCE)
+        found = await site.until_over("c1")
+        assert site.dials() == dict.fromkeys(wanted, 1)
+        assert (found.status, found.attempts, found.in_progress, found.answered) == (S.FINISHED, 20, 0, 10)
+        assert found.by_status == {LeadStatus.DONE: 10, LeadStatus.IN_PROGRESS: 10}
+
+    play(story)
+
+
+def test_the_phones_of_both_hosts_are_used_all_the_time() -> None:
+    async def story(site: Campaigns) -> None:
+        wanted = numbers(30, TALKS)
+        began = site.world.now
+        await site.run("c1", wanted)
+        found = await site.until_over("c1")
+        assert found.answered == 30 and site.dials() == dict.fromkeys(wanted, 1)
+        busy = 4.0 * 30 / 3  # seconds of a call, and three phones
+        assert site.world.now - began < 1.5 * busy
+
+    play(story)
+
+
+@pytest.mark.parametrize("mode", StopMode)
+def test_a_stopped_campaign_begins_nothing_any_more(mode: StopMode) -> None:
+    async def story(site: Campaigns) -> None:
+        await site.run("c1", numbers(30, LONG))
+        await asyncio.sleep(4.0)
+        answer = await site.stop("c1", mode)
+        assert (answer.status, answer.in_progress) == (S.DRAINING, 3)
+        dials = site.dials()
+        assert sum(dials.values()) == 3
+        before = site.world.now
+        found = await site.until_over("c1")
+        assert found.status is S.STOPPED and site.dials() == dials
+        assert (site.world.now - before < 5.0) is (mode is StopMode.HANGUP)
+
+    play(story)
+
+
+def test_two_campaigns_share_the_phones() -> None:
+    async def story(site: Campaigns) -> None:
+        lists = {"c1": numbers(30, TALKS), "c2": numbers(30, TALKS, 1000)}
+        for campaign, wanted in lists.items():
+            await site.run(campaign, wanted)
+        await asyncio.sleep(30.0)
+        done = [(await site.view(campaign)).answered for campaign in lists]
+        assert min(done) >= 0.7 * max(done) > 0, done
+        for campaign in lists:
+            await site.until_over(campaign)
+        assert site.dials() == dict.fromkeys([*lists["c1"], *lists["c2"]], 1)
+
+    play(story)
+
+
+def test_a_number_is_never_called_by_two_campaigns_at_once() -> None:
+    async def story(site: Campaigns) -> None:
+        wanted = numbers(1, LONG)
+        await asyncio.gather(*(site.run(f"c{place}", wanted) for place in range(6)))
+        await asyncio.sleep(15.0)
+        assert site.dials() == dict.fromkeys(wanted, 1)
+        await asyncio.gather(*(site.stop(f"c{place}", StopMode.HANGUP) for place in range(6)))
+
+    play(story)
+
+
+def test_caps_count_over_all_campaigns() -> None:
+    async def story(site: Campaigns) -> None:
+        wanted = numbers(3, BUSY)
+        for campaign in ("c1", "c2"):
+            await site.run(campaign, wanted)
+            await site.configure(campaign, **ONCE)
+            await site.until_over(campaign)
+        assert site.dials() == dict.fromkeys(wanted, 1)
+
+    play(story)
