@@ -15,7 +15,7 @@ import structlog
 from actors.adapters.ledger.fresh import Tables, fold_fresh, tables_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.call.actor import CallActor
-from actors.runtime import answers, journalled
+from actors.runtime import answers, journalled, rendezvous, shards
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET, TTL
@@ -36,6 +36,7 @@ from simulators.world.world import SLOTS_OF, TRUNK_OF, World
 PROBES = 14_000  # from here on nobody else dials (`mobile`)
 SETTLE = 50.0  # seconds after which every call has ended by itself
 SNAPSHOT_EVERY, REMEMBERED_ANSWERS = 6, 4  # instead of hundreds: so that worlds of minutes come to both
+FEW = 4  # shards
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Verdict:
 
 def play(seed: int) -> Verdict:
     """Play one seed."""
-    with tempfile.TemporaryDirectory(prefix="ottb-world-") as folder, _small_memory():
+    with tempfile.TemporaryDirectory(prefix="ottb-world-") as folder, small():
         return run(lambda: _play(seed, Path(folder)), seed)
 
 
@@ -213,13 +214,15 @@ def _counts(world: World, callers: Callers) -> Counter[str]:
 
 
 @contextmanager
-def _small_memory() -> Iterator[None]:
-    kept = journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS
+def small() -> Iterator[None]:
+    """Short memories, and few shards: what takes long or hundreds of events comes up in worlds of minutes too."""
+    kept = journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS, shards.SHARDS
     journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS = SNAPSHOT_EVERY, REMEMBERED_ANSWERS
+    rendezvous.SHARDS = shards.SHARDS = FEW
     try:
         yield
     finally:
-        journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS = kept
+        journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS, shards.SHARDS = kept
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import GivenLead
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
 from simulators.time.loop import SimLoop, run
+from simulators.world.schedule import small
 from simulators.world.world import SLOTS_OF, Life, World
 
 ALL = frozenset(map(str, resolve(BUILT_IN_ROLES["admin"])))
@@ -115,5 +116,5 @@ def play(story: Callable[[Campaigns], Awaitable[Any]], *, seed: int = 1, keep: b
         assert not world.broken, world.broken
         return world
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, small():
         return run(main, seed)
