@@ -471,7 +471,8 @@ class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
 
 
 class CampaignTelemetry(Struct, frozen=True, kw_only=True):
-    """Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads."""
+    """Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads;
+    `abandoned_cap`: the share of answered calls that may be abandoned."""
 
     campaign: CampaignId
     at: Utc
@@ -481,6 +482,7 @@ class CampaignTelemetry(Struct, frozen=True, kw_only=True):
     in_progress: int
     answered: int
     abandoned: int
+    abandoned_cap: float
     by_status: Mapping[LeadStatus, int] = {}
 
 

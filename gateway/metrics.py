@@ -1,4 +1,5 @@
-"""The gateway's figures for Prometheus. Labels are routes, never what a client wrote."""
+"""The gateway's figures for Prometheus. Labels are routes, never what a client wrote, but for ids of campaigns: of
+those that have said something last, and not more of them than CAMPAIGNS."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,6 +7,8 @@ from collections.abc import Callable, Mapping
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from bus_schemas.campaign import CampaignTelemetry
+from bus_schemas.lead import LeadStatus
 from gateway.surface import ROOMS, ROUTES
 
 log = structlog.get_logger()
@@ -13,7 +16,15 @@ log = structlog.get_logger()
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CHILDREN = 1000
 FRESH = 1.0  # seconds
-NOT_UNDERSTOOD = ("event", "slot telemetry", "host telemetry", "change of users")
+CAMPAIGNS = 100
+NOT_UNDERSTOOD = ("event", "slot telemetry", "host telemetry", "campaign telemetry", "change of users")
+CAMPAIGN_FIGURES = {
+    "attempts": "Attempts that were begun.",
+    "in_progress": "Attempts that are not over.",
+    "answered": "Attempts that somebody answered.",
+    "abandoned": "Answered calls that nobody took.",
+    "abandoned_cap": "The share of answered calls that may be abandoned.",
+}
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -53,6 +64,14 @@ class Metrics:
         self._not_understood = Counter(
             "ottb_not_understood", "Messages of the bus that were skipped.", ["what"], registry=self._registry
         )
+        self._campaigns: dict[str, None] = {}  # in the order in which they said something
+        self._campaign = {
+            name: Gauge(f"ottb_campaign_{name}", words, ["campaign"], registry=self._registry)
+            for name, words in CAMPAIGN_FIGURES.items()
+        }
+        self._campaign_leads = Gauge(
+            "ottb_campaign_leads", "Leads of a campaign.", ["campaign", "status"], registry=self._registry
+        )
         for what in NOT_UNDERSTOOD:
             self._not_understood.labels(what)
         for route in ROUTES:  # a counter that was never counted is 0, not missing
@@ -87,6 +106,24 @@ class Metrics:
         """How full a stream of the bus is. `limit` 0: it has none."""
         self._stream_bytes.labels(name).set(held)
         self._stream_limit.labels(name).set(limit)
+
+    def campaign(self, said: CampaignTelemetry) -> None:
+        """How far a campaign is."""
+        self._campaigns.pop(said.campaign, None)
+        self._campaigns[said.campaign] = None
+        for name, gauge in self._campaign.items():
+            gauge.labels(said.campaign).set(getattr(said, name))
+        for status in LeadStatus:
+            self._campaign_leads.labels(said.campaign, str(status)).set(said.by_status.get(status, 0))
+        if len(self._campaigns) > CAMPAIGNS:
+            self._forget_campaign(next(iter(self._campaigns)))
+
+    def _forget_campaign(self, id: str) -> None:
+        del self._campaigns[id]
+        for gauge in self._campaign.values():
+            gauge.remove(id)
+        for status in LeadStatus:
+            self._campaign_leads.remove(id, str(status))
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -57,7 +57,8 @@ class Figures:
         leads = {STATUSES[status]: count for status, count in sorted(self._leads.items()) if count}
         return CampaignTelemetry(
             campaign=campaign.campaign, at=at, status=campaign.status, leads=size(campaign), attempts=self.attempts,
-            in_progress=campaign.open, answered=self.answered, abandoned=self.abandoned, by_status=leads,
+            in_progress=campaign.open, answered=self.answered, abandoned=self.abandoned,
+            abandoned_cap=campaign.settings.abandoned_share, by_status=leads,
         )  # fmt: skip
 
     def _add(self, campaign: Campaign) -> None:

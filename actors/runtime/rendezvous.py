@@ -23,6 +23,11 @@ def shard_of(id: str) -> int:
     return fnv1a32(id) % SHARDS
 
 
+def all_shards() -> frozenset[int]:
+    """Their numbers."""
+    return frozenset(range(SHARDS))
+
+
 def belongs_to(shard: int, hosts: Collection[str]) -> str | None:
     """The host with the highest lot for the shard; None: there is none. Who comes takes from the others only what is
     theirs from then on, and who goes leaves only what was theirs."""
@@ -31,7 +36,7 @@ def belongs_to(shard: int, hosts: Collection[str]) -> str | None:
 
 def shards_of(host: str, hosts: Collection[str]) -> frozenset[int]:
     """The shards that belong to one of the hosts."""
-    return frozenset(shard for shard in range(SHARDS) if belongs_to(shard, hosts) == host)
+    return frozenset(shard for shard in all_shards() if belongs_to(shard, hosts) == host)
 
 
 @lru_cache(maxsize=64 * SHARDS)

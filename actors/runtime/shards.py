@@ -28,7 +28,7 @@ from actors.runtime.effects import Work
 from actors.runtime.host import Host
 from actors.runtime.ownership import BUCKET, Claim, Lease, lease_in, lives
 from actors.runtime.peers import Peers
-from actors.runtime.rendezvous import SHARDS, shard_of, shards_of
+from actors.runtime.rendezvous import all_shards, shard_of, shards_of
 from bus_schemas.contract import ROOT, AnyTopic, id_of
 from bus_schemas.host import SHARD_TAKEN, ShardTaken
 
@@ -138,7 +138,7 @@ class Shards:
         being here (a write that was not answered, and came late). With the revisions of their keys. Raises BusError."""
         wanted: dict[int, int] = {}
         dead: dict[bytes, bool] = {}
-        for number in set(range(SHARDS)) - self._held.keys() - self._moving:
+        for number in all_shards() - self._held.keys() - self._moving:
             found = entries.get(_key(number))
             holder = found.data if found is not None else None
             ours = holder == self._lease.name

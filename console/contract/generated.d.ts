@@ -3107,7 +3107,8 @@ export interface components {
         };
         /**
          * CampaignTelemetry
-         * @description Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads.
+         * @description Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads;
+         *         `abandoned_cap`: the share of answered calls that may be abandoned.
          */
         CampaignTelemetry: {
             /** @example campaign_001 */
@@ -3123,6 +3124,7 @@ export interface components {
             in_progress: number;
             answered: number;
             abandoned: number;
+            abandoned_cap: number;
             /** @default {} */
             by_status: {
                 [key: string]: number;
@@ -3725,6 +3727,7 @@ export interface components {
             attempts?: number;
             answered?: number;
             abandoned?: number;
+            abandoned_cap?: number;
             by_status?: {
                 [key: string]: number;
             };

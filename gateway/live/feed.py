@@ -18,6 +18,7 @@ from socketio.exceptions import ConnectionRefusedError as Refuse
 
 from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
+from bus_schemas.campaign import CampaignTelemetry
 from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import Share
@@ -344,6 +345,8 @@ class LiveFeed:
                 what = f"{topic.kind} telemetry"
                 self._metrics.not_understood(what, subject=message.subject, error=error)
                 return
+            if isinstance(figures, CampaignTelemetry):
+                self._metrics.campaign(figures)
             self._figures[message.subject] = (topic, figures, message.headers)
 
         return hear

@@ -138,6 +138,7 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True):
     attempts: int | UnsetType = UNSET
     answered: int | UnsetType = UNSET
     abandoned: int | UnsetType = UNSET
+    abandoned_cap: float | UnsetType = UNSET
     by_status: Mapping[LeadStatus, int] | UnsetType = UNSET
 
 

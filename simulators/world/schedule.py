@@ -15,7 +15,7 @@ import structlog
 from actors.adapters.ledger.fresh import Tables, fold_fresh, tables_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.call.actor import CallActor
-from actors.runtime import answers, journalled, rendezvous, shards
+from actors.runtime import answers, journalled, rendezvous
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET, TTL
@@ -216,13 +216,13 @@ def _counts(world: World, callers: Callers) -> Counter[str]:
 @contextmanager
 def small() -> Iterator[None]:
     """Short memories, and few shards: what takes long or hundreds of events comes up in worlds of minutes too."""
-    kept = journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS, shards.SHARDS
+    kept = journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS
     journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS = SNAPSHOT_EVERY, REMEMBERED_ANSWERS
-    rendezvous.SHARDS = shards.SHARDS = FEW
+    rendezvous.SHARDS = FEW
     try:
         yield
     finally:
-        journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS, shards.SHARDS = kept
+        journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS = kept
 
 
 @contextmanager

@@ -29,7 +29,7 @@ endpoint = "ottb-sip-2"
 calls_per_second = 50
 """
 HUBS = '[hubs]\nHUB1 = { path = "1-1", also = ["2-1"] }\n'
-MORE = f"[calls]\nlost_timeout = 3.0\n{HUBS}{TRUNKS}"
+MORE = f"[calls]\nlost_timeout = 3.0\n[campaigns]\npresets = []\n{HUBS}{TRUNKS}"
 
 
 @pytest.fixture(scope="session")
