@@ -34,7 +34,8 @@ RETRY_MINUTES: Mapping[str, int] = {
 
 
 class CampaignStatus(StrEnum):
-    """`draft -> running <-> paused -> draining -> stopped | finished`. Only a running one begins attempts."""
+    """`draft -> running <-> paused -> draining -> stopped | finished -> archived`. Only a running one begins attempts.
+    """
 
     DRAFT = "draft"
     RUNNING = "running"
@@ -42,6 +43,7 @@ class CampaignStatus(StrEnum):
     DRAINING = "draining"  # was stopped while calls are in progress
     STOPPED = "stopped"
     FINISHED = "finished"  # nothing can be dialled any more
+    ARCHIVED = "archived"  # for the records alone
 
 
 class StopMode(StrEnum):
@@ -139,17 +141,20 @@ class CampaignExplained(Struct, frozen=True, kw_only=True):
 
 
 class CreateCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Make a campaign that does not run yet. The same again changes nothing."""
+    """Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
+    changes nothing."""
 
     campaign_id: CampaignId
-    settings: CampaignSettings = CampaignSettings()
+    settings: CampaignSettings | UnsetType = UNSET
+    like: CampaignId | None = None
 
 
 class CreateOnShard(Struct, frozen=True, kw_only=True):
     """CREATE_CAMPAIGN for whoever has the shard."""
 
     shard: int
-    create: CreateCampaign
+    campaign_id: CampaignId
+    settings: CampaignSettings
 
 
 class RunCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,6 +191,12 @@ class PauseCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class ResumeCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Go on after a pause."""
+
+    campaign_id: CampaignId
+
+
+class ArchiveCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keep it for the records alone: it is listed only where archived ones are asked for, and cannot run again."""
 
     campaign_id: CampaignId
 
@@ -250,7 +261,7 @@ class CampaignForecast(Struct, frozen=True, kw_only=True):
 
 
 class ListCampaigns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Campaigns, newest first."""
+    """Campaigns, newest first; archived ones only where that status is asked for."""
 
     status: CampaignStatus | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
@@ -296,7 +307,7 @@ NAMED = ("campaign_id",)
 
 # fmt: off
 #                       subject                                        request          reply               refused with
-ABSENT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.absent",                  AskedCampaign,   CampaignView,       NONE,
+ABSENT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.absent",                  AskedCampaign,   CampaignView,       STATE,
                        summary="Why nobody owns a campaign")
 PAST_CAMPAIGN    = Rpc("ottb.v1.qry.campaign.get",                     GetCampaign,     CampaignView,       NONE,
                        summary="One campaign, with its counts and rates", permission=A.CAMPAIGN_VIEW)
@@ -321,6 +332,9 @@ PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCamp
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
                        summary="Go on after a pause", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, audit_fields=NAMED)
+ARCHIVE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.archive",   ArchiveCampaign, CampaignChanged,    STATE,
+                       summary="Keep a campaign for the records alone", fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_EDIT, audit_fields=NAMED)
 CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", ConfigureCampaign, CampaignChanged, STATE,
                        summary="Change the settings of a campaign", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, audit_fields=NAMED, audit_changes=True)
@@ -428,6 +442,14 @@ class CampaignFinished(Struct, frozen=True, kw_only=True):
     at: Utc
 
 
+class CampaignArchived(Struct, frozen=True, kw_only=True):
+    """It is there for the records alone."""
+
+    campaign: CampaignId
+    at: Utc
+    by: Username
+
+
 class CampaignAttemptClaimed(Struct, frozen=True, kw_only=True):
     """A lead is to be called: on record before the call is asked for, with the command `command_id`, and never claimed
     again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1."""
@@ -497,6 +519,7 @@ CampaignEvent = (
     | CampaignDraining
     | CampaignStopped
     | CampaignFinished
+    | CampaignArchived
     | CampaignAttemptClaimed
     | CampaignAttemptEnded
     | CampaignLeadMarked
@@ -514,6 +537,7 @@ CAMPAIGN_RESUMED         = Topic(EVENTS + "resumed",         CampaignResumed,   
 CAMPAIGN_DRAINING        = Topic(EVENTS + "draining",        CampaignDraining,       "It was stopped during calls")
 CAMPAIGN_STOPPED         = Topic(EVENTS + "stopped",         CampaignStopped,        "It was stopped")
 CAMPAIGN_FINISHED        = Topic(EVENTS + "finished",        CampaignFinished,       "Nothing is left to be called")
+CAMPAIGN_ARCHIVED        = Topic(EVENTS + "archived",        CampaignArchived,       "It is for the records alone")
 CAMPAIGN_ATTEMPT_CLAIMED = Topic(EVENTS + "attempt_claimed", CampaignAttemptClaimed, "A lead is to be called")
 CAMPAIGN_ATTEMPT_ENDED   = Topic(EVENTS + "attempt_ended",   CampaignAttemptEnded,   "What became of an attempt")
 CAMPAIGN_LEAD_MARKED     = Topic(EVENTS + "lead_marked",     CampaignLeadMarked,     "What becomes of a lead")

@@ -38,12 +38,14 @@ from actors.runtime.host import Host
 from actors.runtime.moments import moment as given_moment
 from actors.runtime.wire import Page
 from bus_schemas.campaign import (
+    ARCHIVE_CAMPAIGN,
     CAMPAIGN_TELEMETRY,
     CONFIGURE_CAMPAIGN,
     MARK_LEAD,
     PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
     STOP_CAMPAIGN,
+    ArchiveCampaign,
     CampaignActivated,
     CampaignAttemptClaimed,
     CampaignChanged,
@@ -65,6 +67,7 @@ from bus_schemas.lead import LeadMarked, MarkLead
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
+KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
 TOLD_EVERY = 0.5  # seconds between two tellings of the counts
 
 
@@ -131,6 +134,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
         return self._changed(machine.resume(self._campaign(), context.user, self._now()))
 
+    def archive(self, request: ArchiveCampaign, context: Context) -> Outcome[CampaignChanged]:
+        return self._changed(machine.archive(self._campaign(), context.user, self._now()))
+
     def configure(self, request: ConfigureCampaign, context: Context) -> Outcome[CampaignChanged]:
         campaign = self._campaign()
         settings = replace(campaign.settings, **_named(request))
@@ -153,6 +159,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         command(STOP_CAMPAIGN, stop_it),
         command(PAUSE_CAMPAIGN, pause),
         command(RESUME_CAMPAIGN, go_on),
+        command(ARCHIVE_CAMPAIGN, archive),
         command(CONFIGURE_CAMPAIGN, configure),
         command(MARK_LEAD, mark),
     )
@@ -209,6 +216,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if isinstance(event, CampaignAttemptClaimed):
             self._claimed[event.place] = self.seq
         self._tell_soon()
+
+    def state_changed(self) -> None:
+        if self.state is not None and self.state.status is CampaignStatus.ARCHIVED:
+            self._host.retire(self, KEEP_ARCHIVED)
 
     def observe(self, report: Report | TimerFired, now: Moment) -> CampaignDecision:
         campaign = self.state

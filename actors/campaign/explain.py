@@ -18,6 +18,7 @@ _NOT_RUNNING = {
     CampaignStatus.DRAINING: ("the campaign is being stopped", "to run it again with new leads"),
     CampaignStatus.STOPPED: ("the campaign was stopped", "to run it again with new leads"),
     CampaignStatus.FINISHED: ("the campaign has finished", "to run it again with new leads"),
+    CampaignStatus.ARCHIVED: ("the campaign is archived", "another campaign"),
 }
 _LIMITED = {
     Limit.OPERATORS_DECIDE: ("each dial is begun by an operator", "another mode"),

@@ -27,6 +27,7 @@ from bus_schemas.campaign import (
     ANSWERED,
     MOST_LEADS,
     OUTCOMES,
+    CampaignArchived,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignConfigured,
@@ -56,6 +57,8 @@ STOPPED_MEANWHILE = RefusalTemplate(
     ErrorCode.CONFLICT, "The campaign was stopped while its leads were being added. Those that are new were not."
 )
 RUN_IS_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The run that the lead is of is over: it calls nobody any more.")
+ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived. Make another one like it.")
+NOT_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is not over. Stop it first.")
 EXISTS = RefusalTemplate(ErrorCode.CONFLICT, "There is a campaign of this id, with other settings.")
 NOT_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not run.")
 
@@ -149,6 +152,8 @@ def run(
         raise misfit("leads", f"1 to {MOST_LEADS:,} leads at once, and not {len(given):,}")
     if campaign is not None and campaign.status is S.DRAINING:
         raise DRAINS()
+    if campaign is not None and campaign.status is S.ARCHIVED:
+        raise ARCHIVED()
     if campaign is not None and campaign.status is S.STOPPED and goes_on:
         raise STOPPED_MEANWHILE()
     found = new_leads(selection, given)
@@ -202,6 +207,15 @@ def stop(campaign: Campaign, mode: StopMode, by: str, now: Moment) -> CampaignDe
 def stopping(campaign: Campaign) -> CampaignStopping:
     """The answer to a stop, from the state after it."""
     return CampaignStopping(campaign_id=campaign.campaign, status=campaign.status, in_progress=campaign.open)
+
+
+def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
+    """Keep it for the records alone. Raises Refusal(CONFLICT) for one that could still call somebody."""
+    if campaign.status is S.ARCHIVED:
+        return NOTHING
+    if campaign.status not in OVER | {S.DRAFT}:
+        raise NOT_OVER(status=campaign.status)
+    return Decision(events=(CampaignArchived(campaign=campaign.campaign, at=now.at, by=by),))
 
 
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:

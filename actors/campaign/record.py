@@ -23,6 +23,7 @@ from bus_schemas.campaign import (
     ANSWERED,
     OUTCOMES,
     CampaignActivated,
+    CampaignArchived,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignConfigured,
@@ -42,7 +43,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.lead import Lead, LeadStatus
 
-OVER = frozenset({CampaignStatus.STOPPED, CampaignStatus.FINISHED})
+OVER = frozenset({CampaignStatus.STOPPED, CampaignStatus.FINISHED, CampaignStatus.ARCHIVED})
 CALLABLE = frozenset({LeadStatus.NEW, LeadStatus.IN_PROGRESS, LeadStatus.CALLBACK})
 NOT_DIALED = str(EndReason.NOT_DIALED)
 
@@ -219,6 +220,7 @@ def _became(status: CampaignStatus) -> Callable[[Campaign, Any], Campaign]:  # a
 
 S = CampaignStatus
 _AFTER: Mapping[type, Callable[[Campaign, Any], Campaign]] = {  # any: the event of that class
+    CampaignArchived: _became(S.ARCHIVED),
     CampaignActivated: lambda campaign, event: campaign,
     CampaignConfigured: lambda campaign, event: replace(campaign, settings=event.settings),
     CampaignLeadsAdded: _leads_added,

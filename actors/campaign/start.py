@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
+from msgspec import UNSET
+
 from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor, Create, Run
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
@@ -31,25 +33,29 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.settings import SettingsError
 from actors.runtime.shards import Sharded
-from actors.runtime.wire import Page, forward
+from actors.runtime.wire import Page, ask, forward
 from bus_schemas.campaign import (
+    CAMPAIGN_ARCHIVED,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
     DRY_RUN,
     EXPLAIN_CAMPAIGN,
     EXPLAIN_LEAD,
+    PAST_CAMPAIGN,
     RUN_CAMPAIGN,
     RUN_ON_SHARD,
     CampaignChanged,
     CampaignExplained,
+    CampaignSettings,
     CreateCampaign,
     CreateOnShard,
     DryRun,
     ExplainCampaign,
+    GetCampaign,
     RunCampaign,
     RunOnShard,
 )
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
@@ -82,7 +88,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
 
-    parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare))
+    parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=CAMPAIGN_ARCHIVED))
 
     async def run(request: RunCampaign, context: Context) -> Page:
         id = request.campaign_id
@@ -90,7 +96,14 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         return await forward(parts.bus, RUN_ON_SHARD, part, context)
 
     async def create(request: CreateCampaign, context: Context) -> Page:
-        wanted = CreateOnShard(shard=shard_of(request.campaign_id), create=request)
+        id, settings = request.campaign_id, request.settings
+        if request.like is not None:
+            if settings is not UNSET:
+                raise misfit("like", "either `like` or `settings`.")
+            settings = (await ask(parts.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=request.like), context)).settings
+        wanted = CreateOnShard(
+            shard=shard_of(id), campaign_id=id, settings=CampaignSettings() if settings is UNSET else settings
+        )
         return await forward(parts.bus, CREATE_ON_SHARD, wanted, context)
 
     parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create)))
@@ -114,9 +127,8 @@ class OnShard:
         self._rules = rules
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
-        wanted = request.create
-        await self._activate(wanted.campaign_id)
-        return await self._host.order(CampaignActor, wanted.campaign_id, Create(settings=wanted.settings), context)
+        await self._activate(request.campaign_id)
+        return await self._host.order(CampaignActor, request.campaign_id, Create(settings=request.settings), context)
 
     async def run(self, request: RunOnShard, context: Context) -> Page:
         given = await self._read(request)

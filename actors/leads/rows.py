@@ -6,7 +6,6 @@ that is missing. Each number belongs to the lead in whose row it stands first.
 
 import re
 from collections.abc import Mapping
-from zoneinfo import available_timezones
 
 from actors.dialing.rules import DialRules, canonical
 from actors.leads.cells import NO, YES, DigitsLost, is_blank, number_text
@@ -28,7 +27,7 @@ from actors.leads.mapping import CUSTOM as CUSTOM_PREFIX
 from actors.leads.mapping import Mapping as Columns
 from actors.leads.reading import Row
 from actors.runtime.cells import undefused
-from actors.telephony.zones import not_a_zone
+from actors.telephony.zones import known_zones, not_a_zone
 from bus_schemas.errors import Refusal
 from bus_schemas.fields import TOKEN, words_of
 from bus_schemas.lead import Lead
@@ -53,7 +52,7 @@ class Rows:
     def __init__(self, rules: DialRules) -> None:
         self._rules = rules
         self._rows: dict[str, int] = {}  # by number and by given id: where it stood first
-        self._zones = {"UTC", *available_timezones()}
+        self._zones = known_zones()
         self._hints = HINTS
 
     def read(self, row: Row, columns: Columns) -> Outcome:

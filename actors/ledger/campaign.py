@@ -2,7 +2,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from operator import eq, lt
+from operator import eq, lt, ne
 from typing import Any, get_args
 
 import msgspec
@@ -24,6 +24,7 @@ from bus_schemas.campaign import (
     LIST_CAMPAIGNS,
     PAST_CAMPAIGN,
     AskedCampaign,
+    CampaignArchived,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignConfigured,
@@ -48,6 +49,7 @@ from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LIST_LEADS, ExportLeads, Ge
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
+ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 
 
@@ -82,6 +84,7 @@ _STATUS: Mapping[type, CampaignStatus] = {
     CampaignDraining: S.DRAINING,
     CampaignStopped: S.STOPPED,
     CampaignFinished: S.FINISHED,
+    CampaignArchived: S.ARCHIVED,
 }
 
 
@@ -138,7 +141,10 @@ def one(campaign: str) -> Query[CampaignView]:
 
 def all_campaigns(wanted: ListCampaigns, *, before: int | None) -> Query[tuple[int, CampaignView]]:
     """Those that `wanted` asks for, newest first and one more than the page has, each with its key."""
-    found = sa.select(CAMPAIGNS).where(*given((C.seq, lt, before), (C.status, eq, wanted.status)))
+    archived = None if wanted.status is not None else S.ARCHIVED
+    found = sa.select(CAMPAIGNS).where(
+        *given((C.seq, lt, before), (C.status, eq, wanted.status), (C.status, ne, archived))
+    )
     view: Callable[[sa.Row[Any]], tuple[int, CampaignView]] = made_of(CampaignRow, lambda row: (row.seq, _view(row)))
     return Query(found.order_by(C.seq.desc()).limit(wanted.limit + 1), view)
 
@@ -183,8 +189,8 @@ class CampaignAnswers(Answers):
         return replace(found, by_status=dict(await self.read(context, by_status(request.campaign_id))))
 
     async def absent_campaign(self, request: AskedCampaign, context: Context) -> CampaignView:
-        await self._found(request.campaign_id, context)
-        raise OWNER_AWAY()
+        found = await self._found(request.campaign_id, context)
+        raise ARCHIVED() if found.status is S.ARCHIVED else OWNER_AWAY()
 
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
         query = all_campaigns(request, before=from_cursor(request.cursor))

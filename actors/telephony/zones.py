@@ -2,6 +2,7 @@
 
 import difflib
 from datetime import UTC, tzinfo
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
@@ -22,9 +23,15 @@ def zone(name: str) -> tzinfo:
         raise NotAZone(f"there is no zone `{name}`{_perhaps(name)}") from None
 
 
+@cache
+def known_zones() -> frozenset[str]:
+    """The names of all zones, as they were when they were first asked for: to look is slow."""
+    return frozenset({"UTC", *available_timezones()})
+
+
 def not_a_zone(name: str) -> str | None:
     """What is wrong with the name of a zone, in words. None: nothing."""
-    if name == "UTC" or name in available_timezones():
+    if name in known_zones():
         return None
     return f"there is no zone `{name}`{_perhaps(name)}"
 

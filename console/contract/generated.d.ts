@@ -708,13 +708,14 @@ export interface paths {
         };
         /**
          * All campaigns
-         * @description Campaigns, newest first.
+         * @description Campaigns, newest first; archived ones only where that status is asked for.
          */
         get: operations["get_api_autodialer_campaigns"];
         put?: never;
         /**
          * Make a campaign
-         * @description Make a campaign that does not run yet. The same again changes nothing.
+         * @description Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
+         *         changes nothing.
          */
         post: operations["post_api_autodialer_campaigns"];
         delete?: never;
@@ -781,6 +782,26 @@ export interface paths {
          * @description Go on after a pause.
          */
         post: operations["post_api_autodialer_campaigns_campaign_id_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep a campaign for the records alone
+         * @description Keep it for the records alone: it is listed only where archived ones are asked for, and cannot run again.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_archive"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2157,10 +2178,10 @@ export interface components {
         };
         /**
          * CampaignStatus
-         * @description `draft -> running <-> paused -> draining -> stopped | finished`. Only a running one begins attempts.
+         * @description `draft -> running <-> paused -> draining -> stopped | finished -> archived`. Only a running one begins attempts.
          * @enum {unknown}
          */
-        CampaignStatus: "draft" | "draining" | "finished" | "paused" | "running" | "stopped";
+        CampaignStatus: "archived" | "draft" | "draining" | "finished" | "paused" | "running" | "stopped";
         /**
          * RowRefused
          * @description A row that is no lead. `row`: from 1. `field`: the first one that cannot be; empty: the row as a whole.
@@ -2198,7 +2219,7 @@ export interface components {
         };
         /**
          * ListCampaigns
-         * @description Campaigns, newest first.
+         * @description Campaigns, newest first; archived ones only where that status is asked for.
          */
         ListCampaigns: {
             /** @default null */
@@ -2298,33 +2319,15 @@ export interface components {
         LeadStatus: "callback" | "do_not_call" | "done" | "in_progress" | "invalid" | "new";
         /**
          * CreateCampaign
-         * @description Make a campaign that does not run yet. The same again changes nothing.
+         * @description Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
+         *         changes nothing.
          */
         CreateCampaign: {
             /** @example campaign_001 */
             campaign_id: string;
-            /**
-             * @default {
-             *       "retry_minutes": {
-             *         "hangup_local": 60,
-             *         "hangup_remote": 60,
-             *         "busy": 15,
-             *         "no_answer": 60,
-             *         "rejected": 240,
-             *         "invalid_number": 60,
-             *         "unreachable": 60,
-             *         "network": 15,
-             *         "phone_lost": 15,
-             *         "phone_asks_for_sim": 15,
-             *         "trunk_lost": 15,
-             *         "trunk_refused": 15,
-             *         "extension_failed": 60,
-             *         "not_dialed": 60,
-             *         "unknown": 60
-             *       }
-             *     }
-             */
-            settings: components["schemas"]["CampaignSettings"];
+            settings?: components["schemas"]["CampaignSettings"];
+            /** @default null */
+            like: string | null;
         };
         /**
          * CampaignChanged
@@ -2382,6 +2385,14 @@ export interface components {
          * @description Go on after a pause.
          */
         ResumeCampaign: {
+            /** @example campaign_001 */
+            campaign_id: string;
+        };
+        /**
+         * ArchiveCampaign
+         * @description Keep it for the records alone: it is listed only where archived ones are asked for, and cannot run again.
+         */
+        ArchiveCampaign: {
             /** @example campaign_001 */
             campaign_id: string;
         };
@@ -3038,6 +3049,21 @@ export interface components {
              * @example 2025-11-15T10:30:00Z
              */
             at: string;
+        };
+        /**
+         * CampaignArchived
+         * @description It is there for the records alone.
+         */
+        CampaignArchived: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
         };
         /**
          * CampaignAttemptClaimed
@@ -3716,7 +3742,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "configured" | "counts" | "created" | "draining" | "finished" | "paused" | "resumed" | "started" | "stopped";
+            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "paused" | "resumed" | "started" | "stopped";
             status?: components["schemas"]["CampaignStatus"];
             by?: string | null;
             settings?: components["schemas"]["CampaignSettings"];
@@ -8120,28 +8146,9 @@ export interface operations {
                 "application/json": {
                     /** @example campaign_001 */
                     campaign_id: string;
-                    /**
-                     * @default {
-                     *       "retry_minutes": {
-                     *         "hangup_local": 60,
-                     *         "hangup_remote": 60,
-                     *         "busy": 15,
-                     *         "no_answer": 60,
-                     *         "rejected": 240,
-                     *         "invalid_number": 60,
-                     *         "unreachable": 60,
-                     *         "network": 15,
-                     *         "phone_lost": 15,
-                     *         "phone_asks_for_sim": 15,
-                     *         "trunk_lost": 15,
-                     *         "trunk_refused": 15,
-                     *         "extension_failed": 60,
-                     *         "not_dialed": 60,
-                     *         "unknown": 60
-                     *       }
-                     *     }
-                     */
                     settings?: components["schemas"]["CampaignSettings"];
+                    /** @default null */
+                    like?: string | null;
                 };
             };
         };
@@ -8772,6 +8779,143 @@ export interface operations {
             };
         };
     };
+    post_api_autodialer_campaigns_campaign_id_archive: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
     get_api_autodialer_campaigns_campaign_id_explain: {
         parameters: {
             query?: never;
@@ -8821,6 +8965,15 @@ export interface operations {
             };
             /** @description NOT_FOUND */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8922,6 +9075,15 @@ export interface operations {
             };
             /** @description NOT_FOUND */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9316,6 +9478,15 @@ export interface operations {
             };
             /** @description NOT_FOUND */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,7 +8,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from actors.runtime.rendezvous import shard_of
 from bus_schemas.campaign import (
+    ARCHIVE_CAMPAIGN,
     CAMPAIGN,
+    CAMPAIGN_ARCHIVED,
     CAMPAIGN_CONFIGURED,
     CAMPAIGN_CREATED,
     CAMPAIGN_DRAINING,
@@ -31,6 +33,7 @@ from bus_schemas.campaign import (
     RUN_CAMPAIGN,
     RUN_ON_SHARD,
     STOP_CAMPAIGN,
+    CampaignArchived,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -108,6 +111,7 @@ ROUTES = (
     Route("PATCH", ONE,                                CONFIGURE_CAMPAIGN, 200, P.OTTB),
     Route("POST",  ONE + "/pause",                     PAUSE_CAMPAIGN,     200, P.OTTB, True),
     Route("POST",  ONE + "/resume",                    RESUME_CAMPAIGN,    200, P.OTTB, True),
+    Route("POST",  ONE + "/archive",                   ARCHIVE_CAMPAIGN,   200, P.OTTB, True),
     Route("GET",   ONE + "/explain",                   EXPLAIN_CAMPAIGN,   200, P.OTTB),
     Route("POST",  ONE + "/dry-run",                   DRY_RUN,            200, P.OTTB),
     Route("GET",   ONE + "/leads",                     LIST_LEADS,         200, P.OTTB),
@@ -118,7 +122,9 @@ ROUTES = (
 )
 # fmt: on
 
-Change = Literal["created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "counts"]
+Change = Literal[
+    "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts"
+]  # fmt: skip
 
 
 class CampaignUpdate(Struct, frozen=True, kw_only=True):
@@ -151,6 +157,7 @@ BECAME: dict[type[Struct], tuple[Change, CampaignStatus]] = {
     CampaignDraining: ("draining", S.DRAINING),
     CampaignStopped: ("stopped", S.STOPPED),
     CampaignFinished: ("finished", S.FINISHED),
+    CampaignArchived: ("archived", S.ARCHIVED),
 }
 
 
@@ -171,7 +178,7 @@ ROOM = Room(
     CampaignUpdate,
     (
         CAMPAIGN_CREATED, CAMPAIGN_CONFIGURED, CAMPAIGN_STARTED, CAMPAIGN_PAUSED, CAMPAIGN_RESUMED, CAMPAIGN_DRAINING,
-        CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_TELEMETRY,
+        CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY,
     ),
     present,
 )  # fmt: skip

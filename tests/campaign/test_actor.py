@@ -4,7 +4,17 @@ import asyncio
 
 import pytest
 
-from bus_schemas.campaign import CampaignStatus, StopMode
+from bus_schemas.campaign import (
+    ARCHIVE_CAMPAIGN,
+    CREATE_CAMPAIGN,
+    LIST_CAMPAIGNS,
+    ArchiveCampaign,
+    CampaignStatus,
+    CreateCampaign,
+    ListCampaigns,
+    StopMode,
+)
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import LeadStatus
 from simulators.carrier.rules import mobile
 from tests.campaign.world import Campaigns, play
@@ -96,5 +106,26 @@ def test_caps_count_over_all_campaigns() -> None:
             await site.configure(campaign, **ONCE)
             await site.until_over(campaign)
         assert site.dials() == dict.fromkeys(wanted, 1)
+
+    play(story)
+
+
+def test_an_archived_campaign_is_there_for_the_records_alone() -> None:
+    async def story(site: Campaigns) -> None:
+        await site.run("c1", numbers(3, TALKS))
+        with pytest.raises(Refusal) as running:
+            await site.until_done(ARCHIVE_CAMPAIGN, ArchiveCampaign(campaign_id="c1"))
+        assert running.value.code is ErrorCode.CONFLICT
+        await site.until_over("c1")
+        await site.until_done(ARCHIVE_CAMPAIGN, ArchiveCampaign(campaign_id="c1"))
+        await asyncio.sleep(10.0)
+        assert site.owner("c1") is None and (await site.view("c1")).status is S.ARCHIVED
+        assert await site.until_done(LIST_CAMPAIGNS, ListCampaigns()) == []
+        for again in (site.stop("c1"), site.explain("c1"), site.run("c1", numbers(1, TALKS, 50))):
+            with pytest.raises(Refusal) as refused:
+                await again
+            assert refused.value.code is ErrorCode.CONFLICT
+        await site.until_done(CREATE_CAMPAIGN, CreateCampaign(campaign_id="c2", like="c1"))
+        assert (await site.view("c2")).status is S.DRAFT
 
     play(story)

@@ -309,6 +309,7 @@ CAMPAIGN_INPUTS: tuple[Input, ...] = (
     lambda stand, now: campaigns.pause(stand[0], "op", now),
     lambda stand, now: campaigns.resume(stand[0], "op", now),
     lambda stand, now: campaigns.stop(stand[0], StopMode.DRAIN, "op", now),
+    lambda stand, now: campaigns.archive(stand[0], "op", now),
 )
 
 
