@@ -66,7 +66,7 @@ Count = Annotated[int, Meta(ge=1, le=1000)]
 Minutes = Annotated[int, Meta(ge=0, le=60 * 24 * 365)]
 
 
-class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
     `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
     ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over

@@ -83,9 +83,9 @@ class Played:
     def create(self, **settings: Any) -> None:
         self.record(machine.create(ID, None, CampaignSettings(**settings), BY, self.moment()))
 
-    def run(self, *leads: Lead, given: Sequence[Outcome] | None = None) -> CampaignRun:
+    def run(self, *leads: Lead, given: Sequence[Outcome] | None = None, goes_on: bool = False) -> CampaignRun:
         rows_given = rows(*leads) if given is None else given
-        ran = machine.run(ID, self.campaign, self.selection, rows_given, BY, self.moment())
+        ran = machine.run(ID, self.campaign, self.selection, rows_given, BY, self.moment(), goes_on=goes_on)
         self.record(ran.decision)
         return ran.answer
 

@@ -525,3 +525,26 @@ def test_a_report_of_another_lead_changes_nothing() -> None:
     played.claim(1)
     report = CallOver(place=1, attempt=1, call_id="c", reason=EndReason.BUSY, answered=False)
     assert not machine.ended(played.state, report, played.book, played.moment()).events
+
+
+# --- a list that comes in parts -----------------------------------------------------------------------------------
+
+
+def test_the_rest_of_a_list_takes_back_neither_a_stop_nor_a_pause() -> None:
+    played = running(lead_at(1))
+    played.do(machine.pause)
+    assert played.run(lead_at(2), goes_on=True).status is S.PAUSED and size(played.state) == 2
+    played.do(machine.stop, StopMode.DRAIN)
+    with refused(ErrorCode.CONFLICT):
+        played.run(lead_at(3), goes_on=True)
+    assert played.status is S.STOPPED and size(played.state) == 2
+    assert played.run(lead_at(3)).status is S.RUNNING  # that is another list
+
+
+def test_the_rest_of_a_list_runs_a_campaign_that_has_finished_meanwhile() -> None:
+    played = running(lead_at(1))
+    [claim] = played.claim()
+    played.over(claim, EndReason.HANGUP_REMOTE, answered=True)
+    played.claim()
+    assert played.status is S.FINISHED
+    assert played.run(lead_at(2), goes_on=True).status is S.RUNNING and len(played.claim(5)) == 1
