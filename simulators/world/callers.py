@@ -21,10 +21,12 @@ from bus_schemas.slot import (
     RestartSlot,
 )
 from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
+from simulators.world.campaigns import run_one
 from simulators.world.world import World
 
 CALLERS = 6
 ROUNDS = 3
+CAMPAIGNS = 0.4  # share of the worlds in which somebody runs one
 WINDOW = 90.0  # seconds in which things are asked
 ENDINGS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "1003", "1007", "2000", "2005", "3002",
            "4567", "4567")  # fmt: skip
@@ -79,6 +81,8 @@ class Callers:
             for number in range(CALLERS):
                 group.create_task(self._caller(number))
             group.create_task(self._shells())
+            if self.random.random() < CAMPAIGNS:
+                group.create_task(run_one(self))
         await asyncio.gather(*self._going_on)
 
     async def ask(self, command: Command) -> Answer:

@@ -15,6 +15,7 @@ from bus_schemas.call import END_CALL, CallAdopted, CallConnected, CallDialing, 
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import ADB_COMMAND
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
+from simulators.world import campaigns
 from simulators.world.callers import PASSING, Command
 from simulators.world.records import CallOnRecord, Stored, calls_of
 from simulators.world.truth import MOMENT, Case, compare
@@ -77,7 +78,8 @@ class Judge:
         """Everything that was broken."""
         rules = (
             self._dials, self._terminal, self._answers, self._truth, self._news, self._foreign, self._lines,
-            self._shells, self._looks, self._caps, self._cancels, self._quiet, self._broken,
+            self._shells, self._looks, self._caps, self._cancels, self._campaigns, self._quiet,
+            self._broken,
         )  # fmt: skip
         return [violation for rule in rules for violation in rule()]
 
@@ -193,6 +195,12 @@ class Judge:
             if late and not case.faults(begins - 1.0, begins + PROMPT) and not case.foreign(begins, begins + PROMPT):
                 text = f"end acknowledged at {said_yes:.3f}, dialled at {device.created:.3f}, over at {over:.3f}"
                 yield Violation("slow cancel", call.call_id, text)
+
+    # --- campaigns
+
+    def _campaigns(self) -> Iterator[Violation]:
+        for kind, about, text in campaigns.broken(self.stored, self.commands, self.by_number):
+            yield Violation(kind, about, text)
 
     # --- lines
 
