@@ -5,9 +5,9 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 """
 
 from collections import deque
-from typing import Any, ClassVar, Never
+from typing import Any, ClassVar, NamedTuple, Never
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from actors.campaign import machine
@@ -68,6 +68,7 @@ NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
+PATIENT, REST, LONGEST_REST = 5, 0.5, 60.0  # refused calls on end until it rests, and for how many seconds
 TOLD_EVERY = 0.5  # seconds between two tellings of the counts
 
 
@@ -84,11 +85,23 @@ class Create(Order[CampaignChanged], frozen=True, kw_only=True):
     settings: CampaignSettings
 
 
-class Offered(Effect, frozen=True, kw_only=True):
-    """A host keeps these slots for the campaign. None: it had none for a while."""
+class Line(NamedTuple):
+    """A slot that a host keeps for the campaign, until then on the monotonic clock."""
 
     host: str
-    slots: tuple[int, ...] = ()
+    slot: int
+    until: float
+
+
+class Offered(Struct, frozen=True, kw_only=True):
+    """What a host keeps for the campaign. None: it had none for a while."""
+
+    host: str
+    lines: tuple[Line, ...] = ()
+
+
+class Begun(Struct, frozen=True, kw_only=True):
+    """A call was begun: lines take calls."""
 
 
 class AskForLines(Effect, frozen=True, kw_only=True):
@@ -101,7 +114,7 @@ class ReturnLines(Effect, frozen=True, kw_only=True):
     """Give back what is not needed."""
 
 
-Report = CallOver | NotBegun | Offered
+Report = CallOver | NotBegun | Offered | Begun
 
 
 class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
@@ -117,7 +130,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._outside = outside
         self._selection: Selection | None = None
         self._figures: Figures | None = None
-        self._lines: deque[tuple[str, int]] = deque()  # that are offered: host and slot
+        self._lines: deque[Line] = deque()  # that are offered
+        self._refused = 0  # calls on end that no line took
+        self._rests_until = 0.0
         self._asked: set[str] = set()  # hosts
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
         self._telling = False
@@ -225,8 +240,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         campaign = self.state
         if isinstance(report, Offered):
             self._asked.discard(report.host)
-            self._lines.extend((report.host, slot) for slot in report.slots)
-        if campaign is None or self._selection is None:
+            self._lines.extend(report.lines)
+        if isinstance(report, Begun) or (isinstance(report, NotBegun) and not report.of_number):
+            self._count(began=isinstance(report, Begun), now=now)
+        if campaign is None or self._selection is None or isinstance(report, Begun):
             return NOTHING
         if isinstance(report, CallOver | NotBegun):
             return machine.ended(campaign, report, self.book, now)
@@ -236,10 +253,21 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """Claim as many leads as there are lines, and say what there has to be for more."""
         if campaign.status is not CampaignStatus.RUNNING:
             return Decision(effects=(ReturnLines(),))
+        if (rest := self._rests_until - now.mono) > 0:
+            return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
+        while self._lines and self._lines[0].until < now.mono:
+            self._lines.popleft()
         decision = machine.claim(campaign, selection, self.book, len(self._lines), now)
         begun = sum(isinstance(effect, BeginCall) for effect in decision.effects)
-        more = _waits_for(selection, parse_utc(now.at).timestamp(), spare=len(self._lines) > begun)
+        most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
+        more = _waits_for(selection, parse_utc(now.at).timestamp(), most, spare=len(self._lines) > begun)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
+
+    def _count(self, *, began: bool, now: Moment) -> None:
+        """Rest where no line takes a call, longer each time: claims and refusals without end would fill the journal."""
+        self._refused = 0 if began else self._refused + 1
+        times = self._refused - PATIENT
+        self._rests_until = now.mono + min(REST * 2**times, LONGEST_REST) if times >= 0 else 0.0
 
     # --- effects
 
@@ -247,7 +275,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         match effect:
             case BeginCall(claim=claim):
                 line = self._lines.popleft()
-                self.spawn(self._outside.dial(self, claim, line, self._claimed.pop(claim.place)))
+                self.spawn(self._outside.dial(self, claim, line.host, line.slot, self._claimed.pop(claim.place)))
             case FindCall(claim=claim, claimed=claimed):
                 self.spawn(self._outside.find(self, claim, claimed))
             case EndCall(claim=claim):
@@ -261,14 +289,19 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
                 self._return_lines()
 
     async def _ask(self, host: str, most: int) -> None:
-        slots = await self._outside.lines(self.id, self._campaign().by, host, most)
-        self.tell(Offered(host=host, slots=slots))
+        slots, seconds = await self._outside.lines(self.id, self._campaign().by, host, most)
+        until = self._host.clock.monotonic() + seconds
+        self.tell(Offered(host=host, lines=tuple(Line(host, slot, until) for slot in slots)))
+
+    def began(self) -> None:
+        """A call was begun."""
+        self.tell(Begun())
 
     def _return_lines(self) -> None:
         lines: dict[str, list[int]] = {}
         while self._lines:
-            host, slot = self._lines.popleft()
-            lines.setdefault(host, []).append(slot)
+            line = self._lines.popleft()
+            lines.setdefault(line.host, []).append(line.slot)
         for host, slots in lines.items():
             self.spawn(self._outside.give_back(self.id, host, slots))
 
@@ -316,11 +349,11 @@ def _named(request: ConfigureCampaign) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not UNSET}
 
 
-def _waits_for(selection: Selection, now: float, *, spare: bool) -> tuple[Effect, ...]:
+def _waits_for(selection: Selection, now: float, most: int, *, spare: bool) -> tuple[Effect, ...]:
     """What a campaign waits for: lines, where a lead could be called; else until one can."""
     until = selection.next_time()
     if selection.any_ready() or (until is not None and until <= now):
-        return () if spare else (AskForLines(most=min(selection.left, MOST_LINES)),)
+        return () if spare else (AskForLines(most=max(most, 1)),)
     later = (SetTimer(name=NEXT, seconds=until - now),) if until is not None else ()
     return (*later, ReturnLines()) if spare else later
 

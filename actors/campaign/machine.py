@@ -99,11 +99,13 @@ class EndCall(Effect, frozen=True, kw_only=True):
 
 
 class NotBegun(Struct, frozen=True, kw_only=True):
-    """An attempt came to no call. `never`: the dial rules let nobody call this number."""
+    """An attempt came to no call. `of_number`: for the sake of the number, not of the line; `never`: the dial rules let
+    nobody call it."""
 
     place: int
     attempt: int
     never: bool = False
+    of_number: bool = False
 
 
 class CallOver(Struct, frozen=True, kw_only=True):

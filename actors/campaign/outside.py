@@ -34,6 +34,7 @@ from bus_schemas.permissions import Action
 log = structlog.get_logger()
 
 IN_TIME = 10.0  # seconds after its claim in which a call may be begun
+USED = 1.0  # seconds for which a line must still be kept when it is used
 CLOCKS = 5.0  # seconds by which the clocks of two hosts may differ
 SETTLED = IN_TIME + APPEND_PATIENCE + APPEND_DEADLINE + CLOCKS  # seconds after which the record says all
 LOOK, PAUSE, LONGEST_PAUSE = 0.5, 0.5, 5.0
@@ -45,6 +46,8 @@ SURE = frozenset({
     ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT, ErrorCode.INVALID_PARAMS,
 })  # fmt: skip
 NEVER = frozenset({"format", "mmi", "emergency", "short", "premium", "do_not_call"})  # dial rules that will not change
+
+SIMS = 3  # that are tried with a number of a country that they may not call: others may
 
 
 class Dialled(Enum):
@@ -66,6 +69,8 @@ class Owner(Protocol):
 
     def tell(self, report: CallOver | NotBegun) -> None: ...
 
+    def began(self) -> None: ...
+
 
 class Outside:
     """The outside of all campaigns of a host."""
@@ -85,14 +90,16 @@ class Outside:
         """Whoever may have lines."""
         return [self._own, *self._peers.others()]
 
-    async def lines(self, asker: str, user: str, host: str, most: int) -> tuple[int, ...]:
-        """Slots that a host keeps for somebody, as soon as there are any; none after a while."""
+    async def lines(self, asker: str, user: str, host: str, most: int) -> tuple[list[int], float]:
+        """Slots that a host keeps for somebody, as soon as there are any, and for how many seconds; none after a while.
+        """
         request = OfferLines(host=host, asker=asker, user=user, most=most)
         try:
-            return tuple((await ask(self._bus, OFFER_LINES, request, self._context(user))).slots)
+            offered = await ask(self._bus, OFFER_LINES, request, self._context(user))
         except Refusal as refusal:
             log.info("no lines offered", host=host, campaign=asker, why=refusal.message)
-            return ()
+            return [], 0.0
+        return offered.slots, offered.seconds - USED
 
     async def give_back(self, asker: str, host: str, slots: list[int]) -> None:
         """They are not needed."""
@@ -104,10 +111,9 @@ class Outside:
 
     # --- calls
 
-    async def dial(self, owner: Owner, claim: Claim, line: tuple[str, int], claimed_at: int) -> None:
+    async def dial(self, owner: Owner, claim: Claim, host: str, slot: int, claimed_at: int) -> None:
         """Have the call of a claim made, which is the entry `claimed_at`, on a line; and see that its end is told."""
         self._expect(owner, claim)
-        host, slot = line
         began = owner._host.clock.now()
         try:
             async with asyncio.timeout(IN_TIME):
@@ -121,17 +127,20 @@ class Outside:
                 await self._begin(owner, claim, request, round(began.timestamp() * 1000))
                 return
         await self.give_back(owner.id, host, [slot])
-        self._not_begun(owner, claim)
+        self._not_begun(owner, claim, of_number=True)
 
     async def _begin(self, owner: Owner, claim: Claim, request: StartOffered, claimed: int) -> None:
         context = Context(command_id=claim.command_id, user=claim.user)
         try:
             await ask_raw(self._bus, START_OFFERED, request, context, retry=False)
+            owner.began()
         except Refusal as refusal:
             rule = (refusal.details or {}).get("rule")
             log.info("call not begun", campaign=owner.id, place=claim.place, why=refusal.message, rule=rule)
             if refusal.code in SURE:
-                self._not_begun(owner, claim, never=rule in NEVER)
+                abroad = rule == "country"
+                never = rule in NEVER or (abroad and claim.attempt >= SIMS)
+                self._not_begun(owner, claim, never=never, of_number=never or abroad)
             else:
                 await self.find(owner, claim, claimed)
         if owner.dialled(claim) is Dialled.TO_BE_ENDED:
@@ -184,9 +193,11 @@ class Outside:
         )  # fmt: skip
         owner.tell(over)
 
-    def _not_begun(self, owner: Owner, claim: Claim, *, never: bool = False) -> None:
+    def _not_begun(
+        self, owner: Owner, claim: Claim, *, never: bool = False, of_number: bool = False
+    ) -> None:
         self._done(owner, claim)
-        owner.tell(NotBegun(place=claim.place, attempt=claim.attempt, never=never))
+        owner.tell(NotBegun(place=claim.place, attempt=claim.attempt, never=never, of_number=of_number))
 
     def _done(self, owner: Owner, claim: Claim) -> None:
         expected = self._expected.get(id(owner), {})

@@ -90,6 +90,8 @@ class Offers:
 
     def _serve(self) -> None:
         self._due = False
+        if self._host.nearly_full:  # nothing new is begun
+            return
         while sum(self._give(asked) for asked in self._waiting if len(asked.found) < asked.request.most):
             pass
         for asked in [asked for asked in self._waiting if asked.found]:

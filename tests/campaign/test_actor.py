@@ -129,3 +129,32 @@ def test_an_archived_campaign_is_there_for_the_records_alone() -> None:
         assert (await site.view("c2")).status is S.DRAFT
 
     play(story)
+
+
+def test_a_campaign_whose_calls_no_slot_takes_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object) -> None:
+        raise Refusal(ErrorCode.CALL_FAILED, "Calls are not allowed at this hour.", rule="hours")
+
+    async def story(site: Campaigns) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("actors.dialing.rules.check", closed)
+            await site.run("c1", numbers(200, TALKS))
+            await asyncio.sleep(600.0)
+            found = await site.view("c1")
+            assert 10 < found.attempts < 40 and not site.dials()
+        await asyncio.sleep(61.0)
+        await site.until_over("c1", within=600.0)
+        assert len(site.dials()) == 200
+
+    play(story)
+
+
+def test_numbers_that_no_sim_here_may_call_hold_nobody_up() -> None:
+    async def story(site: Campaigns) -> None:
+        abroad = [f"+48601{place:06}" for place in range(100)]
+        await site.run("c1", [*abroad, *numbers(10, TALKS)])
+        found = await site.until_over("c1")
+        assert found.by_status == {LeadStatus.INVALID: 100, LeadStatus.DONE: 10}
+        assert found.attempts == 3 * 100 + 10 and len(site.dials()) == 10
+
+    play(story)

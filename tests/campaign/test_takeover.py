@@ -22,7 +22,7 @@ from tests.campaign.world import Campaigns, play
 
 S = CampaignStatus
 TALKS, RINGS, LONG = "2003", "3002", "9999"
-RACES = 200
+RACES = 100
 SETTINGS = {"attempts_per_lead": 3, "retry_minutes": {}}
 
 
