@@ -5,14 +5,14 @@ A campaign is asked for by its id. To run one that may not be there yet is asked
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from bus_schemas.call import EndReason
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, HostName, Id, Username, Utc
+from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.lead import ExplainLead, GivenLead, Lead, LeadMarked, LeadStanding, LeadStatus, MarkLead
 from bus_schemas.permissions import Action
@@ -280,6 +280,15 @@ class AskedCampaign(Struct, frozen=True, kw_only=True):
     campaign_id: CampaignId
 
 
+class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
+    `talk_seconds`, and how many ended in each way."""
+
+    campaign_id: CampaignId
+    day: Annotated[str, shaped(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day like `2026-11-26`")]
+    format: Literal["json", "csv"] = "json"
+
+
 class CampaignView(Struct, frozen=True, kw_only=True):
     """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over; `answered`: by
     somebody, `abandoned` of them by us; `answer_rate` of those that are over, `abandoned_share` of the answered; null:
@@ -304,6 +313,7 @@ class CampaignView(Struct, frozen=True, kw_only=True):
 NONE = frozenset({E.NOT_FOUND})
 STATE = frozenset({E.NOT_FOUND, E.CONFLICT})
 NAMED = ("campaign_id",)
+ReportLine = dict[str, str | int]  # an hour; `hour`, and counts
 
 # fmt: off
 #                       subject                                        request          reply               refused with
@@ -311,6 +321,8 @@ ABSENT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.absent",                  AskedCamp
                        summary="Why nobody owns a campaign")
 PAST_CAMPAIGN    = Rpc("ottb.v1.qry.campaign.get",                     GetCampaign,     CampaignView,       NONE,
                        summary="One campaign, with its counts and rates", permission=A.CAMPAIGN_VIEW)
+REPORT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.report",                  ReportCampaign,  list[ReportLine],   NONE,
+                       summary="One day of a campaign, by hour", permission=A.CAMPAIGN_VIEW)
 LIST_CAMPAIGNS   = Rpc("ottb.v1.qry.campaign.list",                    ListCampaigns,   list[CampaignView], frozenset(),
                        summary="All campaigns", permission=A.CAMPAIGN_VIEW)
 

@@ -1,7 +1,7 @@
 """Campaigns in the ledger: one row for each, with what its attempts came to; and what is asked of them and their leads.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import eq, lt, ne
 from typing import Any, get_args
 
@@ -11,7 +11,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
-from actors.ledger.lead import PROJECTIONS, attempts_on, by_status, leads_of, line_of, one_lead
+from actors.ledger.lead import (
+    PROJECTIONS,
+    OfHour,
+    attempts_on,
+    by_hour,
+    by_status,
+    leads_of,
+    line_of,
+    one_lead,
+)
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page
 from actors.runtime.context import Context
@@ -23,6 +32,7 @@ from bus_schemas.campaign import (
     ANSWERED,
     LIST_CAMPAIGNS,
     PAST_CAMPAIGN,
+    REPORT_CAMPAIGN,
     AskedCampaign,
     CampaignArchived,
     CampaignAttemptClaimed,
@@ -42,6 +52,8 @@ from bus_schemas.campaign import (
     CampaignView,
     GetCampaign,
     ListCampaigns,
+    ReportCampaign,
+    ReportLine,
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
@@ -171,6 +183,25 @@ def _rate(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
+def report_of(found: Sequence[OfHour]) -> list[ReportLine]:
+    """A line for each hour in which something was begun, all with the same columns."""
+    outcomes = sorted({one.outcome for one in found} - {"", ANSWERED, ABANDONED})
+    lines: list[ReportLine] = []
+    for hour in dict.fromkeys(one.hour for one in found):
+        here = {one.outcome: one for one in found if one.hour == hour}
+        counts = {outcome: one.attempts for outcome, one in here.items()}
+        lines.append({
+            "hour": f"{hour}:00:00Z",
+            "attempts": sum(counts.values()),
+            "contacts": counts.get(ANSWERED, 0) + counts.get(ABANDONED, 0),
+            "abandoned": counts.get(ABANDONED, 0),
+            "talk_seconds": sum(one.talk_seconds for one in here.values()),
+            "in_progress": counts.get("", 0),
+            **{outcome: counts.get(outcome, 0) for outcome in outcomes},
+        })
+    return lines
+
+
 class CampaignAnswers(Answers):
     """What is asked of campaigns that are on record, and of their leads."""
 
@@ -179,6 +210,7 @@ class CampaignAnswers(Answers):
             serve(PAST_CAMPAIGN, self.past_campaign),
             serve(ABSENT_CAMPAIGN, self.absent_campaign),
             serve(LIST_CAMPAIGNS, self.list_campaigns),
+            serve(REPORT_CAMPAIGN, self.report),
             serve(LIST_LEADS, self.list_leads),
             serve(EXPORT_LEADS, self.export_leads),
             serve(GET_LEAD, self.get_lead),
@@ -195,6 +227,10 @@ class CampaignAnswers(Answers):
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
         query = all_campaigns(request, before=from_cursor(request.cursor))
         return page(await self.read(context, query), limit=request.limit)
+
+    async def report(self, request: ReportCampaign, context: Context) -> list[ReportLine]:
+        await self._found(request.campaign_id, context)
+        return report_of(await self.read(context, by_hour(request.campaign_id, request.day)))
 
     async def list_leads(self, request: ListLeads, context: Context) -> Page:
         await self._found(request.campaign_id, context)

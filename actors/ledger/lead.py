@@ -3,7 +3,7 @@ hundreds."""
 
 from collections.abc import Iterator
 from operator import eq, gt
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -185,6 +185,30 @@ def by_status(campaign: str) -> Query[tuple[LeadStatus, int]]:
     """How many leads there are of each status that some have."""
     found = sa.select(L.status, sa.func.count().label("leads")).where(L.campaign == campaign).group_by(L.status)
     return Query(found, lambda row: (LeadStatus(row.status), row.leads))
+
+
+class OfHour(NamedTuple):
+    """Attempts of one hour that ended in one way; `outcome` empty: they are under way."""
+
+    hour: str
+    outcome: str
+    attempts: int
+    talk_seconds: int
+
+
+def by_hour(campaign: str, day: str) -> Query[OfHour]:
+    """The attempts of a campaign that were begun on a day, by hour and outcome. Ids have no `/`, and `0` comes next."""
+    made = ATTEMPTS.c
+    hour, ended = sa.func.substr(made.at, 1, 13).label("hour"), sa.func.coalesce(made.outcome, "").label("outcome")
+    that_day = sa.func.substr(made.at, 1, 10) == day
+    mine = sa.select(hour, ended, made.talk_seconds).where(
+        made.lead > f"{campaign}/", made.lead < f"{campaign}0", that_day
+    )
+    each = mine.subquery().c
+    counts = sa.func.count().label("attempts"), sa.func.sum(each.talk_seconds).label("talked")
+    found = sa.select(each.hour, each.outcome, *counts).group_by(each.hour, each.outcome)
+    found = found.order_by(each.hour, each.outcome)
+    return Query(found, lambda row: OfHour(row.hour, row.outcome, row.attempts, int(row.talked)))
 
 
 def _has(numbers: sa.Column[Any], number: str) -> sa.ColumnElement[bool]:

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from actors.adapters.system_clock import SystemClock
 from actors.campaign import machine
 from actors.campaign.places import each
-from actors.ledger.campaign import all_campaigns, one
-from actors.ledger.lead import attempts_on, leads_of, one_lead
+from actors.ledger.campaign import all_campaigns, one, report_of
+from actors.ledger.lead import OfHour, attempts_on, by_hour, leads_of, one_lead
 from actors.ledger.ledger import Ledger
 from actors.ledger.store import JournalEntry, Store
 from actors.runtime.clock import utc
@@ -140,3 +140,28 @@ async def test_what_is_not_on_record_is_not_found(bus: MemoryBus) -> None:
         with pytest.raises(Refusal) as refusal:
             await ask(bus, rpc, request, context)
         assert refusal.value.code is ErrorCode.NOT_FOUND
+
+
+def test_a_report_has_a_line_for_each_hour_with_the_same_columns() -> None:
+    lines = report_of([
+        OfHour("2026-11-26T09", "answered", 3, 60), OfHour("2026-11-26T09", "busy", 2, 0),
+        OfHour("2026-11-26T10", "", 1, 0), OfHour("2026-11-26T10", "abandoned", 1, 4),
+    ])  # fmt: skip
+    assert lines == [
+        {"hour": "2026-11-26T09:00:00Z", "attempts": 5, "contacts": 3, "abandoned": 0, "talk_seconds": 60,
+         "in_progress": 0, "busy": 2},
+        {"hour": "2026-11-26T10:00:00Z", "attempts": 2, "contacts": 1, "abandoned": 1, "talk_seconds": 4,
+         "in_progress": 1, "busy": 0},
+    ]  # fmt: skip
+
+
+def test_the_attempts_of_a_day_are_counted_by_hour_and_end(place: Place) -> None:
+    with closing(place.store()) as store:
+        folded(store)
+        day, hour = NOON.date().isoformat(), utc(NOON)[:13]
+        found = store.read(by_hour(ID, day))
+        assert found == [
+            OfHour(hour, "", 1, 0), OfHour(hour, "abandoned", 1, 0), OfHour(hour, "answered", 1, 40),
+            OfHour(hour, "busy", 1, 0),
+        ]  # fmt: skip
+        assert store.read(by_hour(ID, "2026-11-24")) == [] == store.read(by_hour("c", day))

@@ -66,6 +66,9 @@ async def test_a_campaign_runs_as_documented_and_is_seen(site: Site, fast: Clien
     assert await dials(fast, wanted) == {lead["number"]: 1 for lead in wanted}
     assert (found["attempts"], found["answered"], found["in_progress"]) == (20, 12, 0)
     assert found["by_status"] == {"done": 12, "in_progress": 8} and found["answer_rate"] == 0.6
+    _, hours = await fast.get(f"{ALL}/story_1/report?day={found['created'][:10]}")
+    assert sum(hour["attempts"] for hour in hours) == 20 or found["created"][11:13] == "23"
+    assert sum(hour["contacts"] + hour["busy"] for hour in hours) == sum(hour["attempts"] for hour in hours)
     changes = [update["change"] for update in updates]
     assert changes[:2] == ["created", "started"] and "counts" in changes and len(changes) < 60
     verbs = [message.subject.rsplit(".", 1)[1] async for message in heard(said)]
