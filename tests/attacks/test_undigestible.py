@@ -15,8 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bus_schemas.call import CallDialing, EndCall, StartCall
+from bus_schemas.campaign import (
+    ArchiveCampaign,
+    ConfigureCampaign,
+    CreateCampaign,
+    DryRun,
+    PauseCampaign,
+    ResumeCampaign,
+    RunCampaign,
+    StopCampaign,
+)
 from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.introspection import Introspect
+from bus_schemas.lead import MarkLead
 from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
 from bus_schemas.trunk import DialPbx
 from bus_schemas.user import (
@@ -42,6 +53,12 @@ NASTY = (
     "x" * 65, "x" * 5000, "\u00fc\u00f1\u00ef", "\u202eabc", "\U0001f600" * 16, "-", "$SYS", "a/../b", "%00", '"\\',
     "system", "directory", "1e999", "+380 50 123-00-02",
 )  # fmt: skip
+
+SETTINGS = {
+    "mode": "progressive", "ratio": 2.0, "abandoned_share": 0.03, "hours": "09:00-18:00", "attempts_per_lead": 6,
+    "attempts_per_number": 3, "attempts_per_day": 2, "attempts_per_30_days": 9, "pause_minutes": 1,
+    "retry_minutes": {"busy": 5}, "quiet_hours": 1, "final": ["invalid_number"], "consent": False,
+}  # fmt: skip
 
 # One request of each changing line, with every field.
 BASE: dict[type, dict[str, Any]] = {
@@ -69,10 +86,24 @@ BASE: dict[type, dict[str, Any]] = {
     StartCall: {"number": "+380501230001", "slot": "AUTO"},
     EndCall: {"call_id": "c_none"},
     DialPbx: {"from": "slot_44", "to": "+380501230001", "trunk": "AUTO"},
+    CreateCampaign: {"campaign_id": "c2", "settings": SETTINGS, "like": None},
+    RunCampaign: {"campaign_id": "c1", "leads": [
+        {"number": "+380501230001", "number_2": "+380501230002", "number_3": "x", "number_4": "x", "number_5": "x",
+         "lead_id": "l1", "name": "Olena", "timezone": "Europe/Kyiv", "priority": 1, "language": "uk",
+         "source": "spring", "consent": True, "custom": {"city": "Lviv"}},
+        {"number": "+380501230003"}]},
+    StopCampaign: {"campaign_id": "c1", "mode": "drain"},
+    PauseCampaign: {"campaign_id": "c1"},
+    ResumeCampaign: {"campaign_id": "c1"},
+    ArchiveCampaign: {"campaign_id": "c3"},
+    ConfigureCampaign: {"campaign_id": "c1", **SETTINGS},
+    DryRun: {"campaign_id": "c1", "minutes": 1, "lines": 1, "answered": 0.3, "seconds": 30},
+    MarkLead: {"campaign_id": "c1", "lead": "l1", "status": "callback", "callback": "2026-11-26T14:30:00+02:00",
+               "operator": "op12", "disposition": "later"},
 }  # fmt: skip
 CHANGING = [route for route in ROUTES if route.method != "GET"]
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
-         "/api/pbx/status", "/api/pbx/cdr")  # fmt: skip
+         "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns")  # fmt: skip
 
 ODD = (
     None, True, 0, -1, 1.5, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, -(2**63) - 1, 1e308, -1e308, 5e-324, [], {},
