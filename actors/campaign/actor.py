@@ -100,8 +100,12 @@ class Offered(Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...] = ()
 
 
-class Begun(Struct, frozen=True, kw_only=True):
-    """A call was begun: lines take calls."""
+class Ended(Struct, frozen=True, kw_only=True):
+    """Attempts have ended: the next of them is to be looked at."""
+
+
+class LookOn(Effect, frozen=True, kw_only=True):
+    """More have."""
 
 
 class AskForLines(Effect, frozen=True, kw_only=True):
@@ -114,7 +118,7 @@ class ReturnLines(Effect, frozen=True, kw_only=True):
     """Give back what is not needed."""
 
 
-Report = CallOver | NotBegun | Offered | Begun
+Report = Offered | Ended
 
 
 class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
@@ -131,6 +135,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._selection: Selection | None = None
         self._figures: Figures | None = None
         self._lines: deque[Line] = deque()  # that are offered
+        self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
         self._refused = 0  # calls on end that no line took
         self._rests_until = 0.0
         self._asked: set[str] = set()  # hosts
@@ -241,13 +246,22 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if isinstance(report, Offered):
             self._asked.discard(report.host)
             self._lines.extend(report.lines)
-        if isinstance(report, Begun) or (isinstance(report, NotBegun) and not report.of_number):
-            self._count(began=isinstance(report, Begun), now=now)
-        if campaign is None or self._selection is None or isinstance(report, Begun):
+        if isinstance(report, Ended):
+            return self._settle_next(now)
+        if campaign is None or self._selection is None:
             return NOTHING
-        if isinstance(report, CallOver | NotBegun):
-            return machine.ended(campaign, report, self.book, now)
         return self._claim(campaign, self._selection, now)
+
+    def _settle_next(self, now: Moment) -> CampaignDecision:
+        """What follows from the end of an attempt."""
+        report, campaign = self._ended.popleft(), self.state
+        more = (LookOn(),) if self._ended else ()
+        if isinstance(report, NotBegun) and not report.of_number:
+            self._rest(now)
+        if campaign is None:
+            return Decision(effects=more)
+        decision = machine.ended(campaign, report, self.book, now)
+        return Decision(events=decision.events, effects=(*decision.effects, *more))
 
     def _claim(self, campaign: Campaign, selection: Selection, now: Moment) -> CampaignDecision:
         """Claim as many leads as there are lines, and say what there has to be for more."""
@@ -263,10 +277,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         more = _waits_for(selection, parse_utc(now.at).timestamp(), most, spare=len(self._lines) > begun)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
 
-    def _count(self, *, began: bool, now: Moment) -> None:
-        """Rest where no line takes a call, longer each time: claims and refusals without end would fill the journal."""
-        self._refused = 0 if began else self._refused + 1
-        times = self._refused - PATIENT
+    def _rest(self, now: Moment) -> None:
+        """Where no line takes a call, longer each time: claims and refusals without end would fill the journal."""
+        self._refused += 1
+        times = min(self._refused - PATIENT, 10)
         self._rests_until = now.mono + min(REST * 2**times, LONGEST_REST) if times >= 0 else 0.0
 
     # --- effects
@@ -287,6 +301,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
                         self.spawn(self._ask(host, most))
             case ReturnLines():
                 self._return_lines()
+            case LookOn():
+                self.tell(Ended())
 
     async def _ask(self, host: str, most: int) -> None:
         slots, seconds = await self._outside.lines(self.id, self._campaign().by, host, most)
@@ -294,8 +310,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self.tell(Offered(host=host, lines=tuple(Line(host, slot, until) for slot in slots)))
 
     def began(self) -> None:
-        """A call was begun."""
-        self.tell(Begun())
+        """A call was begun: lines take calls."""
+        self._refused, self._rests_until = 0, 0.0
+
+    def ended(self, report: CallOver | NotBegun) -> None:
+        """An attempt is over."""
+        self._ended.append(report)
+        if len(self._ended) == 1:
+            self.tell(Ended())
 
     def _return_lines(self) -> None:
         lines: dict[str, list[int]] = {}

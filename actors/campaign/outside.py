@@ -67,7 +67,7 @@ class Owner(Protocol):
 
     def dialled(self, claim: Claim) -> Dialled: ...
 
-    def tell(self, report: CallOver | NotBegun) -> None: ...
+    def ended(self, report: CallOver | NotBegun) -> None: ...
 
     def began(self) -> None: ...
 
@@ -191,13 +191,13 @@ class Outside:
             place=claim.place, attempt=claim.attempt, call_id=event.call_id, reason=event.reason,
             answered=event.answer_time is not None, talk_seconds=event.duration,
         )  # fmt: skip
-        owner.tell(over)
+        owner.ended(over)
 
     def _not_begun(
         self, owner: Owner, claim: Claim, *, never: bool = False, of_number: bool = False
     ) -> None:
         self._done(owner, claim)
-        owner.tell(NotBegun(place=claim.place, attempt=claim.attempt, never=never, of_number=of_number))
+        owner.ended(NotBegun(place=claim.place, attempt=claim.attempt, never=never, of_number=of_number))
 
     def _done(self, owner: Owner, claim: Claim) -> None:
         expected = self._expected.get(id(owner), {})

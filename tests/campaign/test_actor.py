@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from actors.campaign.actor import CampaignActor
+from actors.campaign.machine import NotBegun
+from actors.runtime.actor import INBOX_LIMIT
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CREATE_CAMPAIGN,
@@ -156,5 +159,21 @@ def test_numbers_that_no_sim_here_may_call_hold_nobody_up() -> None:
         found = await site.until_over("c1")
         assert found.by_status == {LeadStatus.INVALID: 100, LeadStatus.DONE: 10}
         assert found.attempts == 3 * 100 + 10 and len(site.dials()) == 10
+
+    play(story)
+
+
+def test_a_thousand_calls_that_end_at_once_are_one_after_the_other() -> None:
+    async def story(site: Campaigns) -> None:
+        await site.run("c1", numbers(3, LONG))
+        await asyncio.sleep(3.0)
+        owner = site.owner("c1")
+        assert owner is not None and owner.host is not None
+        actor = next(one for shard in owner.host.shards.values() if (one := shard.get(CampaignActor, "c1")))
+        for _ in range(3 * INBOX_LIMIT):
+            actor.ended(NotBegun(place=0, attempt=9, of_number=True))  # of another life: nothing follows
+        assert actor.alive and (await site.stop("c1", StopMode.HANGUP)).in_progress == 3
+        await site.until_over("c1")
+        assert actor.alive and not actor._ended
 
     play(story)
