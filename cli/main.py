@@ -6,14 +6,18 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from actors.runtime.settings import SettingsError
 from actors.settings import UMASK, Settings, load
+
+if TYPE_CHECKING:
+    from cli.gateway import Gateway, Session
 
 Answer = TypeVar("Answer")
 
@@ -212,30 +216,139 @@ def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None
     Both passwords are asked for, or taken from OTTB_PASSWORD and OTTB_NEW_PASSWORD: an option would show them to every
     user of the machine, in its list of processes.
     """
-    from cli.site.ports import CannotStart
-    from cli.site.private import owner_of
-    from cli.user import Gateway, NotDone, set_password
+    from cli.gateway import NotDone
+    from cli.user import set_password
 
     settings = _settings(config)
-    state = settings.state
+    gateway = _gateway(settings, settings.http.point_port)
+    given, new = _password(admin), _secret("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
     try:
-        owner = owner_of(state) if state.exists() else os.geteuid()
-    except CannotStart as error:
-        raise click.ClickException(str(error)) from None
-
-    def ask(variable: str, question: str, *, twice: bool) -> str:
-        return os.environ.get(variable) or click.prompt(question, hide_input=True, confirmation_prompt=twice)
-
-    given = ask("OTTB_PASSWORD", f"Password of {admin}", twice=False)
-    new = ask("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
-    try:
-        gateway = Gateway(settings.http, owner)
         left = set_password(gateway, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens)
     except NotDone as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"password of {name} changed")
     if left:
         click.echo(f"service tokens of {name} that stay good: {left} (--end-tokens ends them)")
+
+
+def _gateway(settings: Settings, port: int) -> "Gateway":
+    """A port of the site on this machine, which nobody but the site's user may answer."""
+    from cli.gateway import Gateway, NotDone
+    from cli.site.ports import CannotStart
+    from cli.site.private import owner_of
+
+    state = settings.state
+    try:
+        return Gateway(settings.http, port, owner_of(state) if state.exists() else os.geteuid())
+    except (CannotStart, NotDone) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _password(user: str) -> str:
+    return _secret("OTTB_PASSWORD", f"Password of {user}", twice=False)
+
+
+def _secret(variable: str, question: str, *, twice: bool) -> str:
+    return os.environ.get(variable) or click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True)
+
+
+@main.group()
+def campaign() -> None:
+    """Campaigns, over the HTTP API. The password is asked for, or taken from OTTB_PASSWORD."""
+
+
+AS = click.option("--as", "user", default="admin", show_default=True, help="Log in as this user.")
+JSON = click.option("--json", "as_json", is_flag=True, help="The API's answer, as JSON.")
+
+
+@contextmanager
+def _logged_in(settings: Settings, user: str) -> Iterator["Session"]:
+    """A session at WORKSPACE, which serves all of the API. What the API refuses ends the command."""
+    from cli.gateway import NotDone
+
+    gateway = _gateway(settings, settings.http.workspace_port)
+    try:
+        with gateway.session(user, _password(user)) as session:
+            yield session
+    except NotDone as error:
+        raise click.ClickException(str(error)) from None
+
+
+@campaign.command()
+@CONFIG
+@AS
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--id", "name", help="The campaign's id; else the file's name.")
+@click.option("--columns", help="What is in the columns, if it cannot be guessed: number,name,,custom:city")
+@click.option("--watch", "watched", is_flag=True, help="Show a live board until the campaign is over.")
+def run(config: Path | None, user: str, file: Path, name: str | None, columns: str | None, watched: bool) -> None:
+    """Run a campaign with the leads of a list (CSV, XLSX). A lead that it has already is no second one."""
+    from actors.dialing.start import rules_of
+    from cli import campaign
+
+    settings, id = _settings(config), name or file.stem
+    with _logged_in(settings, user) as session:
+        fields = columns.split(",") if columns is not None else None
+        campaign.run(session.call, id, file, rules_of(settings.dial), click.echo, fields)
+        if watched:
+            _watch(session, id)
+
+
+@campaign.command("watch")
+@CONFIG
+@AS
+@click.argument("id")
+def watch_campaign(config: Path | None, user: str, id: str) -> None:
+    """Show a live board until the campaign is over."""
+    with _logged_in(_settings(config), user) as session:
+        _watch(session, id)
+
+
+def _watch(session: "Session", id: str) -> None:
+    from rich.console import Console
+
+    from cli import campaign
+    from cli.board import watch
+
+    try:
+        watch(Console(), lambda: campaign.found(session.call, id), lambda: campaign.explained(session.call, id))
+    except KeyboardInterrupt:
+        click.echo(f"{id} goes on. It stops with: ottb campaign stop {id}")
+
+
+@campaign.command()
+@CONFIG
+@AS
+@JSON
+@click.argument("id")
+@click.argument("lead", required=False)
+def explain(config: Path | None, user: str, as_json: bool, id: str, lead: str | None) -> None:
+    """Say why a campaign does not dial, or why one LEAD of it is not called."""
+    from rich.console import Console
+
+    from cli.board import reasons
+    from cli.campaign import explained
+
+    with _logged_in(_settings(config), user) as session:
+        why = explained(session.call, id, lead)
+    if as_json:
+        click.echo(json.dumps(why))
+    else:
+        Console().print(reasons(why if lead is None else {"reasons": [{**why, "leads": 1}]}))
+
+
+@campaign.command()
+@CONFIG
+@AS
+@click.option("--hangup", is_flag=True, help="Hang up the calls in progress, too.")
+@click.argument("id")
+def stop(config: Path | None, user: str, hangup: bool, id: str) -> None:
+    """Begin no attempt any more. Calls in progress go on to their end."""
+    from cli import campaign
+
+    with _logged_in(_settings(config), user) as session:
+        stopped = campaign.stop(session.call, id, "hangup" if hangup else "drain")
+    click.echo(f"{id}: {stopped['status']}, {stopped['in_progress']} calls in progress")
 
 
 @main.command()

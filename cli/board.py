@@ -1,0 +1,127 @@
+"""A campaign as a board in the terminal, drawn anew each second until the campaign is over."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cli.gateway import NotThere
+
+LOOK = 1.0  # seconds
+REASONS_EVERY = 5.0  # seconds, and at most a twentieth of the time: of 100,000 leads it takes some seconds to tell
+MINUTE = 60.0
+OVER = ("stopped", "finished")
+NOT_CALLED_AGAIN = ("done", "do_not_call", "invalid")
+
+Found = Mapping[str, Any]  # any: JSON, as the API documents it
+
+
+class Watched:
+    """What was seen of a campaign."""
+
+    def __init__(self, find: Callable[[], Found], explain: Callable[[], Found]) -> None:
+        self._find = find
+        self._explain = explain
+        self._attempts: deque[tuple[float, int]] = deque()
+        self._why: Found | None = None
+        self._due = 0.0
+        self._shown: RenderableType = ""
+        self.found: Found = {}
+
+    @property
+    def over(self) -> bool:
+        return self.found.get("status") in OVER
+
+    def look(self, now: float) -> RenderableType:
+        """The board as it is now. `now`: seconds of a clock that only goes on. Raises NotDone."""
+        try:
+            self.found = self._find()
+            if now >= self._due or self.over:
+                began = time.monotonic()
+                self._why = self._explain()
+                self._due = now + max(REASONS_EVERY, 20 * (time.monotonic() - began))
+        except NotThere as error:
+            return Group(self._shown, Text(str(error), "red"))
+        self._shown = board(self.found, self._why, self._rate(self.found["attempts"], now))
+        return self._shown
+
+    def _rate(self, attempts: int, now: float) -> float:
+        """Attempts a minute, over the last one."""
+        self._attempts.append((now, attempts))
+        while now - self._attempts[0][0] > MINUTE:
+            self._attempts.popleft()
+        since, before = self._attempts[0]
+        return (attempts - before) / (now - since) * MINUTE if now > since else 0.0
+
+
+def watch(console: Console, find: Callable[[], Found], explain: Callable[[], Found]) -> Found:
+    """Draw the board until the campaign is over. Gives the campaign as it is then. Where nobody answers it waits.
+    Raises NotDone."""
+    watched = Watched(find, explain)
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(watched.look(time.monotonic()), refresh=True)
+            if watched.over:
+                return watched.found
+            time.sleep(LOOK)
+
+
+def board(found: Found, why: Found | None, rate: float) -> RenderableType:
+    """The board: how far it is, what was reached, and why the others are not called."""
+    by_status = found["by_status"]
+    over = sum(by_status.get(status, 0) for status in NOT_CALLED_AGAIN)
+    head = Text.assemble((found["campaign_id"], "bold"), "  ", (found["status"], _style(found["status"])))
+    progress = Table.grid(padding=(0, 1))
+    progress.add_row(ProgressBar(total=max(found["leads"], 1), completed=over, width=40), _of(over, found["leads"]))
+    return Group(head, progress, _figures(found, rate), reasons(why) if why is not None else "")
+
+
+def reasons(why: Found) -> RenderableType:
+    """Why leads are not called, most first."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("leads", "why", "until", "what would change it"):
+        table.add_column(name, justify="right" if name == "leads" else "left", overflow="fold")
+    for one in sorted(why["reasons"], key=lambda one: -one["leads"]):
+        table.add_row(f"{one['leads']:,}", one["words"] or one["reason"], one["until"] or "", one["change"])
+    return table
+
+
+def _figures(found: Found, rate: float) -> RenderableType:
+    table = Table.grid(padding=(0, 3))
+    shown = {
+        "in progress": f"{found['in_progress']:,}",
+        "attempts": f"{found['attempts']:,}  ({rate:.0f} a minute)",
+        "answered": f"{found['answered']:,}  {_share(found['answer_rate'])}",
+        "abandoned": f"{found['abandoned']:,}  {_share(found['abandoned_share'])}",
+        "talked": f"{found['talk_seconds'] / 60:,.0f} min",
+    }
+    leads = {status.replace("_", " "): f"{count:,}" for status, count in found["by_status"].items()}
+    for (name, figure), (status, count) in _side_by_side(shown, leads):
+        table.add_row(name, figure, status, count)
+    return table
+
+
+def _side_by_side(
+    left: Mapping[str, str], right: Mapping[str, str]
+) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    most = max(len(left), len(right))
+    columns = ([*side.items(), *[("", "")] * (most - len(side))] for side in (left, right))
+    return list(zip(*columns, strict=True))
+
+
+def _of(done: int, all_: int) -> str:
+    return f"{done:,} of {all_:,} leads ({100 * done / all_:.0f} %)" if all_ else "no leads"
+
+
+def _share(share: float | None) -> str:
+    return f"{100 * share:.1f} %" if share is not None else ""
+
+
+def _style(status: str) -> str:
+    return {"running": "green", "paused": "yellow", "draining": "yellow", "stopped": "red"}.get(status, "")

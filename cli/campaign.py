@@ -1,0 +1,126 @@
+"""`ottb campaign`: run a list of leads, watch it, and ask why it does not dial."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from actors.adapters.workbook import as_table
+from actors.dialing.rules import DialRules
+from actors.leads.lead import NUMBER_FIELDS, Accepted, Duplicate, InvalidRow, ListError
+from actors.leads.mapping import Mapping
+from actors.leads.preview import mapping_of, outcomes
+from actors.leads.reading import layout_of
+from actors.leads.workbook import is_workbook
+from bus_schemas.lead import GivenLead, Lead
+from cli.gateway import NotDone
+
+ALL = "/api/autodialer"
+BODY = 5_000  # leads of one request
+TOLD = 20  # rows that are no leads; more are counted
+
+Say = Callable[[str], None]
+Call = Callable[..., Any]  # `Session.call`: method, path and, if any, body; any: what the API answers
+
+
+def run(
+    call: Call, campaign: str, file: Path, rules: DialRules, say: Say, columns: Sequence[str] | None = None
+) -> None:
+    """Have a campaign run with the leads of a list. `columns`: what is in them; None: it is guessed. Rows that are no
+    leads are told. Raises NotDone."""
+    told = Told(say)
+    try:
+        with _table(file) as table:
+            rows = _accepted(table, rules, columns, told)
+            while batch := list(islice(rows, BODY)):
+                _send(call, campaign, batch, told)
+    except (ListError, OSError) as error:
+        raise NotDone(f"{file}: {error}") from None
+    told.sum_up()
+    if not told.counts["sent"]:
+        raise NotDone(f"{file}: no row of it is a lead")
+
+
+@contextmanager
+def _table(file: Path) -> Iterator[BinaryIO]:
+    """The rows of a file as CSV, for as long as the block lasts. Raises ListError, OSError."""
+    with file.open("rb") as list_:
+        workbook = is_workbook(list_.read(4))
+        list_.seek(0)
+        if workbook:
+            with as_table(list_) as table:
+                yield table
+        else:
+            yield list_
+
+
+class Told:
+    """What becomes of rows, as it is told."""
+
+    def __init__(self, say: Say) -> None:
+        self.counts: Counter[str] = Counter()
+        self._say = say
+
+    def invalid(self, row: int, field: str, reason: str) -> None:
+        self.counts["invalid"] += 1
+        if self.counts["invalid"] <= TOLD:
+            self._say(f"row {row}: {field + ': ' if field else ''}{reason}")
+
+    def sum_up(self) -> None:
+        named = ("new", "duplicate", "invalid")
+        self._say(", ".join(f"{self.counts[name]:,} {name}" for name in named))
+
+
+def _accepted(table: BinaryIO, rules: DialRules, columns: Sequence[str] | None, told: Told) -> Iterator[Accepted]:
+    """The rows that are leads. Raises ListError."""
+    layout = layout_of(table)
+    mapping = mapping_of(table, layout, rules.site_region)
+    if columns is not None:
+        mapping = Mapping(fields=tuple(columns), header=mapping.header)
+    if mapping.doubt:
+        raise ListError(f"{mapping.doubt}. Say what is in the columns: --columns number,name,,custom:city")
+    for outcome in outcomes(table, layout, mapping, rules):
+        match outcome:
+            case Accepted():
+                yield outcome
+            case Duplicate():
+                told.counts["duplicate"] += 1
+            case InvalidRow():
+                told.invalid(outcome.row, outcome.field, outcome.reason)
+
+
+def _send(call: Call, campaign: str, batch: Sequence[Accepted], told: Told) -> None:
+    body = {"campaign_id": campaign, "leads": [msgspec.to_builtins(given_of(one.lead)) for one in batch]}
+    answer = call("POST", f"{ALL}/run-campaign", body)
+    told.counts.update(sent=len(batch), new=answer["accepted"], duplicate=answer["duplicates"])
+    for refused in answer["invalid"]:
+        told.invalid(batch[refused["row"] - 1].row, refused["field"], refused["reason"])
+    told.counts["invalid"] += answer.get("invalid_more", 0)
+
+
+def given_of(lead: Lead) -> GivenLead:
+    """A lead as it is given to the API."""
+    numbers = dict(zip(NUMBER_FIELDS, lead.numbers, strict=False))
+    return GivenLead(
+        **numbers, lead_id=lead.id, name=lead.name or None, timezone=lead.timezone, priority=lead.priority or None,
+        language=lead.language, source=lead.source or None, consent=lead.consent, custom=lead.custom,
+    )  # fmt: skip
+
+
+def stop(call: Call, campaign: str, mode: str) -> Any:
+    """Stop it. Gives its status and how many calls are in progress. Raises NotDone."""
+    return call("POST", f"{ALL}/stop-campaign", {"campaign_id": campaign, "mode": mode})
+
+
+def found(call: Call, campaign: str) -> Any:
+    """The campaign with its counts. Raises NotDone."""
+    return call("GET", f"{ALL}/campaigns/{campaign}")
+
+
+def explained(call: Call, campaign: str, lead: str | None = None) -> Any:
+    """Why it does not dial, or why a lead of it is not called. Raises NotDone."""
+    return call("GET", f"{ALL}/campaigns/{campaign}{f'/leads/{lead}' if lead else ''}/explain")

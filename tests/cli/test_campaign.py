@@ -1,0 +1,126 @@
+"""`ottb campaign`: what becomes of a list, and the board."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from actors.dialing.rules import DialRules
+from actors.leads.given import texts_of
+from actors.leads.lead import Accepted
+from actors.leads.rows import Rows
+from bus_schemas.lead import Lead
+from cli.board import Watched
+from cli.campaign import Call, given_of, run
+from cli.gateway import NotDone, NotThere
+
+RULES = DialRules(site_region="UA", countries=frozenset({"UA"}))
+LIST = "Телефон;Имя;Город\n0991230001;Олена;Київ\n12;x;y\n+380991230001;again;\n0991230002;;\n"
+FULL = Lead(
+    id="lead-7", numbers=("+380991230006", "+380991230007"), name="Olena", timezone="Europe/Kyiv", priority=5,
+    language="uk", source="spring", consent=False, custom={"city": "Kyiv"},
+)  # fmt: skip
+
+
+Bodies = list[Any]
+
+
+def api(bodies: Bodies, *refused: int) -> Call:
+    """Takes all leads but those of some rows of a request, from 1."""
+
+    def call(method: str, path: str, body: Any) -> Any:
+        bodies.append(body)
+        named = [{"row": row, "field": "timezone", "reason": "no such zone"} for row in refused]
+        return {"accepted": len(body["leads"]) - len(named), "duplicates": 0, "invalid": named}
+
+    return call
+
+
+@pytest.fixture
+def list_(tmp_path: Path) -> Path:
+    file = tmp_path / "spring.csv"
+    file.write_text(LIST)
+    return file
+
+
+def ran(file: Path, call: Call, columns: list[str] | None = None) -> list[str]:
+    said: list[str] = []
+    run(call, "spring", file, RULES, said.append, columns)
+    return said
+
+
+@pytest.mark.parametrize("lead", [FULL, Lead(id="lead_1", numbers=("+380991230006",))])
+def test_a_lead_comes_back_as_it_was_given(lead: Lead) -> None:
+    outcome = Rows(RULES).take(1, texts_of(given_of(lead)))
+    assert isinstance(outcome, Accepted) and outcome.lead == lead
+
+
+def test_rows_are_told_by_their_place_in_the_file(list_: Path) -> None:
+    bodies: Bodies = []
+    said = ran(list_, api(bodies, 2))
+    assert [lead["number"] for lead in bodies[0]["leads"]] == ["+380991230001", "+380991230002"]
+    assert said[0].startswith("row 3: number: ") and said[1:] == [
+        "row 5: timezone: no such zone", "1 new, 1 duplicate, 2 invalid",
+    ]  # fmt: skip
+
+
+def test_columns_are_what_a_person_says(list_: Path) -> None:
+    bodies: Bodies = []
+    ran(list_, api(bodies), ["number", "", "custom:town"])
+    assert bodies[0]["leads"][0]["custom"] == {"town": "Київ"} and "name" not in bodies[0]["leads"][0]
+
+
+@pytest.mark.parametrize("text", ["", "name\nOlena\n", "number\n12\n"])
+def test_a_list_without_leads_is_an_error(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "empty.csv"
+    file.write_text(text)
+    with pytest.raises(NotDone, match=str(file)):
+        ran(file, api([]))
+
+
+# --- the board
+
+
+FOUND = {
+    "campaign_id": "spring", "status": "running", "leads": 1000, "attempts": 40, "in_progress": 10, "answered": 12,
+    "abandoned": 1, "talk_seconds": 600, "answer_rate": 0.4, "abandoned_share": 0.083,
+    "by_status": {"new": 960, "in_progress": 28, "done": 12},
+}  # fmt: skip
+WHY = {"reasons": [
+    {"reason": "ready", "leads": 3, "words": "it may be called", "until": None, "change": ""},
+    {"reason": "hours", "leads": 900, "words": "outside 08:00-21:00", "until": "2026-11-27T06:00:00.000Z",
+     "change": "longer `hours`"},
+]}  # fmt: skip
+
+
+def drawn(watched: Watched, now: float) -> str:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(watched.look(now))
+    return console.export_text()
+
+
+def test_the_board_says_how_far_it_is_and_why() -> None:
+    answers: Iterator[dict[str, Any]] = iter([FOUND, FOUND | {"attempts": 70}])
+    watched = Watched(lambda: next(answers), lambda: WHY)
+    first, second = drawn(watched, 0.0), drawn(watched, 30.0)
+    assert "12 of 1,000 leads (1 %)" in first and "(0 a minute)" in first and "(60 a minute)" in second
+    assert first.index("outside 08:00-21:00") < first.index("it may be called")  # most first
+    assert "8.3 %" in first and not watched.over
+
+
+def test_the_board_waits_while_nobody_answers() -> None:
+    answers: Iterator[dict[str, Any] | None] = iter([FOUND, None, FOUND | {"status": "finished"}])
+
+    def find() -> dict[str, Any]:
+        if (found := next(answers)) is None:
+            raise NotThere("no gateway")
+        return found
+
+    watched = Watched(find, lambda: WHY)
+    drawn(watched, 0.0)
+    away = drawn(watched, 1.0)
+    assert "no gateway" in away and "12 of 1,000" in away
+    assert "finished" in drawn(watched, 2.0) and watched.over
