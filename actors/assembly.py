@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from actors.call.start import start as start_calls
 from actors.campaign.start import start as start_campaigns
-from actors.dialing.start import limits_of
+from actors.dialing.rules import may_be_listed
+from actors.dialing.start import limits_of, rules_of
 from actors.dialing.start import start as start_dialing
+from actors.do_not_call.start import start as start_do_not_call
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
@@ -47,7 +49,11 @@ async def running(
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
-        limits = limits_of(settings.dial)
+        limits, rules = limits_of(settings.dial), rules_of(settings.dial)
+        lists = await start_do_not_call(
+            parts, stack, region=rules.site_region, accepts=may_be_listed(rules.premium_allowed),
+            in_settings=rules.do_not_call,
+        )  # fmt: skip
         await start_calls(parts, stack, settings=settings.calls)
         slots = await start_slots(
             parts, stack, configs=settings.slots, hubs=settings.hub_map, counts=limits, make_phone=make_phone,
@@ -57,8 +63,9 @@ async def running(
             parts, stack, configs=settings.trunks, ami=settings.ami, counts=limits, pbxs=pbxs
         )
         await start_dialing(
-            parts, stack, settings=settings.dial, calls=settings.calls, limits=limits, slots=slots, trunks=trunks
-        )
+            parts, stack, settings=settings.dial, calls=settings.calls, limits=limits, slots=slots, trunks=trunks,
+            rules=rules, lists=lists,
+        )  # fmt: skip
         await start_campaigns(parts, stack, settings=settings.campaigns, dial=settings.dial)
         await serve(parts, stack)
         yield parts.host

@@ -41,6 +41,8 @@ class Action(StrEnum):
     CAMPAIGN_EXPORT = "campaign.export"  # take all leads away as a table
     MONITOR_VIEW = "monitor.view"
     METRICS_VIEW = "metrics.view"  # the gateway's figures for Prometheus
+    DO_NOT_CALL_VIEW = "do_not_call.view"
+    DO_NOT_CALL_EDIT = "do_not_call.edit"  # put numbers on do-not-call lists and take them off
     PIPELINE_VIEW = "pipeline.view"
     PIPELINE_RUN = "pipeline.run"
     NOTE_VIEW = "note.view"
@@ -58,10 +60,12 @@ class Action(StrEnum):
 A = Action
 MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "OTTB": {
-        "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.MONITOR_VIEW}),
+        "read": frozenset({
+            A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.MONITOR_VIEW, A.DO_NOT_CALL_VIEW
+        }),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART}),
         "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY}),
-        "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY}),
+        "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_EXPORT}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),

@@ -27,7 +27,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import REFRESH, Login, Refresh
-from gateway import errors, shapes
+from gateway import errors, imports, shapes
 from gateway.auditor import (
     CALLER,
     CHANGED,
@@ -45,7 +45,7 @@ from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.reads import Reads
 from gateway.recordings import Recordings
-from gateway.routes import BODY_LIMIT, Part, Parts, Route
+from gateway.routes import BODY_LIMIT, FILE_KINDS, Part, Parts, Route
 from gateway.server import client_of, protocol_of
 from gateway.table import csv_pieces
 
@@ -117,6 +117,7 @@ class HttpApi:
         self.idempotency = idempotency
         self.metrics = metrics
         self.reads = Reads()
+        self.imports = imports.Imports(bus)
         self.watermark = 0
         self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
         self._failed = SparingLog(per_minute=FAILED_LINES, now=time.monotonic)
@@ -152,6 +153,8 @@ class HttpApi:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
                 await self._brake_for(route, request, caller)
+            if route.lines:
+                return await self._import(route, request, read(request, b""), caller)
             async with self._turn_for(route, caller):
                 return await answer(request, caller)
 
@@ -160,17 +163,17 @@ class HttpApi:
             rpc_request = request[RPC_REQUEST] = await _read_with(read, request, body)
             if (share := login_of(request)) is not None:
                 await self.brake.before_login(share)
-            return await self._answer(route, request, rpc_request, caller, body, needs)
+            if route.file:
+                return await self._send_file(route, request, rpc_request, caller)
+            return await self._answer(route, request, rpc_request, body, caller, needs)
 
         return handle
 
     async def _answer(
-        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller, body: bytes, needs: "Needs"
-    ) -> web.StreamResponse:
+        self, route: Route, request: web.Request, rpc_request: Any, body: bytes, caller: Caller, needs: "Needs"
+    ) -> web.Response:
         """Ask on the bus, of what is read much in turn, and of what has a key once."""
         key = request.headers.get("Idempotency-Key") if route.effect else None
-        if route.file:
-            return await self._send_file(route, request, rpc_request, caller)
         if needs.many:
             async with self.reads.turn(caller.share):
                 return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
@@ -222,6 +225,22 @@ class HttpApi:
             after=self.watermark,
         )
         return self.recordings.send(request, await ask(self.bus, route.rpc, rpc_request, context))
+
+    async def _import(
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
+    ) -> web.StreamResponse:
+        if request.content_type not in FILE_KINDS:
+            raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send {' or '.join(FILE_KINDS)}.")
+        request[RPC_REQUEST] = rpc_request
+        with self.imports.turn():
+            body = await _body(request, imports.FILE_LIMIT)
+            caller = await self._still(route, caller)
+            context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=_traceparent(request))
+            await self.auditor.intend(route, request)
+            done = await self.imports.carry_out(rpc_request, body, context)
+        request[CHANGED] = done.changed
+        self.raise_watermark(done.seq)
+        return web.Response(body=msgspec.json.encode(done.body), status=route.status, headers=JSON_HEADERS)
 
     async def _ask(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller, command_id: str, needs: "Needs"

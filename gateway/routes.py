@@ -14,6 +14,8 @@ from bus_schemas.permissions import Access, Action
 
 Update = TypeVar("Update", bound=Struct)
 
+FILE_KINDS = ("text/csv", "text/plain")  # the bodies of routes that take a file
+
 
 class Part(StrEnum):
     """Which of the four documented ports serves a route. WORKSPACE serves the others' too."""
@@ -42,7 +44,8 @@ class Parts:
 class Route:
     """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
     answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
-    `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked."""
+    `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked.
+    `lines`: the body is a file of text, taken line by line (`imports.py`)."""
 
     method: str
     path: str
@@ -55,6 +58,7 @@ class Route:
     table: bool = False
     file: bool = False
     form: bool = False
+    lines: bool = False
 
     @cached_property
     def changes(self) -> bool:

@@ -1,6 +1,6 @@
 """The rules that hold for the numbers of a campaign: the strictest of presets, the site and its own settings. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from actors.campaign.hours import parse_hours
 from actors.campaign.pacing import Plan
@@ -15,7 +15,8 @@ Elsewhere = Callable[[str], Sequence[Attempt]]
 
 
 class RuleBook:
-    """`site`: its own rules. `do_not_call`: numbers, E.164, or beginnings that end with `*`. `elsewhere`: attempts of
+    """`site`: its own rules. `do_not_call`: numbers, E.164, or beginnings that end with `*`; of a site that dials, what
+    its gate says (`Gate.listed_for`). `elsewhere`: attempts of
     other campaigns on a number. One for each campaign: it keeps the rules of the settings that it was asked for last.
     """
 
@@ -24,7 +25,7 @@ class RuleBook:
         *,
         presets: Iterable[Preset] = (),
         site: Rules | None = None,
-        do_not_call: Collection[str] = frozenset(),
+        do_not_call: Container[str] = frozenset(),
         elsewhere: Elsewhere = lambda number: (),
     ) -> None:
         self._do_not_call = do_not_call

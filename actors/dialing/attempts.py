@@ -15,6 +15,7 @@ from msgspec import Struct
 from actors.call.actor import CallActor
 from actors.call.machine import line_of
 from actors.call.settings import Calls
+from actors.dialing.gate import RULE, Gate
 from actors.dialing.limits import CallLimits
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
@@ -23,6 +24,7 @@ from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
 from actors.telephony.orders import Drop, Fences, Settle
+from actors.telephony.reports import DialFailed
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
@@ -63,8 +65,9 @@ def call_id_of(context: Context) -> str:
 class Attempts:
     """The attempts of one host."""
 
-    def __init__(self, *, host: Host, limits: CallLimits, calls: Calls) -> None:
+    def __init__(self, *, host: Host, gate: Gate, limits: CallLimits, calls: Calls) -> None:
         self._host = host
+        self._gate = gate
         self.limits = limits
         self._calls = calls
         self._starting: dict[str, asyncio.Task[Page]] = {}
@@ -186,6 +189,10 @@ class Attempts:
             if isinstance(error, BusError) and not written:
                 raise NOT_KNOWN() from None
             raise
+        cause = await self._gate.hindrance(attempt.number, context.campaign)
+        if cause is not None:
+            call.tell(DialFailed(cause=cause, reason=EndReason.NOT_DIALED))
+            raise _not_dialled(attempt.call_id, cause, rule=RULE)
         call.go_on()
         return StartedCall(attempt=attempt, seq=call.seq)
 
@@ -197,10 +204,15 @@ def _must_have_dialled(call_id: str, recorded: Recorded) -> None:
     except UNDECODABLE:  # it began, and no more can be told
         return
     if ended.reason is EndReason.NOT_DIALED:
-        raise Refusal(
-            ErrorCode.CALL_FAILED,
-            f"This attempt ended before it was dialled: {ended.cause}. Send a new command.",
-            call_id=call_id,
-            reason=ended.reason.value,
-            cause=ended.cause,
-        )
+        raise _not_dialled(call_id, ended.cause)
+
+
+def _not_dialled(call_id: str, cause: str | None, **details: str) -> Refusal:
+    return Refusal(
+        ErrorCode.CALL_FAILED,
+        f"This attempt ended before it was dialled: {cause}. Send a new command.",
+        call_id=call_id,
+        reason=EndReason.NOT_DIALED.value,
+        cause=cause,
+        **details,
+    )

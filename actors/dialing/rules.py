@@ -1,4 +1,5 @@
-"""The dial rules: the one place that says whether a number may be called, for everybody who dials. Pure.
+"""The dial rules of the settings, for everybody who dials. Pure. Who asks them is the gate (`gate.py`), which asks the
+do-not-call lists on record first.
 
 Order of the rules, each with its name in the refusal's `details.rule`: `format` (E.164 after canonicalisation),
 `mmi` (never a service code), `emergency` and `short` (checked on the raw dial string, for the SIM's and the
@@ -8,7 +9,7 @@ allow-list), `country` (allow-list; default the SIM's own), `hours`. Facts about
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime, time
 from functools import cache
 from itertools import chain
@@ -20,7 +21,7 @@ from phonenumbers import shortnumberinfo
 from actors.telephony import numbers
 from actors.telephony.numbers import NotANumber, Number
 from actors.telephony.zones import zone
-from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 
 # Without a country's own list these are emergency numbers for every GSM phone (3GPP TS 22.101, 10.1.1).
 EMERGENCY_EVERYWHERE = frozenset({"112", "911", "000", "08", "110", "118", "119", "999"})
@@ -33,13 +34,14 @@ COSTLY = {
     "voicemail": "Voice mail boxes are not called.",
     "unknown": "No number like it is known in its country, so nobody can say what it costs.",
 }
+LISTED = RefusalTemplate(ErrorCode.CALL_FAILED, "The number is on the do-not-call list.", rule="do_not_call")
 _HOURS = re.compile(r"\s*([01]?[0-9]|2[0-3]):([0-5][0-9])\s*-\s*(?:([01]?[0-9]|2[0-3]):([0-5][0-9])|24:00)\s*\Z")
 SHORTEST = 7  # digits of a number that can be anything but a short code
 
 
 class DialRules(Struct, frozen=True, kw_only=True):
-    """What the site allows. `countries` empty: only the SIM's own. `premium_allowed`: numbers, or beginnings that end
-    with `*`. `window` None: at all hours."""
+    """What the settings allow. `countries` empty: only the SIM's own. `premium_allowed`: numbers, or beginnings that
+    end with `*`. `window` None: at all hours."""
 
     site_region: str
     countries: frozenset[str] = frozenset()
@@ -66,7 +68,7 @@ def canonical(raw: str, rules: DialRules, regions: Iterable[str], field: str = "
 def check(number: Number, countries: frozenset[str], rules: DialRules, now: datetime) -> None:
     """Raise the Refusal of the first rule that forbids to call the number now from a line that may call `countries`."""
     if number.e164 in rules.do_not_call:
-        raise Refusal(ErrorCode.CALL_FAILED, "The number is on the do-not-call list.", rule="do_not_call")
+        raise LISTED()
     if number.kind in COSTLY and not is_listed(number.e164, rules.premium_allowed):
         raise Refusal(ErrorCode.CALL_FAILED, COSTLY[number.kind], rule="premium", kind=number.kind)
     if not {number.country, number.part} & countries:
@@ -95,7 +97,13 @@ def sim_regions_for(number: Number, rules: DialRules) -> frozenset[str] | None:
     return frozenset({number.country, number.part})
 
 
-def is_listed(e164: str, listed: Collection[str]) -> bool:
+def may_be_listed(premium_allowed: Container[str]) -> Callable[[Number], bool]:
+    """What may stand in a do-not-call list: what could be called. Else it is perhaps a slip, and the number that was
+    meant would be."""
+    return lambda number: number.kind != "unknown" or is_listed(number.e164, premium_allowed)
+
+
+def is_listed(e164: str, listed: Container[str]) -> bool:
     """Whether a number is one of these, or begins as one of them says."""
     beginnings = (e164[:length] + "*" for length in range(1, len(e164) + 1))
     return e164 in listed or any(beginning in listed for beginning in beginnings)

@@ -1,12 +1,10 @@
 """Where calls on phones begin on this host: the rules, a slot, the attempt. Serves `START_CALL` and its kin."""
 
-from datetime import datetime
-
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
+from actors.dialing.gate import Gate
 from actors.dialing.limits import HOUR
 from actors.dialing.offers import Offers
-from actors.dialing.rules import DialRules
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -45,7 +43,7 @@ class SlotDialer:
         *,
         host: Host,
         slots: SlotRegistry,
-        rules: DialRules,
+        gate: Gate,
         attempts: Attempts,
         calls_per_hour: int,
         peers: Peers,
@@ -54,7 +52,8 @@ class SlotDialer:
         self.offers = Offers(host=host, pool=slots.idle, has_had_its_calls=self._has_had_its_calls)
         self._host = host
         self._slots = slots
-        self._rules = rules
+        self._gate = gate
+        self._rules = gate.rules
         self._attempts = attempts
         self._calls_per_hour = calls_per_hour
 
@@ -134,11 +133,11 @@ class SlotDialer:
 
     async def _take(self, request: StartCall, number: Number, call_id: str, context: Context) -> Taken:
         if request.slot != "AUTO":
-            self._check(number, self._region_of(request.slot))
+            self._check(number, self._region_of(request.slot), context)
             if self._is_pooled(request.slot) and not self._has_share(context.user):
                 raise self._share_held()
             return await self._take_slot(request.slot, call_id, context)
-        self._check(number, number.country)  # a SIM of that country is looked for below
+        self._check(number, number.country, context)  # a SIM of that country is looked for below
         regions = rules.sim_regions_for(number, self._rules)
         last_refusal = NO_IDLE_SLOT()
         idle = self._slots.idle
@@ -199,11 +198,8 @@ class SlotDialer:
         actor = self._host.get(SlotActor, str(slot))
         return actor.state.config.region if actor is not None and actor.state is not None else None
 
-    def _check(self, number: Number, region: str | None) -> None:
-        rules.check(number, rules.countries_of(region, self._rules), self._rules, self._now())
-
-    def _now(self) -> datetime:
-        return self._host.clock.now()
+    def _check(self, number: Number, region: str | None, context: Context) -> None:
+        self._gate.check(number, rules.countries_of(region, self._rules), context.campaign)
 
 
 def out_of_service(slot: int, host: str, reason: str) -> Refusal:

@@ -6,17 +6,18 @@ from pathlib import Path
 from actors.call.settings import Calls
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
+from actors.dialing.gate import Gate
 from actors.dialing.limits import CallLimits
-from actors.dialing.lists import allowed_of, numbers_in, numbers_of
-from actors.dialing.rules import DialRules, is_listed, parse_window
+from actors.dialing.rules import DialRules, may_be_listed, parse_window
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
 from actors.dialing.trunk_dialer import TrunkDialer
+from actors.do_not_call.followed import Followed
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
 from actors.runtime.settings import SettingsError
 from actors.slot.registry import SlotRegistry
-from actors.telephony.numbers import Number
+from actors.telephony.lists import allowed_of, numbers_in, numbers_of
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import START_CALL, START_ON_SLOT
 from bus_schemas.host import DIAL_ON_HOST, OFFER_LINES, RETURN_LINES, START_OFFERED, START_ON_HOST
@@ -32,17 +33,21 @@ async def start(
     limits: CallLimits,
     slots: SlotRegistry,
     trunks: TrunkRegistry,
-) -> None:
-    """Calls can be started. `limits`: of this host, which its lines tell of their calls. Raises SettingsError."""
-    host, peers, rules = parts.host, parts.peers, rules_of(settings)
-    attempts = Attempts(host=host, limits=limits, calls=calls)
+    rules: DialRules,
+    lists: Followed,
+) -> Gate:
+    """Calls can be started. `limits`: of this host, which its lines tell of their calls. `lists`: of who is not to be
+    called, beside what `rules` say. Gives the gate that all of them pass."""
+    host, peers = parts.host, parts.peers
+    gate = Gate(rules=rules, lists=lists, clock=host.clock)
+    attempts = Attempts(host=host, gate=gate, limits=limits, calls=calls)
     on_slots = SlotDialer(
-        host=host, slots=slots, rules=rules, attempts=attempts, calls_per_hour=settings.slot_calls_per_hour, peers=peers
+        host=host, slots=slots, gate=gate, attempts=attempts, calls_per_hour=settings.slot_calls_per_hour, peers=peers
     )
     extensions = Extensions(host=host, calls_at_once=settings.extension_calls)
     stack.callback(trunks.on_call_over(extensions.release))
     through_trunks = TrunkDialer(
-        host=host, trunks=trunks, rules=rules, attempts=attempts, extensions=extensions, peers=peers
+        host=host, trunks=trunks, gate=gate, attempts=attempts, extensions=extensions, peers=peers
     )
     host.serve_beside(START_ON_SLOT, on_slots.start_here)
     host.serve_beside(DIAL_ON_TRUNK, through_trunks.dial_here)
@@ -57,6 +62,7 @@ async def start(
             serve(START_OFFERED, on_slots.start_offered),
         )
     )
+    return gate
 
 
 def limits_of(settings: Dial) -> CallLimits:
@@ -72,10 +78,7 @@ def rules_of(dial: Dial) -> DialRules:
     """The dial rules of these settings. Raises SettingsError."""
     region, file = dial.site_region, dial.do_not_call_file
     allowed = allowed_of(dial.premium_allowed, region, "dial.premium_allowed[{}]")
-
-    def may_be_called(number: Number) -> bool:
-        return number.kind != "unknown" or is_listed(number.e164, allowed)
-
+    may_be_called = may_be_listed(allowed)
     do_not_call = numbers_of(dial.do_not_call, region, "dial.do_not_call[{}]", may_be_called)
     if file:
         do_not_call |= numbers_in(Path(file), region, "dial.do_not_call_file", may_be_called)

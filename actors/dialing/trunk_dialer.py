@@ -8,7 +8,8 @@ import structlog
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.extensions import Extensions
-from actors.dialing.rules import DialRules
+from actors.dialing.gate import RULE as DO_NOT_CALL
+from actors.dialing.gate import Gate
 from actors.dialing.slot_dialer import out_of_service
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 
 NO_TRUNKS = RefusalTemplate(ErrorCode.NOT_FOUND, "There are no trunks here.")
 NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
-ABOUT_NUMBERS = ("do_not_call", "premium")  # rules that say the same of every trunk
+ABOUT_NUMBERS = (DO_NOT_CALL, "premium")  # rules that say the same of every trunk
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
 
@@ -50,7 +51,7 @@ class TrunkDialer:
         *,
         host: Host,
         trunks: TrunkRegistry,
-        rules: DialRules,
+        gate: Gate,
         attempts: Attempts,
         extensions: Extensions,
         peers: Peers,
@@ -58,7 +59,8 @@ class TrunkDialer:
         self._peers = peers
         self._host = host
         self._trunks = trunks
-        self._rules = rules
+        self._gate = gate
+        self._rules = gate.rules
         self._attempts = attempts
         self._extensions = extensions
         self._name = host.ids.new()
@@ -165,7 +167,7 @@ class TrunkDialer:
         for trunk in self._candidates(request.trunk):
             try:
                 countries = rules.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
-                rules.check(number, countries, self._rules, self._host.clock.now())
+                self._gate.check(number, countries, context.campaign)
                 order = TakeChannel(call_id=call_id, slot=request.slot, user=context.user)
                 taken = await self._host.order(TrunkActor, trunk.id, order, context)
                 self._count(trunk, call_id, context)

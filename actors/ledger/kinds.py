@@ -1,12 +1,13 @@
 """What the ledger keeps: one line for each kind."""
 
-from actors.ledger import audit, call, campaign, slot, trunk
+from actors.ledger import audit, call, campaign, do_not_call, slot, trunk
 
 READ_MODELS = (
     call.READ_MODEL,
     slot.READ_MODEL,
     trunk.READ_MODEL,
     campaign.READ_MODEL,
+    do_not_call.READ_MODEL,
     audit.READ_MODEL,
 )
 PROJECTIONS = tuple(projection for model in READ_MODELS for projection in model.projections)

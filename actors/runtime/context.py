@@ -22,6 +22,7 @@ class Context(Struct, frozen=True, kw_only=True):
     `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT and for lists.
     `after`: the asker has seen the journal up to here and must not be answered from before it. `fresh`: the door made
     `command_id` for this request and sends it for the first time, so that nobody need look for an earlier one.
+    `campaign`: for which something is done, whose do-not-call list then holds too. No door says one.
     """
 
     command_id: str
@@ -32,6 +33,7 @@ class Context(Struct, frozen=True, kw_only=True):
     address: str = ""
     after: int = 0
     fresh: bool = False
+    campaign: str | None = None
 
     @property
     def trace_id(self) -> str | None:
@@ -73,6 +75,8 @@ class Context(Struct, frozen=True, kw_only=True):
             headers["Ottb-After"] = str(self.after)
         if self.fresh:
             headers[FRESH_HEADER] = "1"
+        if self.campaign is not None:
+            headers["Ottb-Campaign"] = self.campaign
         return headers
 
     @classmethod
@@ -87,4 +91,5 @@ class Context(Struct, frozen=True, kw_only=True):
             address=headers.get("Ottb-Address", ""),
             after=int(after) if after.isascii() and after.isdigit() else 0,
             fresh=headers.get(FRESH_HEADER) == "1",
+            campaign=headers.get("Ottb-Campaign"),
         )

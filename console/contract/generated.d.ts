@@ -973,6 +973,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/do-not-call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entries of do-not-call lists
+         * @description Entries in the order in which they came. `number`: whole, or as it begins. `source`, `by`: from where and by whom
+         *         they came. `removed`: those that were taken off, instead.
+         */
+        get: operations["get_api_do_not_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/do-not-call/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether a number may not be called
+         * @description Whether a number may not be called: by anybody or, with `list`, also by that campaign.
+         */
+        get: operations["get_api_do_not_call_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/do-not-call/{list}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put numbers on a do-not-call list
+         * @description Entries for a list, as people write numbers. `source`: where they come from. One that cannot be read refuses all
+         *         of them.
+         */
+        post: operations["post_api_do_not_call_list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/do-not-call/{list}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take numbers off a do-not-call list
+         * @description Take entries off a list. Those that are not on it stay off.
+         */
+        post: operations["post_api_do_not_call_list_remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/do-not-call/{list}/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put the numbers of a file on a do-not-call list
+         * @description Entries of a file, which is the body.
+         */
+        post: operations["post_api_do_not_call_list_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -1272,7 +1374,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.run" | "campaign.view" | "dashboard.view" | "metrics.view" | "monitor.view" | "note.view" | "note.write" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.run" | "campaign.view" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "metrics.view" | "monitor.view" | "note.view" | "note.write" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -2686,6 +2788,145 @@ export interface components {
             status: components["schemas"]["LeadStatus"];
         };
         /**
+         * ListDoNotCall
+         * @description Entries in the order in which they came. `number`: whole, or as it begins. `source`, `by`: from where and by whom
+         *         they came. `removed`: those that were taken off, instead.
+         */
+        ListDoNotCall: {
+            /** @default null */
+            list: string | null;
+            /** @default null */
+            number: string | null;
+            /** @default null */
+            source: string | null;
+            /** @default null */
+            by: string | null;
+            /** @default false */
+            removed: boolean;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * DoNotCallEntry
+         * @description One entry on record. `list`: `settings` for one of the settings file, of which no more is known.
+         */
+        DoNotCallEntry: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            entry: string;
+            /** @default  */
+            reason: string;
+            /** @default null */
+            expires: string | null;
+            /** @default  */
+            source: string;
+            /** @default  */
+            by: string;
+            /** @default null */
+            since: string | null;
+            /** @default null */
+            removed: string | null;
+            /** @default null */
+            removed_by: string | null;
+        };
+        /**
+         * CheckDoNotCall
+         * @description Whether a number may not be called: by anybody or, with `list`, also by that campaign.
+         */
+        CheckDoNotCall: {
+            /**
+             * @example +380991230099
+             * @example 099 123 00 99
+             * @example +44843*
+             */
+            number: string;
+            /** @default null */
+            list: string | null;
+        };
+        /**
+         * DoNotCallStanding
+         * @description Whether a number may not be called now, and the entries, also those that have expired or were taken off, in which
+         *         it is.
+         */
+        DoNotCallStanding: {
+            number: string;
+            listed: boolean;
+            /** @default [] */
+            entries: components["schemas"]["DoNotCallEntry"][];
+        };
+        /**
+         * AddDoNotCall
+         * @description Entries for a list, as people write numbers. `source`: where they come from. One that cannot be read refuses all
+         *         of them.
+         */
+        AddDoNotCall: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            entries: string[];
+            /**
+             * @default
+             * @example asked on the phone
+             */
+            reason: string;
+            /** @default api */
+            source: string;
+            /** @default null */
+            expires: string | null;
+        };
+        /**
+         * DoNotCallChanged
+         * @description What became of a change. `added` and `removed`: how many; `unchanged`: were so already.
+         */
+        DoNotCallChanged: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            /** @default 0 */
+            added: number;
+            /** @default 0 */
+            removed: number;
+            /** @default 0 */
+            unchanged: number;
+        };
+        /**
+         * RemoveDoNotCall
+         * @description Take entries off a list. Those that are not on it stay off.
+         */
+        RemoveDoNotCall: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            entries: string[];
+        };
+        /**
+         * ImportDoNotCall
+         * @description Entries of a file, which is the body.
+         */
+        ImportDoNotCall: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -3191,6 +3432,81 @@ export interface components {
             by_status: {
                 [key: string]: number;
             };
+        };
+        /**
+         * DoNotCallAdded
+         * @description Entries are on a list. One that was on it already holds as this says.
+         */
+        DoNotCallAdded: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            source: string;
+            entries: components["schemas"]["Listed"][];
+        };
+        /**
+         * Listed
+         * @description One entry. `expires`: from then on it does not hold; null: it holds for ever.
+         */
+        Listed: {
+            entry: string;
+            /**
+             * @default
+             * @example asked on the phone
+             */
+            reason: string;
+            /** @default null */
+            expires: string | null;
+        };
+        /**
+         * DoNotCallRemoved
+         * @description Entries are off a list.
+         */
+        DoNotCallRemoved: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            entries: string[];
+        };
+        /**
+         * DoNotCallActivated
+         * @description A host owns a list; older owners can no longer write.
+         */
+        DoNotCallActivated: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
         };
         /**
          * HostTelemetry
@@ -3794,6 +4110,29 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /**
+         * DoNotCallUpdate
+         * @description A list has changed. `entries`: how many of them; which ones the list says. `source` with
+         *         `added`.
+         */
+        DoNotCallUpdate: {
+            /**
+             * @description `global`, or the id of a campaign.
+             * @example global
+             * @example campaign_001
+             */
+            list: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "added" | "removed";
+            by: string;
+            entries: number;
+            source?: string;
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */
@@ -3817,6 +4156,12 @@ export interface components {
                 /** @constant */
                 event: "campaign.update";
                 data: components["schemas"]["CampaignUpdate"];
+                seq: number;
+            };
+            "do_not_call.update": {
+                /** @constant */
+                event: "do_not_call.update";
+                data: components["schemas"]["DoNotCallUpdate"];
                 seq: number;
             };
         };
@@ -9764,6 +10109,577 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_do_not_call: {
+        parameters: {
+            query?: {
+                list?: string | null;
+                number?: string | null;
+                source?: string | null;
+                by?: string | null;
+                removed?: boolean;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoNotCallEntry"][];
+                    "text/csv": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_do_not_call_check: {
+        parameters: {
+            query: {
+                number: string;
+                list?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoNotCallStanding"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_do_not_call_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                list: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    entries: string[];
+                    /**
+                     * @default
+                     * @example asked on the phone
+                     */
+                    reason?: string;
+                    /** @default api */
+                    source?: string;
+                    /** @default null */
+                    expires?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoNotCallChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_do_not_call_list_remove: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                list: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    entries: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoNotCallChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_do_not_call_list_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "text/csv": string;
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoNotCallChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {
                 headers: {

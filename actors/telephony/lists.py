@@ -1,22 +1,27 @@
 """Lists of numbers: files and settings in which each entry has to be one. An entry that is none is not left out, since
 whoever wrote it would believe that it holds."""
 
-import codecs
 import contextlib
+import csv
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
+from actors.runtime.cells import undefused
+from actors.runtime.lines import lines_of
 from actors.runtime.settings import SettingsError
 from actors.telephony import numbers
 from actors.telephony.numbers import NotANumber, Number, canonical
 
 LONG = 10  # digits of a number with its country's code, at least
-_LINE_END = re.compile(r"\r\n?|\n")  # str.splitlines knows more, which no editor counts as lines
 _COLUMN = re.compile(r"[,;\t]|\s#")  # a comment behind a number is a column, in which there may be a second number
 _NO_ENTRY = re.compile(r"[\s,;\"]+\Z")  # an empty row of a table
 _COLUMNS_ARE = re.compile(r"\s*\"?sep=.\"?\s*\Z", re.IGNORECASE)  # the first line of a table, to a spreadsheet
 _COMMENT = re.compile(r"\s*#(?![0-9*]+[#*])")  # no service code: `#31#0991230099`
+ENTRY = frozenset({"entry", "number", "phone"})  # names of the column in which entries stand
+OURS = ENTRY | {"list", "reason", "expires", "source", "by", "since", "removed", "removed_by"}
 _BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?\*\Z")
 
 
@@ -44,14 +49,63 @@ def numbers_in(file: Path, region: str, setting: str, accepts: Callable[[Number]
         data = file.read_bytes()
     except OSError as error:
         raise SettingsError(f"{setting}: {file} cannot be read: {error.strerror}") from None
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    # In other columns there may be names in any code; a number with what cannot be read in it is none.
-    text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     place = str(file).replace("{", "{{").replace("}", "}}") + ", line {1}"
-    lines = ["" if _COMMENT.match(line) or _NO_ENTRY.match(line) else line for line in _LINE_END.split(text)]
-    if _COLUMNS_ARE.match(lines[0]):
-        lines[0] = ""
+    lines = ("" if is_no_entry(line, number) else line for number, line in enumerate(lines_of(data), 1))
     return numbers_of(lines, region, place, accepts)
+
+
+def is_no_entry(line: str, number: int) -> bool:
+    """Whether a line of a file is an empty row or a comment, or tells a spreadsheet the columns. `number`: from 1."""
+    found = _COMMENT.match(line) or _NO_ENTRY.match(line) or (number == 1 and _COLUMNS_ARE.match(line))
+    return bool(found) or numbers.is_blank(line)
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """An entry of a table, and what its other columns say, by their names."""
+
+    entry: str
+    says: Mapping[str, str] = {}
+
+
+class Table:
+    """A file of entries, one a line: numbers, or beginnings of numbers. `head`: its first line, which may name columns,
+    as in a table that was exported here; where it names none that has the entry, that is the first one, and nothing
+    else is read. `region`, `accepts`: as ever."""
+
+    def __init__(self, head: str, region: str, accepts: Callable[[Number], bool]) -> None:
+        self._region = region
+        self._accepts = accepts
+        self._parted_by, self._columns = _columns_of(head)
+
+    def row(self, line: str, number: int) -> Row | None:
+        """What a line says; None: it has no entry. `number`: from 1. Raises NotANumber."""
+        if is_no_entry(line, number) or (number == 1 and self._columns):
+            return None
+        if not self._columns:
+            return Row(entry=entry_of(line, self._region, self._accepts))
+        says = dict(zip(self._columns, self._cells(line), strict=False))
+        for name, cell in says.items():
+            if name not in OURS and _may_be_number(cell, self._region):
+                raise NotANumber(f"perhaps a second number, in the column `{name}`: one a line")
+        [column] = ENTRY.intersection(self._columns)
+        return Row(entry=entry_of(says.get(column, ""), self._region, self._accepts), says=says)
+
+    def _cells(self, line: str) -> list[str]:
+        try:
+            cells = next(csv.reader([line], delimiter=self._parted_by, strict=True))
+        except csv.Error:
+            raise NotANumber("quotes that do not end where a cell does") from None
+        if any(map(str.strip, cells[len(self._columns) :])):
+            raise NotANumber(f"{len(cells)} cells, and there are {len(self._columns)} columns")
+        return [undefused(cell).strip() for cell in cells]
+
+
+def entry_of(written: str, region: str, accepts: Callable[[Number], bool]) -> str:
+    """The number, E.164, that was written, or the beginning of numbers: `+44843*`. Raises NotANumber."""
+    begun = _beginning(_COLUMN.split(written.strip())[0])
+    if begun == "+*":
+        raise NotANumber("a beginning that all numbers have")
+    return begun or _number_of(written, region, accepts)
 
 
 def allowed_of(entries: Iterable[str], region: str, place: str) -> frozenset[str]:
@@ -107,3 +161,12 @@ def _may_be_number(text: str, region: str) -> bool:
             if canonical(written, region).kind != "unknown":
                 return True
     return False
+
+
+def _columns_of(head: str) -> tuple[str, Sequence[str]]:
+    """What parts the columns of a table, and their names; empty where its first line names none that has entries."""
+    for mark in ",;\t":
+        names = [name.strip().lower() for name in next(csv.reader([head], delimiter=mark), [])]
+        if len(ENTRY.intersection(names)) == 1 and len(set(names)) == len(names):
+            return mark, names
+    return ",", ()

@@ -1,0 +1,62 @@
+"""The one gate of all calls, whoever wants one, on phones and through trunks: the do-not-call lists on record and the
+rules of the settings. It is passed twice: before anything is held for a call, so that most refusals cost nothing, and
+once the attempt is on record, since only then nothing can come between (`actors/do_not_call/followed.py`)."""
+
+from collections.abc import Container
+
+from actors.dialing import rules
+from actors.dialing.rules import LISTED, DialRules
+from actors.do_not_call.followed import Followed
+from actors.runtime.clock import Clock
+from actors.telephony.numbers import Number
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+
+RULE = "do_not_call"
+NOT_KNOWN = RefusalTemplate(ErrorCode.UNAVAILABLE, "Nothing was done, since it is not known who is not to be called.")
+PATIENCE = 1.0  # seconds that a call waits until this host has read the lists to their end
+BEHIND = "this host has not read the do-not-call lists to their end"
+IS_LISTED = "the number is on a do-not-call list by now"
+
+
+class Gate:
+    """`rules`: of the settings. `lists`: on record."""
+
+    def __init__(self, *, rules: DialRules, lists: Followed, clock: Clock) -> None:
+        self.rules = rules
+        self._lists = lists
+        self._clock = clock
+
+    def check(self, number: Number, countries: frozenset[str], campaign: str | None) -> None:
+        """Raise the Refusal of the first rule that forbids to call the number now, from a line that may call
+        `countries`. `campaign`: for which it is called, if for one."""
+        if (why := self._lists.unread(campaign)) is not None:
+            raise NOT_KNOWN(rule=RULE, reason=why)
+        if self.is_listed(number.e164, campaign):
+            raise LISTED()
+        rules.check(number, countries, self.rules, self._clock.now())
+
+    async def hindrance(self, e164: str, campaign: str | None) -> str | None:
+        """Why an attempt that is on record must not be dialled, as far as lists say. None: it may be."""
+        if not await self._lists.is_current(PATIENCE):
+            return BEHIND
+        return self._lists.unread(campaign) or (IS_LISTED if self.is_listed(e164, campaign) else None)
+
+    def is_listed(self, e164: str, campaign: str | None) -> bool:
+        """Whether a number is on a list, of the settings or on record, as far as this host has read it."""
+        return e164 in self.rules.do_not_call or self._lists.lists(e164, campaign)
+
+    def listed_for(self, campaign: str) -> "ListedFor":
+        """The numbers that a campaign may not call, for whoever only asks for some."""
+        return ListedFor(self, campaign)
+
+
+class ListedFor(Container[str]):
+    """What a campaign may not call. Beginnings of numbers are in it with each number that has them, and not by
+    themselves."""
+
+    def __init__(self, gate: Gate, campaign: str) -> None:
+        self._gate = gate
+        self._campaign = campaign
+
+    def __contains__(self, e164: object) -> bool:
+        return isinstance(e164, str) and not e164.endswith("*") and self._gate.is_listed(e164, self._campaign)

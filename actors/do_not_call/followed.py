@@ -1,0 +1,125 @@
+"""The do-not-call lists of the site, as this host follows them in the journal; and whether that is all there is.
+
+What makes an addition effective everywhere is not that hosts are told of it in time: nobody is ever sure that all were.
+It is that a host asks for each call, once its attempt is on record, where the lists end by the word of the journal's
+leader, and goes on when it has read as far as that. So an attempt that comes after an addition in the journal is not
+dialled on any host, however far behind that is; and the addition is acknowledged only when it is in the journal.
+"""
+
+import asyncio
+from collections import defaultdict
+
+import msgspec
+
+from actors.do_not_call.lists import NumberList, on_any
+from actors.runtime.bus import BusError, Recorded, Unsubscribe
+from actors.runtime.host import Host
+from bus_schemas.catalogue import topic_of
+from bus_schemas.contract import UNDECODABLE, id_of
+from bus_schemas.do_not_call import DO_NOT_CALL, GLOBAL, DoNotCallEvent
+from bus_schemas.fields import plainly
+
+SCOPE = f"ottb.v1.evt.{DO_NOT_CALL.name}.>"
+SOON = 2.0  # seconds in which lists of some hundred thousand entries are read
+
+
+class Followed:
+    """All lists, on one host. `read`: once, all that was on record was."""
+
+    def __init__(self, *, host: Host) -> None:
+        self._host = host
+        self._lists: defaultdict[str, NumberList] = defaultdict(NumberList)
+        self._heard = 0
+        self._moved = asyncio.Condition()
+        self._unread: dict[str, str] = {}  # lists of which an entry could not be read, and why
+        self._stop: Unsubscribe | None = None
+        self.read = False
+
+    async def follow(self) -> None:
+        """Begin to read. Raises BusError."""
+        self._stop = await self._host.bus.follow(SCOPE, self._hear, after=0)
+
+    async def start(self) -> None:
+        """Short lists are read when the host begins to serve; while long ones are not, nothing is dialled."""
+        await self.is_current(SOON)
+
+    async def bring_up_to_date(self) -> None:
+        if not self.read:
+            await self.is_current(SOON)
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
+
+    # --- what is known
+
+    @property
+    def seq(self) -> int:
+        """The last entry of the journal that is in."""
+        return self._heard
+
+    def known(self, id: str) -> NumberList:
+        """One list, as far as it is read."""
+        return self._lists[id]
+
+    def lists(self, e164: str, campaign: str | None) -> bool:
+        """Whether a number is on the list for all calls, or on the campaign's."""
+        held = [self._lists.get(one) for one in _lists_for(campaign)]
+        return on_any(held, e164, self._host.clock.now().timestamp())
+
+    def unread(self, campaign: str | None) -> str | None:
+        """Why nobody can say that a number is on none of the lists. None: it can be said."""
+        if not self.read:
+            return "the do-not-call lists are not read yet"
+        return next((self._unread[one] for one in _lists_for(campaign) if one in self._unread), None)
+
+    # --- how far it is
+
+    async def is_current(self, patience: float) -> bool:
+        """Whether all that is on record now is read, within `patience` seconds. False, too, where nobody says."""
+        try:
+            last = await self._host.bus.last(SCOPE, certain=True)
+        except BusError:
+            return False
+        current = await self.until(last.seq if last is not None else 0, patience)
+        self.read = self.read or current
+        return current
+
+    async def until(self, seq: int, patience: float) -> bool:
+        """Wait until an entry of the journal is in. False: it was not, in `patience` seconds."""
+        if self._heard >= seq:
+            return True
+        try:
+            async with asyncio.timeout(patience), self._moved:
+                await self._moved.wait_for(lambda: self._heard >= seq)
+        except TimeoutError:
+            return False
+        return True
+
+    # --- following
+
+    async def _hear(self, recorded: Recorded) -> None:
+        topic = topic_of(recorded.subject)
+        if topic is not None and recorded.seq not in self._host.step_over:
+            id = id_of(recorded.subject)
+            try:
+                self.take(id, msgspec.json.decode(recorded.data, type=topic.event), recorded.seq)
+            except (*UNDECODABLE, ValueError) as error:
+                self._cannot_read(id, recorded, error)
+        self._heard = recorded.seq
+        async with self._moved:
+            self._moved.notify_all()
+
+    def take(self, id: str, event: DoNotCallEvent, seq: int) -> None:
+        """A list after an event of it."""
+        self._lists[id].take(event, seq)
+
+    def _cannot_read(self, id: str, recorded: Recorded, error: Exception) -> None:
+        """Nobody knows whose numbers those were: until the entry is stepped over, none is called that could be one."""
+        why = f"its entry {recorded.seq} cannot be read: {plainly(error)}"
+        self._unread[id] = f"the do-not-call list {id} is not known: {why}"
+        self._host.quarantine(DO_NOT_CALL.name, id, why)
+
+
+def _lists_for(campaign: str | None) -> tuple[str, ...]:
+    return (GLOBAL,) if campaign is None else (GLOBAL, campaign)

@@ -1,0 +1,58 @@
+"""How the do-not-call lists of a host start."""
+
+from collections.abc import Callable, Container
+from contextlib import AsyncExitStack
+
+from actors.do_not_call.actor import Change, DoNotCallActor
+from actors.do_not_call.desk import Desk
+from actors.do_not_call.followed import Followed
+from actors.runtime.bus import BusError
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.journalled import Unreadable
+from actors.runtime.parts import HostParts
+from actors.runtime.shards import Sharded
+from actors.runtime.wire import Page
+from actors.telephony.numbers import Number
+from bus_schemas.do_not_call import CHANGE_DO_NOT_CALL, ChangeDoNotCall
+from bus_schemas.errors import ErrorCode, Refusal
+
+
+async def start(
+    parts: HostParts,
+    stack: AsyncExitStack,
+    *,
+    region: str,
+    accepts: Callable[[Number], bool],
+    in_settings: Container[str],
+) -> Followed:
+    """The lists are followed here for whoever dials, can be changed and asked about, and those of this host's shards
+    are owned."""
+    lists = Followed(host=parts.host)
+    await lists.follow()
+    stack.push_async_callback(lists.stop)
+    desk = Desk(host=parts.host, lists=lists, region=region, accepts=accepts, in_settings=in_settings)
+    parts.any_host.append(desk.handlers())
+    parts.registries.append(lists)
+    parts.shards.add(on_shards(lists))
+    return lists
+
+
+def on_shards(lists: Followed) -> Sharded:
+    """The owners of lists, wherever their shard is."""
+
+    def prepare(host: Host) -> None:
+        async def change(request: ChangeDoNotCall, context: Context) -> Page:
+            try:
+                await host.activate(DoNotCallActor, request.list)
+            except BusError:
+                raise Refusal(ErrorCode.UNAVAILABLE, "The list has no owner for a moment. Try again.") from None
+            except Unreadable as error:
+                raise Refusal(ErrorCode.CONFLICT, f"The list cannot be changed: {error}", list=request.list) from None
+            said = await host.order(DoNotCallActor, request.list, Change(wanted=request), context)
+            return Page(body=said, seq=lists.known(request.list).seq, changed=bool(said.added or said.removed))
+
+        host.add_maker(DoNotCallActor.made_by(lambda id, host: DoNotCallActor(id=id, host=host, lists=lists)))
+        host.serve_beside(CHANGE_DO_NOT_CALL, change)
+
+    return Sharded(actor=DoNotCallActor, prepare=prepare)

@@ -1,0 +1,108 @@
+"""A file of text that is taken line by line: the whole of it, or nothing.
+
+First a host reads all of it, so that a line that is none stops the import before anything is changed; then it is put on
+record a piece at a time. Each is small enough for one message of the bus, and for a host to read between two calls.
+Where the second half breaks off, what was taken stays and the answer says so: the same file again does the rest.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import cast
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.runtime.bus import Bus
+from actors.runtime.context import Context
+from actors.runtime.lines import lines_of
+from actors.runtime.rendezvous import shard_of
+from actors.runtime.wire import Page, ask, forward
+from bus_schemas.do_not_call import (
+    AT_ONCE,
+    CHANGE_DO_NOT_CALL,
+    LINES,
+    READ_DO_NOT_CALL,
+    ChangeDoNotCall,
+    DoNotCallChanged,
+    DoNotCallRead,
+    ImportDoNotCall,
+    Listed,
+    ReadDoNotCall,
+)
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+
+FILE_LIMIT = 16 * 2**20  # bytes: a million numbers
+LINE = 2_000  # characters of one, so that each piece fits into a message of the bus
+BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Another file is being imported here. Try again.")
+EMPTY = RefusalTemplate(ErrorCode.INVALID_PARAMS, "`body`: no entry in it.", field="body")
+
+
+class Imports:
+    """One file at a time: a large one takes memory, and a host's time."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._busy = False
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Import a file while the block lasts. Raises Refusal where another one is."""
+        if self._busy:
+            raise BUSY()
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    async def carry_out(self, request: ImportDoNotCall, body: bytes, context: Context) -> Page:
+        """Put the entries of a file on a list. Raises Refusal, which names the line where one is none."""
+        return await self._put(request, await self._read(request, body, context), context)
+
+    async def _read(self, request: ImportDoNotCall, body: bytes, context: Context) -> list[bytes]:
+        """The entries, as JSON, in pieces of one event each."""
+        lines, found, pieces = lines_of(body), list[Listed](), list[bytes]()
+        head = next(lines)
+        first, taken = 1, (head, *islice(lines, LINES - 1))
+        while taken:
+            _must_be_short(taken, first)
+            wanted = ReadDoNotCall(list=request.list, head=head, first=first, lines=taken)
+            found += (await ask(self._bus, READ_DO_NOT_CALL, wanted, context)).entries
+            while len(found) >= AT_ONCE:
+                pieces.append(msgspec.json.encode(DoNotCallRead(entries=tuple(found[:AT_ONCE]))))
+                del found[:AT_ONCE]
+            first, taken = first + len(taken), tuple(islice(lines, LINES))
+        if found:
+            pieces.append(msgspec.json.encode(DoNotCallRead(entries=tuple(found))))
+        if not pieces:
+            raise EMPTY()
+        return pieces
+
+    async def _put(self, request: ImportDoNotCall, pieces: list[bytes], context: Context) -> Page:
+        total, shard, seq = DoNotCallChanged(list=request.list), shard_of(request.list), 0
+        for number, piece in enumerate(pieces):
+            add = msgspec.json.decode(piece, type=DoNotCallRead).entries
+            wanted = ChangeDoNotCall(shard=shard, list=request.list, source="file", add=add)
+            own = replace(context, command_id=f"{context.command_id}-{number}", fresh=False)
+            try:
+                answered = await forward(self._bus, CHANGE_DO_NOT_CALL, wanted, own)
+            except Refusal as refusal:
+                raise _broken_off(refusal, total) from None
+            said, seq = msgspec.json.decode(cast(bytes, answered.body), type=DoNotCallChanged), answered.seq
+            total = replace(total, added=total.added + said.added, unchanged=total.unchanged + said.unchanged)
+        return Page(body=total, seq=seq, changed=bool(total.added))
+
+
+def _broken_off(refusal: Refusal, total: DoNotCallChanged) -> Refusal:
+    said = f"{refusal.message} {total.added} entries of the file are on the list; send it again for the rest."
+    return Refusal(refusal.code, said, **{**(refusal.details or {}), "added": total.added})
+
+
+def _must_be_short(lines: tuple[str, ...], first: int) -> None:
+    long = next((number for number, line in enumerate(lines, first) if len(line) > LINE), None)
+    if long is not None:
+        why = f"`body`: line {long}: more than {LINE} characters. Nothing of the file was taken."
+        raise Refusal(ErrorCode.INVALID_PARAMS, why, field="body", line=long)
+
+
