@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.call.actor import CallActor
 from actors.call.machine import line_of
 from actors.call.settings import Calls
-from actors.dialing.gate import RULE, Gate
+from actors.dialing.gate import Gate
 from actors.dialing.limits import CallLimits
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
@@ -189,10 +189,11 @@ class Attempts:
             if isinstance(error, BusError) and not written:
                 raise NOT_KNOWN() from None
             raise
-        cause = await self._gate.hindrance(attempt.number, context.campaign)
-        if cause is not None:
+        hindrance = await self._gate.hindrance(attempt.number, context.campaign)
+        if hindrance is not None:
+            rule, cause = hindrance
             call.tell(DialFailed(cause=cause, reason=EndReason.NOT_DIALED))
-            raise _not_dialled(attempt.call_id, cause, rule=RULE)
+            raise _not_dialled(attempt.call_id, cause, rule=rule)
         call.go_on()
         return StartedCall(attempt=attempt, seq=call.seq)
 

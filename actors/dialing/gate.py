@@ -11,8 +11,11 @@ from actors.runtime.clock import Clock
 from actors.telephony.numbers import Number
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 
-RULE = "do_not_call"
-NOT_KNOWN = RefusalTemplate(ErrorCode.UNAVAILABLE, "Nothing was done, since it is not known who is not to be called.")
+RULE, UNKNOWN = "do_not_call", "do_not_call_unknown"  # the second: of this host; another one may know
+NOT_KNOWN = RefusalTemplate(
+    ErrorCode.CALL_FAILED, "Nothing was done: it is not known whether the number may be called.", rule=UNKNOWN
+)
+COME_BACK = 5  # seconds, for who wants to call while the lists are read
 PATIENCE = 1.0  # seconds that a call waits until this host has read the lists to their end
 BEHIND = "this host has not read the do-not-call lists to their end"
 IS_LISTED = "the number is on a do-not-call list by now"
@@ -30,16 +33,18 @@ class Gate:
         """Raise the Refusal of the first rule that forbids to call the number now, from a line that may call
         `countries`. `campaign`: for which it is called, if for one."""
         if (why := self._lists.unread(campaign)) is not None:
-            raise NOT_KNOWN(rule=RULE, reason=why)
+            raise NOT_KNOWN(reason=why, retry_after=COME_BACK)
         if self.is_listed(number.e164, campaign):
             raise LISTED()
         rules.check(number, countries, self.rules, self._clock.now())
 
-    async def hindrance(self, e164: str, campaign: str | None) -> str | None:
-        """Why an attempt that is on record must not be dialled, as far as lists say. None: it may be."""
+    async def hindrance(self, e164: str, campaign: str | None) -> tuple[str, str] | None:
+        """The rule by which an attempt that is on record must not be dialled, and why. None: it may be."""
         if not await self._lists.is_current(PATIENCE):
-            return BEHIND
-        return self._lists.unread(campaign) or (IS_LISTED if self.is_listed(e164, campaign) else None)
+            return UNKNOWN, BEHIND
+        if (why := self._lists.unread(campaign)) is not None:
+            return UNKNOWN, why
+        return (RULE, IS_LISTED) if self.is_listed(e164, campaign) else None
 
     def is_listed(self, e164: str, campaign: str | None) -> bool:
         """Whether a number is on a list, of the settings or on record, as far as this host has read it."""

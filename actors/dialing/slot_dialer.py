@@ -2,7 +2,7 @@
 
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
-from actors.dialing.gate import Gate
+from actors.dialing.gate import UNKNOWN, Gate
 from actors.dialing.limits import HOUR
 from actors.dialing.offers import Offers
 from actors.runtime.clock import moment, parse_utc
@@ -221,4 +221,4 @@ def _answer(started: StartedCall) -> CallStarted:
 
 def _not_here(refusal: Refusal) -> bool:
     """Whether another host may have a slot for the call."""
-    return refusal.code is ErrorCode.SLOT_BUSY or (refusal.details or {}).get("rule") in ("country", SHARE)
+    return refusal.code is ErrorCode.SLOT_BUSY or (refusal.details or {}).get("rule") in ("country", SHARE, UNKNOWN)
