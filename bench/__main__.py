@@ -14,6 +14,7 @@ from bench import (
     bus,
     bus_overload,
     campaigns,
+    do_not_call,
     gateway,
     ledger,
     live,
@@ -27,7 +28,8 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, pacing, pbx, readers, refusals
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, do_not_call, pacing, pbx, readers,
+    refusals,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ An entry is a number, E.164, or a beginning of numbers with its country's code a
 way it was written, it is kept as numbers are dialled.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -100,7 +100,7 @@ class FindDoNotCall(Struct, frozen=True, kw_only=True):
 
 class ListDoNotCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Entries in the order in which they came. `number`: whole, or as it begins. `source`, `by`: from where and by whom
-    they came. `removed`: those that were taken off, instead."""
+    they came. `removed`: those that were taken off, instead. `format=csv` gives a table, which can be imported."""
 
     list: ListId | None = None
     number: Sought | None = None
@@ -109,6 +109,7 @@ class ListDoNotCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     removed: bool = False
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     cursor: Annotated[str, Meta(max_length=128)] | None = None
+    format: Literal["json", "csv"] = "json"
 
 
 # --- what is answered ---------------------------------------------------------------------------------------------

@@ -52,7 +52,8 @@ class DoNotCallActor(Actor[OnRecord, DoNotCallEvent, None, Never]):
             raise BusUnavailable(f"the do-not-call list {self.id} is not read yet")
 
     def recorded(self, event: DoNotCallEvent) -> None:
-        self._lists.take(self.id, event, self.seq)
+        if not isinstance(event, DoNotCallActivated):  # before which there is what this host may not have read yet
+            self._lists.take(self.id, event, self.seq)
 
     def barrier(self, now: Moment, epoch: int) -> DoNotCallActivated:
         return DoNotCallActivated(list=self.id, at=now.at, host=self._host.name, epoch=epoch)

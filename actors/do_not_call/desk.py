@@ -39,6 +39,7 @@ from bus_schemas.do_not_call import (
     RemoveDoNotCall,
 )
 from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.fields import plainly
 
 SETTINGS = "settings"  # the name of the list that stands in the settings file
 PATIENCE = 2.0  # seconds that a question waits until this host has read the lists to their end
@@ -115,21 +116,9 @@ class Desk:
     # --- files
 
     async def read(self, request: ReadDoNotCall, context: Context) -> DoNotCallRead:
-        """What lines of a file say, each in its one form. Raises Refusal, which names the first that is none."""
         if request.first == 1:
             await self._must_exist(request.list, context)
-        table = Table(request.head, self._region, self._accepts)
-        found = []
-        for number, line in enumerate(request.lines, request.first):
-            try:
-                row = table.row(line, number)
-                if row is not None:
-                    found.append(_listed(row, request.list))
-            except NotANumber as error:
-                raise wrong_line(number, f"not a phone number: {error}") from None
-            except (Refusal, ValidationError) as error:
-                raise wrong_line(number, str(error)) from None
-        return DoNotCallRead(entries=tuple(found))
+        return DoNotCallRead(entries=tuple(entries_in(request, self._region, self._accepts)))
 
     # --- questions
 
@@ -149,7 +138,22 @@ class Desk:
         return DoNotCallStanding(number=e164, listed=listed, entries=[*own, *found])
 
 
-def wrong_line(number: int, why: str) -> Refusal:
+def entries_in(request: ReadDoNotCall, region: str, accepts: Callable[[Number], bool]) -> list[Listed]:
+    """What lines of a file say, each in its one form. Raises Refusal, which names the first that is none."""
+    table, found = Table(request.head, region, accepts), []
+    for number, line in enumerate(request.lines, request.first):
+        try:
+            row = table.row(line, number)
+            if row is not None:
+                found.append(_listed(row, request.list))
+        except NotANumber as error:
+            raise _wrong_line(number, f"not a phone number: {error}") from None
+        except (Refusal, ValidationError) as error:
+            raise _wrong_line(number, plainly(error)) from None
+    return found
+
+
+def _wrong_line(number: int, why: str) -> Refusal:
     """A line of a file for which nothing of it is taken."""
     return misfit("body", f"line {number}: {why.rstrip('.')}. Nothing of the file was taken.", line=number)
 

@@ -62,6 +62,12 @@ class Hosts:
     async def dial(self, number: str, trunk: str, **more: Any) -> Any:
         return await self.ask(DIAL_PBX, DialPbx(from_="slot_2", to=number, trunk=trunk), **more)
 
+    def end(self, host: str) -> None:
+        """A host is gone for good."""
+        [life] = [one for one in self.world.lives if one.machine.host == host]
+        self.world._keepers[self.world.machines.index(life.machine)].cancel()
+        self.world.crash(life)
+
     def dialled(self, number: str) -> int:
         """How often a number was dialled, on whatever line."""
         phones = sum(handset.dials.count(number) for handset in self.world.handsets.values())

@@ -9,6 +9,7 @@ from bus_schemas.do_not_call import (
     PUT_ON_DO_NOT_CALL,
     REMOVE_DO_NOT_CALL,
     AddDoNotCall,
+    DoNotCallChanged,
     RemoveDoNotCall,
 )
 from bus_schemas.errors import ErrorCode, Refusal
@@ -122,6 +123,25 @@ def test_a_host_that_has_not_read_the_lists_dials_nobody(tmp_path: Path) -> None
         await story(hosts)
 
     play(begin, tmp_path)
+
+
+def test_a_new_owner_knows_the_list_before_it_changes_it(tmp_path: Path) -> None:
+    """a, which owns the list, is gone; b takes it over and hears late. What was on the list is to be taken off."""
+
+    async def story(hosts: Hosts) -> None:
+        hosts.hears["b"].clear()
+        await hosts.add(OLENA)
+        hosts.end("a")
+        hosts.world.loop.call_later(15.0, hosts.hears["b"].set)
+        began, said = hosts.now, None
+        while not isinstance(said, DoNotCallChanged):
+            assert hosts.now < began + 40.0
+            said = await hosts.ask(REMOVE_DO_NOT_CALL, RemoveDoNotCall(list="global", entries=(OLENA,)))
+        assert hosts.now >= began + 15.0
+        journal = [one.subject.rsplit(".", 1)[1] for one in hosts.world.broker.journal if ".global." in one.subject]
+        assert journal.count("removed") == 1  # by this command or one before it, whose answer came too late
+
+    play(story, tmp_path)
 
 
 def test_no_attempt_that_comes_after_an_addition_is_dialled(tmp_path: Path) -> None:
