@@ -1,4 +1,4 @@
-"""Do-not-call lists of a million numbers: what an entry weighs in a host, how long a start reads, and what a call pays."""
+"""Do-not-call lists of a million numbers: what an entry weighs in a host, how long a start reads, what a call pays."""
 
 import gc
 import time

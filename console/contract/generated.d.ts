@@ -983,7 +983,7 @@ export interface paths {
         /**
          * Entries of do-not-call lists
          * @description Entries in the order in which they came. `number`: whole, or as it begins. `source`, `by`: from where and by whom
-         *         they came. `removed`: those that were taken off, instead.
+         *         they came. `removed`: those that were taken off, instead. `format=csv` gives a table, which can be imported.
          */
         get: operations["get_api_do_not_call"];
         put?: never;
@@ -2790,7 +2790,7 @@ export interface components {
         /**
          * ListDoNotCall
          * @description Entries in the order in which they came. `number`: whole, or as it begins. `source`, `by`: from where and by whom
-         *         they came. `removed`: those that were taken off, instead.
+         *         they came. `removed`: those that were taken off, instead. `format=csv` gives a table, which can be imported.
          */
         ListDoNotCall: {
             /** @default null */
@@ -2807,6 +2807,11 @@ export interface components {
             limit: number;
             /** @default null */
             cursor: string | null;
+            /**
+             * @default json
+             * @enum {unknown}
+             */
+            format: "csv" | "json";
         };
         /**
          * DoNotCallEntry
@@ -10157,6 +10162,7 @@ export interface operations {
                 removed?: boolean;
                 limit?: number;
                 cursor?: string | null;
+                format?: "csv" | "json";
             };
             header?: never;
             path?: never;

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from actors.do_not_call.desk import entries_in
 from actors.dialing.rules import may_be_listed
+from actors.do_not_call.desk import entries_in
 from actors.runtime.lines import lines_of
 from bus_schemas.do_not_call import ReadDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal

@@ -7,7 +7,14 @@ import pytest
 
 from actors.ledger.do_not_call import entries_of, on_record
 from actors.ledger.store import JournalEntry, Store
-from bus_schemas.do_not_call import DoNotCallAdded, DoNotCallEntry, DoNotCallEvent, DoNotCallRemoved, ListDoNotCall, Listed
+from bus_schemas.do_not_call import (
+    DoNotCallAdded,
+    DoNotCallEntry,
+    DoNotCallEvent,
+    DoNotCallRemoved,
+    ListDoNotCall,
+    Listed,
+)
 from tests.ledger.places import Place
 
 AT, LATER = "2026-01-01T12:00:00.000Z", "2026-01-02T12:00:00.000Z"
@@ -67,7 +74,8 @@ def test_lists_are_narrowed_and_go_on_where_a_page_ended(place: Place) -> None:
         assert told.listed() == [OLENA, BRITISH, OLENA, PETRO]
         assert told.listed(list="spring") == told.listed(source="disposition") == told.listed(by="op2") == [OLENA]
         assert told.listed(numbers=frozenset({"+38099"})) == [OLENA, OLENA, PETRO]
-        assert told.listed(numbers=frozenset({PETRO})) == [PETRO] and told.listed(numbers=frozenset({"+4"})) == [BRITISH]
+        assert told.listed(numbers=frozenset({PETRO})) == [PETRO]
+        assert told.listed(numbers=frozenset({"+4"})) == [BRITISH]
         places = [place for place, _ in store.read(entries_of(ListDoNotCall(), after=None))]
         assert places == sorted(set(places))
         assert told.listed(after=places[1]) == [OLENA, PETRO]
