@@ -145,7 +145,7 @@ def test_a_new_owner_knows_the_list_before_it_changes_it(tmp_path: Path) -> None
 
 
 def test_no_attempt_that_comes_after_an_addition_is_dialled(tmp_path: Path) -> None:
-    """Additions and calls at the same moment, on hosts that hear late and stand still now and then."""
+    """Additions and calls at the same moment, on hosts that hear late, stand still and crash now and then."""
     late = early = 0
     for seed in range(SEEDS):
         races = Races(seed)
@@ -165,10 +165,10 @@ class Races:
 
     async def story(self, hosts: Hosts) -> None:
         for turn in range(TURNS):
-            await self._trouble(hosts, turn % 3)
+            await self._trouble(hosts, turn % 4)
             number = f"+38050124{turn:02}{self.seed:02}"
             await asyncio.gather(self._call(hosts, number), self._call(hosts, number), self._add(hosts, number))
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(20.0 if turn % 4 == 2 else 5.0)
             added = hosts.added(number)
             before = [seq for seq in hosts.attempts(number).values() if seq < added]
             self.early += len(before)
@@ -178,13 +178,15 @@ class Races:
     async def _trouble(self, hosts: Hosts, kind: int) -> None:
         drawn, loop = hosts.world.random, hosts.world.loop
         host = drawn.choice(("a", "b"))
-        [life] = [one for one in hosts.world.lives if one.machine.host == host]
+        [life] = [one for one in hosts.world.lives if one.machine.host == host and not one.process.killed]
         if kind == 0:
             hosts.hears[host].clear()
             loop.call_later(drawn.uniform(0.0, 2.0), hosts.hears[host].set)
         elif kind == 1:
             life.process.freeze()
             loop.call_later(drawn.uniform(0.0, 1.0), life.process.thaw)
+        elif kind == 2:
+            loop.call_later(drawn.uniform(0.0, APART), hosts.world.crash, life)
 
     async def _call(self, hosts: Hosts, number: str) -> None:
         drawn = hosts.world.random
@@ -196,4 +198,6 @@ class Races:
 
     async def _add(self, hosts: Hosts, number: str) -> None:
         await asyncio.sleep(hosts.world.random.uniform(0.0, APART))
-        await hosts.add(number)
+        wanted = AddDoNotCall(list="global", entries=(number,))
+        while isinstance(await hosts.ask(ADD_DO_NOT_CALL, wanted), Refusal):
+            await asyncio.sleep(1.0)
