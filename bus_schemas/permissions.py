@@ -60,11 +60,9 @@ class Action(StrEnum):
 A = Action
 MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "OTTB": {
-        "read": frozenset({
-            A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.MONITOR_VIEW, A.DO_NOT_CALL_VIEW
-        }),
+        "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.MONITOR_VIEW}),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART}),
-        "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY}),
+        "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.DO_NOT_CALL_VIEW}),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_EXPORT}),

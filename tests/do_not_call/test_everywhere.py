@@ -3,7 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
+
 from actors.dialing.gate import BEHIND, RULE, UNKNOWN
+from actors.runtime.bus import ID
+from bus_schemas.campaign import CAMPAIGN_CREATED, CampaignCreated, CampaignSettings
 from bus_schemas.do_not_call import (
     ADD_DO_NOT_CALL,
     PUT_ON_DO_NOT_CALL,
@@ -70,8 +74,14 @@ def test_a_campaigns_list_holds_for_its_calls_alone(tmp_path: Path) -> None:
 
 def test_a_list_of_no_campaign_is_refused(tmp_path: Path) -> None:
     async def story(hosts: Hosts) -> None:
-        refused = await hosts.ask(ADD_DO_NOT_CALL, AddDoNotCall(list="none", entries=(OLENA,)))
+        wanted = AddDoNotCall(list="spring", entries=(OLENA,))
+        refused = await hosts.ask(ADD_DO_NOT_CALL, wanted)
         assert isinstance(refused, Refusal) and refused.code is ErrorCode.NOT_FOUND
+        at = "2026-01-01T12:00:00.000Z"
+        made = CampaignCreated(campaign="spring", at=at, by="op", settings=CampaignSettings())
+        subject, bus = CAMPAIGN_CREATED.subject_for(made), hosts.world.gateways[0]
+        await bus.append(subject, msgspec.json.encode(made), {ID: "made"}, scope=subject, expect=0)
+        assert (await hosts.ask(ADD_DO_NOT_CALL, wanted)).added == 1
 
     play(story, tmp_path)
 
