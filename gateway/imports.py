@@ -33,7 +33,7 @@ from bus_schemas.do_not_call import (
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
 FILE_LIMIT = 16 * 2**20  # bytes: a million numbers
-LINE = 2_000  # characters of one, so that each piece fits into a message of the bus
+LINE = 800  # characters of one: in whatever letters, a piece fits into a message of the bus
 BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Another file is being imported here. Try again.")
 EMPTY = RefusalTemplate(ErrorCode.INVALID_PARAMS, "`body`: no entry in it.", field="body")
 

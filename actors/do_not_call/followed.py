@@ -15,7 +15,7 @@ from actors.do_not_call.lists import NumberList, on_any
 from actors.runtime.bus import BusError, Recorded, Unsubscribe
 from actors.runtime.host import Host
 from bus_schemas.catalogue import topic_of
-from bus_schemas.contract import UNDECODABLE, id_of
+from bus_schemas.contract import id_of
 from bus_schemas.do_not_call import DO_NOT_CALL, GLOBAL, DoNotCallEvent
 from bus_schemas.fields import plainly
 
@@ -104,7 +104,7 @@ class Followed:
             id = id_of(recorded.subject)
             try:
                 self.take(id, msgspec.json.decode(recorded.data, type=topic.event), recorded.seq)
-            except (*UNDECODABLE, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  whatever it is: what is passed over would be called
                 self._cannot_read(id, recorded, error)
         self._heard = recorded.seq
         async with self._moved:

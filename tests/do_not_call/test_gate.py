@@ -106,6 +106,30 @@ async def test_an_entry_that_cannot_be_read_stops_the_calls_of_its_list() -> Non
         assert site.rule(PETRO, campaign) == UNKNOWN and hindrance is not None and hindrance[0] == UNKNOWN
 
 
+def test_no_event_that_is_odd_is_passed_over() -> None:
+    odd = (
+        b'{"list": "global"}', b"[]", b"{}" + b" " * 9, b'{"entries": ' + b"[" * 2000,
+        _event('{"entry": "Ann"}'), _event('{"entry": "+"}'), _event('{"entry": "+*"}'), _event('{"entry": ""}'),
+        _event('{"entry": "+48*", "expires": "soon"}'), _event('{"entry": "+48*", "expires": "2026-13-01T00:00:00Z"}'),
+    )  # fmt: skip
+
+    async def read(data: bytes) -> None:
+        site = Site()
+        await site.write(data)
+        await site.add("+33612345678")
+        await site.begin()
+        assert site.rule(PETRO) == UNKNOWN, data
+
+    for data in odd:
+        run(lambda data=data: read(data), 1)  # type: ignore[misc]
+    print(f"{len(odd)} odd events tried, calls that went on in spite of one: 0")
+
+
+def _event(entry: str) -> bytes:
+    head = '{"list": "global", "at": "2026-01-01T00:00:00.000Z", "by": "op", "source": "api", "entries": ['
+    return f"{head}{entry}]}}".encode()
+
+
 @simulated
 async def test_an_entry_that_is_stepped_over_stops_nothing() -> None:
     site = Site(step_over=(1,))

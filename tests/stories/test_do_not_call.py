@@ -117,7 +117,7 @@ async def test_bad_input_is_named(admin: Client, path: str, body: Any, status: i
 
 
 async def test_who_may_only_look_changes_nothing(site: Site, admin: Client, operator: Client) -> None:
-    body = {"username": "looks", "password": "only-looks-1", "role": "auditor"}
+    body = {"username": "looks", "password": "only-looks-1", "role": "auditor", "must_change_password": False}
     assert (await admin.post("/api/users", body, part="point"))[0] == 201
     auditor = Client(site, admin.session)
     await auditor.login("looks", "only-looks-1")
