@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -121,7 +122,7 @@ def test_no_event_that_is_odd_is_passed_over() -> None:
         assert site.rule(PETRO) == UNKNOWN, data
 
     for data in odd:
-        run(lambda data=data: read(data), 1)  # type: ignore[misc]
+        run(partial(read, data), 1)
     print(f"{len(odd)} odd events tried, calls that went on in spite of one: 0")
 
 

@@ -3,6 +3,7 @@
 from contextlib import closing
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from actors.ledger.do_not_call import entries_of, on_record
@@ -39,8 +40,8 @@ class Told:
         assert self.store.fold([JournalEntry(seq=self.seq, event=event)]) == []
 
     def listed(self, after: int | None = None, numbers: frozenset[str] | None = None, **wanted: object) -> list[str]:
-        found = self.store.read(entries_of(ListDoNotCall(**wanted), after=after, numbers=numbers))  # type: ignore[arg-type]
-        return [one.entry for _, one in found]
+        query = entries_of(msgspec.convert(wanted, ListDoNotCall), after=after, numbers=numbers)
+        return [one.entry for _, one in self.store.read(query)]
 
 
 def test_an_entry_says_who_when_and_why(place: Place) -> None:
