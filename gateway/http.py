@@ -237,7 +237,9 @@ class HttpApi:
             caller = await self._still(route, caller)
             context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=_traceparent(request))
             await self.auditor.intend(route, request)
-            done = await self.imports.carry_out(rpc_request, body, context)
+            done = await self.imports.carry_out(
+                rpc_request, body, context, gone=lambda: request.transport is None or request.transport.is_closing()
+            )
         request[CHANGED] = done.changed
         self.raise_watermark(done.seq)
         return web.Response(body=msgspec.json.encode(done.body), status=route.status, headers=JSON_HEADERS)

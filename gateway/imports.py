@@ -5,7 +5,7 @@ record a piece at a time. Each is small enough for one message of the bus, and f
 Where the second half breaks off, what was taken stays and the answer says so: the same file again does the rest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import cast
@@ -35,6 +35,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 FILE_LIMIT = 16 * 2**20  # bytes: a million numbers
 LINE = 800  # characters of one: in whatever letters, a piece fits into a message of the bus
 BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Another file is being imported here. Try again.")
+GONE = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off. Nothing of the file was taken.")
 EMPTY = RefusalTemplate(ErrorCode.INVALID_PARAMS, "`body`: no entry in it.", field="body")
 
 
@@ -56,16 +57,23 @@ class Imports:
         finally:
             self._busy = False
 
-    async def carry_out(self, request: ImportDoNotCall, body: bytes, context: Context) -> Page:
-        """Put the entries of a file on a list. Raises Refusal, which names the line where one is none."""
-        return await self._put(request, await self._read(request, body, context), context)
+    async def carry_out(
+        self, request: ImportDoNotCall, body: bytes, context: Context, *, gone: Callable[[], bool]
+    ) -> Page:
+        """Put the entries of a file on a list. `gone`: whether who sent it waits no more; then it is not read on.
+        Raises Refusal, which names the line where one is none."""
+        return await self._put(request, await self._read(request, body, context, gone), context)
 
-    async def _read(self, request: ImportDoNotCall, body: bytes, context: Context) -> list[bytes]:
+    async def _read(
+        self, request: ImportDoNotCall, body: bytes, context: Context, gone: Callable[[], bool]
+    ) -> list[bytes]:
         """The entries, as JSON, in pieces of one event each."""
         lines, found, pieces = lines_of(body), list[Listed](), list[bytes]()
         head = next(lines)
         first, taken = 1, (head, *islice(lines, LINES - 1))
         while taken:
+            if gone():
+                raise GONE()
             _must_be_short(taken, first)
             wanted = ReadDoNotCall(list=request.list, head=head, first=first, lines=taken)
             found += (await ask(self._bus, READ_DO_NOT_CALL, wanted, context)).entries
