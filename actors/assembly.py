@@ -62,11 +62,11 @@ async def running(
         trunks = await start_trunks(
             parts, stack, configs=settings.trunks, ami=settings.ami, counts=limits, pbxs=pbxs
         )
-        await start_dialing(
+        gate = await start_dialing(
             parts, stack, settings=settings.dial, calls=settings.calls, limits=limits, slots=slots, trunks=trunks,
             rules=rules, lists=lists,
         )  # fmt: skip
-        await start_campaigns(parts, stack, settings=settings.campaigns, dial=settings.dial)
+        await start_campaigns(parts, stack, settings=settings.campaigns, gate=gate)
         await serve(parts, stack)
         yield parts.host
 

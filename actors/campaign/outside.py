@@ -45,7 +45,7 @@ SURE = frozenset({
     ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.CALL_FAILED, ErrorCode.NOT_FOUND, ErrorCode.RATE_LIMITED,
     ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT, ErrorCode.INVALID_PARAMS,
 })  # fmt: skip
-NEVER = frozenset({"format", "mmi", "emergency", "short", "premium", "do_not_call"})  # dial rules that will not change
+NEVER = frozenset({"format", "mmi", "emergency", "short", "premium"})  # dial rules that will not change
 
 SIMS = 3  # that are tried with a number of a country that they may not call: others may
 
@@ -130,7 +130,7 @@ class Outside:
         self._not_begun(owner, claim, of_number=True)
 
     async def _begin(self, owner: Owner, claim: Claim, request: StartOffered, claimed: int) -> None:
-        context = Context(command_id=claim.command_id, user=claim.user)
+        context = Context(command_id=claim.command_id, user=claim.user, campaign=owner.id)
         try:
             await ask_raw(self._bus, START_OFFERED, request, context, retry=False)
             owner.began()

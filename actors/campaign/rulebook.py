@@ -16,8 +16,8 @@ Elsewhere = Callable[[str], Sequence[Attempt]]
 
 class RuleBook:
     """`site`: its own rules. `do_not_call`: numbers, E.164, or beginnings that end with `*`; of a site that dials, what
-    its gate says (`Gate.listed_for`). `elsewhere`: attempts of
-    other campaigns on a number. One for each campaign: it keeps the rules of the settings that it was asked for last.
+    its gate says (`Gate.listed_for`). `elsewhere`: attempts of other campaigns on a number. One for each campaign: it
+    keeps the rules of the settings that it was asked for last.
     """
 
     def __init__(

@@ -18,9 +18,8 @@ from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.settings import Campaigns
 from actors.campaign.standing import Standing, shown, standing
+from actors.dialing.gate import Gate
 from actors.dialing.rules import DialRules
-from actors.dialing.settings import Dial
-from actors.dialing.start import rules_of
 from actors.leads.given import texts_of
 from actors.leads.rows import Outcome, Rows
 from actors.runtime.bus import BusError
@@ -63,9 +62,9 @@ PIECE = 50  # leads that are looked at before others have their turn: some milli
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
 
 
-async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, dial: Dial) -> None:
+async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate) -> None:
     """Campaigns can be run. Raises SettingsError, BusError."""
-    presets, rules = _presets(settings), rules_of(dial)
+    presets = _presets(settings)
     ends, elsewhere = Ends(bus=parts.bus), Elsewhere(bus=parts.bus, clock=parts.clock)
     for follower in (ends, elsewhere):
         stack.push_async_callback(await follower.start())
@@ -74,14 +73,14 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     )
 
     def book(campaign: str) -> RuleBook:
-        return RuleBook(presets=presets, do_not_call=rules.do_not_call, elsewhere=elsewhere.than(campaign))
+        return RuleBook(presets=presets, do_not_call=gate.listed_for(campaign), elsewhere=elsewhere.than(campaign))
 
     def make(id: str, host: Host) -> CampaignActor:
         return CampaignActor(id=id, host=host, outside=outside, book=book(id))
 
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
-        on_shard = OnShard(host=host, rules=rules)
+        on_shard = OnShard(host=host, rules=gate.rules)
         host.serve_beside(CREATE_ON_SHARD, on_shard.create)
         host.serve_beside(RUN_ON_SHARD, on_shard.run)
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)

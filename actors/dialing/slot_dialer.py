@@ -114,11 +114,11 @@ class SlotDialer:
         async def start(call_id: str) -> StartedCall:
             try:
                 number = rules.canonical(request.number, self._rules, self._slots.regions)
-                self._check(number, self._region_of(request.slot))
+                self._check(number, self._region_of(request.slot), context)
                 taken = await self._take_slot(request.slot, call_id, context)
             finally:
                 self.offers.used(request.slot, request.asker)
-            if self._now() > parse_utc(request.until):
+            if self._host.clock.now() > parse_utc(request.until):
                 self._host.tell(SlotActor, str(request.slot), Drop(call_id=call_id))
                 self._attempts.limits.let_go_in_pool(call_id, context.user)
                 raise TOO_LATE()
