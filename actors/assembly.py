@@ -10,6 +10,7 @@ from actors.dialing.rules import may_be_listed
 from actors.dialing.start import limits_of, rules_of
 from actors.dialing.start import start as start_dialing
 from actors.do_not_call.start import start as start_do_not_call
+from actors.operator.start import start as start_operators
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
@@ -66,6 +67,7 @@ async def running(
             parts, stack, settings=settings.dial, calls=settings.calls, limits=limits, slots=slots, trunks=trunks,
             rules=rules, lists=lists,
         )  # fmt: skip
+        await start_operators(parts, stack, settings=settings.operators, timezone=settings.dial.timezone)
         await start_campaigns(parts, stack, settings=settings.campaigns, gate=gate)
         await serve(parts, stack)
         yield parts.host

@@ -20,6 +20,7 @@ from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial, regions_at
 from actors.entries import wrong_origins, wrong_slots, wrong_trunks
 from actors.ledger.settings import LedgerStore
+from actors.operator.settings import Operators
 from actors.point.settings import Auth, BusLogin
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
@@ -100,6 +101,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dial: Dial = Dial()
     calls: Calls = Calls()
     campaigns: Campaigns = Campaigns()
+    operators: Operators = Operators()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()

@@ -5,14 +5,27 @@ from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
 
-from bus_schemas import audit, call, campaign, do_not_call, gateway, host, introspection, lead, slot, trunk, user
+from bus_schemas import (
+    audit,
+    call,
+    campaign,
+    do_not_call,
+    gateway,
+    host,
+    introspection,
+    lead,
+    operator,
+    slot,
+    trunk,
+    user,
+)
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    audit, call, campaign, do_not_call, gateway, host, introspection, lead, slot, trunk, user,
+    audit, call, campaign, do_not_call, gateway, host, introspection, lead, operator, slot, trunk, user,
 )  # fmt: skip
 
 Line = TypeVar("Line")

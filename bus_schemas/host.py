@@ -1,5 +1,6 @@
 """Actor hosts: how each is, and what only one of them can be asked."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -34,7 +35,7 @@ class StreamUse(Struct, frozen=True, kw_only=True):
 class HostTelemetry(Struct, frozen=True, kw_only=True):
     """A host is alive. Said every two seconds and when its shards change, not kept. `trouble`: why the journal takes
     nothing from it, if so. `streams`: how full the bus's streams are, as it sees them. `shards`: those it serves now;
-    null: nothing of it lives on shards."""
+    null: nothing of it lives on shards. `operators`: how many of them are there by status."""
 
     host: HostName
     at: Utc
@@ -42,6 +43,7 @@ class HostTelemetry(Struct, frozen=True, kw_only=True):
     trouble: str | None = None
     streams: list[StreamUse] = []
     shards: list[int] | None = None
+    operators: Mapping[str, int] = {}
 
 
 class ShardTaken(Struct, frozen=True, kw_only=True):

@@ -27,6 +27,11 @@ class Action(StrEnum):
     CALL_VIEW = "call.view"
     CALL_VIEW_ANY = "call.view_any"  # also calls of others
     CALL_RECORDING = "call.recording"  # hear what was said
+    CALL_DISPOSITION = "call.disposition"  # say what came of a call that one was on
+    OPERATOR_VIEW = "operator.view"
+    OPERATOR_VIEW_ANY = "operator.view_any"  # also others
+    OPERATOR_SET = "operator.set"  # the own status
+    OPERATOR_SUPERVISE = "operator.supervise"  # others' status and campaigns
     SLOT_VIEW = "slot.view"
     SLOT_VIEW_ANY = "slot.view_any"  # also slots that belong to others
     SLOT_USE_ANY = "slot.use_any"  # also slots that belong to others
@@ -60,10 +65,12 @@ class Action(StrEnum):
 A = Action
 MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "OTTB": {
-        "read": frozenset({A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.MONITOR_VIEW}),
-        "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART}),
-        "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.DO_NOT_CALL_VIEW}),
-        "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.DO_NOT_CALL_EDIT}),
+        "read": frozenset({
+            A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.OPERATOR_VIEW, A.MONITOR_VIEW
+        }),
+        "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART, A.OPERATOR_SET, A.CALL_DISPOSITION}),
+        "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW}),
+        "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_EXPORT}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
@@ -75,8 +82,8 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "run": frozenset({A.PIPELINE_RUN}),
     },
     "WORKSPACE": {
-        "view": frozenset({A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.DASHBOARD_VIEW}),
-        "call": frozenset({A.CALL_START, A.CALL_END}),
+        "view": frozenset({A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.DASHBOARD_VIEW, A.OPERATOR_VIEW}),
+        "call": frozenset({A.CALL_START, A.CALL_END, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "note": frozenset({A.NOTE_WRITE}),
     },
     "POINT": {

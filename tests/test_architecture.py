@@ -33,6 +33,7 @@ FOLDERS = {
     "dialing": {"runtime", "telephony", "slot", "trunk", "call", "do_not_call"},
     "leads": {"runtime", "telephony", "dialing"},
     "campaign": {"runtime", "telephony", "dialing", "leads"},
+    "operator": {"runtime", "telephony"},
     "point": {"runtime"},
     "audit": {"runtime"},
     "ledger": {"runtime", "telephony"},
@@ -53,6 +54,7 @@ PURE = [
     )),
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
+    ROOT / "actors/operator/days.py",
     *(ROOT / f"actors/campaign/{name}.py"
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
                    "rulebook", "rules", "selection", "standing", "tally")),

@@ -1,4 +1,4 @@
-"""Pages of a list: cursors, moments as the records write them, and what fits into one answer."""
+"""Pages of a list: cursors, spans, and what fits into one answer."""
 
 import base64
 import binascii

@@ -1,7 +1,7 @@
 """The other hosts of a site, by what each says of itself every two seconds; and how one of them is asked."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -38,6 +38,7 @@ class Peers:
         self._news = asyncio.Event()
         self._stop: Unsubscribe | None = None
         self.on_shards: Callable[[], None] | None = None  # called when another host serves other shards than before
+        self.operators: Callable[[], Mapping[str, int]] = dict  # how many there are here of each status
 
     async def start(self) -> None:
         self._stop = await self._host.bus.subscribe(HOST_TELEMETRY.pattern, self._hear)
@@ -117,4 +118,5 @@ class Peers:
             trouble=trouble,
             streams=storage.found if storage is not None else [],
             shards=sorted(self._host.shards) if self.on_shards is not None else None,
+            operators=self.operators(),
         )

@@ -1,0 +1,1 @@
+"""Operators: who is there to talk."""

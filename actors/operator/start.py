@@ -1,0 +1,153 @@
+"""How operators start: each lives on its shard, and any host answers for who asks as themselves."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from msgspec.structs import replace
+
+from actors.operator.actor import OperatorActor
+from actors.operator.machine import OperatorRules
+from actors.operator.news import CallNews
+from actors.operator.settings import Operators
+from actors.runtime.actor import QUARANTINED
+from actors.runtime.bus import BusError
+from actors.runtime.clock import moment
+from actors.runtime.context import Context
+from actors.runtime.given import moment as given_moment
+from actors.runtime.host import Host
+from actors.runtime.journalled import Unreadable
+from actors.runtime.parts import HostParts
+from actors.runtime.rendezvous import shard_of
+from actors.runtime.service import serve
+from actors.runtime.shards import Sharded
+from actors.runtime.wire import Page, forward
+from actors.telephony.zones import zone
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.operator import (
+    CHANGE_ON_SHARD,
+    CHANGE_OPERATOR,
+    DISPOSE_CALL,
+    DISPOSE_OF_OPERATOR,
+    EXTEND_OPERATOR,
+    EXTEND_WRAP_UP,
+    GET_OPERATOR,
+    GET_OWN_STATUS,
+    LIST_DISPOSITIONS,
+    SET_OPERATOR_STATUS,
+    SET_OWN_STATUS,
+    ChangeOnShard,
+    ChangeOperator,
+    DisposeCall,
+    DisposeOfOperator,
+    DispositionWord,
+    ExtendOperator,
+    ExtendWrapUp,
+    GetOperator,
+    GetOwnStatus,
+    ListDispositions,
+    OperatorStatus,
+    OperatorView,
+    SetOperatorStatus,
+    SetOwnStatus,
+)
+from bus_schemas.permissions import Action
+
+
+class OperatorDoors:
+    """What users ask, handed on to whoever owns the operator."""
+
+    def __init__(self, *, host: Host, rules: OperatorRules) -> None:
+        self._host = host
+        self._rules = rules
+
+    async def set_own(self, request: SetOwnStatus, context: Context) -> Page:
+        """Who has never been an operator becomes one."""
+        change = ChangeOperator(
+            user=context.user, status=request.status, reason=request.reason, may_call=context.may(Action.CALL_START)
+        )
+        on_shard = ChangeOnShard(shard=shard_of(context.user), change=change)
+        return await forward(self._host.bus, CHANGE_ON_SHARD, on_shard, context)
+
+    async def set_other(self, request: SetOperatorStatus, context: Context) -> Page:
+        change = ChangeOperator(user=request.user, status=request.status, reason=request.reason)
+        return await forward(self._host.bus, CHANGE_OPERATOR, change, context)
+
+    async def get_own(self, request: GetOwnStatus, context: Context) -> Page:
+        try:
+            return await forward(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), context)
+        except Refusal as refusal:
+            if refusal.code is not ErrorCode.NOT_FOUND:
+                raise
+        never = OperatorView(user=context.user, status=OperatorStatus.OFFLINE, since=moment(self._host.clock).at)
+        return Page(body=never, changed=False)
+
+    async def extend(self, request: ExtendWrapUp, context: Context) -> Page:
+        more = ExtendOperator(user=context.user, seconds=request.seconds)
+        return await forward(self._host.bus, EXTEND_OPERATOR, more, context)
+
+    async def dispose(self, request: DisposeCall, context: Context) -> Page:
+        dispose = replace(request, callback=given_moment(request.callback, "callback"))
+        said = DisposeOfOperator(user=context.user, dispose=dispose)
+        return await forward(self._host.bus, DISPOSE_OF_OPERATOR, said, context)
+
+    async def words(self, request: ListDispositions, context: Context) -> list[DispositionWord]:
+        return [DispositionWord(disposition=word, meaning=meaning) for word, meaning in self._rules.words.items()]
+
+
+def rules_of(settings: Operators, timezone: str) -> OperatorRules:
+    """The rules of these settings."""
+    return OperatorRules(
+        zone=zone(timezone), wrap_up=settings.wrap_up_seconds, wrap_up_longest=settings.wrap_up_longest,
+        presence=settings.presence_seconds, reserve=settings.reserve_seconds, words=settings.dispositions,
+    )  # fmt: skip
+
+
+def sharded(site: str, news: CallNews, rules: OperatorRules) -> Sharded:
+    """Operators as a kind that lives on shards. `site`: the name of this host."""
+
+    def prepare(host: Host) -> None:
+        async def change(request: ChangeOnShard, context: Context) -> Page:
+            try:
+                await host.activate(OperatorActor, request.change.user)
+            except BusError:
+                raise Refusal(ErrorCode.UNAVAILABLE, "Not now. Try again.") from None
+            except Unreadable:
+                raise QUARANTINED() from None
+            return await forward(host.bus, CHANGE_OPERATOR, request.change, context, retry=False)
+
+        def make(id: str, host: Host) -> OperatorActor:
+            return OperatorActor(id=id, host=host, news=news, rules=rules, site=site)
+
+        host.add_maker(OperatorActor.made_by(make))
+        host.serve_beside(CHANGE_ON_SHARD, change)
+
+    return Sharded(actor=OperatorActor, prepare=prepare)
+
+
+async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Operators, timezone: str) -> None:
+    """Operators can be there. `timezone`: of the site, whose days count."""
+    host, rules = parts.host, rules_of(settings, timezone)
+    news = CallNews(bus=parts.bus, clock=parts.clock)
+    stack.push_async_callback(news.stop)
+    parts.registries.append(news)
+    parts.shards.add(sharded(host.name, news, rules))
+    doors = OperatorDoors(host=host, rules=rules)
+    parts.any_host.append((
+        serve(SET_OWN_STATUS, doors.set_own),
+        serve(SET_OPERATOR_STATUS, doors.set_other),
+        serve(GET_OWN_STATUS, doors.get_own),
+        serve(EXTEND_WRAP_UP, doors.extend),
+        serve(DISPOSE_CALL, doors.dispose),
+        serve(LIST_DISPOSITIONS, doors.words),
+    ))  # fmt: skip
+
+    def count() -> Mapping[str, int]:
+        return Counter(
+            str(actor.state.status)
+            for shard in host.shards.values()
+            for actor in shard.all(OperatorActor)
+            if actor.state is not None
+        )
+
+    parts.peers.operators = count
