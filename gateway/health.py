@@ -176,7 +176,16 @@ class Health:
             for one in host.telemetry.quarantined
         )
         self._metrics.quarantine(counts)
+        self._metrics.operators(self._operators())
         self.shards()
+
+    def _operators(self) -> Mapping[str, int]:
+        """How many operators there are of each status, on all hosts."""
+        found: Counter[str] = Counter()
+        for host in self._hosts.values():
+            if self._is_news(host):
+                found.update(host.telemetry.operators)
+        return found
 
     def _is_news(self, host: Host) -> bool:
         return self._clock.monotonic() - host.heard < NEWS

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from bus_schemas.campaign import CampaignTelemetry
 from bus_schemas.lead import LeadStatus
+from bus_schemas.operator import OperatorStatus
 from gateway.surface import ROOMS, ROUTES
 
 log = structlog.get_logger()
@@ -59,6 +60,7 @@ class Metrics:
         )
         self._quarantined_known: set[tuple[str, str]] = set()
         self.shards_missing = Gauge("ottb_shards_missing", "Shards that no host serves.", registry=self._registry)
+        self._operators = Gauge("ottb_operators", "Operators of a status.", ["status"], registry=self._registry)
         self._stream_bytes = Gauge("ottb_stream_bytes", "What a stream holds.", ["stream"], registry=self._registry)
         self._stream_limit = Gauge("ottb_stream_limit_bytes", "What it may.", ["stream"], registry=self._registry)
         self._not_understood = Counter(
@@ -78,6 +80,7 @@ class Metrics:
             self._requests.labels(route.method, route.path, str(route.status))
         for row in ROOMS:
             self.events.labels(row.kind.room)
+        self.operators({})
 
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         key = (method, path, status)
@@ -101,6 +104,11 @@ class Metrics:
         self._quarantined_known |= counts.keys()
         for host, kind in self._quarantined_known:
             self._quarantined.labels(host, kind).set(counts.get((host, kind), 0))
+
+    def operators(self, counts: Mapping[str, int]) -> None:
+        """How many operators there are of each status."""
+        for status in OperatorStatus:
+            self._operators.labels(status.value).set(counts.get(status.value, 0))
 
     def stream(self, name: str, held: int, limit: int) -> None:
         """How full a stream of the bus is. `limit` 0: it has none."""

@@ -234,16 +234,20 @@ def _view(row: OperatorRow) -> OperatorView:
         until=row.until, calls=CALLS.decode(row.calls),
         campaigns=CAMPAIGNS.decode(row.campaigns) if row.campaigns is not None else None,
         reserved_by=row.reserved_by, reserved_until=row.reserved_until, day=row.day,
-        ready_seconds=row.ready // 1000, talk_seconds=row.talk // 1000, wrap_up_seconds=row.wrap_up // 1000,
-        break_seconds=row.pause // 1000,
+        ready_seconds=_seconds(row.ready), talk_seconds=_seconds(row.talk), wrap_up_seconds=_seconds(row.wrap_up),
+        break_seconds=_seconds(row.pause),
     )  # fmt: skip
+
+
+def _seconds(ms: int) -> int:
+    return round(ms / 1000)
 
 
 def _day(found: sa.Row[Any]) -> tuple[int, OperatorDay]:
     row = found._mapping
     return row["place"], OperatorDay(
-        user=row["user"], day=row["day"], ready_seconds=row["ready"] // 1000, talk_seconds=row["talk"] // 1000,
-        wrap_up_seconds=row["wrap_up"] // 1000, break_seconds=row["pause"] // 1000, calls=row["calls"],
+        user=row["user"], day=row["day"], ready_seconds=_seconds(row["ready"]), talk_seconds=_seconds(row["talk"]),
+        wrap_up_seconds=_seconds(row["wrap_up"]), break_seconds=_seconds(row["pause"]), calls=row["calls"],
         dispositions=row["dispositions"],
     )  # fmt: skip
 

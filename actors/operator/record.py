@@ -166,6 +166,11 @@ def _disposed(operator: Operator, event: OperatorDisposed) -> Operator:
     return replace(operator, calls=with_it(operator.calls), past=with_it(operator.past))
 
 
+def _seconds(ms: int) -> int:
+    """Milliseconds as they are shown."""
+    return round(ms / 1000)
+
+
 def view(operator: Operator) -> OperatorView:
     """As it is shown."""
     planned = operator.status in BUSY or operator.reserved is not None
@@ -182,8 +187,8 @@ def view(operator: Operator) -> OperatorView:
         reserved_by=held.campaign_id if held is not None else None,
         reserved_until=held.until if held is not None else None,
         day=operator.day,
-        ready_seconds=operator.spent.get(S.READY, 0) // 1000,
-        talk_seconds=operator.spent.get(S.ON_CALL, 0) // 1000,
-        wrap_up_seconds=operator.spent.get(S.WRAP_UP, 0) // 1000,
-        break_seconds=operator.spent.get(S.BREAK, 0) // 1000,
+        ready_seconds=_seconds(operator.spent.get(S.READY, 0)),
+        talk_seconds=_seconds(operator.spent.get(S.ON_CALL, 0)),
+        wrap_up_seconds=_seconds(operator.spent.get(S.WRAP_UP, 0)),
+        break_seconds=_seconds(operator.spent.get(S.BREAK, 0)),
     )  # fmt: skip

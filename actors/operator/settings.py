@@ -25,7 +25,7 @@ class Operators(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     wrap_up_seconds: Annotated[float, Meta(ge=0, le=3600)] = 30.0
     wrap_up_longest: Annotated[float, Meta(ge=0, le=24 * 3600)] = 1800.0
-    presence_seconds: Annotated[float, Meta(ge=5, le=24 * 3600)] = 60.0
+    presence_seconds: Annotated[float, Meta(ge=15, le=24 * 3600)] = 60.0
     reserve_seconds: Annotated[float, Meta(ge=0.5, le=60)] = 2.0
     dispositions: Annotated[dict[Word, Meaning], Meta(min_length=1, max_length=100)] = field(
         default_factory=lambda: dict(DISPOSITIONS)

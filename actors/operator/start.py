@@ -14,7 +14,7 @@ from actors.runtime.actor import QUARANTINED
 from actors.runtime.bus import BusError
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
-from actors.runtime.given import moment as given_moment
+from actors.runtime.moments import moment as given_moment
 from actors.runtime.host import Host
 from actors.runtime.journalled import Unreadable
 from actors.runtime.parts import HostParts

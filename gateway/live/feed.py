@@ -6,6 +6,7 @@ most twice a second for a thing and repeats the last `seq`.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Annotated, Any
@@ -18,10 +19,12 @@ from socketio.exceptions import ConnectionRefusedError as Refuse
 
 from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
+from actors.runtime.context import Context
 from bus_schemas.campaign import CampaignTelemetry
 from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import Share
+from bus_schemas.operator import OPERATOR, PRESENT, RENEW_PRESENCE, RenewPresence
 from gateway import shapes
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
@@ -39,6 +42,7 @@ Seq = Annotated[int, Meta(ge=0)]  # of the journal, the last that a client has s
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
 TELEMETRY_PAUSE = 0.5
 KEYS_PAUSE = 1.0
+PRESENCE_PAUSE = 5.0  # seconds; a third of what `operators.presence_seconds` is at least
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 SESSIONS = 256  # of one share at once; those that poll hold no connection that could be counted
@@ -122,6 +126,7 @@ class LiveFeed:
         self._forget = self._authenticator.on_change(self._look_again)
         self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
         self._spawn(_again_and_again(KEYS_PAUSE, self._look_at_keys))
+        self._spawn(_again_and_again(PRESENCE_PAUSE, self._say_who_is_there))
 
     async def stop(self) -> None:
         self._forget()
@@ -355,6 +360,21 @@ class LiveFeed:
         figures, self._figures = self._figures, {}
         for topic, event, headers in figures.values():
             self._send(presented(topic, event, headers, self.seq))
+
+    # --- operators
+
+    async def _say_who_is_there(self) -> None:
+        """Who hears of operators, and may be one, is there. Nobody answers for those who are none."""
+        there = {
+            client.caller.user
+            for client in self._clients.values()
+            if OPERATOR.room in client.rooms and client.caller.actions >= PRESENT
+        }
+        headers = Context(command_id="presence").headers()
+        for user in sorted(there):
+            renew = RenewPresence(user=user)
+            with contextlib.suppress(BusError):
+                await self._bus.publish(RENEW_PRESENCE.subject_for(renew), msgspec.json.encode(renew), headers)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
