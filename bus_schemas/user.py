@@ -31,6 +31,12 @@ Email = Annotated[
         max_length=254, examples=["op21@example.com"],
     ),
 ]  # fmt: skip
+Extension = Annotated[
+    str,
+    shaped(
+        r"^[A-Za-z0-9_-]{1,40}$(?!\n)", "1 to 40 letters (A-Z, a-z), digits, `_` or `-`", examples=["601", "op21-desk"]
+    ),
+]  # fmt: skip
 Verb = Annotated[str, Meta(min_length=1, max_length=64)]
 Verbs = Annotated[list[Verb], Meta(max_length=64)]
 Permissions = Annotated[
@@ -182,7 +188,8 @@ class UserStatus(StrEnum):
 
 class UserView(Struct, frozen=True, kw_only=True):
     """One user. `id` is the user name. `tokens`: service tokens that have not run out. They work while the user is
-    active and need not change the password first."""
+    active and need not change the password first. `extension`: where the PBX reaches them for calls that are joined to
+    them: a SIP endpoint or a number of its dialplan."""
 
     id: Username
     username: Username
@@ -193,6 +200,7 @@ class UserView(Struct, frozen=True, kw_only=True):
     created_at: Utc
     sessions: int
     tokens: int
+    extension: str | None = None
 
 
 class ListUsers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,12 +219,14 @@ class CreateUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     role: RoleName
     email: Email | None = None
     must_change_password: bool | None = None
+    extension: Extension | None = None
 
 
 class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change what is named, and nothing else. `email` null removes it. A new password or a disabled account ends all
-    sessions of the user; the service tokens go on working (a disabled user's when the user is active again), unless
-    `end_tokens` ends them for good. The own password is changed with the old one, by `POST /api/auth/password`."""
+    """Change what is named, and nothing else. `email` or `extension` null removes it. A new password or a disabled
+    account ends all sessions of the user; the service tokens go on working (a disabled user's when the user is active
+    again), unless `end_tokens` ends them for good. The own password is changed with the old one, by
+    `POST /api/auth/password`."""
 
     user: Username
     email: Email | UnsetType | None = UNSET
@@ -224,6 +234,7 @@ class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: Password | UnsetType = UNSET
     status: UserStatus | UnsetType = UNSET
     must_change_password: bool | UnsetType = UNSET
+    extension: Extension | UnsetType | None = UNSET
     end_tokens: bool = False
 
 
@@ -236,6 +247,19 @@ class DeleteUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Deleted(Struct, frozen=True, kw_only=True):
     status: Literal["deleted"] = "deleted"
     id: str
+
+
+class FindExtension(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the PBX reaches a user."""
+
+    user: Username
+
+
+class ExtensionFound(Struct, frozen=True, kw_only=True):
+    """`extension` null: the user has none, or is disabled."""
+
+    user: Username
+    extension: Extension | None
 
 
 class EndSessions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -344,6 +368,8 @@ IDENTIFY   = Rpc("ottb.v1.qry.user.identify",     Identify,   Identity,       fr
 TOKEN_USED = Rpc("ottb.v1.cmd.user.token_used",   TokenUsed,  Noted,          frozenset(),
                  summary="A service token was used")
 
+FIND_EXTENSION = Rpc("ottb.v1.qry.user.extension", FindExtension, ExtensionFound, frozenset({E.NOT_FOUND}),
+                     summary="Where the PBX reaches a user")
 LIST_USERS   = Rpc("ottb.v1.qry.user.list",       ListUsers,  list[UserView], frozenset(),
                    summary="All users", permission=A.USER_VIEW)
 CREATE_USER  = Rpc("ottb.v1.cmd.user.create",     CreateUser, UserView,       GRANT,
@@ -391,6 +417,7 @@ class UserCreated(Struct, frozen=True, kw_only=True):
     password_hash: str
     by: str
     must_change_password: bool = False
+    extension: str | None = None
 
 
 class UserChanged(Struct, frozen=True, kw_only=True):
@@ -407,6 +434,7 @@ class UserChanged(Struct, frozen=True, kw_only=True):
     ends_sessions: bool = False
     but_session: str | None = None
     ends_tokens: bool = False
+    extension: str | None = None
 
 
 class UserDeleted(Struct, frozen=True, kw_only=True):

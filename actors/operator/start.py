@@ -14,9 +14,9 @@ from actors.runtime.actor import QUARANTINED
 from actors.runtime.bus import BusError
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
-from actors.runtime.moments import moment as given_moment
 from actors.runtime.host import Host
 from actors.runtime.journalled import Unreadable
+from actors.runtime.moments import moment as given_moment
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve

@@ -84,7 +84,7 @@ class Administration:
             )
             return event if machine.changes(self._directory, event) else None
 
-        wanted = {"email", "role", "password", "status", "must_change_password"}
+        wanted = {"email", "role", "password", "status", "must_change_password", "extension"}
         if not request.end_tokens and all(getattr(request, name) is UNSET for name in wanted):
             raise Refusal(ErrorCode.INVALID_PARAMS, "Name what to change.", known=sorted({*wanted, "end_tokens"}))
         decide(None)

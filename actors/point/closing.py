@@ -94,4 +94,5 @@ def _user_closed(book: Directory, past: str, name: str) -> UserChanged | UserDel
         by=SYSTEM,
         ends_sessions=True,
         ends_tokens=True,
+        extension=user.extension,
     )

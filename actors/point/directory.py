@@ -50,6 +50,7 @@ class User(Struct, frozen=True, kw_only=True):
     status: UserStatus
     must_change_password: bool
     created_at: str
+    extension: str | None = None
 
     @property
     def active(self) -> bool:
@@ -184,6 +185,7 @@ class Directory(Struct):
             status=user.status,
             must_change_password=user.must_change_password,
             created_at=user.created_at,
+            extension=user.extension,
             sessions=sum(1 for session in self.sessions.values() if session.user == name),
             tokens=self.tokens_left(name, now),
         )
@@ -218,13 +220,14 @@ def _user_created(book: Directory, event: UserCreated) -> None:
     book.users[event.user] = User(
         name=event.user, role=event.role, email=event.email, password_hash=event.password_hash,
         status=UserStatus.ACTIVE, must_change_password=event.must_change_password, created_at=event.at,
+        extension=event.extension,
     )  # fmt: skip
 
 
 def _user_changed(book: Directory, event: UserChanged) -> None:
     book.users[event.user] = replace(
         book.users[event.user], role=event.role, email=event.email, password_hash=event.password_hash,
-        status=event.status, must_change_password=event.must_change_password,
+        status=event.status, must_change_password=event.must_change_password, extension=event.extension,
     )  # fmt: skip
     if event.ends_sessions:
         book.end_sessions(event.user, but=event.but_session)

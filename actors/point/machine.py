@@ -67,6 +67,7 @@ def create_user(
     if is_reserved(order.username) or LIKE_A_TOKEN.match(order.username):  # at a login it could mean the token
         raise misfit("username", "this name is the platform's own.")
     _must_hold(asker, _role(book, order.role).actions)
+    _must_be_free(book, order.username, order.extension)
     return UserCreated(
         user=order.username,
         at=at,
@@ -75,6 +76,7 @@ def create_user(
         password_hash=password_hash,
         by=asker.user,
         must_change_password=must_change,
+        extension=order.extension,
     )
 
 
@@ -122,7 +124,9 @@ def change_user(
         by=asker.user,
         ends_sessions=password_hash is not None or status is UserStatus.DISABLED,
         ends_tokens=order.end_tokens,
+        extension=user.extension if order.extension is UNSET else order.extension,
     )
+    _must_be_free(book, order.user, event.extension)
     _somebody_must_remain(book, event)
     return event
 
@@ -270,6 +274,13 @@ def _must_hold(asker: Asker, actions: frozenset[str]) -> None:
     missing = sorted(actions - asker.actions)
     if missing:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "This is about permissions that you do not hold.", missing=missing)
+
+
+def _must_be_free(book: Directory, name: str, extension: str | None) -> None:
+    """An extension is one user's: calls that are joined to another one would ring there."""
+    others = (user for user in book.users.values() if user.name != name)
+    if extension is not None and any(user.extension == extension for user in others):
+        raise Refusal(ErrorCode.CONFLICT, "This extension is another user's.")
 
 
 def _somebody_must_remain(book: Directory, event: UserChanged | UserDeleted | RoleSet) -> None:

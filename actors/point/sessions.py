@@ -199,7 +199,7 @@ class Sessions:
             return UserChanged(
                 user=now.name, at=self._now(), role=now.role, email=now.email, password_hash=stored,
                 status=now.status, must_change_password=False, by=now.name, ends_sessions=True,
-                but_session=identity.id, ends_tokens=request.end_tokens,
+                but_session=identity.id, ends_tokens=request.end_tokens, extension=now.extension,
             )  # fmt: skip
 
         await self._journal.change(decide)

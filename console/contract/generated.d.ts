@@ -170,9 +170,10 @@ export interface paths {
         head?: never;
         /**
          * Change a user
-         * @description Change what is named, and nothing else. `email` null removes it. A new password or a disabled account ends all
-         *         sessions of the user; the service tokens go on working (a disabled user's when the user is active again), unless
-         *         `end_tokens` ends them for good. The own password is changed with the old one, by `POST /api/auth/password`.
+         * @description Change what is named, and nothing else. `email` or `extension` null removes it. A new password or a disabled
+         *         account ends all sessions of the user; the service tokens go on working (a disabled user's when the user is active
+         *         again), unless `end_tokens` ends them for good. The own password is changed with the old one, by
+         *         `POST /api/auth/password`.
          */
         patch: operations["patch_api_users_user"];
         trace?: never;
@@ -1390,7 +1391,8 @@ export interface components {
         /**
          * UserView
          * @description One user. `id` is the user name. `tokens`: service tokens that have not run out. They work while the user is
-         *         active and need not change the password first.
+         *         active and need not change the password first. `extension`: where the PBX reaches them for calls that are joined to
+         *         them: a SIP endpoint or a number of its dialplan.
          */
         UserView: {
             /** @example op12 */
@@ -1408,6 +1410,8 @@ export interface components {
             created_at: string;
             sessions: number;
             tokens: number;
+            /** @default null */
+            extension: string | null;
         };
         /**
          * UserStatus
@@ -1429,12 +1433,15 @@ export interface components {
             email: string | null;
             /** @default null */
             must_change_password: boolean | null;
+            /** @default null */
+            extension: string | null;
         };
         /**
          * ChangeUser
-         * @description Change what is named, and nothing else. `email` null removes it. A new password or a disabled account ends all
-         *         sessions of the user; the service tokens go on working (a disabled user's when the user is active again), unless
-         *         `end_tokens` ends them for good. The own password is changed with the old one, by `POST /api/auth/password`.
+         * @description Change what is named, and nothing else. `email` or `extension` null removes it. A new password or a disabled
+         *         account ends all sessions of the user; the service tokens go on working (a disabled user's when the user is active
+         *         again), unless `end_tokens` ends them for good. The own password is changed with the old one, by
+         *         `POST /api/auth/password`.
          */
         ChangeUser: {
             /** @example op12 */
@@ -1446,6 +1453,7 @@ export interface components {
             password?: string;
             status?: components["schemas"]["UserStatus"];
             must_change_password?: boolean;
+            extension?: string | null;
             /** @default false */
             end_tokens: boolean;
         };
@@ -3810,6 +3818,8 @@ export interface components {
             by: string;
             /** @default false */
             must_change_password: boolean;
+            /** @default null */
+            extension: string | null;
         };
         /**
          * UserChanged
@@ -3834,6 +3844,8 @@ export interface components {
             but_session: string | null;
             /** @default false */
             ends_tokens: boolean;
+            /** @default null */
+            extension: string | null;
         };
         /** UserDeleted */
         UserDeleted: {
@@ -4919,6 +4931,8 @@ export interface operations {
                     email?: string | null;
                     /** @default null */
                     must_change_password?: boolean | null;
+                    /** @default null */
+                    extension?: string | null;
                 };
             };
         };
@@ -5158,6 +5172,7 @@ export interface operations {
                     password?: string;
                     status?: components["schemas"]["UserStatus"];
                     must_change_password?: boolean;
+                    extension?: string | null;
                     /** @default false */
                     end_tokens?: boolean;
                 };

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -199,6 +200,28 @@ def test_patch_changes_only_what_it_names() -> None:
         "x@example.com", "operator", "h", False,
     )  # fmt: skip
     assert event.ends_sessions is False
+
+
+def test_an_extension_is_one_users_and_stays_with_what_else_changes() -> None:
+    directory = book(root="admin", a="operator", b="operator")
+    root = asker(directory, "root")
+
+    def change(user: str, **fields: object) -> None:
+        order = ChangeUser(user=user, **fields)  # type: ignore[arg-type]
+        directory.apply(machine.change_user(directory, root, order, None, AT, must_change=False))
+
+    change("a", extension="601")
+    change("a", email="a@example.com")
+    assert directory.user_view("a", NOW).extension == "601"
+    with pytest.raises(Refusal) as refused:
+        change("b", extension="601")
+    assert refused.value.code is ErrorCode.CONFLICT
+    change("a", extension=None)
+    change("b", extension="601")
+    assert directory.user_view("a", NOW).extension is None
+    for wrong in ("", "601,30", "601&602", "601@elsewhere", "PJSIP/601", "6 01", "601\n", "601\r\nAction: x", "x" * 41):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"user": "a", "extension": wrong}, ChangeUser)
 
 
 def test_a_deleted_user_has_no_sessions_and_no_tokens() -> None:

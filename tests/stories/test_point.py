@@ -36,7 +36,12 @@ async def test_a_user_is_created_changed_and_deleted(admin: Client) -> None:
     assert (await admin.post("/api/users", body, part="point"))[1]["code"] == "CONFLICT"
     status, changed = await admin.call("PATCH", "/api/users/op30", {"email": None}, part="point")
     assert (status, changed["email"], changed["role"]) == (200, None, "operator")
-    for wrong in ({}, {"is_admin": True}, {"username": "x"}, {"role": "nobody"}, {"password": "short"}, {"email": "x"}):
+    status, changed = await admin.call("PATCH", "/api/users/op30", {"extension": "630"}, part="point")
+    assert (status, changed["extension"], changed["role"]) == (200, "630", "operator")
+    more = {"username": "op31", "password": "secure123", "role": "operator", "extension": "630"}
+    assert (await admin.post("/api/users", more, part="point"))[1]["code"] == "CONFLICT"
+    for wrong in ({}, {"is_admin": True}, {"username": "x"}, {"role": "nobody"}, {"password": "short"}, {"email": "x"},
+                  {"extension": "6,30"}):  # fmt: skip
         status, _ = await admin.call("PATCH", "/api/users/op30", wrong, part="point")
         assert status in (400, 404), wrong
     assert "op30" in [user["id"] for user in (await admin.get("/api/users", part="point"))[1]]
