@@ -164,7 +164,8 @@ class GetCdr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Cdr(Struct, frozen=True, kw_only=True):
     """The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
     trunk; null for a call of the slot's phone. `cause`: in the words of the phone, or of the SIP side. `recording`:
-    where to fetch it. `disposition`, `billable_seconds`: what the PBX counted by itself."""
+    where to fetch it. `disposition`, `billable_seconds`: what the PBX counted by itself. `operator_disposition`: what
+    its operator says came of it, the last word."""
 
     call_id: CallId
     user: str
@@ -186,6 +187,7 @@ class Cdr(Struct, frozen=True, kw_only=True):
     recording: str | None = None
     disposition: str | None = None
     billable_seconds: int | None = None
+    operator_disposition: str | None = None
 
 
 class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,5 +1,5 @@
 """Calls in the ledger: one row a call, from its attempt on. The first end of a call is its record: nothing that comes
-after it changes it, but what the PBX counted."""
+after it changes it, but what the PBX counted and what its operator says of it."""
 
 from operator import eq, ge, lt
 from typing import Any, get_args
@@ -50,6 +50,7 @@ from bus_schemas.call import (
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.operator import OperatorDisposed
 from bus_schemas.permissions import Action
 
 DIALING, ALERTING, CONNECTED, ENDED = map(str, Phase)  # as they are in the table
@@ -83,6 +84,7 @@ class CallRow(Struct, frozen=True, gc=False):
     recording: str | None = None
     disposition: str | None = None
     billable_seconds: int | None = None
+    operator_disposition: str | None = None
 
 
 # Written out and not bound to a value, so that the database sees that the index is of these rows.
@@ -99,10 +101,12 @@ CALLS = sa.Table(
 C = CALLS.c
 
 
-def fold(row: CallRow | None, event: CallEvent, seq: int) -> CallRow | None:
-    """The call after an event."""
+def fold(row: CallRow | None, event: CallEvent | OperatorDisposed, seq: int) -> CallRow | None:
+    """The call after an event, of its own or of its operator's."""
     if row is None:
         return _dialed(event, seq) if isinstance(event, CallDialing) else None
+    if isinstance(event, OperatorDisposed):
+        return replace(row, operator_disposition=event.disposition)
     if row.phase == ENDED and not isinstance(event, CallEnriched):
         return row
     match event:
@@ -156,7 +160,7 @@ PROJECTION = Projection(
     table=CALLS,
     row=CallRow,
     key="call_id",
-    events=get_args(CallEvent),
+    events=(*get_args(CallEvent), OperatorDisposed),
     fold=fold,
     once=frozenset({"seq", "call_id", "line", "slot", "number", "user", "start_time", "trace_id", "trunk"}),
 )
@@ -306,6 +310,7 @@ def _cdr(row: CallRow) -> Cdr:
         recording=f"/api/pbx/recordings/{row.call_id}" if row.recording else None,
         disposition=row.disposition,
         billable_seconds=row.billable_seconds,
+        operator_disposition=row.operator_disposition,
     )
 
 

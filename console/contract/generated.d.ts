@@ -2074,7 +2074,8 @@ export interface components {
          * Cdr
          * @description The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
          *         trunk; null for a call of the slot's phone. `cause`: in the words of the phone, or of the SIP side. `recording`:
-         *         where to fetch it. `disposition`, `billable_seconds`: what the PBX counted by itself.
+         *         where to fetch it. `disposition`, `billable_seconds`: what the PBX counted by itself. `operator_disposition`: what
+         *         its operator says came of it, the last word.
          */
         Cdr: {
             /** @example c_882 */
@@ -2111,6 +2112,8 @@ export interface components {
             disposition: string | null;
             /** @default null */
             billable_seconds: number | null;
+            /** @default null */
+            operator_disposition: string | null;
         };
         /**
          * CallsFeed

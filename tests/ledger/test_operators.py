@@ -2,10 +2,12 @@
 
 from contextlib import closing
 
+from actors.ledger.call import record
 from actors.ledger.operator import days, one, operators
 from actors.ledger.store import JournalEntry
 from actors.operator import machine
 from actors.operator.record import WRAP_UP, view
+from bus_schemas.call import CallDialing, CallEnded, CallState, EndReason
 from bus_schemas.errors import Refusal
 from bus_schemas.operator import AssignOperator, ListOperators, OperatorStatus, ReportOperators
 from simulators.time.loop import SimLoop
@@ -64,3 +66,19 @@ def test_a_day_has_all_that_was_done_on_it(place: Place) -> None:
             assert len(store.read(days(wanted, skip=0, user=None))) == 1
         assert [place for place, _ in store.read(days(ReportOperators(), skip=1, user=None))] == [2]
         assert store.read(days(ReportOperators(), skip=0, user="op13")) == []
+
+
+def test_the_record_of_a_call_has_its_operators_last_word(place: Place) -> None:
+    at_, common = "2026-03-10T09:00:00.000Z", {"call_id": "c1", "line": "slot-44", "slot": 44, "user": "op12"}
+    played = Played().be("ready", 0).up("c1", 10).say("c1", "sale", 15).say("c1", "no_decision", 16)
+    begun = CallDialing(
+        **common, number="+380991234567", at=at_, mono=0.0, boot="b", command_id="k", ring_timeout=60, max_duration=60
+    )  # type: ignore[arg-type]
+    ended = CallEnded(
+        **common, number="+380991234567", at=at_, state=CallState.ENDED, reason=EndReason.HANGUP_REMOTE, cause="",
+        duration=3, ring_seconds=2, start_time=at_, ring_time=at_, answer_time=at_,
+    )  # type: ignore[arg-type]  # fmt: skip
+    for number, story in enumerate(([begun, ended, *played.events], [begun, *played.events, ended])):
+        with closing(place.store(f"l{number}")) as store:
+            store.fold([JournalEntry(seq=seq, event=event) for seq, event in enumerate(story, 5)])
+            assert [cdr.operator_disposition for cdr in store.read(record("c1"))] == ["no_decision"]

@@ -54,6 +54,7 @@ async def test_an_operator_from_ready_to_the_word_for_the_call(site: Site, admin
     ]  # fmt: skip
     await bus.close()
     assert (await talker.post(path, {"disposition": "sale"}))[1]["code"] == "CONFLICT"
+    assert (await talker.get(f"/api/call/{call}/cdr"))[1]["operator_disposition"] == "callback"
     _, listed = await admin.get("/api/operators?status=break&campaign_id=camp")
     assert [one["user"] for one in listed] == ["talker"] and listed[0]["talk_seconds"] == 3
     [day] = (await talker.get("/api/reports/operators"))[1]
