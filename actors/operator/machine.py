@@ -1,8 +1,8 @@
 """An operator's machine: what follows from what they ask, from calls, from campaigns and from time. Pure.
 
     offline <-> ready <-> break         as is asked; offline also when nothing is heard for a while
-    any -> on_call                      a call is theirs; what they were at, or ask for meanwhile, comes afterwards
-    on_call -> wrap_up -> what comes    when the last call is over; who goes needs no wrap-up
+    any -> on_call                      a call is theirs; what they were at, or ask for meanwhile, is next
+    on_call -> wrap_up -> what is next  when the last call is over; who goes needs no wrap-up
 """
 
 from collections.abc import Mapping
@@ -131,10 +131,13 @@ def assign(operator: Operator, request: AssignOperator, by: str, now: Moment) ->
 
 
 def connected(operator: Operator, report: CallUp, now: Moment, rules: OperatorRules) -> OperatorDecision:
-    """A call of theirs is answered, heard of for the first time or again."""
-    if report.seq <= operator.heard or operator.talk(report.call_id) is not None:
+    """A call of theirs is answered, heard of for the first time or again. Of one to which they were joined before it is
+    noted too, or it would be another one for who hears of it when it is no longer among the last ones."""
+    known = operator.talk(report.call_id)
+    if report.seq <= operator.heard or (known is not None and known not in operator.calls):
         return NOTHING
-    event = _connected(operator, report.call_id, report.at, rules, heard=report.seq)
+    whose = {"campaign_id": known.campaign_id, "lead": known.lead} if known is not None else {}
+    event = _connected(operator, report.call_id, report.at, rules, heard=report.seq, **whose)
     return _decided(operator, event, now=now, rules=rules)
 
 

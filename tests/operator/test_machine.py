@@ -124,6 +124,16 @@ def test_a_call_that_is_told_again_is_the_same_call() -> None:
     assert not played.up("c1", 200, seq=7).last.events
 
 
+def test_a_call_that_was_joined_before_it_was_heard_of_is_not_told_twice() -> None:
+    played = Played().be("ready", 0)
+    for number in range(30):
+        call, now = f"c{number}", 100.0 * (number + 1)
+        played.join(call, now, "a", "l1").up(call, now + 1, seq=100 + number)
+        assert (played.operator.calls[0].lead, played.operator.since) == ("l1", at(now).at)
+        played.over(call, now + 2).be("ready", now + 3)
+    assert not played.up("c0", 9000, seq=100).last.events
+
+
 def test_a_call_heard_of_late_counts_from_when_it_was() -> None:
     played = Played().be("ready", 0)
     report = CallUp(seq=1, call_id="c1", at=at(10).at)
