@@ -29,6 +29,7 @@ from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
 from bus_schemas.introspection import Introspect
 from bus_schemas.lead import MarkLead
+from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
 from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
 from bus_schemas.trunk import DialPbx
 from bus_schemas.user import (
@@ -69,9 +70,9 @@ BASE: dict[type, dict[str, Any]] = {
     Logout: {"everywhere": False, "end_tokens": False},
     ChangePassword: {"password": PASSWORD, "new_password": "another-secret", "end_tokens": False},
     CreateUser: {"username": "made", "password": PASSWORD, "role": "operator", "email": "a@example.com",
-                 "must_change_password": False},
+                 "must_change_password": False, "extension": "601"},
     ChangeUser: {"user": "op34", "email": "b@example.com", "role": "operator", "password": PASSWORD,
-                 "status": "active", "must_change_password": False, "end_tokens": False},
+                 "status": "active", "must_change_password": False, "end_tokens": False, "extension": "602"},
     DeleteUser: {"user": "op35"},
     EndSessions: {"user": "op34", "end_tokens": False},
     SetRole: {"role": "made", "permissions": {"OTTB": ["read"], "WORKSPACE": ["view"]}},
@@ -104,10 +105,17 @@ BASE: dict[type, dict[str, Any]] = {
     AddDoNotCall: {"list": "global", "entries": ["+380957770001", "+44843*"], "reason": "asked", "source": "crm",
                    "expires": "2999-01-01"},
     RemoveDoNotCall: {"list": "global", "entries": ["+380957770001"]},
+    SetOwnStatus: {"status": "ready", "reason": "tea"},
+    SetOperatorStatus: {"user": "admin", "status": "break", "reason": "tea"},
+    ExtendWrapUp: {"seconds": 60},
+    AssignOperator: {"user": "admin", "campaigns": ["camp"]},
+    DisposeCall: {"call_id": "c_none", "disposition": "callback", "note": "x", "callback": "2099-01-01T10:00:00Z",
+                  "callback_to": "same"},
 }  # fmt: skip
 CHANGING = [route for route in ROUTES if route.method != "GET" and not route.lines]  # files are in tests/field
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
-         "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/do-not-call")  # fmt: skip
+         "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/do-not-call", "/api/operators",
+         "/api/reports/operators")  # fmt: skip
 
 ODD = (
     None, True, 0, -1, 1.5, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, -(2**63) - 1, 1e308, -1e308, 5e-324, [], {},
