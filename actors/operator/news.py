@@ -28,7 +28,7 @@ log = structlog.get_logger()
 CALLS = "ottb.v1.evt.call.>"
 LOOK_BACK = 20_000  # entries of the journal that are read at the start
 KEPT = 20_000  # calls' beginnings and ends that are kept
-CATCH_UP_PAUSE = 0.01  # seconds
+CATCH_UP_PAUSE, PATIENCE = 0.01, 10.0  # seconds between two looks whether that is read, and until it is not waited for
 
 READ: Mapping[str, msgspec.json.Decoder[Any]] = {
     topic.verb: msgspec.json.Decoder(topic.event) for topic in (CALL_CONNECTED, CALL_ENDED)
@@ -63,7 +63,8 @@ class CallNews:
         last = await self._bus.last(CALLS, certain=True)
         after = max((last.seq if last is not None else 0) - LOOK_BACK, 0)
         self._stop = await self._bus.follow(CALLS, self._hear, after=after)
-        while last is not None and self.seq < last.seq:
+        give_up = self._clock.monotonic() + PATIENCE
+        while last is not None and self.seq < last.seq and self._clock.monotonic() < give_up:
             await self._pause()
 
     async def bring_up_to_date(self) -> None:

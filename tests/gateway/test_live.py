@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors.adapters.system_clock import SystemClock
-from actors.runtime.bus import BusUnavailable, Recorded
+from actors.runtime.bus import BusUnavailable, Message, Recorded
 from actors.runtime.context import Context
 from bus_schemas.call import (
     CALL_ALERTING,
@@ -23,6 +23,7 @@ from bus_schemas.call import (
 )
 from bus_schemas.contract import Topic
 from bus_schemas.kinds import Owners, owners_header
+from bus_schemas.operator import RENEW_PRESENCE
 from bus_schemas.permissions import Action
 from bus_schemas.slot import (
     LIST_SLOTS,
@@ -49,7 +50,7 @@ from tests.support.site import until
 AT = "2026-01-01T00:00:00.000Z"
 NUMBER = "+380991234567"
 NOBODY: Owners = {}
-OWN = frozenset({Action.SLOT_VIEW, Action.CALL_VIEW})
+OWN = frozenset({Action.SLOT_VIEW, Action.CALL_VIEW, Action.OPERATOR_VIEW})
 
 
 class Journal:
@@ -204,6 +205,29 @@ async def test_who_comes_back_gets_it_in_order_and_once(
                         async with door.live("op12", room, since=since) as client:
                             said = [(one["seq"], one["data"]["change"]) for one in await heard(client, len(left))]
                             assert said == left, (room, since)
+
+
+async def test_who_hears_of_operators_and_may_call_is_there(
+    gateway: InProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    async def hear(message: Message) -> None:
+        said.append(message.subject)
+
+    await journal.bus.subscribe(RENEW_PRESENCE.pattern, hear)
+    monkeypatch.setattr(feed, "PRESENCE_PAUSE", 0.05)
+    async with (
+        gateway_on(MemoryBus(journal.broker)) as quick,
+        quick.live("boss", "operators"),
+        quick.live("op12", "operators"),  # who may not call
+        quick.live("op21", "calls"),
+    ):
+        await asyncio.sleep(0.3)
+    assert len(said) >= 2 and {*said} == {"ottb.v1.cmd.operator.boss.present"}
+    before = len(said)
+    await asyncio.sleep(0.2)
+    assert len(said) == before  # the connection has gone, and nobody speaks for it
 
 
 async def test_what_is_not_understood_is_skipped(gateway: InProcess, journal: Journal) -> None:
