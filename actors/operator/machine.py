@@ -239,7 +239,8 @@ def fired(operator: Operator, timer: TimerFired, now: Moment, rules: OperatorRul
         case "reservation" if operator.reserved is not None:
             return _released(operator, True, now, rules)
         case "presence" if operator.calls or operator.reserved is not None:  # never in the middle of a call
-            return Decision(effects=(SetTimer(name=PRESENCE, seconds=rules.presence),))
+            seconds = rules.presence if operator.calls else rules.reserve
+            return Decision(effects=(SetTimer(name=PRESENCE, seconds=seconds),))
         case "presence" if operator.status is not S.OFFLINE:
             return _decided(operator, _changed(operator, GONE, PRESENCE, now, rules), now=now, rules=rules)
         case "look" if operator.calls:

@@ -218,6 +218,7 @@ def test_who_is_not_heard_of_goes_offline_and_never_in_a_call() -> None:
     assert played.status is S.OFFLINE
     played = Played().be("ready", 0).reserve("a", 59.5).fired(PRESENCE, 60)
     assert played.status is S.READY and played.operator.reserved is not None
+    assert played.timer(PRESENCE) == 2  # and no longer, or a campaign would go on with somebody who is gone
 
 
 def test_what_others_do_does_not_make_somebody_present() -> None:

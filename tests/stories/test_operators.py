@@ -53,6 +53,7 @@ async def test_an_operator_from_ready_to_the_word_for_the_call(site: Site, admin
         "activated", "changed", "connected", "changed", "freed", "disposed", "disposed", "changed", "assigned"
     ]  # fmt: skip
     await bus.close()
+    assert (await admin.post(path, {"disposition": "sale"}))[1]["code"] == "NOT_FOUND"  # it was another one's call
     assert (await talker.post(path, {"disposition": "sale"}))[1]["code"] == "CONFLICT"
     assert (await talker.get(f"/api/call/{call}/cdr"))[1]["operator_disposition"] == "callback"
     _, listed = await admin.get("/api/operators?status=break&campaign_id=camp")
