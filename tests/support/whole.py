@@ -91,7 +91,7 @@ class Whole:
         )
         stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
         self._reads = lambda: [
-            *(f"{kind} {id}: {why}" for (kind, id), why in host.quarantined.items()),
+            *(f"{kind} {id}: {why}" for (kind, id), why in host.left_alone().items()),
             *(
                 f"{one.kind} {one.id}: {one.reason}"
                 for one in but_for(
