@@ -7,8 +7,12 @@ from functools import partial
 import pytest
 
 from actors.runtime.clock import parse_utc
+from actors.runtime.context import Context
 from actors.runtime.decision import TimerFired
+from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.operator import GET_OPERATOR, GetOperator
+from bus_schemas.permissions import Action
 from tests.operator.site import OperatorSite, play, simulated, soon
 
 
@@ -196,6 +200,23 @@ async def test_who_is_not_heard_of_for_a_minute_is_offline(site: OperatorSite) -
     assert (await site.see("op12")).status == "ready"
     await asyncio.sleep(2)
     assert (await site.see("op12")).status == "offline"
+
+
+@pytest.mark.parametrize(("user", "may_call", "left"), [
+    ("op12", True, "ready"), ("op12", False, "offline"), ("boss", True, "offline"),
+])  # fmt: skip
+def test_who_asks_how_they_are_is_there_while_they_may_call(user: str, may_call: bool, left: str) -> None:
+    async def test(site: OperatorSite) -> None:
+        await two_hosts(site)
+        await site.be("op12", "ready")
+        actions = frozenset(Action) if may_call else frozenset(Action) - {Action.CALL_START}
+        for _ in range(5):
+            await asyncio.sleep(30)
+            context = Context(command_id="look", user=user, actions=actions)
+            await ask(site.asker, GET_OPERATOR, GetOperator(user="op12"), context)
+        assert (await site.see("op12")).status == left
+
+    play(test)
 
 
 # --- anything
