@@ -284,7 +284,7 @@ PAST_OPERATOR   = Rpc("ottb.v1.qry.operator.get",           GetOperator,      Op
 ABSENT_OPERATOR = Rpc("ottb.v1.qry.operator.absent",        AbsentOperator,   OperatorView,   frozenset({E.NOT_FOUND}),
                       summary="Why nobody owns an operator")
 SET_OWN_STATUS  = Rpc("ottb.v1.cmd.operators.set",          SetOwnStatus,     OperatorView,
-                      frozenset({E.PERMISSION_DENIED}),
+                      frozenset({E.PERMISSION_DENIED}), timeout=10.0,
                       summary="Be ready, have a break, or go", permission=A.OPERATOR_SET, asks=PRESENT)
 SET_OPERATOR_STATUS = Rpc("ottb.v1.cmd.operators.set_other", SetOperatorStatus, OperatorView, NOT_NOW,
                           summary="Set the status of somebody else", permission=A.OPERATOR_SUPERVISE,
@@ -312,7 +312,7 @@ CHANGE_OPERATOR = Rpc("ottb.v1.cmd.operator.{user}.change", ChangeOperator,   Op
                       NOT_NOW | {E.PERMISSION_DENIED},
                       summary="Change an operator's status", fallback=ABSENT_OPERATOR)
 CHANGE_ON_SHARD = Rpc("ottb.v1.cmd.shard.{shard}.change_operator", ChangeOnShard, OperatorView,
-                      NOT_NOW | {E.PERMISSION_DENIED},
+                      NOT_NOW | {E.PERMISSION_DENIED}, timeout=8.0,
                       summary="Change an operator's status, on the shard that it is on")
 EXTEND_OPERATOR = Rpc("ottb.v1.cmd.operator.{user}.extend", ExtendOperator,   OperatorView,   NOT_NOW,
                       summary="Give an operator more time to wrap up", fallback=ABSENT_OPERATOR)

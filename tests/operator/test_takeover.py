@@ -127,6 +127,20 @@ async def test_a_crashed_actor_hears_what_was_said_meanwhile(site: OperatorSite)
     assert site.story("op12") == ["changed", "connected"]
 
 
+@simulated
+async def test_who_asks_while_a_dead_hosts_shard_moves_waits_for_it(site: OperatorSite) -> None:
+    await two_hosts(site)
+    await site.be("op12", "ready")
+    for _ in range(3):
+        life = site.owner_of("op12")
+        site.kill(life)
+        await asyncio.sleep(1)  # the bus has noticed
+        assert (await site.be("op12", "break")).status == "break"
+        site.start(life.name)
+        await site.until_right("a", "b")
+        await site.be("op12", "ready")
+
+
 # --- reservations
 
 
