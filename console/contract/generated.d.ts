@@ -1076,6 +1076,210 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Operators
+         * @description Operators in the order in which they first came. `campaign_id`: those who work for it.
+         */
+        get: operations["get_api_operators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operators/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How I am
+         * @description How I am. Whoever asks is there, and counts as such for a while.
+         */
+        get: operations["get_api_operators_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operators/me/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Be ready, have a break, or go
+         * @description Be ready, have a break, or go. During a call, or while one is on its way, it is for afterwards. Whoever has asked
+         *         is there, and counts as such for a while.
+         */
+        post: operations["post_api_operators_me_status"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operators/me/wrap-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have more time to wrap up
+         * @description Have so many more seconds from now to wrap up, up to what the site allows.
+         */
+        post: operations["post_api_operators_me_wrap_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operators/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One operator
+         * @description One operator.
+         */
+        get: operations["get_api_operators_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operators/{user}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set the status of somebody else
+         * @description The same for somebody else. Who is offline can only be made ready by themselves.
+         */
+        post: operations["post_api_operators_user_status"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operators/{user}/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say which campaigns an operator works for
+         * @description Which campaigns an operator works for; null: all.
+         */
+        post: operations["post_api_operators_user_campaigns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Operators' time by day
+         * @description The days of operators, in the order in which they began. `since`, `until`: days on the site's clock, with both
+         *         ends. `format=csv` gives a table.
+         */
+        get: operations["get_api_reports_operators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dispositions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The words for what came of a call
+         * @description The words of the site.
+         */
+        get: operations["get_api_dispositions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/call/{call_id}/disposition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what came of a call
+         * @description What came of a call that the asker was on. `callback`: when they are to be called again, with a word that means
+         *         so and with no other; `callback_to`: by the same operator, or by any. Until the wrap-up is over it can be said anew,
+         *         which corrects it.
+         */
+        post: operations["post_api_call_call_id_disposition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -1375,7 +1579,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.run" | "campaign.view" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "metrics.view" | "monitor.view" | "note.view" | "note.write" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.run" | "campaign.view" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "metrics.view" | "monitor.view" | "note.view" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -2943,6 +3147,242 @@ export interface components {
             list: string;
         };
         /**
+         * ListOperators
+         * @description Operators in the order in which they first came. `campaign_id`: those who work for it.
+         */
+        ListOperators: {
+            /** @default null */
+            status: components["schemas"]["OperatorStatus"] | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * OperatorStatus
+         * @description What an operator is at.
+         * @enum {unknown}
+         */
+        OperatorStatus: "break" | "offline" | "on_call" | "ready" | "wrap_up";
+        /**
+         * OperatorView
+         * @description One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up.
+         *         `campaigns` null: all. `reserved_by`: a campaign that has a call, until `reserved_until`. The `_seconds` are
+         *         those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added.
+         */
+        OperatorView: {
+            /** @example op12 */
+            user: string;
+            status: components["schemas"]["OperatorStatus"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            /** @default  */
+            reason: string;
+            /** @default null */
+            next: components["schemas"]["OperatorStatus"] | null;
+            /** @default  */
+            next_reason: string;
+            /** @default null */
+            until: string | null;
+            /** @default [] */
+            calls: components["schemas"]["OperatorCall"][];
+            /** @default null */
+            campaigns: string[] | null;
+            /** @default null */
+            reserved_by: string | null;
+            /** @default null */
+            reserved_until: string | null;
+            /** @default  */
+            day: string;
+            /** @default 0 */
+            ready_seconds: number;
+            /** @default 0 */
+            talk_seconds: number;
+            /** @default 0 */
+            wrap_up_seconds: number;
+            /** @default 0 */
+            break_seconds: number;
+        };
+        /**
+         * OperatorCall
+         * @description A call that an operator is on. `campaign_id`, `lead`: of whoever has joined them.
+         */
+        OperatorCall: {
+            /** @example c_882 */
+            call_id: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+        };
+        /**
+         * GetOwnStatus
+         * @description How I am. Whoever asks is there, and counts as such for a while.
+         */
+        GetOwnStatus: Record<string, never>;
+        /**
+         * SetOwnStatus
+         * @description Be ready, have a break, or go. During a call, or while one is on its way, it is for afterwards. Whoever has asked
+         *         is there, and counts as such for a while.
+         */
+        SetOwnStatus: {
+            /** @enum {unknown} */
+            status: "break" | "offline" | "ready";
+            /**
+             * @default
+             * @example lunch
+             */
+            reason: string;
+        };
+        /**
+         * ExtendWrapUp
+         * @description Have so many more seconds from now to wrap up, up to what the site allows.
+         */
+        ExtendWrapUp: {
+            /** @example 60 */
+            seconds: number;
+        };
+        /**
+         * GetOperator
+         * @description One operator.
+         */
+        GetOperator: {
+            /** @example op12 */
+            user: string;
+        };
+        /**
+         * SetOperatorStatus
+         * @description The same for somebody else. Who is offline can only be made ready by themselves.
+         */
+        SetOperatorStatus: {
+            /** @example op12 */
+            user: string;
+            /** @enum {unknown} */
+            status: "break" | "offline" | "ready";
+            /**
+             * @default
+             * @example lunch
+             */
+            reason: string;
+        };
+        /**
+         * AssignOperator
+         * @description Which campaigns an operator works for; null: all.
+         */
+        AssignOperator: {
+            /** @example op12 */
+            user: string;
+            campaigns: string[] | null;
+        };
+        /**
+         * ReportOperators
+         * @description The days of operators, in the order in which they began. `since`, `until`: days on the site's clock, with both
+         *         ends. `format=csv` gives a table.
+         */
+        ReportOperators: {
+            /** @default null */
+            since: string | null;
+            /** @default null */
+            until: string | null;
+            /** @default null */
+            user: string | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+            /**
+             * @default json
+             * @enum {unknown}
+             */
+            format: "csv" | "json";
+        };
+        /**
+         * OperatorDay
+         * @description What one operator did on one day of the site's clock. What still goes on is counted when it is over. `calls`:
+         *         that ended on it; `dispositions`: that were given on it, corrections not counted.
+         */
+        OperatorDay: {
+            /** @example op12 */
+            user: string;
+            day: string;
+            ready_seconds: number;
+            talk_seconds: number;
+            wrap_up_seconds: number;
+            break_seconds: number;
+            calls: number;
+            dispositions: number;
+        };
+        /**
+         * ListDispositions
+         * @description The words of the site.
+         */
+        ListDispositions: Record<string, never>;
+        /**
+         * DispositionWord
+         * @description One word, and what it means for the lead.
+         */
+        DispositionWord: {
+            /** @example not_interested */
+            disposition: string;
+            meaning: components["schemas"]["Meaning"];
+        };
+        /**
+         * Meaning
+         * @description What a disposition means for the lead: a `LeadStatus` that it then has.
+         * @enum {unknown}
+         */
+        Meaning: "callback" | "do_not_call" | "done" | "in_progress";
+        /**
+         * DisposeCall
+         * @description What came of a call that the asker was on. `callback`: when they are to be called again, with a word that means
+         *         so and with no other; `callback_to`: by the same operator, or by any. Until the wrap-up is over it can be said anew,
+         *         which corrects it.
+         */
+        DisposeCall: {
+            /** @example c_882 */
+            call_id: string;
+            /** @example not_interested */
+            disposition: string;
+            /** @default  */
+            note: string;
+            /** @default null */
+            callback: string | null;
+            /**
+             * @default same
+             * @enum {unknown}
+             */
+            callback_to: "any" | "same";
+        };
+        /**
+         * Disposition
+         * @description What an operator says of a call. `callback`: when the lead is to be called again, by `operator`; null: by any.
+         */
+        Disposition: {
+            /** @example c_882 */
+            call_id: string;
+            /** @example op12 */
+            by: string;
+            /** @example not_interested */
+            disposition: string;
+            meaning: components["schemas"]["Meaning"];
+            /** @default  */
+            note: string;
+            /** @default null */
+            callback: string | null;
+            /** @default null */
+            operator: string | null;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -3528,7 +3968,7 @@ export interface components {
          * HostTelemetry
          * @description A host is alive. Said every two seconds and when its shards change, not kept. `trouble`: why the journal takes
          *         nothing from it, if so. `streams`: how full the bus's streams are, as it sees them. `shards`: those it serves now;
-         *         null: nothing of it lives on shards.
+         *         null: nothing of it lives on shards. `operators`: how many of them are there by status.
          */
         HostTelemetry: {
             /** @example local */
@@ -3546,6 +3986,10 @@ export interface components {
             streams: components["schemas"]["StreamUse"][];
             /** @default null */
             shards: number[] | null;
+            /** @default {} */
+            operators: {
+                [key: string]: number;
+            };
         };
         /**
          * Quarantined
@@ -3580,6 +4024,204 @@ export interface components {
             /** @example local */
             host: string;
             epoch: number;
+        };
+        /**
+         * OperatorChanged
+         * @description Somebody has asked for it (`by`: a user), or a time was over (`wrap_up`, `presence`).
+         */
+        OperatorChanged: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            status: components["schemas"]["OperatorStatus"];
+            before: components["schemas"]["OperatorStatus"];
+            /** @default  */
+            reason: string;
+            /** @default offline */
+            next: components["schemas"]["OperatorStatus"];
+            /** @default  */
+            next_reason: string;
+            /** @default null */
+            until: string | null;
+            /** @default [] */
+            spent: components["schemas"]["Spent"][];
+            by: string;
+        };
+        /**
+         * Spent
+         * @description Milliseconds of one day of the site's clock.
+         */
+        Spent: {
+            day: string;
+            ms: number;
+        };
+        /**
+         * OperatorConnected
+         * @description The operator is on a call. `heard`: the place in the journal of the call's own event that says so; 0: of none,
+         *         they were joined to it.
+         */
+        OperatorConnected: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            status: components["schemas"]["OperatorStatus"];
+            before: components["schemas"]["OperatorStatus"];
+            /** @default  */
+            reason: string;
+            /** @default offline */
+            next: components["schemas"]["OperatorStatus"];
+            /** @default  */
+            next_reason: string;
+            /** @default null */
+            until: string | null;
+            /** @default [] */
+            spent: components["schemas"]["Spent"][];
+            /** @example c_882 */
+            call_id: string;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+            /** @default 0 */
+            heard: number;
+        };
+        /**
+         * OperatorFreed
+         * @description A call of the operator is over.
+         */
+        OperatorFreed: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            status: components["schemas"]["OperatorStatus"];
+            before: components["schemas"]["OperatorStatus"];
+            /** @default  */
+            reason: string;
+            /** @default offline */
+            next: components["schemas"]["OperatorStatus"];
+            /** @default  */
+            next_reason: string;
+            /** @default null */
+            until: string | null;
+            /** @default [] */
+            spent: components["schemas"]["Spent"][];
+            /** @example c_882 */
+            call_id: string;
+        };
+        /**
+         * OperatorReserved
+         * @description A campaign keeps the operator for a call.
+         */
+        OperatorReserved: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example campaign_001 */
+            campaign_id: string;
+            reservation: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+        };
+        /**
+         * OperatorReleased
+         * @description No call has come. `why`: the campaign said so (`released`), or its time was over (`expired`).
+         */
+        OperatorReleased: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example campaign_001 */
+            campaign_id: string;
+            reservation: string;
+            /** @enum {unknown} */
+            why: "expired" | "released";
+        };
+        /**
+         * OperatorAssigned
+         * @description Which campaigns the operator works for; null: all.
+         */
+        OperatorAssigned: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            campaigns: string[] | null;
+            by: string;
+        };
+        /**
+         * OperatorDisposed
+         * @description What the operator `user` says of a call. `campaign_id`, `lead`: of whoever had joined them, null where nobody
+         *         said. `corrects`: it takes the place of one said before. `day`: on the site's clock.
+         */
+        OperatorDisposed: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example c_882 */
+            call_id: string;
+            campaign_id: string | null;
+            lead: string | null;
+            disposition: string;
+            meaning: components["schemas"]["Meaning"];
+            /** @default  */
+            note: string;
+            /** @default null */
+            callback: string | null;
+            /** @default null */
+            operator: string | null;
+            /** @default false */
+            corrects: boolean;
+            /** @default  */
+            day: string;
+        };
+        /**
+         * OperatorActivated
+         * @description A host owns it; older owners can no longer write. `heard`: of one that is new: from which place in the journal on
+         *         calls are theirs.
+         */
+        OperatorActivated: {
+            /** @example op12 */
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
+            /** @default 0 */
+            heard: number;
         };
         /** SlotConfigured */
         SlotConfigured: {
@@ -4153,6 +4795,44 @@ export interface components {
             entries: number;
             source?: string;
         };
+        /**
+         * OperatorUpdate
+         * @description An operator has changed. With `changed`, `connected` and `freed` it says the status whole: `before`, and the
+         *         milliseconds spent in that by day; `next`: what comes after call and wrap-up. `until`: the end of wrap-up or
+         *         reservation. `by`: a user, `wrap_up` or `presence`. The other fields are those of the disposition.
+         */
+        OperatorUpdate: {
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "assigned" | "changed" | "connected" | "disposed" | "freed" | "released" | "reserved";
+            status?: components["schemas"]["OperatorStatus"];
+            before?: components["schemas"]["OperatorStatus"];
+            reason?: string;
+            next?: components["schemas"]["OperatorStatus"];
+            next_reason?: string;
+            until?: string | null;
+            spent?: components["schemas"]["Spent"][];
+            by?: string;
+            /** @example c_882 */
+            call_id?: string;
+            campaign_id?: string | null;
+            lead?: string | null;
+            reservation?: string;
+            why?: string;
+            campaigns?: string[] | null;
+            disposition?: string;
+            meaning?: components["schemas"]["Meaning"];
+            note?: string;
+            callback?: string | null;
+            operator?: string | null;
+            corrects?: boolean;
+            day?: string;
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */
@@ -4182,6 +4862,12 @@ export interface components {
                 /** @constant */
                 event: "do_not_call.update";
                 data: components["schemas"]["DoNotCallUpdate"];
+                seq: number;
+            };
+            "operator.update": {
+                /** @constant */
+                event: "operator.update";
+                data: components["schemas"]["OperatorUpdate"];
                 seq: number;
             };
         };
@@ -10704,6 +11390,1120 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_operators: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["OperatorStatus"] | null;
+                campaign_id?: string | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_operators_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_operators_me_status: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {unknown} */
+                    status: "break" | "offline" | "ready";
+                    /**
+                     * @default
+                     * @example lunch
+                     */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_operators_me_wrap_up: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example 60 */
+                    seconds: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_operators_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_operators_user_status: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {unknown} */
+                    status: "break" | "offline" | "ready";
+                    /**
+                     * @default
+                     * @example lunch
+                     */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_operators_user_campaigns: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    campaigns: string[] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_reports_operators: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                user?: string | null;
+                limit?: number;
+                cursor?: string | null;
+                format?: "csv" | "json";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorDay"][];
+                    "text/csv": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_dispositions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DispositionWord"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_call_call_id_disposition: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example not_interested */
+                    disposition: string;
+                    /** @default  */
+                    note?: string;
+                    /** @default null */
+                    callback?: string | null;
+                    /**
+                     * @default same
+                     * @enum {unknown}
+                     */
+                    callback_to?: "any" | "same";
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Disposition"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description RATE_LIMITED */
             429: {
                 headers: {
