@@ -290,8 +290,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             case BeginCall(claim=claim):
                 line = self._lines.popleft()
                 self.spawn(self._outside.dial(self, claim, line.host, line.slot, self._claimed.pop(claim.place)))
-            case FindCall(claim=claim, claimed=claimed):
-                self.spawn(self._outside.find(self, claim, claimed))
+            case FindCall(claim=claim):
+                self.spawn(self._outside.find(self, claim))
             case EndCall(claim=claim):
                 self.spawn(self._outside.end(self, claim))
             case AskForLines(most=most):

@@ -1,8 +1,8 @@
 """What a campaign has others do: lines from hosts, calls on them, and what has become of a call.
 
 A call is asked for once, in the moment in which the campaign still wants it, and never again. Whether it was begun only
-the record says, once no answer came: a host begins nothing that it was asked for too late (`StartOffered.until`), so
-after a while what is not on record never will be.
+the record says, once no answer came. Where nothing is on record the call is declared void there, under the id that its
+attempt would have to claim: so it never will be, however late a host that stood still goes on.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from actors.campaign.ends import Ends, Tell
 from actors.campaign.machine import CallOver, Claim, NotBegun
 from actors.campaign.record import moment_of
 from actors.dialing.attempts import call_id_of
-from actors.runtime.bus import APPEND_DEADLINE, Bus, BusError, Recorded
+from actors.runtime.bus import ID, Bus, BusError, Fenced, Recorded
 from actors.runtime.clock import utc
 from actors.runtime.context import Context
-from actors.runtime.host import APPEND_PATIENCE, Host
+from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
 from actors.runtime.wire import ask, ask_raw
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, END_CALL, CallEnded, EndCall
+from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, END_CALL, CallAdopted, CallEnded, EndCall
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import OFFER_LINES, RETURN_LINES, START_OFFERED, OfferLines, ReturnLines, StartOffered
@@ -35,8 +35,6 @@ log = structlog.get_logger()
 
 IN_TIME = 10.0  # seconds after its claim in which a call may be begun
 USED = 1.0  # seconds for which a line must still be kept when it is used
-CLOCKS = 5.0  # seconds by which the clocks of two hosts may differ
-SETTLED = IN_TIME + APPEND_PATIENCE + APPEND_DEADLINE + CLOCKS  # seconds after which the record says all
 LOOK, PAUSE, LONGEST_PAUSE = 0.5, 0.5, 5.0
 ENDS = frozenset({Action.CALL_END, Action.CALL_END_ANY, Action.CALL_VIEW_ANY})  # what a campaign may do with its calls
 
@@ -124,12 +122,12 @@ class Outside:
             if not self.elsewhere.is_taken(claim.number, owner.id, claimed_at) and _is_wanted(owner, claim):
                 until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
                 request = StartOffered(host=host, asker=owner.id, slot=slot, number=claim.number, until=until)
-                await self._begin(owner, claim, request, round(began.timestamp() * 1000))
+                await self._begin(owner, claim, request)
                 return
         await self.give_back(owner.id, host, [slot])
         self._not_begun(owner, claim, of_number=True)
 
-    async def _begin(self, owner: Owner, claim: Claim, request: StartOffered, claimed: int) -> None:
+    async def _begin(self, owner: Owner, claim: Claim, request: StartOffered) -> None:
         context = Context(command_id=claim.command_id, user=claim.user, campaign=owner.id)
         try:
             await ask_raw(self._bus, START_OFFERED, request, context, retry=False)
@@ -142,12 +140,12 @@ class Outside:
                 never = rule in NEVER or (abroad and claim.attempt >= SIMS)
                 self._not_begun(owner, claim, never=never, of_number=never or abroad)
             else:
-                await self.find(owner, claim, claimed)
+                await self.find(owner, claim)
         if owner.dialled(claim) is Dialled.TO_BE_ENDED:
             await self.end(owner, claim)
 
-    async def find(self, owner: Owner, claim: Claim, claimed: int) -> None:
-        """Find out what became of a call that somebody may have asked for since `claimed` (milliseconds)."""
+    async def find(self, owner: Owner, claim: Claim) -> None:
+        """Find out what became of a call that somebody may have asked for."""
         call_id = self._expect(owner, claim)
         pause = LOOK
         while owner.dialled(claim) is not Dialled.OVER:
@@ -158,13 +156,27 @@ class Outside:
                     return
                 if await self._last(call_id, CALL_DIALING.verb) is not None:
                     return  # its end will be told
-                if owner._host.clock.now().timestamp() * 1000 > claimed + SETTLED * 1000:
+                if await self._void(owner, call_id):
                     self._not_begun(owner, claim)
                     return
             except BusError as error:
                 log.info("what became of a call cannot be read yet", call_id=call_id, error=repr(error))
             await owner._host.pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _void(self, owner: Owner, call_id: str) -> bool:
+        """Whether a call is void: nothing of it is on record, and now nothing can get there. Raises BusError."""
+        scope = f"{ROOT}.evt.call.*.{call_id}.*"
+        event = CallAdopted(
+            line="slot-0", call_id=call_id, slot=0, user="", at=utc(owner._host.clock.now()), host=owner._host.name,
+            epoch=owner._host.epoch,
+        )  # fmt: skip
+        subject, data = CALL_ADOPTED.subject_for(event), msgspec.json.encode(event)
+        try:
+            await self._bus.append(subject, data, {ID: self._ids.new()}, scope=scope, expect=0)
+        except Fenced:  # by its attempt, or somebody has done the same
+            return await self._last(call_id, CALL_DIALING.verb) is None
+        return True
 
     async def end(self, owner: Owner, claim: Claim) -> None:
         """Hang up, as soon as there is a call."""

@@ -94,22 +94,15 @@ def broken(stored: list[Stored], commands: "list[Command]", dialled: Mapping[str
 
 
 def _late(claims: list[Stored], commands: "list[Command]") -> Iterator[Broken]:
-    """No attempt begins after a stop was answered; nobody runs the campaign again then."""
-    said = [
-        answer.at
-        for command in commands
-        if command.rpc is STOP_CAMPAIGN
-        for answer in command.answers
-        if answer.refusal is None
-    ]
-    runs = [
-        answer.at
-        for command in commands
-        if command.rpc is RUN_CAMPAIGN
-        for answer in command.answers
-    ]
+    """No attempt begins after a stop was answered, unless somebody runs it again, or had and was told that it may be
+    done: a host that stood still may do so later."""
+    answers = [(command.rpc, answer) for command in commands for answer in command.answers]
+    said = [answer.at for rpc, answer in answers if rpc is STOP_CAMPAIGN and answer.refusal is None]
+    runs = [answer for rpc, answer in answers if rpc is RUN_CAMPAIGN]
+    if not said or any(run.at > min(said) or run.refusal is not None for run in runs):
+        return
     for claim in claims:
-        if said and claim.at > min(said) and not any(at > min(said) for at in runs):
+        if claim.at > min(said):
             yield "claimed after a stop", claim.event.number, f"at {claim.at:.3f}, stopped at {min(said):.3f}"
 
 
