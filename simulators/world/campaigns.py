@@ -59,6 +59,11 @@ async def run_one(callers: "Callers") -> None:
             return
 
 
+async def stop_again(callers: "Callers") -> None:
+    """When all is quiet: a run that somebody was not answered may have been carried out after the stop."""
+    await _ask(callers, "stop-last", STOP_CAMPAIGN, StopCampaign(campaign_id=ID, mode=StopMode.HANGUP))
+
+
 async def _ask(callers: "Callers", id: str, rpc: Rpc[Any, Any], request: Any) -> "Command":
     command = callers.command(f"camp-{id}", USER, rpc, request)
     await callers.ask(command)

@@ -27,6 +27,7 @@ from bus_schemas.trunk import DIAL_PBX, DialPbx
 from simulators.carrier.rules import REMOTE, mobile
 from simulators.time.loop import SimLoop, run
 from simulators.world.callers import EVERYTHING, Callers
+from simulators.world.campaigns import stop_again
 from simulators.world.judge import Judge, Quiet, Violation
 from simulators.world.records import calls_of, read
 from simulators.world.timeline import Timeline
@@ -106,6 +107,7 @@ async def _play(seed: int, folder: Path) -> Verdict:
 
 async def _look_around(world: World, callers: Callers, quiet: Quiet) -> None:
     """Nobody may be in a call, and every line must take one."""
+    await stop_again(callers)
     on_record = calls_of(read(world.broker.journal))
     owned = {call.dialing.event.number for call in on_record.values() if call.open and call.dialing is not None}
     quiet.ownerless = [call for call in world.book.ordered() if call.ended is None and call.number not in owned]
