@@ -120,14 +120,25 @@ class Judge:
     def _truth(self) -> Iterator[Violation]:
         for call in self.calls.values():
             if call.dialing is not None and len(call.ended) == 1:
-                device = self.by_number.get(call.dialing.event.number)
+                device = self._dial_of(call)
                 for kind, text in compare(Case(call, device, self.book, self.host_of(call))):
                     yield Violation(kind, call.call_id, text)
+
+    def _dial_of(self, call: CallOnRecord) -> DeviceCall | None:
+        """The dial of a call. One that was not dialled may be made up for by another call (of a campaign), whose dial
+        it is then."""
+        assert call.dialing is not None
+        device = self.by_number.get(call.dialing.event.number)
+        if device is None:
+            return None
+        others = (one.dialing for one in self.calls.values() if one is not call and one.dialing is not None)
+        later = (one.at for one in others if one.event.number == device.number and one.at > call.dialing.at)
+        return None if any(at <= device.created + MOMENT for at in later) else device
 
     def _news(self) -> Iterator[Violation]:
         """What has happened gets on record, however much went wrong before, as soon as nothing does any more."""
         for call in self.calls.values():
-            device = self.by_number.get(call.dialing.event.number) if call.dialing is not None else None
+            device = self._dial_of(call) if call.dialing is not None else None
             if device is None:
                 continue
             case = Case(call, device, self.book, self.host_of(call))
