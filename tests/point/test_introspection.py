@@ -60,8 +60,8 @@ def test_a_good_access_token(book: Directory) -> None:
     told = ask(book, write_access(CLAIMS, KEYS))
     assert told == Introspection(
         active=True, scope="call.view campaign.view monitor.view operator.view slot.view trunk.view", sub="op1",
-        username="op1", role="operator", token_type="Bearer", exp=CLAIMS.expires, iat=CLAIMS.issued, iss="ottb-point", aud="ottb",
-        jti="j1", sid="s1",
+        username="op1", role="operator", token_type="Bearer", exp=CLAIMS.expires, iat=CLAIMS.issued, iss="ottb-point",
+        aud="ottb", jti="j1", sid="s1",
     )  # fmt: skip
 
 
