@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, GivenTime, LineName, SlotId, Sought, Username, Utc
+from bus_schemas.fields import CallId, GivenTime, Id, LineName, SlotId, Sought, Username, Utc
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -163,9 +163,9 @@ class GetCdr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Cdr(Struct, frozen=True, kw_only=True):
     """The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
-    trunk; null for a call of the slot's phone. `cause`: in the words of the phone, or of the SIP side. `recording`:
-    where to fetch it. `disposition`, `billable_seconds`: what the PBX counted by itself. `operator_disposition`: what
-    its operator says came of it, the last word."""
+    trunk; null for a call of the slot's phone. `campaign`: for which it was made, if for one. `cause`: in the words of
+    the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
+    counted by itself. `operator_disposition`: what its operator says came of it, the last word."""
 
     call_id: CallId
     user: str
@@ -188,6 +188,7 @@ class Cdr(Struct, frozen=True, kw_only=True):
     disposition: str | None = None
     billable_seconds: int | None = None
     operator_disposition: str | None = None
+    campaign: Id | None = None
 
 
 class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,6 +201,7 @@ class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user: Sought | None = None
     slot: SlotId | None = None
     trunk: Sought | None = None
+    campaign: Sought | None = None
     outcome: CallState | None = None
     reason: EndReason | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
@@ -307,6 +309,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
     trunk: str | None = None
     recording: str | None = None
+    campaign: Id | None = None
 
 
 class CallAdopted(Struct, frozen=True, kw_only=True):
@@ -346,6 +349,7 @@ class CallConnected(Struct, frozen=True, kw_only=True):
     boot: str
     ref: str
     clock_suspect: bool = False
+    campaign: Id | None = None
 
 
 class CallEnding(Struct, frozen=True, kw_only=True):
@@ -384,6 +388,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
     trunk: str | None = None
     recording: str | None = None
     ref: str | None = None
+    campaign: Id | None = None
 
 
 class CallEnriched(Struct, frozen=True, kw_only=True):

@@ -197,7 +197,7 @@ def connected(call: Call, now: Moment, *, suspect: bool) -> CallConnected:
     now, wrong = not_before(now, call.started)  # that it rang may have been heard late, so is no floor
     return CallConnected(
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, mono=now.mono, boot=now.boot,
-        ref=call.ref or "", clock_suspect=suspect or wrong,
+        ref=call.ref or "", clock_suspect=suspect or wrong, campaign=call.attempt.campaign,
     )  # fmt: skip
 
 
@@ -254,6 +254,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         trunk=call.trunk,
         recording=call.attempt.recording if answered else None,
         ref=call.ref,
+        campaign=call.attempt.campaign,
     )
 
 

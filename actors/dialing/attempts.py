@@ -165,6 +165,7 @@ class Attempts:
             trace_id=context.trace_id,
             trunk=trunk,
             recording=recording,
+            campaign=context.campaign,
         )
 
     async def place(self, attempt: CallDialing, fences: Fences, context: Context) -> StartedCall:

@@ -71,6 +71,7 @@ class CallRow(Struct, frozen=True, gc=False):
     trace_id: str | None
     trunk: str | None
     phase: str
+    campaign: str | None = None
     ring_time: str | None = None
     answer_time: str | None = None
     end_time: str | None = None
@@ -135,6 +136,7 @@ def _dialed(event: CallDialing, seq: int) -> CallRow:
         trace_id=event.trace_id,
         trunk=event.trunk,
         phase=DIALING,
+        campaign=event.campaign,
     )
 
 
@@ -162,7 +164,7 @@ PROJECTION = Projection(
     key="call_id",
     events=(*get_args(CallEvent), OperatorDisposed),
     fold=fold,
-    once=frozenset({"seq", "call_id", "line", "slot", "number", "user", "start_time", "trace_id", "trunk"}),
+    once=frozenset({"seq", "call_id", "line", "slot", "number", "user", "start_time", "trace_id", "trunk", "campaign"}),
 )
 
 
@@ -221,6 +223,7 @@ def records(
                 (C.number, _has_one_of, parts),
                 (C.slot, eq, wanted.slot),
                 (C.trunk, eq, wanted.trunk),
+                (C.campaign, eq, wanted.campaign),
                 (C.reason, eq, wanted.reason),
                 (C.start_time, ge, wanted.since),
                 (C.start_time, lt, wanted.until),
@@ -311,6 +314,7 @@ def _cdr(row: CallRow) -> Cdr:
         disposition=row.disposition,
         billable_seconds=row.billable_seconds,
         operator_disposition=row.operator_disposition,
+        campaign=row.campaign,
     )
 
 

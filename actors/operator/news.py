@@ -116,7 +116,7 @@ class CallNews:
 
 def _heard(recorded: Recorded) -> Heard | None:
     """What an entry says, if that a call is answered or over. It is the call of whose phone it is on; one on a phone of
-    the pool, or through a trunk, is that of who has started it."""
+    the pool, or through a trunk, is that of who has started it, unless a campaign did for them: that joins somebody."""
     if (read := READ.get(verb_of(recorded.subject))) is None:
         return None
     try:
@@ -124,7 +124,8 @@ def _heard(recorded: Recorded) -> Heard | None:
     except UNDECODABLE as error:
         log.warning("a call's event cannot be read", seq=recorded.seq, error=str(error))
         return None
-    whose = next((owner for owner in owners_in(recorded.headers, SLOT) if owner is not None), event.user)
+    owner = next((owner for owner in owners_in(recorded.headers, SLOT) if owner is not None), None)
+    whose = owner or ("" if event.campaign is not None else event.user)
     if isinstance(event, CallConnected):
         return Heard(recorded.seq, whose, CallUp(seq=recorded.seq, call_id=event.call_id, at=event.at))
     return Heard(recorded.seq, whose, CallOver(call_id=event.call_id, at=event.at))

@@ -2277,9 +2277,9 @@ export interface components {
         /**
          * Cdr
          * @description The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
-         *         trunk; null for a call of the slot's phone. `cause`: in the words of the phone, or of the SIP side. `recording`:
-         *         where to fetch it. `disposition`, `billable_seconds`: what the PBX counted by itself. `operator_disposition`: what
-         *         its operator says came of it, the last word.
+         *         trunk; null for a call of the slot's phone. `campaign`: for which it was made, if for one. `cause`: in the words of
+         *         the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
+         *         counted by itself. `operator_disposition`: what its operator says came of it, the last word.
          */
         Cdr: {
             /** @example c_882 */
@@ -2318,6 +2318,8 @@ export interface components {
             billable_seconds: number | null;
             /** @default null */
             operator_disposition: string | null;
+            /** @default null */
+            campaign: string | null;
         };
         /**
          * CallsFeed
@@ -2424,6 +2426,8 @@ export interface components {
             slot: number | null;
             /** @default null */
             trunk: string | null;
+            /** @default null */
+            campaign: string | null;
             /** @default null */
             outcome: components["schemas"]["CallState"] | null;
             /** @default null */
@@ -3466,6 +3470,8 @@ export interface components {
             trunk: string | null;
             /** @default null */
             recording: string | null;
+            /** @default null */
+            campaign: string | null;
         };
         /**
          * CallAdopted
@@ -3536,6 +3542,8 @@ export interface components {
             ref: string;
             /** @default false */
             clock_suspect: boolean;
+            /** @default null */
+            campaign: string | null;
         };
         /**
          * CallEnding
@@ -3604,6 +3612,8 @@ export interface components {
             recording: string | null;
             /** @default null */
             ref: string | null;
+            /** @default null */
+            campaign: string | null;
         };
         /**
          * CallEnriched
@@ -4687,6 +4697,7 @@ export interface components {
             trace_id?: string | null;
             trunk?: string | null;
             recording?: string | null;
+            campaign?: string | null;
         };
         /**
          * SlotUpdate
@@ -8597,6 +8608,7 @@ export interface operations {
                 user?: string | null;
                 slot?: number | null;
                 trunk?: string | null;
+                campaign?: string | null;
                 outcome?: components["schemas"]["CallState"] | null;
                 reason?: components["schemas"]["EndReason"] | null;
                 limit?: number;

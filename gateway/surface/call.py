@@ -80,6 +80,7 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     trace_id: str | UnsetType | None = UNSET
     trunk: str | UnsetType | None = UNSET
     recording: str | UnsetType | None = UNSET
+    campaign: str | UnsetType | None = UNSET
 
 
 BEGUN: dict[type[Struct], tuple[Change, Phase]] = {

@@ -99,11 +99,12 @@ class OperatorSite(Site):
 
     # --- calls
 
-    def answer(self, call: str, user: str, slot_of: str | None = None) -> None:
-        """A call of a user's is answered, on a slot of the pool or of somebody's."""
+    def answer(self, call: str, user: str, slot_of: str | None = None, campaign: str | None = None) -> None:
+        """A call of a user's, or of their campaign, is answered, on a slot of the pool or of somebody's."""
         now = moment(self.clock)
         self._write(CALL_CONNECTED, CallConnected(
-            line="slot-44", call_id=call, slot=44, user=user, at=now.at, mono=now.mono, boot=now.boot, ref="r"
+            line="slot-44", call_id=call, slot=44, user=user, at=now.at, mono=now.mono, boot=now.boot, ref="r",
+            campaign=campaign,
         ), user, slot_of)  # fmt: skip
 
     def hang_up(self, call: str, user: str, slot_of: str | None = None) -> None:

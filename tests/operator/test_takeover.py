@@ -42,6 +42,17 @@ async def test_an_operator_is_on_a_call_of_their_slot_or_of_the_pool(site: Opera
 
 
 @simulated
+async def test_the_calls_of_a_campaign_are_not_its_maker_s(site: OperatorSite) -> None:
+    await two_hosts(site)
+    for user in ("op12", "op13"):
+        await site.be(user, "ready")
+    site.answer("c1", "op12", campaign="spring")
+    site.answer("c2", "op12", slot_of="op13", campaign="spring")  # whose phone it is talks
+    await soon(partial(site.see, "op13"), "on_call")
+    assert (await site.see("op12")).status == "ready" and site.story("op12") == ["changed"]
+
+
+@simulated
 async def test_a_call_that_ends_while_nobody_has_the_operator_is_seen(site: OperatorSite) -> None:
     await two_hosts(site)
     await site.be("op12", "ready")
