@@ -176,6 +176,27 @@ class RunOnShard(Struct, frozen=True, kw_only=True):
     goes_on: bool = False
 
 
+class ReadLead(Struct, frozen=True, kw_only=True):
+    """A lead that has been read from a list. `row`: of the list."""
+
+    row: int
+    lead: Lead
+
+
+class AddOnShard(Struct, frozen=True, kw_only=True):
+    """Leads that have been read from a list, for whoever has the shard. `run`: the campaign runs, or goes on
+    (`goes_on`), as with RunOnShard; else they are added to one that is not over. Whoever repeats it is told what came
+    of it altogether, without any leads what came of it so far; `after`: that is on record behind this place of the
+    journal."""
+
+    shard: int
+    campaign_id: CampaignId
+    leads: tuple[ReadLead, ...]
+    run: bool = False
+    goes_on: bool = False
+    after: int = 0
+
+
 class StopCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Begin no attempt any more. `mode`: what becomes of calls in progress."""
 
@@ -330,6 +351,8 @@ CREATE_ON_SHARD  = Rpc("ottb.v1.cmd.shard.{shard}.create_campaign",    CreateOnS
                        summary="Make a campaign on its shard", timeout=20.0)
 RUN_ON_SHARD     = Rpc("ottb.v1.cmd.shard.{shard}.run_campaign",       RunOnShard,      CampaignRun,        STATE,
                        summary="Run a campaign on its shard with a part of its leads", timeout=20.0)
+ADD_ON_SHARD     = Rpc("ottb.v1.cmd.shard.{shard}.add_leads",          AddOnShard,      CampaignRun,        STATE,
+                       summary="Add leads of a list to a campaign on its shard", timeout=20.0)
 CREATE_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.create",                  CreateCampaign,  CampaignChanged,    STATE,
                        summary="Make a campaign", timeout=25.0, permission=A.CAMPAIGN_EDIT, audit_fields=NAMED)
 RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampaign,     CampaignRun,        STATE,

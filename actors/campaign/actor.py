@@ -21,6 +21,7 @@ from actors.campaign.machine import (
     EndCall,
     FindCall,
     NotBegun,
+    Ran,
 )
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Limit, Pace
@@ -77,6 +78,12 @@ class Run(Order[Page], frozen=True, kw_only=True):
 
     given: tuple[Row, ...]
     goes_on: bool = False
+
+
+class Add(Order[Page], frozen=True, kw_only=True):
+    """Add these rows, and leave it as it is otherwise."""
+
+    given: tuple[Row, ...]
 
 
 class Create(Order[CampaignChanged], frozen=True, kw_only=True):
@@ -187,6 +194,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def run(self, order: Run, context: Context, now: Moment) -> Outcome[Page]:
         by, goes_on = context.user, order.goes_on
         ran = machine.run(self.id, self.state, self._selection, order.given, by, now, goes_on=goes_on)
+        return self._ran(ran)
+
+    def add(self, order: Add, context: Context, now: Moment) -> Outcome[Page]:
+        return self._ran(machine.add(self._campaign(), self._selection, order.given, context.user, now))
+
+    def _ran(self, ran: Ran) -> Outcome[Page]:
         changed = bool(ran.decision.events)
         return Outcome(
             decision=ran.decision, reply=lambda: Page(body=ran.answer, seq=self.seq, changed=changed)
@@ -195,7 +208,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def create(self, order: Create, context: Context, now: Moment) -> Outcome[CampaignChanged]:
         return self._changed(machine.create(self.id, self.state, order.settings, context.user, now))
 
-    orders = by_type(Run.by(run), Create.by(create))
+    orders = by_type(Run.by(run), Add.by(add), Create.by(create))
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
         def reply() -> CampaignChanged:

@@ -56,6 +56,9 @@ DRAINS = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is being stopped, and
 STOPPED_MEANWHILE = RefusalTemplate(
     ErrorCode.CONFLICT, "The campaign was stopped while its leads were being added. Those that are new were not."
 )
+NOT_ADDED = RefusalTemplate(
+    ErrorCode.CONFLICT, "The campaign is over, or being stopped. To have it run again with the new leads, say `run`."
+)
 RUN_IS_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The run that the lead is of is over: it calls nobody any more.")
 ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived. Make another one like it.")
 NOT_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is not over. Stop it first.")
@@ -170,6 +173,19 @@ def run(
     )  # fmt: skip
     # The run begins before its leads: where a crash cuts them off, those on record are of it, whoever repeats the rest.
     events = (*made, *begun, *added(id, first, found.leads, by, now))
+    return Ran(decision=Decision(events=events, effects=_look_soon(events)), answer=answer)
+
+
+def add(campaign: Campaign, selection: Selection | None, given: Sequence[Outcome], by: str, now: Moment) -> Ran:
+    """Add these rows to a campaign that is not over, and leave it as it is otherwise. Raises Refusal(CONFLICT)."""
+    if campaign.status is S.DRAINING or campaign.status in OVER:
+        raise NOT_ADDED(status=campaign.status)
+    found = new_leads(selection, given)
+    answer = CampaignRun(
+        campaign_id=campaign.campaign, status=campaign.status, accepted=len(found.leads),
+        duplicates=found.duplicates, invalid=tuple(found.invalid),
+    )  # fmt: skip
+    events = tuple(added(campaign.campaign, size(campaign), found.leads, by, now))
     return Ran(decision=Decision(events=events, effects=_look_soon(events)), answer=answer)
 
 

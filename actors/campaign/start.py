@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor, Create, Run
+from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, Add, CampaignActor, Create, Run
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import explain, of_campaign
@@ -21,12 +23,13 @@ from actors.campaign.standing import Standing, shown, standing
 from actors.dialing.gate import Gate
 from actors.dialing.rules import DialRules
 from actors.leads.given import texts_of
+from actors.leads.lead import Accepted
 from actors.leads.rows import Outcome, Rows
 from actors.runtime.bus import BusError
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.journalled import Unreadable
+from actors.runtime.journalled import COMMAND_HEADER, Unreadable
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
@@ -34,7 +37,9 @@ from actors.runtime.settings import SettingsError
 from actors.runtime.shards import Sharded
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.campaign import (
+    ADD_ON_SHARD,
     CAMPAIGN_ARCHIVED,
+    CAMPAIGN_LEADS_ADDED,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
     DRY_RUN,
@@ -43,8 +48,11 @@ from bus_schemas.campaign import (
     PAST_CAMPAIGN,
     RUN_CAMPAIGN,
     RUN_ON_SHARD,
+    AddOnShard,
     CampaignChanged,
     CampaignExplained,
+    CampaignLeadsAdded,
+    CampaignRun,
     CampaignSettings,
     CreateCampaign,
     CreateOnShard,
@@ -54,11 +62,13 @@ from bus_schemas.campaign import (
     RunCampaign,
     RunOnShard,
 )
+from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
 
+LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
 
 
@@ -83,6 +93,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         on_shard = OnShard(host=host, rules=gate.rules)
         host.serve_beside(CREATE_ON_SHARD, on_shard.create)
         host.serve_beside(RUN_ON_SHARD, on_shard.run)
+        host.serve_beside(ADD_ON_SHARD, on_shard.add)
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
@@ -134,6 +145,34 @@ class OnShard:
         await self._activate(request.campaign_id)
         order = Run(given=given, goes_on=request.goes_on)
         return await self._host.order(CampaignActor, request.campaign_id, order, context)
+
+    async def add(self, request: AddOnShard, context: Context) -> CampaignRun:
+        """Of what may have been done before, the journal says what came of it: a repeat finds its own leads there."""
+        _, campaign = self._campaign(request.campaign_id)
+        before = 0 if context.fresh else await self._added_by(context.command_id, request)
+        if not request.leads:
+            return CampaignRun(
+                campaign_id=campaign.campaign, status=campaign.status, accepted=before, duplicates=0, invalid=()
+            )
+        given = tuple(Accepted(row=one.row, lead=one.lead) for one in request.leads)
+        order = Run(given=given, goes_on=request.goes_on or before > 0) if request.run else Add(given=given)
+        page = await self._host.order(CampaignActor, request.campaign_id, order, context)
+        answer = msgspec.convert(page.body, CampaignRun)
+        if context.fresh:
+            return answer
+        accepted = await self._added_by(context.command_id, request)  # also by one that was under way beside
+        return replace(answer, accepted=accepted, duplicates=answer.duplicates + answer.accepted - accepted)
+
+    async def _added_by(self, command: str, request: AddOnShard) -> int:
+        """How many leads are in by a command. Raises Refusal(UNAVAILABLE)."""
+        found, scope = 0, f"{ROOT}.evt.campaign.{request.campaign_id}.{CAMPAIGN_LEADS_ADDED.verb}"
+        try:
+            async for entry in self._host.bus.replay(scope, after=request.after):
+                if entry.headers.get(COMMAND_HEADER) == command:
+                    found += len(LEADS_ADDED(entry.data).leads)
+        except BusError:
+            raise NOT_NOW() from None
+        return found
 
     async def _activate(self, id: str) -> None:
         try:
