@@ -40,6 +40,11 @@ class InvalidRow(Struct, frozen=True, kw_only=True):
     code: str
     reason: str
 
+    @property
+    def kind(self) -> str:
+        """By which such rows are counted: `number: format`."""
+        return f"{self.field or 'row'}: {self.code}"
+
 
 class ListError(Exception):
     """The file as a whole is no list that can be read. The message says why, and where."""

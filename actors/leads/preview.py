@@ -3,14 +3,14 @@ all. Pure.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import BinaryIO
 
 from msgspec import Struct
 
 from actors.dialing.rules import DialRules
-from actors.leads.lead import Accepted, Duplicate, InvalidRow
+from actors.leads.lead import InvalidRow
 from actors.leads.mapping import Mapping, guess
 from actors.leads.reading import Layout, Row, layout_of, rows_of
 from actors.leads.rows import Outcome, Rows
@@ -29,32 +29,36 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """`rows`: the first ones, with their numbers. `counts`: of the whole file; None while the mapping is in doubt.
-    `invalid`: the first of them."""
+    """`rows`: the first ones, with their numbers. `total`: how many there are but the header. `counts`: of the whole
+    file; None while the mapping is in doubt, or where they were not asked for. `invalid`: the first of them."""
 
     layout: Layout
     mapping: Mapping
     rows: list[Row]
+    total: int
     counts: Counts | None
     invalid: list[InvalidRow]
 
 
-def preview(file: BinaryIO, rules: DialRules, mapping: Mapping | None = None) -> Preview:
-    """The preview of a file. `mapping`: what a person said; None: it is guessed. Raises ListError."""
+def preview(file: BinaryIO, rules: DialRules, mapping: Mapping | None = None, *, count: bool = True) -> Preview:
+    """The preview of a file. `mapping`: what a person said; None: it is guessed. Without `count` it is read once, and
+    no number of it. Raises ListError."""
     layout = layout_of(file)
     mapping = mapping or mapping_of(file, layout, rules.site_region)
     first = [row for row in islice(rows_of(file, layout), SHOWN) if isinstance(row, Row)]
     rows = [Row(row.number, [cell[:SHOWN_CELL] for cell in row.cells]) for row in first]
-    if mapping.doubt:
-        return Preview(layout=layout, mapping=mapping, rows=rows, counts=None, invalid=[])
+    if mapping.doubt or not count:
+        total = max(sum(1 for _ in rows_of(file, layout)) - mapping.header, 0)
+        return Preview(layout=layout, mapping=mapping, rows=rows, total=total, counts=None, invalid=[])
     counts, told = Counter[str](), list[InvalidRow]()
     for outcome in outcomes(file, layout, mapping, rules):
         counts[_kind(outcome)] += 1
         if isinstance(outcome, InvalidRow) and len(told) < TOLD:
             told.append(outcome)
+    total = counts.total()
     leads, duplicates = counts.pop("Accepted", 0), counts.pop("Duplicate", 0)
-    total = Counts(leads=leads, duplicates=duplicates, invalid=dict(counts))
-    return Preview(layout=layout, mapping=mapping, rows=rows, counts=total, invalid=told)
+    found = Counts(leads=leads, duplicates=duplicates, invalid=dict(counts))
+    return Preview(layout=layout, mapping=mapping, rows=rows, total=total, counts=found, invalid=told)
 
 
 def mapping_of(file: BinaryIO, layout: Layout, region: str) -> Mapping:
@@ -65,15 +69,21 @@ def mapping_of(file: BinaryIO, layout: Layout, region: str) -> Mapping:
 
 def outcomes(file: BinaryIO, layout: Layout, mapping: Mapping, rules: DialRules) -> Iterator[Outcome]:
     """What becomes of each row of a file but its header and blank ones. Raises ListError where it cannot be read on."""
+    return (outcome for outcome, _ in outcomes_with_cells(file, layout, mapping, rules))
+
+
+def outcomes_with_cells(
+    file: BinaryIO, layout: Layout, mapping: Mapping, rules: DialRules
+) -> Iterator[tuple[Outcome, Sequence[str]]]:
+    """The same, each with the row as it stands in the file; empty where it could not be parted into cells."""
     reader, rows = Rows(rules), rows_of(file, layout)
     header = islice(rows, 1) if mapping.header else iter(())
     for row in chain((found for found in header if isinstance(found, InvalidRow)), rows):
-        yield reader.read(row, mapping) if isinstance(row, Row) else row
+        if isinstance(row, Row):
+            yield reader.read(row, mapping), row.cells
+        else:
+            yield row, ()
 
 
 def _kind(outcome: Outcome) -> str:
-    match outcome:
-        case Accepted() | Duplicate():
-            return type(outcome).__name__
-        case InvalidRow():
-            return f"{outcome.field or 'row'}: {outcome.code}"
+    return outcome.kind if isinstance(outcome, InvalidRow) else type(outcome).__name__
