@@ -10,6 +10,8 @@ from actors.dialing.rules import may_be_listed
 from actors.dialing.start import limits_of, rules_of
 from actors.dialing.start import start as start_dialing
 from actors.do_not_call.start import start as start_do_not_call
+from actors.imports.reading import Reader
+from actors.imports.start import start as start_imports
 from actors.operator.start import start as start_operators
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
@@ -44,9 +46,10 @@ async def running(
     pbxs: Mapping[str, Pbx],
     lost: asyncio.Event,
     problems: Callable[[], Iterable[Problem]] = list,
+    reader: Reader | None = None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
-    the same process beside its actors."""
+    the same process beside its actors. `reader`: of lists; None: this process."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -69,6 +72,7 @@ async def running(
         )  # fmt: skip
         await start_operators(parts, stack, settings=settings.operators, timezone=settings.dial.timezone)
         await start_campaigns(parts, stack, settings=settings.campaigns, gate=gate)
+        await start_imports(parts, stack, settings=settings.imports, dial=settings.dial, reader=reader)
         await serve(parts, stack)
         yield parts.host
 

@@ -26,6 +26,7 @@ from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
 from actors.adapters.ledger.postgresql import PostgresLedger, schema_of
 from actors.adapters.ledger.sqlite import SqliteLedger
+from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.random_ids import RandomIds
@@ -119,6 +120,7 @@ async def start_actors(
         pbxs=pbxs,
         lost=lost,
         problems=problems,
+        reader=Apart(),
     )
     return await stack.enter_async_context(host)
 

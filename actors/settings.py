@@ -19,6 +19,7 @@ from actors.call.settings import Calls
 from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial, regions_at
 from actors.entries import wrong_origins, wrong_slots, wrong_trunks
+from actors.imports.settings import Imports
 from actors.ledger.settings import LedgerStore
 from actors.operator.settings import Operators
 from actors.point.settings import Auth, BusLogin
@@ -102,6 +103,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     calls: Calls = Calls()
     campaigns: Campaigns = Campaigns()
     operators: Operators = Operators()
+    imports: Imports = Imports()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()

@@ -12,6 +12,7 @@ from bus_schemas import (
     do_not_call,
     gateway,
     host,
+    imports,
     introspection,
     lead,
     operator,
@@ -25,7 +26,7 @@ from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    audit, call, campaign, do_not_call, gateway, host, introspection, lead, operator, slot, trunk, user,
+    audit, call, campaign, do_not_call, gateway, host, imports, introspection, lead, operator, slot, trunk, user,
 )  # fmt: skip
 
 Line = TypeVar("Line")

@@ -43,6 +43,7 @@ class Action(StrEnum):
     CAMPAIGN_VIEW = "campaign.view"
     CAMPAIGN_RUN = "campaign.run"  # run, pause, resume and stop
     CAMPAIGN_EDIT = "campaign.edit"  # settings, and what becomes of a lead
+    CAMPAIGN_IMPORT = "campaign.import"  # put lists of leads into campaigns, and see what is in those files
     CAMPAIGN_EXPORT = "campaign.export"  # take all leads away as a table
     MONITOR_VIEW = "monitor.view"
     METRICS_VIEW = "metrics.view"  # the gateway's figures for Prometheus
@@ -72,7 +73,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW}),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),
-        "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_EXPORT}),
+        "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_IMPORT, A.CAMPAIGN_EXPORT}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
         "shell": frozenset({A.SLOT_SHELL}),
         "metrics": frozenset({A.METRICS_VIEW}),

@@ -54,7 +54,7 @@ _FIELD = re.compile(r"\\\{(\w+)\\\}")
 LINES = [
     (re.compile(_FIELD.sub(r"(?P<\1>[^.]+)", re.escape(route.rpc.subject)) + r"\Z"), route)
     for route in ROUTES
-    if isinstance(route.permission, Action) and not route.lines  # files come over HTTP
+    if isinstance(route.permission, Action) and not route.lines and route.upload is None  # files come over HTTP
 ]
 
 

@@ -45,8 +45,9 @@ from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.reads import Reads
 from gateway.recordings import Recordings
-from gateway.routes import BODY_LIMIT, FILE_KINDS, Part, Parts, Route
+from gateway.routes import BODY_LIMIT, FILE_KINDS, Part, Parts, Route, Upload
 from gateway.server import client_of, protocol_of
+from gateway.stored_files import StoredFiles
 from gateway.table import csv_pieces
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Reader = Callable[[web.Request, bytes], Any]
 
+NO_FILE = {"key": "none", "size": 0, "pieces": 0, "digest": ""}  # until the body has been read
 ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 
 
@@ -106,11 +108,13 @@ class HttpApi:
         metrics: Metrics,
         auditor: Auditor,
         recordings: Recordings,
+        stored: StoredFiles,
         brake: Brake,
     ) -> None:
         self.auditor = auditor
         self.brake = brake
         self.recordings = recordings
+        self.stored = stored
         self.bus = bus
         self.ids = ids
         self.authenticator = authenticator
@@ -153,17 +157,17 @@ class HttpApi:
             caller = await self.authenticate(route.permission, request)
             if route.audited and caller is not ANYBODY:
                 await self._brake_for(route, request, caller)
-            if route.lines:
-                return await self._import(route, request, read(request, b""), caller)
             async with self._turn_for(route, caller):
                 return await answer(request, caller)
 
         async def answer(request: web.Request, caller: Caller) -> web.StreamResponse:
+            if route.lines or route.upload is not None:
+                return await self._of_file(route, request, read, caller, needs)
             body = await _body(request, route.most)
             rpc_request = request[RPC_REQUEST] = await _read_with(read, request, body)
             if (share := login_of(request)) is not None:
                 await self.brake.before_login(share)
-            if route.file:
+            if route.file or route.stored:
                 return await self._send_file(route, request, rpc_request, caller)
             return await self._answer(route, request, rpc_request, body, caller, needs)
 
@@ -187,8 +191,9 @@ class HttpApi:
         )
 
     def _turn_for(self, route: Route, caller: Caller) -> AbstractAsyncContextManager[None]:
-        """The turn of a request whose body may be large: it is kept in memory."""
-        return self.reads.turn(caller.share) if route.most > BODY_LIMIT else nullcontext()
+        """The turn of a request whose body or answer may be large: it is kept in memory, or a part of it."""
+        large = route.most > BODY_LIMIT or route.upload is not None or route.stored
+        return self.reads.turn(caller.share) if large else nullcontext()
 
     async def _brake_for(self, route: Route, request: web.Request, caller: Caller) -> None:
         """Wait for the turn of a change. A refresh takes of the logins of whose token it turns out to be."""
@@ -224,7 +229,40 @@ class HttpApi:
             traceparent=_traceparent(request),
             after=self.watermark,
         )
-        return self.recordings.send(request, await ask(self.bus, route.rpc, rpc_request, context))
+        found = await ask(self.bus, route.rpc, rpc_request, context)
+        return await self.stored.send(request, found) if route.stored else self.recordings.send(request, found)
+
+    async def _of_file(
+        self, route: Route, request: web.Request, read: Reader, caller: Caller, needs: "Needs"
+    ) -> web.StreamResponse:
+        """The body is a file: kept where the hosts read it, or taken line by line."""
+        if route.upload is not None:
+            return await self._take_file(route, route.upload, request, read, caller, needs)
+        return await self._import(route, request, read(request, b""), caller)
+
+    async def _take_file(
+        self, route: Route, upload: Upload, request: web.Request, read: Reader, caller: Caller, needs: "Needs"
+    ) -> web.StreamResponse:
+        """Keep the body where the hosts read it, if they would take it, and ask with what there is of it then. What
+        comes to nothing, or was done before, does not stay there."""
+        asked, size = read(request, b""), self.stored.size_of(request, upload)
+        context = Context(command_id=self.ids.new(), user=caller.user, traceparent=_traceparent(request))
+        await ask(self.bus, upload.admit, upload.ask(asked, size), context)
+        file = await self.stored.take(request, upload)
+        needed = False
+        try:
+            rpc_request = request[RPC_REQUEST] = replace(asked, **{upload.field: file})
+            body = msgspec.json.encode(replace(asked, **{upload.field: replace(file, key="")}))
+            caller = await self._still(route, caller)
+            response = await self._answer(route, request, rpc_request, body, caller, needs)
+            needed = has_changed(request, response)
+            return response
+        except Refusal as refusal:
+            needed = is_in_doubt(refusal.code, request.get(INTENT, ""))
+            raise
+        finally:
+            if not needed:
+                self.stored.forget(file)
 
     async def _import(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
@@ -340,7 +378,9 @@ def reader_of(route: Route) -> Reader:
     struct = route.rpc.request
     types = get_type_hints(struct, include_extras=True)
     in_path = re.findall(r"\{(\w+)\}", route.path)
-    has_body = route.method in WITH_BODY
+    has_body = route.method in WITH_BODY and route.upload is None
+    in_body = {} if route.upload is None else {route.upload.field: NO_FILE}
+    types = {name: kind for name, kind in types.items() if name not in in_body}
 
     def read(request: web.Request, body: bytes) -> Any:
         values: dict[str, Any]
@@ -353,7 +393,7 @@ def reader_of(route: Route) -> Reader:
                 raise misfit(name, "it is in the path already.")
             values[name] = _convert_text(request.match_info[name], types[name], name)
         try:
-            return msgspec.convert(values, struct)
+            return msgspec.convert(values | in_body, struct)
         except msgspec.ValidationError as error:
             raise shapes.undecodable(error, values, struct) from None
 

@@ -47,6 +47,7 @@ from gateway.proxies import TrustedProxies
 from gateway.recordings import Recordings
 from gateway.routes import BODY_LIMIT, Part
 from gateway.server import BACKLOG, Listener
+from gateway.stored_files import StoredFiles
 from gateway.surface import routes_of
 
 log = structlog.get_logger()
@@ -99,7 +100,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     http_api = HttpApi(
         bus=bus, ids=ids, authenticator=authenticator, idempotency=idempotency, metrics=metrics, auditor=auditor,
         recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
-        brake=brake,
+        stored=StoredFiles(bus=bus, ids=ids), brake=brake,
     )  # fmt: skip
     bus_api = BusApi(
         door=door, bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor,

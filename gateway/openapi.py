@@ -78,7 +78,7 @@ def _schema(kind: Any) -> dict[str, Any]:
 def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
     request = schemas[route.rpc.request.__name__]
     in_path = re.findall(r"\{(\w+)\}", route.path)
-    has_body = route.method in ("POST", "PATCH", "PUT")
+    has_body = route.method in ("POST", "PATCH", "PUT") and route.upload is None
     operation: dict[str, Any] = {
         "operationId": f"{route.method.lower()}_{re.sub('[^a-z]+', '_', route.path.lower()).strip('_')}",
         "summary": route.rpc.summary,
@@ -93,6 +93,9 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
         if route.lines:
             content = {kind: {"schema": {"type": "string"}} for kind in FILE_KINDS}
         operation["requestBody"] = {"required": bool(body.get("required")), "content": content}
+    if route.upload is not None:
+        schema = {"type": "string", "format": "binary"}
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": schema}}}
     if route.permission is not Access.PUBLIC:
         operation["security"] = [{"bearer": []}]
         operation["x-permission"] = str(route.permission)
@@ -104,7 +107,7 @@ def _parameters(route: Route, request: Mapping[str, Any], in_path: list[str], ha
     for name, schema in request.get("properties", {}).items():
         if name in in_path:
             parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
-        elif not has_body:
+        elif not has_body and (route.upload is None or name != route.upload.field):
             required = name in request.get("required", ())
             parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
     if route.effect:
@@ -142,6 +145,8 @@ def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {
         str(route.status): {"description": "Done.", "content": {JSON: {"schema": _schema(route.rpc.reply)}}}
     }
+    if route.stored:
+        responses[str(route.status)]["content"] = {"text/csv": {"schema": {"type": "string"}}}
     if route.table:
         responses[str(route.status)]["content"]["text/csv"] = {"schema": {"type": "string"}}
     for status, names in sorted(by_status.items()):

@@ -40,10 +40,23 @@ class Parts:
     joined: Callable[[Sequence[Any]], Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """How a body that is a file gets to the hosts: it is kept in pieces, and the request's `field` says where; its
+    other fields are in the query. `most`: bytes of it. `ask`: what `admit` is asked before it is read, of the request
+    and of its size."""
+
+    field: str
+    most: int
+    admit: Rpc[Any, Any]
+    ask: Callable[[Any, int], Any]  # any: of the requests of the route's line, and of `admit`
+
+
 @dataclass(frozen=True)
 class Route:
     """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
     answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
+    `stored`: it says in which pieces a table is kept, and the client gets that. `upload`: the body is a file.
     `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked.
     `lines`: the body is a file of text, taken line by line (`imports.py`)."""
 
@@ -59,6 +72,8 @@ class Route:
     file: bool = False
     form: bool = False
     lines: bool = False
+    stored: bool = False
+    upload: Upload | None = None
 
     @cached_property
     def changes(self) -> bool:
@@ -67,8 +82,8 @@ class Route:
 
     @cached_property
     def audited(self) -> bool:
-        """What changes something, and what lets somebody hear what others said."""
-        return self.changes or self.file
+        """What changes something, and what lets somebody hear what others said, or take away what others sent."""
+        return self.changes or self.file or self.stored
 
     @cached_property
     def permission(self) -> Action | Access:

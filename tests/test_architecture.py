@@ -34,6 +34,7 @@ FOLDERS = {
     "leads": {"runtime", "telephony", "dialing"},
     "campaign": {"runtime", "telephony", "dialing", "leads"},
     "operator": {"runtime", "telephony"},
+    "imports": {"runtime", "telephony", "dialing", "leads"},
     "point": {"runtime"},
     "audit": {"runtime"},
     "ledger": {"runtime", "telephony"},

@@ -2,7 +2,8 @@
 
 What happens at the limit is the stream's: the journal refuses what is new and keeps what is old. The buckets forget the
 oldest, which costs nothing but time: a snapshot is read anew from the journal, a repeat whose answer is gone is sent
-again under its command's id, and leases are a few hundred bytes.
+again under its command's id, and leases are a few hundred bytes. Of files none is taken for which there is no room, and
+one that is forgotten has to be sent again.
 
 A limit is reserved at the server, of its own quota (`max_file_store`, by default 75 % of the disk that was free at its
 start). Found out on nats-server 2.15.1: a reservation beyond that quota is refused (10047), a stream that was made
@@ -43,6 +44,7 @@ BUCKETS: Mapping[str, Bucket] = {
     "OTTB_OWN": Bucket(0.0, MB // 2),
     "OTTB_SNAP": Bucket(0.0, 256 * MB),
     "OTTB_IDEM": Bucket(24 * 3600.0, 256 * MB),
+    "OTTB_FILE": Bucket(4 * 24 * 3600.0, 256 * MB),  # four of the largest at once; none waits longer than three days
 }
 
 

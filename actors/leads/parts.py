@@ -109,17 +109,17 @@ def _told(
 ) -> LeadOfRow | BadRow | None:
     match outcome:
         case Accepted(row=row, lead=lead):
-            return LeadOfRow(row=row, lead=lead, cells=_shortened(cells) if with_cells else ())
+            return LeadOfRow(row=row, lead=lead, cells=shortened(cells) if with_cells else ())
         case InvalidRow(row=row, field=field, reason=reason):
-            return BadRow(row=row, field=field, reason=reason, cells=_shortened(cells))
+            return BadRow(row=row, field=field, reason=reason, cells=shortened(cells))
     return None
 
 
-def _shortened(cells: Sequence[str]) -> tuple[str, ...]:
-    """The cells of a row, up to CELLS characters of them all."""
-    if sum(map(len, cells)) <= CELLS:
+def shortened(cells: Sequence[str], most: int = CELLS) -> tuple[str, ...]:
+    """The cells of a row, up to so many characters of them all."""
+    if sum(map(len, cells)) <= most:
         return tuple(cells)
-    room, found = CELLS, list[str]()
+    room, found = most, list[str]()
     for cell in cells:
         found.append(cell[:room])
         room -= len(found[-1])

@@ -89,12 +89,13 @@ class EffectRunner:
 
     # --- tasks
 
-    def spawn(self, work: Work[None]) -> None:
+    def spawn(self, work: Work[None]) -> "asyncio.Task[None]":
         """Run slow work in a task that ends with this actor. A failure in it is a crash of the actor."""
         self._tasks = self._tasks if self._tasks is not None else set()
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._work_done)
+        return task
 
     def _work_done(self, task: "asyncio.Task[None]") -> None:
         if self._tasks is not None:

@@ -1,13 +1,15 @@
 """The whole surface: every HTTP route and every live update, joined from the kinds."""
 
 from gateway.routes import AnyRoom, Part, Route
-from gateway.surface import audit, call, campaign, do_not_call, operator, slot, trunk, user
+from gateway.surface import audit, call, campaign, do_not_call, imports, operator, slot, trunk, user
 
 ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES,
-    *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES,
+    *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES,
 )  # fmt: skip
-ROOMS: tuple[AnyRoom, ...] = (call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM)
+ROOMS: tuple[AnyRoom, ...] = (
+    call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,
+)  # fmt: skip
 
 
 def routes_of(part: Part) -> tuple[Route, ...]:

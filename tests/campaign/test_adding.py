@@ -1,4 +1,4 @@
-"""Leads of a list are added in parts, by a line between parts of the platform: a repeat is told what came of the first."""
+"""Leads of a list are added in parts; a repeat is told what came of the first."""
 
 import pytest
 

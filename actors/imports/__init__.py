@@ -1,0 +1,1 @@
+"""Imports: lists of leads, read from files into campaigns."""

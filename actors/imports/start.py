@@ -1,0 +1,177 @@
+"""How imports start: on shards, wherever those are. Files come from the gateways, or from the allowed folder."""
+
+import asyncio
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from actors.dialing.settings import Dial
+from actors.dialing.start import rules_of
+from actors.imports import folder
+from actors.imports.actor import NO_IMPORT, Create, ImportActor
+from actors.imports.desk import Desk, preview_key
+from actors.imports.machine import IS_OVER, NOT_READY
+from actors.imports.reading import Here, Reader
+from actors.imports.settings import Imports
+from actors.imports.turns import Turns
+from actors.runtime import files
+from actors.runtime.bus import Bus, BusError
+from actors.runtime.context import Context
+from actors.runtime.files import FileGone, FileWriter
+from actors.runtime.host import Host
+from actors.runtime.ids import Ids, derived
+from actors.runtime.journalled import Unreadable
+from actors.runtime.parts import HostParts
+from actors.runtime.rendezvous import shard_of
+from actors.runtime.service import serve
+from actors.runtime.shards import Sharded
+from actors.runtime.wire import Page, ask, forward
+from bus_schemas.campaign import ADD_ON_SHARD, AddOnShard, CampaignStatus
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.imports import (
+    ADMIT_IMPORT,
+    CREATE_IMPORT,
+    IMPORT_ENDED,
+    IMPORT_FROM_PATH,
+    IMPORT_ON_SHARD,
+    LARGEST,
+    OVER,
+    PREVIEW_IMPORT,
+    AdmitImport,
+    Admitted,
+    CreateImport,
+    GetImport,
+    ImportFromPath,
+    ImportOnShard,
+    ImportPreview,
+    ImportView,
+    StoredFile,
+)
+
+NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
+NO_FOLDER = RefusalTemplate(
+    ErrorCode.INVALID_PARAMS, "No folder is allowed here ([imports] folder). Send the file itself.", field="path"
+)
+NO_ROOM = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many files wait to be imported. Start or cancel some.", rule="files", retry_after=30
+)
+CLOSED = frozenset({CampaignStatus.DRAINING, CampaignStatus.STOPPED, CampaignStatus.FINISHED})
+
+
+async def start(
+    parts: HostParts, stack: AsyncExitStack, *, settings: Imports, dial: Dial, reader: Reader | None = None
+) -> None:
+    """Lists can be imported. `reader`: None: in this process. Raises SettingsError."""
+    desk = Desk(
+        bus=parts.bus, reader=reader or Here(), rules=rules_of(dial), turns=Turns(settings.at_once)
+    )
+
+    def prepare(host: Host) -> None:
+        host.add_maker(ImportActor.made_by(lambda id, host: ImportActor(id=id, host=host, desk=desk)))
+        on_shard = OnShard(host=host)
+        host.serve_beside(IMPORT_ON_SHARD, on_shard.create)
+        host.serve_beside(PREVIEW_IMPORT, on_shard.preview)
+
+    parts.shards.add(Sharded(actor=ImportActor, prepare=prepare, over=IMPORT_ENDED))
+    door = Door(bus=parts.bus, ids=parts.ids, allowed=settings.allowed)
+    parts.any_host.append(
+        (serve(ADMIT_IMPORT, door.admit), serve(CREATE_IMPORT, door.create), serve(IMPORT_FROM_PATH, door.from_path))
+    )
+
+
+class OnShard:
+    """What is asked of imports of one shard that takes longer than an inbox should wait, or makes one."""
+
+    def __init__(self, *, host: Host) -> None:
+        self._host = host
+
+    async def create(self, request: ImportOnShard, context: Context) -> ImportView:
+        try:
+            await self._host.activate(ImportActor, request.import_id)
+        except Unreadable as error:
+            raise Refusal(ErrorCode.UNAVAILABLE, f"The import is quarantined: {error}") from None
+        except BusError:
+            raise NOT_NOW() from None
+        return await self._host.order(ImportActor, request.import_id, Create(wanted=request.create), context)
+
+    async def preview(self, request: GetImport, context: Context) -> Page:
+        actor = self._host.get(ImportActor, request.import_id)
+        if actor is None or actor.state is None:
+            raise NO_IMPORT()
+        if actor.state.status in OVER:
+            raise IS_OVER(status=actor.state.status)
+        if actor.state.layout is None:
+            raise NOT_READY()
+        try:
+            found = await files.piece(self._host.bus, preview_key(request.import_id))
+        except FileGone:
+            raise NO_IMPORT() from None
+        except BusError:
+            raise NOT_NOW() from None
+        return Page(body=msgspec.json.decode(found, type=ImportPreview), changed=False)
+
+
+class Door:
+    """What any host is asked. `allowed`: the folder whose files may be named by their path; None: none."""
+
+    def __init__(self, *, bus: Bus, ids: Ids, allowed: Path | None) -> None:
+        self._bus = bus
+        self._ids = ids
+        self._allowed = allowed
+
+    async def admit(self, request: AdmitImport, context: Context) -> Admitted:
+        """Raises Refusal where a file would not be taken, before all of it is sent."""
+        await self._must_take(request.campaign_id, run=request.run, context=context)
+        try:
+            found = next((one for one in await self._bus.usage() if one.stream == files.STREAM), None)
+        except BusError:
+            raise NOT_NOW() from None
+        if found is not None and found.limit and found.bytes + request.size > found.limit:
+            raise NO_ROOM()
+        return Admitted()
+
+    async def create(self, request: CreateImport, context: Context) -> Page:
+        await self._must_take(request.campaign_id, run=request.run, context=context)
+        id = derived("imp", context.user, context.command_id)
+        wanted = ImportOnShard(shard=shard_of(id), import_id=id, create=request)
+        return await forward(self._bus, IMPORT_ON_SHARD, wanted, context)
+
+    async def from_path(self, request: ImportFromPath, context: Context) -> Page:
+        if self._allowed is None:
+            raise NO_FOLDER()
+        await self.admit(AdmitImport(campaign_id=request.campaign_id, size=LARGEST, run=request.run), context)
+        stored = await self._copy(self._allowed, request.path)
+        wanted = CreateImport(
+            campaign_id=request.campaign_id, name=PurePosixPath(request.path).name, begin=request.begin,
+            run=request.run, file=stored,
+        )  # fmt: skip
+        return await self.create(wanted, context)
+
+    async def _copy(self, allowed: Path, path: str) -> StoredFile:
+        """Put a file of the folder where every host reads it. Raises Refusal."""
+        writer = FileWriter(self._bus, self._ids.new())
+        try:
+            with ExitStack() as stack:  # the folder may be another machine's, which is away
+                file = await asyncio.to_thread(stack.enter_context, folder.opened(allowed, path, largest=LARGEST))
+                while piece := await asyncio.to_thread(file.read, files.PIECE):
+                    if writer.size + len(piece) > LARGEST:  # it grows
+                        raise misfit("path", f"larger than {LARGEST >> 20} MB.")
+                    await writer.add(piece)
+            return await writer.finish()
+        except BusError:
+            await writer.undo()
+            raise NOT_NOW() from None
+        except Refusal:
+            await writer.undo()
+            raise
+
+    async def _must_take(self, campaign: str, *, run: bool, context: Context) -> None:
+        """Raise Refusal where the campaign is none, or would take no leads now."""
+        asked = AddOnShard(shard=shard_of(campaign), campaign_id=campaign, leads=())
+        found = await ask(self._bus, ADD_ON_SHARD, asked, Context(command_id=self._ids.new(), fresh=True))
+        if found.status in CLOSED and (not run or found.status is CampaignStatus.DRAINING):
+            raise Refusal(
+                ErrorCode.CONFLICT, "The campaign is over, or being stopped: with `run` one that is over runs again.",
+                status=found.status,
+            )  # fmt: skip

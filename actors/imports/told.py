@@ -1,0 +1,50 @@
+"""What is read of a list, as it is told in events and answers, and back. Pure."""
+
+from actors.leads.mapping import Mapping
+from actors.leads.parts import shortened
+from actors.leads.preview import Counts, Preview
+from actors.leads.reading import Layout
+from bus_schemas.errors import misfit
+from bus_schemas.imports import Columns, FileLayout, ImportCounts, ImportPreview, PreviewProblem, PreviewRow
+
+SHOWN = 8000  # characters of a row of a preview
+
+
+def layout_told(layout: Layout) -> FileLayout:
+    return FileLayout(encoding=layout.encoding, delimiter=layout.delimiter, said=layout.said)
+
+
+def layout_of(layout: FileLayout) -> Layout:
+    return Layout(encoding=layout.encoding, delimiter=layout.delimiter, said=layout.said)
+
+
+def columns_told(mapping: Mapping) -> Columns:
+    return Columns(fields=mapping.fields, header=mapping.header, doubt=mapping.doubt)
+
+
+def mapping_of(columns: Columns) -> Mapping:
+    """Raises Refusal(INVALID_PARAMS) for columns that no list can have."""
+    try:
+        return Mapping(fields=columns.fields, header=columns.header)
+    except ValueError as error:
+        raise misfit("fields", str(error).removeprefix("fields: ")) from None
+
+
+def counts_told(counts: Counts | None) -> ImportCounts | None:
+    if counts is None:
+        return None
+    return ImportCounts(leads=counts.leads, duplicates=counts.duplicates, invalid=counts.invalid)
+
+
+def preview_told(id: str, preview: Preview) -> ImportPreview:
+    """A preview of an import, as it is answered."""
+    return ImportPreview(
+        import_id=id,
+        layout=layout_told(preview.layout),
+        columns=columns_told(preview.mapping),
+        rows=tuple(PreviewRow(number=row.number, cells=shortened(row.cells, SHOWN)) for row in preview.rows),
+        expected=counts_told(preview.counts),
+        invalid=tuple(
+            PreviewProblem(row=row.row, field=row.field, code=row.code, reason=row.reason) for row in preview.invalid
+        ),
+    )

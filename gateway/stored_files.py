@@ -1,0 +1,121 @@
+"""Files from clients to where any host reads them, and back: a piece at a time, however large a file is."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from aiohttp import web
+
+from actors.runtime import files
+from actors.runtime.bus import Bus, BusError
+from actors.runtime.files import FileGone, FileWriter
+from actors.runtime.ids import Ids
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.imports import ErrorFile, StoredFile
+from gateway.routes import Upload
+
+AT_ONCE = 8  # uploads of one gateway: each holds a piece or two in memory
+SECONDS, SILENCE = 300.0, 20.0  # for a whole file, and for any more of it to come
+NO_FILES = ("multipart/", "application/json")  # what a body says that it is, and is no file then
+
+BUSY = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many files are being uploaded. Wait.", rule="uploads", retry_after=5
+)
+NOT_A_FILE = RefusalTemplate(
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the file itself as the body, and its name as `name`."
+)
+LATE = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.")
+BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
+NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "Files cannot be kept now. Try again.")
+GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer.")
+
+
+class StoredFiles:
+    """The files that pass through one gateway."""
+
+    def __init__(self, *, bus: Bus, ids: Ids) -> None:
+        self._bus = bus
+        self._ids = ids
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def size_of(self, request: web.Request, upload: Upload) -> int:
+        """Bytes of the file in a body, as far as its head says; else as many as it may have. Raises Refusal."""
+        if request.content_type.startswith(NO_FILES):
+            raise NOT_A_FILE()
+        size = request.content_length
+        if size is not None and size > upload.most:
+            raise _too_large(upload.most)
+        return upload.most if size is None else size
+
+    async def take(self, request: web.Request, upload: Upload) -> StoredFile:
+        """Keep the body. Raises Refusal; then nothing of it stays."""
+        if self._under_way >= AT_ONCE:
+            raise BUSY()
+        self._under_way += 1
+        writer = FileWriter(self._bus, self._ids.new())
+        try:
+            return await self._written(request, upload, writer)
+        except BaseException:
+            self._later(writer.undo())
+            raise
+        finally:
+            self._under_way -= 1
+
+    async def _written(self, request: web.Request, upload: Upload, writer: FileWriter) -> StoredFile:
+        body = request.content
+        try:
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    async with asyncio.timeout(SILENCE):
+                        data = await body.readany()
+                    if not data:
+                        break
+                    if writer.size + len(data) > upload.most:
+                        raise _too_large(upload.most)
+                    await writer.add(data)
+                return await writer.finish()
+        except TimeoutError:
+            raise LATE() from None
+        except (ConnectionError, web.RequestPayloadError):
+            raise BROKEN_OFF() from None
+        except BusError:
+            raise NOT_NOW() from None
+
+    def forget(self, file: StoredFile) -> None:
+        """Remove a file that nobody needs."""
+        self._later(files.forget(self._bus, files.pieces_of(file.key, file.pieces)))
+
+    async def send(self, request: web.Request, file: ErrorFile) -> web.StreamResponse:
+        """The pieces as one table. Raises Refusal(NOT_FOUND, UNAVAILABLE) before anything is sent."""
+        try:
+            first = await files.piece(self._bus, f"{file.key}.0")
+        except FileGone:
+            raise GONE() from None
+        except BusError:
+            raise NOT_NOW() from None
+        response = web.StreamResponse(headers={
+            "Content-Type": "text/csv; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="{file.key}.csv"',
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        })  # fmt: skip
+        await response.prepare(request)
+        await response.write(first)
+        try:
+            for name in files.pieces_of(file.key, file.pieces)[1:]:
+                await response.write(await files.piece(self._bus, name))
+            await response.write_eof()
+        except (FileGone, BusError):  # what is out cannot be taken back: the client sees that it is not whole
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(ErrorCode.PAYLOAD_TOO_LARGE, f"The file is larger than {most >> 20} MB.")
