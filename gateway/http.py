@@ -192,7 +192,7 @@ class HttpApi:
 
     def _turn_for(self, route: Route, caller: Caller) -> AbstractAsyncContextManager[None]:
         """The turn of a request whose body or answer may be large: it is kept in memory, or a part of it."""
-        large = route.most > BODY_LIMIT or route.upload is not None or route.stored
+        large = route.most > BODY_LIMIT or route.stored
         return self.reads.turn(caller.share) if large else nullcontext()
 
     async def _brake_for(self, route: Route, request: web.Request, caller: Caller) -> None:
@@ -248,7 +248,7 @@ class HttpApi:
         asked, size = read(request, b""), self.stored.size_of(request, upload)
         context = Context(command_id=self.ids.new(), user=caller.user, traceparent=_traceparent(request))
         await ask(self.bus, upload.admit, upload.ask(asked, size), context)
-        file = await self.stored.take(request, upload)
+        file = await self.stored.take(request, upload, caller.share)
         needed = False
         try:
             rpc_request = request[RPC_REQUEST] = replace(asked, **{upload.field: file})
@@ -492,10 +492,13 @@ def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[
 
 def _convert_text(text: str, kind: Any, name: str) -> Any:
     """A text of an address as what it is there: nothing but digits is a number, and no word is null."""
+    value: int | str
     try:
         return msgspec.convert(text, kind)
     except msgspec.ValidationError:
         value = int(text) if _NUMBER.match(text) else text
+    if kind is bool:
+        value = {"true": True, "false": False}.get(text, text)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:

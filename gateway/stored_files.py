@@ -1,6 +1,7 @@
 """Files from clients to where any host reads them, and back: a piece at a time, however large a file is."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -12,9 +13,10 @@ from actors.runtime.files import FileGone, FileWriter
 from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.imports import ErrorFile, StoredFile
+from bus_schemas.names import Share
 from gateway.routes import Upload
 
-AT_ONCE = 8  # uploads of one gateway: each holds a piece or two in memory
+AT_ONCE, AT_ONCE_EACH = 16, 4  # uploads of one gateway, and of one user: each holds a piece or two in memory
 SECONDS, SILENCE = 300.0, 20.0  # for a whole file, and for any more of it to come
 NO_FILES = ("multipart/", "application/json")  # what a body says that it is, and is no file then
 
@@ -36,7 +38,7 @@ class StoredFiles:
     def __init__(self, *, bus: Bus, ids: Ids) -> None:
         self._bus = bus
         self._ids = ids
-        self._under_way = 0
+        self._under_way = Counter[Share]()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def size_of(self, request: web.Request, upload: Upload) -> int:
@@ -48,11 +50,11 @@ class StoredFiles:
             raise _too_large(upload.most)
         return upload.most if size is None else size
 
-    async def take(self, request: web.Request, upload: Upload) -> StoredFile:
-        """Keep the body. Raises Refusal; then nothing of it stays."""
-        if self._under_way >= AT_ONCE:
+    async def take(self, request: web.Request, upload: Upload, share: Share) -> StoredFile:
+        """Keep the body. `share`: whose it is. Raises Refusal; then nothing of it stays."""
+        if self._under_way.total() >= AT_ONCE or self._under_way[share] >= AT_ONCE_EACH:
             raise BUSY()
-        self._under_way += 1
+        self._under_way[share] += 1
         writer = FileWriter(self._bus, self._ids.new())
         try:
             return await self._written(request, upload, writer)
@@ -60,7 +62,8 @@ class StoredFiles:
             self._later(writer.undo())
             raise
         finally:
-            self._under_way -= 1
+            self._under_way[share] -= 1
+            self._under_way += Counter()  # keeps no share that has nothing
 
     async def _written(self, request: web.Request, upload: Upload, writer: FileWriter) -> StoredFile:
         body = request.content

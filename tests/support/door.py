@@ -33,6 +33,7 @@ from gateway.metrics import Metrics
 from gateway.recordings import Recordings
 from gateway.routes import Part
 from gateway.server import Listener
+from gateway.stored_files import StoredFiles
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
@@ -207,6 +208,7 @@ async def gateway_on(
             metrics=metrics,
             auditor=auditor,
             recordings=Recordings({}),
+            stored=StoredFiles(bus=bus, ids=ids),
             brake=Brake(
                 clock=clock,
                 per_second=per_second,

@@ -1,0 +1,209 @@
+"""Files that are sent or named to cost something, or to show what they should not: each is refused, in bounded time and
+memory, and the site goes on."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+import gateway.stored_files as stored_files
+from tests.attacks.test_leads import BOMBS
+from tests.stories.test_imports import IMPORTS, csv_of, over, send
+from tests.support.site import Client, Site, running_site, until
+from tests.support.whole import Whole, whole_site
+
+MB = 1 << 20
+LISTS = csv_of([("phone", "name"), ("+380991230006", "Ann")])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose files may be imported, with ways out of it."""
+    top = tmp_path_factory.mktemp("lists")
+    (top / "outside").mkdir()
+    (top / "outside" / "secret.csv").write_bytes(LISTS)
+    allowed = top / "allowed"
+    (allowed / "below").mkdir(parents=True)
+    (allowed / "below" / "leads.csv").write_bytes(LISTS)
+    (allowed / "link.csv").symlink_to(top / "outside" / "secret.csv")
+    (allowed / "door").symlink_to(top / "outside")
+    (allowed / "below" / "up").symlink_to("..")
+    os.mkfifo(allowed / "pipe.csv")
+    with (allowed / "large.csv").open("wb") as large:
+        large.truncate(65 * MB)
+    return allowed
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Site]:
+    env = {"OTTB_IMPORTS__FOLDER": str(folder)}
+    with running_site(tmp_path_factory.mktemp("site"), {44: "op12"}, env=env) as running:
+        yield running
+
+
+@pytest.fixture
+async def campaign(admin: Client) -> str:
+    id = f"imp_{secrets.token_hex(4)}"
+    assert (await admin.post("/api/autodialer/campaigns", {"campaign_id": id}))[0] == 201
+    return id
+
+
+def resident(site: Site) -> int:
+    """Bytes of memory of the gateway and the actor host, without what those have begun."""
+    pids = [site.pid(name) for name in ("gateway", "actors")]
+    return sum(psutil.Process(pid).memory_info().rss for pid in pids if pid is not None)
+
+
+async def slow(count: int, size: int, pause: float = 0.0) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield bytes(size)
+        await asyncio.sleep(pause)
+
+
+PATHS = (
+    "../outside/secret.csv", "below/../../outside/secret.csv", "below/up/../../outside/secret.csv", "link.csv",
+    "door/secret.csv", "below/up/link.csv", "below/up/below/leads.csv", "/etc/passwd", "//etc/passwd", "..", ".", "",
+    "below", "pipe.csv", "none.csv", "leads.csv\n", "below/leads.csv\r\nx", "below/leads.csv\0", "~/x.csv", "large.csv",
+    "/proc/self/environ", "./../outside/secret.csv", "below//..//..//outside//secret.csv", "a" * 5000,
+)  # fmt: skip
+
+
+async def test_no_path_leads_out_of_the_allowed_folder(admin: Client, campaign: str) -> None:
+    let_in = []
+    for path in PATHS:
+        began = time.monotonic()
+        status, answer = await admin.post(f"{IMPORTS}/from-path", {"campaign_id": campaign, "path": path})
+        assert time.monotonic() - began < 10, path
+        if status != 400 or answer["code"] != "INVALID_PARAMS":
+            let_in.append((path, status, answer))
+        assert "root:" not in str(answer)
+    print(f"{len(PATHS)} paths tried, {len(let_in)} let in")
+    assert not let_in and (await admin.get(f"{IMPORTS}?campaign_id={campaign}"))[1] == []
+    right = {"campaign_id": campaign, "path": "below/leads.csv", "begin": True}
+    status, made = await admin.post(f"{IMPORTS}/from-path", right)
+    assert status == 201 and made["name"] == "leads.csv"
+    assert (await over(admin, made["import_id"]))["new"] == 1
+
+
+NAMES = ("a\nb.csv", "a\r\nSet-Cookie: x", "\u202ea.csv", "a\0.csv", "", "x" * 201, "\u2028")
+
+
+async def test_no_name_has_what_is_not_seen(admin: Client, campaign: str) -> None:
+    for name in NAMES:
+        status, answer = await send(admin, LISTS, campaign, name=name)
+        assert (status, answer["code"]) == (400, "INVALID_PARAMS"), name
+    print(f"{len(NAMES)} names tried, 0 taken")
+
+
+async def test_a_file_that_is_too_large_is_refused_and_kept_nowhere(
+    admin: Client, site: Site, campaign: str
+) -> None:
+    await send(admin, bytes(8 * MB), campaign)  # what is loaded and cached by the first one stays
+    before, tried, most = resident(site), 0, 0
+    status, answer = await send(admin, LISTS, campaign, headers={"Content-Length": str(65 * MB)})
+    assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+    async def endless() -> None:
+        nonlocal tried
+        tried += 1
+        try:
+            status, answer = await send(admin, slow(200, MB), campaign)
+            assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        except (aiohttp.ClientError, OSError):  # it was still sending when it was refused
+            pass
+
+    for _ in range(2):
+        await asyncio.gather(endless(), endless())
+        most = max(most, resident(site))
+    print(f"{tried} endless bodies, 0 taken, {(most - before) / MB:+.0f} MB")
+    assert most - before < 64 * MB
+    assert (await admin.get("/readyz", part="ottb"))[0] == 200
+    assert len((await admin.get(f"{IMPORTS}?campaign_id={campaign}"))[1]) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+async def test_a_workbook_that_costs_something_costs_the_site_nothing(
+    admin: Client, site: Site, campaign: str
+) -> None:
+    await send(admin, LISTS, campaign, begin="true")
+    before, most, longest = resident(site), 0, 0.0
+    kinds = [kind for kind in BOMBS if kind != "65 MB"]
+    made = [(await send(admin, BOMBS[kind][0](), campaign, name=f"{kind}.xlsx"))[1] for kind in kinds]
+    waiting = {one["import_id"] for one in made}
+    give_up = time.monotonic() + 240
+    while waiting and time.monotonic() < give_up:
+        began = time.monotonic()
+        for id in list(waiting):
+            found = (await admin.get(f"{IMPORTS}/{id}"))[1]
+            if found["ended"] is not None:
+                assert found["status"] == "failed" and found["reason"].startswith("the workbook ")
+                waiting.discard(id)
+        longest, most = max(longest, time.monotonic() - began), max(most, resident(site))
+        await asyncio.sleep(0.2)
+    print(f"{len(made)} workbooks tried, 0 read, {(most - before) / MB:+.0f} MB, slowest answers {longest:.2f} s")
+    assert not waiting and most - before < 64 * MB
+    _, right = await send(admin, LISTS, campaign)
+    assert (await until(lambda: admin.get(f"{IMPORTS}/{right['import_id']}"), lambda seen: seen[1]["rows"]))[1]
+
+
+async def test_a_table_of_errors_runs_nothing(admin: Client, campaign: str) -> None:
+    bad = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(1)", '"=1"', "\t=1", "'=1"]
+    _, made = await send(admin, csv_of([("phone", "name"), *((one, one) for one in bad)]), campaign, begin="true")
+    found = await over(admin, made["import_id"])
+    assert found["status"] in ("finished", "failed") and not found["new"]
+    url = admin.site.url("ottb", f"{IMPORTS}/{made['import_id']}/errors")
+    async with admin.session.get(url, headers={"Authorization": f"Bearer {admin.token}"}) as answer:
+        rows = (await answer.read()).decode("utf-8-sig").splitlines()
+    cells = [cell for row in rows for cell in row.split(",")]
+    run = [cell for cell in cells if cell.strip('"').startswith(("=", "+", "-", "@", "\t"))]
+    print(f"{len(bad)} formulas sent, {len(run)} come back as such")
+    assert len(rows) == 1 + len(bad) and not run
+
+
+# --- time, with limits that a test can wait for
+
+
+@pytest.fixture
+async def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Whole]:
+    monkeypatch.setattr(stored_files, "SECONDS", 2.0)
+    monkeypatch.setattr(stored_files, "SILENCE", 0.5)
+    monkeypatch.setattr(stored_files, "AT_ONCE_EACH", 2)
+    async with whole_site(tmp_path) as site:
+        await site.login()
+        assert (await site.ask("POST", "/api/autodialer/campaigns", {"campaign_id": "c1"}))[0] == 201
+        yield site
+
+
+async def upload(site: Whole, body: AsyncIterator[bytes]) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{site.gateway.listener.port}{IMPORTS}?campaign_id=c1&name=leads.csv"
+    headers = {"Authorization": f"Bearer {site.gateway.token}"}
+    async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+        return answer.status, (await answer.json()).get("code", "")
+
+
+def kept(site: Whole) -> list[str]:
+    values: dict[str, Any] = site.broker.values
+    return [key for key in values if key.startswith("OTTB_FILE/") and values[key].data is not None]
+
+
+async def test_a_body_that_never_ends_is_given_up(whole: Whole) -> None:
+    for count, size, pause in ((1, 10, 5.0), (100, 300_000, 0.1)):
+        began = time.monotonic()
+        assert await upload(whole, slow(count, size, pause)) == (400, "INVALID_PARAMS")
+        assert time.monotonic() - began < 4.0
+    await until(lambda: asyncio.sleep(0, kept(whole)), lambda found: not found)
+    print("2 endless bodies tried, 0 taken, 0 pieces left")
+
+
+async def test_uploads_beyond_so_many_are_told_to_wait(whole: Whole) -> None:
+    answers = await asyncio.gather(*(upload(whole, slow(10, 1000, 0.1)) for _ in range(4)))
+    codes = sorted(code for _, code in answers)
+    assert codes == ["", "", "RATE_LIMITED", "RATE_LIMITED"]
+    print("4 uploads at once where 2 may be, 2 told to wait")
