@@ -16,6 +16,7 @@ from bench import (
     campaigns,
     do_not_call,
     gateway,
+    imports,
     ledger,
     live,
     logins,
@@ -28,8 +29,8 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, do_not_call, pacing, pbx,
-    readers, refusals,
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, do_not_call, imports, pacing,
+    pbx, readers, refusals,
 )  # fmt: skip
 
 
