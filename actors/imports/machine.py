@@ -220,11 +220,9 @@ def over(state: Import, report: ReadOver, now: Moment) -> ImportDecision:
     """Nothing more goes in: all of it is in, or no more was wanted, or could be."""
     if state.status is S.CANCELLING:
         return _end(state, S.CANCELLED, now, new=report.new)
-    if state.status in OVER or (state.status is S.READY):
-        return NOTHING
-    if report.failed is not None:
+    if report.failed is not None and state.status in (S.EXAMINING, S.RUNNING):
         return _end(state, S.FAILED, now, new=report.new, reason=report.failed)
-    return _end(state, S.FINISHED, now, new=report.new)
+    return _end(state, S.FINISHED, now, new=report.new) if state.status is S.RUNNING else NOTHING
 
 
 def too_old(state: Import, now: Moment) -> ImportDecision:

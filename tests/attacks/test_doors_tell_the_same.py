@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -59,7 +60,7 @@ def sample(hint: Any, name: str = "") -> Any:
         return hint(**{field: sample(of, field) for field, of in get_type_hints(hint, include_extras=True).items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return next(iter(hint))
-    by_type = {str: f"{name}-said", int: 44, float: 1.0, bool: True, tuple: (), list: [], dict: {}}
+    by_type = {str: f"{name}-said", int: 44, float: 1.0, bool: True, tuple: (), list: [], dict: {}, Mapping: {}}
     return by_type[origin or hint]
 
 

@@ -18,7 +18,11 @@ from actors.campaign.machine import CallOver
 from actors.campaign.places import each
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
+from actors.imports import machine as imports
 from actors.leads.lead import Accepted
+from actors.leads.mapping import Mapping as ListMapping
+from actors.leads.preview import Preview
+from actors.leads.reading import Layout
 from actors.operator import machine as operators
 from actors.operator import record as operator_record
 from actors.operator.machine import CallOver as OperatorCallOver
@@ -49,6 +53,7 @@ from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
 from bus_schemas.call import CallDialing, EndReason
 from bus_schemas.campaign import CampaignSettings, StopMode
 from bus_schemas.errors import Refusal
+from bus_schemas.imports import Columns, CreateImport, StoredFile
 from bus_schemas.lead import Lead
 from bus_schemas.operator import OperatorActivated, OperatorChanged, OperatorStatus, ReserveOperator
 from bus_schemas.slot import SlotConfig
@@ -403,7 +408,64 @@ OPERATOR = Walk(
     why=_operator_why,
 )  # fmt: skip
 
-WALKS = (CALL, SLOT, TRUNK, CAMPAIGN, OPERATOR)
+
+# --- imports ------------------------------------------------------------------------------------------------------
+
+FILE = StoredFile(key="k", size=1, pieces=1, digest="")
+COLUMNS = Columns(fields=("number",), header=False)
+SURE, DOUBTFUL = ListMapping(fields=("number",), header=False), ListMapping(fields=(), header=False, doubt="?")
+
+
+def _import_examined(mapping: ListMapping) -> Input:
+    layout = Layout(encoding="utf-8", delimiter=",")
+    found = Preview(layout=layout, mapping=mapping, rows=[], total=1, counts=None, invalid=[])
+    return lambda stand, now: imports.examined(stand[0], imports.Examined(preview=found), now)
+
+
+def _import_over(failed: str | None) -> Input:
+    return lambda stand, now: imports.over(stand[0], imports.ReadOver(failed=failed), now)
+
+
+def _import_advances(stand: Stand, now: Moment) -> Decision[Any, Any]:
+    if stand[0].done:
+        return NOTHING
+    return imports.added(
+        stand[0], imports.PartAdded(row=1, rows=1, new=1, duplicates=0, invalid={}, bad=False, began=False), now
+    )
+
+
+IMPORT_INPUTS: tuple[Input, ...] = (
+    *(_import_examined(mapping) for mapping in (SURE, DOUBTFUL)),
+    *(_import_over(failed) for failed in (None, "why")),
+    _import_advances,
+    lambda stand, now: imports.map_columns(stand[0], COLUMNS, "op", now),
+    lambda stand, now: imports.start(stand[0], None, "op", now),
+    lambda stand, now: imports.cancel(stand[0], "op", now),
+    lambda stand, now: imports.too_old(stand[0], now),
+)
+
+
+def _after_import(stand: Stand, decision: Decision[Any, Any]) -> Stand:
+    found = stand[0]
+    for event in decision.events:
+        found = imports.evolve(found, event)
+    return found, None
+
+
+IMPORT = Walk(
+    title="An import",
+    text="`status` of an import. It goes from `examining` to `running` by itself where that was wanted at once.",
+    start=lambda now: imports.create(
+        "i", None, CreateImport(campaign_id="c", name="leads.csv", begin=True, file=FILE), "op", now
+    ),
+    inputs=IMPORT_INPUTS,
+    after=_after_import,
+    name=lambda stand: str(stand[0].status),
+    key=lambda stand: (stand[0].status, stand[0].given, stand[0].columns, stand[0].done),
+    why=_verb,
+)
+
+WALKS = (CALL, SLOT, TRUNK, CAMPAIGN, OPERATOR, IMPORT)
 
 HEAD = """# The states of things
 
@@ -411,6 +473,7 @@ Written by `make states` from the machines as they are; a test compares. The mac
 [actors/call/machine.py](../actors/call/machine.py), [actors/slot/machine.py](../actors/slot/machine.py),
 [actors/trunk/machine.py](../actors/trunk/machine.py), [actors/campaign/machine.py](../actors/campaign/machine.py) and
 [actors/operator/machine.py](../actors/operator/machine.py).
+[actors/imports/machine.py](../actors/imports/machine.py).
 An arrow is named after the event on record that leads along it.
 """
 
