@@ -38,6 +38,7 @@ FRAME = 4 * MOST_BYTES  # bytes; a preview may be larger than a part
 NICE = 5  # after what calls wait for
 ROOT = Path(__file__).resolve().parents[2]
 LENGTH = 4  # bytes
+_WRONG, _TOO_MUCH = 1, 4  # how the process ends by an error of ours, and where it met a bound that did not end it
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -141,6 +142,8 @@ async def _next(process: Process) -> Frame:
     except TimeoutError:
         raise ListError(f"it takes more than {SILENCE:.0f} s to read") from None
     except asyncio.IncompleteReadError:
+        if await process.wait() in (_WRONG, 0):
+            raise ListError("reading it went wrong inside: that is in the log") from None
         raise ListError(f"it needs more than {MEMORY >> 20} MB of memory or {WORK} s to read") from None
     except msgspec.DecodeError as error:
         raise ListError(f"what was read of it makes no sense: {error}") from None
@@ -163,12 +166,16 @@ def main() -> None:
     ):  # fmt: skip
         resource.setrlimit(kind, (bound, bound))
     os.nice(NICE)
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    for frame in _read(job):
-        data = msgspec.msgpack.encode(frame)
-        sys.stdout.buffer.write(len(data).to_bytes(LENGTH))
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+    try:
+        for frame in _read(msgspec.json.decode(sys.stdin.buffer.read(), type=Job)):
+            data = msgspec.msgpack.encode(frame)
+            sys.stdout.buffer.write(len(data).to_bytes(LENGTH))
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+    except MemoryError:
+        os._exit(_TOO_MUCH)
+    except BrokenPipeError:  # whoever wanted it is gone
+        os._exit(_WRONG)
 
 
 def _read(job: Job) -> Iterator[Frame]:

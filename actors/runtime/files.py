@@ -52,8 +52,8 @@ class FileWriter:
         return StoredFile(key=self._key, size=self.size, pieces=self._pieces, digest=self._digest.hexdigest())
 
     async def undo(self) -> None:
-        """Remove what has been written of it."""
-        await forget(self._bus, pieces_of(self._key, self._pieces))
+        """Remove what has been written of it, also where that was not answered."""
+        await forget(self._bus, pieces_of(self._key, self._pieces + 1))
 
     async def _put(self, piece: bytes) -> None:
         await put(self._bus, f"{self._key}.{self._pieces}", piece)
