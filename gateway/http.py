@@ -41,6 +41,7 @@ from gateway.auditor import (
 )
 from gateway.auth import Authenticator, Caller
 from gateway.brake import Brake, GiveBack
+from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency
 from gateway.metrics import Metrics
 from gateway.reads import Reads
@@ -244,18 +245,18 @@ class HttpApi:
         self, route: Route, upload: Upload, request: web.Request, read: Reader, caller: Caller, needs: "Needs"
     ) -> web.StreamResponse:
         """Keep the body where the hosts read it, if they would take it, and ask with what there is of it then. What
-        comes to nothing, or was done before, does not stay there."""
+        surely comes to nothing, or was done before, does not stay there."""
         asked, size = read(request, b""), self.stored.size_of(request, upload)
         context = Context(command_id=self.ids.new(), user=caller.user, traceparent=_traceparent(request))
         await ask(self.bus, upload.admit, upload.ask(asked, size), context)
         file = await self.stored.take(request, upload, caller.share)
-        needed = False
+        needed = True  # also where this is cut off, and nobody knows
         try:
             rpc_request = request[RPC_REQUEST] = replace(asked, **{upload.field: file})
             body = msgspec.json.encode(replace(asked, **{upload.field: replace(file, key="")}))
             caller = await self._still(route, caller)
             response = await self._answer(route, request, rpc_request, body, caller, needs)
-            needed = has_changed(request, response)
+            needed = REPLAYED not in response.headers
             return response
         except Refusal as refusal:
             needed = is_in_doubt(refusal.code, request.get(INTENT, ""))

@@ -144,3 +144,12 @@ async def test_what_cannot_be_taken_is_refused_before_it_is_read(admin: Client, 
     except OSError:  # it was still sending when it was refused
         pass
     assert sent < 20 << 20
+
+
+async def test_a_repeat_under_a_key_takes_nothing_from_the_first(admin: Client, campaign: str) -> None:
+    key = {"Idempotency-Key": secrets.token_hex(8)}
+    _, made = await send(admin, csv_of(ROWS), campaign, headers=key)
+    assert await send(admin, csv_of(ROWS), campaign, headers=key) == (201, made)
+    await status_of(admin, made["import_id"], "ready")
+    await admin.post(f"{IMPORTS}/{made['import_id']}/start", {})
+    assert (await over(admin, made["import_id"]))["new"] == 50
