@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any, get_type_hints
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 import pytest
@@ -27,6 +27,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
+from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapColumns, StartImport
 from bus_schemas.introspection import Introspect
 from bus_schemas.lead import MarkLead
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
@@ -111,17 +112,24 @@ BASE: dict[type, dict[str, Any]] = {
     AssignOperator: {"user": "admin", "campaigns": ["camp"]},
     DisposeCall: {"call_id": "c_none", "disposition": "callback", "note": "x", "callback": "2099-01-01T10:00:00Z",
                   "callback_to": "same"},
+    CreateImport: {"campaign_id": "c2", "name": "leads.csv", "begin": True, "run": False,
+                   "file": "phone,name\n0501230001,Olena\n"},
+    ImportFromPath: {"campaign_id": "c2", "path": "leads.csv", "begin": True, "run": False},
+    MapColumns: {"import_id": "imp_none", "fields": ["number", "custom:city"], "header": True},
+    StartImport: {"import_id": "imp_none", "run": False},
+    CancelImport: {"import_id": "imp_none"},
 }  # fmt: skip
 CHANGING = [route for route in ROUTES if route.method != "GET" and not route.lines]  # files are in tests/field
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
-         "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/do-not-call", "/api/operators",
-         "/api/reports/operators")  # fmt: skip
+         "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/autodialer/imports", "/api/do-not-call",
+         "/api/operators", "/api/reports/operators")  # fmt: skip
 
 ODD = (
     None, True, 0, -1, 1.5, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, -(2**63) - 1, 1e308, -1e308, 5e-324, [], {},
     "5", [[]], [None],
 )  # fmt: skip
 
+JSON = "application/json"
 Place = tuple[str | int, ...]  # where in a request a text stands; the last may be a key
 
 
@@ -146,6 +154,11 @@ def _at(base: dict[str, Any], place: Place) -> Any:
     for step in place:
         inner = inner[step]
     return inner
+
+
+def _word(value: object) -> str:
+    """A value as it stands in a query."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def with_value(base: dict[str, Any], place: Place, value: object) -> dict[str, Any]:
@@ -194,8 +207,11 @@ class Fuzzed:
         path = route.path
         for name in re.findall(r"\{(\w+)\}", path):
             path = path.replace(f"{{{name}}}", quote(str(fields.pop(name)), safe="", errors="surrogatepass") or "%20")
-        body = json.dumps(fields).encode() if route.method != "DELETE" else None  # surrogates as escapes
-        status, answer = await self.site.ask(route.method, path, body)
+        body, kind = json.dumps(fields).encode() if route.method != "DELETE" else None, JSON  # surrogates as escapes
+        if route.upload is not None:
+            body, kind = str(fields.pop(route.upload.field)).encode(errors="surrogatepass"), "text/csv"
+            path += "?" + urlencode({name: _word(one) for name, one in fields.items()}, errors="surrogatepass")
+        status, answer = await self.site.ask(route.method, path, body, **{"Content-Type": kind} if body else {})
         self.asked += 1
         self._wrong += status in (401, 429)
         if self._wrong > 20:  # a new life has forgotten the wrong passwords

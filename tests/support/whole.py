@@ -118,9 +118,9 @@ class Whole:
         assert status == 200, answer
         self.gateway.token = answer["token"]
 
-    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """One request. The body is sent as it is where it is bytes."""
-        return await self.gateway.ask(method, path, body)
+    async def ask(self, method: str, path: str, body: Any = None, **more: str) -> tuple[int, Any]:
+        """One request. The body is sent as it is where it is bytes. `more`: headers."""
+        return await self.gateway.ask(method, path, body, **more)
 
 
 @contextlib.asynccontextmanager
