@@ -11,6 +11,7 @@ from actors.dialing.settings import Dial
 from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
 from actors.settings import load
+from actors.telephony.zones import known_zones
 from tests.field.tables import cases
 
 
@@ -54,6 +55,7 @@ def test_hours_in_utc_need_no_list_of_zones() -> None:
     rules = rules_of(Dial(hours="08:00-21:00"))
     zoneinfo.reset_tzpath(to=[])  # as in a small container
     zoneinfo.ZoneInfo.clear_cache()
+    known_zones.cache_clear()  # other tests may have asked
     try:
         check(canonical("+380991230006", rules, []), frozenset({"UA"}), rules, datetime(2026, 1, 1, 12, tzinfo=UTC))
         assert list(Dial(hours="08:00-21:00").mistakes()) == []
@@ -61,6 +63,7 @@ def test_hours_in_utc_need_no_list_of_zones() -> None:
         assert mistake == "dial.timezone: there is no zone `Europe/Kyiv`: this system has no list of zones (tzdata)"
     finally:
         zoneinfo.reset_tzpath()
+        known_zones.cache_clear()
 
 
 def test_a_variable_that_names_no_value_is_told() -> None:
