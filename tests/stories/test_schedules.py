@@ -45,7 +45,7 @@ def test_every_schedule_keeps_every_promise(seeds: range, tally: Path) -> None:
     unfinished.write_text(json.dumps([reasons, counts]))
     unfinished.rename(unfinished.with_suffix(".json"))
     blocks = [json.loads(path.read_text()) for path in tally.glob("*.json")]
-    if SEEDS >= 100 and len(blocks) == len(BLOCKS):
+    if SEEDS >= 200 and len(blocks) == len(BLOCKS):
         check_the_sum(*(sum(map(Counter, part), Counter()) for part in zip(*blocks, strict=True)))
 
 
