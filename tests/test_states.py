@@ -3,7 +3,11 @@
 from pathlib import Path
 
 from bus_schemas.campaign import CampaignStatus
-from tests.support.states import CALL, CAMPAIGN, SLOT, TRUNK, WALKS, page
+from tests.call.walk import WALK as CALL
+from tests.campaign.walk import WALK as CAMPAIGN
+from tests.slot.walk import WALK as SLOT
+from tests.support.states import page
+from tests.trunk.walk import WALK as TRUNK
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
 
@@ -31,7 +35,7 @@ def test_a_campaign_that_is_being_stopped_only_stops() -> None:
 
 
 def test_every_machine_is_drawn() -> None:
-    """But for POINT's and the do-not-call lists': a directory and a list have rules, and no states. The folder of imports
-    has an `s`, since the word without it is not to be had in Python."""
-    machines = {path.parent.name.removesuffix("s") for path in (PAGE.parents[1] / "actors").glob("*/machine.py")}
-    assert {walk.title.split()[-1] for walk in WALKS} == machines - {"point", "do_not_call"}
+    """But for those of POINT and of do-not-call lists: a directory and a list have rules, and no states."""
+    root = PAGE.parents[1]
+    drawn = {path.parent.name for path in root.glob("tests/*/walk.py")}
+    assert drawn == {path.parent.name for path in root.glob("actors/*/machine.py")} - {"point", "do_not_call"}

@@ -32,16 +32,32 @@ def test_a_kind_is_its_own_files_and_six_entries(tmp_path: Path) -> None:
             (copy / path).write_text(text)
         else:
             _apply(copy / path, text)
+    _generate(copy)
     for command in (
         ("ruff", "check", "."),
         ("mypy",),
         ("pytest", "tests/stories/test_reminders.py", "tests/test_architecture.py", "tests/gateway/test_documents.py",
          "tests/stories/test_matrix.py::test_a_role_opens_its_own_routes_and_no_other[operator]",
          "tests/ledger/test_fresh.py::test_any_way_of_folding_one_kind_gives_the_same_tables[ReminderAnswers]",
+         "tests/test_states.py", "tests/test_promises.py", "tests/gateway/test_plain_words.py",
+         "tests/console/test_contract.py",
          "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
     ):  # fmt: skip
         done = subprocess.run([sys.executable, "-m", *command], cwd=copy, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+
+
+def _generate(copy: Path) -> None:
+    """`make states` and `make types`."""
+    (copy / "docs" / "states.md").write_bytes(_printed(copy, sys.executable, "-m", "tests.support.states"))
+    contract = copy / "console" / "contract"
+    openapi = _printed(copy, sys.executable, "-m", "gateway.openapi")
+    command = (str(contract / "node_modules" / ".bin" / "openapi-typescript"), "--output", "generated.d.ts")
+    subprocess.run(command, cwd=contract, input=openapi, capture_output=True, check=True)
+
+
+def _printed(copy: Path, *command: str) -> bytes:
+    return subprocess.run(command, cwd=copy, capture_output=True, check=True).stdout
 
 
 def _copy(copy: Path) -> None:
