@@ -27,7 +27,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import REFRESH, Login, Refresh
-from gateway import errors, imports, shapes
+from gateway import errors, line_files, shapes
 from gateway.auditor import (
     CALLER,
     CHANGED,
@@ -122,7 +122,7 @@ class HttpApi:
         self.idempotency = idempotency
         self.metrics = metrics
         self.reads = Reads()
-        self.imports = imports.Imports(bus)
+        self.line_files = line_files.LineFiles(bus)
         self.watermark = 0
         self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
         self._failed = SparingLog(per_minute=FAILED_LINES, now=time.monotonic)
@@ -239,7 +239,7 @@ class HttpApi:
         """The body is a file: kept where the hosts read it, or taken line by line."""
         if route.upload is not None:
             return await self._take_file(route, route.upload, request, read, caller, needs)
-        return await self._import(route, request, read(request, b""), caller)
+        return await self._of_lines(route, request, read(request, b""), caller)
 
     async def _take_file(
         self, route: Route, upload: Upload, request: web.Request, read: Reader, caller: Caller, needs: "Needs"
@@ -265,18 +265,18 @@ class HttpApi:
             if not needed:
                 self.stored.forget(file)
 
-    async def _import(
+    async def _of_lines(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
     ) -> web.StreamResponse:
         if request.content_type not in FILE_KINDS:
             raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send {' or '.join(FILE_KINDS)}.")
         request[RPC_REQUEST] = rpc_request
-        with self.imports.turn():
-            body = await _body(request, imports.FILE_LIMIT)
+        with self.line_files.turn():
+            body = await _body(request, line_files.FILE_LIMIT)
             caller = await self._still(route, caller)
             context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=_traceparent(request))
             await self.auditor.intend(route, request)
-            done = await self.imports.carry_out(
+            done = await self.line_files.carry_out(
                 rpc_request, body, context, gone=lambda: request.transport is None or request.transport.is_closing()
             )
         request[CHANGED] = done.changed

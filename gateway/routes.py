@@ -58,7 +58,7 @@ class Route:
     answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
     `stored`: it says in which pieces a table is kept, and the client gets that. `upload`: the body is a file.
     `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked.
-    `lines`: the body is a file of text, taken line by line (`imports.py`)."""
+    `lines`: the body is a file of text, taken line by line (`line_files.py`)."""
 
     method: str
     path: str

@@ -39,7 +39,7 @@ GONE = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off. Nothing
 EMPTY = RefusalTemplate(ErrorCode.INVALID_PARAMS, "`body`: no entry in it.", field="body")
 
 
-class Imports:
+class LineFiles:
     """One file at a time: a large one takes memory, and a host's time."""
 
     def __init__(self, bus: Bus) -> None:
