@@ -29,7 +29,8 @@ class Ender(StrEnum):
 
 @dataclass
 class DeviceCall:
-    """One call as the device had it. `line` as in the call's subjects; `slot`: whose extension, on a PBX."""
+    """One call as the device had it. `line` as in the call's subjects; `slot`: whose extension, on a PBX. `call_id`:
+    under which it was ordered, where the device was told that."""
 
     line: str
     ref: str
@@ -37,6 +38,7 @@ class DeviceCall:
     source: Source
     created: float
     slot: int | None = None
+    call_id: str | None = None
     rung: float | None = None
     answered: float | None = None
     ended: float | None = None

@@ -65,7 +65,7 @@ class Switch:
         now = self.now()
         record = DeviceCall(
             line=f"trunk-{trunk}", ref=order.call_id, number=order.number, source=Source.ORDER, created=now,
-            slot=order.slot,
+            slot=order.slot, call_id=order.call_id,
         )  # fmt: skip
         self.book.calls.append(record)
         call = SwitchCall(order.call_id, order.number, plan_for(order.number), now, record)

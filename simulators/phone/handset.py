@@ -81,7 +81,7 @@ class Handset:
             raise PhoneBusy("simulated: in a call")
         self._noted = (call_id, self.now())
         self.dials.append(number)
-        self._happen(self.telephony.dial(number, self.now()), Source.ORDER)
+        self._happen(self.telephony.dial(number, self.now()), Source.ORDER, call_id=call_id)
 
     def press_end(self, ref: str | None) -> None:
         """The hang-up key, pressed by a host for one call. Raises PhoneRefused where it would end another one."""
@@ -193,9 +193,12 @@ class Handset:
     def ref(self, call: PhoneCall) -> str:
         return f"{self.boot}/{call.id}"
 
-    def _happen(self, happened: list[Happened], source: Source = Source.HAND, *, ender: Ender = Ender.REMOTE) -> None:
+    def _happen(
+        self, happened: list[Happened], source: Source = Source.HAND, *, ender: Ender = Ender.REMOTE,
+        call_id: str | None = None,
+    ) -> None:  # fmt: skip
         for one in happened:
-            self._write_down(one, source, ender)
+            self._write_down(one, source, ender, call_id)
             for watcher in list(self._watchers):
                 watcher.hear(one)
         if self._timer is not None:
@@ -207,11 +210,11 @@ class Handset:
     def _advance(self) -> None:
         self._happen(self.telephony.advance(self.now() + 1e-6))
 
-    def _write_down(self, one: Happened, source: Source, ender: Ender) -> None:
+    def _write_down(self, one: Happened, source: Source, ender: Ender, call_id: str | None) -> None:
         call, ref = one.call, self.ref(one.call)
         if ref not in self._records:
             self._records[ref] = DeviceCall(
-                line=self.name, ref=ref, number=call.number, source=source, created=self.now()
+                line=self.name, ref=ref, number=call.number, source=source, created=self.now(), call_id=call_id
             )
             self.book.calls.append(self._records[ref])
         record = self._records[ref]

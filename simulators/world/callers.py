@@ -2,6 +2,7 @@
 phones, and repeat what they asked for at any time, as clients do whose answer got lost."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +22,10 @@ from bus_schemas.slot import (
     RestartSlot,
 )
 from bus_schemas.trunk import DIAL_PBX, DialPbx, PbxCallStarted
-from simulators.world.campaigns import run_one
 from simulators.world.world import World
 
 CALLERS = 6
 ROUNDS = 3
-CAMPAIGNS = 0.4  # share of the worlds in which somebody runs one
 WINDOW = 90.0  # seconds in which things are asked
 ENDINGS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "1003", "1007", "2000", "2005", "3002",
            "4567", "4567")  # fmt: skip
@@ -75,14 +74,13 @@ class Callers:
         self.commands: list[Command] = []
         self._going_on: list[asyncio.Task[None]] = []
 
-    async def play(self) -> None:
-        """Ask until the window is over."""
+    async def play(self, *others: Coroutine[Any, Any, None]) -> None:
+        """Ask until the window is over. `others`: who ask beside."""
         async with asyncio.TaskGroup() as group:
             for number in range(CALLERS):
                 group.create_task(self._caller(number))
-            group.create_task(self._shells())
-            if self.random.random() < CAMPAIGNS:
-                group.create_task(run_one(self))
+            for work in (self._shells(), *others):
+                group.create_task(work)
         await asyncio.gather(*self._going_on)
 
     async def ask(self, command: Command) -> Answer:
@@ -104,15 +102,19 @@ class Callers:
         self.commands.append(command)
         return command
 
+    async def ask_now_and_again(self, command: Command) -> Answer:
+        """Ask, and now and then repeat it."""
+        self._later(self._repeat(command))
+        return await self.ask(command)
+
     # --- what they do
 
     async def _caller(self, number: int) -> None:
         user = f"op{number // 2}"
         for round_number in range(ROUNDS):
-            await self._wait(self.random.uniform(0.0, WINDOW / ROUNDS))
+            await self.wait(self.random.uniform(0.0, WINDOW / ROUNDS))
             command = self._start(f"{number}-{round_number}", user, f"+3805{number}{round_number:02d}")
-            self._later(self._repeat(command))
-            if (await self.ask(command)).refusal is None and self.random.random() < 0.5:
+            if (await self.ask_now_and_again(command)).refusal is None and self.random.random() < 0.5:
                 self._later(self._end(command, user))
 
     def _start(self, id: str, user: str, prefix: str) -> Command:
@@ -128,15 +130,14 @@ class Callers:
         return self.command(id, user, rpc, request, dialled)
 
     async def _end(self, start: Command, user: str) -> None:
-        await self._wait(self.random.choice((0.0, 0.2, 1.0, 4.0, 9.0)) * self.random.uniform(0.5, 1.5))
+        await self.wait(self.random.choice((0.0, 0.2, 1.0, 4.0, 9.0)) * self.random.uniform(0.5, 1.5))
         if start.first is not None and not isinstance(start.first, AdbCommandStarted):
             command = self.command(f"{start.id}-end", user, END_CALL, EndCall(call_id=start.first.call_id))
-            self._later(self._repeat(command))
-            await self.ask(command)
+            await self.ask_now_and_again(command)
 
     async def _shells(self) -> None:
         for number in range(ROUNDS):
-            await self._wait(self.random.uniform(0.0, WINDOW / ROUNDS))
+            await self.wait(self.random.uniform(0.0, WINDOW / ROUNDS))
             slot, id = self.random.randrange(1, 4), f"shell-{number}"
             rpc: Rpc[Any, Any] = ADB_COMMAND
             request: Any = AdbCommand(slot=slot, command=f"echo {id}")
@@ -146,18 +147,18 @@ class Callers:
             elif chance < 0.25:
                 rpc, request = REBOOT_DEVICE, RebootDevice(slot=slot)
             command = self.command(id, "admin", rpc, request)
-            self._later(self._repeat(command))
-            await self.ask(command)
+            await self.ask_now_and_again(command)
 
     async def _repeat(self, command: Command) -> None:
         """The same command again, soon or late, once or more often."""
         if not self.repeats or self.random.random() < 0.4:
             return
         for _ in range(self.random.randrange(1, 4)):
-            await self._wait(self.random.choice((0.0, 0.01, 0.5, 5.0, 30.0)) * self.random.uniform(0.5, 1.5))
+            await self.wait(self.random.choice((0.0, 0.01, 0.5, 5.0, 30.0)) * self.random.uniform(0.5, 1.5))
             await self.ask(command)
 
-    async def _wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
+        """As long as the window is open."""
         await asyncio.sleep(min(seconds, max(WINDOW - self.world.now, 0.0)))
 
     def _later(self, work: Any) -> None:

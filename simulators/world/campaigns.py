@@ -1,21 +1,25 @@
-"""Campaigns in a simulated world: somebody runs one, adds leads, pauses and stops it, and repeats what they asked for;
-and what must be so of it afterwards."""
+"""Those who run campaigns in a simulated world, beside its callers: they run, pause, stop, configure and mark at any
+time, some leads are of two campaigns, and callers dial some of them by hand."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import Any
 
+from actors.leads.lead import id_of
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.campaign import (
-    CREATE_CAMPAIGN,
+    CONFIGURE_CAMPAIGN,
+    EXPLAIN_CAMPAIGN,
+    MARK_LEAD,
+    PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
     RUN_CAMPAIGN,
     STOP_CAMPAIGN,
-    CampaignAttemptClaimed,
-    CampaignAttemptEnded,
-    CampaignLeadsAdded,
-    CampaignSettings,
-    CreateCampaign,
+    ConfigureCampaign,
+    ExplainCampaign,
+    GetCampaign,
     PauseCampaign,
     ResumeCampaign,
     RunCampaign,
@@ -23,104 +27,113 @@ from bus_schemas.campaign import (
     StopMode,
 )
 from bus_schemas.contract import Rpc
-from bus_schemas.lead import GivenLead
-from simulators.device.chronicle import DeviceCall
-from simulators.world.records import Stored
+from bus_schemas.errors import Refusal
+from bus_schemas.lead import GivenLead, LeadStatus, MarkLead
+from simulators.carrier.rules import mobile
+from simulators.world.callers import EVERYTHING, PASSING, WINDOW, Callers
+from simulators.world.records import CAMPAIGNERS
+from simulators.world.world import FIRST_LEAD, LEADS_END
 
-if TYPE_CHECKING:
-    from simulators.world.callers import Callers, Command
-
-ID, USER = "c1", "camp"
-LEADS = 4  # of one request
-ENDINGS = ("0001", "0003", "0006", "2001", "2005", "3002")
-ONCE = CampaignSettings(attempts_per_lead=1)  # so whatever else happens, nobody is called twice
+POOL = 12  # numbers, from which the leads of all campaigns are taken
+STEPS = 8
+TRIES = 10
+LATE = 10.0  # seconds
 
 
-async def run_one(callers: "Callers") -> None:
-    """Run a campaign, and stop it before all is over."""
-    random = callers.random
-    await _ask(callers, "make", CREATE_CAMPAIGN, CreateCampaign(campaign_id=ID, settings=ONCE))
-    for part in range(random.randrange(1, 4)):
-        await callers._wait(random.uniform(0.0, 15.0))
-        leads = tuple(
-            GivenLead(number=f"+38066{part}{place:02}{random.choice(ENDINGS)}") for place in range(LEADS)
+class Campaigners:
+    """Everybody who has a campaign. `callers`: beside them."""
+
+    def __init__(self, callers: Callers) -> None:
+        self.callers = callers
+        self.world = callers.world
+        self.random = callers.random
+        self.numbers = [mobile(FIRST_LEAD + place, self.random.choice(LEADS_END)) for place in range(POOL)]
+        self.campaigns = dict(zip(("c1", "c2"), CAMPAIGNERS, strict=True))
+        if self.random.random() < 0.3:
+            del self.campaigns["c2"]
+        self.said: dict[str, tuple[Any, Any]] = {}  # in the end: how each is, and why it does not dial
+        self._count = 0
+
+    async def play(self) -> None:
+        """Ask until the window is over."""
+        await asyncio.gather(self._by_hand(), *(self._campaign(*pair) for pair in self.campaigns.items()))
+
+    async def _campaign(self, campaign: str, user: str) -> None:
+        await self.callers.wait(self.random.uniform(0.0, 10.0))
+        await self._ask(user, RUN_CAMPAIGN, self._run(campaign, 5))
+        await self._ask(user, CONFIGURE_CAMPAIGN, self._configure(campaign))
+        for _ in range(STEPS):
+            await self.callers.wait(self.random.expovariate(STEPS / WINDOW))
+            if self.world.now < WINDOW:
+                await self._ask(user, *self._something(campaign))
+
+    def _something(self, campaign: str) -> tuple[Rpc[Any, Any], Any]:
+        match self.random.randrange(9):
+            case 0 | 1 | 2:
+                return RUN_CAMPAIGN, self._run(campaign, self.random.randrange(1, 4))
+            case 3 | 4:
+                return STOP_CAMPAIGN, StopCampaign(campaign_id=campaign, mode=self.random.choice(list(StopMode)))
+            case 5:
+                return PAUSE_CAMPAIGN, PauseCampaign(campaign_id=campaign)
+            case 6:
+                return RESUME_CAMPAIGN, ResumeCampaign(campaign_id=campaign)
+            case 7:
+                return CONFIGURE_CAMPAIGN, self._configure(campaign)
+            case _:
+                lead = id_of(self.random.choice(self.numbers))
+                status = self.random.choice((LeadStatus.DO_NOT_CALL, LeadStatus.DONE, LeadStatus.IN_PROGRESS))
+                return MARK_LEAD, MarkLead(campaign_id=campaign, lead=lead, status=status)
+
+    def _run(self, campaign: str, leads: int) -> RunCampaign:
+        numbers = self.random.sample(self.numbers, leads)
+        return RunCampaign(campaign_id=campaign, leads=tuple(GivenLead(number=number) for number in numbers))
+
+    def _configure(self, campaign: str) -> ConfigureCampaign:
+        return ConfigureCampaign(
+            campaign_id=campaign,
+            attempts_per_lead=self.random.choice((1, 2, 3)),
+            attempts_per_number=self.random.choice((None, 1, 2)),
+            retry_minutes=self.random.choice(({}, {}, {"busy": 1})),
         )
-        run = await _ask(callers, f"run-{part}", RUN_CAMPAIGN, RunCampaign(campaign_id=ID, leads=leads))
-        callers._later(callers._repeat(run))
-        if random.random() < 0.3:
-            await _ask(callers, f"pause-{part}", PAUSE_CAMPAIGN, PauseCampaign(campaign_id=ID))
-            await callers._wait(random.uniform(0.0, 5.0))
-            await _ask(callers, f"resume-{part}", RESUME_CAMPAIGN, ResumeCampaign(campaign_id=ID))
-    await callers._wait(random.uniform(0.0, 40.0))
-    mode = random.choice([*StopMode])
-    for again in range(100):  # until somebody has heard it
-        stop = await _ask(callers, f"stop-{again}", STOP_CAMPAIGN, StopCampaign(campaign_id=ID, mode=mode))
-        if stop.answers[-1].refusal is None:
-            return
 
+    async def _by_hand(self) -> None:
+        """Callers who dial a lead themselves."""
+        for number in self.random.sample(self.numbers, 3):
+            await self.callers.wait(self.random.uniform(0.0, WINDOW / 3))
+            slot = self.random.choice((1, 2, 3, "AUTO"))
+            await self._ask("op0", START_CALL, StartCall(number=number, slot=slot), number)
 
-async def stop_again(callers: "Callers") -> None:
-    """When all is quiet: a run that somebody was not answered may have been carried out after the stop."""
-    await _ask(callers, "stop-last", STOP_CAMPAIGN, StopCampaign(campaign_id=ID, mode=StopMode.HANGUP))
+    async def _ask(self, user: str, rpc: Rpc[Any, Any], request: Any, number: str = "") -> None:
+        self._count += 1
+        await self.callers.ask_now_and_again(
+            self.callers.command(f"campaign-{self._count}", user, rpc, request, number)
+        )
 
+    # --- when nothing goes wrong any more
 
-async def _ask(callers: "Callers", id: str, rpc: Rpc[Any, Any], request: Any) -> "Command":
-    command = callers.command(f"camp-{id}", USER, rpc, request)
-    await callers.ask(command)
-    return command
+    async def stop_all(self) -> None:
+        """Each is stopped, and the stop acknowledged, once what hosts that stood still were asked for is done."""
+        await asyncio.sleep(LATE)
+        for campaign, user in self.campaigns.items():
+            request = StopCampaign(campaign_id=campaign, mode=self.random.choice(list(StopMode)))
+            command = self.callers.command(f"stop-{campaign}", user, STOP_CAMPAIGN, request)
+            for _ in range(TRIES):
+                answer = await self.callers.ask(command)
+                if answer.refusal is None or answer.refusal.code not in PASSING:
+                    break
 
+    async def look_around(self) -> None:
+        """How each says that it is."""
+        for campaign in self.campaigns:
+            self.said[campaign] = (
+                await self._said(PAST_CAMPAIGN, GetCampaign(campaign_id=campaign)),
+                await self._said(EXPLAIN_CAMPAIGN, ExplainCampaign(campaign_id=campaign)),
+            )
 
-# --- what must be so ----------------------------------------------------------------------------------------------
-
-Broken = tuple[str, str, str]  # kind, about, text
-
-
-def broken(stored: list[Stored], commands: "list[Command]", dialled: Mapping[str, DeviceCall]) -> Iterator[Broken]:
-    """What is not as it must be. `dialled`: by number."""
-    claims = [one for one in stored if isinstance(one.event, CampaignAttemptClaimed)]
-    ends = [one.event for one in stored if isinstance(one.event, CampaignAttemptEnded)]
-    for what, events in (("claimed twice", [one.event for one in claims]), ("two ends of an attempt", ends)):
-        for (place, attempt), times in Counter((event.place, event.attempt) for event in events).items():
-            if times > 1:
-                yield what, f"lead {place}", f"attempt {attempt}: {times} times"
-    over = {(event.place, event.attempt): event for event in ends}
-    counted: dict[str, bool] = {}
-    for claim in (one.event for one in claims):
-        end = over.get((claim.place, claim.attempt))
-        if end is None:
-            yield "attempt without an end", claim.number, f"attempt {claim.attempt}"
-        else:
-            counted[claim.number] = counted.get(claim.number, False) or end.outcome != "not_dialed"
-    for number in dialled.keys() & counted.keys():
-        if not counted[number] and dialled[number].created is not None:
-            yield "dialled and not counted", number, "all its attempts are said to have reached nothing"
-    yield from _late(claims, commands)
-    yield from _lost(stored, commands)
-
-
-def _late(claims: list[Stored], commands: "list[Command]") -> Iterator[Broken]:
-    """No attempt begins after a stop was answered, unless somebody runs it again, or had and was told that it may be
-    done: a host that stood still may do so later."""
-    answers = [(command.rpc, answer) for command in commands for answer in command.answers]
-    said = [answer.at for rpc, answer in answers if rpc is STOP_CAMPAIGN and answer.refusal is None]
-    runs = [answer for rpc, answer in answers if rpc is RUN_CAMPAIGN]
-    if not said or any(run.at > min(said) or run.refusal is not None for run in runs):
-        return
-    for claim in claims:
-        if claim.at > min(said):
-            yield "claimed after a stop", claim.event.number, f"at {claim.at:.3f}, stopped at {min(said):.3f}"
-
-
-def _lost(stored: list[Stored], commands: "list[Command]") -> Iterator[Broken]:
-    """Leads that were accepted are on record, each once."""
-    kept = Counter(
-        lead.numbers[0] for one in stored if isinstance(one.event, CampaignLeadsAdded) for lead in one.event.leads
-    )
-    for number, times in kept.items():
-        if times > 1:
-            yield "a lead twice", number, f"{times} times"
-    for command in commands:
-        if command.rpc is RUN_CAMPAIGN and command.first is not None:
-            for lead in command.request.leads:
-                if not kept[lead.number]:
-                    yield "a lead lost", lead.number, command.id
+    async def _said(self, rpc: Rpc[Any, Any], request: Any) -> Any:
+        seen = len(self.world.broker.journal)
+        context = Context(command_id="how", user="admin", actions=EVERYTHING, after=seen)
+        try:
+            return await ask(self.random.choice(self.world.gateways), rpc, request, context)
+        except Refusal as refusal:
+            return refusal

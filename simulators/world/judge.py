@@ -15,9 +15,8 @@ from bus_schemas.call import END_CALL, CallAdopted, CallConnected, CallDialing, 
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import ADB_COMMAND
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
-from simulators.world import campaigns
 from simulators.world.callers import PASSING, Command
-from simulators.world.records import CallOnRecord, Stored, calls_of
+from simulators.world.records import CAMPAIGNERS, CallOnRecord, Stored, calls_of, numbers_of_leads
 from simulators.world.truth import MOMENT, Case, compare
 
 LEAVES = 0.1  # seconds in which an order that has left reaches the phone where nothing is in its way
@@ -70,16 +69,16 @@ class Judge:
         self.quiet = quiet
         self.stored = world.stored
         self.calls = calls_of(self.stored)
-        self.by_number: dict[str, DeviceCall] = {}
+        self.leads = numbers_of_leads(self.stored)
+        self._devices: dict[str, DeviceCall] = {}
         for call in self.book.ordered():
-            self.by_number.setdefault(call.number, call)
+            self._devices.setdefault(call.call_id or call.number, call)
 
     def violations(self) -> list[Violation]:
         """Everything that was broken."""
         rules = (
             self._dials, self._terminal, self._answers, self._truth, self._news, self._foreign, self._lines,
-            self._shells, self._looks, self._caps, self._cancels, self._campaigns, self._quiet,
-            self._broken,
+            self._shells, self._looks, self._caps, self._cancels, self._quiet, self._broken,
         )  # fmt: skip
         return [violation for rule in rules for violation in rule()]
 
@@ -87,19 +86,32 @@ class Judge:
         """How the calls ended."""
         return Counter(str(one.event.reason) for one in self.stored if isinstance(one.event, CallEnded))
 
+    def device_of(self, call: CallOnRecord | None) -> DeviceCall | None:
+        """What phone or PBX had of a call; None: it was not dialled."""
+        if call is None or call.dialing is None:
+            return None
+        return self._devices.get(call.call_id) or self._devices.get(call.dialing.event.number)
+
     # --- dials
 
     def _dials(self) -> Iterator[Violation]:
-        for number, times in Counter(call.number for call in self.book.ordered()).items():
+        """A lead is dialled again under another command; whoever else is called, never."""
+        for name, times in Counter(self._name(call) for call in self.book.ordered()).items():
             if times > 1:
-                yield Violation("dialled twice", number, f"{times} dials")
-        attempts = {one.event.number: one for one in self.stored if isinstance(one.event, CallDialing)}
+                yield Violation("dialled twice", name, f"{times} dials")
+        attempts: dict[str, Stored] = {}
+        for one in self.stored:
+            if isinstance(one.event, CallDialing):
+                attempts[one.event.call_id] = attempts[one.event.number] = one
         for call in self.book.ordered():
-            attempt = attempts.get(call.number)
+            attempt = attempts.get(call.call_id or call.number)
             if attempt is None:
                 yield Violation("dialled off the record", call.number, "no attempt is on record")
             elif attempt.at > call.created + MOMENT or attempt.event.line != call.line:
                 yield Violation("dialled off the record", call.number, f"on {call.line}, not as {attempt.event.line}")
+
+    def _name(self, call: DeviceCall) -> str:
+        return call.call_id if call.call_id is not None and call.number in self.leads else call.number
 
     # --- the record of each call
 
@@ -120,25 +132,14 @@ class Judge:
     def _truth(self) -> Iterator[Violation]:
         for call in self.calls.values():
             if call.dialing is not None and len(call.ended) == 1:
-                device = self._dial_of(call)
+                device = self.device_of(call)
                 for kind, text in compare(Case(call, device, self.book, self.host_of(call))):
                     yield Violation(kind, call.call_id, text)
-
-    def _dial_of(self, call: CallOnRecord) -> DeviceCall | None:
-        """The dial of a call. One that was not dialled may be made up for by another call (of a campaign), whose dial
-        it is then."""
-        assert call.dialing is not None
-        device = self.by_number.get(call.dialing.event.number)
-        if device is None:
-            return None
-        others = (one.dialing for one in self.calls.values() if one is not call and one.dialing is not None)
-        later = (one.at for one in others if one.event.number == device.number and one.at > call.dialing.at)
-        return None if any(at <= device.created + MOMENT for at in later) else device
 
     def _news(self) -> Iterator[Violation]:
         """What has happened gets on record, however much went wrong before, as soon as nothing does any more."""
         for call in self.calls.values():
-            device = self._dial_of(call) if call.dialing is not None else None
+            device = self.device_of(call)
             if device is None:
                 continue
             case = Case(call, device, self.book, self.host_of(call))
@@ -192,7 +193,7 @@ class Judge:
             if command.rpc is not END_CALL or command.first is None:
                 continue
             call = self.calls.get(command.request.call_id)
-            device = self.by_number.get(call.dialing.event.number) if call and call.dialing else None
+            device = self.device_of(call)
             if call is None or device is None:
                 continue
             said_yes = next(answer.at for answer in command.answers if answer.refusal is None)
@@ -206,12 +207,6 @@ class Judge:
             if late and not case.faults(begins - 1.0, begins + PROMPT) and not case.foreign(begins, begins + PROMPT):
                 text = f"end acknowledged at {said_yes:.3f}, dialled at {device.created:.3f}, over at {over:.3f}"
                 yield Violation("slow cancel", call.call_id, text)
-
-    # --- campaigns
-
-    def _campaigns(self) -> Iterator[Violation]:
-        for kind, about, text in campaigns.broken(self.stored, self.commands, self.by_number):
-            yield Violation(kind, about, text)
 
     # --- lines
 
@@ -255,7 +250,9 @@ class Judge:
         it is none any more."""
         open_now: dict[tuple[str, str], set[str]] = {}
         for one in self.stored:
-            if not isinstance(one.event, CallDialing | CallEnded) or one.event.number not in self.by_number:
+            if not isinstance(one.event, CallDialing | CallEnded) or one.event.user in CAMPAIGNERS:
+                continue  # a campaign has as many as it is offered lines
+            if self.device_of(self.calls[one.event.call_id]) is None:
                 continue
             calls = open_now.setdefault((one.event.user, self.world.host_of(one.event.line)), set())
             if isinstance(one.event, CallEnded):

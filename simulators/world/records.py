@@ -7,8 +7,11 @@ import msgspec
 
 from actors.runtime.bus import Recorded
 from bus_schemas.call import CallDialing, CallEnded, CallEnding
+from bus_schemas.campaign import CampaignLeadsAdded
 from bus_schemas.catalogue import topic_of
 from simulators.time.clock import STARTED_AT
+
+CAMPAIGNERS = ("boss1", "boss2")  # the users whose campaigns run
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,9 @@ def calls_of(stored: list[Stored]) -> dict[str, CallOnRecord]:
             call_id = one.event.call_id
             calls.setdefault(call_id, CallOnRecord(call_id)).events.append(one)
     return calls
+
+
+def numbers_of_leads(stored: list[Stored]) -> frozenset[str]:
+    """Every number that some campaign may call."""
+    added = (one.event for one in stored if isinstance(one.event, CampaignLeadsAdded))
+    return frozenset(number for event in added for lead in event.leads for number in lead.numbers)

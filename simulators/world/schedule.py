@@ -27,7 +27,8 @@ from bus_schemas.trunk import DIAL_PBX, DialPbx
 from simulators.carrier.rules import REMOTE, mobile
 from simulators.time.loop import SimLoop, run
 from simulators.world.callers import EVERYTHING, Callers
-from simulators.world.campaigns import stop_again
+from simulators.world.campaign_judge import CampaignJudge
+from simulators.world.campaigns import Campaigners
 from simulators.world.judge import Judge, Quiet, Violation
 from simulators.world.records import calls_of, read
 from simulators.world.timeline import Timeline
@@ -35,6 +36,7 @@ from simulators.world.troubles import Trouble, Troubles, draw
 from simulators.world.world import SLOTS_OF, TRUNK_OF, World
 
 PROBES = 14_000  # from here on nobody else dials (`mobile`)
+CAMPAIGNS_IN = 3  # of so many worlds one has campaigns
 SETTLE = 50.0  # seconds after which every call has ended by itself
 SNAPSHOT_EVERY, REMEMBERED_ANSWERS = 6, 4  # instead of hundreds: so that worlds of minutes come to both
 FEW = 4  # shards
@@ -79,23 +81,29 @@ async def _play(seed: int, folder: Path) -> Verdict:
         late=0.2 if Trouble.LATE in kinds else 0.0,
     )
     callers, troubles = Callers(world, repeats=Trouble.REPEAT in kinds), Troubles(world, kinds)
+    campaigners = Campaigners(callers) if seed % CAMPAIGNS_IN == 0 else None
     quiet = Quiet()
     with _noted_logs(world):
         for machine in world.machines:
             world.keep(machine)
         troubles.begin()
-        await callers.play()
+        await callers.play(*([campaigners.play()] if campaigners is not None else []))
         troubles.end()
+        if campaigners is not None:
+            await campaigners.stop_all()
         await asyncio.sleep(SETTLE)
         await _look_around(world, callers, quiet)
+        if campaigners is not None:
+            await campaigners.look_around()
         await world.stop()
         await asyncio.sleep(TTL + 1.0)  # one whose return was lost runs out by itself
         _look_back(world, quiet)
     judge = Judge(world, callers.commands, quiet)
+    of_campaigns = CampaignJudge(judge, campaigners.said).violations() if campaigners is not None else []
     return Verdict(
         seed=seed,
         troubles=tuple(sorted(kinds)),
-        violations=tuple(judge.violations()),
+        violations=(*judge.violations(), *of_campaigns),
         reasons=judge.reasons(),
         counts=_counts(world, callers),
         timeline=Timeline(world, callers.commands),
@@ -107,10 +115,9 @@ async def _play(seed: int, folder: Path) -> Verdict:
 
 async def _look_around(world: World, callers: Callers, quiet: Quiet) -> None:
     """Nobody may be in a call, and every line must take one."""
-    await stop_again(callers)
     on_record = calls_of(read(world.broker.journal))
-    owned = {call.dialing.event.number for call in on_record.values() if call.open and call.dialing is not None}
-    quiet.ownerless = [call for call in world.book.ordered() if call.ended is None and call.number not in owned]
+    owned = {call.call_id for call in on_record.values() if call.open}
+    quiet.ownerless = [call for call in world.book.ordered() if call.ended is None and call.call_id not in owned]
     for handset in world.handsets.values():
         for call in list(handset.telephony.live):
             handset.far_end(REMOTE, call)

@@ -29,6 +29,7 @@ from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from simulators.carrier.rules import mobile
 from simulators.device.chronicle import Chronicle
 from simulators.device.wire import Impairments
 from simulators.pbx.simulated_pbx import SimulatedPbx
@@ -48,6 +49,9 @@ HOST_OF = {
     **{f"trunk-{trunk}": host for host, trunk in TRUNK_OF.items()},
 }
 CHANNELS = 2
+FIRST_LEAD = 13_000  # of the mobile numbers: from here on are the leads of campaigns
+LEADS_END = ("0001", "0001", "0003", "0006", "2002", "2002", "3001", "9999")
+LISTED = tuple(mobile(FIRST_LEAD, ending) for ending in sorted(set(LEADS_END)))  # nobody may call the first of them
 CALLS = Calls(ring_timeout=15.0, max_duration=25.0, created_timeout=10.0, lost_timeout=10.0)
 STEPS_TO_FATE = (20, 300)
 # Steps at which more is at stake count for more: what goes wrong does so there more often.
@@ -323,7 +327,10 @@ def settings_of(host: str, user_calls: int) -> Settings:
         ),
         calls=CALLS,
         campaigns=Campaigns(presets=()),  # people here are called at any time
-        dial=Dial(countries=("UA",), slot_calls_per_hour=10_000, user_concurrent_calls=user_calls, user_pool_share=1.0),
+        dial=Dial(
+            countries=("UA",), slot_calls_per_hour=10_000, user_concurrent_calls=user_calls, user_pool_share=1.0,
+            do_not_call=LISTED,
+        ),
         trunks=tuple(
             TrunkConfig(name=trunk, endpoint=trunk, channels=CHANNELS, calls_per_second=100, host=name)
             for name, trunk in TRUNK_OF.items()

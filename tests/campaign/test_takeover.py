@@ -113,25 +113,3 @@ def test_a_stop_holds_whatever_dies(seed: int) -> None:
         assert last is not None
 
     play(story, seed=seed, keep=True)
-
-
-def test_no_stop_of_hundreds_that_race_with_dials_is_late() -> None:
-    async def story(site: Campaigns) -> None:
-        world, chance, late = site.world, random.Random(1), 0
-        await site.run("c", numbers(1, TALKS))
-        await asyncio.sleep(10.0)
-        for race in range(RACES):
-            campaign = f"c{race}"
-            await site.run(campaign, numbers(5, LONG, 10 * race))
-            await asyncio.sleep(chance.uniform(0.0, 0.06))
-            answer = await site.stop(campaign, StopMode.HANGUP)
-            begun = [one.number for one in claims(world) if one.campaign == campaign]
-            assert answer.in_progress <= len(begun)
-            await asyncio.sleep(4.0)
-            after = [one.number for one in claims(world) if one.campaign == campaign]
-            dialled = {number for number in numbers(5, LONG, 10 * race) if site.dials()[number]}
-            late += len(after) - len(begun) + len(dialled - {*begun})
-        print(f"\n{RACES} races of stop against dial: {late} late dials")
-        assert late == 0
-
-    play(story)
