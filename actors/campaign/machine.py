@@ -88,11 +88,10 @@ class BeginCall(Effect, frozen=True, kw_only=True):
 
 
 class FindCall(Effect, frozen=True, kw_only=True):
-    """Find out what became of a call that somebody may have asked for since `claimed` (milliseconds since 1970). Here
-    nothing is dialled: where the command came to no call, and cannot any more, `NotBegun` is what happened."""
+    """Find out what became of a call that somebody may have asked for. Here nothing is dialled: where the command came
+    to no call, and cannot any more, `NotBegun` is what happened."""
 
     claim: Claim
-    claimed: int
 
 
 class EndCall(Effect, frozen=True, kw_only=True):
@@ -313,10 +312,7 @@ def taken_over(campaign: Campaign, now: Moment) -> CampaignDecision:
     to say that it was stopped."""
     if campaign.status is S.DRAINING and not campaign.open:
         return Decision(events=(CampaignStopped(campaign=campaign.campaign, at=now.at),))
-    finds = (
-        FindCall(claim=_claim(campaign, place), claimed=tries_of(at(campaign.leads, place))[-1].began)
-        for place in open_places(campaign)
-    )
+    finds = (FindCall(claim=claim) for claim in claims_of(campaign))
     ends = _ends(campaign) if campaign.mode is StopMode.HANGUP else ()
     return Decision(effects=(*finds, *ends, SetTimer(name=NEXT, seconds=0.0)))
 
@@ -357,8 +353,13 @@ def _claim(campaign: Campaign, place: int) -> Claim:
     return Claim(place=place, attempt=attempt, number=number, command_id=command, user=campaign.by)
 
 
+def claims_of(campaign: Campaign) -> list[Claim]:
+    """The attempts in progress."""
+    return [_claim(campaign, place) for place in open_places(campaign)]
+
+
 def _ends(campaign: Campaign) -> tuple[EndCall, ...]:
-    return tuple(EndCall(claim=_claim(campaign, place)) for place in open_places(campaign))
+    return tuple(EndCall(claim=claim) for claim in claims_of(campaign))
 
 
 def _begin(campaign: Campaign, event: CampaignAttemptClaimed) -> BeginCall:

@@ -45,7 +45,7 @@ BECOMES: Mapping[type, CampaignStatus] = {
     CampaignStopped: S.STOPPED, CampaignFinished: S.FINISHED,
 }  # fmt: skip
 NOT_DIALED = str(EndReason.NOT_DIALED)
-LATE = ("pause", "look: slow", "order")  # what holds an order up between the last question and the phone
+UNASKED = ("pause", "crash", "outage")  # whose host cannot say whether an order to dial is still under way
 
 
 @dataclass
@@ -199,7 +199,7 @@ class CampaignJudge:
 
     def _late(self, attempt: Attempt, device: DeviceCall, said_yes: float) -> Iterator[Violation]:
         case = Case(self._call(attempt), device, self.judge.book, self.judge.host_of(self._call(attempt)))
-        if attempt.claim.at > said_yes or not case.faults(case.attempt.at - 1.0, device.created, *LATE):
+        if attempt.claim.at > said_yes or not case.faults(case.attempt.at - 1.0, device.created, *UNASKED):
             claimed, dialled = attempt.claim.at, device.created
             text = f"stop acknowledged at {said_yes:.3f}, claimed at {claimed:.3f}, dialled at {dialled:.3f}"
             yield Violation("dialled after its stop", attempt.call_id, text)

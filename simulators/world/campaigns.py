@@ -100,8 +100,7 @@ class Campaigners:
         """Callers who dial a lead themselves."""
         for number in self.random.sample(self.numbers, 3):
             await self.callers.wait(self.random.uniform(0.0, WINDOW / 3))
-            slot = self.random.choice((1, 2, 3, "AUTO"))
-            await self._ask("op0", START_CALL, StartCall(number=number, slot=slot), number)
+            await self._ask("op0", START_CALL, StartCall(number=number, slot="AUTO"), number)
 
     async def _ask(self, user: str, rpc: Rpc[Any, Any], request: Any, number: str = "") -> None:
         self._count += 1

@@ -21,6 +21,7 @@ from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET, TTL
 from actors.runtime.wire import ask
 from bus_schemas.call import CALLS_FEED, START_CALL, CallsFeed, StartCall
+from bus_schemas.campaign import CampaignAttemptClaimed
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import GET_SLOT, LIST_SLOTS, GetSlot, ListSlots
 from bus_schemas.trunk import DIAL_PBX, DialPbx
@@ -30,7 +31,7 @@ from simulators.world.callers import EVERYTHING, Callers
 from simulators.world.campaign_judge import CampaignJudge
 from simulators.world.campaigns import Campaigners
 from simulators.world.judge import Judge, Quiet, Violation
-from simulators.world.records import calls_of, read
+from simulators.world.records import calls_of, numbers_of_leads, read
 from simulators.world.timeline import Timeline
 from simulators.world.troubles import Trouble, Troubles, draw
 from simulators.world.world import SLOTS_OF, TRUNK_OF, World
@@ -219,6 +220,9 @@ def _counts(world: World, callers: Callers) -> Counter[str]:
     counts["repeat"] = sum(max(len(command.answers) - 1, 0) for command in callers.commands)
     counts["foreign"] = len(world.book.calls) - len(world.book.ordered())
     counts["life"] = len(world.lives)
+    counts["claim"] = sum(isinstance(one.event, CampaignAttemptClaimed) for one in world.stored)
+    leads = numbers_of_leads(world.stored)
+    counts["campaign dial"] = sum(call.number in leads for call in world.book.ordered())
     return counts
 
 

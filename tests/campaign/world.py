@@ -14,15 +14,18 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.wire import ask
 from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
+    CREATE_CAMPAIGN,
     EXPLAIN_CAMPAIGN,
     PAST_CAMPAIGN,
     RUN_CAMPAIGN,
     STOP_CAMPAIGN,
     CampaignExplained,
     CampaignRun,
+    CampaignSettings,
     CampaignStopping,
     CampaignView,
     ConfigureCampaign,
+    CreateCampaign,
     ExplainCampaign,
     GetCampaign,
     RunCampaign,
@@ -50,6 +53,11 @@ class Campaigns:
     async def run(self, campaign: str, numbers: Sequence[str], **more: Any) -> CampaignRun:
         leads = tuple(GivenLead(number=number, **more) for number in numbers)
         return await self.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id=campaign, leads=leads))
+
+    async def create(self, campaign: str, **settings: Any) -> None:
+        await self.until_done(
+            CREATE_CAMPAIGN, CreateCampaign(campaign_id=campaign, settings=CampaignSettings(**settings))
+        )
 
     async def stop(self, campaign: str, mode: StopMode = StopMode.DRAIN) -> CampaignStopping:
         return await self.until_done(STOP_CAMPAIGN, StopCampaign(campaign_id=campaign, mode=mode))
