@@ -359,7 +359,7 @@ RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampai
                        summary="Run a campaign, with these leads", timeout=25.0,
                        permission=A.CAMPAIGN_RUN, audit_fields=NAMED)
 STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampaign,    CampaignStopping,   STATE,
-                       summary="Stop a campaign", timeout=10.0, fallback=ABSENT_CAMPAIGN,
+                       summary="Stop a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, audit_fields=("campaign_id", "mode"), when_full=True)
 PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCampaign,   CampaignChanged,    STATE,
                        summary="Pause a campaign", fallback=ABSENT_CAMPAIGN,

@@ -96,13 +96,26 @@ class OfferedLines(Struct, frozen=True, kw_only=True):
 
 class StartOffered(Struct, frozen=True, kw_only=True):
     """A call on a slot that was offered to `asker`. It counts for its user, who may have had as many as they may: whose
-    turn it is was decided by the offer. After `until` nothing is begun any more."""
+    turn it is was decided by the offer. After `until` nothing is begun any more. `unless`: a subject of the journal and
+    a sequence: an event of that subject after that one calls the call off, as long as it is not dialled."""
 
     host: HostName
     asker: str
     slot: int
     number: str
     until: Utc
+    unless: tuple[str, int] | None = None
+
+
+class AwaitDials(Struct, frozen=True, kw_only=True):
+    """Say once none of these calls is being dialled: it was, or is not going to be."""
+
+    host: HostName
+    calls: tuple[str, ...]
+
+
+class DialsOver(Struct, frozen=True, kw_only=True):
+    """None of them is, at this host."""
 
 
 class ConfigureOnHost(Struct, frozen=True, kw_only=True):
@@ -140,6 +153,8 @@ RETURN_LINES = Rpc("ottb.v1.cmd.host.{host}.return_lines", ReturnLines, OfferedL
                    summary="Give slots back that were kept")
 START_OFFERED = Rpc("ottb.v1.cmd.host.{host}.start_offered", StartOffered, CallStarted, START_REFUSALS,
                     summary="Start a call on a slot that was kept for it", timeout=10.0)
+AWAIT_DIALS = Rpc("ottb.v1.cmd.host.{host}.await_dials", AwaitDials, DialsOver, frozenset(),
+                  summary="Wait until none of these calls is being dialled at one host", timeout=11.0)
 CONFIGURE_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.configure_slot", ConfigureOnHost, SlotDetails, CONFIGURE_REFUSALS,
                         summary="Create or change a slot of one host")
 REMOVE_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.remove_slot", RemoveOnHost, SlotRemovedReply,

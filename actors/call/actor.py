@@ -12,7 +12,7 @@ from actors.runtime.decision import NOTHING
 from actors.runtime.host import Host
 from actors.telephony.line import Began, Holder, Over, over_of
 from actors.telephony.line_call import LineCall
-from actors.telephony.orders import Drop, Fences
+from actors.telephony.orders import Drop, Fence, Fences
 from bus_schemas.call import (
     CALL,
     CALL_DIALING,
@@ -89,14 +89,16 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
 
     # --- the attempt
 
-    async def claim(self, attempt: CallDialing, fences: Fences, context: Context) -> None:
+    async def claim(
+        self, attempt: CallDialing, fences: Fences, context: Context, unless: Fence | None = None
+    ) -> None:
         """Write the attempt: the one write that begins a call. It claims the command's id over all lines and hosts,
         and its line. Raises Fenced when the id is taken, BusError when nobody knows whether it was written, Refusal
         when it cannot be."""
         self._must_be_digestible((attempt,))
         self._line = attempt.line
         await self._record(attempt, {}, context)
-        self._begun = machine.begin(attempt, fences, self._timeouts)
+        self._begun = machine.begin(attempt, fences, self._timeouts, unless)
 
     def go_on(self) -> None:
         """Now that commands for it are heard: have the line dial."""
@@ -111,6 +113,11 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
     def to_be_dialled(self) -> bool:
         call = self.state
         return call is not None and call.placing and call.phase is Phase.DIALING and call.ending_by is None
+
+    @property
+    def is_being_dialled(self) -> bool:
+        """Whether an order to dial is under way, or is yet to leave."""
+        return self.state is not None and self.state.placing and self.state.phase is Phase.DIALING
 
     @property
     def is_ending(self) -> bool:

@@ -41,7 +41,7 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
-from actors.telephony.orders import Dial, Fences, HangUp, LookAt, Named, Release
+from actors.telephony.orders import Dial, Fence, Fences, HangUp, LookAt, Named, Release
 from actors.telephony.reports import (
     CallPhase,
     CallSeen,
@@ -99,16 +99,18 @@ def line_of(call: Call | CallDialing) -> tuple[str, str]:
 # --- decide ---------------------------------------------------------------------------------------------------
 
 
-def begin(attempt: CallDialing, fences: Fences, timeouts: CallTimeouts) -> CallDecision:
+def begin(
+    attempt: CallDialing, fences: Fences, timeouts: CallTimeouts, unless: Fence | None = None
+) -> CallDecision:
     """Record the attempt, whose number has passed the dial rules and whose line is held for it; the order to dial goes
-    out once that is safe. `fences`: see `Dial`."""
+    out once that is safe. `fences`, `unless`: see `Dial`."""
     kind, id = line_of(attempt)
     return Decision(
         events=(attempt,),
         effects=(
             SetTimer(name=CREATED, seconds=timeouts.created),
             SetTimer(name=RING, seconds=attempt.ring_timeout),
-            Tell(kind=kind, id=id, report=Dial(attempt=attempt, fences=fences)),
+            Tell(kind=kind, id=id, report=Dial(attempt=attempt, fences=fences, unless=unless)),
         ),
     )
 

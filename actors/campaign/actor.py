@@ -45,7 +45,6 @@ from bus_schemas.campaign import (
     MARK_LEAD,
     PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
-    STOP_CAMPAIGN,
     ArchiveCampaign,
     CampaignActivated,
     CampaignAttemptClaimed,
@@ -53,12 +52,10 @@ from bus_schemas.campaign import (
     CampaignEvent,
     CampaignSettings,
     CampaignStatus,
-    CampaignStopping,
     ConfigureCampaign,
     Mode,
     PauseCampaign,
     ResumeCampaign,
-    StopCampaign,
     StopMode,
 )
 from bus_schemas.catalogue import topics_of
@@ -84,6 +81,12 @@ class Add(Order[Page], frozen=True, kw_only=True):
     """Add these rows, and leave it as it is otherwise."""
 
     given: tuple[Row, ...]
+
+
+class Stop(Order[bool], frozen=True, kw_only=True):
+    """Begin no attempt any more. Says whether anything was changed for it."""
+
+    mode: StopMode
 
 
 class Create(Order[CampaignChanged], frozen=True, kw_only=True):
@@ -151,10 +154,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     # --- commands
 
-    def stop_it(self, request: StopCampaign, context: Context) -> Outcome[CampaignStopping]:
-        decision = machine.stop(self._campaign(), request.mode, context.user, self._now())
-        return Outcome(decision=decision, reply=lambda: machine.stopping(self._campaign()))
-
     def pause(self, request: PauseCampaign, context: Context) -> Outcome[CampaignChanged]:
         return self._changed(machine.pause(self._campaign(), context.user, self._now()))
 
@@ -183,7 +182,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return Outcome(decision=decision, reply=reply)
 
     commands = by_verb(
-        command(STOP_CAMPAIGN, stop_it),
         command(PAUSE_CAMPAIGN, pause),
         command(RESUME_CAMPAIGN, go_on),
         command(ARCHIVE_CAMPAIGN, archive),
@@ -208,7 +206,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def create(self, order: Create, context: Context, now: Moment) -> Outcome[CampaignChanged]:
         return self._changed(machine.create(self.id, self.state, order.settings, context.user, now))
 
-    orders = by_type(Run.by(run), Add.by(add), Create.by(create))
+    def stop_it(self, order: Stop, context: Context, now: Moment) -> Outcome[bool]:
+        decision = machine.stop(self._campaign(), order.mode, context.user, now)
+        return Outcome(decision=decision, reply=bool(decision.events))
+
+    orders = by_type(Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it))
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
         def reply() -> CampaignChanged:

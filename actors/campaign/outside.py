@@ -6,6 +6,7 @@ attempt would have to claim: so it never will be, however late a host that stood
 """
 
 import asyncio
+from collections.abc import Iterable
 from enum import Enum
 from functools import partial
 from typing import Protocol
@@ -26,9 +27,19 @@ from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
 from actors.runtime.wire import ask, ask_raw
 from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, END_CALL, CallAdopted, CallEnded, EndCall
+from bus_schemas.campaign import CAMPAIGN_DRAINING
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.host import OFFER_LINES, RETURN_LINES, START_OFFERED, OfferLines, ReturnLines, StartOffered
+from bus_schemas.host import (
+    AWAIT_DIALS,
+    OFFER_LINES,
+    RETURN_LINES,
+    START_OFFERED,
+    AwaitDials,
+    OfferLines,
+    ReturnLines,
+    StartOffered,
+)
 from bus_schemas.permissions import Action
 
 log = structlog.get_logger()
@@ -121,7 +132,10 @@ class Outside:
         else:
             if not self.elsewhere.is_taken(claim.number, owner.id, claimed_at) and _is_wanted(owner, claim):
                 until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
-                request = StartOffered(host=host, asker=owner.id, slot=slot, number=claim.number, until=until)
+                stopped = CAMPAIGN_DRAINING.subject.format(campaign=owner.id)
+                request = StartOffered(
+                    host=host, asker=owner.id, slot=slot, number=claim.number, until=until, unless=(stopped, claimed_at)
+                )
                 await self._begin(owner, claim, request)
                 return
         await self.give_back(owner.id, host, [slot])
@@ -188,6 +202,19 @@ class Outside:
             except Refusal as refusal:
                 log.debug("call not ended yet", call_id=request.call_id, why=refusal.message)
             await owner._host.pause(PAUSE)
+
+    async def await_dials(self, claims: Iterable[Claim]) -> None:
+        """Wait until none of these calls is being dialled. From a host that does not answer in time nobody knows."""
+        calls, context = tuple(map(_call_id, claims)), self._context("")
+        if calls:
+            requests = (AwaitDials(host=host, calls=calls) for host in self.hosts())
+            await asyncio.gather(*(self._await_dials(request, context) for request in requests))
+
+    async def _await_dials(self, request: AwaitDials, context: Context) -> None:
+        try:
+            await ask_raw(self._bus, AWAIT_DIALS, request, context, retry=False)
+        except Refusal as refusal:
+            log.info("a host does not say whether it dials", host=request.host, why=refusal.message)
 
     # --- what is told of them
 

@@ -8,11 +8,12 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, Add, CampaignActor, Create, Run
+from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, Add, CampaignActor, Create, Run, Stop
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import explain, of_campaign
 from actors.campaign.forecast import forecast
+from actors.campaign.machine import claims_of, stopping
 from actors.campaign.outside import Outside
 from actors.campaign.places import each
 from actors.campaign.presets import Preset, presets_in
@@ -48,6 +49,7 @@ from bus_schemas.campaign import (
     PAST_CAMPAIGN,
     RUN_CAMPAIGN,
     RUN_ON_SHARD,
+    STOP_CAMPAIGN,
     AddOnShard,
     CampaignChanged,
     CampaignExplained,
@@ -61,6 +63,7 @@ from bus_schemas.campaign import (
     GetCampaign,
     RunCampaign,
     RunOnShard,
+    StopCampaign,
 )
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -90,10 +93,11 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
 
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
-        on_shard = OnShard(host=host, rules=gate.rules)
+        on_shard = OnShard(host=host, rules=gate.rules, outside=outside)
         host.serve_beside(CREATE_ON_SHARD, on_shard.create)
         host.serve_beside(RUN_ON_SHARD, on_shard.run)
         host.serve_beside(ADD_ON_SHARD, on_shard.add)
+        host.serve_beside(STOP_CAMPAIGN, on_shard.stop)
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
@@ -132,9 +136,10 @@ def _presets(settings: Campaigns) -> tuple[Preset, ...]:
 class OnShard:
     """What is asked of campaigns of one shard that takes longer than an inbox should wait, or makes one."""
 
-    def __init__(self, *, host: Host, rules: DialRules) -> None:
+    def __init__(self, *, host: Host, rules: DialRules, outside: Outside) -> None:
         self._host = host
         self._rules = rules
+        self._outside = outside
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
         await self._activate(request.campaign_id)
@@ -173,6 +178,16 @@ class OnShard:
         except BusError:
             raise NOT_NOW() from None
         return found
+
+    async def stop(self, request: StopCampaign, context: Context) -> Page:
+        """Nothing is dialled any more, once this is answered: from the record of the stop on no order to dial leaves,
+        and one that was on its way by then has come to its end."""
+        id = request.campaign_id
+        changed = await self._host.order(CampaignActor, id, Stop(mode=request.mode), context)
+        _, campaign = self._campaign(id)
+        await self._outside.await_dials(claims_of(campaign))
+        actor, campaign = self._campaign(id)
+        return Page(body=stopping(campaign), seq=actor.seq, changed=changed)
 
     async def _activate(self, id: str) -> None:
         try:

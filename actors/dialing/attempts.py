@@ -23,14 +23,16 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
-from actors.telephony.orders import Drop, Fences, Settle
+from actors.telephony.orders import Drop, Fence, Fences, Settle
 from actors.telephony.reports import DialFailed
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.host import AwaitDials, DialsOver
 
 NOT_OURS_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
 NOT_KNOWN = RefusalTemplate(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
+LEAVES = 0.02  # seconds between two looks whether an order has left
 COME_BACK = 5  # seconds, for who wants a line that nobody serves
 NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
 GIVEN_UP = RefusalTemplate(
@@ -136,6 +138,13 @@ class Attempts:
         except BusError:
             raise NOT_READABLE() from None
 
+    async def await_dials(self, request: AwaitDials, context: Context) -> DialsOver:
+        """Wait until none of these calls is being dialled here."""
+        calls = [call for id in request.calls if (call := self._host.get(CallActor, id)) is not None]
+        while any(call.is_being_dialled and call.alive for call in calls):
+            await self._host.pause(LEAVES)
+        return DialsOver()
+
     def attempt(
         self,
         call_id: str,
@@ -168,13 +177,16 @@ class Attempts:
             campaign=context.campaign,
         )
 
-    async def place(self, attempt: CallDialing, fences: Fences, context: Context) -> StartedCall:
-        """Put an attempt of now on record; its line, which is held for it, then dials. Raises Refusal."""
+    async def place(
+        self, attempt: CallDialing, fences: Fences, context: Context, unless: Fence | None = None
+    ) -> StartedCall:
+        """Put an attempt of now on record; its line, which is held for it, then dials. `unless`: see `Dial`. Raises
+        Refusal."""
         call = self._host.make(CallActor, attempt.call_id)
         line = line_of(attempt)
         written = False
         try:
-            await call.claim(attempt, fences, context)
+            await call.claim(attempt, fences, context, unless)
             written = True
             await self._host.install(call)
         except Fenced:  # the command is on record already: here, on another line, or as given up

@@ -125,7 +125,7 @@ class SlotDialer:
             attempt = self._attempts.attempt(
                 call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref
             )
-            return await self._attempts.place(attempt, (taken.fence,), context)
+            return await self._attempts.place(attempt, (taken.fence,), context, request.unless)
 
         return await self._attempts.once(context, _answer, start, limited=False)
 

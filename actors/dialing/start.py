@@ -20,7 +20,7 @@ from actors.slot.registry import SlotRegistry
 from actors.telephony.lists import allowed_of, numbers_in, numbers_of
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import START_CALL, START_ON_SLOT
-from bus_schemas.host import DIAL_ON_HOST, OFFER_LINES, RETURN_LINES, START_OFFERED, START_ON_HOST
+from bus_schemas.host import AWAIT_DIALS, DIAL_ON_HOST, OFFER_LINES, RETURN_LINES, START_OFFERED, START_ON_HOST
 from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
 
 
@@ -60,6 +60,7 @@ async def start(
             serve(OFFER_LINES, on_slots.offers.offer),
             serve(RETURN_LINES, on_slots.offers.take_back),
             serve(START_OFFERED, on_slots.start_offered),
+            serve(AWAIT_DIALS, attempts.await_dials),
         )
     )
     return gate

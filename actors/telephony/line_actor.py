@@ -29,6 +29,7 @@ log = structlog.get_logger()
 STOLEN = "somebody else owns the line by now"
 BEGUN_AFRESH = "the slot's extension was promised by an owner that has begun afresh"
 NOT_SURE = "this host is not sure that it owns the line"
+CALLED_OFF = "whoever wanted the call has called it off"
 STAND_IN_PAUSE = 15.0  # seconds
 ENDED_BEFORE = "ended before it was dialled"
 
@@ -248,9 +249,12 @@ class LineActor(
         if not await self._host.may_act_once_verified():
             return DialFailed(cause=NOT_SURE, reason=EndReason.NOT_DIALED)
         try:
+            called_off = order.unless is not None and await self._is_newer(*order.unless)
             stands = await asyncio.gather(*(self._stands(*fence) for fence in order.fences))
         except BusError as error:
             return DialFailed(cause=f"whose the line is could not be asked: {error}", reason=EndReason.NOT_DIALED)
+        if called_off:
+            return DialFailed(cause=CALLED_OFF, reason=EndReason.NOT_DIALED)
         for (subject, _), still_stands in zip(order.fences, stands, strict=True):
             if not still_stands:
                 cause = STOLEN if subject == self.fence[0] else BEGUN_AFRESH  # that is not this line's trouble
@@ -261,6 +265,11 @@ class LineActor(
         """Whether a barrier is still the last of its subject, by the word of the journal's leader."""
         last = await self._host.bus.last(subject, certain=True)
         return last is not None and last.seq == seq
+
+    async def _is_newer(self, subject: str, seq: int) -> bool:
+        """Whether there is an event of a subject after that one, by the word of the journal's leader."""
+        last = await self._host.bus.last(subject, certain=True)
+        return last is not None and last.seq > seq
 
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""

@@ -5,15 +5,18 @@ from msgspec import Struct
 from actors.runtime.decision import Effect
 from bus_schemas.call import CallDialing
 
-Fences = tuple[tuple[str, int], ...]  # subjects, and the sequence of the last event that each must still have
+Fence = tuple[str, int]  # a subject of the journal, and the sequence of an event
+Fences = tuple[Fence, ...]  # the last event that each subject must still have
 
 
 class Dial(Effect, frozen=True, kw_only=True):
     """Place the call of this attempt, which is on record: for the line an order, and the effect that it leads to if
-    the call still holds the line. `fences`: where one no longer holds, somebody else owns the line by now."""
+    the call still holds the line. `fences`: where one no longer holds, somebody else owns the line by now. `unless`: an
+    event of that subject after that one calls it off."""
 
     attempt: CallDialing
     fences: Fences = ()
+    unless: Fence | None = None
 
     @property
     def call_id(self) -> str:

@@ -1,0 +1,61 @@
+"""A stop against the dials that are about to be made, in all orders of their steps: claim, its write, the command that
+asks for the call, its write, the order to the phone, and on the other side the stop, its write and its answer. Two
+hosts and three phones, in simulated time; what phones have dialled is read from their own logs."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from bus_schemas.campaign import StopMode
+from simulators.carrier.rules import mobile
+from tests.campaign.world import Campaigns, play
+from tests.support.depth import examples
+
+RACES = examples(250)
+OF_A_WORLD = 25
+WORLDS = range(-(-RACES // OF_A_WORLD))
+LONG, BUSY, TALKS = "9999", "0001", "2003"
+
+
+@dataclass
+class Tally:
+    """`undecided`: races in which a call was claimed and never dialled, or dialled while the stop was under way."""
+
+    stopped: int = 0
+    undecided: int = 0
+    late: list[str] = field(default_factory=list)
+
+
+async def race(site: Campaigns, campaign: str, first: int, tally: Tally) -> None:
+    """Run one campaign, stop it some steps later, and look at the phones' logs from the answer on."""
+    world, random = site.world, site.world.random
+    ending = random.choice((LONG, BUSY, TALKS))
+    numbers = {mobile(place, ending) for place in range(first, first + random.randrange(1, 6))}
+    await site.run(campaign, sorted(numbers))
+    # Mostly while the first calls are on their way; now and then when one is over and the next begins.
+    await asyncio.sleep(random.choice((0.01, 0.03, 0.03, 1.1, 5.0)) * random.random())
+    asked = world.now
+    answer = await site.stop(campaign, random.choice(list(StopMode)))
+    answered = world.now
+    await site.until_over(campaign)
+    dials = [call for call in world.book.ordered() if call.number in numbers]
+    tally.stopped += 1
+    tally.undecided += any(asked <= call.created <= answered for call in dials) or answer.in_progress > len(dials)
+    tally.late += [f"{call.number} {call.created - answered:.3f} s after" for call in dials if call.created > answered]
+
+
+@pytest.mark.parametrize("seed", WORLDS)
+def test_no_phone_dials_after_a_stop_was_answered(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+
+    async def story(site: Campaigns) -> None:
+        if seed % 2:  # phones that take their time, or do what they are told and do not say so
+            site.world.impairments.slow, site.world.impairments.deaf = 0.2, 0.05
+        for number in range(OF_A_WORLD):
+            await race(site, f"c{number}", 10 * number, tally)
+
+    play(story, seed=seed)
+    with capsys.disabled():
+        print(f"{tally.stopped} stops tried, {tally.undecided} during a dial, {len(tally.late)} late dials")
+    assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > OF_A_WORLD // 5
