@@ -9,7 +9,7 @@ from actors.leads.lead import id_of
 from actors.runtime.clock import utc
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from bus_schemas.campaign import CampaignStatus, StopMode
+from bus_schemas.campaign import PAUSE_CAMPAIGN, CampaignStatus, PauseCampaign, StopMode
 from bus_schemas.errors import Refusal
 from bus_schemas.host import OFFER_LINES, START_OFFERED, OfferLines, StartOffered
 from simulators.carrier.rules import mobile
@@ -37,6 +37,23 @@ def test_a_stop_between_a_claim_and_its_call_holds() -> None:
         assert answer.in_progress == len(begun) == found.attempts
         assert not {one.number for one in begun} & set(site.dials())
         assert {one.outcome for one in ends(world) if one.campaign == "c1"} == {"not_dialed"}
+
+    play(story)
+
+
+def test_a_pause_between_a_claim_and_its_call_holds() -> None:
+    async def story(site: Campaigns) -> None:
+        world = site.world
+        await site.run("c0", [mobile(900, "0001")])
+        for life in world.lives:
+            life.bus._step = _slow_to_hear
+        await site.run("c1", [mobile(place, LONG) for place in range(6)])
+        while not (begun := [one for one in claims(world) if one.campaign == "c1"]):
+            await asyncio.sleep(0.01)
+        await site.until_done(PAUSE_CAMPAIGN, PauseCampaign(campaign_id="c1"))
+        await asyncio.sleep(10.0)
+        assert not {one.number for one in begun} & set(site.dials())
+        await site.stop("c1")
 
     play(story)
 
