@@ -27,8 +27,9 @@ from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
 from actors.campaign.record import Campaign, evolve, tried, under_way
-from actors.campaign.rulebook import RuleBook
+from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.selection import Selection
+from actors.campaign.standing import may_still_be_called
 from actors.leads.rows import Outcome as Row
 from actors.runtime.actor import Actor
 from actors.runtime.clock import Moment, moment, parse_utc
@@ -354,6 +355,13 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if not may:
             return Dialled.TO_BE_ENDED if campaign.mode is StopMode.HANGUP else Dialled.NOT_NOW
         return Dialled.WANTED
+
+    def may_call(self, claim: Claim, elsewhere: Elsewhere) -> bool:
+        """Whether the rules allow the call still, by all that was claimed before it. `elsewhere`: by other campaigns,
+        some of which was heard only after the claim."""
+        return may_still_be_called(
+            self._campaign(), claim.place, claim.number, self.book, elsewhere, parse_utc(self._now().at)
+        )
 
     def pace(self) -> Pace:
         """How many dials it would begin now. All lines are its own operators, and each that is there is used."""

@@ -1,8 +1,8 @@
 """What all campaigns of a site have tried: attempts count over all of them, and no two call one number at once.
 
 Each host follows the attempts in the order of the journal. Two campaigns may claim one number in the same moment, on
-two hosts: whoever has claimed hears its own claim before it dials, and gives it up where another one, still in
-progress, comes before it. So of two one dials, whatever each knew when it claimed.
+two hosts: whoever has claimed hears its own claim before it dials, and gives it up where the rules forbid it by what
+was claimed before. So of two one dials, and no cap is broken, whatever each knew when it claimed.
 """
 
 import asyncio
@@ -71,19 +71,14 @@ class Elsewhere:
             heapq.heappush(self._waiting, (seq, id(heard), heard))
             await heard.wait()
 
-    def than(self, campaign: str) -> Callable[[str], Sequence[Attempt]]:
-        """What campaigns other than this one have tried on a number."""
+    def than(self, campaign: str, before: int | None = None) -> Callable[[str], Sequence[Attempt]]:
+        """What campaigns other than this one have tried on a number. `before`: and claimed before that entry."""
 
         def tried(number: str) -> Sequence[Attempt]:
-            made = self._made.get(number, ())
+            made = [one for one in self._made.get(number, ()) if before is None or one.seq < before]
             return [_attempt(number, one) for one in made if one.campaign != campaign and one.outcome != NOT_DIALED]
 
         return tried
-
-    def is_taken(self, number: str, campaign: str, seq: int) -> bool:
-        """Whether another campaign has claimed a number before the entry `seq`, and is not done with it."""
-        made = self._made.get(number, ())
-        return any(one.campaign != campaign and not one.outcome and one.seq < seq for one in made)
 
     async def _hear(self, recorded: Recorded) -> None:
         try:

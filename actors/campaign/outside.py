@@ -18,6 +18,7 @@ from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends, Tell
 from actors.campaign.machine import CallOver, Claim, NotBegun
 from actors.campaign.record import moment_of
+from actors.campaign.rulebook import Elsewhere as Attempted
 from actors.dialing.attempts import call_id_of
 from actors.runtime.bus import ID, Bus, BusError, Fenced, Recorded
 from actors.runtime.clock import utc
@@ -76,6 +77,8 @@ class Owner(Protocol):
 
     def dialled(self, claim: Claim) -> Dialled: ...
 
+    def may_call(self, claim: Claim, elsewhere: Attempted) -> bool: ...
+
     def ended(self, report: CallOver | NotBegun) -> None: ...
 
     def began(self) -> None: ...
@@ -130,7 +133,8 @@ class Outside:
         except TimeoutError:
             log.warning("own claim not heard", campaign=owner.id, place=claim.place)
         else:
-            if not self.elsewhere.is_taken(claim.number, owner.id, claimed_at) and _is_wanted(owner, claim):
+            elsewhere = self.elsewhere.than(owner.id, before=claimed_at)
+            if _is_wanted(owner, claim) and owner.may_call(claim, elsewhere):
                 until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
                 stopped = CAMPAIGN_DRAINING.subject.format(campaign=owner.id)
                 request = StartOffered(

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from actors.campaign.places import at
 from actors.campaign.record import CALLABLE, Campaign, Entry, attempts_of, moment_of, not_dialled, under_way
-from actors.campaign.rulebook import RuleBook
+from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Attempt, Candidate, Reason, best, verdict
 from actors.runtime.clock import utc
 from bus_schemas.campaign import CampaignSettings
@@ -110,6 +110,16 @@ def _by_the_rules(entry: Entry, book: RuleBook, settings: CampaignSettings, now:
         return Standing(reason=Stand.READY, words="it may be called", number=number)
     until = now + AGAIN if found.reason is Reason.UNDER_WAY else found.until  # of another campaign, which tells nothing
     return Standing(reason=found.reason or "", words=found.words, until=until, change=found.change)
+
+
+def may_still_be_called(
+    campaign: Campaign, place: int, number: str, book: RuleBook, elsewhere: Elsewhere, now: datetime
+) -> bool:
+    """Whether the rules allow an attempt that is claimed and not dialled yet. `elsewhere`: as by now."""
+    entry = at(campaign.leads, place)
+    attempts = [*attempts_of(entry)[:-1], *(each for one in entry.numbers.split(" ") for each in elsewhere(one))]
+    rules = book.rules_for(number, campaign.settings)
+    return not book.may_not_be_called(number) and verdict(_candidate(entry, number, attempts), rules, now).allowed
 
 
 def _candidate(entry: Entry, number: str, attempts: list[Attempt]) -> Candidate:

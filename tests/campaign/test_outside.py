@@ -82,6 +82,32 @@ async def _slow_to_hear_any(name: str) -> None:
     await asyncio.sleep(2.0 if heard else 0.001)
 
 
+def test_an_attempt_of_another_campaign_that_is_heard_late_counts() -> None:
+    """It was begun and over before the claim, and whoever claimed had heard nothing of it."""
+
+    async def story(site: Campaigns) -> None:
+        world, number = site.world, mobile(1, "0001")
+        names = [f"c{place}" for place in range(8)]
+        for name in names:
+            await site.create(name, attempts_per_lead=1)
+        one, other = world.lives
+        first, second = (next(name for name in names if site.owner(name) is life) for life in (one, other))
+
+        async def slow(name: str) -> None:
+            late = name == f"before hearing ottb.v1.evt.campaign.{first}.attempt_claimed"
+            await asyncio.sleep(6.0 if late else 0.001)
+
+        other.bus._step = slow
+        await site.run(first, [number])
+        await site.until_over(first)
+        await site.run(second, [number])
+        await asyncio.sleep(20.0)
+        assert [one.campaign for one in claims(world)] == [first, second]
+        assert site.dials()[number] == 1
+
+    play(story)
+
+
 def test_a_host_begins_nothing_that_it_is_asked_for_too_late() -> None:
     async def story(site: Campaigns) -> None:
         bus, now = site.world.gateways[0], site.world.clock.now
