@@ -54,6 +54,8 @@ class Attempt:
 
     call_id: str
     claim: Stored
+    most: int | None  # attempts of the lead, by the settings of then
+    before: int  # attempts of the lead in this campaign that counted by then
     ended: Stored | None = None
 
     @property
@@ -122,7 +124,7 @@ class Told:
         if most is not None and counted >= most:
             self._wrong("over an attempt cap", f"{event.number}: {counted} attempts, {most} allowed")
         context = Context(command_id=event.command_id, user=self.by)
-        made.append(Attempt(call_id_of(context), one))
+        made.append(Attempt(call_id_of(context), one, most, counted))
         self.statuses[event.place] = LeadStatus.IN_PROGRESS
 
     def _ended(self, one: Stored, event: CampaignAttemptEnded) -> None:
@@ -216,8 +218,12 @@ class CampaignJudge:
                     continue
                 number, seq = attempt.claim.event.number, attempt.claim.seq
                 theirs = [one for one in others if one.claim.event.number == number and one.claim.seq < seq]
-                if any(one.open(seq) and one.claim.seq < seq for one in theirs):
+                if any(one.open(seq) for one in theirs):
                     yield Violation("called by two campaigns at once", attempt.call_id, number)
+                made = attempt.before + sum(one.counts for one in theirs if not one.open(seq))
+                if attempt.most is not None and made >= attempt.most:
+                    text = f"{number}: {made} attempts of all campaigns, {attempt.most} allowed"
+                    yield Violation("over an attempt cap", attempt.call_id, text)
 
     def _outcomes(self) -> Iterator[Violation]:
         """What is on record of each attempt is what became of its call."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+from dataclasses import dataclass
 
 import msgspec
 import pytest
 
 from bus_schemas.campaign import (
+    CAMPAIGN_ACTIVATED,
     CAMPAIGN_ATTEMPT_CLAIMED,
     CAMPAIGN_ATTEMPT_ENDED,
     CAMPAIGN_STOPPED,
@@ -17,12 +19,18 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.contract import verb_of
 from simulators.carrier.rules import mobile
+from simulators.device.chronicle import DeviceCall
+from simulators.world.campaign_judge import CampaignJudge
+from simulators.world.judge import Judge, Quiet
+from simulators.world.truth import DOUBTS
 from simulators.world.world import World
 from tests.campaign.world import Campaigns, play
+from tests.support.depth import examples
 
 S = CampaignStatus
 TALKS, RINGS, LONG = "2003", "3002", "9999"
 RACES = 100
+KILLS, TAKEOVERS = examples(75), examples(25)
 SETTINGS = {"attempts_per_lead": 3, "retry_minutes": {}}
 
 
@@ -78,21 +86,58 @@ def test_another_host_goes_on_with_a_campaign(how: str) -> None:
     play(story, keep=True)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_kills_between_any_two_steps_repeat_no_dial_and_lose_no_lead(seed: int) -> None:
-    async def story(site: Campaigns) -> None:
-        world, wanted = site.world, [*numbers(12, TALKS), *numbers(12, RINGS, 100)]
-        world.fates = (world.crash, world.crash, world.pause)
-        await site.run("c1", wanted)
-        await site.configure("c1", **SETTINGS)
-        await asyncio.sleep(120.0)
-        world.calm = True
-        found = await site.until_over("c1", within=7200.0)
-        judge(site, wanted)
-        assert found.leads == 24 and found.in_progress == 0 and found.attempts == len(claims(world))
-        assert sum(found.by_status.values()) == 24
+@dataclass
+class Tally:
+    """What all worlds of one test have come to."""
 
-    play(story, seed=seed, keep=True)
+    kills: int = 0
+    takeovers: int = 0
+    attempts: int = 0
+    answered: int = 0
+
+
+def test_kills_and_takeovers_repeat_no_dial_and_lose_no_lead(capsys: pytest.CaptureFixture[str]) -> None:
+    """Between any two steps, of both hosts. Each world ends with the promises of all calls and campaigns, and the
+    counts that are told of it are those of the phones' own logs."""
+    tally, seed = Tally(), 0
+    while tally.kills < KILLS or tally.takeovers < TAKEOVERS:
+        play(lambda site: killed(site, tally), seed=seed, keep=True)
+        seed += 1
+    with capsys.disabled():
+        print(
+            f"{tally.kills} kills and {tally.takeovers} take-overs tried in {seed} worlds, {tally.attempts} attempts, "
+            f"{tally.answered} answered: 0 dialled twice, 0 lost"
+        )
+
+
+async def killed(site: Campaigns, tally: Tally) -> None:
+    """A campaign whose hosts die again and again, to its end."""
+    world, wanted = site.world, [*numbers(12, TALKS), *numbers(12, RINGS, 100)]
+    await site.run("c1", wanted)
+    await site.configure("c1", **SETTINGS)
+    world.fates = (world.crash, world.crash, world.pause)
+    await asyncio.sleep(120.0)
+    world.calm = True
+    found = await site.until_over("c1", within=7200.0)
+    judge(site, wanted)
+    all_calls = Judge(world, [], Quiet())
+    of_campaigns = CampaignJudge(all_calls, {"c1": (found, await site.explain("c1"))})
+    broken = [*all_calls.violations(), *of_campaigns.violations()]
+    assert not broken, broken
+    dialled = [call for call in world.book.ordered() if call.number in wanted]
+    assert found.leads == 24 and found.in_progress == 0 and sum(found.by_status.values()) == 24
+    assert found.answered == sum(call.answered is not None for call in dialled if not doubtful(all_calls, call))
+    tally.kills += sum(fault.kind == "crash" for fault in world.book.faults)
+    owners = [one.event.host for one in world.stored if one.subject.endswith(f".c1.{CAMPAIGN_ACTIVATED.verb}")]
+    tally.takeovers += len(owners) - 1
+    tally.attempts += found.attempts
+    tally.answered += found.answered
+
+
+def doubtful(all_calls: Judge, call: DeviceCall) -> bool:
+    """Whether its record says that nobody could know how it went."""
+    [record] = [one for one in all_calls.calls.values() if one.call_id == call.call_id]
+    return record.ended[0].event.answer_time is None and record.ended[0].event.reason in DOUBTS
 
 
 @pytest.mark.parametrize("seed", range(12))
