@@ -116,8 +116,8 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
 
     @property
     def is_being_dialled(self) -> bool:
-        """Whether an order to dial is under way, or is yet to leave."""
-        return self.state is not None and self.state.placing and self.state.phase is Phase.DIALING
+        """Whether an order to dial is under way, or is yet to leave, or nobody knows."""
+        return self.state is not None and machine.is_being_dialled(self.state, self._now(), self._timeouts)
 
     @property
     def is_ending(self) -> bool:

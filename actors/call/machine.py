@@ -399,6 +399,12 @@ def _timer_fired(call: Call, timer: TimerFired, now: Moment, timeouts: CallTimeo
     return NOTHING
 
 
+def is_being_dialled(call: Call, now: Moment, timeouts: CallTimeouts) -> bool:
+    """Whether an order to dial is under way, or may be."""
+    open = call.phase is Phase.DIALING and (call.placing or call.doubt)
+    return open and _may_yet_dial(call, now, timeouts) > 0
+
+
 def _may_yet_dial(call: Call, at: Moment, timeouts: CallTimeouts) -> float:
     """Seconds from then on in which the phone may yet dial. An order whose end is never told, since its line was begun
     afresh in between, cannot be under way longer than twice what an order takes. One of a former owner, which may have
