@@ -14,6 +14,7 @@ from bench import (
     bus,
     bus_overload,
     campaigns,
+    dialling,
     do_not_call,
     gateway,
     imports,
@@ -29,8 +30,8 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, do_not_call, imports, pacing,
-    pbx, readers, refusals,
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dialling, do_not_call, imports,
+    pacing, pbx, readers, refusals,
 )  # fmt: skip
 
 

@@ -64,11 +64,11 @@ async def process(*argv: str, **env: str) -> AsyncIterator[asyncio.subprocess.Pr
 
 
 @asynccontextmanager
-async def nats_server(folder: Path) -> AsyncIterator[int]:
-    """A server with JetStream as a site has it. Gives its port."""
+async def nats_server(folder: Path, more: str = "") -> AsyncIterator[int]:
+    """A server with JetStream as a site has it. `more`: for its configuration. Gives its port."""
     port = free_port()
     config = folder / f"nats-{port}.conf"
-    config.write_text(CONFIG.format(port=port, store=folder / f"js-{port}"))
+    config.write_text(CONFIG.format(port=port, store=folder / f"js-{port}") + more)
     async with process(str(Path(sysconfig.get_path("scripts")) / "nats-server"), "-c", str(config)):
         async with asyncio.timeout(10):
             while not await nats_answers(port):
