@@ -26,7 +26,8 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
-from actors.runtime.wire import ask, ask_raw
+from actors.runtime.service import Hosts
+from actors.runtime.wire import ask_raw
 from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, END_CALL, CallAdopted, CallEnded, EndCall
 from bus_schemas.campaign import CAMPAIGN_DRAINING
 from bus_schemas.contract import ROOT
@@ -87,10 +88,13 @@ class Owner(Protocol):
 class Outside:
     """The outside of all campaigns of a host."""
 
-    def __init__(self, *, bus: Bus, ids: Ids, host: str, peers: Peers, ends: Ends, elsewhere: Elsewhere) -> None:
+    def __init__(
+        self, *, bus: Bus, ids: Ids, own: str, hosts: Hosts, peers: Peers, ends: Ends, elsewhere: Elsewhere
+    ) -> None:
         self._bus = bus
         self._ids = ids
-        self._own = host
+        self._own = own
+        self._hosts = hosts
         self._peers = peers
         self._ends = ends
         self.elsewhere = elsewhere
@@ -107,7 +111,7 @@ class Outside:
         """
         request = OfferLines(host=host, asker=asker, user=user, most=most)
         try:
-            offered = await ask(self._bus, OFFER_LINES, request, self._context(user))
+            offered = await self._hosts.ask(OFFER_LINES, request, self._context(user))
         except Refusal as refusal:
             log.info("no lines offered", host=host, campaign=asker, why=refusal.message)
             return [], 0.0
@@ -117,7 +121,7 @@ class Outside:
         """They are not needed."""
         request = ReturnLines(host=host, asker=asker, slots=slots)
         try:
-            await ask_raw(self._bus, RETURN_LINES, request, self._context(asker), retry=False)
+            await self._hosts.ask(RETURN_LINES, request, self._context(asker), retry=False)
         except Refusal as refusal:  # it keeps them no longer than some seconds
             log.debug("lines not given back", host=host, why=refusal.message)
 
@@ -146,9 +150,11 @@ class Outside:
         self._not_begun(owner, claim, of_number=True)
 
     async def _begin(self, owner: Owner, claim: Claim, request: StartOffered) -> None:
-        context = Context(command_id=claim.command_id, user=claim.user, campaign=owner.id)
+        context = Context(  # nobody sends it again
+            command_id=claim.command_id, user=claim.user, campaign=owner.id, fresh=True
+        )
         try:
-            await ask_raw(self._bus, START_OFFERED, request, context, retry=False)
+            await self._hosts.ask(START_OFFERED, request, context, retry=False)
             owner.began()
         except Refusal as refusal:
             rule = (refusal.details or {}).get("rule")

@@ -82,7 +82,8 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     for follower in (ends, elsewhere):
         stack.push_async_callback(await follower.start())
     outside = Outside(
-        bus=parts.bus, ids=parts.ids, host=parts.host.name, peers=parts.peers, ends=ends, elsewhere=elsewhere
+        bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
+        elsewhere=elsewhere,
     )
 
     def book(campaign: str) -> RuleBook:

@@ -14,7 +14,7 @@ from actors.runtime.effects import Work
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
-from actors.runtime.service import Served
+from actors.runtime.service import Hosts, Served
 from actors.runtime.shards import Shards
 
 
@@ -51,3 +51,8 @@ class HostParts(Parts):
     this_host: list[Iterable[Served]] = field(default_factory=list)
     registries: list[Registry] = field(default_factory=list)
     background: list[Callable[[], Work[None]]] = field(default_factory=list)
+
+    @property
+    def hosts(self) -> Hosts:
+        """How hosts are asked, this one among them."""
+        return Hosts(bus=self.bus, own=self.host.name, tables=self.this_host)

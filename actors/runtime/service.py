@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any, TypeVar, cast
 
+import structlog
 from msgspec import Struct
 
 from actors.runtime.bus import Bus, Handler, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.effects import Work
-from actors.runtime.wire import Page, answer, send_refusal
+from actors.runtime.wire import WRONG_INSIDE, Page, answer, ask, send_refusal
 from bus_schemas.contract import AnyRpc, Rpc
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+
+log = structlog.get_logger()
 
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
@@ -83,3 +87,34 @@ class Service:
             task.add_done_callback(lambda task: self._tasks.pop(task, None))
 
         return receive
+
+
+class Hosts:
+    """The hosts of a site, as each is asked by its name: this one, `own`, without the bus. What many calls need costs
+    four messages less so, where the asker and the line are on one host. `tables`: the lines that this one answers."""
+
+    def __init__(self, *, bus: Bus, own: str, tables: Iterable[Iterable[Served]]) -> None:
+        self._bus = bus
+        self._own = own
+        self._tables = tables
+
+    @cached_property
+    def _here(self) -> Mapping[str, Served]:
+        """By subject; complete once this host serves."""
+        return {one.rpc.subject.format(host=self._own): one for table in self._tables for one in table}
+
+    async def ask(
+        self, rpc: Rpc[Request, Reply], request: Request, context: Context, *, retry: bool = True
+    ) -> Reply:
+        """As `wire.ask`. Raises Refusal, whatever goes wrong."""
+        served = self._here.get(rpc.subject_for(request))
+        if served is None:
+            return await ask(self._bus, rpc, request, context, retry=retry)
+        try:
+            answered = await served.handler(request, context)
+        except Refusal:
+            raise
+        except Exception:
+            log.exception("request failed", subject=rpc.subject)
+            raise WRONG_INSIDE() from None
+        return cast(Reply, answered.body if isinstance(answered, Page) else answered)  # `serve` has checked it

@@ -25,6 +25,7 @@ UNCHANGED_HEADER = "Ottb-Unchanged"  # it is as was asked, and was before: nothi
 
 TOO_LARGE = RefusalTemplate(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
 
+WRONG_INSIDE = RefusalTemplate(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
 STOPPED = RefusalTemplate(ErrorCode.UNAVAILABLE, "This is being taken over. Try again.")
 
 RETRY_FIRST, RETRY_LAST = 0.05, 0.5
@@ -66,9 +67,11 @@ async def ask_raw(
         pause = min(2 * pause, RETRY_LAST)
 
 
-async def ask(bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context) -> Reply:
+async def ask(
+    bus: Bus, rpc: Rpc[Request, Reply], request: Request, context: Context, *, retry: bool = True
+) -> Reply:
     """Ask and decode the answer. Raises Refusal."""
-    answered = await ask_raw(bus, rpc, request, context)
+    answered = await ask_raw(bus, rpc, request, context, retry=retry)
     return msgspec.json.decode(answered.data, type=rpc.reply)
 
 
@@ -151,6 +154,6 @@ async def answer(
         raise
     except Exception:
         log.exception("request failed", subject=message.subject)
-        await send_refusal(message, Refusal(ErrorCode.INTERNAL, "This went wrong inside. It is in the log."))
+        await send_refusal(message, WRONG_INSIDE())
     else:
         await send_reply(message, reply)

@@ -9,6 +9,7 @@ import pytest
 
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.assembly import running
+from actors.campaign.settings import Campaigns
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.settings import Settings
@@ -44,7 +45,7 @@ class Counted:
     def __init__(self, bus: MemoryBroker) -> None:
         self.steps: list[str] = []
         self.bus = MemoryBus(bus, step=self.step)
-        self._client = MemoryBus(bus)
+        self.client = MemoryBus(bus)
         self._begun = 0
 
     async def step(self, name: str) -> None:
@@ -57,13 +58,13 @@ class Counted:
         self._begun += 1
         context = Context(command_id=f"c{self._begun}", user="op12", actions=MAY, fresh=fresh)
         if line == PHONE:
-            return (await ask(self._client, START_CALL, StartCall(number=number), context)).call_id
+            return (await ask(self.client, START_CALL, StartCall(number=number), context)).call_id
         request = DialPbx(from_="slot_1", to=number, trunk="trunk-1")
-        return (await ask(self._client, DIAL_PBX, request, context)).call_id
+        return (await ask(self.client, DIAL_PBX, request, context)).call_id
 
     async def end(self, call_id: str) -> None:
         context = Context(command_id=f"e{call_id}", user="op12", actions=MAY)
-        await ask(self._client, END_CALL, EndCall(call_id=call_id), context)
+        await ask(self.client, END_CALL, EndCall(call_id=call_id), context)
 
     def before_the_dial(self) -> list[str]:
         """What was asked of the journal until the phone, or the PBX, was told."""
@@ -99,6 +100,7 @@ async def counted(folder: Path) -> AsyncIterator[Counted]:
     settings = Settings(
         slots=(SlotConfig(id=1, serial="p1", region="UA"),),
         trunks=(TrunkConfig(name="trunk-1", endpoint="trunk-1", countries=("UA",)),),
+        campaigns=Campaigns(presets=()),
     )
     host = running(
         settings,

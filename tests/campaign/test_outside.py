@@ -30,10 +30,11 @@ def test_a_stop_between_a_claim_and_its_call_holds() -> None:
         for life in world.lives:
             life.bus._step = _slow_to_hear
         await site.run("c1", [mobile(place, LONG) for place in range(6)])
-        while not (begun := [one for one in claims(world) if one.campaign == "c1"]):
+        while not any(one.campaign == "c1" for one in claims(world)):
             await asyncio.sleep(0.01)
         answer = await site.stop("c1")
         found = await site.until_over("c1")
+        begun = [one for one in claims(world) if one.campaign == "c1"]
         assert answer.in_progress == len(begun) == found.attempts
         assert not {one.number for one in begun} & set(site.dials())
         assert {one.outcome for one in ends(world) if one.campaign == "c1"} == {"not_dialed"}
