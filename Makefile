@@ -17,7 +17,7 @@ run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 	@$(BIN)/ottb up --config $(CONFIG)
 
 test: setup-test ## Set everything up and run the tests (WORKERS: how many at once; most of them wait)
-	@$(PYTEST) $(TESTS) -m "not attacks and not faults and not live and not postgresql" -n $(WORKERS) --dist worksteal
+	@$(PYTEST) $(TESTS) -m "not attacks and not faults and not live and not long and not postgresql" -n $(WORKERS) --dist worksteal
 
 test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (apt install postgresql)
 	@$(PYTEST) $(TESTS) -m postgresql
@@ -34,7 +34,7 @@ check: setup-test ## Lint and types
 
 test-all: export OTTB_TEST_DEPTH ?= 4
 test-all: test attacks test-postgresql ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults, mutants
-	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live"
+	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live or long"
 	@$(BIN)/python -m tests.mutants.run
 
 soak: setup-test ## Stop, kill and cut off real processes 200 times and judge the calls (OTTB_TEST_FAULTS: how often)
