@@ -51,11 +51,18 @@ class Made(Struct, frozen=True):
 
 
 class Book(Struct, frozen=True):
-    """What the phones have done. `started`: seconds until the host served; `owned`: until it had the campaign."""
+    """What the phones have done. `started`: until the host served; `owned`: until it had the campaign."""
 
     calls: list[Made]
-    started: float
-    owned: float
+    started: "Took"
+    owned: "Took"
+
+
+class Took(Struct, frozen=True):
+    """`worked`: seconds of the processor in the thread of the actors."""
+
+    seconds: float
+    worked: float
 
 
 def plan(number: str) -> Plan:
@@ -89,14 +96,14 @@ async def serve(settings: Settings, scale: float) -> Book:
         stack.push_async_callback(bus.close)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
         problems = await start_site(settings, parts, stack, tls=tls, on_closed=stopped.set)
-        began = time.monotonic()
+        began = Took(time.monotonic(), time.thread_time())
         host = await stack.enter_async_context(
             running(
                 settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
                 pbxs={}, lost=stopped, problems=problems,
             )
         )
-        started = time.monotonic() - began
+        started = _since(began)
         memory.freeze(memory.RARELY)
         owned = await _owned(host, began, stopped)
         await stopped.wait()
@@ -104,11 +111,15 @@ async def serve(settings: Settings, scale: float) -> Book:
         return Book(calls, started, owned)
 
 
-async def _owned(host: Host, began: float, stopped: asyncio.Event) -> float:
-    """Seconds until a campaign was there."""
+async def _owned(host: Host, began: Took, stopped: asyncio.Event) -> Took:
+    """How long it took until a campaign was there."""
     while not stopped.is_set() and not any(shard.all(CampaignActor) for shard in host.shards.values()):
         await asyncio.sleep(READY)
-    return time.monotonic() - began
+    return _since(began)
+
+
+def _since(began: Took) -> Took:
+    return Took(time.monotonic() - began.seconds, time.thread_time() - began.worked)
 
 
 def main() -> None:

@@ -122,7 +122,7 @@ class Topic(Generic[Event]):
     summary: str = ""
     kept: bool = True
 
-    @property
+    @cached_property
     def verb(self) -> str:
         """The last token: what has happened, in the past tense. Empty: it is telemetry."""
         last = verb_of(self.subject)

@@ -115,5 +115,4 @@ def _headers(raw: bytes) -> dict[str, str]:
 
 
 def _epoch(stamp: str) -> float:
-    whole, _, rest = stamp.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or '0'}")
+    return datetime.fromisoformat(stamp).timestamp()

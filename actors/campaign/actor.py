@@ -233,9 +233,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return CampaignActivated(campaign=self.id, at=now.at, host=self._host.name, epoch=epoch)
 
     async def take_over(self) -> None:
-        """What is on record, in the order in which it is called."""
+        """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
             self._selection, self._figures = Selection(self.state), Figures(self.state)
+        await self._outside.elsewhere.caught_up()
 
     def resume(self, now: Moment) -> CampaignDecision:
         return machine.taken_over(self.state, now) if self.state is not None else NOTHING

@@ -8,6 +8,7 @@ was claimed before. So of two one dials, and no cap is broken, whatever each kne
 import asyncio
 import heapq
 from collections.abc import Callable, Sequence
+from sys import intern
 from typing import NamedTuple
 
 import msgspec
@@ -54,15 +55,19 @@ class Elsewhere:
         self._made: dict[str, tuple[Made, ...]] = {}
         self._numbers: dict[tuple[str, int], str] = {}  # of attempts under way, by campaign and place
         self._heard = 0
+        self._before = 0  # the last entry that there was when it began
         self._waiting: list[tuple[int, int, asyncio.Event]] = []  # a heap, by what is waited for
 
     async def start(self) -> Unsubscribe:
-        """Read what is on record, then follow. Returns how to stop. Raises BusError."""
+        """Begin to read what is on record, and follow. Returns how to stop. Raises BusError."""
         last = await self._bus.last(SCOPE, certain=True)
-        stop = await self._bus.follow(SCOPE, self._hear, after=0)
-        if last is not None:
-            await self.heard(last.seq)
-        return stop
+        self._before = last.seq if last is not None else 0
+        return await self._bus.follow(SCOPE, self._hear, after=0)
+
+    async def caught_up(self) -> None:
+        """Wait until what was on record at the start is read: before that nobody knows whom to call. A month of many
+        campaigns takes seconds, in which the rest of the host works."""
+        await self.heard(self._before)
 
     async def heard(self, seq: int) -> None:
         """Wait until an entry of a campaign has been heard."""
@@ -94,18 +99,20 @@ class Elsewhere:
             heapq.heappop(self._waiting)[2].set()
 
     def _begin(self, event: CampaignAttemptClaimed, seq: int) -> None:
-        since = self._clock.now().timestamp() * 1000 - KEPT_MS
-        kept = (one for one in self._made.get(event.number, ()) if one.began > since or not one.outcome)
-        made = Made(event.campaign, event.place, seq, milliseconds(event.at))
-        self._made[event.number] = (*kept, made)
-        self._numbers[event.campaign, event.place] = event.number
+        campaign, number = intern(event.campaign), event.number
+        kept = self._made.get(number, ())
+        if kept:
+            since = self._clock.now().timestamp() * 1000 - KEPT_MS
+            kept = tuple(one for one in kept if one.began > since or not one.outcome)
+        self._made[number] = (*kept, Made(campaign, event.place, seq, milliseconds(event.at)))
+        self._numbers[campaign, event.place] = number
 
     def _end(self, event: CampaignAttemptEnded) -> None:
         number = self._numbers.pop((event.campaign, event.place), None)
         if number is None:
             return
         self._made[number] = tuple(
-            one._replace(ended=milliseconds(event.at), outcome=event.outcome)
+            one._replace(ended=milliseconds(event.at), outcome=intern(event.outcome))
             if (one.campaign, one.place, one.outcome) == (event.campaign, event.place, "")
             else one
             for one in self._made[number]
