@@ -7,7 +7,7 @@ that is missing. Each number belongs to the lead in whose row it stands first.
 import re
 from collections.abc import Mapping
 
-from actors.dialing.rules import DialRules, canonical
+from actors.dialing.rules import DialRules, e164
 from actors.leads.cells import NO, YES, DigitsLost, is_blank, number_text
 from actors.leads.lead import (
     CUSTOM,
@@ -91,7 +91,7 @@ class Rows:
 
     def _number(self, field: str, cell: str) -> str:
         try:
-            return canonical(number_text(cell), self._rules, (), field).e164
+            return e164(number_text(cell), self._rules, field)
         except DigitsLost as lost:
             raise _Unfit(field, "digits_lost", str(lost)) from None
         except Refusal as refusal:

@@ -167,6 +167,18 @@ def canonical(raw: str, region: str) -> Number:
 
 def number_of(tidied: str, region: str) -> Number:
     """The number that a text from `tidy` is, in a place in `region`. Raises NotANumber."""
+    parsed = _parsed(tidied, region)
+    part = phonenumbers.region_code_for_number(parsed) or ""
+    kind = KINDS[phonenumbers.number_type(parsed)]
+    return Number(e164=_e164(parsed), country=_PARTS.get(part, part), part=part, kind=kind)
+
+
+def e164_of(tidied: str, region: str) -> str:
+    """The same as it is dialled, for who needs no more, as a long list does. Raises NotANumber."""
+    return _e164(_parsed(tidied, region))
+
+
+def _parsed(tidied: str, region: str) -> PhoneNumber:
     digits = digits_of(tidied)
     if "*" in digits or "#" in digits:
         raise NotANumber("a service code (MMI, USSD)")
@@ -177,15 +189,13 @@ def number_of(tidied: str, region: str) -> Number:
         raise NotANumber(_UNREADABLE.get(error.error_type, "no number of a country that is known")) from None
     source, parsed = parsed.country_code_source, _of_today(parsed)
     length = phonenumbers.is_possible_number_with_reason(parsed)
-    e164 = _e164(parsed)
-    if length != ValidationResult.IS_POSSIBLE or not _E164.match(e164):
+    if length != ValidationResult.IS_POSSIBLE or not _E164.match(_e164(parsed)):
         raise NotANumber(f"{_LENGTHS.get(length, 'of no possible length')} for a number in its country")
     if parsed.italian_leading_zero and "(0)" in tidied:
         raise NotANumber("a `(0)`, and numbers of this country may keep their 0")
     if source == CountryCodeSource.FROM_DEFAULT_COUNTRY and not _prefix(digits, region):
         _must_be_of(region, digits, parsed)
-    part = phonenumbers.region_code_for_number(parsed) or ""
-    return Number(e164=e164, country=_PARTS.get(part, part), part=part, kind=KINDS[phonenumbers.number_type(parsed)])
+    return parsed
 
 
 def home_of(e164: str) -> tuple[str, str]:
