@@ -15,6 +15,7 @@ from bench import (
     bus_overload,
     campaigns,
     dialling,
+    dialling_start,
     do_not_call,
     gateway,
     imports,
@@ -30,8 +31,8 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dialling, do_not_call, imports,
-    pacing, pbx, readers, refusals,
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dialling, dialling_start,
+    do_not_call, imports, pacing, pbx, readers, refusals,
 )  # fmt: skip
 
 

@@ -29,7 +29,8 @@ from actors.runtime.wire import ask
 from bench.dialling_host import Book, Made
 from bench.parts import free_port, nats_server, python
 from bench.table import Row
-from bus_schemas.campaign import RUN_ON_SHARD, RunCampaign
+from bus_schemas.campaign import RESUME_CAMPAIGN, RUN_ON_SHARD, ResumeCampaign, RunCampaign
+from bus_schemas.contract import Rpc
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import GivenLead
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
@@ -118,14 +119,19 @@ class Fleet:
         answers: list[Any] = []
         for number, part in enumerate(split(RunCampaign(campaign_id=CAMPAIGN, leads=tuple(leads)))):
             context = Context(command_id=derived("bench", str(number)), user="bench", actions=ALL)
-            answers.append(await self._patiently(after(part, answers), context))
+            answers.append(await self._patiently(RUN_ON_SHARD, after(part, answers), context))
         assert joined(answers).accepted == len(leads), joined(answers)
 
-    async def _patiently(self, part: Any, context: Context) -> Any:
+    async def until_owned(self) -> None:
+        """Wait until the campaign, which runs, can be asked something."""
+        context = Context(command_id="owned", user="bench", actions=ALL)
+        await self._patiently(RESUME_CAMPAIGN, ResumeCampaign(campaign_id=CAMPAIGN), context)
+
+    async def _patiently(self, rpc: Rpc[Any, Any], request: Any, context: Context) -> Any:  # any: of whatever line
         async with asyncio.timeout(60):
             while True:
                 try:
-                    return await ask(self.bus, RUN_ON_SHARD, part, context)
+                    return await ask(self.bus, rpc, request, context)
                 except Refusal:
                     await asyncio.sleep(0.2)
 
@@ -136,11 +142,11 @@ def made(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, slots: int) -> AsyncIterator[Fleet]:
-    """A server and the settings of a host with so many slots; nothing runs on it yet."""
+async def fleet(folder: Path, slots: int, *, sync: str = "always") -> AsyncIterator[Fleet]:
+    """A server and the settings of a host with so many slots; nothing runs on it yet. `sync`: as of `nats_server`."""
     async with AsyncExitStack() as stack:
         monitor = free_port()
-        port = await stack.enter_async_context(nats_server(folder, f'\nhttp: "127.0.0.1:{monitor}"\n'))
+        port = await stack.enter_async_context(nats_server(folder, f'\nhttp: "127.0.0.1:{monitor}"\n', sync=sync))
         config = folder / "fleet.toml"
         rows = "".join(SLOT.format(id=number) for number in range(1, slots + 1))
         config.write_text(SETTINGS.format(state=folder / "state", port=port) + rows)

@@ -20,7 +20,7 @@ from cli.site.probes import adb_answers, nats_answers
 
 CONFIG = """
 listen: "127.0.0.1:{port}"
-jetstream {{ store_dir: "{store}", sync_interval: always }}
+jetstream {{ store_dir: "{store}", sync_interval: {sync} }}
 """
 
 # Below the range from which the kernel gives ports to outgoing connections, above the defaults of the sandbox.
@@ -64,11 +64,12 @@ async def process(*argv: str, **env: str) -> AsyncIterator[asyncio.subprocess.Pr
 
 
 @asynccontextmanager
-async def nats_server(folder: Path, more: str = "") -> AsyncIterator[int]:
-    """A server with JetStream as a site has it. `more`: for its configuration. Gives its port."""
+async def nats_server(folder: Path, more: str = "", *, sync: str = "always") -> AsyncIterator[int]:
+    """A server with JetStream as a site has it. `more`: for its configuration; `sync`: how often it makes sure that
+    what it has stored is on disk. Gives its port."""
     port = free_port()
     config = folder / f"nats-{port}.conf"
-    config.write_text(CONFIG.format(port=port, store=folder / f"js-{port}") + more)
+    config.write_text(CONFIG.format(port=port, store=folder / f"js-{port}", sync=sync) + more)
     async with process(str(Path(sysconfig.get_path("scripts")) / "nats-server"), "-c", str(config)):
         async with asyncio.timeout(10):
             while not await nats_answers(port):
