@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ from actors.slot.phone import PhoneUncertain, PhoneUnreachable, ShellResult
 CONNECT_TIMEOUT = 3.0
 REPLY_TIMEOUT = 5.0
 CONNECT_PHONE_TIMEOUT = 12.0  # adb itself waits 10 s for a phone that accepts and says nothing
-SHELLS_AT_ONCE = 32
+ASKED_AT_ONCE = 4  # of one phone: no phone waits for another one that does not answer
 LONG_SHELL_LIMIT = 256 * 1024
 OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
 LAST_KIND = 5  # kIdWindowSizeChange
@@ -191,7 +192,7 @@ class AdbClient:
     def __init__(self, place: AdbPlace) -> None:
         self.place = place
         self.targets: dict[str, Seen] = {}  # the phones that names lead to, as the list has them
-        self._shells = asyncio.Semaphore(SHELLS_AT_ONCE)
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # of each phone
 
     @asynccontextmanager
     async def wire(self, name: str = "adb server") -> AsyncIterator[Wire]:
@@ -253,20 +254,30 @@ class AdbClient:
             while True:
                 yield _parsed(await wire.read_text(timeout=None))
 
+    async def ask(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
+        """`shell` for what we want to know ourselves, in the phone's next turn, which no command of a user takes.
+        PhoneUnreachable: also where there was none within `timeout`."""
+        turns = self._turns.get(serial) or self._turns.setdefault(serial, asyncio.Semaphore(ASKED_AT_ONCE))
+        try:
+            async with asyncio.timeout(timeout) as wait, turns:
+                wait.reschedule(None)
+                return await self.shell(serial, command, timeout=timeout, max_output=max_output)
+        except TimeoutError:
+            raise PhoneUnreachable(f"{serial}: it answers nothing of what it was asked before") from None
+
     async def shell(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
         """Run one command in a shell of its own. PhoneUnreachable: it was not sent; PhoneUncertain: it was."""
-        async with self._shells:  # each holder has its deadlines, so every waiter's turn comes
-            wire = await self._transport(serial)
-            try:
-                async with asyncio.timeout(timeout):
-                    await wire.ask(f"shell,v2,raw:{command}", timeout=timeout)
-                    return await _collect(wire, max_output)
-            except TimeoutError:
-                raise PhoneUncertain(f"{serial}: no end of the command in {timeout:g} s") from None
-            except (OSError, asyncio.IncompleteReadError, AdbServerGone) as error:
-                raise PhoneUncertain(f"{serial}: connection lost while a command ran: {error!r}") from None
-            finally:
-                wire.close()
+        wire = await self._transport(serial)
+        try:
+            async with asyncio.timeout(timeout):
+                await wire.ask(f"shell,v2,raw:{command}", timeout=timeout)
+                return await _collect(wire, max_output)
+        except TimeoutError:
+            raise PhoneUncertain(f"{serial}: no end of the command in {timeout:g} s") from None
+        except (OSError, asyncio.IncompleteReadError, AdbServerGone) as error:
+            raise PhoneUncertain(f"{serial}: connection lost while a command ran: {error!r}") from None
+        finally:
+            wire.close()
 
     @asynccontextmanager
     async def lines(self, serial: str, command: str) -> AsyncIterator[AsyncIterator[str]]:

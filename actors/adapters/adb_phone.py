@@ -243,7 +243,7 @@ class AdbPhone:
         self._check_not_taken()
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        done = await self._client.shell(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
+        done = await self._client.ask(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
         self._heard = answered = loop.time()
         read = None if done.truncated else android.parse_look(done.output, self._read)
         if read is None:
@@ -427,7 +427,7 @@ class AdbPhone:
         """Whether the far end rings. Anything else that the registry has news of is asked of Telecom: it knows whose
         news it is."""
         try:
-            done = await self._client.shell(self._serial, android.REGISTRY, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
+            done = await self._client.ask(self._serial, android.REGISTRY, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
         except PhoneError:
             return
         registry = android.parse_registry(done.output)
@@ -455,7 +455,7 @@ class AdbPhone:
             await asyncio.sleep(self._health_every * (0.75 + 0.5 * spread))
 
     async def _read_health_once(self) -> None:
-        done = await self._client.shell(
+        done = await self._client.ask(
             self._serial, android_health.HEALTH, timeout=HEALTH_TIMEOUT, max_output=LOOK_LIMIT
         )
         health, self._cpu = android_health.parse_health(done.output, self._cpu)

@@ -109,7 +109,7 @@ class Fitness:
 
     async def _ask(self, line: str) -> str:
         try:
-            done = await self._client.shell(self._serial, line, timeout=PROBE_TIMEOUT, max_output=PROBE_LIMIT)
+            done = await self._client.ask(self._serial, line, timeout=PROBE_TIMEOUT, max_output=PROBE_LIMIT)
         except PhoneUncertain as error:
             raise PhoneUnreachable(str(error)) from None
         return done.output.strip()
