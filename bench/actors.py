@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from actors.runtime.wire import ask
 from actors.settings import Settings
 from actors.slot.actor import SlotActor
 from actors.slot.pool import Pool
+from actors.slot.shell_bytes import ShellBytes
 from bench.bus import Owned, _phone
 from bench.parts import nats_server
 from bench.table import Row
@@ -78,6 +80,7 @@ async def _idle(folder: Path) -> Row:
         stack.push_async_callback(bus.close)
         await bus.ensure_streams()
         pool, limits = Pool(), CallLimits(per_minute=1000, at_once=1000)
+        shell_bytes = ShellBytes(time.monotonic)
         host = Host(
             name="bench",
             bus=bus,
@@ -86,7 +89,9 @@ async def _idle(folder: Path) -> Row:
             ownership=Owned(),
             makers=(
                 SlotActor.made_by(
-                    lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=pool)
+                    lambda id, host: SlotActor(
+                        id=id, host=host, counts=limits, make_phone=_phone, pool=pool, shell_bytes=shell_bytes
+                    )
                 ),
             ),
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from actors.runtime.host import Host
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Configure
 from actors.slot.pool import Pool
+from actors.slot.shell_bytes import ShellBytes
 from bench.parts import nats_server
 from bench.table import Row, compared, rate
 from bus_schemas.slot import SlotConfig, SlotConfigured
@@ -51,7 +53,10 @@ async def measure(folder: Path) -> list[Row]:
             ownership=Owned(),
             makers=(
                 SlotActor.made_by(
-                    lambda id, host: SlotActor(id=id, host=host, counts=limits, make_phone=_phone, pool=Pool())
+                    lambda id, host: SlotActor(
+                        id=id, host=host, counts=limits, make_phone=_phone, pool=Pool(),
+                        shell_bytes=ShellBytes(time.monotonic),
+                    )
                 ),
             ),
         )

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import partial
 
 from actors.runtime.clock import Clock
+from actors.runtime.pace import Pace
 from bus_schemas.contract import AnyRpc
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal
 from bus_schemas.names import Share
-from gateway.pace import Pace
 
 WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet time
 PATIENCE = 5.0  # seconds that a change waits at most, so that few of a user do

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from actors.runtime.addresses import neighbourhood
+from actors.runtime.pace import Pace
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
-from gateway.pace import Pace
 from gateway.proxies import TrustedProxies
 
 LATER = 1.0  # seconds that an answer waits to who has had many of its sort

@@ -32,6 +32,7 @@ from actors.slot.machine import (
 from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
 from actors.slot.record import Slot, SlotMemory
+from actors.slot.shell_bytes import ShellBytes, on_record
 from actors.telephony.line import CallCounts
 from actors.telephony.line_actor import LineActor
 from actors.telephony.orders import Dial
@@ -79,14 +80,17 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     topics = topics_of("slot")
     snapshots: ClassVar[bool] = True
 
-    __slots__ = ("_make_phone", "_phone", "_pool", "live")
+    __slots__ = ("_make_phone", "_phone", "_pool", "_shell_bytes", "live")
 
-    def __init__(self, *, id: str, host: Host, counts: CallCounts, make_phone: MakePhone, pool: Pool) -> None:
+    def __init__(
+        self, *, id: str, host: Host, counts: CallCounts, make_phone: MakePhone, pool: Pool, shell_bytes: ShellBytes
+    ) -> None:
         super().__init__(id=id, host=host, counts=counts)
         self.live = NOTHING_YET
         self._make_phone = make_phone
         self._phone: Phone | None = None
         self._pool = pool
+        self._shell_bytes = shell_bytes
 
     # --- commands
 
@@ -104,6 +108,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     def adb_command(self, request: AdbCommand, context: Context) -> Outcome[AdbCommandStarted]:
         command_id = derived("k", context.command_id)
         decision = machine.run_command(self._seen_by(context), request, command_id, context.user, self._now())
+        self._shell_bytes.check(context.user)
         reply = AdbCommandStarted(status="executing", slot=request.slot, command_id=command_id)
         return Outcome(decision=decision, reply=reply)
 
@@ -280,20 +285,25 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
             log.warning("reboot failed", slot=self.id, error=str(error))
 
     async def _run(self, order: RunCommand) -> None:
+        output = ""
+        self._shell_bytes.charge(order.by, on_record(order.command) + MAX_OUTPUT)
+        try:
+            done = await self._carried_out(order)
+            output = done.output
+        finally:
+            self._shell_bytes.charge(order.by, on_record(output) - MAX_OUTPUT)
+        self.tell(done)
+
+    async def _carried_out(self, order: RunCommand) -> CommandDone:
         try:
             result = await self._the_phone().shell(order.command, timeout=order.timeout, max_output=MAX_OUTPUT)
         except PhoneError as error:
-            done = CommandDone(
+            return CommandDone(
                 command_id=order.command_id, exit_code=None, output="", truncated=False, error=str(error)
             )
-        else:
-            done = CommandDone(
-                command_id=order.command_id,
-                exit_code=result.exit_code,
-                output=result.output,
-                truncated=result.truncated,
-            )
-        self.tell(done)
+        return CommandDone(
+            command_id=order.command_id, exit_code=result.exit_code, output=result.output, truncated=result.truncated
+        )
 
     @property
     def pooled(self) -> bool:

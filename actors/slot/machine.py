@@ -121,6 +121,7 @@ class RunCommand(Effect, frozen=True, kw_only=True):
     command_id: str
     command: str
     timeout: float
+    by: str
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -205,7 +206,7 @@ def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: 
     if len(slot.commands) >= COMMANDS_AT_ONCE:
         raise Refusal(ErrorCode.RATE_LIMITED, "Too many commands run on this phone at once.", limit=COMMANDS_AT_ONCE)
     event = SlotCommandStarted(slot=slot.config.id, at=now.at, command_id=command_id, command=command.command, by=by)
-    run = RunCommand(command_id=command_id, command=command.command, timeout=command.timeout)
+    run = RunCommand(command_id=command_id, command=command.command, timeout=command.timeout, by=by)
     return Decision(events=(event,), effects=(run,))
 
 

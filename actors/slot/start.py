@@ -9,6 +9,7 @@ from actors.runtime.service import serve
 from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.registry import Device, SlotRegistry
 from actors.slot.settings import Hub
+from actors.slot.shell_bytes import ShellBytes
 from actors.telephony.line import CallCounts
 from bus_schemas.host import CONFIGURE_ON_HOST, REMOVE_ON_HOST, UNASSIGNED_ON_HOST
 from bus_schemas.slot import CONFIGURE_SLOT, LIST_UNASSIGNED, REMOVE_SLOT, SlotConfig
@@ -25,10 +26,13 @@ async def start(
     devices: Callable[[], Iterable[Device]],
 ) -> SlotRegistry:
     """The slots that the host is to own. `configs`: of the settings, `devices`: every phone that is seen from here."""
+    shell_bytes = ShellBytes(parts.host.clock.monotonic)
     registry = SlotRegistry(host=parts.host, from_file=configs, devices=devices, hubs=hubs, peers=parts.peers)
 
     def make(id: str, host: Host) -> SlotActor:
-        return SlotActor(id=id, host=host, counts=counts, make_phone=make_phone, pool=registry.idle)
+        return SlotActor(
+            id=id, host=host, counts=counts, make_phone=make_phone, pool=registry.idle, shell_bytes=shell_bytes
+        )
 
     parts.host.add_maker(SlotActor.made_by(make))
     parts.any_host.append(

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from actors.adapters.system_clock import SystemClock
+from actors.runtime import pace
 from actors.runtime.addresses import neighbourhood
 from actors.runtime.context import Context
 from bus_schemas.audit import RECORD_AUDIT, Audited, RecordAudit
@@ -22,7 +23,7 @@ from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.names import Share
 from bus_schemas.user import LOGIN, Login
-from gateway import pace, server
+from gateway import server
 from gateway.connections import ConnectionLimits, Connections
 from gateway.proxies import TrustedProxies
 from simulators.bus.memory_broker import MemoryBroker

@@ -1,7 +1,9 @@
-"""Who may run shell commands runs as many, as long and as wordy ones as are let through. And phones that never answer."""
+"""Who may run shell commands runs many, long and wordy ones. And phones that never answer."""
 
 import asyncio
+import itertools
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
@@ -12,10 +14,27 @@ from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker
-from actors.slot.phone import PhoneError
+from actors.assembly import running
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from actors.settings import Settings
+from actors.slot.phone import PhoneError, ShellResult
+from bus_schemas.errors import Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.slot import ADB_COMMAND, AdbCommand, SlotConfig
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.phone.handset import Handset
+from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
 
 LONG = 64  # commands and looks that never end
 SOON = 2.0  # seconds
+COMMAND = "\x01" * 4080
+SECONDS, A_SECOND = 60, 20  # changes that the doors let through on the long run
+BURST, SHARE = 12_000_000, 12_000  # bytes of the journal
 
 
 @pytest.fixture
@@ -92,3 +111,54 @@ async def test_phones_that_never_answer_hold_up_no_other_one(
     took = time.monotonic() - began
     print(f"{LONG} looks at a phone that hangs: ended after {took:.2f} s; a look at another one took {wait:.2f} s")
     assert all(isinstance(one, PhoneError) for one in ended) and took < 2 * 0.5 + SOON
+
+
+class Echoing(Handset):
+    """Answers a command with the command."""
+
+    def run(self, command: str) -> ShellResult:
+        return ShellResult(exit_code=0, output=command, truncated=False)
+
+
+async def _fills_the_journal() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimLoop)
+    clock = SimClock(loop)
+    broker, phones = MemoryBroker(clock=clock), {f"p{id}": Echoing() for id in range(11, 19)}
+    bus = MemoryBus(broker)
+    settings = Settings(slots=tuple(SlotConfig(id=int(name[1:]), serial=name) for name in phones))
+    answers: Counter[str] = Counter()
+    numbers = itertools.count()
+
+    async def command(user: str) -> Refusal | None:
+        number = next(numbers)
+        context = Context(command_id=f"k{number}", user=user, actions=frozenset({Action.SLOT_SHELL.value}))
+        slot = 11 + number % len(phones)
+        try:
+            await ask(bus, ADB_COMMAND, AdbCommand(slot=slot, command=COMMAND), context)
+        except Refusal as refusal:
+            answers[refusal.code] += 1
+            return refusal
+        answers["taken"] += 1
+        return None
+
+    async with running(
+        settings, bus=bus, clock=clock, ids=CountedIds("t"), devices=lambda: (), pbxs={}, lost=asyncio.Event(),
+        make_phone=lambda config: SimulatedPhone(phones[config.serial or ""], alive=lambda: True, buried=bus.buried),
+    ):  # fmt: skip
+        await asyncio.sleep(8.0)
+        for _ in range(SECONDS * A_SECOND):
+            last = await command("op12")
+            await asyncio.sleep(1 / A_SECOND)
+        await asyncio.sleep(5.0)
+        written = sum(len(entry.data) for entry in broker.journal)
+        print(f"{dict(answers)} wordy commands in {SECONDS} s: {written / 1e6:.1f} MB of journal")
+        assert written < 1.2 * BURST + SHARE * SECONDS
+        assert last is not None and last.details is not None and last.details["rule"] == "shell_bytes"
+        assert await command("op21") is None  # another user's share
+        await asyncio.sleep(float(str(last.details["retry_after"])) + 10.0)
+        assert await command("op12") is None
+
+
+def test_wordy_commands_do_not_fill_the_journal() -> None:
+    run(_fills_the_journal, seed=1)

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from actors.runtime import pace
 from actors.settings import Http
 from bus_schemas.errors import ErrorCode, Refusal
-from gateway import pace
 from gateway.brake import PATIENCE, WORTH, Brake
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
