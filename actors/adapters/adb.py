@@ -26,6 +26,8 @@ REPLY_TIMEOUT = 5.0
 CONNECT_PHONE_TIMEOUT = 12.0  # adb itself waits 10 s for a phone that accepts and says nothing
 ASKED_AT_ONCE = 4  # of one phone: no phone waits for another one that does not answer
 LONG_SHELL_LIMIT = 256 * 1024
+CODE_LIMIT = 16  # bytes of an exit code, with what ends its line
+AT_A_TIME = 500  # lines until others have their turn
 OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
 LAST_KIND = 5  # kIdWindowSizeChange
 FRAME_LIMIT = 4 * 1024 * 1024  # bytes; a phone sends at most 1 MiB at once
@@ -38,9 +40,9 @@ def boot_time() -> float:
 
 
 _LENGTH = re.compile(rb"[0-9A-Fa-f]{4}")
-_PROPERTY = re.compile(r"\s+(\w+):(\S+)$")
+_PROPERTY = re.compile(r"(\w+):(\S+)")
 _PADDED = re.compile(r"(.{21} ) (\S.*)")  # adb fills serials up to 22 letters
-_NOT_PADDED = re.compile(r"(\S.*?) +(no permissions\b.*|\S+)\Z")
+_NO_PERMISSIONS = re.compile(r" no permissions\b")
 _NO_SERIAL = "(no serial number)"
 UNREADABLE = "adb's line about it cannot be read:"
 _READABLE = re.compile(r"(?!\?+\Z)[!-~]+(?: +[!-~]+)*\Z")
@@ -80,23 +82,37 @@ def parse_devices(text: str) -> dict[str, Seen]:
 
 def _device(line: str, at: int) -> Seen:
     """A line of the list, from the right: serials and states may hold spaces and brackets."""
-    rest = line
+    end = len(line)
     properties: dict[str, str] = {}
-    while match := _PROPERTY.search(rest):
+    while (start := line.rfind(" ", 0, end) + 1) and (match := _PROPERTY.fullmatch(line, start, end)):
         properties[match[1]] = match[2]
-        rest = rest[: match.start()]
-    match = _PADDED.match(rest) or _NOT_PADDED.match(rest)
-    if match is None:
+        end = start
+        while end and line[end - 1].isspace():
+            end -= 1
+    serial, state = _serial_and_state(line[:end])
+    if not state:
         return Seen(serial="", state=f"{UNREADABLE} {line[:40]!r}", transport_id=f"of line {at}")
-    serial, usb = match[1].rstrip(" "), properties.get("usb")
+    serial, usb = serial.rstrip(" "), properties.get("usb")
     return Seen(
         serial=serial if _READABLE.match(serial) and serial != _NO_SERIAL else "",
-        state=match[2].strip(),
+        state=state,
         target=f"usb:{usb}" if usb else serial,
         transport_id=properties.get("transport_id", ""),
         model=properties.get("model"),
         usb=usb,
     )
+
+
+def _serial_and_state(text: str) -> tuple[str, str]:
+    """Both, and no state where they cannot be told apart."""
+    if match := _PADDED.match(text):
+        return match[1], match[2].strip()
+    if not text or text[0].isspace():
+        return "", ""
+    if match := _NO_PERMISSIONS.search(text):
+        return text[: match.start()], text[match.start() :].strip()
+    serial, _, state = text.rpartition(" ")
+    return (serial, state) if serial else ("", "")
 
 
 def _without_lost(seen: list[Seen]) -> list[Seen]:
@@ -341,8 +357,10 @@ async def _lines(wire: Wire) -> AsyncIterator[str]:
             return
         *whole, rest = (rest + data).split(b"\n")
         rest = rest[-LINE_LIMIT:]
-        for line in whole:
+        for number, line in enumerate(whole, start=1):
             yield line.decode(errors="replace")
+            if number % AT_A_TIME == 0:
+                await asyncio.sleep(0)
 
 
 class LongShell:
@@ -415,10 +433,9 @@ class LongShell:
             output += data
             if len(output) > LONG_SHELL_LIMIT:
                 raise ConnectionError("too much output for the long-lived shell")
-            at = output.rfind(word + b":")
-            if at >= 0 and output.endswith(b"\n") and output[at + len(word) + 1 :].strip().isdigit():
-                code = int(output[at + len(word) + 1 :])
-                return ShellResult(exit_code=code, output=output[:at].decode(errors="replace"), truncated=False)
+            at = output.rfind(word + b":", max(len(output) - len(word) - CODE_LIMIT, 0))
+            if at >= 0 and output.endswith(b"\n") and (code := output[at + len(word) + 1 :].strip()).isdigit():
+                return ShellResult(exit_code=int(code), output=output[:at].decode(errors="replace"), truncated=False)
             wire.expect_more()
 
     def close(self) -> None:

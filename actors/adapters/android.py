@@ -28,17 +28,17 @@ _AWAY = frozenset({"ON_HOLD", "DISCONNECTING"}) | _RINGING  # never in the foreg
 FOREGROUND_ACTIVE, FOREGROUND_ALERTING = 1, 4  # PreciseCallState
 
 HISTORY_TITLE = "Historical Events:"
+MOST_CALLS = 2000  # of a look; Telecom keeps some hundred
 # A call in a list. Lines of the history may quote calls, but only after the `-` between their time and their text.
 NOTE = "/data/local/tmp/ottb-order"  # where a phone notes the order to dial that it carries out; any shell may write it
 _NOTE = re.compile(r"([A-Za-z0-9_-]{1,64}) ([0-9]+(?:\.[0-9]+)?) [0-9.]+ ([0-9a-f-]{36})$")
-_LIVE = re.compile(r"(?m)^[^-\n]*\[(?:Call id=)?(TC@[0-9]+), (?:state=)?([A-Z_]+),")
-_TITLE = re.compile(r"^\s*(?:SelfMgd )?Call(TC@[0-9]+)/[^\[]*(?:\[(.*)\])?\((MO|MT)")
+_LIVE = re.compile(r"(?m)^[^-\n]*\[(?:Call id=)?(TC@[0-9]{1,9}), (?:state=)?([A-Z_]{1,64}),")
+_TITLE = re.compile(r"^\s*(?:SelfMgd )?Call(TC@[0-9]{1,9})/[^\[]*(?:\[(.*)\])?\((MO|MT)")
 _EVENT = re.compile(r"^\s+([0-9]{2}):([0-9]{2}):([0-9]{2}\.[0-9]{3}) - ([A-Z_]+)(?: \((.*)\))?")
 _CODE = re.compile(r"Code: \((\w+)\)")
-_REASON = re.compile(r"Reason: \(([^)]*)\)")
-_LOGGED = re.compile(r"RecordEntry (TC@[0-9]+): ([A-Z_]+)(?:, (.*))?$")
+_LOGGED = re.compile(r"RecordEntry (TC@[0-9]{1,9}): ([A-Z_]+)(?:, (.*))?$")
 _STAMP = re.compile(r"\s*([0-9]{6,12}\.[0-9]{3,9}) ")
-_RADIO_ALERTING = re.compile(r"GET_CURRENT_CALLS .*\bALERTING\b")
+_ALERTING = re.compile(r"\bALERTING\b")
 
 # Telecom's code, and for ERROR the telephony reason in its text, as the reason that the contract names.
 REASON_OF_CODE: Mapping[str, EndReason] = {
@@ -99,7 +99,7 @@ def stamp_of(line: str) -> float | None:
 
 def says_alerting(line: str) -> bool:
     """Whether a radio log line says that the far end rings. Only circuit-switched calls are told there."""
-    return bool(_RADIO_ALERTING.search(line))
+    return _ALERTING.search(line.partition("GET_CURRENT_CALLS ")[2]) is not None
 
 
 ASKS = "SELECT_PHONE_ACCOUNT"  # the state of a call for which somebody must choose a SIM on the screen
@@ -121,8 +121,8 @@ PHASE_OF_EVENT: Mapping[str, CallPhase] = {
 def end_of(data: str) -> tuple[EndReason, str]:
     """Why a call ended, and the phone's own words, from the text of its DisconnectCause."""
     code = _CODE.search(data)
-    reason = _REASON.search(data)
-    words = reason[1] if reason and reason[1] else (code[1] if code else "")
+    reason, closed, _ = data.partition("Reason: (")[2].partition(")")
+    words = reason if reason and closed else (code[1] if code else "")
     if code is None:
         return EndReason.UNKNOWN, words
     if code[1] in REASON_OF_CODE:
@@ -135,7 +135,9 @@ def end_of(data: str) -> tuple[EndReason, str]:
 
 IDLE = 0
 _A_CALL = range(1, 7)  # PreciseCallState: ACTIVE to WAITING
-_STATE = re.compile(r"(?m)^\s*(m(?:Call|RingingCall|ForegroundCall|BackgroundCall)State)=(-?[0-9]+)\s*$")
+_STATE = re.compile(
+    r"(?m)^[ \t]*(m(?:Call|RingingCall|ForegroundCall|BackgroundCall)State)=(-?[0-9]{1,9})[ \t\r]*$"
+)
 
 
 class Registry(Struct, frozen=True, kw_only=True):
@@ -150,7 +152,7 @@ def parse_registry(text: str) -> Registry:
     """The states of the SIMs that are in a call. Layouts differ in how far they indent, so a name that stands once for
     each SIM is that SIM's; before Android 11 there is one for the whole phone. What is left of a call that has ended
     (7, 8) is none."""
-    before, *blocks = re.split(r"(?m)^\s*Phone Id=.*$", text)
+    before, *blocks = re.split(r"(?m)^[ \t]*Phone Id=.*$", text)
     sims = [dict(_STATE.findall(block)) for block in blocks or [before]]
     in_call = [sim for sim in sims if sim.get("mCallState", "-") != "0"]
 
@@ -196,6 +198,8 @@ def parse_look(text: str, before: Read | None = None) -> Read | None:
     listed = [match for match in _LIVE.finditer(lists) if match[2] not in _OVER]
     states = {match[1]: match[2] for match in listed}
     histories = _histories(telecom)
+    if len(states) + len(histories) > MOST_CALLS:
+        return None
     phases = _phases(states, histories, parse_registry(registry))
     aged = {
         call: ages_of(call, history.events, "" if call in states else history.date, clock, memory)
@@ -281,7 +285,7 @@ def _phases(states: Mapping[str, str], histories: Mapping[str, _History], regist
             phases[call] = CallPhase.ACTIVE
         elif state in _RINGING or (dialled == [call] and registry.foreground == FOREGROUND_ALERTING):
             phases[call] = CallPhase.ALERTING
-        elif dialled == foreground == [call] and registry.foreground == FOREGROUND_ACTIVE:
+        elif dialled == [call] == foreground and registry.foreground == FOREGROUND_ACTIVE:
             phases[call] = CallPhase.ACTIVE
         else:
             phases[call] = CallPhase.DIALING

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from actors.adapters.android import SECTION, plain
 from actors.slot.phone import Health
+from actors.telephony.reports import WORDS
 
 HEALTH = f"; echo {SECTION}; ".join(
     (
@@ -29,6 +30,9 @@ WHOLE_DEGREES = range(10, 61)  # as tenths they would be a battery of 1 to 6 deg
 COLDEST, HOTTEST = -40.0, 120.0
 
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
 class CpuTimes(Struct, frozen=True):
     """`/proc/stat`'s first line, in ticks."""
 
@@ -44,11 +48,11 @@ def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes |
     times = parse_cpu(stat)
     return (
         Health(
-            model=model.strip() or None,
-            android=android.strip() or None,
-            operator=operator.strip(" ,") or None,
-            sim=sim.strip() or None,
-            network_type=network_type.strip(" ,") or None,
+            model=_named(model),
+            android=_named(android),
+            operator=_named(operator),
+            sim=_named(sim),
+            network_type=_named(network_type),
             uptime_s=_first_number(uptime),
             ram=parse_memory(memory),
             cpu=_load(before, times),
@@ -62,6 +66,11 @@ def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes |
     )
 
 
+def _named(text: str) -> str | None:
+    """A property, of which two SIMs have two with a comma between."""
+    return text.strip()[:WORDS].strip(" ,") or None
+
+
 def parse_battery(text: str) -> dict[str, int]:
     """The whole numbers of `dumpsys battery`, up to the first line of another kind: Samsung appends a block with
     its own, older `level` and `temperature`. That somebody has stopped the updates stands between them in brackets."""
@@ -73,7 +82,7 @@ def parse_battery(text: str) -> dict[str, int]:
         name, colon, value = line.partition(": ")
         if not colon or "," in value:
             break
-        if value.strip().lstrip("-").isdigit():
+        if _WHOLE.fullmatch(value.strip()):
             values.setdefault(name.strip(), int(value))
     return values
 
@@ -93,7 +102,7 @@ def _degrees(value: int | None) -> float | None:
 
 def parse_memory(text: str) -> float | None:
     """Used memory in percent."""
-    values = dict(re.findall(r"(MemTotal|MemAvailable):\s+([0-9]+)", text))
+    values = dict(re.findall(r"(MemTotal|MemAvailable):\s+([0-9]{1,18})", text))
     if len(values) < 2 or int(values["MemTotal"]) == 0:
         return None
     return round(100 * (1 - int(values["MemAvailable"]) / int(values["MemTotal"])), 1)
@@ -102,7 +111,7 @@ def parse_memory(text: str) -> float | None:
 def parse_cpu(text: str) -> CpuTimes | None:
     for line in text.splitlines():
         if line.startswith("cpu "):
-            ticks = [int(word) for word in line.split()[1:] if word.isdigit()]
+            ticks = [int(word) for word in line.split()[1:] if _WHOLE.fullmatch(word)]
             if len(ticks) >= 5:
                 idle = ticks[3] + ticks[4]
                 return CpuTimes(sum(ticks) - idle, sum(ticks))
@@ -116,7 +125,7 @@ def _load(before: CpuTimes | None, now: CpuTimes | None) -> float | None:
 
 
 def _first_number(text: str) -> float | None:
-    match = re.match(r"\s*([0-9]+(?:\.[0-9]+)?)", text)
+    match = re.match(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)", text)
     return float(match[1]) if match else None
 
 
@@ -127,6 +136,9 @@ def parse_in_service(text: str) -> bool | None:
 
 
 _LEVEL = re.compile(r"(?<![A-Za-z])(?:l|mL)evel ?= ?([0-4])\b")  # `mLevel=4` of GSM, `level = 3` of 5G
+
+
+_NEXT_CLASS = re.compile(r",\s*(?:m[A-Z]\w*|primary)=")
 
 
 def parse_signal(text: str) -> int | None:
@@ -143,6 +155,6 @@ def parse_signal(text: str) -> int | None:
 
 def _level(line: str) -> int | None:
     primary = re.search(r"primary=(\w+)", line)
-    figures = primary and re.search(rf"{primary[1]}:(.*?)(?:,\s*m[A-Z]\w*=|,\s*primary=|$)", line)
-    level = figures and _LEVEL.search(figures[1])
+    _, found, figures = line.partition(f"{primary[1]}:") if primary else ("", "", "")
+    level = _LEVEL.search(_NEXT_CLASS.split(figures, 1)[0]) if found else None
     return int(level[1]) if level else None

@@ -28,7 +28,7 @@ BY_A_SIGNAL = range(129, 193)  # exit codes; 255 is a command's own -1, as after
 _WORD = re.compile(rf"(?m)^(?:{BUSY}|{SILENT}|{CHOOSER}|{PRESSED}|{GONE}|{SEVERAL}|{CHANGED})$")
 _STARTED = re.compile(r"(?m)^Starting: Intent\b")
 _NOT_STARTED = re.compile(r"(?m)^Warning: Activity not started\b.*")  # something else was shown, or will be
-_SET = re.compile(r"(?m)^\s*Success\b")
+_SET = re.compile(r"(?m)^[ \t]*Success\b")
 _REFUSED = re.compile(
     r"(?m)^(?:Error(?::| type)|.*(?:SecurityException|Permission Denial|IllegalArgumentException)"
     r"|.*\b(?:am|input|tee): (?:inaccessible or )?not found|tee: ).*"
@@ -64,8 +64,8 @@ PROBE = (  # the key of no meaning, which nothing reacts to; and who would be as
     "input keyevent 0 </dev/null 2>&1;echo @@input $?;"
     f"{_RESOLVE} -d tel:%2B1 </dev/null 2>&1;echo @@end"
 )
-_PROBED = re.compile(r"(?s)(.*?)@@input ([0-9]+)\s(.*)@@end\s*\Z")
-_CHOOSER = re.compile(r"\S*/\S*(?:Resolver|Chooser)Activity\b")
+_PRESSED = re.compile(r"@@input ([0-9]{1,3})\s")
+_CHOOSER = re.compile(r"(?:Resolver|Chooser)Activity\b")
 _KEYS_FORBIDDEN = (
     'it may not press keys: switch on "USB debugging (Security settings)" in its developer options, and restart it'
 )
@@ -74,12 +74,21 @@ _KEYS_FORBIDDEN = (
 def read_probe(output: str) -> tuple[str, str] | None:
     """Why a phone cannot hang up, and the chooser that it would show for a call, from the answer to `PROBE`; empty: it
     can, and shows none. None: no whole answer."""
-    answer = _PROBED.match(output)
-    if answer is None or int(answer[2]) in BY_A_SIGNAL:
+    pressed = _PRESSED.search(output)
+    if pressed is None or int(pressed[1]) in BY_A_SIGNAL or not output[pressed.end() :].rstrip().endswith("@@end"):
         return None
-    refusal, chooser = _REFUSED.search(answer[1]), _CHOOSER.search(answer[3])
-    words = "" if answer[2] == "0" else _said(answer[1], int(answer[2]))
-    return _plainly(refusal) if refusal else words, chooser[0] if chooser else ""
+    said = output[: pressed.start()]
+    refusal = _REFUSED.search(said)
+    words = "" if pressed[1] == "0" else _said(said, int(pressed[1]))
+    return _plainly(refusal) if refusal else words, _chooser(output[pressed.end() :])
+
+
+def _chooser(text: str) -> str:
+    """The first name of an activity (`package/class`) that asks which app shall call; empty: none."""
+    for word in text.split():
+        if "/" in word and (found := _CHOOSER.search(word, word.index("/"))):
+            return word[: found.end()]
+    return ""
 
 
 def _plainly(refusal: re.Match[str]) -> str:

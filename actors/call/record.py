@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment, elapsed, parse_utc
-from actors.telephony.reports import CallSeen, CdrSeen
+from actors.telephony.reports import WORDS, CallSeen, CdrSeen
 from bus_schemas.call import (
     CallAdopted,
     CallAlerting,
@@ -242,7 +242,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         at=now.at,
         state=state_of(Phase.ENDED, answered=answered is not None, reason=reason),
         reason=reason,
-        cause=cause,
+        cause=cause[:WORDS],
         duration=round(talked),
         ring_seconds=round(waited),
         start_time=call.started.at,

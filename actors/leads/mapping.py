@@ -4,6 +4,7 @@ A guess is shown before anything is read with it, and where two columns could be
 """
 
 import re
+import string
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -16,7 +17,6 @@ from bus_schemas.lead import NUMBERS
 
 CUSTOM = "custom:"
 _SEPARATORS = re.compile(r"[\s_\-./:()\[\]#]+")
-_ORDINAL = re.compile(r" ?[0-9]+\Z")
 _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u2018")
 
 # By field: what people call its column in English, Ukrainian and Russian, as `_plain` writes it.
@@ -147,7 +147,7 @@ def _finished(names: Sequence[str], fields: Sequence[str]) -> Iterator[str]:
 
 def _field_of(name: str) -> str | None:
     plain = _SEPARATORS.sub(" ", tidy(undefused(name)).casefold().translate(_APOSTROPHES)).strip()
-    return _FIELDS.get(plain) or _FIELDS.get(_ORDINAL.sub("", plain))
+    return _FIELDS.get(plain) or _FIELDS.get(plain.rstrip(string.digits).rstrip())
 
 
 def _column(rows: Sequence[Sequence[str]], at: int) -> list[str]:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from actors.slot.phone import Trouble
 from actors.slot.record import Slot, SlotMemory, holder
-from actors.telephony.reports import Look
+from actors.telephony.reports import WORDS, Look
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotStatus
 
@@ -48,7 +48,7 @@ def hindrance_of(slot: Slot, live: SlotMemory) -> Refusal | None:
 def in_trouble(live: SlotMemory, trouble: Trouble, words: str) -> SlotMemory:
     """It is in this trouble, or (no words) no longer."""
     others = {one: said for one, said in live.troubles.items() if one is not trouble}
-    return replace(live, troubles={**others, trouble: words} if words else others)
+    return replace(live, troubles={**others, trouble: words[:WORDS]} if words else others)
 
 
 def held_for_nobody(slot: Slot, live: SlotMemory, look: Look) -> str:

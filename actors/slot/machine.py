@@ -78,10 +78,11 @@ STATUS_OF_LINK: Mapping[Link, SlotStatus] = {
 # A shell command must not be a way around the dial rules. Whoever holds the shell can hide one from any pattern;
 # this stops what is sent by habit and says where calls are placed.
 _DIALS = re.compile(
-    r"tel:|voicemail:|intent\.action\.(?:call|dial)|service\s+call\s+(?:phone|telecom|isms)"
-    r"|keyevent\s+(?:\S+\s+)*(?:5\b|(?:keycode_)?call\b)|\bcmd\s+phone\b",
+    r"tel:|voicemail:|intent\.action\.(?:call|dial)|service\s+call\s+(?:phone|telecom|isms)|\bcmd\s+phone\b",
     re.IGNORECASE,
 )
+_KEYS = re.compile(r"keyevent(?=\s)", re.IGNORECASE)
+_CALL_KEY = re.compile(r"\s(?:5|(?:keycode_)?call)\b", re.IGNORECASE)
 
 
 # --- effects and orders -----------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: 
     """Run a shell command on the phone, also during a call."""
     if "\0" in command.command:
         raise misfit("command", "a command cannot hold a NUL character.")
-    if _DIALS.search(command.command):
+    if _dials(command.command):
         raise misfit("command", "calls are placed with POST /api/call/start, where the dial rules are checked.")
     _must_be_online(slot)
     if len(slot.commands) >= COMMANDS_AT_ONCE:
@@ -208,6 +209,11 @@ def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: 
     event = SlotCommandStarted(slot=slot.config.id, at=now.at, command_id=command_id, command=command.command, by=by)
     run = RunCommand(command_id=command_id, command=command.command, timeout=command.timeout, by=by)
     return Decision(events=(event,), effects=(run,))
+
+
+def _dials(command: str) -> bool:
+    keys = _KEYS.search(command)
+    return bool(_DIALS.search(command) or (keys and _CALL_KEY.search(command, keys.end())))
 
 
 def configure(slot: Slot | None, live: SlotMemory, config: SlotConfig, by: str, now: Moment) -> SlotDecision:

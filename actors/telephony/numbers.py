@@ -299,7 +299,7 @@ def _must_be_nothing_else(tidied: str, region: str) -> bool:
 
 def _close(tidied: str) -> str:
     """Without blanks around dots."""
-    return re.sub(r" *\. *", ".", tidied)
+    return ".".join(part.strip(" ") for part in tidied.split("."))
 
 
 def _is_whole(text: str, region: str) -> bool:

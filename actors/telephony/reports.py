@@ -136,6 +136,7 @@ class Noted(Struct, frozen=True):
     age: float
 
 
+WORDS = 300  # letters of what the outside says that go on record
 ORDER_LASTS = 13.0  # seconds that lie at most between an attempt and its call on the phone
 NOTE_SLACK = 1.0  # seconds by which the phone's ages of a call and of its note may differ
 

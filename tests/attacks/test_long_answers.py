@@ -1,0 +1,98 @@
+"""What a hostile phone answers is read in a time that grows with its length, and breaks nothing."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from actors.adapters import android, android_health, android_orders
+from actors.adapters.adb import parse_devices
+from actors.adapters.phone_clock import clock_of
+from actors.call import machine
+from actors.runtime.clock import Moment
+from actors.slot.hindrance import in_trouble
+from actors.slot.phone import Trouble
+from actors.slot.record import SlotMemory
+from actors.telephony.reports import WORDS, DialFailed
+from bus_schemas.call import EndReason
+from tests.attacks.test_patterns import grows
+from tests.call.test_machine import ATTEMPT, TIMEOUTS
+
+NUMBER = "9" * 5000  # digits; Python makes no number of so many
+LOOK = (
+    "12:00:00.1 05 1712345678\n99.0 9.0 \n@@\n0000-00\n@@\n{registry}\n@@\n"
+    "mCalls:\n{calls}\nmCallAudioManager:\nHistorical Events:\n{past}\n"
+)
+
+
+def look(part: str) -> Callable[[str], object]:
+    parts = {"registry": "", "calls": "", "past": ""}
+    return lambda text: android.parse_look(LOOK.format(**{**parts, part: text}))
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "registry": look("registry"),
+    "calls": look("calls"),
+    "past": look("past"),
+    "health": lambda text: android_health.parse_health(text, None),
+    "signal": android_health.parse_signal,
+    "battery": lambda text: android_health.parse_battery(f"Current Battery Service state:\n{text}"),
+    "clock": clock_of,
+    "log": android.parse_log_line,
+    "radio": android.says_alerting,
+    "end": android.end_of,
+    "probe": android_orders.read_probe,
+    "sim": android_orders.read_sim,
+    "dial": lambda text: android_orders.read_dial(text, 0),
+    "hang up": lambda text: android_orders.read_hang_up(text, 0),
+    "list": lambda text: parse_devices(f"P1 device {text}x\n"),
+}
+FILLINGS = (
+    " ", "\n", "\t", "/", "7", "x", "x ", " x", "x\n", "a:b ", "Phone Id=1\n", "  mCallState=2\n", "Reason: (",
+    "Code: (x", "[TC@1, DIALING,\n", "[TC@1, ", "CallTC@1/[", "CallTC@1/[x](MO\n", "  12:00:00.000 - SET_ACTIVE (",
+    " - ", "@@input 0 ", "@@end ", "@@busy\n", "TC@1, ACTIVE ", "Error: ", "am: ", "Success", "/ResolverActivity",
+    "GET_CURRENT_CALLS ", "RecordEntry TC@1: A", "level=4,", "primary=x,", "primary=x x:m\n", ", mA", "MemTotal: ",
+    "mServiceState=0 ", "cpu 1 ", "no permissions ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_long_answer_is_read_in_no_more_than_its_length_in_time(reader: str) -> None:
+    slow = {
+        (filling, end): factor
+        for filling in FILLINGS
+        for end in ("", "x", "@@input 0 @@end")
+        if (factor := grows(READERS[reader], "", filling, end))
+    }
+    print(f"{3 * len(FILLINGS)} long answers to {reader}: {len(slow)} take more than their length in time")
+    assert not slow
+
+
+@pytest.mark.parametrize(
+    ("reader", "answer"),
+    [
+        ("calls", "\n".join(f"[TC@{number}, DIALING," for number in range(20_000))),
+        ("calls", f"[TC@{NUMBER}, ACTIVE,"),
+        ("past", f"CallTC@{NUMBER}/[x](MO\n  12:00:00.000 - SET_DISCONNECTED"),
+        ("registry", f"mForegroundCallState={NUMBER}\n"),
+        ("battery", f"level: {NUMBER}"),
+        ("battery", "level: ²"),
+        ("health", f"@@\n{NUMBER}\n@@\nMemTotal: {NUMBER}\nMemAvailable: {NUMBER}\n@@\ncpu {NUMBER} 1 1 1 1\n@@\n@@\n"),
+        ("probe", f"@@input {NUMBER} @@end"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_an_answer_that_no_phone_gives_breaks_nothing(reader: str, answer: str) -> None:
+    READERS[reader](answer)
+
+
+def test_little_of_what_a_phone_says_goes_on_record() -> None:
+    words = 100_000 * "x"
+    assert len(in_trouble(SlotMemory(), Trouble.SCREEN, words).trouble) <= WORDS
+    begun = machine.begin(ATTEMPT, (), TIMEOUTS)
+    call = machine.evolve(None, begun.events[0])
+    failed = DialFailed(cause=words, reason=EndReason.NOT_DIALED)
+    ended = machine.observe(call, failed, Moment(at="2026-01-01T00:00:01.000Z", mono=1.0, boot="boot"), TIMEOUTS).events
+    written = sum(len(msgspec.json.encode(event)) for event in ended)
+    print(f"{len(words)} letters said: {written} bytes on record")
+    assert ended and written < 2 * WORDS + 1000
