@@ -1,19 +1,27 @@
 """Texts as cells of a table that a spreadsheet opens without running anything that is in it, and back. Pure.
 
-A `'` stands before what would be a formula, as people write it themselves. What begins with such marks already gets one
-more, so that each text comes back as it was.
+A `'` stands before what would be a formula, as people write it themselves, also behind what some spreadsheet takes for
+the end of a cell (`;` where a comma stands in figures). What begins with such marks already gets one more, so that each
+text comes back as it was.
 """
+
+import re
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet takes a text that begins so for a formula
 MARK = "'"
+_INSIDE = re.compile(r"""([;\t\r\n])(?=["' ]*[=+@\t\r\n-])""")
+_MARKED = re.compile(r"""([;\t\r\n])'(?=["' ]*[=+@\t\r\n-])""")
 
 
 def defused(text: str) -> str:
     """The text as a cell. NULs, which hide what follows from some programs, are left out."""
-    text = text.replace("\0", "")
+    text = _INSIDE.sub(rf"\1{MARK}", text.replace("\0", ""))
     return MARK + text if text.lstrip(MARK).startswith(FORMULA) else text
 
 
 def undefused(cell: str) -> str:
     """The text of a cell that `defused` has written, or a spreadsheet."""
-    return cell[1:] if cell.startswith(MARK) and cell.lstrip(MARK).startswith(FORMULA) else cell
+    if MARK not in cell:
+        return cell
+    text = cell[1:] if cell.startswith(MARK) and cell.lstrip(MARK).startswith(FORMULA) else cell
+    return _MARKED.sub(r"\1", text)

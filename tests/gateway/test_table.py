@@ -28,10 +28,16 @@ def test_a_list_is_a_table() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+380991234567", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|' /C x'!A0"])
+@pytest.mark.parametrize("text", ["=1+1", "+380991234567", "-2", "@SUM(A1)", "\t1", "\r1", "\n1", "=cmd|' /C x'!A0"])
 def test_a_formula_is_text(text: str) -> None:
     assert _cell(text) == f"'{text}"
     assert _rows(to_csv(json.dumps([{text: 1, "b": 2}]).encode()))[0] == [f"'{text}", "b"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "\r", "\n"])
+def test_a_formula_is_text_behind_another_separator(separator: str) -> None:
+    assert _cell(f"x{separator}=1") == f"x{separator}'=1"
+    assert _cell(f"{separator}=1").endswith(f"{separator}'=1")
 
 
 def test_a_nul_does_not_hide_a_formula() -> None:
