@@ -78,5 +78,10 @@ def made_of(row: type[Row], view: Callable[[Row], Answer]) -> Callable[[sa.Row[A
 
 
 def given(*conditions: tuple[sa.ColumnElement[Any], Callable[[Any, Any], Any], object]) -> list[sa.ColumnElement[bool]]:
-    """The conditions (column, operator, value) that somebody asked for: those whose value is not None."""
-    return [operator(column, value) for column, operator, value in conditions if value is not None]
+    """The conditions (column, operator, value) that somebody asked for: those whose value is not None. A text with NUL,
+    which PostgreSQL takes for an error, is in no record."""
+    return [
+        sa.false() if isinstance(value, str) and "\0" in value else operator(column, value)
+        for column, operator, value in conditions
+        if value is not None
+    ]
