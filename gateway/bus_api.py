@@ -28,11 +28,12 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, is_in_doubt, subject_of
 from gateway.auth import Authenticator, Caller
+from gateway.bodies import object_in
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency
 from gateway.routes import Route
-from gateway.shapes import must_name_once, undecodable
+from gateway.shapes import undecodable
 from gateway.surface import ROUTES
 
 log = structlog.get_logger()
@@ -262,13 +263,11 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     """The request struct of a body and of what the subject says. Raises Refusal(INVALID_PARAMS)."""
     if len(data) > LONGEST_BODY:
         raise Refusal(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large.")
-    body: dict[str, Any] = {}
+    body = object_in(data, rpc.request)
+    for name, text in fields.items():
+        if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
+            raise misfit(name, "it is another one in the subject.")
     try:
-        body = msgspec.json.decode(data or b"{}", type=dict[str, Any])
-        must_name_once(data, body)
-        for name, text in fields.items():
-            if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
-                raise misfit(name, "it is another one in the subject.")
         return msgspec.convert(body, rpc.request)
     except UNDECODABLE as error:
         raise undecodable(error, body, rpc.request) from None

@@ -1,7 +1,6 @@
 """Any row of ROUTES as a handler: authenticate, check, decode, ask, answer. Written once for all of them."""
 
 import asyncio
-import codecs
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,7 +21,6 @@ from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
-from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
@@ -40,6 +38,7 @@ from gateway.auditor import (
     is_in_doubt,
 )
 from gateway.auth import Authenticator, Caller
+from gateway.bodies import object_in
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency
@@ -68,7 +67,6 @@ BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Reader = Callable[[web.Request, bytes], Any]
@@ -451,22 +449,9 @@ async def _body(request: web.Request, most: int) -> bytes:
 
 
 def _decode_body(request: web.Request, body: bytes, struct: type) -> dict[str, Any]:
-    if not body.strip():
-        return {}
-    if request.content_type != JSON:
+    if body.strip() and request.content_type != JSON:
         raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
     return object_in(body, struct)
-
-
-def object_in(body: bytes, struct: type) -> dict[str, Any]:
-    """The JSON object of a body. Raises Refusal(INVALID_PARAMS)."""
-    body = body.removeprefix(codecs.BOM_UTF8)  # RFC 8259, 8.1: it may be there
-    try:
-        values = _decode_object(body)
-    except (*UNDECODABLE, ValueError) as error:
-        raise shapes.unreadable(error, body, struct) from None
-    shapes.must_name_once(body, values)
-    return values
 
 
 def _decode_form(body: bytes) -> dict[str, Any]:

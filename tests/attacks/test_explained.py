@@ -9,8 +9,8 @@ import pytest
 
 from bus_schemas.errors import Refusal
 from bus_schemas.user import LOGIN, Login
+from gateway.bodies import object_in
 from gateway.bus_api import _read
-from gateway.http import object_in
 from gateway.shapes import undecodable
 
 LARGEST = 65_536  # bytes of a body
