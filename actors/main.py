@@ -45,6 +45,7 @@ from actors.runtime.bus import Bus, BusError
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.host import Host
 from actors.runtime.logging import configure
+from actors.runtime.open_files import allow_files
 from actors.runtime.parts import Parts
 from actors.runtime.problems import Problem, but_for
 from actors.runtime.secret_files import own_folder
@@ -61,6 +62,7 @@ log = structlog.get_logger()
 Problems = Callable[[], Iterable[Problem]]
 
 THREAD_TURN = 0.0001  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
+OPEN_FILES = 8192  # a phone takes a dozen: its log, its shell, what it is asked, and users' commands
 NAMED = 20  # entries of another host that the log names
 
 
@@ -202,6 +204,7 @@ def main() -> None:
         settings = load(config=arguments.config, environment=os.environ)
         configure(level=settings.log.level, service="actors")
         sys.setswitchinterval(THREAD_TURN)
+        allow_files(OPEN_FILES)
         with contextlib.suppress(KeyboardInterrupt, Stopped):
             sys.exit(asyncio.run(serve(settings)))
     except SettingsError as error:

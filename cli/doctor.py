@@ -100,7 +100,7 @@ def _dial_rules(settings: Settings) -> Finding:
 
 def _files(settings: Settings) -> Finding:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    need = OPEN_FILES + 8 * len(settings.slots)
+    need = OPEN_FILES + 12 * len(settings.slots)
     return Finding(
         "open files", limit >= need, f"{limit} allowed, {need} wanted", "" if limit >= need else "ulimit -n 8192"
     )

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import ssl
 import sys
@@ -29,6 +28,7 @@ from actors.point.keys import PublicKeys
 from actors.runtime import memory
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
+from actors.runtime.open_files import allow_files
 from actors.runtime.settings import SettingsError
 from actors.runtime.stopping import Stopped, before
 from actors.settings import UMASK, Http, Settings, load
@@ -130,15 +130,6 @@ def connections_of(http: Http) -> Connections:
         refusals_per_second=http.refusals_per_second,
     )
     return Connections(limits=limits, proxies=TrustedProxies(http.trusted_proxies))
-
-
-def allow_files(wanted: int) -> int:
-    """Have this process open that many files, or as many as the system lets it. Returns how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
 
 
 async def listen(

@@ -32,6 +32,7 @@ from simulators.time.loop import SimLoop, run
 
 LONG = 64  # commands and looks that never end
 SOON = 2.0  # seconds
+LINES = 200_000  # of a stream, sent at once
 COMMAND = "\x01" * 4080
 SECONDS, A_SECOND = 60, 20  # changes that the doors let through on the long run
 BURST, SHARE = 12_000_000, 12_000  # bytes of the journal
@@ -50,6 +51,8 @@ async def client() -> AsyncIterator[AdbClient]:
         writer.write(b"OKAY" + bytes(8))
         command = await request()
         writer.write(b"OKAY")
+        if "flood" in command:
+            writer.write(b"\x01" + LINES.to_bytes(4, "little") + LINES * b"\n")
         if "sleep" not in command and "hangs" not in phone:
             writer.write(b"\x03\x01\0\0\0\0")
         await reader.read()
@@ -111,6 +114,25 @@ async def test_phones_that_never_answer_hold_up_no_other_one(
     took = time.monotonic() - began
     print(f"{LONG} looks at a phone that hangs: ended after {took:.2f} s; a look at another one took {wait:.2f} s")
     assert all(isinstance(one, PhoneError) for one in ended) and took < 2 * 0.5 + SOON
+
+
+async def test_a_flood_of_lines_leaves_others_their_turn(client: AdbClient) -> None:
+    turns, lines = 0, 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with client.lines("P1", "flood") as stream:
+        others = asyncio.create_task(take_turns())
+        while lines < LINES and await anext(stream, None) is not None:
+            lines += 1
+            turns = turns if lines > 1 else 0  # while it was awaited
+        others.cancel()
+    print(f"{lines} lines at once: others had {turns} turns meanwhile")
+    assert lines == LINES and turns >= LINES / 1000
 
 
 class Echoing(Handset):
