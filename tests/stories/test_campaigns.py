@@ -100,22 +100,22 @@ async def test_a_stopped_campaign_dials_nobody_any_more(fast: Client) -> None:
     busy = await until(explained, lambda found: any(one["reason"] == "carriers_full" for one in found["reasons"]))
     assert sum(one["leads"] for one in busy["reasons"]) == 40
     status, answer = await fast.post(STOP, {"campaign_id": "story_2", "mode": "hangup"})
-    assert status == 200 and answer["in_progress"] > 0 and answer["status"] == "draining"
-    before = sum((await dials(fast, wanted)).values())
-    assert before <= answer["in_progress"] + 40
+    assert status == 200 and answer["status"] in ("draining", "stopped")
+    before = await dials(fast, wanted)
 
     async def view() -> Any:
         return (await fast.get(f"{ALL}/story_2"))[1]
 
     found = await until(view, lambda found: found["status"] == "stopped")
-    assert found["attempts"] == answer["in_progress"] == sum((await dials(fast, wanted)).values())
+    assert await dials(fast, wanted) == before  # what was claimed and not dialled was called off
+    assert found["attempts"] >= max(answer["in_progress"], sum(before.values()), 1) and found["in_progress"] == 0
     again = await fast.post(STOP, {"campaign_id": "story_2"})
     assert again == (200, {"campaign_id": "story_2", "status": "stopped", "in_progress": 0})
     _, rows = await fast.get(f"{ALL}/story_2/leads?limit=1")
     _, one = await fast.get(f"{ALL}/story_2/leads/{rows[0]['lead']['id']}")
     assert one["attempts"][0]["number"] == wanted[0]["number"]
     _, why = await fast.get(f"{ALL}/story_2/leads/{rows[0]['lead']['id']}/explain")
-    assert why["reason"] in ("stopped", "done", "retry")
+    assert why["reason"] in ("stopped", "done", "retry", "not_dialed")
 
 
 async def test_leads_of_16_mib_cross_the_bus_in_parts(fast: Client) -> None:
