@@ -18,6 +18,7 @@ from actors.assembly import running
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.settings import Settings
+from actors.slot import machine
 from actors.slot.phone import PhoneError, ShellResult
 from bus_schemas.errors import Refusal
 from bus_schemas.permissions import Action
@@ -29,6 +30,7 @@ from simulators.phone.simulated_phone import SimulatedPhone
 from simulators.time.clock import SimClock
 from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop, run
+from tests.attacks.test_patterns import grows
 
 LONG = 64  # commands and looks that never end
 SOON = 2.0  # seconds
@@ -184,3 +186,15 @@ async def _fills_the_journal() -> None:
 
 def test_wordy_commands_do_not_fill_the_journal() -> None:
     run(_fills_the_journal, seed=1)
+
+
+@pytest.mark.parametrize("command", ["input keyevent 5", "input keyevent --longpress x KEYCODE_CALL"])
+def test_a_command_that_dials_is_seen(command: str) -> None:
+    assert machine._dials(command) and not machine._dials("input keyevent 55; echo recall 6")
+
+
+def test_a_long_command_is_looked_through_in_no_more_than_its_length_in_time() -> None:
+    words = ("keyevent ", "keyevent x ", "service ", "cmd ", " ")
+    slow = [word for word in words if grows(machine._dials, "", word, "")]
+    print(f"{len(words)} long commands: {len(slow)} take more than their length in time")
+    assert not slow
