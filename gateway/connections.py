@@ -24,6 +24,7 @@ from bus_schemas.names import Share
 from gateway.proxies import TrustedProxies
 
 LATER = 1.0  # seconds that an answer waits to who has had many of its sort
+LIKE_ANOTHER, HEAVIEST = 2048, 100.0  # bytes that count as one more request, and as how many one counts at most
 WORTH = 5.0  # seconds' worth of them that come without a wait, and that is owed at most
 REMEMBERED = 10_000  # addresses on which somebody has logged in
 
@@ -144,10 +145,12 @@ class Connections:
         seat.credential = credential
         self.work(seat)
 
-    def wait(self, share: Share | None, address: str) -> float:
-        """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to who has this share."""
+    def wait(self, share: Share | None, address: str, sent: int) -> float:
+        """Seconds that an answer waits for: to somebody unknown at this address, or a refusal to who has this share.
+        `sent`: bytes that had to be read for it, of which many count for more than one request."""
         share = share or ("address", neighbourhood(address))
-        return 0.0 if self._pace.turn(share, patience=WORTH) == 0 else LATER
+        weight = min(1.0 + sent / LIKE_ANOTHER, HEAVIEST)
+        return 0.0 if self._pace.turn(share, patience=WORTH, weight=weight) == 0 else LATER
 
     # --- inside
 

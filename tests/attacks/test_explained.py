@@ -11,6 +11,7 @@ from bus_schemas.errors import Refusal
 from bus_schemas.user import LOGIN, Login
 from gateway.bodies import object_in
 from gateway.bus_api import _read
+from gateway.connections import ConnectionLimits, Connections
 from gateway.shapes import undecodable
 
 LARGEST = 65_536  # bytes of a body
@@ -51,6 +52,14 @@ def at_http(body: bytes) -> None:
 
 def on_the_bus(body: bytes) -> None:
     _read(LOGIN, {}, body)
+
+
+def test_large_bodies_count_for_more_than_small_ones() -> None:
+    connections = Connections(limits=ConnectionLimits(refusals_per_second=200))
+    small = sum(connections.wait(None, "10.0.0.1", 100) == 0 for _ in range(2_000))
+    large = sum(connections.wait(None, "10.0.1.1", LARGEST) == 0 for _ in range(200))
+    print(f"2,000 small and 200 large bodies of two strangers: {small} and {large} answered at once")
+    assert small > 900 and large < 40
 
 
 DOORS = {"http": at_http, "bus": on_the_bus}
