@@ -21,7 +21,7 @@ ODD = ("own", "shared", "token", "evt", "cmd", "qry", "write", "u", "t", "_", "-
 NO_NAMES = ("", ">", "*", "a.b", "gateway.>", "a b", "op12 ", "a\nb", "x" * 65, "$SYS", "gateway\u200b", "g\u0430teway")
 OTHERS = ("ottb.v1.evt.point.>", "ottb.v1.cmd.>", "ottb.v1.write.>", "$SYS.>", "$JS.API.>", "$KV.>", "_INBOX.>",
           "_INBOX.u.>", "_INBOX.t.>", "_INBOX.u.admin.>", *(f"_INBOX_{name}.>" for name in USERS))  # fmt: skip
-MOST_LINES = 30_000_000  # that one may send which are no messages
+MOST_LINES = 100_000_000  # that one may send which are no messages
 LOG_LIMIT = 20 * 1024 * 1024 + 512 * 1024  # as promised, and what is written while a file is changed
 
 
