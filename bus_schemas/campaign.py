@@ -333,6 +333,7 @@ class CampaignView(Struct, frozen=True, kw_only=True):
 
 NONE = frozenset({E.NOT_FOUND})
 STATE = frozenset({E.NOT_FOUND, E.CONFLICT})
+LOOK = frozenset({E.NOT_FOUND, E.RATE_LIMITED})  # in turn: it takes long
 NAMED = ("campaign_id",)
 ReportLine = dict[str, str | int]  # an hour; `hour`, and counts
 
@@ -373,10 +374,10 @@ ARCHIVE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.archive",   ArchiveCa
 CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", ConfigureCampaign, CampaignChanged, STATE,
                        summary="Change the settings of a campaign", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, audit_fields=NAMED, audit_changes=True)
-EXPLAIN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain",   ExplainCampaign, CampaignExplained,  NONE,
+EXPLAIN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain",   ExplainCampaign, CampaignExplained,  LOOK,
                        summary="Why a campaign does not dial", timeout=20.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_VIEW)
-DRY_RUN          = Rpc("ottb.v1.cmd.campaign.{campaign_id}.dry_run",   DryRun,          CampaignForecast,   NONE,
+DRY_RUN          = Rpc("ottb.v1.cmd.campaign.{campaign_id}.dry_run",   DryRun,          CampaignForecast,   LOOK,
                        summary="What a campaign would do", timeout=30.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_VIEW)
 EXPLAIN_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain_lead", ExplainLead,  LeadStanding,       NONE,

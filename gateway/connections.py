@@ -23,7 +23,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
 from gateway.proxies import TrustedProxies
 
-LATER = 1.0  # seconds that an answer waits to who has had many of its sort
+LATER, LATEST = 1.0, 30.0  # seconds that an answer waits to who has had many of its sort, by weight; at most
 LIKE_ANOTHER, HEAVIEST = 2048, 100.0  # bytes that count as one more request, and as how many one counts at most
 WORTH = 5.0  # seconds' worth of them that come without a wait, and that is owed at most
 REMEMBERED = 10_000  # addresses on which somebody has logged in
@@ -150,7 +150,7 @@ class Connections:
         `sent`: bytes that had to be read for it, of which many count for more than one request."""
         share = share or ("address", neighbourhood(address))
         weight = min(1.0 + sent / LIKE_ANOTHER, HEAVIEST)
-        return 0.0 if self._pace.turn(share, patience=WORTH, weight=weight) == 0 else LATER
+        return 0.0 if self._pace.turn(share, patience=WORTH, weight=weight) == 0 else min(LATER * weight, LATEST)
 
     # --- inside
 

@@ -154,7 +154,7 @@ class Protocol(RequestHandler):
     async def hold_back(self, request: web.BaseRequest, answer: web.StreamResponse) -> None:
         """Wait before an answer to somebody who has had many of this sort."""
         if not answer.prepared and (self._share is None or answer.status >= 400):
-            wait = self._connections.wait(self._share, client_of(request), self._received)
+            wait = self._connections.wait(self._share, client_of(request), request.content.total_bytes)
             if wait > 0:
                 await self.pause(request, wait)
 

@@ -170,8 +170,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
     def mark(self, request: MarkLead, context: Context) -> Outcome[LeadMarked]:
-        campaign, selection = self._campaign(), self._selection
-        place = selection.place_of(campaign, request.lead) if selection is not None else None
+        campaign, place = self._campaign(), self.place_of(request.lead)
         if place is None:
             raise NO_LEAD()
         callback = given_moment(request.callback, "callback")
@@ -363,6 +362,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return may_still_be_called(
             self._campaign(), claim.place, claim.number, self.book, elsewhere, parse_utc(self._now().at)
         )
+
+    def place_of(self, lead: str) -> int | None:
+        """The place of a lead, by its id."""
+        return self._selection.place_of(self._campaign(), lead) if self._selection is not None else None
 
     def pace(self) -> Pace:
         """How many dials it would begin now. All lines are its own operators, and each that is there is used."""

@@ -8,17 +8,23 @@ from random import Random
 from actors.campaign.dry_run import Assumed, Forecast, dry_run
 from actors.campaign.machine import Claim
 from actors.campaign.places import each
-from actors.campaign.record import Campaign
+from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
 from actors.runtime.clock import utc
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import ANSWERED, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignForecast, DryRun
+from bus_schemas.errors import misfit
+
+ATTEMPTS_OF_A_LEAD, MOST_ATTEMPTS = 4, 20_000  # in a day, more or less; that are played: some seconds
 
 
 async def forecast(
     campaign: Campaign, book: RuleBook, wanted: DryRun, *, lines: int, now: datetime
 ) -> CampaignForecast:
-    """What the campaign would do, with people who answer as `wanted` has it; the same each time."""
+    """What the campaign would do, with people who answer as `wanted` has it; the same each time. Raises Refusal for
+    what would take long to say."""
+    if min(wanted.minutes * 60 / wanted.seconds * lines, ATTEMPTS_OF_A_LEAD * size(campaign)) > MOST_ATTEMPTS:
+        raise misfit("minutes", f"more than {MOST_ATTEMPTS:,} calls. Ask for less time, or fewer lines.")
     chance = Random(campaign.campaign)
 
     def carrier(claim: Claim) -> Assumed:

@@ -13,9 +13,9 @@ from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import explain, of_campaign
 from actors.campaign.forecast import forecast
+from actors.campaign.looks import Looks
 from actors.campaign.machine import claims_of, stopping
 from actors.campaign.outside import Outside
-from actors.campaign.places import each
 from actors.campaign.presets import Preset, presets_in
 from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
@@ -92,9 +92,11 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     def make(id: str, host: Host) -> CampaignActor:
         return CampaignActor(id=id, host=host, outside=outside, book=book(id))
 
+    looks = Looks()
+
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
-        on_shard = OnShard(host=host, rules=gate.rules, outside=outside)
+        on_shard = OnShard(host=host, rules=gate.rules, outside=outside, looks=looks)
         host.serve_beside(CREATE_ON_SHARD, on_shard.create)
         host.serve_beside(RUN_ON_SHARD, on_shard.run)
         host.serve_beside(ADD_ON_SHARD, on_shard.add)
@@ -137,10 +139,11 @@ def _presets(settings: Campaigns) -> tuple[Preset, ...]:
 class OnShard:
     """What is asked of campaigns of one shard that takes longer than an inbox should wait, or makes one."""
 
-    def __init__(self, *, host: Host, rules: DialRules, outside: Outside) -> None:
+    def __init__(self, *, host: Host, rules: DialRules, outside: Outside, looks: Looks) -> None:
         self._host = host
         self._rules = rules
         self._outside = outside
+        self._looks = looks
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
         await self._activate(request.campaign_id)
@@ -211,28 +214,29 @@ class OnShard:
     # --- why, and what would be
 
     async def explain(self, request: ExplainCampaign, context: Context) -> CampaignExplained:
-        actor, campaign = self._campaign(request.campaign_id)
-        now, found = parse_utc(moment(self._host.clock).at), list[Standing]()
-        for place in range(size(campaign)):
-            if place % PIECE == 0:
-                await asyncio.sleep(0)
-            found.append(standing(campaign, place, actor.book, now))
-        return explain(campaign, found, actor.pace(), now)
+        async with self._looks.turn(context.user):
+            actor, campaign = self._campaign(request.campaign_id)
+            now, found = parse_utc(moment(self._host.clock).at), list[Standing]()
+            for place in range(size(campaign)):
+                if place % PIECE == 0:
+                    await asyncio.sleep(0)
+                found.append(standing(campaign, place, actor.book, now))
+            return explain(campaign, found, actor.pace(), now)
 
     async def explain_lead(self, request: ExplainLead, context: Context) -> LeadStanding:
         actor, campaign = self._campaign(request.campaign_id)
         now = parse_utc(moment(self._host.clock).at)
-        for place, entry in enumerate(each(campaign.leads)):
-            if entry.id == request.lead:
-                found = standing(campaign, place, actor.book, now)
-                return shown(request.lead, of_campaign(campaign, found, actor.pace()))
-        raise NO_LEAD()
+        place = actor.place_of(request.lead)
+        if place is None:
+            raise NO_LEAD()
+        return shown(request.lead, of_campaign(campaign, standing(campaign, place, actor.book, now), actor.pace()))
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
-        actor, campaign = self._campaign(request.campaign_id)
-        now = parse_utc(moment(self._host.clock).at)
-        lines = request.lines or max(campaign.open, 1)
-        return Page(body=await forecast(campaign, actor.book, request, lines=lines, now=now), changed=False)
+        async with self._looks.turn(context.user):
+            actor, campaign = self._campaign(request.campaign_id)
+            now = parse_utc(moment(self._host.clock).at)
+            lines = request.lines or max(campaign.open, 1)
+            return Page(body=await forecast(campaign, actor.book, request, lines=lines, now=now), changed=False)
 
     def _campaign(self, id: str) -> tuple[CampaignActor, Campaign]:
         actor = self._host.get(CampaignActor, id)

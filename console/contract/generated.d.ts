@@ -10673,7 +10673,15 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {
