@@ -207,11 +207,11 @@ def carried_out(pattern: re.Pattern[str], method: str) -> Callable[[str], object
 def grows(use: Callable[[str], object], begin: str, again: str, end: str) -> float:
     """By how much more its time grows than its length, where it does; else 0."""
     short, long = (begin + again * (length // len(again)) + end for length in (SHORT, LONG))
-    if seconds(use, short) > NOTHING and (least := seconds(use, short, 3)) > NOTHING:
+    if seconds(use, short) > NOTHING and (least := seconds(use, short, 25)) > NOTHING:
         return least / NOTHING  # far from linear already
     if seconds(use, long) < NOTHING:
         return 0.0
-    factor = seconds(use, long, 3) / seconds(use, short, 5) / (LONG / SHORT)
+    factor = seconds(use, long, 5) / seconds(use, short, 5) / (LONG / SHORT)
     return factor if factor > MORE_THAN_LINEAR else 0.0
 
 
