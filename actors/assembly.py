@@ -72,7 +72,7 @@ async def running(
         )  # fmt: skip
         await start_operators(parts, stack, settings=settings.operators, timezone=settings.dial.timezone)
         await start_campaigns(parts, stack, settings=settings.campaigns, gate=gate)
-        await start_imports(parts, stack, settings=settings.imports, dial=settings.dial, reader=reader)
+        await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
         await serve(parts, stack)
         yield parts.host
 

@@ -6,7 +6,11 @@ from typing import Any
 import msgspec
 
 from bus_schemas.contract import UNDECODABLE
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from gateway import shapes
+
+LATE = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.")
+BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 

@@ -21,7 +21,7 @@ from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import REFRESH, Login, Refresh
@@ -38,7 +38,7 @@ from gateway.auditor import (
     is_in_doubt,
 )
 from gateway.auth import Authenticator, Caller
-from gateway.bodies import object_in
+from gateway.bodies import BROKEN_OFF, LATE, object_in
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency
@@ -62,7 +62,6 @@ JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 GIVE_BACK: web.RequestKey[GiveBack] = web.RequestKey("give_back", partial)  # its turn of the long run
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 
-BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
@@ -441,7 +440,7 @@ async def _body(request: web.Request, most: int) -> bytes:
         async with asyncio.timeout(LARGE_BODY_SECONDS if large else BODY_SECONDS):
             return await (request.clone(client_max_size=most) if large else request).read()
     except TimeoutError:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.") from None
+        raise LATE() from None
     except (ConnectionError, web.RequestPayloadError):
         raise BROKEN_OFF() from None
     except web.HTTPRequestEntityTooLarge as error:

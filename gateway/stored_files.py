@@ -14,6 +14,7 @@ from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.imports import ErrorFile, StoredFile
 from bus_schemas.names import Share
+from gateway.bodies import BROKEN_OFF, LATE
 from gateway.routes import Upload
 
 AT_ONCE, AT_ONCE_EACH = 16, 4  # uploads of one gateway, and of one user: each holds a piece or two in memory
@@ -26,8 +27,6 @@ BUSY = RefusalTemplate(
 NOT_A_FILE = RefusalTemplate(
     ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the file itself as the body, and its name as `name`."
 )
-LATE = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The body did not arrive in time.")
-BROKEN_OFF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off.")
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "Files cannot be kept now. Try again.")
 GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer.")
 

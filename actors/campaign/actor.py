@@ -38,6 +38,7 @@ from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.moments import moment as given_moment
+from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
@@ -151,7 +152,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._rests_until = 0.0
         self._asked: set[str] = set()  # hosts
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
-        self._telling = False
+        self._telling = Telling(actor=self, host=host, every=TOLD_EVERY, tell=self._tell)
 
     # --- commands
 
@@ -251,7 +252,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._figures.follow(self.state, event)
         if isinstance(event, CampaignAttemptClaimed):
             self._claimed[event.place] = self.seq
-        self._tell_soon()
+        self._telling.soon()
 
     def state_changed(self) -> None:
         if self.state is not None and self.state.status is CampaignStatus.ARCHIVED:
@@ -373,14 +374,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     # --- its counts
 
-    def _tell_soon(self) -> None:
-        if not self._telling:
-            self._telling = True
-            self.spawn(self._tell())
-
     async def _tell(self) -> None:
-        await self._host.pause(TOLD_EVERY)
-        self._telling = False
         if self.state is not None and self._figures is not None:
             await self._host.publish(CAMPAIGN_TELEMETRY, self._figures.said(self.state, self._now().at))
 

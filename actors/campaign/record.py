@@ -4,11 +4,11 @@ A campaign may have 100,000 leads, so of each is kept what decides whether and w
 and its own fields are in the journal and the ledger. A lead is known by its place: a campaign counts its leads from 0.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from struct import Struct as Packing
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from actors.campaign.places import Places, at, changed, count, each, extended
 from actors.campaign.rules import Attempt
 from actors.campaign.tally import Tally, counted
 from actors.runtime.clock import parse_utc, utc
+from actors.runtime.folds import fold, folds
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
@@ -176,6 +177,18 @@ def evolve(campaign: Campaign | None, event: CampaignEvent) -> Campaign | None:
     return _AFTER[type(event)](campaign, event) if campaign is not None else None
 
 
+def _configured(campaign: Campaign, event: CampaignConfigured) -> Campaign:
+    return replace(campaign, settings=event.settings)
+
+
+def _started(campaign: Campaign, event: CampaignStarted) -> Campaign:
+    return replace(campaign, status=CampaignStatus.RUNNING, earlier=event.earlier, mode=None)
+
+
+def _draining(campaign: Campaign, event: CampaignDraining) -> Campaign:
+    return replace(campaign, status=CampaignStatus.DRAINING, mode=event.mode)
+
+
 def _leads_added(campaign: Campaign, event: CampaignLeadsAdded) -> Campaign:
     return replace(campaign, leads=extended(campaign.leads, map(entry_of, event.leads)))
 
@@ -219,18 +232,18 @@ def _became(status: CampaignStatus) -> Callable[[Campaign, Any], Campaign]:  # a
 
 
 S = CampaignStatus
-_AFTER: Mapping[type, Callable[[Campaign, Any], Campaign]] = {  # any: the event of that class
-    CampaignArchived: _became(S.ARCHIVED),
-    CampaignActivated: lambda campaign, event: campaign,
-    CampaignConfigured: lambda campaign, event: replace(campaign, settings=event.settings),
-    CampaignLeadsAdded: _leads_added,
-    CampaignStarted: lambda campaign, event: replace(campaign, status=S.RUNNING, earlier=event.earlier, mode=None),
-    CampaignPaused: _became(S.PAUSED),
-    CampaignResumed: _became(S.RUNNING),
-    CampaignDraining: lambda campaign, event: replace(campaign, status=S.DRAINING, mode=event.mode),
-    CampaignStopped: _became(S.STOPPED),
-    CampaignFinished: _became(S.FINISHED),
-    CampaignAttemptClaimed: _claimed,
-    CampaignAttemptEnded: _ended,
-    CampaignLeadMarked: _marked,
-}
+_AFTER: Final = folds(
+    fold(CampaignArchived, _became(S.ARCHIVED)),
+    fold(CampaignActivated, lambda campaign, event: campaign),
+    fold(CampaignConfigured, _configured),
+    fold(CampaignLeadsAdded, _leads_added),
+    fold(CampaignStarted, _started),
+    fold(CampaignPaused, _became(S.PAUSED)),
+    fold(CampaignResumed, _became(S.RUNNING)),
+    fold(CampaignDraining, _draining),
+    fold(CampaignStopped, _became(S.STOPPED)),
+    fold(CampaignFinished, _became(S.FINISHED)),
+    fold(CampaignAttemptClaimed, _claimed),
+    fold(CampaignAttemptEnded, _ended),
+    fold(CampaignLeadMarked, _marked),
+)

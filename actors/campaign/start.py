@@ -30,12 +30,12 @@ from actors.runtime.bus import BusError
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.journalled import COMMAND_HEADER, Unreadable
+from actors.runtime.journalled import COMMAND_HEADER
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.settings import SettingsError
-from actors.runtime.shards import Sharded
+from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
@@ -66,13 +66,12 @@ from bus_schemas.campaign import (
     StopCampaign,
 )
 from bus_schemas.contract import ROOT
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.errors import misfit
 from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
 
 LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
-NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
 
 
 async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate) -> None:
@@ -146,12 +145,12 @@ class OnShard:
         self._looks = looks
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
-        await self._activate(request.campaign_id)
+        await bring_here(self._host, CampaignActor, request.campaign_id)
         return await self._host.order(CampaignActor, request.campaign_id, Create(settings=request.settings), context)
 
     async def run(self, request: RunOnShard, context: Context) -> Page:
         given = await self._read(request)
-        await self._activate(request.campaign_id)
+        await bring_here(self._host, CampaignActor, request.campaign_id)
         order = Run(given=given, goes_on=request.goes_on)
         return await self._host.order(CampaignActor, request.campaign_id, order, context)
 
@@ -192,14 +191,6 @@ class OnShard:
         await self._outside.await_dials(claims_of(campaign))
         actor, campaign = self._campaign(id)
         return Page(body=stopping(campaign), seq=actor.seq, changed=changed)
-
-    async def _activate(self, id: str) -> None:
-        try:
-            await self._host.activate(CampaignActor, id)
-        except Unreadable as error:
-            raise Refusal(ErrorCode.UNAVAILABLE, f"The campaign is quarantined: {error}") from None
-        except BusError:
-            raise NOT_NOW() from None
 
     async def _read(self, request: RunOnShard) -> tuple[Outcome, ...]:
         """The rows of a request."""

@@ -33,6 +33,7 @@ from actors.runtime.files import FileGone
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.rendezvous import shard_of
+from actors.runtime.telling import Telling
 from bus_schemas.campaign import AddOnShard, ReadLead
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import verb_of
@@ -91,7 +92,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         self._in_doubt = False  # the part that is next may have been sent before
         self._advanced = asyncio.Event()
         self._since = 0  # the entry before which what comes of the next part is not on record
-        self._telling = False
+        self._telling = Telling(actor=self, host=host, every=TOLD_EVERY, tell=self._tell)
 
     # --- commands
 
@@ -158,7 +159,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
             self._since = self.seq
         if isinstance(event, ImportAdvanced):
             self._advanced.set()
-            self._tell_soon()
+            self._telling.soon()
 
     def observe(self, report: Report | TimerFired, now: Moment) -> ImportDecision:
         state = self.state
@@ -290,14 +291,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
 
     # --- its counts
 
-    def _tell_soon(self) -> None:
-        if not self._telling:
-            self._telling = True
-            self.spawn(self._tell())
-
     async def _tell(self) -> None:
-        await self._host.pause(TOLD_EVERY)
-        self._telling = False
         state = self._import()
         if state.status not in OVER:  # its end says the same, and is on record
             await self._host.publish(

@@ -6,8 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from actors.dialing.settings import Dial
-from actors.dialing.start import rules_of
+from actors.dialing.rules import DialRules
 from actors.imports import folder
 from actors.imports.actor import NO_IMPORT, Create, ImportActor
 from actors.imports.desk import Desk, preview_key
@@ -21,11 +20,10 @@ from actors.runtime.context import Context
 from actors.runtime.files import FileGone, FileWriter
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids, derived
-from actors.runtime.journalled import Unreadable
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
-from actors.runtime.shards import Sharded
+from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.campaign import ADD_ON_SHARD, AddOnShard, CampaignStatus
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -49,7 +47,6 @@ from bus_schemas.imports import (
     StoredFile,
 )
 
-NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
 NO_FOLDER = RefusalTemplate(
     ErrorCode.INVALID_PARAMS, "No folder is allowed here ([imports] folder). Send the file itself.", field="path"
 )
@@ -60,12 +57,10 @@ CLOSED = frozenset({CampaignStatus.DRAINING, CampaignStatus.STOPPED, CampaignSta
 
 
 async def start(
-    parts: HostParts, stack: AsyncExitStack, *, settings: Imports, dial: Dial, reader: Reader | None = None
+    parts: HostParts, stack: AsyncExitStack, *, settings: Imports, rules: DialRules, reader: Reader | None = None
 ) -> None:
-    """Lists can be imported. `reader`: None: in this process. Raises SettingsError."""
-    desk = Desk(
-        bus=parts.bus, reader=reader or Here(), rules=rules_of(dial), turns=Turns(settings.at_once)
-    )
+    """Lists can be imported. `reader`: None: in this process."""
+    desk = Desk(bus=parts.bus, reader=reader or Here(), rules=rules, turns=Turns(settings.at_once))
 
     def prepare(host: Host) -> None:
         host.add_maker(ImportActor.made_by(lambda id, host: ImportActor(id=id, host=host, desk=desk)))
@@ -87,12 +82,7 @@ class OnShard:
         self._host = host
 
     async def create(self, request: ImportOnShard, context: Context) -> ImportView:
-        try:
-            await self._host.activate(ImportActor, request.import_id)
-        except Unreadable as error:
-            raise Refusal(ErrorCode.UNAVAILABLE, f"The import is quarantined: {error}") from None
-        except BusError:
-            raise NOT_NOW() from None
+        await bring_here(self._host, ImportActor, request.import_id)
         return await self._host.order(ImportActor, request.import_id, Create(wanted=request.create), context)
 
     async def preview(self, request: GetImport, context: Context) -> Page:

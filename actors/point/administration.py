@@ -23,6 +23,8 @@ from bus_schemas.user import (
     Deleted,
     DeleteRole,
     DeleteUser,
+    ExtensionFound,
+    FindExtension,
     ListRoles,
     ListTokens,
     ListUsers,
@@ -97,6 +99,13 @@ class Administration:
             lambda: machine.delete_user(self._directory, self._asker(context), request.user, self._now())
         )
         return Deleted(id=request.user)
+
+    async def find_extension(self, request: FindExtension, context: Context) -> ExtensionFound:
+        """Say, to other parts of the platform, where the PBX reaches a user."""
+        user = self._directory.users.get(request.user)
+        if user is None:
+            raise machine.NO_USER()
+        return ExtensionFound(user=user.name, extension=user.extension if user.active else None)
 
     # --- roles
 

@@ -14,18 +14,14 @@ from actors.point.bus_limits import Meter
 from actors.point.bus_login import BusLogin, Received
 from actors.point.credentials import PasswordChecks
 from actors.point.keys import ensure_keys
-from actors.point.machine import NO_USER
 from actors.point.point import Point
 from actors.point.settings import Auth
 from actors.point.settings import BusLogin as BusLoginSettings
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
-from actors.runtime.context import Context
 from actors.runtime.parts import Parts
 from actors.runtime.secret_files import write_secret
-from actors.runtime.service import Service, serve
 from actors.runtime.storage import Room
-from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
 
 log = structlog.get_logger()
 
@@ -51,7 +47,6 @@ async def start(
     )
     await point.start()
     stack.push_async_callback(point.stop)
-    await _find_extensions(parts, stack, point)
     await _seed(point, settings, state, sandbox)
     renewing = asyncio.get_running_loop().create_task(_renew_keys(settings, state, parts.clock))
     stack.callback(renewing.cancel)
@@ -89,20 +84,6 @@ async def start_bus_login(
     await login.start()
     stack.push_async_callback(login.stop)
     stack.callback(point.journal.on_void(login.void))
-
-
-async def _find_extensions(parts: Parts, stack: AsyncExitStack, point: Point) -> None:
-    """Say, to other parts of the platform, where the PBX reaches a user."""
-
-    async def find(request: FindExtension, context: Context) -> ExtensionFound:
-        user = point.journal.directory.users.get(request.user)
-        if user is None:
-            raise NO_USER()
-        return ExtensionFound(user=user.name, extension=user.extension if user.active else None)
-
-    service = Service(bus=parts.bus, queue="point", handlers=(serve(FIND_EXTENSION, find),))
-    await service.start()
-    stack.push_async_callback(service.stop)
 
 
 async def _renew_keys(settings: Auth, state: Path, clock: Clock) -> None:

@@ -26,10 +26,12 @@ from actors.runtime.bus import ID, BusError, BusUnavailable, Entry
 from actors.runtime.clock import moment
 from actors.runtime.effects import Work
 from actors.runtime.host import Host
+from actors.runtime.journalled import Unreadable
 from actors.runtime.ownership import BUCKET, Claim, Lease, lease_in, lives
 from actors.runtime.peers import Peers
 from actors.runtime.rendezvous import all_shards, shard_of, shards_of
 from bus_schemas.contract import ROOT, AnyTopic, id_of
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import SHARD_TAKEN, ShardTaken
 
 log = structlog.get_logger()
@@ -37,6 +39,8 @@ log = structlog.get_logger()
 LOOK = 0.5  # seconds between two looks when nobody says anything
 AT_ONCE = 16  # shards that are taken or restored at once
 JOINED, SHARD = "joined", "shard"  # the keys, with the name of a host or the number of a shard
+
+NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal cannot be reached now. Try again.")
 
 OnRecord = Mapping[int, Iterable[tuple["Sharded", str]]]  # the ids on record of each kind, by shard
 
@@ -49,6 +53,16 @@ class Sharded(Struct, frozen=True, kw_only=True):
     actor: type[AnyActor]
     prepare: Callable[[Host], None]
     over: AnyTopic | None = None
+
+
+async def bring_here(host: Host, kind: type[AnyActor], id: str) -> None:
+    """Have an actor at the host of its shard, also one that nothing is on record of. Raises Refusal(UNAVAILABLE)."""
+    try:
+        await host.activate(kind, id)
+    except Unreadable as error:
+        raise Refusal(ErrorCode.UNAVAILABLE, f"The {kind.kind} is quarantined: {error}") from None
+    except BusError:
+        raise NOT_NOW() from None
 
 
 @dataclass(eq=False)
