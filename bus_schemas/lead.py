@@ -30,8 +30,10 @@ class Lead(Struct, frozen=True, kw_only=True, omit_defaults=True):
     custom: Mapping[str, str] = {}
 
 
-class GivenLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class GivenLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A lead as somebody gives it: numbers as people write them. Without `lead_id` it gets one of its first number."""
+
+    # gc=False: a hundred thousand are read at once, and nothing in one leads back to it.
 
     number: str
     number_2: str | None = None

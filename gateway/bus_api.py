@@ -28,12 +28,11 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, is_in_doubt, subject_of
 from gateway.auth import Authenticator, Caller
-from gateway.bodies import object_in
+from gateway.bodies import object_in, request_of
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
-from gateway.idempotency import Idempotency
+from gateway.idempotency import Idempotency, digest_of
 from gateway.routes import Route
-from gateway.shapes import undecodable
 from gateway.surface import ROUTES
 
 log = structlog.get_logger()
@@ -167,8 +166,9 @@ class BusApi:
         given = message.headers.get("Nats-Msg-Id")
         record = Idempotency.record_of(caller.whose, "bus", given) if given else ""
         command = subject.encode() + b"\n" + message.data  # what an id stands for
+        digest = await digest_of(command) if record else ""
         context = Context(
-            command_id=Idempotency.command_id(record, command) if record else self._ids.new(),
+            command_id=Idempotency.command_id(record, digest) if record else self._ids.new(),
             user=caller.user,
             actions=caller.actions & rpc.needed,
             traceparent=_trace(message.headers),
@@ -194,7 +194,7 @@ class BusApi:
                 await self._authenticator.again(caller, rpc.permission)
             request = _read(rpc, fields, message.data)
             if record and route.effect:
-                answered = await self._idempotency.run(record, command, work)
+                answered = await self._idempotency.run(record, digest, work)
             else:
                 answered = await work()
         except Exception as error:
@@ -264,10 +264,18 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     if len(data) > LONGEST_BODY:
         raise Refusal(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large.")
     body = object_in(data, rpc.request)
+    more: dict[str, Any] = {}
     for name, text in fields.items():
-        if str(body.setdefault(name, int(text) if text.isdecimal() and len(text) < 10 else text)) != text:
+        if name not in body.fields:
+            more[name] = int(text) if text.isdecimal() and len(text) < 10 else text
+        if str(more[name]) != text if name in more else not _says(body.fields[name], text):
             raise misfit(name, "it is another one in the subject.")
+    return request_of(body, rpc.request, more)
+
+
+def _says(value: msgspec.Raw, text: str) -> bool:
+    """Whether a part of a body is this text, or this number."""
     try:
-        return msgspec.convert(body, rpc.request)
-    except UNDECODABLE as error:
-        raise undecodable(error, body, rpc.request) from None
+        return str(msgspec.json.decode(value, type=int | str)) == text
+    except UNDECODABLE:
+        return False

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -38,10 +38,11 @@ from gateway.auditor import (
     is_in_doubt,
 )
 from gateway.auth import Authenticator, Caller
-from gateway.bodies import BROKEN_OFF, LATE, object_in
+from gateway.bodies import BROKEN_OFF, LATE, object_in, request_of
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
-from gateway.idempotency import Idempotency
+from gateway.idempotency import Idempotency, digest_of
+from gateway.large_bodies import read_in_pieces
 from gateway.metrics import Metrics
 from gateway.reads import Reads
 from gateway.recordings import Recordings
@@ -54,6 +55,7 @@ log = structlog.get_logger()
 
 BODY_SECONDS, LARGE_BODY_SECONDS = 10.0, 60.0
 STRANGERS_LINES = 120  # a minute in the log, of requests that nobody known is behind
+FORM_FIELDS = 64  # in a body that is a form; more of them take long to be told apart
 WITH_BODY = ("POST", "PATCH", "PUT")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
@@ -183,9 +185,10 @@ class HttpApi:
             return await self._ask(route, request, rpc_request, caller, request[COMMAND_ID], needs)
         caller = await self._still(route, caller)  # also what was answered before is for whom may ask
         record = Idempotency.record_of(caller.whose, f"{route.method} {request.path}", key)
-        command_id = Idempotency.command_id(record, body)
+        digest = await digest_of(body)
+        command_id = Idempotency.command_id(record, digest)
         return await self.idempotency.run(
-            record, body, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
+            record, digest, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
         )
 
     def _turn_for(self, route: Route, caller: Caller) -> AbstractAsyncContextManager[None]:
@@ -381,19 +384,27 @@ def reader_of(route: Route) -> Reader:
     types = {name: kind for name, kind in types.items() if name not in in_body}
 
     def read(request: web.Request, body: bytes) -> Any:
-        values: dict[str, Any]
-        if route.form and request.content_type == FORM:
-            values = _decode_form(body)
-        else:
-            values = _decode_body(request, body, struct) if has_body else _decode_query(request, types, in_path)
-        for name in in_path:
-            if name in values:
-                raise misfit(name, "it is in the path already.")
-            values[name] = _convert_text(request.match_info[name], types[name], name)
+        if has_body and not (route.form and request.content_type == FORM):
+            _must_be_json(request, body)
+            if route.parts is not None and len(body.strip()) > BODY_LIMIT:
+                return read_in_pieces(body, struct, route.parts.listed, partial(of_body, request))
+            return of_body(request, body)
+        values = _decode_form(body) if has_body else _decode_query(request, types, in_path)
+        values |= of_path(request, values)
         try:
             return msgspec.convert(values | in_body, struct)
         except msgspec.ValidationError as error:
             raise shapes.undecodable(error, values, struct) from None
+
+    def of_body(request: web.Request, body: bytes) -> Any:
+        said = object_in(body, struct)
+        return request_of(said, struct, of_path(request, said.fields))
+
+    def of_path(request: web.Request, said: Container[str]) -> dict[str, Any]:
+        for name in in_path:
+            if name in said:
+                raise misfit(name, "it is in the path already.")
+        return {name: _convert_text(request.match_info[name], types[name], name) for name in in_path}
 
     return read
 
@@ -447,15 +458,17 @@ async def _body(request: web.Request, most: int) -> bytes:
         raise errors.of_http(error, request.path) from None
 
 
-def _decode_body(request: web.Request, body: bytes, struct: type) -> dict[str, Any]:
+def _must_be_json(request: web.Request, body: bytes) -> None:
     if body.strip() and request.content_type != JSON:
         raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
-    return object_in(body, struct)
 
 
 def _decode_form(body: bytes) -> dict[str, Any]:
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict")
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict",
+            max_num_fields=FORM_FIELDS,
+        )  # fmt: skip
     except ValueError:
         raise Refusal(ErrorCode.INVALID_PARAMS, "The body is not a form.") from None
     values: dict[str, Any] = dict(pairs)

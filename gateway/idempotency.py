@@ -34,6 +34,7 @@ from actors.runtime.wire import answer
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, Refused
 from bus_schemas.gateway import IS_RUNNING, IsRunning, Running
 from gateway.errors import MAYBE_DONE, REPLAYED, Replayed
+from gateway.routes import BODY_LIMIT
 
 log = structlog.get_logger()
 
@@ -103,14 +104,14 @@ class Idempotency:
         return derived("i", whose, route, key)
 
     @staticmethod
-    def command_id(record: str, body: bytes) -> str:
-        """The id by which actors know the command again. The record refuses another body, but it is not kept for ever,
-        and not of every command: actors remember longer, and would give the one's answer to the other."""
-        return derived("i", record, hashlib.sha256(body).hexdigest())
+    def command_id(record: str, digest: str) -> str:
+        """The id by which actors know the command again. `digest`: of its body. The record refuses another one, but it
+        is not kept for ever, and not of every command: actors remember longer, and would give the one's answer to the
+        other."""
+        return derived("i", record, digest)
 
-    async def run(self, record: str, body: bytes, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
-        """Answer from the record, or do the work and keep its answer. Raises Refusal."""
-        digest = hashlib.sha256(body).hexdigest()
+    async def run(self, record: str, digest: str, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
+        """Answer from the record, or do the work and keep its answer. `digest`: of what is asked. Raises Refusal."""
         mine = Record(body=digest, at=self._now(), gateway=self._name, nonce=self._ids.new())
         self._running.add(mine.nonce)
         try:
@@ -218,6 +219,17 @@ class Idempotency:
         except BusError:
             return None
         return known if known is not None and known.answered else None
+
+
+async def digest_of(body: bytes) -> str:
+    """What no other body has. Of a large one it takes a thread, and long."""
+    if len(body) <= BODY_LIMIT:
+        return _digest_of(body)
+    return await asyncio.to_thread(_digest_of, body)
+
+
+def _digest_of(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _read(entry: Entry | None) -> Record | None:

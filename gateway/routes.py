@@ -30,11 +30,23 @@ BODY_LIMIT = 64 * 1024  # bytes of a body, where a route does not say otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
+class Listed:
+    """The field of a request in which what is large of it stands, a list of objects. `most`: of them; `largest`: bytes
+    of one."""
+
+    field: str
+    most: int
+    largest: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """How a request crosses the bus that does not fit into one message: in parts, one after the other, each asked of
-    `rpc`. `after`: a part, as it is sent after others have got these answers. `joined`: one answer of all."""
+    `rpc`. `listed`: what there is much of. `after`: a part, as it is sent after others have got these answers.
+    `joined`: one answer of all."""
 
     rpc: Rpc[Any, Any]
+    listed: Listed
     split: Callable[[Any], Iterable[Any]]  # any: of the requests and replies of the route's line, and of `rpc`
     after: Callable[[Any, Sequence[Any]], Any]
     joined: Callable[[Sequence[Any]], Any]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sized
 from functools import cache
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, inspect
 
 from bus_schemas.errors import ErrorCode, Refusal, misfit
@@ -29,19 +30,21 @@ _NAMED: dict[type[inspect.Type], str] = {
 _BEGINNINGS = {b"[": "a list", b'"': "a text", b"t": "true or false", b"f": "true or false", b"n": "null"}
 EXPLAINED = 8_192  # bytes of a body that cannot be read, at most, if it is said where
 LONGEST_PLACE = 256  # characters
+LONGEST_WHOLE = 4300  # digits of a whole number that Python reads
 Place = tuple[str | int, ...]  # names and indices, from the outside in
 
 LOST_PLUS = " (a `+` in an address is written %2B)"
 
 
-def undecodable(error: Exception, values: Any, struct: type) -> Refusal:
-    """What is wrong with the fields of a request."""
+def undecodable(error: Exception, values: Any, struct: type, *, before: int = 0) -> Refusal:
+    """What is wrong with the fields of a request. `before`: how many elements of its list come before these."""
     shape = _shape(struct)
     said, place = _told(str(error))
     kind, value = _at(shape, values, place)
+    place = (*place[:1], *(step + before if isinstance(step, int) else step for step in place[1:2]), *place[2:])
     if said.startswith(_MISSING):
         place = (*place, said[len(_MISSING) : -1])
-        return wrong_kind(_text(place), _at(shape, values, place)[0], UNSET)
+        return wrong_kind(_text(place), _at(shape, UNSET, place)[0], UNSET)
     if said.startswith(_UNKNOWN):
         of_a_name = not isinstance(kind, inspect.StructType)  # what looked like a place
         name = str(error) if of_a_name else said
@@ -60,7 +63,8 @@ def wrong_kind(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:
 
 def no_such(name: str, what: str, known: Iterable[str]) -> Refusal:
     """A name that no field or parameter has."""
-    known, seen = list(known), _NOT_SEEN.sub("", name)
+    known, name = list(known), name[:LONGEST_PLACE]
+    seen = _NOT_SEEN.sub("", name)
     for one in known if seen != name else ():
         if one.lower() == seen.lower():
             return misfit(one, "its name was sent with a blank, or a character that is not seen, in it.")
@@ -100,13 +104,17 @@ def must_name_once(body: bytes, values: Sized) -> None:
     without a word. With no more colons than names there is none, and most bodies are not read again."""
     if body.count(b":") <= len(values):
         return
-    try:
-        json.loads(body, object_pairs_hook=_each_once)
+    try:  # numbers are only measured: they can take long to be read
+        json.loads(body, object_pairs_hook=_each_once, parse_int=len, parse_float=len)
     except RecursionError:
         raise Refusal(ErrorCode.INVALID_PARAMS, "The body is not a JSON object: it is too deep.") from None
+    except ValueError:  # who reads the fields says what cannot be read of them
+        return
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) < 2 or len(dict(pairs)) == len(pairs):
+        return
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
@@ -296,8 +304,8 @@ def _at(kind: inspect.Type | None, value: Any, place: Place) -> tuple[inspect.Ty
         if kind is None:
             break
         kind = next((inner for one in _alternatives(kind) if (inner := _inner(one, step)) is not None), None)
-        value = _part(value, step)
-    return kind, value
+        value = _part(_opened(value), step)
+    return kind, _seen(value)
 
 
 def _inner(kind: inspect.Type, step: str | int) -> inspect.Type | None:
@@ -306,6 +314,28 @@ def _inner(kind: inspect.Type, step: str | int) -> inspect.Type | None:
     if isinstance(kind, inspect.DictType):
         return kind.value_type
     return kind.item_type if isinstance(kind, inspect.ListType | inspect.VarTupleType | inspect.SetType) else None
+
+
+def _opened(value: Any) -> Any:
+    """What stands in a part of a body that has not been read, one step deep."""
+    if not isinstance(value, msgspec.Raw):
+        return value
+    kind = {b"{": dict[str, msgspec.Raw], b"[": list[msgspec.Raw]}.get(bytes(value)[:1])
+    return UNSET if kind is None else msgspec.json.decode(value, type=kind)
+
+
+def _seen(value: Any) -> Any:
+    """A part of a body that has not been read, for who asks of what kind it is."""
+    if not isinstance(value, msgspec.Raw):
+        return value
+    text = bytes(value)
+    if text[:1] in b"{[":
+        return {} if text[:1] == b"{" else []
+    return json.loads(text.decode(errors="replace"), parse_int=_whole)
+
+
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) <= LONGEST_WHOLE else float(digits)
 
 
 def _part(value: Any, step: str | int) -> Any:

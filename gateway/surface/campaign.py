@@ -27,6 +27,7 @@ from bus_schemas.campaign import (
     EXPLAIN_LEAD,
     LIST_CAMPAIGNS,
     MARK_LEAD,
+    MOST_LEADS,
     PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
     REPORT_CAMPAIGN,
@@ -55,7 +56,7 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Utc
 from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LIST_LEADS, GivenLead, LeadStatus
-from gateway.routes import Part, Parts, Room, Route, shared_fields
+from gateway.routes import Listed, Part, Parts, Room, Route, shared_fields
 
 P = Part
 MOST, MOST_BYTES = 2000, 400_000  # leads, and bytes of them, that cross the bus at once
@@ -96,7 +97,8 @@ def joined(answers: Sequence[CampaignRun]) -> CampaignRun:
     )  # fmt: skip
 
 
-PARTS = Parts(rpc=RUN_ON_SHARD, split=split, after=after, joined=joined)
+LISTED = Listed(field="leads", most=MOST_LEADS, largest=LARGEST_LEAD)
+PARTS = Parts(rpc=RUN_ON_SHARD, listed=LISTED, split=split, after=after, joined=joined)
 
 C = "/api/autodialer/campaigns"
 ONE = C + "/{campaign_id}"

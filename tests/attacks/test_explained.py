@@ -4,15 +4,13 @@ import json
 import time
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from bus_schemas.errors import Refusal
 from bus_schemas.user import LOGIN, Login
-from gateway.bodies import object_in
+from gateway.bodies import object_in, request_of
 from gateway.bus_api import _read
 from gateway.connections import ConnectionLimits, Connections
-from gateway.shapes import undecodable
 
 LARGEST = 65_536  # bytes of a body
 HUGE = "1" + "0" * 400
@@ -43,11 +41,7 @@ BODIES: dict[str, Callable[[int], str]] = {
 
 
 def at_http(body: bytes) -> None:
-    values = object_in(body, Login)
-    try:
-        msgspec.convert(values, Login)
-    except msgspec.ValidationError as error:
-        raise undecodable(error, values, Login) from None
+    request_of(object_in(body, Login), Login, {})
 
 
 def on_the_bus(body: bytes) -> None:

@@ -11,7 +11,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.runtime.bus import BusUnavailable, RequestTimeout
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import idempotency
-from gateway.idempotency import Idempotency
+from gateway.idempotency import Idempotency, digest_of
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
@@ -55,7 +55,7 @@ class Gateway:
             self.done += 1
             return await (work or started)()
 
-        return await self.keys.run(KEY, body, counted)
+        return await self.keys.run(KEY, await digest_of(body), counted)
 
     async def refusal(self, work: Callable[[], Awaitable[web.Response]] | None = None, body: bytes = BODY) -> Refusal:
         with pytest.raises(Refusal) as refused:
