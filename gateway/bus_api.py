@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -23,13 +24,14 @@ from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
-from bus_schemas.names import inbox_of
+from bus_schemas.names import Share, inbox_of, share_of
 from bus_schemas.permissions import Action
 from bus_schemas.user import LoginKind
 from gateway.auditor import Auditor, is_in_doubt, subject_of
 from gateway.auth import Authenticator, Caller
 from gateway.bodies import object_in, request_of
 from gateway.brake import Brake, GiveBack
+from gateway.connections import Connections
 from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency, digest_of
 from gateway.routes import Route
@@ -73,7 +75,9 @@ class BusApi:
         idempotency: Idempotency,
         auditor: Auditor,
         brake: Brake,
+        connections: Connections,
     ) -> None:
+        self._connections = connections
         self._door = door
         self._bus = bus
         self._clock = clock
@@ -83,6 +87,8 @@ class BusApi:
         self._auditor = auditor
         self._brake = brake
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held_back = 0  # of them, that only wait until they may be answered
+        self._stopping = asyncio.Event()
         self._running: Counter[str] = Counter()  # by whose they are
         self._refused: Counter[str] = Counter()  # in this second
         self._second = 0.0
@@ -97,6 +103,7 @@ class BusApi:
     async def stop(self) -> None:
         for stop in self._stops:
             await stop()
+        self._stopping.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
 
@@ -109,7 +116,7 @@ class BusApi:
             )
             return
         whose = f"{door}.{name}"
-        if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) >= AT_ONCE:
+        if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) - self._held_back >= AT_ONCE:
             if self._is_told(whose):
                 await send_refusal(message, (BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)())
             return
@@ -134,16 +141,32 @@ class BusApi:
             del self._running[whose]
 
     async def _answer(self, message: Message, kind: LoginKind, name: str) -> None:
+        share = share_of(kind, name)
         try:
             caller = await self._authenticator.identify(kind, name)
+            share = caller.share
             answered = await self._among_the_users(message, caller)
             assert message.reply is not None
             await message.reply(_data(answered), _kept(answered.headers))
         except Refusal as refusal:
+            await self._hold_back(share, len(message.data))
             await send_refusal(message, refusal)
         except Exception:  # noqa: BLE001  it is logged, and whoever asked is told
             self._failed.exception("bus request failed", subject=message.subject)
             await send_refusal(message, Refusal(ErrorCode.INTERNAL, "Internal error."))
+
+    async def _hold_back(self, share: Share, sent: int) -> None:
+        """Wait before a refusal to who has had many, over HTTP or here. Meanwhile it counts among theirs alone."""
+        wait = self._connections.wait(share, "", sent)
+        if wait <= 0:
+            return
+        self._held_back += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._stopping.wait()
+        finally:
+            self._held_back -= 1
 
     async def _among_the_users(self, message: Message, caller: Caller) -> web.Response:
         """All service tokens of a user together have as many as one: else everybody would have as many as they make

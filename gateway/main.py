@@ -75,12 +75,13 @@ async def wait_for_keys(state: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What the ports serve."""
+    """What the ports serve, and who may hold how many connections to them."""
 
     http_api: HttpApi
     live: LiveFeed
     health: Health
     metrics: Metrics
+    connections: Connections
 
 
 async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExitStack) -> Services:
@@ -102,9 +103,10 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
         recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
         stored=StoredFiles(bus=bus, ids=ids), brake=brake,
     )  # fmt: skip
+    connections = connections_of(settings.http)
     bus_api = BusApi(
         door=door, bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor,
-        brake=brake,
+        brake=brake, connections=connections,
     )  # fmt: skip
     live = LiveFeed(
         bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=settings.http.cors_origins,
@@ -114,7 +116,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     for service in (authenticator, idempotency, bus_api, live, health):
         await service.start()
         stack.push_async_callback(service.stop)
-    return Services(http_api=http_api, live=live, health=health, metrics=metrics)
+    return Services(http_api=http_api, live=live, health=health, metrics=metrics, connections=connections)
 
 
 def connections_of(http: Http) -> Connections:
@@ -141,7 +143,6 @@ async def listen(
         Part.POINT: given.point_port, Part.DCI: given.dci_port, Part.OTTB: given.ottb_port,
         Part.WORKSPACE: given.workspace_port,
     }  # fmt: skip
-    connections = connections_of(given)
     listeners: list[Listener] = []
 
     async def stop_listening() -> None:
@@ -155,7 +156,7 @@ async def listen(
         )  # fmt: skip
         if part is Part.WORKSPACE:
             services.live.attach(app)
-        listeners.append(Listener(app=app, host=given.host, port=port, connections=connections, tls=tls))
+        listeners.append(Listener(app=app, host=given.host, port=port, connections=services.connections, tls=tls))
         await listeners[-1].start()
     return ports
 

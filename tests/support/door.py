@@ -169,7 +169,7 @@ async def serving(
     await service.stop()
 
 
-def bus_door_on(bus: MemoryBus) -> BusApi:
+def bus_door_on(bus: MemoryBus, connections: Connections | None = None) -> BusApi:
     """A gateway's door on the bus. It hears nothing by itself."""
     clock, ids = SystemClock(), RandomIds()
     return BusApi(
@@ -181,6 +181,7 @@ def bus_door_on(bus: MemoryBus) -> BusApi:
         idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
         auditor=Auditor(bus=bus, clock=clock, ids=ids),
         brake=Brake(clock=clock, per_second=SHARES.changes_per_second, lasting=SHARES.lasting_changes_per_second),
+        connections=connections or Connections(limits=UNHURRIED),
     )
 
 
