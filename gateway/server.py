@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, cast
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import hdrs, web, web_protocol
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import StreamWriter
@@ -43,6 +43,9 @@ LINGER_BYTES = 256 * 1024  # and how much of it
 FRAME_BYTES = 1024  # that are no data, in a body of chunks; beyond, a quarter of the data
 FINISH_SECONDS = 5.0  # for requests under way when the listener stops, and once more for what must be cancelled
 BACKLOG = 512  # connections of a port that are taken in one go
+QUEUED = 1  # requests of a connection that are taken behind the one that is answered
+BODY_AHEAD = 16 * 1024  # bytes of a body beyond which, twice, no more is taken until some is read
+HEADERS = 64  # of a request, each of 8,190 bytes at most
 MALFORMED_LINES = 10  # a minute in the log
 
 MALFORMED = RefusalTemplate(ErrorCode.INVALID_PARAMS, "Malformed HTTP request.")
@@ -51,6 +54,9 @@ ENCODED = RefusalTemplate(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as it
 NO_EXPECTATION = RefusalTemplate(ErrorCode.INVALID_PARAMS, "This expectation cannot be met.")
 
 CLIENT: web.RequestKey[str] = web.RequestKey("client", str)  # the address of who asks, also behind trusted proxies
+
+# aiohttp makes no setting of this. That it still counts is seen by tests/attacks/test_pipelined.py.
+web_protocol.MAX_MSG_QUEUE_SIZE = QUEUED
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 MakeRequest = Callable[..., web.BaseRequest]
@@ -335,6 +341,8 @@ class Listener:
                 access_log=None,
                 max_line_size=8190,
                 max_field_size=8190,
+                max_headers=HEADERS,
+                read_bufsize=BODY_AHEAD,
                 auto_decompress=False,
             )
 
