@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from actors.adapters.adb_place import LINE_LIMIT, AdbPlace
+from actors.runtime.turns import Turns
 from actors.slot.phone import PhoneUncertain, PhoneUnreachable, ShellResult
 
 CONNECT_TIMEOUT = 3.0
@@ -27,7 +28,7 @@ CONNECT_PHONE_TIMEOUT = 12.0  # adb itself waits 10 s for a phone that accepts a
 ASKED_AT_ONCE = 4  # of one phone: no phone waits for another one that does not answer
 LONG_SHELL_LIMIT = 256 * 1024
 CODE_LIMIT = 16  # bytes of an exit code, with what ends its line
-AT_A_TIME = 500  # lines until others have their turn
+PIECE = 16 * 1024  # bytes of a frame whose lines are told apart at once
 OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
 LAST_KIND = 5  # kIdWindowSizeChange
 FRAME_LIMIT = 4 * 1024 * 1024  # bytes; a phone sends at most 1 MiB at once
@@ -148,6 +149,7 @@ class Wire:
         self.reader = reader
         self._writer = writer
         self._name = name
+        self._turns = Turns()
 
     async def ask(self, service: str, *, timeout: float = REPLY_TIMEOUT) -> None:
         """Send a request and wait for its OKAY. Raises AdbRefused, AdbServerGone."""
@@ -179,12 +181,14 @@ class Wire:
         return (await self.reader.readexactly(length)).decode(errors="replace")
 
     async def frame(self) -> tuple[int, bytes]:
-        """One shell v2 frame. Raises ConnectionError for what cannot be one."""
+        """One shell v2 frame, after others' turn. Raises ConnectionError for what cannot be one."""
         header = await self.reader.readexactly(5)
         kind, length = header[0], int.from_bytes(header[1:], "little")
         if kind > LAST_KIND or length > FRAME_LIMIT or (kind == EXIT and length == 0):
             raise ConnectionError(f"{self._name}: no frame of a shell: {header!r}")
-        return kind, await self.reader.readexactly(length)
+        data = await self.reader.readexactly(length)
+        await self._turns.after(length)
+        return kind, data
 
     def send_stdin(self, data: bytes) -> None:
         self._writer.write(bytes([STDIN]) + len(data).to_bytes(4, "little") + data)
@@ -347,7 +351,7 @@ async def _collect(wire: Wire, max_output: int) -> ShellResult:
 
 
 async def _lines(wire: Wire) -> AsyncIterator[str]:
-    rest = b""
+    rest, turns = bytearray(), Turns()
     while True:
         try:
             kind, data = await wire.frame()
@@ -355,12 +359,15 @@ async def _lines(wire: Wire) -> AsyncIterator[str]:
             return
         if kind == EXIT:
             return
-        *whole, rest = (rest + data).split(b"\n")
-        rest = rest[-LINE_LIMIT:]
-        for number, line in enumerate(whole, start=1):
-            yield line.decode(errors="replace")
-            if number % AT_A_TIME == 0:
-                await asyncio.sleep(0)
+        for start in range(0, len(data), PIECE):
+            *whole, last = data[start : start + PIECE].split(b"\n")
+            for line in whole:
+                rest += line
+                yield rest.decode(errors="replace")
+                await turns.after(len(rest))
+                rest.clear()
+            rest += last
+            del rest[:-LINE_LIMIT]
 
 
 class LongShell:

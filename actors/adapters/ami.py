@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from actors.adapters.peer import is_strange
+from actors.runtime.turns import Turns
 
 log = structlog.get_logger()
 
@@ -255,6 +256,7 @@ class AmiClient:
         self._call(lambda: self._on_down(why))
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
+        turns = Turns()
         while True:
             try:
                 raw = await reader.readuntil(b"\r\n\r\n")
@@ -263,6 +265,7 @@ class AmiClient:
             except asyncio.LimitOverrunError:
                 raise AmiDown("a message without end") from None
             self._take(decode(raw))
+            await turns.after(len(raw))
 
     def _take(self, message: dict[str, str]) -> None:
         action_id = message.get("ActionID", "")

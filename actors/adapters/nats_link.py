@@ -24,6 +24,7 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.tls import ClientTls
 from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
 from actors.runtime.sparing import SparingLog
+from actors.runtime.turns import Turns
 
 log = structlog.get_logger()
 
@@ -101,6 +102,7 @@ class Hearing:
         await self.stop()
 
     async def _work(self, waiting: deque[Message]) -> None:
+        turns = Turns()
         while waiting:
             message = waiting.popleft()
             self._bytes -= len(message.data)
@@ -112,6 +114,7 @@ class Hearing:
                 log.warning("what a handler waited for was cancelled", subject=message.subject)
             except Exception:
                 log.exception("handler failed", subject=message.subject)
+            await turns.after(len(message.data))
         self._waiting = None
         if self._lost:
             log.warning("messages were lost", count=self._lost)

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 PING_SECONDS, PINGS = 2.0, 2  # between two questions; so many without an answer end the connection
 TURN = 256 * 1024  # bytes after which whoever publishes lets others have a turn
+READ = 64 * 1024  # bytes that are read at once: asyncio's 256 KiB are 20,000 messages of nothing
 PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
 LONGEST_LINE = 64 * 1024
 
@@ -114,6 +115,8 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=TURN)
+        if hasattr(transport, "max_size"):  # not where TLS reads for it
+            transport.max_size = READ
         if self._quiet is None:
             self._quiet = self._loop.call_later(PING_SECONDS, self._is_quiet)
 

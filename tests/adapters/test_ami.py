@@ -4,7 +4,7 @@ The cases named `fault N` are those found in a well-known client (panoramisk 1.4
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from actors.adapters import ami
 from actors.adapters.ami import AmiClient, AmiDown, AmiRefused, AmiUncertain, Unsendable, decode, encode
 from tests.support.pbx import SECRET, Address, Wire, virtual_pbx
 from tests.support.site import until
+from tests.support.turns import Others
 
 CORPUS = {
     "CR": "500\rAction: Command", "LF": "500\nApplication: System", "CRLF": "500\r\n\r\nAction: Logoff",
@@ -52,6 +53,20 @@ def test_a_message_is_decoded_whole_whatever_its_bytes() -> None:  # fault 13: h
     assert decode("Event: Newstate\r\nCallerIDName: Zoë Łuk\r\n\r\n".encode())["CallerIDName"] == "Zoë Łuk"
     assert decode(b"Event: X\r\nName: \xff\xfe\r\n\r\n")["Event"] == "X"
     assert decode(b"Event: X\r\nEvent: Y\r\n\r\n")["Event"] == "X"
+
+
+async def test_a_flood_of_events_leaves_others_their_turn() -> None:
+    sent, events = 40_000, list[Mapping[str, str]]()
+    reader = asyncio.StreamReader(limit=ami.MESSAGE_LIMIT)
+    reader.feed_data(sent * b"Event: X\r\n\r\n")
+    reader.feed_eof()
+    client = AmiClient(
+        host="127.0.0.1", port=0, user="ottb", secret=SECRET, prefix="t",
+        on_event=events.append, on_up=lambda: None, on_down=lambda why: None,
+    )  # fmt: skip
+    others = Others()
+    await client._read(reader)
+    assert len(events) == sent and others.end() >= sent / 1000
 
 
 class Client:

@@ -20,6 +20,7 @@ from actors.adapters.nats_wire import Refused, decode_headers, encode_headers, n
 from actors.runtime.bus import ID, BusUnavailable, Message, RequestTimeout
 from actors.runtime.wire import ERROR_HEADER, send_reply
 from tests.runtime.test_buses import server
+from tests.support.turns import Others
 
 
 async def until(look: Callable[[], Any]) -> None:
@@ -108,6 +109,17 @@ async def test_messages_are_whole_however_they_arrive(script: Script, link: Link
     assert {message.data for message in ear.heard} == {b"", b"MSG x\r\nPING\r\n", b"d"}
     assert ear.heard[-1].headers == {"One": "1", "Two": "zwei: ü"}
     assert ear.heard[-1].reply_to == "_R.1" and ear.heard[0].reply is None
+
+
+async def test_a_flood_of_messages_leaves_others_their_turn(script: Script, link: Link) -> None:
+    ear, sent = Ear(), 40_000
+    hearing = link.subscribe("a.*", ear, most=sent)
+    script.say(sent * _message(hearing.sid, b""))
+    others = Others()
+    while len(ear.heard) < sent:
+        await asyncio.sleep(0)
+        others.turns = others.turns if ear.heard else 0  # while they were on their way
+    assert others.end() >= sent / 1000
 
 
 async def test_one_that_is_stopped_hears_nothing_more(script: Script, link: Link) -> None:

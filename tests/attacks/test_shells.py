@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.adapters import adb_phone
-from actors.adapters.adb import AdbClient
+from actors.adapters.adb import AdbClient, LongShell
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker
@@ -31,10 +31,12 @@ from simulators.time.clock import SimClock
 from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop, run
 from tests.attacks.test_patterns import grows
+from tests.support.turns import Others
 
 LONG = 64  # commands and looks that never end
 SOON = 2.0  # seconds
 LINES = 200_000  # of a stream, sent at once
+FRAMES = 40_000  # each with a line
 COMMAND = "\x01" * 4080
 SECONDS, A_SECOND = 60, 20  # changes that the doors let through on the long run
 BURST, SHARE = 12_000_000, 12_000  # bytes of the journal
@@ -55,6 +57,8 @@ async def client() -> AsyncIterator[AdbClient]:
         writer.write(b"OKAY")
         if "flood" in command:
             writer.write(b"\x01" + LINES.to_bytes(4, "little") + LINES * b"\n")
+        if "drips" in phone + command:
+            writer.write(FRAMES * b"\x01\x01\0\0\0\n")
         if "sleep" not in command and "hangs" not in phone:
             writer.write(b"\x03\x01\0\0\0\0")
         await reader.read()
@@ -118,23 +122,31 @@ async def test_phones_that_never_answer_hold_up_no_other_one(
     assert all(isinstance(one, PhoneError) for one in ended) and took < 2 * 0.5 + SOON
 
 
-async def test_a_flood_of_lines_leaves_others_their_turn(client: AdbClient) -> None:
-    turns, lines = 0, 0
-
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async with client.lines("P1", "flood") as stream:
-        others = asyncio.create_task(take_turns())
-        while lines < LINES and await anext(stream, None) is not None:
+async def _follow(client: AdbClient, phone: str, command: str) -> tuple[int, int]:
+    """The lines of a stream, and the turns of others from the first of them on."""
+    async with client.lines(phone, command) as stream:
+        others, lines = Others(), 0
+        async for _ in stream:
             lines += 1
-            turns = turns if lines > 1 else 0  # while it was awaited
-        others.cancel()
+            others.turns = others.turns if lines > 1 else 0  # while it was awaited
+        return lines, others.end()
+
+
+@pytest.mark.parametrize(("command", "sent"), [("flood", LINES), ("drips", FRAMES)])
+async def test_a_flood_of_lines_leaves_others_their_turn(client: AdbClient, command: str, sent: int) -> None:
+    lines, turns = await _follow(client, "P1", command)
     print(f"{lines} lines at once: others had {turns} turns meanwhile")
-    assert lines == LINES and turns >= LINES / 1000
+    assert lines == sent and turns >= sent / 1000
+
+
+async def test_a_flood_of_frames_leaves_others_their_turn(client: AdbClient) -> None:
+    others = Others()
+    done = await client.shell("P1", "drips", timeout=30, max_output=1_000_000)
+    turns = others.turns
+    with pytest.raises(PhoneError):
+        await LongShell(client=client, serial="drips").run("true", timeout=5)
+    print(f"{2 * FRAMES} frames of two commands: others had {turns} and {others.end() - turns} turns meanwhile")
+    assert len(done.output) == FRAMES and min(turns, others.turns - turns) >= FRAMES / 1000
 
 
 class Echoing(Handset):
