@@ -68,7 +68,7 @@ class LineFiles:
         self, request: ImportDoNotCall, body: bytes, context: Context, gone: Callable[[], bool]
     ) -> list[bytes]:
         """The entries, as JSON, in pieces of one event each."""
-        lines, found, pieces = lines_of(body), list[Listed](), list[bytes]()
+        lines, found, pieces = lines_of(body, LINE), list[Listed](), list[bytes]()
         head = next(lines)
         first, taken = 1, (head, *islice(lines, LINES - 1))
         while taken:

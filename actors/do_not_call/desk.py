@@ -14,6 +14,7 @@ from actors.runtime.host import Host
 from actors.runtime.moments import moment
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import Served, serve
+from actors.runtime.turns import Turns
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.lists import Row, Table, entry_of
 from actors.telephony.numbers import NotANumber, Number, canonical
@@ -42,6 +43,7 @@ from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.fields import plainly
 
 SETTINGS = "settings"  # the name of the list that stands in the settings file
+WEIGHT = 20  # as how many bytes a letter counts in which a number may begin
 PATIENCE = 2.0  # seconds that a question waits until this host has read the lists to their end
 
 
@@ -85,12 +87,12 @@ class Desk:
         expires = moment(request.expires, "expires")
         if expires is not None and parse_utc(expires) <= self._host.clock.now():
             raise misfit("expires", "it is over already.")
-        entries = self._entries(request.entries)
+        entries = await self._entries(request.entries)
         add = tuple(Listed(entry=entry, reason=request.reason, expires=expires) for entry in entries)
         return await self._change(request.list, context, add=add, source=request.source)
 
     async def remove(self, request: RemoveDoNotCall, context: Context) -> Page:
-        return await self._change(request.list, context, remove=tuple(self._entries(request.entries)))
+        return await self._change(request.list, context, remove=tuple(await self._entries(request.entries)))
 
     async def _change(
         self, id: str, context: Context, *, add: Sequence[Listed] = (), remove: Sequence[str] = (), source: str = ""
@@ -98,13 +100,14 @@ class Desk:
         wanted = ChangeDoNotCall(shard=shard_of(id), list=id, source=source, add=tuple(add), remove=tuple(remove))
         return await forward(self._host.bus, CHANGE_DO_NOT_CALL, wanted, context)
 
-    def _entries(self, written: Iterable[str]) -> list[str]:
-        found = []
+    async def _entries(self, written: Iterable[str]) -> list[str]:
+        found, turns = [], Turns()
         for place, one in enumerate(written):
             try:
                 found.append(entry_of(one, self._region, self._accepts))
             except NotANumber as error:
                 raise misfit(f"entries[{place}]", f"not a phone number: {error}.") from None
+            await turns.after(WEIGHT * len(one))
         return found
 
     async def _must_exist(self, id: str, context: Context) -> None:
@@ -118,7 +121,7 @@ class Desk:
     async def read(self, request: ReadDoNotCall, context: Context) -> DoNotCallRead:
         if request.first == 1:
             await self._must_exist(request.list, context)
-        return DoNotCallRead(entries=tuple(entries_in(request, self._region, self._accepts)))
+        return DoNotCallRead(entries=tuple(await entries_in(request, self._region, self._accepts)))
 
     # --- questions
 
@@ -138,9 +141,9 @@ class Desk:
         return DoNotCallStanding(number=e164, listed=listed, entries=[*own, *found])
 
 
-def entries_in(request: ReadDoNotCall, region: str, accepts: Callable[[Number], bool]) -> list[Listed]:
+async def entries_in(request: ReadDoNotCall, region: str, accepts: Callable[[Number], bool]) -> list[Listed]:
     """What lines of a file say, each in its one form. Raises Refusal, which names the first that is none."""
-    table, found = Table(request.head, region, accepts), []
+    table, found, turns = Table(request.head, region, accepts), [], Turns()
     for number, line in enumerate(request.lines, request.first):
         try:
             row = table.row(line, number)
@@ -150,6 +153,7 @@ def entries_in(request: ReadDoNotCall, region: str, accepts: Callable[[Number], 
             raise _wrong_line(number, f"not a phone number: {error}") from None
         except (Refusal, ValidationError) as error:
             raise _wrong_line(number, plainly(error)) from None
+        await turns.after(WEIGHT * len(line))
     return found
 
 

@@ -2,17 +2,33 @@
 
 import codecs
 import re
+import sys
 from collections.abc import Iterator
 
-_LINE = re.compile(r"([^\r\n]*)(\r\n?|\n|\Z)")  # str.splitlines knows more ends, which no editor counts as lines
+PIECE = 16 * 1024  # bytes that are decoded in one go: what is no text takes long
+_END = re.compile(r"\r\n?|\n")  # str.splitlines knows more ends, which no editor counts as lines
 
 
-def lines_of(data: bytes) -> Iterator[str]:
-    """The lines, without their ends; of an empty file one that is empty. UTF-16 says so by its mark, the rest is UTF-8:
-    names may be in any code, and a number with what cannot be read in it is none."""
+def lines_of(data: bytes, longest: int = sys.maxsize) -> Iterator[str]:
+    """The lines, without their ends; of an empty file one that is empty. Decoded as far as they are asked for; of a
+    line of more than `longest` characters perhaps not all, and then no other one. UTF-16 says so by its mark, the rest
+    is UTF-8: names may be in any code, and a number with what cannot be read in it is none."""
+    rest = ""
+    for text in _texts(data):
+        *whole, rest = _END.split(rest + text)
+        yield from whole
+        if len(rest) > longest:
+            break
+    yield rest
+
+
+def _texts(data: bytes) -> Iterator[str]:
+    """The text in pieces, none of which ends in the middle of a line's end."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
-    for found in _LINE.finditer(text):
-        yield found[1]
-        if not found[2]:
-            return
+    decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8-sig")("replace")
+    held = ""
+    for at in range(0, len(data), PIECE):
+        text = held + decoder.decode(data[at : at + PIECE])
+        held = "\r" if text.endswith("\r") else ""
+        yield text.removesuffix("\r")
+    yield held + decoder.decode(b"", final=True)

@@ -12,33 +12,33 @@ from bus_schemas.errors import ErrorCode, Refusal
 from tests.field.tables import cases
 
 
-def read(data: str) -> list[list[str]]:
+async def read(data: str) -> list[list[str]]:
     lines = tuple(lines_of(data.encode()))
     wanted = ReadDoNotCall(list="global", head=lines[0], first=1, lines=lines)
-    found = entries_in(wanted, "UA", may_be_listed(frozenset()))
+    found = await entries_in(wanted, "UA", may_be_listed(frozenset()))
     return [[one.entry, one.reason, one.expires or ""] for one in found]
 
 
 @pytest.mark.parametrize(("data", "right"), cases("do_not_call.toml", "files"))
-def test_a_table_is_read_as_programs_write_it(data: str, right: list[list[str]]) -> None:
-    assert read(data) == right
+async def test_a_table_is_read_as_programs_write_it(data: str, right: list[list[str]]) -> None:
+    assert await read(data) == right
 
 
 @pytest.mark.parametrize(("data", "right"), cases("do_not_call.toml", "stops"))
-def test_a_line_that_is_no_entry_stops_the_table(data: str, right: list[Any]) -> None:
+async def test_a_line_that_is_no_entry_stops_the_table(data: str, right: list[Any]) -> None:
     with pytest.raises(Refusal) as refused:
-        read(data)
+        await read(data)
     number, why = right
     assert refused.value.code is ErrorCode.INVALID_PARAMS
     assert refused.value.details == {"field": "body", "line": number} and why in refused.value.message
 
 
 @pytest.mark.parametrize(("line", "right"), cases("lists.toml", "entries"))
-def test_an_entry_is_the_same_as_in_a_list_of_the_settings(line: str, right: str) -> None:
-    assert read(f"0441234567\n{line}\n") == [["+380441234567", "", ""], [right, "", ""]]
+async def test_an_entry_is_the_same_as_in_a_list_of_the_settings(line: str, right: str) -> None:
+    assert await read(f"0441234567\n{line}\n") == [["+380441234567", "", ""], [right, "", ""]]
 
 
 @pytest.mark.parametrize(("line", "why"), cases("lists.toml", "stops"))
-def test_what_is_no_entry_of_the_settings_is_none_here(line: str, why: str) -> None:
+async def test_what_is_no_entry_of_the_settings_is_none_here(line: str, why: str) -> None:
     with pytest.raises(Refusal, match="line 2: "):
-        read(f"0441234567\n{line}\n")
+        await read(f"0441234567\n{line}\n")

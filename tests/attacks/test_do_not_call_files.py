@@ -1,0 +1,62 @@
+"""Files for do-not-call lists that are made to take long: whoever reads them does something else between."""
+
+import asyncio
+import codecs
+
+import pytest
+from msgspec.structs import replace
+
+from actors.adapters.system_clock import SystemClock
+from actors.dialing.rules import may_be_listed
+from actors.do_not_call.desk import entries_in
+from actors.runtime.context import Context
+from bus_schemas.do_not_call import LINES, READ_DO_NOT_CALL, DoNotCallRead, ImportDoNotCall, ReadDoNotCall
+from bus_schemas.errors import Refusal
+from gateway.line_files import FILE_LIMIT, LINE, LineFiles
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from tests.support.door import serving
+from tests.support.turns import Others
+
+SOON = 0.1  # seconds of work until it is others' turn
+LONE = b"\x00\xd8" * 7 + b"\n\x00"  # halves of letters, each of which is an error to a decoder
+NUMBER = "+380441234567"
+FILES = {
+    "UTF-16": codecs.BOM_UTF16_LE + LONE * (FILE_LIMIT // len(LONE) - 1),
+    "halves of letters without end": codecs.BOM_UTF16_LE + b"\x00\xd8" * (FILE_LIMIT // 2 - 1),
+    "no UTF-8": b"\xff" * FILE_LIMIT,
+    "no UTF-8 in lines": (b"\xff" * 100 + b"\n") * (FILE_LIMIT // 101),
+    "one line": b"1" * FILE_LIMIT,
+    "carriage returns": b"\r" * (FILE_LIMIT // 16),
+}  # fmt: skip
+ROWS = (",1", ",00", ",+380", " ", ",a", "\t(0)")
+
+
+async def nothing_in_it(request: ReadDoNotCall, context: Context) -> DoNotCallRead:
+    return DoNotCallRead(entries=())
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file_leaves_others_their_turn(name: str) -> None:
+    broker = MemoryBroker(clock=SystemClock())
+    async with serving(broker, {READ_DO_NOT_CALL: nothing_in_it}):
+        files, others = LineFiles(MemoryBus(broker)), Others()
+        asked = ImportDoNotCall(list="global")
+        with pytest.raises(Refusal):
+            async with asyncio.timeout(60):
+                await files.carry_out(asked, FILES[name], Context(command_id="1", user="op12"), gone=lambda: False)
+        others.end()
+    print(f"{len(FILES[name])} bytes, {name}: {others}")
+    assert others.longest < SOON
+
+
+async def test_rows_of_many_cells_leave_others_their_turn() -> None:
+    rows = [NUMBER + cell * ((LINE - len(NUMBER)) // len(cell)) for cell in ROWS]
+    asked = [ReadDoNotCall(list="global", head=NUMBER, first=2, lines=(row,) * LINES) for row in rows]
+    accepts = may_be_listed(frozenset())
+    await entries_in(replace(asked[0], lines=tuple(rows)), "UA", accepts)  # what is read once, of the countries
+    others = Others()
+    read = [await entries_in(one, "UA", accepts) for one in asked]
+    others.end()
+    print(f"{sum(map(len, read))} rows of {LINE} letters: {others}")
+    assert others.longest < SOON
