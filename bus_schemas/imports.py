@@ -105,15 +105,29 @@ class ImportFromPath(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class AdmitImport(Struct, frozen=True, kw_only=True):
-    """Whether a file of so many bytes would be taken for a campaign."""
+    """Whether a file would be taken for a campaign. `size`: bytes that are still to come of it, and of others that are
+    on their way; `own`: of these those of the user."""
 
     campaign_id: Id
     size: int
+    own: int
     run: bool = False
 
 
 class Admitted(Struct, frozen=True, kw_only=True):
     """It would."""
+
+
+class HeldFiles(Struct, frozen=True, kw_only=True):
+    """How much a user's files take that wait to be imported."""
+
+    by: Username
+
+
+class FilesHeld(Struct, frozen=True, kw_only=True):
+    """Bytes of them."""
+
+    size: int
 
 
 class ImportOnShard(Struct, frozen=True, kw_only=True):
@@ -256,6 +270,8 @@ IMPORT_ERRORS    = Rpc("ottb.v1.qry.import.errors",                GetImport,   
                        audit_fields=("import_id",))
 ADMIT_IMPORT     = Rpc("ottb.v1.qry.import.admit",                 AdmitImport,    Admitted,         MAKING,
                        summary="Whether a file would be taken")
+HELD_FILES       = Rpc("ottb.v1.qry.import.held",                  HeldFiles,      FilesHeld,        frozenset(),
+                       summary="How much a user's waiting files take")
 
 IMPORT_ON_SHARD  = Rpc("ottb.v1.cmd.shard.{shard}.create_import",  ImportOnShard,  ImportView,       MAKING,
                        summary="Make an import on its shard", timeout=20.0)

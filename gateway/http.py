@@ -247,9 +247,13 @@ class HttpApi:
         """Keep the body where the hosts read it, if they would take it, and ask with what there is of it then. What
         surely comes to nothing, or was done before, does not stay there."""
         asked, size = read(request, b""), self.stored.size_of(request, upload)
-        context = Context(command_id=self.ids.new(), user=caller.user, traceparent=_traceparent(request))
-        await ask(self.bus, upload.admit, upload.ask(asked, size), context)
-        file = await self.stored.take(request, upload, caller.share)
+        context = Context(
+            command_id=self.ids.new(), user=caller.user, traceparent=_traceparent(request), after=self.watermark
+        )
+        with self.stored.place(caller.share, caller.user, size) as place:
+            to_come = self.stored.to_come(), self.stored.to_come(caller.user)
+            await ask(self.bus, upload.admit, upload.ask(asked, *to_come), context)
+            file = await self.stored.take(request, upload, place)
         needed = True  # also where this is cut off, and nobody knows
         try:
             rpc_request = request[RPC_REQUEST] = replace(asked, **{upload.field: file})

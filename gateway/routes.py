@@ -55,13 +55,13 @@ class Parts:
 @dataclass(frozen=True, kw_only=True)
 class Upload:
     """How a body that is a file gets to the hosts: it is kept in pieces, and the request's `field` says where; its
-    other fields are in the query. `most`: bytes of it. `ask`: what `admit` is asked before it is read, of the request
-    and of its size."""
+    other fields are in the query. `most`: bytes of it. `ask`: what `admit` is asked before it is read, of the request,
+    of the bytes that are to come of all files under way, and of those of the user."""
 
     field: str
     most: int
     admit: Rpc[Any, Any]
-    ask: Callable[[Any, int], Any]  # any: of the requests of the route's line, and of `admit`
+    ask: Callable[[Any, int, int], Any]  # any: of the requests of the route's line, and of `admit`
 
 
 @dataclass(frozen=True)

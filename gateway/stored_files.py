@@ -1,14 +1,15 @@
 """Files from clients to where any host reads them, and back: a piece at a time, however large a file is."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from actors.runtime import files
-from actors.runtime.bus import Bus, BusError
+from actors.runtime.bus import Bus, BusError, BusFull
 from actors.runtime.files import FileGone, FileWriter
 from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -27,8 +28,21 @@ BUSY = RefusalTemplate(
 NOT_A_FILE = RefusalTemplate(
     ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the file itself as the body, and its name as `name`."
 )
+NO_ROOM = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "There is no room for the file now. Wait.", rule="files", retry_after=30
+)
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "Files cannot be kept now. Try again.")
 GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer.")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Place:
+    """An upload that is under way. `size`: bytes that it may have."""
+
+    share: Share
+    user: str
+    size: int
+    writer: FileWriter
 
 
 class StoredFiles:
@@ -37,7 +51,7 @@ class StoredFiles:
     def __init__(self, *, bus: Bus, ids: Ids) -> None:
         self._bus = bus
         self._ids = ids
-        self._under_way = Counter[Share]()
+        self._under_way: list[Place] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def size_of(self, request: web.Request, upload: Upload) -> int:
@@ -49,20 +63,29 @@ class StoredFiles:
             raise _too_large(upload.most)
         return upload.most if size is None else size
 
-    async def take(self, request: web.Request, upload: Upload, share: Share) -> StoredFile:
-        """Keep the body. `share`: whose it is. Raises Refusal; then nothing of it stays."""
-        if self._under_way.total() >= AT_ONCE or self._under_way[share] >= AT_ONCE_EACH:
+    @contextmanager
+    def place(self, share: Share, user: str, size: int) -> "Iterator[Place]":
+        """Be one of the uploads while the block lasts. Raises Refusal where there are too many."""
+        if len(self._under_way) >= AT_ONCE or sum(one.share == share for one in self._under_way) >= AT_ONCE_EACH:
             raise BUSY()
-        self._under_way[share] += 1
-        writer = FileWriter(self._bus, self._ids.new())
+        place = Place(share=share, user=user, size=size, writer=FileWriter(self._bus, self._ids.new()))
+        self._under_way.append(place)
         try:
-            return await self._written(request, upload, writer)
-        except BaseException:
-            self._later(writer.undo())
-            raise
+            yield place
         finally:
-            self._under_way[share] -= 1
-            self._under_way += Counter()  # keeps no share that has nothing
+            self._under_way.remove(place)
+
+    def to_come(self, user: str | None = None) -> int:
+        """Bytes of the uploads under way that are in no bucket yet, of everybody or of a user."""
+        return sum(one.size - one.writer.size for one in self._under_way if user in (None, one.user))
+
+    async def take(self, request: web.Request, upload: Upload, place: "Place") -> StoredFile:
+        """Keep the body. Raises Refusal; then nothing of it stays."""
+        try:
+            return await self._written(request, upload, place.writer)
+        except BaseException:
+            self._later(place.writer.undo())
+            raise
 
     async def _written(self, request: web.Request, upload: Upload, writer: FileWriter) -> StoredFile:
         body = request.content
@@ -81,6 +104,8 @@ class StoredFiles:
             raise LATE() from None
         except (ConnectionError, web.RequestPayloadError):
             raise BROKEN_OFF() from None
+        except BusFull:
+            raise NO_ROOM() from None
         except BusError:
             raise NOT_NOW() from None
 

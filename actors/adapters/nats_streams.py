@@ -2,8 +2,8 @@
 
 What happens at the limit is the stream's: the journal refuses what is new and keeps what is old. The buckets forget the
 oldest, which costs nothing but time: a snapshot is read anew from the journal, a repeat whose answer is gone is sent
-again under its command's id, and leases are a few hundred bytes. Of files none is taken for which there is no room, and
-one that is forgotten has to be sent again.
+again under its command's id, and leases are a few hundred bytes. The one of files refuses, too: what it has forgotten,
+somebody who was told that it is taken would have to send again. A key of it can be deleted all the same.
 
 A limit is reserved at the server, of its own quota (`max_file_store`, by default 75 % of the disk that was free at its
 start). Found out on nats-server 2.15.1: a reservation beyond that quota is refused (10047), a stream that was made
@@ -34,17 +34,18 @@ NO_RESERVE, NOT_CHANGED = 10047, 10052
 
 
 class Bucket(Struct, frozen=True):
-    """Seconds that its keys are kept (0: for ever), and its limit in bytes."""
+    """Seconds that its keys are kept (0: for ever), its limit in bytes, and what goes where that is reached."""
 
     age: float
     limit: int
+    discard: DiscardPolicy = DiscardPolicy.OLD
 
 
 BUCKETS: Mapping[str, Bucket] = {
     "OTTB_OWN": Bucket(0.0, MB // 2),
     "OTTB_SNAP": Bucket(0.0, 256 * MB),
     "OTTB_IDEM": Bucket(24 * 3600.0, 256 * MB),
-    "OTTB_FILE": Bucket(4 * 24 * 3600.0, 256 * MB),  # four of the largest at once; none waits longer than three days
+    "OTTB_FILE": Bucket(4 * 24 * 3600.0, 256 * MB, DiscardPolicy.NEW),  # none waits longer than three days
 }
 
 
@@ -55,7 +56,7 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
             name=f"KV_{name}",
             subjects=[f"$KV.{name}.>"],
             max_bytes=bucket.limit,
-            discard=DiscardPolicy.OLD,
+            discard=bucket.discard,
             max_msgs_per_subject=1,
             max_age=bucket.age,
             allow_direct=True,

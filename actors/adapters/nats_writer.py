@@ -21,7 +21,7 @@ import structlog
 from msgspec import Struct
 
 from actors.adapters.nats_link import Link
-from actors.adapters.nats_reading import TRY_TIMEOUT, get
+from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, get
 from actors.adapters.nats_wire import encode_headers, nobody_heard
 from actors.runtime.bus import APPEND_DEADLINE, FULL, ID, STUCK, BusFull, BusUnavailable, Fenced, RequestTimeout
 
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 WRONG_SEQUENCE, SEQUENCE_IN_FLIGHT = 10071, 10164
 # No space: of the server, of a stream (max_bytes), of the account, of the storage that a stream reserved.
 NO_SPACE = (10023, 10077, 10002, 10047)
+AT_ITS_LIMIT = "maximum bytes exceeded"
 RETRY_PAUSE = 0.05
 UNSETTLED = 4096  # ids of unanswered writes that are remembered
 PROBE = 2.0  # seconds between two tries of a stream that answers no write
@@ -160,6 +161,8 @@ class Writer:
         self._settle(write)
         if problem.err_code == WRONG_SEQUENCE:
             raise Fenced(f"{write.subject}: {problem.description}")
+        if problem.err_code in NO_SPACE and write.stream != JOURNAL and AT_ITS_LIMIT in problem.description:
+            raise BusFull(f"{write.stream} is full")  # it alone
         if problem.err_code in NO_SPACE:
             self._stores.full(write.stream, FULL)
             raise BusFull(FULL)

@@ -14,7 +14,7 @@ from actors.imports.turns import Turns
 from actors.leads.parts import BadRow, ListPart, table_of_bad
 from actors.leads.preview import Preview
 from actors.runtime import files
-from actors.runtime.bus import Bus
+from actors.runtime.bus import Bus, BusFull
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bus_schemas.campaign import ADD_ON_SHARD, AddOnShard, CampaignStatus, RowRefused
@@ -91,11 +91,15 @@ class Desk:
         await files.put(self.bus, preview_key(id), msgspec.json.encode(preview_told(id, preview)))
 
     async def keep_bad(self, id: str, number: int, part: ListPart, came: Came) -> bool:
-        """Keep a piece of the table of what is bad. False: nothing is, in this part. Raises BusError."""
+        """Keep a piece of the table of what is bad. False: nothing is, in this part, or there is no room for it. Raises
+        BusError."""
         bad = sorted((*part.bad, *_refused(part, came)), key=lambda row: row.row)
         if bad:
             table = table_of_bad(bad, part.names, begins=number == 0)
-            await files.put(self.bus, f"{errors_key(id)}.{number}", table)
+            try:
+                await files.put(self.bus, f"{errors_key(id)}.{number}", table)
+            except BusFull:
+                return False
         return bool(bad)
 
     async def forget(self, id: str, file: StoredFile) -> None:

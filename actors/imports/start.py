@@ -15,7 +15,7 @@ from actors.imports.reading import Here, Reader
 from actors.imports.settings import Imports
 from actors.imports.turns import Turns
 from actors.runtime import files
-from actors.runtime.bus import Bus, BusError
+from actors.runtime.bus import Bus, BusError, BusFull
 from actors.runtime.context import Context
 from actors.runtime.files import FileGone, FileWriter
 from actors.runtime.host import Host
@@ -30,6 +30,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.imports import (
     ADMIT_IMPORT,
     CREATE_IMPORT,
+    HELD_FILES,
     IMPORT_ENDED,
     IMPORT_FROM_PATH,
     IMPORT_ON_SHARD,
@@ -40,6 +41,7 @@ from bus_schemas.imports import (
     Admitted,
     CreateImport,
     GetImport,
+    HeldFiles,
     ImportFromPath,
     ImportOnShard,
     ImportPreview,
@@ -53,6 +55,12 @@ NO_FOLDER = RefusalTemplate(
 NO_ROOM = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Too many files wait to be imported. Start or cancel some.", rule="files", retry_after=30
 )
+NO_ROOM_OF_YOURS = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many files of yours wait to be imported. Start or cancel some.",
+    rule="files_per_user", retry_after=30,
+)  # fmt: skip
+KEPT_FREE = 32 << 20  # bytes, for previews and the tables of what is bad
+OF_ONE_USER = 0.6  # of the rest: two of the largest
 CLOSED = frozenset({CampaignStatus.DRAINING, CampaignStatus.STOPPED, CampaignStatus.FINISHED})
 
 
@@ -111,14 +119,20 @@ class Door:
         self._allowed = allowed
 
     async def admit(self, request: AdmitImport, context: Context) -> Admitted:
-        """Raises Refusal where a file would not be taken, before all of it is sent."""
+        """Raises Refusal where a file would not be taken, before all of it is sent. Who else sends one by another
+        gateway is seen by the bucket, which takes no more than it has room for."""
         await self._must_take(request.campaign_id, run=request.run, context=context)
         try:
             found = next((one for one in await self._bus.usage() if one.stream == files.STREAM), None)
         except BusError:
             raise NOT_NOW() from None
-        if found is not None and found.limit and found.bytes + request.size > found.limit:
-            raise NO_ROOM()
+        if found is not None and found.limit:
+            room = found.limit - KEPT_FREE
+            if found.bytes + request.size > room:
+                raise NO_ROOM()
+            held = await ask(self._bus, HELD_FILES, HeldFiles(by=context.user), context)
+            if held.size + request.own > OF_ONE_USER * room:
+                raise NO_ROOM_OF_YOURS()
         return Admitted()
 
     async def create(self, request: CreateImport, context: Context) -> Page:
@@ -130,13 +144,14 @@ class Door:
     async def from_path(self, request: ImportFromPath, context: Context) -> Page:
         if self._allowed is None:
             raise NO_FOLDER()
-        await self.admit(AdmitImport(campaign_id=request.campaign_id, size=LARGEST, run=request.run), context)
+        wanted = AdmitImport(campaign_id=request.campaign_id, size=LARGEST, own=LARGEST, run=request.run)
+        await self.admit(wanted, context)
         stored = await self._copy(self._allowed, request.path)
-        wanted = CreateImport(
+        create = CreateImport(
             campaign_id=request.campaign_id, name=PurePosixPath(request.path).name, begin=request.begin,
             run=request.run, file=stored,
         )  # fmt: skip
-        return await self.create(wanted, context)
+        return await self.create(create, context)
 
     async def _copy(self, allowed: Path, path: str) -> StoredFile:
         """Put a file of the folder where every host reads it. Raises Refusal."""
@@ -149,9 +164,9 @@ class Door:
                         raise misfit("path", f"larger than {LARGEST >> 20} MB.")
                     await writer.add(piece)
             return await writer.finish()
-        except BusError:
+        except BusError as error:
             await writer.undo()
-            raise NOT_NOW() from None
+            raise NO_ROOM() if isinstance(error, BusFull) else NOT_NOW() from None
         except Refusal:
             await writer.undo()
             raise

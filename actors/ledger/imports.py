@@ -18,6 +18,7 @@ from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.imports import (
     ABSENT_IMPORT,
+    HELD_FILES,
     IMPORT_ERRORS,
     LIST_IMPORTS,
     OVER,
@@ -27,7 +28,9 @@ from bus_schemas.imports import (
     Columns,
     ErrorFile,
     FileLayout,
+    FilesHeld,
     GetImport,
+    HeldFiles,
     ImportAdvanced,
     ImportCancelling,
     ImportCounts,
@@ -130,6 +133,12 @@ def all_imports(wanted: ListImports, *, before: int | None) -> Query[tuple[int, 
     return Query(found, made_of(ImportRow, lambda row: (row.seq, view(row))))
 
 
+def held_by(user: str) -> Query[int]:
+    """Bytes of the files of a user's imports that are not over."""
+    size = sa.func.coalesce(sa.func.sum(C.size), 0)
+    return Query(sa.select(size).where(C.by == user, C.ended.is_(None)), lambda row: int(row[0]))
+
+
 def view(row: ImportRow) -> ImportView:
     """As it is shown."""
     return ImportView(
@@ -155,6 +164,7 @@ class ImportAnswers(Answers):
             serve(OVER_IMPORT, self.over_import),
             serve(LIST_IMPORTS, self.list_imports),
             serve(IMPORT_ERRORS, self.errors),
+            serve(HELD_FILES, self.held),
         )
 
     async def past_import(self, request: GetImport, context: Context) -> ImportView:
@@ -175,6 +185,10 @@ class ImportAnswers(Answers):
     async def list_imports(self, request: ListImports, context: Context) -> Page:
         found = await self.read(context, all_imports(request, before=from_cursor(request.cursor)))
         return page(found, limit=request.limit)
+
+    async def held(self, request: HeldFiles, context: Context) -> FilesHeld:
+        [size] = await self.read(context, held_by(request.by), short=True)
+        return FilesHeld(size=size)
 
     async def errors(self, request: GetImport, context: Context) -> ErrorFile:
         found = await self._found(request.import_id, context)

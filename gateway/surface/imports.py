@@ -48,9 +48,9 @@ C = "/api/autodialer/imports"
 ONE = C + "/{import_id}"
 
 
-def admission(request: CreateImport, size: int) -> AdmitImport:
+def admission(request: CreateImport, size: int, own: int) -> AdmitImport:
     """What is asked before a file is taken."""
-    return AdmitImport(campaign_id=request.campaign_id, size=size, run=request.run)
+    return AdmitImport(campaign_id=request.campaign_id, size=size, own=own, run=request.run)
 
 
 UPLOAD = Upload(field="file", most=LARGEST, admit=ADMIT_IMPORT, ask=admission)

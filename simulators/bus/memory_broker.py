@@ -43,6 +43,9 @@ def _prefix(subject: str) -> str:
     return "" if "*" in prefix or ">" in prefix else prefix
 
 
+FILES = "OTTB_FILE/"
+
+
 class Full(Exception):
     """There is no space for another message."""
 
@@ -169,6 +172,7 @@ class MemoryBroker:
     replicated: bool = False
     full: bool = False  # what would be stored is refused
     journal_full: bool = False  # what would be stored in the journal is refused; keys are not
+    files_limit: int = 2**28  # bytes of the bucket of files, which refuses what is more
     limit: int = 2**30  # bytes of the journal, as the bus tells them; `full` is what refuses
     stuck: bool = False  # what would be stored is not even answered, as after a write that the disk had no space for
     lose_ack: Callable[[], bool] = lambda: False  # asked after each write and each change of a key
@@ -266,6 +270,15 @@ class MemoryBroker:
             value = self.values[name] = Value(None, self.revision, None)
         return value
 
+    @property
+    def files(self) -> int:
+        """Bytes in the bucket of files."""
+        return sum(len(value.data or b"") for name, value in self.values.items() if name.startswith(FILES))
+
+    def _no_room(self, name: str, data: bytes) -> bool:
+        had = self.values.get(name)
+        return self.files - len(had.data or b"" if had else b"") + len(data) > self.files_limit
+
     def new_id(self) -> str:
         """An id for one change of a key."""
         self.changes += 1
@@ -276,7 +289,7 @@ class MemoryBroker:
         value = self.value(name)
         if expect is not None and (value.revision if value is not None else 0) != expect:
             raise Fenced(name)
-        if self.full or self.stuck:
+        if self.full or self.stuck or (data and name.startswith(FILES) and self._no_room(name, data)):
             raise Full
         self.revision += 1
         until = None if ttl is None else self.clock.monotonic() + max(ttl, 1.0)

@@ -352,7 +352,10 @@ class MemoryBus:
     async def usage(self) -> list[StreamUse]:
         await self._reach("usage")
         held = sum(len(entry.data) for entry in self._broker.journal)
-        return [StreamUse(stream="OTTB_EVT", bytes=held, limit=self._broker.limit)]
+        return [
+            StreamUse(stream="OTTB_EVT", bytes=held, limit=self._broker.limit),
+            StreamUse(stream="KV_OTTB_FILE", bytes=self._broker.files, limit=self._broker.files_limit),
+        ]
 
     # --- keys
 

@@ -13,14 +13,16 @@ import aiohttp
 import psutil
 import pytest
 
+import actors.imports.start as imports_start
 import gateway.stored_files as stored_files
 from tests.attacks.test_leads import BOMBS
 from tests.stories.test_imports import IMPORTS, csv_of, over, send
 from tests.support.site import Client, Site, running_site, until
-from tests.support.whole import Whole, whole_site
+from tests.support.whole import PASSWORD, Whole, whole_site
 
 MB = 1 << 20
 LISTS = csv_of([("phone", "name"), ("+380991230006", "Ann")])
+PART = b"+380991230006\n" * 7150
 
 
 @pytest.fixture(scope="module")
@@ -181,11 +183,29 @@ async def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield site
 
 
-async def upload(site: Whole, body: AsyncIterator[bytes]) -> tuple[int, str]:
+async def post(site: Whole, body: AsyncIterator[bytes], **headers: str) -> tuple[int, dict[str, Any]]:
     url = f"http://127.0.0.1:{site.gateway.listener.port}{IMPORTS}?campaign_id=c1&name=leads.csv"
-    headers = {"Authorization": f"Bearer {site.gateway.token}"}
+    headers["Authorization"] = f"Bearer {site.gateway.token}"
     async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
-        return answer.status, (await answer.json()).get("code", "")
+        return answer.status, await answer.json()
+
+
+async def upload(site: Whole, body: AsyncIterator[bytes]) -> tuple[int, str]:
+    status, said = await post(site, body)
+    return status, said.get("code", "")
+
+
+async def of_a_size(site: Whole, count: int) -> str:
+    """Send so many times 100 kB. The import, or which limit refused it."""
+    size = {"Content-Length": str(count * len(PART))}
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield PART
+            await asyncio.sleep(0.01)
+
+    status, said = await post(site, parts(), **size)
+    return str(said["import_id"] if status == 201 else said["details"]["rule"])
 
 
 def kept(site: Whole) -> list[str]:
@@ -207,3 +227,33 @@ async def test_uploads_beyond_so_many_are_told_to_wait(whole: Whole) -> None:
     codes = sorted(code for _, code in answers)
     assert codes == ["", "", "RATE_LIMITED", "RATE_LIMITED"]
     print("4 uploads at once where 2 may be, 2 told to wait")
+
+
+async def test_uploads_at_once_are_not_each_let_in_by_the_same_room(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_files, "AT_ONCE_EACH", 8)
+    monkeypatch.setattr(imports_start, "OF_ONE_USER", 1.0)
+    whole.broker.files_limit = imports_start.KEPT_FREE + 25 * len(PART)
+    found = await asyncio.gather(*(of_a_size(whole, 10) for _ in range(6)))
+    taken = [one for one in found if one != "files"]
+    print(f"{len(found)} files at once where there is room for 2: {len(taken)} taken")
+    assert len(taken) == 2 and sum(len(site_value(whole, key)) for key in kept(whole)) >= 20 * len(PART)
+
+
+async def test_one_user_does_not_fill_the_room_for_files(whole: Whole) -> None:
+    whole.broker.files_limit = imports_start.KEPT_FREE + 40 * len(PART)
+    mine = [await of_a_size(whole, 10) for _ in range(4)]
+    created = {"username": "ann", "password": PASSWORD, "role": "admin"}
+    assert (await whole.ask("POST", "/api/users", created))[0] == 201
+    await whole.login("ann")
+    others = await of_a_size(whole, 10)
+    print(f"{len(mine)} files of a user, where there is room for 4: {mine.count('files_per_user')} too many")
+    assert mine[2:] == ["files_per_user"] * 2 and others.startswith("imp")
+    await whole.login()
+    assert (await whole.ask("POST", f"{IMPORTS}/{mine[0]}/cancel"))[0] == 200
+    assert (await until(lambda: of_a_size(whole, 10), lambda found: found != "files_per_user")).startswith("imp")
+
+
+def site_value(site: Whole, key: str) -> bytes:
+    return site.broker.values[key].data or b""

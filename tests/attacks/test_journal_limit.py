@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from nats.js.api import DiscardPolicy
 
 from actors.adapters import nats_streams
@@ -51,6 +52,27 @@ async def test_a_full_journal_refuses_what_is_new_and_loses_nothing(bus: NatsBus
     assert await fill(bus, last) > last
     await bus.ensure_streams(MB)  # less than there is: nothing goes
     assert len([entry async for entry in bus.replay(SCOPE)]) > last
+
+
+async def test_a_full_bucket_of_files_loses_none_and_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {**nats_streams.BUCKETS, "OTTB_FILE": replace(nats_streams.BUCKETS["OTTB_FILE"], limit=MB)}
+    monkeypatch.setattr(nats_streams, "BUCKETS", small)
+    written = 0
+    async with nats_server(tmp_path) as port:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")
+        await bus.ensure_streams(MB)
+        with pytest.raises(BusFull):
+            for written in range(100):
+                await bus.put("OTTB_FILE", f"a.{written}", bytes(50_000), expect=None)
+        lost = [number for number in range(written) if await bus.get("OTTB_FILE", f"a.{number}") is None]
+        print(f"{written} pieces until the limit of 1 MB: {len(lost)} lost, healthy: {bus.healthy() is None}")
+        assert not lost and bus.healthy() is None and not bus.full
+        await bus.put("OTTB_OWN", "host.a", b"lease", expect=None)
+        await bus.delete("OTTB_FILE", "a.0")
+        await bus.put("OTTB_FILE", "b.0", bytes(10_000), expect=None)
+        await bus.close()
 
 
 async def test_a_journal_of_an_earlier_version_starts_without_a_limit_and_says_so(tmp_path: Path) -> None:
