@@ -174,7 +174,8 @@ NOT_FOUND = frozenset({ErrorCode.NOT_FOUND})
 LIST_LEADS = Rpc("ottb.v1.qry.lead.list", ListLeads, list[LeadView], NOT_FOUND, summary="Leads of a campaign",
                  permission=A.CAMPAIGN_VIEW)
 EXPORT_LEADS = Rpc("ottb.v1.qry.lead.export", ExportLeads, list[LeadLine], NOT_FOUND,
-                   summary="Leads of a campaign as a table", permission=A.CAMPAIGN_EXPORT)
+                   summary="Leads of a campaign as a table", permission=A.CAMPAIGN_EXPORT,
+                   audit_fields=("campaign_id",))
 GET_LEAD   = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead, with its attempts",
                  permission=A.CAMPAIGN_VIEW)
 # fmt: on

@@ -101,7 +101,7 @@ class Auditor:
             await self._note(route, request, ErrorCode.INTERNAL.value, b"")
             raise
         body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
-        await self._note(route, request, "OK", body, has_changed(request, response))
+        await self._note(route, request, "OK", b"" if route.table else body, has_changed(request, response))
         return response
 
     async def intend(self, route: Route, request: web.Request) -> None:

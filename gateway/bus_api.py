@@ -185,7 +185,7 @@ class BusApi:
     async def _carry_out(self, message: Message, caller: Caller) -> web.Response:
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
-        rpc, changes = route.rpc, route.changes
+        rpc, audited = route.rpc, route.audited
         given = message.headers.get("Nats-Msg-Id")
         record = Idempotency.record_of(caller.whose, "bus", given) if given else ""
         command = subject.encode() + b"\n" + message.data  # what an id stands for
@@ -205,14 +205,14 @@ class BusApi:
             nonlocal intent
             now = await self._authenticator.again(caller, rpc.permission)  # they waited for their id
             asked = msgspec.structs.replace(context, actions=now.actions & rpc.needed)
-            if changes:
+            if audited:
                 intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
             answered = await ask_raw(self._bus, rpc, request, asked)
             return web.Response(body=answered.data, headers=_kept(answered.headers))
 
         try:
             caller.must(rpc.permission)
-            if changes:
+            if audited:
                 give_back = await self._brake.admit(rpc, caller.share)
                 await self._authenticator.again(caller, rpc.permission)
             request = _read(rpc, fields, message.data)
@@ -221,18 +221,18 @@ class BusApi:
             else:
                 answered = await work()
         except Exception as error:
-            if changes:
+            if audited:
                 code = error.code if isinstance(error, Refusal) else ErrorCode.INTERNAL
                 if give_back is not None and not is_in_doubt(code, intent):
                     give_back()
                 entry = self._entry(rpc, request, b"", caller, code.value, context)
                 await self._auditor.conclude(entry, intent)
             raise
-        if changes:
+        if audited:
             changed = not {REPLAYED, UNCHANGED_HEADER} & answered.headers.keys()
             if give_back is not None and not changed:
                 give_back()
-            entry = self._entry(rpc, request, _data(answered), caller, "OK", context)
+            entry = self._entry(rpc, request, b"" if route.table else _data(answered), caller, "OK", context)
             await self._auditor.conclude(entry, intent, changed=changed)
         return answered
 

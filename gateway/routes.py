@@ -70,7 +70,8 @@ class Route:
     answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
     `stored`: it says in which pieces a table is kept, and the client gets that. `upload`: the body is a file.
     `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked.
-    `lines`: the body is a file of text, taken line by line (`line_files.py`)."""
+    `lines`: the body is a file of text, taken line by line (`line_files.py`). `taken`: who is answered takes away a
+    list of people, which goes on the audit."""
 
     method: str
     path: str
@@ -86,6 +87,7 @@ class Route:
     lines: bool = False
     stored: bool = False
     upload: Upload | None = None
+    taken: bool = False
 
     @cached_property
     def changes(self) -> bool:
@@ -95,7 +97,7 @@ class Route:
     @cached_property
     def audited(self) -> bool:
         """What changes something, and what lets somebody hear what others said, or take away what others sent."""
-        return self.changes or self.file or self.stored
+        return self.changes or self.file or self.stored or self.taken
 
     @cached_property
     def permission(self) -> Action | Access:
