@@ -14,7 +14,7 @@ from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
-from bus_schemas.lead import ExplainLead, GivenLead, Lead, LeadMarked, LeadStanding, LeadStatus, MarkLead
+from bus_schemas.lead import ExplainLead, GivenLead, Lead, LeadMarked, LeadStanding, LeadStatus, MarkLead, Words
 from bus_schemas.permissions import Action
 
 A = Action
@@ -71,7 +71,7 @@ class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
     ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
     all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
-    again."""
+    again. `dispositions`: the words of operators for its calls, with what each means; null: the site's."""
 
     mode: Mode = Mode.PROGRESSIVE
     ratio: Annotated[float, Meta(ge=1, le=10)] = 2.0
@@ -86,6 +86,7 @@ class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     quiet_hours: Annotated[int, Meta(ge=0, le=24 * 365)] = 0
     final: tuple[str, ...] = ("invalid_number",)
     consent: bool = False
+    dispositions: Words | None = None
 
 
 # --- answers --------------------------------------------------------------------------------------------------
@@ -247,6 +248,7 @@ class ConfigureCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     quiet_hours: Annotated[int, Meta(ge=0, le=24 * 365)] | UnsetType = UNSET
     final: tuple[str, ...] | UnsetType = UNSET
     consent: bool | UnsetType = UNSET
+    dispositions: Words | UnsetType | None = UNSET
 
 
 class ExplainCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -515,7 +517,8 @@ class CampaignAttemptEnded(Struct, frozen=True, kw_only=True):
 
 class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
     """Somebody has said what becomes of a lead. `callback`: when it wants to be called, by `operator`; null: by any.
-    `disposition`: the operator's word for it."""
+    `disposition`: the operator's word for it; `heard`: the place in the journal where the operator said it, 0: nobody
+    did."""
 
     campaign: CampaignId
     at: Utc
@@ -526,6 +529,7 @@ class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
     callback: Utc | None = None
     operator: Username | None = None
     disposition: str | None = None
+    heard: int = 0
 
 
 class CampaignTelemetry(Struct, frozen=True, kw_only=True):

@@ -61,6 +61,13 @@ SoughtBeginning = Annotated[
 HostName = Annotated[Id, Meta(examples=["local"])]
 Region = Annotated[str, shaped(r"^[A-Z]{2}$(?!\n)", "a country's two letters, like `UA`", examples=["UA"])]
 Utc = Annotated[str, Meta(description="UTC, ISO 8601.", examples=["2025-11-15T10:30:00Z"])]
+TimeThere = Annotated[
+    str,
+    Meta(
+        max_length=40, examples=["2025-11-15T12:30:00+02:00"],
+        description="A day or a time, ISO 8601: where it has no offset, on the clock of who is called.",
+    ),
+]  # fmt: skip
 GivenTime = Annotated[
     str,
     Meta(

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, GivenTime, Id, Username, Utc
+from bus_schemas.fields import CallId, Id, TimeThere, Username, Utc, shaped
 from bus_schemas.permissions import Action
 
 A = Action
@@ -59,6 +59,21 @@ class LeadStatus(StrEnum):
     DONE = "done"
     DO_NOT_CALL = "do_not_call"
     INVALID = "invalid"  # none of its numbers can be called
+
+
+class Meaning(StrEnum):
+    """What a disposition means for the lead: a `LeadStatus` that it then has."""
+
+    DONE = "done"
+    CALLBACK = "callback"
+    DO_NOT_CALL = "do_not_call"
+    IN_PROGRESS = "in_progress"
+
+
+Word = Annotated[
+    str, shaped(r"^[a-z0-9_]{1,32}$(?!\n)", "1 to 32 letters (a-z), digits or `_`", examples=["not_interested"])
+]
+Words = Annotated[Mapping[Word, Meaning], Meta(min_length=1, max_length=100)]
 
 
 class LeadAttempt(Struct, frozen=True, kw_only=True):
@@ -147,7 +162,7 @@ class MarkLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     campaign_id: Id
     lead: Id
     status: LeadStatus
-    callback: GivenTime | None = None
+    callback: TimeThere | None = None
     operator: Username | None = None
     disposition: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 

@@ -8,8 +8,9 @@ from msgspec import Meta, Struct
 from bus_schemas.campaign import CampaignId
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import UNSEEN, CallId, GivenTime, HostName, Id, Username, Utc, shaped
+from bus_schemas.fields import UNSEEN, CallId, HostName, Id, TimeThere, Username, Utc, shaped
 from bus_schemas.kinds import Kind
+from bus_schemas.lead import Meaning, Word, Words
 from bus_schemas.permissions import Action
 
 E = ErrorCode
@@ -19,9 +20,6 @@ OPERATOR = Kind("operator", "operators", view=A.OPERATOR_VIEW, view_others=A.OPE
 
 Reason = Annotated[
     str, shaped(rf"^[^{UNSEEN}]{{0,64}}$(?!\n)", "a line of up to 64 characters", examples=["lunch"])
-]
-Word = Annotated[
-    str, shaped(r"^[a-z0-9_]{1,32}$(?!\n)", "1 to 32 letters (a-z), digits or `_`", examples=["not_interested"])
 ]
 Note = Annotated[str, Meta(max_length=2000)]
 Seconds = Annotated[int, Meta(ge=1, le=3600, examples=[60])]
@@ -36,15 +34,6 @@ class OperatorStatus(StrEnum):
     ON_CALL = "on_call"
     WRAP_UP = "wrap_up"  # after a call
     BREAK = "break"
-
-
-class Meaning(StrEnum):
-    """What a disposition means for the lead: a `LeadStatus` that it then has."""
-
-    DONE = "done"
-    CALLBACK = "callback"
-    DO_NOT_CALL = "do_not_call"
-    IN_PROGRESS = "in_progress"
 
 
 # --- what users ask -------------------------------------------------------------------------------------------
@@ -131,14 +120,14 @@ class OperatorView(Struct, frozen=True, kw_only=True):
 
 
 class DisposeCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What came of a call that the asker was on. `callback`: when they are to be called again, with a word that means
-    so and with no other; `callback_to`: by the same operator, or by any. Until the wrap-up is over it can be said anew,
-    which corrects it."""
+    """What came of a call that the asker was on, in the words of its campaign, else of the site. `callback`: when they
+    are to be called again, with a word that means so and with no other; `callback_to`: by the same operator, or by any.
+    Until the wrap-up is over it can be said anew, which corrects it."""
 
     call_id: CallId
     disposition: Word
     note: Note = ""
-    callback: GivenTime | None = None
+    callback: TimeThere | None = None
     callback_to: Literal["same", "any"] = "same"
 
 
@@ -155,7 +144,9 @@ class Disposition(Struct, frozen=True, kw_only=True):
 
 
 class ListDispositions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The words of the site."""
+    """The words of the site, or those that a campaign has for its calls."""
+
+    campaign_id: CampaignId | None = None
 
 
 class DispositionWord(Struct, frozen=True, kw_only=True):
@@ -218,10 +209,11 @@ class ExtendOperator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class DisposeOfOperator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """DISPOSE_CALL for whoever owns the operator."""
+    """DISPOSE_CALL for whoever owns the operator. `words`: of the call's campaign; null: the site's hold."""
 
     user: Username
     dispose: DisposeCall
+    words: Words | None = None
 
 
 class AbsentOperator(Struct, frozen=True, kw_only=True):
@@ -305,7 +297,8 @@ REPORT_OPERATORS = Rpc("ottb.v1.qry.operator.report",       ReportOperators,  li
 DISPOSE_CALL    = Rpc("ottb.v1.cmd.operators.dispose",      DisposeCall,      Disposition,    NOT_NOW,
                       summary="Say what came of a call", permission=A.CALL_DISPOSITION,
                       audit_fields=("call_id", "disposition"))
-LIST_DISPOSITIONS = Rpc("ottb.v1.cmd.operators.dispositions", ListDispositions, list[DispositionWord], frozenset(),
+LIST_DISPOSITIONS = Rpc("ottb.v1.cmd.operators.dispositions", ListDispositions, list[DispositionWord],
+                        frozenset({E.NOT_FOUND}),
                         summary="The words for what came of a call", permission=A.OPERATOR_VIEW)
 
 CHANGE_OPERATOR = Rpc("ottb.v1.cmd.operator.{user}.change", ChangeOperator,   OperatorView,

@@ -5,12 +5,14 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Never
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from actors.campaign import machine
+from actors.campaign import machine, words
+from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
 from actors.campaign.machine import (
     NEXT,
@@ -28,8 +30,10 @@ from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
 from actors.campaign.record import Campaign, evolve, tried, under_way
 from actors.campaign.rulebook import Elsewhere, RuleBook
+from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
+from actors.campaign.words import Word
 from actors.leads.rows import Outcome as Row
 from actors.runtime.actor import Actor
 from actors.runtime.clock import Moment, moment, parse_utc
@@ -130,7 +134,8 @@ class ReturnLines(Effect, frozen=True, kw_only=True):
     """Give back what is not needed."""
 
 
-Report = Offered | Ended
+Report = Offered | Ended | Word
+MakeSettled = Callable[["CampaignActor"], Settled]
 
 
 class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
@@ -140,8 +145,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     state_type = Campaign
     topics = topics_of("campaign")
 
-    def __init__(self, *, id: str, host: Host, outside: Outside, book: RuleBook) -> None:
+    def __init__(self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled) -> None:
         super().__init__(id=id, host=host)
+        self._words = words(self)
         self.book = book
         self._outside = outside
         self._selection: Selection | None = None
@@ -174,7 +180,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         campaign, place = self._campaign(), self.place_of(request.lead)
         if place is None:
             raise NO_LEAD()
-        callback = given_moment(request.callback, "callback")
+        entry = at(campaign.leads, place)
+        there = Candidate(number=entry.numbers.split(" ")[0], timezone=entry.timezone)
+        callback = given_moment(request.callback, "callback", zones_for(there))
         decision = machine.mark(
             campaign, place, request.status, context.user, self._now(), callback=callback,
             operator=request.operator, disposition=request.disposition,
@@ -235,8 +243,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def take_over(self) -> None:
         """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
-            self._selection, self._figures = Selection(self.state), Figures(self.state)
+            self._know(self.state)
         await self._outside.elsewhere.caught_up()
+
+    def _know(self, campaign: Campaign) -> None:
+        self._selection, self._figures = Selection(campaign), Figures(campaign)
+        self._words.begin()
 
     def resume(self, now: Moment) -> CampaignDecision:
         return machine.taken_over(self.state, now) if self.state is not None else NOTHING
@@ -246,7 +258,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return
         if self._selection is None or self._figures is None:
             if not isinstance(event, CampaignActivated):
-                self._selection, self._figures = Selection(self.state), Figures(self.state)
+                self._know(self.state)
             return
         self._selection.follow(self.state, event)
         self._figures.follow(self.state, event)
@@ -267,6 +279,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return self._settle_next(now)
         if campaign is None or self._selection is None:
             return NOTHING
+        if isinstance(report, Word):
+            return words.heard(campaign, report, now)
         return self._claim(campaign, self._selection, now)
 
     def _settle_next(self, now: Moment) -> CampaignDecision:
@@ -368,6 +382,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """The place of a lead, by its id."""
         return self._selection.place_of(self._campaign(), lead) if self._selection is not None else None
 
+    def place_with(self, number: str) -> int | None:
+        """The place of the lead that has a number."""
+        return self._selection.place_with(self._campaign(), number) if self._selection is not None else None
+
     def pace(self) -> Pace:
         """How many dials it would begin now. All lines are its own operators, and each that is there is used."""
         return Pace(dials=len(self._lines), limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
@@ -381,6 +399,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def terminate(self) -> None:
         await super().terminate()
         self._outside.forget(self)
+        self._words.end()
 
     def _now(self) -> Moment:
         return moment(self._host.clock)

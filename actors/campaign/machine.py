@@ -13,7 +13,18 @@ from msgspec import Struct
 
 from actors.campaign.intake import added, new_leads
 from actors.campaign.places import at
-from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, open_places, size, tried, tries_of, under_way
+from actors.campaign.record import (
+    CALLABLE,
+    NOT_DIALED,
+    OVER,
+    Campaign,
+    Entry,
+    open_places,
+    size,
+    tried,
+    tries_of,
+    under_way,
+)
 from actors.campaign.rulebook import RuleBook, rules_of
 from actors.campaign.selection import Selection
 from actors.campaign.standing import standing
@@ -394,10 +405,12 @@ def _outcome(report: CallOver | NotBegun) -> str:
 
 def _becomes(entry: Entry, outcome: str, book: RuleBook, settings: CampaignSettings) -> LeadStatus:
     """What an outcome makes of a lead, unless somebody has said that meanwhile."""
-    if entry.status is not LeadStatus.IN_PROGRESS:
+    if entry.said:
         return entry.status
     if outcome == ANSWERED:
         return LeadStatus.DONE
+    if outcome == NOT_DIALED and entry.callback:
+        return LeadStatus.CALLBACK
     now = tries_of(entry)[-1].number
     ends = {(each.number, OUTCOMES[each.outcome - 1]) for each in tries_of(entry)[:-1]} | {(now, outcome)}
     finals = (book.rules_for(number, settings).final for number in entry.numbers.split(" "))

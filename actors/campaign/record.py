@@ -65,7 +65,8 @@ class Try(NamedTuple):
 
 class Entry(Struct, frozen=True, gc=False):
     """A lead, as far as it decides about calls. `numbers`: E.164, with blanks between them. `tries`: the attempts,
-    packed. `callback`: when it wants to be called, in milliseconds, by `operator`, else by anybody; 0: no such wish."""
+    packed. `callback`: when it wants to be called, in milliseconds, by `operator`, else by anybody; 0: no such wish.
+    `said`: somebody has said what becomes of it since the last attempt began, so the end of that changes nothing."""
 
     id: str
     numbers: str
@@ -77,12 +78,14 @@ class Entry(Struct, frozen=True, gc=False):
     tries: bytes = b""
     callback: int = 0
     operator: str | None = None
+    said: bool = False
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
     """One campaign as its events tell it. `by`: who made it, and for whom its calls are. `earlier`: leads before that
     place are of earlier runs. `open`: how many attempts are in progress. `mode`: how it is being stopped. `tally`:
-    answered and abandoned calls by day."""
+    answered and abandoned calls by day. `heard`: the last word of an operator that is in, by its place in the journal.
+    """
 
     campaign: str
     by: str
@@ -93,6 +96,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     open: int = 0
     mode: StopMode | None = None
     tally: Tally = Tally()
+    heard: int = 0
 
 
 def entry_of(lead: Lead) -> Entry:
@@ -197,7 +201,7 @@ def _claimed(campaign: Campaign, event: CampaignAttemptClaimed) -> Campaign:
     entry = at(campaign.leads, event.place)
     number = entry.numbers.split(" ").index(event.number)
     begun = _TRY.pack(number, milliseconds(event.at), 0, 0)
-    entry = replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, callback=0, operator=None)
+    entry = replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, said=False)
     leads = changed(campaign.leads, event.place, entry)
     return replace(campaign, leads=leads, open=campaign.open + 1)
 
@@ -207,6 +211,8 @@ def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
     before, last = entry.tries[: -_TRY.size], tries_of(entry)[-1]
     over = _TRY.pack(last.number, last.began, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
     entry = replace(entry, tries=before + over, status=event.status)
+    if event.status is not LeadStatus.CALLBACK:  # else the wish is still to be met
+        entry = replace(entry, callback=0, operator=None)
     leads = changed(campaign.leads, event.place, entry)
     tally = _tallied(campaign.tally, event)
     return replace(campaign, leads=leads, open=campaign.open - 1, tally=tally)
@@ -222,9 +228,10 @@ def _tallied(tally: Tally, event: CampaignAttemptEnded) -> Tally:
 def _marked(campaign: Campaign, event: CampaignLeadMarked) -> Campaign:
     callback = milliseconds(event.callback) if event.callback is not None else 0
     entry = replace(
-        at(campaign.leads, event.place), status=event.status, callback=callback, operator=event.operator
+        at(campaign.leads, event.place), status=event.status, callback=callback, operator=event.operator, said=True
     )
-    return replace(campaign, leads=changed(campaign.leads, event.place, entry))
+    leads = changed(campaign.leads, event.place, entry)
+    return replace(campaign, leads=leads, heard=max(campaign.heard, event.heard))
 
 
 def _became(status: CampaignStatus) -> Callable[[Campaign, Any], Campaign]:  # any: of the events that say just that

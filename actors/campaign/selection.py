@@ -54,6 +54,11 @@ class Selection:
         place = self._places.get(lead)
         return place if place is not None and at(campaign.leads, place).id == lead else None
 
+    def place_with(self, campaign: Campaign, number: str) -> int | None:
+        """The place of the lead that has a number, E.164."""
+        place = self._places.get(id_of(number))
+        return place if place is not None and number in at(campaign.leads, place).numbers.split(" ") else None
+
     # --- who is next
 
     def take(self, campaign: Campaign, now: float) -> int | None:

@@ -1,6 +1,7 @@
 """The settings of campaigns."""
 
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
@@ -9,10 +10,12 @@ BUILT_IN = Path(__file__).resolve().parents[2] / "config" / "rules"
 
 class Campaigns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`rules`: the folder of the presets that hold for all campaigns, each for the numbers of its countries; empty:
-    those that come with the program. `presets`: only these of them, by name; null: all."""
+    those that come with the program. `presets`: only these of them, by name; null: all. `do_not_call`: the list on
+    which an operator's word puts the number of a campaign's call: the one for all calls, or the campaign's own."""
 
     rules: str = ""
     presets: tuple[str, ...] | None = None
+    do_not_call: Literal["global", "campaign"] = "global"
 
     @property
     def folder(self) -> Path:

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, Add, CampaignActor, Create, Run, Stop
+from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import explain, of_campaign
@@ -78,7 +79,8 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     """Campaigns can be run. Raises SettingsError, BusError."""
     presets = _presets(settings)
     ends, elsewhere = Ends(bus=parts.bus), Elsewhere(bus=parts.bus, clock=parts.clock)
-    for follower in (ends, elsewhere):
+    said = Dispositions(bus=parts.bus)
+    for follower in (ends, elsewhere, said):
         stack.push_async_callback(await follower.start())
     outside = Outside(
         bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
@@ -88,8 +90,11 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     def book(campaign: str) -> RuleBook:
         return RuleBook(presets=presets, do_not_call=gate.listed_for(campaign), elsewhere=elsewhere.than(campaign))
 
+    def settled(owner: CampaignActor) -> Settled:
+        return Settled(owner=owner, words=said, of_campaign=settings.do_not_call == "campaign")
+
     def make(id: str, host: Host) -> CampaignActor:
-        return CampaignActor(id=id, host=host, outside=outside, book=book(id))
+        return CampaignActor(id=id, host=host, outside=outside, book=book(id), words=settled)
 
     looks = Looks()
 

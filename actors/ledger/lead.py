@@ -105,11 +105,11 @@ def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
     match part.said:
         case CampaignAttemptClaimed(attempt=attempt, at=at):
             return replace(
-                row, status=str(LeadStatus.IN_PROGRESS), attempts=attempt, last_attempt=at, last_outcome=None,
-                callback=None, operator=None,
-            )  # fmt: skip
+                row, status=str(LeadStatus.IN_PROGRESS), attempts=attempt, last_attempt=at, last_outcome=None
+            )
         case CampaignAttemptEnded(outcome=outcome, status=status):
-            return replace(row, status=str(status), last_outcome=outcome)
+            wishes = {} if status is LeadStatus.CALLBACK else {"callback": None, "operator": None}
+            return replace(row, status=str(status), last_outcome=outcome, **wishes)
         case CampaignLeadMarked() as mark:
             return replace(
                 row, status=str(mark.status), callback=mark.callback, operator=mark.operator,
@@ -140,6 +140,7 @@ PROJECTIONS = (
         parts=of_leads,
         fold=fold_lead,
         once=frozenset({"key", "campaign", "place", "numbers", "source", "data"}),
+        version=2,
     ),
     Projection(
         table=ATTEMPTS,

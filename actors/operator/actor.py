@@ -4,6 +4,7 @@ from functools import reduce
 from typing import ClassVar, Never
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.operator import machine, record
 from actors.operator.machine import CallOver, CallUp, Look, OperatorDecision, OperatorRules
@@ -110,9 +111,11 @@ class OperatorActor(Actor[Operator, OperatorEvent, Never, CallUp | CallOver]):
         return self._shown(machine.join(self._operator(), request, self._now(), self._rules))
 
     def dispose(self, request: DisposeOfOperator, context: Context) -> Outcome[Disposition]:
-        operator, now = self._operator(), self._now()
-        decision = machine.dispose(operator, request.dispose, now, self._rules)
-        said = machine.disposition(operator, request.dispose, now, self._rules)
+        operator, now, rules = self._operator(), self._now(), self._rules
+        if request.words is not None:
+            rules = replace(rules, words=request.words)
+        decision = machine.dispose(operator, request.dispose, now, rules)
+        said = machine.disposition(operator, request.dispose, now, rules)
         return Outcome(decision=decision, reply=said)
 
     commands = by_verb(

@@ -17,12 +17,12 @@ from actors.operator.record import GONE, LOOK, PRESENCE, RESERVATION, WRAP_UP, O
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
     AssignOperator,
     DisposeCall,
     Disposition,
     JoinOperator,
-    Meaning,
     OperatorAssigned,
     OperatorChanged,
     OperatorConnected,
@@ -61,11 +61,12 @@ class OperatorRules(Struct, frozen=True, kw_only=True):
 
 
 class CallUp(Struct, frozen=True, kw_only=True):
-    """A call of the operator's is answered. `seq`: where the journal says so."""
+    """A call of the operator's is answered. `seq`: where the journal says so; `campaign`: for which it was made."""
 
     seq: int
     call_id: str
     at: str
+    campaign: str | None = None
 
 
 class CallOver(Struct, frozen=True, kw_only=True):
@@ -136,8 +137,10 @@ def connected(operator: Operator, report: CallUp, now: Moment, rules: OperatorRu
     known = operator.talk(report.call_id)
     if report.seq <= operator.heard or (known is not None and known not in operator.calls):
         return NOTHING
-    whose = {"campaign_id": known.campaign_id, "lead": known.lead} if known is not None else {}
-    event = _connected(operator, report.call_id, report.at, rules, heard=report.seq, **whose)
+    campaign, lead = (known.campaign_id, known.lead) if known is not None else (report.campaign, None)
+    event = _connected(
+        operator, report.call_id, report.at, rules, campaign_id=campaign, lead=lead, heard=report.seq
+    )
     return _decided(operator, event, now=now, rules=rules)
 
 

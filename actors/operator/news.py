@@ -127,5 +127,6 @@ def _heard(recorded: Recorded) -> Heard | None:
     owner = next((owner for owner in owners_in(recorded.headers, SLOT) if owner is not None), None)
     whose = owner or ("" if event.campaign is not None else event.user)
     if isinstance(event, CallConnected):
-        return Heard(recorded.seq, whose, CallUp(seq=recorded.seq, call_id=event.call_id, at=event.at))
+        up = CallUp(seq=recorded.seq, call_id=event.call_id, at=event.at, campaign=event.campaign)
+        return Heard(recorded.seq, whose, up)
     return Heard(recorded.seq, whose, CallOver(call_id=event.call_id, at=event.at))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from bus_schemas.operator import Meaning, Word
+from bus_schemas.lead import Meaning, Words
 
 DISPOSITIONS: Mapping[str, Meaning] = {
     "sale": Meaning.DONE,
@@ -27,6 +27,6 @@ class Operators(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wrap_up_longest: Annotated[float, Meta(ge=0, le=24 * 3600)] = 1800.0
     presence_seconds: Annotated[float, Meta(ge=15, le=24 * 3600)] = 60.0
     reserve_seconds: Annotated[float, Meta(ge=0.5, le=60)] = 2.0
-    dispositions: Annotated[dict[Word, Meaning], Meta(min_length=1, max_length=100)] = field(
+    dispositions: Words = field(
         default_factory=lambda: dict(DISPOSITIONS)
     )

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from msgspec.structs import replace
 
 from actors.operator.actor import OperatorActor
+from actors.operator.callee import callee_of, words_of
 from actors.operator.machine import OperatorRules
 from actors.operator.news import CallNews
 from actors.operator.settings import Operators
@@ -16,7 +17,6 @@ from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.journalled import Unreadable
-from actors.runtime.moments import moment as given_moment
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
@@ -24,6 +24,7 @@ from actors.runtime.shards import Sharded
 from actors.runtime.wire import Page, forward
 from actors.telephony.zones import zone
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
     CHANGE_ON_SHARD,
     CHANGE_OPERATOR,
@@ -87,12 +88,17 @@ class OperatorDoors:
         return await forward(self._host.bus, EXTEND_OPERATOR, more, context)
 
     async def dispose(self, request: DisposeCall, context: Context) -> Page:
-        dispose = replace(request, callback=given_moment(request.callback, "callback"))
-        said = DisposeOfOperator(user=context.user, dispose=dispose)
+        callee = await callee_of(self._host.bus, request.call_id, context)
+        dispose = replace(request, callback=await callee.moment(request.callback, "callback"))
+        said = DisposeOfOperator(user=context.user, dispose=dispose, words=await callee.words())
         return await forward(self._host.bus, DISPOSE_OF_OPERATOR, said, context)
 
     async def words(self, request: ListDispositions, context: Context) -> list[DispositionWord]:
-        return [DispositionWord(disposition=word, meaning=meaning) for word, meaning in self._rules.words.items()]
+        words: Mapping[str, Meaning] | None = None
+        if request.campaign_id is not None:
+            words = await words_of(self._host.bus, request.campaign_id, context)
+        words = self._rules.words if words is None else words
+        return [DispositionWord(disposition=word, meaning=meaning) for word, meaning in words.items()]
 
 
 def rules_of(settings: Operators, timezone: str) -> OperatorRules:

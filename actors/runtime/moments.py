@@ -1,7 +1,8 @@
 """Dates and times as people and programs give them. Pure."""
 
 import re
-from datetime import UTC
+from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
 
 from actors.runtime.clock import parse_utc, utc
 from bus_schemas.errors import misfit
@@ -10,14 +11,31 @@ from bus_schemas.errors import misfit
 _LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?(?:[0-9]{2})?)\Z")
 
 
-def moment(text: str | None, field: str) -> str | None:
-    """A date or a time as the records write it, so that they compare as text; UTC where it has no offset. `field`: of
-    the request that has it. Raises Refusal(INVALID_PARAMS), which names it."""
+def moment(text: str | None, field: str, zones: Iterable[tzinfo] = (UTC,)) -> str | None:
+    """A date or a time as the records write it, so that they compare as text; in `zones` where it has no offset, which
+    must agree on it. `field`: of the request that has it. Raises Refusal(INVALID_PARAMS), which names it."""
     if text is None:
         return None
+    said = _said(text, field)
+    if said.tzinfo is not None:
+        return utc(said)
+    found = {utc(said.replace(tzinfo=zone)) for zone in zones}
+    if len(found) != 1:
+        why = "it needs an offset, like +02:00: nobody knows which clock it is meant on."
+        raise misfit(field, why, given=text, could_be=sorted(found))
+    return found.pop()
+
+
+def is_local(text: str, field: str) -> bool:
+    """Whether it says no offset. Raises Refusal(INVALID_PARAMS)."""
+    return _said(text, field).tzinfo is None
+
+
+def _said(text: str, field: str) -> datetime:
     try:
         said = parse_utc(_LOST_PLUS.sub(r"\1+\2", text.upper()))  # RFC 3339 allows `t` and `z`
-        return utc(said if said.tzinfo is not None else said.replace(tzinfo=UTC))
+        utc(said if said.tzinfo is not None else said.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         why = "no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00."
         raise misfit(field, why, given=text) from None
+    return said

@@ -1247,7 +1247,7 @@ export interface paths {
         };
         /**
          * The words for what came of a call
-         * @description The words of the site.
+         * @description The words of the site, or those that a campaign has for its calls.
          */
         get: operations["get_api_dispositions"];
         put?: never;
@@ -1269,9 +1269,9 @@ export interface paths {
         put?: never;
         /**
          * Say what came of a call
-         * @description What came of a call that the asker was on. `callback`: when they are to be called again, with a word that means
-         *         so and with no other; `callback_to`: by the same operator, or by any. Until the wrap-up is over it can be said anew,
-         *         which corrects it.
+         * @description What came of a call that the asker was on, in the words of its campaign, else of the site. `callback`: when they
+         *         are to be called again, with a word that means so and with no other; `callback_to`: by the same operator, or by any.
+         *         Until the wrap-up is over it can be said anew, which corrects it.
          */
         post: operations["post_api_call_call_id_disposition"];
         delete?: never;
@@ -2776,7 +2776,7 @@ export interface components {
          *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
          *         ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
          *         all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
-         *         again.
+         *         again. `dispositions`: the words of operators for its calls, with what each means; null: the site's.
          */
         CampaignSettings: {
             /** @default progressive */
@@ -2812,6 +2812,10 @@ export interface components {
             final: string[];
             /** @default false */
             consent: boolean;
+            /** @default null */
+            dispositions: {
+                [key: string]: components["schemas"]["Meaning"];
+            } | null;
         };
         /**
          * Mode
@@ -2819,6 +2823,12 @@ export interface components {
          * @enum {unknown}
          */
         Mode: "power" | "predictive" | "preview" | "progressive";
+        /**
+         * Meaning
+         * @description What a disposition means for the lead: a `LeadStatus` that it then has.
+         * @enum {unknown}
+         */
+        Meaning: "callback" | "do_not_call" | "done" | "in_progress";
         /**
          * LeadStatus
          * @description What has become of a lead. The first three may be called.
@@ -2879,6 +2889,9 @@ export interface components {
             quiet_hours?: number;
             final?: string[];
             consent?: boolean;
+            dispositions?: {
+                [key: string]: components["schemas"]["Meaning"];
+            } | null;
         };
         /**
          * PauseCampaign
@@ -3494,9 +3507,12 @@ export interface components {
         };
         /**
          * ListDispositions
-         * @description The words of the site.
+         * @description The words of the site, or those that a campaign has for its calls.
          */
-        ListDispositions: Record<string, never>;
+        ListDispositions: {
+            /** @default null */
+            campaign_id: string | null;
+        };
         /**
          * DispositionWord
          * @description One word, and what it means for the lead.
@@ -3507,16 +3523,10 @@ export interface components {
             meaning: components["schemas"]["Meaning"];
         };
         /**
-         * Meaning
-         * @description What a disposition means for the lead: a `LeadStatus` that it then has.
-         * @enum {unknown}
-         */
-        Meaning: "callback" | "do_not_call" | "done" | "in_progress";
-        /**
          * DisposeCall
-         * @description What came of a call that the asker was on. `callback`: when they are to be called again, with a word that means
-         *         so and with no other; `callback_to`: by the same operator, or by any. Until the wrap-up is over it can be said anew,
-         *         which corrects it.
+         * @description What came of a call that the asker was on, in the words of its campaign, else of the site. `callback`: when they
+         *         are to be called again, with a word that means so and with no other; `callback_to`: by the same operator, or by any.
+         *         Until the wrap-up is over it can be said anew, which corrects it.
          */
         DisposeCall: {
             /** @example c_882 */
@@ -4234,7 +4244,8 @@ export interface components {
         /**
          * CampaignLeadMarked
          * @description Somebody has said what becomes of a lead. `callback`: when it wants to be called, by `operator`; null: by any.
-         *         `disposition`: the operator's word for it.
+         *         `disposition`: the operator's word for it; `heard`: the place in the journal where the operator said it, 0: nobody
+         *         did.
          */
         CampaignLeadMarked: {
             /** @example campaign_001 */
@@ -4255,6 +4266,8 @@ export interface components {
             operator: string | null;
             /** @default null */
             disposition: string | null;
+            /** @default 0 */
+            heard: number;
         };
         /**
          * CampaignTelemetry
@@ -10080,6 +10093,9 @@ export interface operations {
                     quiet_hours?: number;
                     final?: string[];
                     consent?: boolean;
+                    dispositions?: {
+                        [key: string]: components["schemas"]["Meaning"];
+                    } | null;
                 };
             };
         };
@@ -12926,7 +12942,9 @@ export interface operations {
     };
     get_api_dispositions: {
         parameters: {
-            query?: never;
+            query?: {
+                campaign_id?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -12962,6 +12980,15 @@ export interface operations {
             };
             /** @description PERMISSION_DENIED */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

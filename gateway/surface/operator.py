@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from bus_schemas.fields import CallId, Utc
+from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
     ASSIGN_OPERATOR,
     DISPOSE_CALL,
@@ -24,7 +25,6 @@ from bus_schemas.operator import (
     REPORT_OPERATORS,
     SET_OPERATOR_STATUS,
     SET_OWN_STATUS,
-    Meaning,
     OperatorAssigned,
     OperatorChanged,
     OperatorConnected,

@@ -4,16 +4,19 @@ from typing import Any
 
 from actors.campaign import machine as campaigns
 from actors.campaign import record as campaign_record
+from actors.campaign import words
 from actors.campaign.machine import CallOver
 from actors.campaign.places import each
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
+from actors.campaign.words import Word
 from actors.leads.lead import Accepted
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import CampaignSettings, StopMode
-from bus_schemas.lead import Lead
+from bus_schemas.lead import Lead, Meaning
+from bus_schemas.operator import OperatorDisposed
 from tests.support.states import Input, Stand, Walk, verb
 
 LEAD_IDS = ("a", "b")
@@ -43,10 +46,23 @@ def _campaign_call_ends(place: int) -> Input:
     return end
 
 
+def _operator_says(meaning: Meaning) -> Input:
+    def say(stand: Stand, now: Moment) -> Decision[Any, Any]:
+        if not campaign_record.size(stand[0]):
+            return NOTHING
+        said = OperatorDisposed(
+            user="op", at=now.at, call_id="c_1", campaign_id="c", lead=None, disposition="word", meaning=meaning
+        )
+        return words.heard(stand[0], Word(seq=stand[0].heard + 1, place=0, said=said), now)
+
+    return say
+
+
 CAMPAIGN_INPUTS: tuple[Input, ...] = (
     *(_campaign_runs(lead) for lead in LEAD_IDS),
     *(_campaign_call_ends(place) for place in range(len(LEAD_IDS))),
     _campaign_claims,
+    *(_operator_says(meaning) for meaning in (Meaning.DONE, Meaning.IN_PROGRESS)),
     lambda stand, now: campaigns.pause(stand[0], "op", now),
     lambda stand, now: campaigns.resume(stand[0], "op", now),
     lambda stand, now: campaigns.stop(stand[0], StopMode.DRAIN, "op", now),

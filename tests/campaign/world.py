@@ -37,7 +37,7 @@ from bus_schemas.lead import GivenLead
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
 from simulators.time.loop import SimLoop, run
 from simulators.world.schedule import small
-from simulators.world.world import SLOTS_OF, Life, World
+from simulators.world.world import SLOTS_OF, Life, World, with_slot
 
 ALL = frozenset(map(str, resolve(BUILT_IN_ROLES["admin"])))
 SLOTS = [slot for slots in SLOTS_OF.values() for slot in slots]
@@ -105,14 +105,19 @@ class Campaigns:
         return Counter(number for slot in SLOTS for number in self.world.phone(slot).dials)
 
 
-def play(story: Callable[[Campaigns], Awaitable[Any]], *, seed: int = 1, keep: bool = False) -> World:
-    """A story in a world whose two hosts are up. `keep`: they are started again whenever they end."""
+def play(
+    story: Callable[[Campaigns], Awaitable[Any]], *, seed: int = 1, keep: bool = False, owned: bool = False
+) -> World:
+    """A story in a world whose two hosts are up. `keep`: they are started again whenever they end. `owned`: the phones
+    are those of who asks, and not the pool's."""
 
     async def main() -> World:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimLoop)
         world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
         for machine in world.machines:
+            for slot in SLOTS_OF[machine.host] if owned else ():
+                machine.settings = with_slot(machine.settings, slot, user="op")
             if keep:
                 world.keep(machine)
             else:

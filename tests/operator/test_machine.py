@@ -15,7 +15,8 @@ from actors.operator.settings import DISPOSITIONS
 from actors.runtime.clock import utc
 from actors.runtime.decision import NOTHING, SetTimer
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.operator import AssignOperator, Meaning, OperatorDisposed
+from bus_schemas.lead import Meaning
+from bus_schemas.operator import AssignOperator, OperatorDisposed
 from tests.operator.played import RULES, START, Played, S, at, step
 
 

@@ -1,0 +1,90 @@
+"""Who was called, for an operator who says what came of it: in which words, and on which clock."""
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.runtime.bus import Bus, BusError
+from actors.runtime.context import Context
+from actors.runtime.moments import is_local, moment
+from actors.runtime.wire import ask
+from actors.telephony.zones import NotAZone, zone, zones_of
+from bus_schemas.call import CALL_DIALING, CallDialing
+from bus_schemas.campaign import PAST_CAMPAIGN, GetCampaign
+from bus_schemas.contract import ROOT, UNDECODABLE
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.lead import LIST_LEADS, ListLeads, Meaning
+from bus_schemas.permissions import Action
+
+NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The call's record cannot be read now. Try again.")
+SEES = frozenset({Action.CAMPAIGN_VIEW})  # for an operator, of the campaign whose call it was
+
+
+class Callee(Struct, frozen=True, kw_only=True):
+    """Who was called, as the call's record says; of a call that has none, nobody is known."""
+
+    bus: Bus
+    context: Context
+    number: str | None = None
+    campaign: str | None = None
+
+    async def words(self) -> Mapping[str, Meaning] | None:
+        """The words of the call's campaign. None: those of the site. Raises Refusal(UNAVAILABLE)."""
+        if self.campaign is None:
+            return None
+        try:
+            return await words_of(self.bus, self.campaign, self.context)
+        except Refusal as refusal:
+            if refusal.code is not ErrorCode.NOT_FOUND:
+                raise
+            return None
+
+    async def moment(self, text: str | None, field: str) -> str | None:
+        """A time as it is on record; on the callee's clock where it says no offset. Raises Refusal."""
+        if text is None or not is_local(text, field):
+            return moment(text, field)
+        return moment(text, field, await self._zones())
+
+    async def _zones(self) -> Sequence[tzinfo]:
+        if self.number is None:
+            return ()
+        own = await self._zone_of_lead(self.number)
+        try:
+            return [zone(name) for name in ([own] if own is not None else zones_of(self.number))]
+        except NotAZone:
+            return ()
+
+    async def _zone_of_lead(self, number: str) -> str | None:
+        if self.campaign is None:
+            return None
+        wanted = ListLeads(campaign_id=self.campaign, number=number, limit=1)
+        found = await ask(self.bus, LIST_LEADS, wanted, _seeing(self.context))
+        return found[0].lead.timezone if found else None
+
+
+async def callee_of(bus: Bus, call_id: str, context: Context) -> Callee:
+    """Who was called. Raises Refusal(UNAVAILABLE)."""
+    try:
+        recorded = await bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True)
+    except BusError:
+        raise NOT_NOW() from None
+    try:
+        attempt = msgspec.json.decode(recorded.data, type=CallDialing) if recorded is not None else None
+    except UNDECODABLE:
+        attempt = None
+    if attempt is None:
+        return Callee(bus=bus, context=context)
+    return Callee(bus=bus, context=context, number=attempt.number, campaign=attempt.campaign)
+
+
+async def words_of(bus: Bus, campaign: str, context: Context) -> Mapping[str, Meaning] | None:
+    """The words that a campaign has for its calls. None: those of the site. Raises Refusal(NOT_FOUND)."""
+    found = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), _seeing(context))
+    return found.settings.dispositions
+
+
+def _seeing(context: Context) -> Context:
+    return replace(context, actions=SEES)
