@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from actors.campaign import machine, words
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
+from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import (
     NEXT,
     BeginCall,
@@ -134,7 +135,7 @@ class ReturnLines(Effect, frozen=True, kw_only=True):
     """Give back what is not needed."""
 
 
-Report = Offered | Ended | Word
+Report = Offered | Ended | Word | ListsChanged
 MakeSettled = Callable[["CampaignActor"], Settled]
 
 
@@ -145,8 +146,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     state_type = Campaign
     topics = topics_of("campaign")
 
-    def __init__(self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled) -> None:
+    def __init__(
+        self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch
+    ) -> None:
         super().__init__(id=id, host=host)
+        self._lists = ListNews(owner=self, watch=watch)
         self._words = words(self)
         self.book = book
         self._outside = outside
@@ -249,6 +253,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def _know(self, campaign: Campaign) -> None:
         self._selection, self._figures = Selection(campaign), Figures(campaign)
         self._words.begin()
+        self._lists.begin()
 
     def resume(self, now: Moment) -> CampaignDecision:
         return machine.taken_over(self.state, now) if self.state is not None else NOTHING
@@ -281,6 +286,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return NOTHING
         if isinstance(report, Word):
             return words.heard(campaign, report, now)
+        if isinstance(report, ListsChanged):
+            self._selection.look_again(campaign, self._lists.take())
         return self._claim(campaign, self._selection, now)
 
     def _settle_next(self, now: Moment) -> CampaignDecision:
@@ -378,6 +385,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._campaign(), claim.place, claim.number, self.book, elsewhere, parse_utc(self._now().at)
         )
 
+    @property
+    def runs(self) -> bool:
+        return self.state is not None and self.state.status is CampaignStatus.RUNNING
+
     def place_of(self, lead: str) -> int | None:
         """The place of a lead, by its id."""
         return self._selection.place_of(self._campaign(), lead) if self._selection is not None else None
@@ -400,6 +411,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         await super().terminate()
         self._outside.forget(self)
         self._words.end()
+        self._lists.end()
 
     def _now(self) -> Moment:
         return moment(self._host.clock)
@@ -416,6 +428,6 @@ def _waits_for(selection: Selection, now: float, most: int, *, spare: bool) -> t
     until = selection.next_time()
     if selection.any_ready() or (until is not None and until <= now):
         return () if spare else (AskForLines(most=max(most, 1)),)
-    later = (SetTimer(name=NEXT, seconds=until - now),) if until is not None else ()
+    later = (SetTimer(name=NEXT, seconds=machine.pause_until(until, now)),) if until is not None else ()
     return (*later, ReturnLines()) if spare else later
 

@@ -61,6 +61,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import LeadStatus
 
 LOOKS = 200  # leads that are looked at in one turn: some milliseconds
+LOOKS_UP = 60.0  # seconds for which one that waits for a time does not look at the clock
 NEXT = "next"  # the timer after which a campaign is to claim again
 
 DRAINS = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is being stopped, and calls of it are in progress.")
@@ -387,8 +388,13 @@ def _next_turn(selection: Selection, wants_more: bool, now: datetime) -> tuple[S
     until = selection.next_time()
     if not wants_more or (until is None and not selection.any_ready()):
         return ()
-    wait = 0.0 if selection.any_ready() or until is None else until - now.timestamp()
-    return (SetTimer(name=NEXT, seconds=max(wait, 0.0)),)
+    wait = 0.0 if selection.any_ready() or until is None else pause_until(until, now.timestamp())
+    return (SetTimer(name=NEXT, seconds=wait),)
+
+
+def pause_until(until: float, now: float) -> float:
+    """Seconds to wait until a moment, but for a look now and then: somebody may set the clock on meanwhile."""
+    return min(max(until - now, 0.0), LOOKS_UP)
 
 
 def _look_soon(events: Sequence[CampaignEvent]) -> tuple[SetTimer, ...]:

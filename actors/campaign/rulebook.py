@@ -1,12 +1,11 @@
 """The rules that hold for the numbers of a campaign: the strictest of presets, the site and its own settings. Pure."""
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from actors.campaign.hours import parse_hours
 from actors.campaign.pacing import Plan
 from actors.campaign.presets import Preset, rules_for
 from actors.campaign.rules import Attempt, Rules
-from actors.dialing.rules import is_listed
 from actors.telephony.numbers import Number, home_of
 from bus_schemas.campaign import CampaignSettings
 from bus_schemas.errors import misfit
@@ -15,8 +14,8 @@ Elsewhere = Callable[[str], Sequence[Attempt]]
 
 
 class RuleBook:
-    """`site`: its own rules. `do_not_call`: numbers, E.164, or beginnings that end with `*`; of a site that dials, what
-    its gate says (`Gate.listed_for`). `elsewhere`: attempts of other campaigns on a number. One for each campaign: it
+    """`site`: its own rules. `held_until`: until when a number is on a do-not-call list, in seconds since 1970: 0: on
+    none, infinity: for ever. `elsewhere`: attempts of other campaigns on a number. One for each campaign: it
     keeps the rules of the settings that it was asked for last.
     """
 
@@ -25,10 +24,10 @@ class RuleBook:
         *,
         presets: Iterable[Preset] = (),
         site: Rules | None = None,
-        do_not_call: Container[str] = frozenset(),
+        held_until: Callable[[str], float] = lambda number: 0.0,
         elsewhere: Elsewhere = lambda number: (),
     ) -> None:
-        self._do_not_call = do_not_call
+        self.held_until = held_until
         self.elsewhere = elsewhere
         self._presets = tuple(presets)
         self._site = site or Rules()
@@ -41,7 +40,7 @@ class RuleBook:
     def copy(self) -> "RuleBook":
         """Another one of the same rules, for who asks at the same time."""
         return RuleBook(
-            presets=self._presets, site=self._site, do_not_call=self._do_not_call, elsewhere=self.elsewhere
+            presets=self._presets, site=self._site, held_until=self.held_until, elsewhere=self.elsewhere
         )
 
     def plan_for(self, e164: str, settings: CampaignSettings) -> Plan:
@@ -60,10 +59,6 @@ class RuleBook:
             number = Number(e164=e164, country=country, part=part, kind="unknown")  # nobody asked
             found = self._known[alike] = rules_for(number, self._presets, self._site, rules_of(settings))
         return found
-
-    def may_not_be_called(self, e164: str) -> bool:
-        """Whether a number is on the do-not-call list."""
-        return bool(self._do_not_call) and is_listed(e164, self._do_not_call)
 
     def _beginnings_of(self, e164: str) -> tuple[str, ...]:
         heads = (e164[:length] for length in self._lengths)

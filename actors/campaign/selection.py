@@ -7,6 +7,7 @@ So a claim costs the same with 100 leads and with 100,000.
 
 from array import array
 from collections import deque
+from collections.abc import Collection, Iterator
 from heapq import heappop, heappush
 from math import ceil, inf
 
@@ -20,6 +21,7 @@ from bus_schemas.campaign import (
     CampaignEvent,
     CampaignLeadMarked,
     CampaignLeadsAdded,
+    CampaignResumed,
     CampaignStarted,
 )
 
@@ -111,15 +113,33 @@ class Selection:
                 self._become(event.place, OUT)
             case CampaignAttemptEnded() | CampaignLeadMarked():
                 self._settle(campaign, event.place, at(campaign.leads, event.place))
-            case CampaignStarted() | CampaignConfigured():
+            case CampaignStarted() | CampaignResumed() | CampaignConfigured():
                 self.refresh(campaign)
 
     def refresh(self, campaign: Campaign) -> None:
-        """The rules are others: all have to be looked at again."""
+        """The rules are others, or do-not-call lists were while it did not run: all have to be looked at again."""
         for kept in (self._ready, self._waiting, self._times, self._taken):
             kept.clear()
         for place, entry in enumerate(each(campaign.leads)):
             self._settle(campaign, place, entry)
+
+    def look_again(self, campaign: Campaign, entries: Collection[str]) -> None:
+        """These numbers, and beginnings of numbers (`+44843*`), have come on a do-not-call list or off it: their leads
+        have to be looked at again, also those that wait."""
+        found = {self.place_with(campaign, entry) for entry in entries if not entry.endswith("*")} - {None}
+        beginnings = frozenset(entry[:-1] for entry in entries if entry.endswith("*"))
+        if beginnings:
+            found |= set(self._beginning_with(campaign, beginnings))
+        for place in found:
+            if place is not None and self._due[place] not in (READY, OUT, TAKEN):
+                self._settle(campaign, place, at(campaign.leads, place))
+
+    def _beginning_with(self, campaign: Campaign, beginnings: Collection[str]) -> Iterator[int]:
+        lengths = {len(beginning) for beginning in beginnings}
+        for place, entry in enumerate(each(campaign.leads)):
+            numbers = entry.numbers.split(" ")
+            if any(number[:length] in beginnings for number in numbers for length in lengths):
+                yield place
 
     def _add(self, campaign: Campaign) -> None:
         first = len(self._due)

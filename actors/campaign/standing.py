@@ -4,8 +4,9 @@ A claim asks here, and so does whoever asks why nothing is dialled: both get the
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from math import inf
 
 from msgspec import Struct
 
@@ -100,16 +101,25 @@ def _by_the_rules(entry: Entry, book: RuleBook, settings: CampaignSettings, now:
     verdicts = {
         number: verdict(_candidate(entry, number, attempts), book.rules_for(number, settings), now)
         for number in numbers
-        if not book.may_not_be_called(number)
+        if book.held_until(number) <= now.timestamp()
     }
+    released = _released(numbers, book, now)
     if not verdicts:
         words = "its numbers are on the do-not-call list"
-        return Standing(reason=LeadStatus.DO_NOT_CALL, words=words, change="the list")
+        return Standing(reason=LeadStatus.DO_NOT_CALL, words=words, until=released, change="the list")
     number, found = best(verdicts)
     if found.allowed:
         return Standing(reason=Stand.READY, words="it may be called", number=number)
     until = now + AGAIN if found.reason is Reason.UNDER_WAY else found.until  # of another campaign, which tells nothing
+    until = min(filter(None, (until, released)), default=None)
     return Standing(reason=found.reason or "", words=found.words, until=until, change=found.change)
+
+
+def _released(numbers: list[str], book: RuleBook, now: datetime) -> datetime | None:
+    """When the first of the numbers that are on a do-not-call list now is on none any more. None: never, by itself."""
+    held = (until for number in numbers if now.timestamp() < (until := book.held_until(number)) < inf)
+    first = min(held, default=None)
+    return datetime.fromtimestamp(first, UTC) if first is not None else None
 
 
 def may_still_be_called(
@@ -119,7 +129,8 @@ def may_still_be_called(
     entry = at(campaign.leads, place)
     attempts = [*attempts_of(entry)[:-1], *(each for one in entry.numbers.split(" ") for each in elsewhere(one))]
     rules = book.rules_for(number, campaign.settings)
-    return not book.may_not_be_called(number) and verdict(_candidate(entry, number, attempts), rules, now).allowed
+    listed = book.held_until(number) > now.timestamp()
+    return not listed and verdict(_candidate(entry, number, attempts), rules, now).allowed
 
 
 def _candidate(entry: Entry, number: str, attempts: list[Attempt]) -> Candidate:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
 from msgspec import UNSET
@@ -88,13 +89,14 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     )
 
     def book(campaign: str) -> RuleBook:
-        return RuleBook(presets=presets, do_not_call=gate.listed_for(campaign), elsewhere=elsewhere.than(campaign))
+        held_until = partial(gate.held_until, campaign=campaign)
+        return RuleBook(presets=presets, held_until=held_until, elsewhere=elsewhere.than(campaign))
 
     def settled(owner: CampaignActor) -> Settled:
         return Settled(owner=owner, words=said, of_campaign=settings.do_not_call == "campaign")
 
     def make(id: str, host: Host) -> CampaignActor:
-        return CampaignActor(id=id, host=host, outside=outside, book=book(id), words=settled)
+        return CampaignActor(id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch)
 
     looks = Looks()
 

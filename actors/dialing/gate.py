@@ -2,7 +2,8 @@
 rules of the settings. It is passed twice: before anything is held for a call, so that most refusals cost nothing, and
 once the attempt is on record, since only then nothing can come between (`actors/do_not_call/followed.py`)."""
 
-from collections.abc import Container
+from collections.abc import Callable, Sequence
+from math import inf
 
 from actors.dialing import rules
 from actors.dialing.rules import LISTED, DialRules
@@ -50,18 +51,10 @@ class Gate:
         """Whether a number is on a list, of the settings or on record, as far as this host has read it."""
         return e164 in self.rules.do_not_call or self._lists.lists(e164, campaign)
 
-    def listed_for(self, campaign: str) -> "ListedFor":
-        """The numbers that a campaign may not call, for whoever only asks for some."""
-        return ListedFor(self, campaign)
+    def held_until(self, e164: str, campaign: str | None) -> float:
+        """Until when a number is on a list: seconds since 1970, which may be over; 0: on none, infinity: for ever."""
+        return inf if e164 in self.rules.do_not_call else self._lists.held_until(e164, campaign)
 
-
-class ListedFor(Container[str]):
-    """What a campaign may not call. Beginnings of numbers are in it with each number that has them, and not by
-    themselves."""
-
-    def __init__(self, gate: Gate, campaign: str) -> None:
-        self._gate = gate
-        self._campaign = campaign
-
-    def __contains__(self, e164: object) -> bool:
-        return isinstance(e164, str) and not e164.endswith("*") and self._gate.is_listed(e164, self._campaign)
+    def watch(self, campaign: str, tell: Callable[[Sequence[str]], None]) -> Callable[[], None]:
+        """Tell of each entry that comes on a list which holds for a campaign, or off it. Returns how to stop."""
+        return self._lists.watch(campaign, tell)

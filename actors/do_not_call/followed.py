@@ -8,18 +8,27 @@ dialled on any host, however far behind that is; and the addition is acknowledge
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from actors.do_not_call.lists import NumberList, on_any
+from actors.do_not_call.lists import NumberList
 from actors.runtime.bus import BusError, Recorded, Unsubscribe
 from actors.runtime.host import Host
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import id_of
-from bus_schemas.do_not_call import DO_NOT_CALL, GLOBAL, DoNotCallEvent
+from bus_schemas.do_not_call import (
+    DO_NOT_CALL,
+    GLOBAL,
+    DoNotCallActivated,
+    DoNotCallAdded,
+    DoNotCallEvent,
+    DoNotCallRemoved,
+)
 from bus_schemas.fields import plainly
 
 SCOPE = f"ottb.v1.evt.{DO_NOT_CALL.name}.>"
+Tell = Callable[[Sequence[str]], None]  # of entries
 SOON = 2.0  # seconds in which lists of some hundred thousand entries are read
 
 
@@ -33,6 +42,7 @@ class Followed:
         self._moved = asyncio.Condition()
         self._unread: dict[str, str] = {}  # lists of which an entry could not be read, and why
         self._stop: Unsubscribe | None = None
+        self._watching: dict[str, Tell] = {}
         self.read = False
 
     async def follow(self) -> None:
@@ -64,8 +74,12 @@ class Followed:
 
     def lists(self, e164: str, campaign: str | None) -> bool:
         """Whether a number is on the list for all calls, or on the campaign's."""
-        held = [self._lists.get(one) for one in _lists_for(campaign)]
-        return on_any(held, e164, self._host.clock.now().timestamp())
+        return self.held_until(e164, campaign) > self._host.clock.now().timestamp()
+
+    def held_until(self, e164: str, campaign: str | None) -> float:
+        """Until when it is, as `NumberList.held_until` says it."""
+        held = (self._lists[one].held_until(e164) for one in _lists_for(campaign) if one in self._lists)
+        return max(held, default=0.0)
 
     def unread(self, campaign: str | None) -> str | None:
         """Why nobody can say that a number is on none of the lists. None: it can be said."""
@@ -111,14 +125,34 @@ class Followed:
             self._moved.notify_all()
 
     def take(self, id: str, event: DoNotCallEvent, seq: int) -> None:
-        """A list after an event of it."""
+        """A list after an event of it, which whoever watches it is told once."""
+        is_new = seq > self._lists[id].seq
         self._lists[id].take(event, seq)
+        if is_new and not isinstance(event, DoNotCallActivated):
+            for campaign in [campaign for campaign in self._watching if id in _lists_for(campaign)]:
+                self._watching[campaign](_entries_of(event))
+
+    def watch(self, campaign: str, tell: Tell) -> Callable[[], None]:
+        """Tell of each entry that comes on a list which holds for a campaign, or off it. Returns how to stop."""
+        self._watching[campaign] = tell
+
+        def stop() -> None:
+            if self._watching.get(campaign) is tell:
+                del self._watching[campaign]
+
+        return stop
 
     def _cannot_read(self, id: str, recorded: Recorded, error: Exception) -> None:
         """Nobody knows whose numbers those were: until the entry is stepped over, none is called that could be one."""
         why = f"its entry {recorded.seq} cannot be read: {plainly(error)}"
         self._unread[id] = f"the do-not-call list {id} is not known: {why}"
         self._host.quarantine(DO_NOT_CALL.name, id, why)
+
+
+def _entries_of(event: DoNotCallAdded | DoNotCallRemoved) -> tuple[str, ...]:
+    if isinstance(event, DoNotCallAdded):
+        return tuple(one.entry for one in event.entries)
+    return event.entries
 
 
 def _lists_for(campaign: str | None) -> tuple[str, ...]:

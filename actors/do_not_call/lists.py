@@ -4,9 +4,8 @@ A host may hold a million entries, so each is two small integers in a dictionary
 second since 1970 in which it expires (0: never). That is 60 to 93 bytes (`python -m bench do_not_call`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 
 from actors.runtime.clock import parse_utc
 from bus_schemas.do_not_call import DoNotCallAdded, DoNotCallEvent, DoNotCallRemoved, Listed
@@ -34,16 +33,15 @@ class NumberList:
         """Whether an entry is on the list, though it may have expired."""
         return _digits(entry) in self._part(entry)
 
-    def covers(self, e164: str, now: float) -> bool:
-        """Whether a number is on the list, by itself or by its beginning."""
+    def held_until(self, e164: str) -> float:
+        """Until when a number is on the list, by itself or by its beginning: seconds since 1970, which may be over; 0:
+        it is not, infinity: for ever."""
         digits = int(e164[1:])
-        if _in_force(self.numbers.get(digits), now):
-            return True
+        found = _until(self.numbers.get(digits))
         while self.beginnings and digits:
-            if _in_force(self.beginnings.get(digits), now):
-                return True
+            found = max(found, _until(self.beginnings.get(digits)))
             digits //= 10
-        return False
+        return found
 
     def take(self, event: DoNotCallEvent, seq: int) -> None:
         """The list after an event. One that is in already changes nothing: the owner of the list has it first."""
@@ -72,14 +70,9 @@ def second_of(entry: Listed) -> int:
     return FOR_EVER if entry.expires is None else max(ceil(parse_utc(entry.expires).timestamp()), 1)
 
 
-def on_any(lists: Iterable[NumberList | None], e164: str, now: float) -> bool:
-    """Whether a number is on one of these lists."""
-    return any(one is not None and one.covers(e164, now) for one in lists)
-
-
 def _digits(entry: str) -> int:
     return int(entry[1:].removesuffix("*"))
 
 
-def _in_force(until: int | None, now: float) -> bool:
-    return until is not None and (until == FOR_EVER or now < until)
+def _until(second: int | None) -> float:
+    return 0.0 if second is None else inf if second == FOR_EVER else second

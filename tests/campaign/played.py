@@ -1,7 +1,8 @@
 """A campaign that is driven as its actor drives it: what is decided goes on record, then the state follows."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from actors.campaign.record import Campaign, evolve, size
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
 from actors.campaign.standing import Standing, standing
+from actors.dialing.rules import is_listed
 from actors.leads.lead import Accepted, id_of
 from actors.leads.rows import Outcome
 from actors.runtime.clock import Moment, utc
@@ -40,6 +42,11 @@ def rows(*leads: Lead) -> list[Outcome]:
     return [Accepted(row=row, lead=lead) for row, lead in enumerate(leads, 1)]
 
 
+def held_by(listed: Container[str]) -> Callable[[str], float]:
+    """A do-not-call list of numbers and beginnings of numbers, for ever."""
+    return lambda number: inf if is_listed(number, listed) else 0.0
+
+
 class Played:
     """`effects`: of the last decision. `book`: what its rules are made of, beside the settings."""
 
@@ -51,7 +58,7 @@ class Played:
         self.campaign: Campaign | None = None
         self.selection: Selection | None = None
         self.do_not_call = set[str]()
-        self.book = RuleBook(**{"presets": PRESETS, "do_not_call": self.do_not_call, **book})
+        self.book = RuleBook(**{"presets": PRESETS, "held_until": held_by(self.do_not_call), **book})
 
     @property
     def state(self) -> Campaign:

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.campaign import machine
-from actors.campaign.machine import LOOKS, NEXT, BeginCall, CallOver, EndCall, FindCall, command_of
+from actors.campaign.machine import LOOKS, LOOKS_UP, NEXT, BeginCall, CallOver, EndCall, FindCall, command_of
 from actors.campaign.places import at
 from actors.campaign.record import attempts_of, evolve, size
 from actors.campaign.rules import Attempt, Reason
@@ -31,7 +31,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead, LeadStatus
-from tests.campaign.played import BY, ID, NOON, Played, lead_at, number_at, rows
+from tests.campaign.played import BY, ID, NOON, Played, held_by, lead_at, number_at, rows
 
 S = CampaignStatus
 
@@ -220,7 +220,7 @@ def test_a_callback_to_an_operator_waits_for_that_one_and_holds_nobody_up() -> N
 def test_a_retry_waits_as_its_outcome_says() -> None:
     played = running(lead_at(1))
     played.over(played.claim()[0], EndReason.BUSY)
-    assert played.claim() == [] and SetTimer(name=NEXT, seconds=15 * 60.0) in played.effects
+    assert played.claim() == [] and SetTimer(name=NEXT, seconds=LOOKS_UP) in played.effects
     played.later(minutes=14, seconds=59)
     assert played.claim() == []
     played.later(seconds=1)
@@ -237,7 +237,7 @@ def test_the_second_number_is_called_while_the_first_waits() -> None:
 def test_a_night_holds_everybody_until_the_morning() -> None:
     played = Played(now=NOON + timedelta(hours=12))
     played.run(*(lead_at(place) for place in range(3)))
-    assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=8 * 3600.0),)
+    assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=LOOKS_UP),)
     played.later(hours=8)
     assert len(played.claim(9)) == 3
 
@@ -246,7 +246,7 @@ def test_one_turn_looks_at_a_bounded_number_of_leads() -> None:
     played = Played(now=NOON + timedelta(hours=12))
     played.run(*(lead_at(place) for place in range(LOOKS + 1)))
     assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=0.0),)
-    assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=8 * 3600.0),)
+    assert played.claim(9) == [] and played.effects == (SetTimer(name=NEXT, seconds=LOOKS_UP),)
 
 
 def test_without_a_free_line_nothing_is_looked_at_and_no_timer_runs() -> None:
@@ -269,7 +269,7 @@ def test_attempts_of_other_campaigns_count() -> None:
 
 def test_numbers_on_the_do_not_call_list_are_left_out() -> None:
     listed = {number_at(1), "+380990000003*"}
-    played = running(lead_at(1), Lead(id="a", numbers=(number_at(3), number_at(2))), do_not_call=listed)
+    played = running(lead_at(1), Lead(id="a", numbers=(number_at(3), number_at(2))), held_until=held_by(listed))
     assert [claim.number for claim in played.claim(9)] == [number_at(2)]
     assert played.standings()[0].reason == "do_not_call"
 

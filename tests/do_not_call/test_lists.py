@@ -43,7 +43,7 @@ class Kept:
         return said
 
     def has(self, number: str, now: float = NOW) -> bool:
-        return self.list.covers(number, now)
+        return self.list.held_until(number) > now
 
 
 def told(added: int = 0, removed: int = 0, unchanged: int = 0) -> DoNotCallChanged:
