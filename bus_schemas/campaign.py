@@ -365,7 +365,7 @@ STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampa
                        summary="Stop a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, audit_fields=("campaign_id", "mode"), when_full=True)
 PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCampaign,   CampaignChanged,    STATE,
-                       summary="Pause a campaign", fallback=ABSENT_CAMPAIGN,
+                       summary="Pause a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, audit_fields=NAMED, when_full=True)
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
                        summary="Go on after a pause", fallback=ABSENT_CAMPAIGN,
@@ -440,7 +440,8 @@ class CampaignStarted(Struct, frozen=True, kw_only=True):
 
 
 class CampaignPaused(Struct, frozen=True, kw_only=True):
-    """No attempt begins until it is resumed."""
+    """No attempt begins until it is resumed, and none that was claimed before is dialled any more. A stop with calls in
+    progress begins so."""
 
     campaign: CampaignId
     at: Utc

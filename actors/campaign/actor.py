@@ -50,7 +50,6 @@ from bus_schemas.campaign import (
     CAMPAIGN_TELEMETRY,
     CONFIGURE_CAMPAIGN,
     MARK_LEAD,
-    PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
     ArchiveCampaign,
     CampaignActivated,
@@ -61,7 +60,6 @@ from bus_schemas.campaign import (
     CampaignStatus,
     ConfigureCampaign,
     Mode,
-    PauseCampaign,
     ResumeCampaign,
     StopMode,
 )
@@ -94,6 +92,10 @@ class Stop(Order[bool], frozen=True, kw_only=True):
     """Begin no attempt any more. Says whether anything was changed for it."""
 
     mode: StopMode
+
+
+class Pause(Order[bool], frozen=True, kw_only=True):
+    """Begin no attempt until it is resumed. Says whether anything was changed for it."""
 
 
 class Create(Order[CampaignChanged], frozen=True, kw_only=True):
@@ -166,9 +168,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     # --- commands
 
-    def pause(self, request: PauseCampaign, context: Context) -> Outcome[CampaignChanged]:
-        return self._changed(machine.pause(self._campaign(), context.user, self._now()))
-
     def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
         return self._changed(machine.resume(self._campaign(), context.user, self._now()))
 
@@ -195,7 +194,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return Outcome(decision=decision, reply=reply)
 
     commands = by_verb(
-        command(PAUSE_CAMPAIGN, pause),
         command(RESUME_CAMPAIGN, go_on),
         command(ARCHIVE_CAMPAIGN, archive),
         command(CONFIGURE_CAMPAIGN, configure),
@@ -223,7 +221,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         decision = machine.stop(self._campaign(), order.mode, context.user, now)
         return Outcome(decision=decision, reply=bool(decision.events))
 
-    orders = by_type(Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it))
+    def pause(self, order: Pause, context: Context, now: Moment) -> Outcome[bool]:
+        decision = machine.pause(self._campaign(), context.user, now)
+        return Outcome(decision=decision, reply=bool(decision.events))
+
+    orders = by_type(Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause))
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
         def reply() -> CampaignChanged:

@@ -221,7 +221,8 @@ def resume(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 
 def stop(campaign: Campaign, mode: StopMode, by: str, now: Moment) -> CampaignDecision:
     """Begin no attempt any more. Calls in progress go on to their end, or are hung up, also when they were let go on
-    before. One that is over stays as it is."""
+    before. One that is over stays as it is. One that runs is paused first: a pause calls off what is not dialled yet.
+    """
     id, status = campaign.campaign, campaign.status
     if status in OVER:
         return NOTHING
@@ -229,8 +230,9 @@ def stop(campaign: Campaign, mode: StopMode, by: str, now: Moment) -> CampaignDe
         return Decision(events=(CampaignStopped(campaign=id, at=now.at, by=by),))
     if status is S.DRAINING and mode in (campaign.mode, StopMode.DRAIN):
         return NOTHING
+    halt = (CampaignPaused(campaign=id, at=now.at, by=by),) if status is S.RUNNING else ()
     event = CampaignDraining(campaign=id, at=now.at, by=by, mode=mode, in_progress=campaign.open)
-    return Decision(events=(event,), effects=_ends(campaign) if mode is StopMode.HANGUP else ())
+    return Decision(events=(*halt, event), effects=_ends(campaign) if mode is StopMode.HANGUP else ())
 
 
 def stopping(campaign: Campaign) -> CampaignStopping:

@@ -29,7 +29,7 @@ from actors.runtime.peers import Peers
 from actors.runtime.service import Hosts
 from actors.runtime.wire import ask_raw
 from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, END_CALL, CallAdopted, CallEnded, EndCall
-from bus_schemas.campaign import CAMPAIGN_DRAINING
+from bus_schemas.campaign import CAMPAIGN_PAUSED
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import (
@@ -140,9 +140,9 @@ class Outside:
             elsewhere = self.elsewhere.than(owner.id, before=claimed_at)
             if _is_wanted(owner, claim) and owner.may_call(claim, elsewhere):
                 until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
-                stopped = CAMPAIGN_DRAINING.subject.format(campaign=owner.id)
+                halted = CAMPAIGN_PAUSED.subject.format(campaign=owner.id)
                 request = StartOffered(
-                    host=host, asker=owner.id, slot=slot, number=claim.number, until=until, unless=(stopped, claimed_at)
+                    host=host, asker=owner.id, slot=slot, number=claim.number, until=until, unless=(halted, claimed_at)
                 )
                 await self._begin(owner, claim, request)
                 return

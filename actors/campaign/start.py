@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, Add, CampaignActor, Create, Run, Stop
+from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, Add, CampaignActor, Create, Pause, Run, Stop
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
@@ -49,6 +49,7 @@ from bus_schemas.campaign import (
     EXPLAIN_CAMPAIGN,
     EXPLAIN_LEAD,
     PAST_CAMPAIGN,
+    PAUSE_CAMPAIGN,
     RUN_CAMPAIGN,
     RUN_ON_SHARD,
     STOP_CAMPAIGN,
@@ -63,6 +64,7 @@ from bus_schemas.campaign import (
     DryRun,
     ExplainCampaign,
     GetCampaign,
+    PauseCampaign,
     RunCampaign,
     RunOnShard,
     StopCampaign,
@@ -107,6 +109,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         host.serve_beside(RUN_ON_SHARD, on_shard.run)
         host.serve_beside(ADD_ON_SHARD, on_shard.add)
         host.serve_beside(STOP_CAMPAIGN, on_shard.stop)
+        host.serve_beside(PAUSE_CAMPAIGN, on_shard.pause)
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
@@ -192,12 +195,20 @@ class OnShard:
     async def stop(self, request: StopCampaign, context: Context) -> Page:
         """Nothing is dialled any more, once this is answered: from the record of the stop on no order to dial leaves,
         and one that was on its way by then has come to its end."""
-        id = request.campaign_id
-        changed = await self._host.order(CampaignActor, id, Stop(mode=request.mode), context)
+        actor, campaign, changed = await self._end(request.campaign_id, Stop(mode=request.mode), context)
+        return Page(body=stopping(campaign), seq=actor.seq, changed=changed)
+
+    async def pause(self, request: PauseCampaign, context: Context) -> Page:
+        """The same, until it is resumed."""
+        actor, campaign, changed = await self._end(request.campaign_id, Pause(), context)
+        said = CampaignChanged(campaign_id=actor.id, status=campaign.status, settings=campaign.settings)
+        return Page(body=said, seq=actor.seq, changed=changed)
+
+    async def _end(self, id: str, order: Stop | Pause, context: Context) -> tuple[CampaignActor, Campaign, bool]:
+        changed = await self._host.order(CampaignActor, id, order, context)
         _, campaign = self._campaign(id)
         await self._outside.await_dials(claims_of(campaign))
-        actor, campaign = self._campaign(id)
-        return Page(body=stopping(campaign), seq=actor.seq, changed=changed)
+        return *self._campaign(id), changed
 
     async def _read(self, request: RunOnShard) -> tuple[Outcome, ...]:
         """The rows of a request."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bus_schemas.campaign import StopMode
+from bus_schemas.campaign import PAUSE_CAMPAIGN, PauseCampaign, StopMode
 from simulators.carrier.rules import mobile
 from tests.campaign.world import Campaigns, play
 from tests.support.depth import examples
@@ -43,6 +43,40 @@ async def race(site: Campaigns, campaign: str, first: int, tally: Tally) -> None
     tally.stopped += 1
     tally.undecided += any(asked <= call.created <= answered for call in dials) or answer.in_progress > len(dials)
     tally.late += [f"{call.number} {call.created - answered:.3f} s after" for call in dials if call.created > answered]
+
+
+async def race_of_a_pause(site: Campaigns, campaign: str, first: int, tally: Tally) -> None:
+    """The same with a pause, after which it goes on."""
+    world, random = site.world, site.world.random
+    numbers = {mobile(place, random.choice((LONG, BUSY, TALKS))) for place in range(first, first + 6)}
+    await site.run(campaign, sorted(numbers))
+    await asyncio.sleep(random.choice((0.01, 0.03, 0.03, 1.1, 5.0)) * random.random())
+    asked = world.now
+    await site.until_done(PAUSE_CAMPAIGN, PauseCampaign(campaign_id=campaign))
+    answered = world.now
+    await asyncio.sleep(2.0)
+    dials = [call for call in world.book.ordered() if call.number in numbers]
+    tally.stopped += 1
+    tally.undecided += any(asked <= call.created <= answered for call in dials)
+    tally.late += [f"{call.number} {call.created - answered:.3f} s after" for call in dials if call.created > answered]
+    await site.stop(campaign, StopMode.HANGUP)
+    await site.until_over(campaign)
+
+
+@pytest.mark.parametrize("seed", WORLDS)
+def test_no_phone_dials_after_a_pause_was_answered(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+
+    async def story(site: Campaigns) -> None:
+        if seed % 2:
+            site.world.impairments.slow, site.world.impairments.deaf = 0.2, 0.05
+        for number in range(OF_A_WORLD):
+            await race_of_a_pause(site, f"c{number}", 10 * number, tally)
+
+    play(story, seed=seed)
+    with capsys.disabled():
+        print(f"{tally.stopped} pauses tried, {tally.undecided} during a dial, {len(tally.late)} late dials")
+    assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > 2
 
 
 @pytest.mark.parametrize("seed", WORLDS)
