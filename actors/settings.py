@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.call.settings import Calls
+from actors.campaign.hours import read_hours
 from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial, regions_at
 from actors.entries import wrong_origins, wrong_slots, wrong_trunks
@@ -159,7 +160,7 @@ def load(
     for mistake in not_hubs(hubs if isinstance(hubs := values.get("hubs"), dict) else {}):
         raise SettingsError(f"settings: {mistake}")
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=read_hours)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {plainly(error)}") from None
     slots, sandbox = settings.slots, settings.sandbox

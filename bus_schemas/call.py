@@ -292,7 +292,8 @@ GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording
 
 class CallDialing(Struct, frozen=True, kw_only=True):
     """The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
-    `after_ref` is the phone's name for the newest call it knew before this one."""
+    `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
+    given up, but where it rings by then not before it has rung for `ring_at_least`."""
 
     line: LineName
     call_id: CallId
@@ -310,6 +311,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     trunk: str | None = None
     recording: str | None = None
     campaign: Id | None = None
+    ring_at_least: float = 0.0
 
 
 class CallAdopted(Struct, frozen=True, kw_only=True):

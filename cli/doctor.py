@@ -20,6 +20,7 @@ from actors.adapters.adb_place import place_of
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
 from actors.adapters.ledger.postgresql import schema_of
 from actors.adapters.tls import BadCertificate, trusting
+from actors.campaign.presets import presets_of
 from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
 from actors.runtime.storage import WARN
@@ -96,6 +97,14 @@ def _dial_rules(settings: Settings) -> Finding:
         todo = "No host starts with it: docs/operations.md, `Who may be called`."
         return Finding("dial rules", False, str(error), todo)
     return Finding("dial rules", True, f"{listed} numbers are not called")
+
+
+def _campaign_rules(settings: Settings) -> Finding:
+    try:
+        names = [preset.name for preset in presets_of(settings.campaigns)]
+    except SettingsError as error:
+        return Finding("campaign rules", False, str(error), "No host starts with it: docs/campaigns.md, `Rules`.")
+    return Finding("campaign rules", True, f"presets: {', '.join(names) or 'none'}")
 
 
 def _files(settings: Settings) -> Finding:
@@ -226,7 +235,7 @@ def _streams(streams: Iterable[Mapping[str, Any]]) -> Finding:
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (
-    _python, _state, _modes, _dial_rules, _files, _adb, _nats, _ledger, _phones, _pbxs,
+    _python, _state, _modes, _dial_rules, _campaign_rules, _files, _adb, _nats, _ledger, _phones, _pbxs,
 )  # fmt: skip
 
 

@@ -46,6 +46,31 @@ def test_what_is_no_table_is_named(tmp_path: Path, text: str) -> None:
         read(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ('hours = "never"', "at `$.campaigns.site.hours`"),
+        ('hours = { mon = "8-21" }', "at `$.campaigns.site.hours`"),
+        ("attempts_per_day = 0", "at `$.campaigns.site.attempts_per_day`"),
+        ("ring_seconds = 200", "at `$.campaigns.site.ring_seconds`"),
+        ("retry_minutes = { lunch = 3 }", "retry_minutes: `lunch` is no outcome of a call"),
+        ('final = ["lunch"]', "final: `lunch` is no outcome of a call"),
+        ("colour = 1", "unknown field `colour` - at `$.campaigns.site`"),
+    ],
+)
+def test_a_mistake_in_the_site_s_rules_is_named(tmp_path: Path, rules: str, why: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read(tmp_path, f"[campaigns.site]\n{rules}")
+    assert why in str(refused.value)
+
+
+def test_the_site_has_rules_of_its_own(tmp_path: Path) -> None:
+    text = '[campaigns.site]\nhours = { mon-fri = "09:00-18:00" }\nretry_minutes = { busy = 30 }\nfinal = ["rejected"]'
+    site = read(tmp_path, text, OTTB_CAMPAIGNS__SITE__QUIET_HOURS="12").campaigns.site
+    assert (str(site.hours), site.quiet_hours) == ("mon-fri 09:00-18:00; sat-sun closed", 12)
+    assert (site.retry_minutes, site.final) == ({"busy": 30}, {"rejected"})
+
+
 GOOD_URLS = ("", "postgresql://db/ottb", "postgres://ottb:p%40ss@db.example:5432/ottb?sslmode=require",
              "postgresql://ottb@/ottb?host=/run/postgresql", "postgresql://u:p@[::1]:5432/x")  # fmt: skip
 BAD_URLS = ("sqlite:///x", "db/ottb", "postgresql://", "postgresql://u:hush@db:port/x", "postgresql://u:hush@db/x y",

@@ -18,6 +18,7 @@ No clock, no bus, no phone: the moment comes in as `now`, what must be done goes
 """
 
 from collections.abc import Mapping
+from functools import reduce
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,6 +38,7 @@ from actors.call.record import (
     evolve,
     moved,
     over,
+    rings_on,
     view,
 )
 from actors.runtime.clock import Moment, elapsed
@@ -336,6 +338,9 @@ def _found_live(call: Call, live: LiveCall, looked: Looked, now: Moment, timeout
     answered = any(moved(known, event).phase is Phase.CONNECTED for event in decision.events)
     ending = known.ending_by is not None or seen.asks
     if looked.why == RING and not ending and known.phase is not Phase.CONNECTED and not answered:
+        if (rest := rings_on(reduce(moved, decision.events, known), now)) > 0:
+            again = SetTimer(name=RING, seconds=rest)
+            return Decision(memory=known, events=decision.events, effects=(*decision.effects, again))
         ended = end(known, RING_TIMEOUT, f"{call.call_id}-ring", now, timeouts)
         return Decision(
             memory=ended.memory, events=(*decision.events, *ended.events), effects=(*decision.effects, *ended.effects)

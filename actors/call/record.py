@@ -145,6 +145,11 @@ def evolve(call: Call | None, event: CallEvent) -> Call | None:
     return moved(call, event)
 
 
+def rings_on(call: Call, now: Moment) -> float:
+    """Seconds for which it has to ring yet. One that does not ring by now need not."""
+    return call.attempt.ring_at_least - elapsed(call.rung, now)[0] if call.rung is not None else 0.0
+
+
 def moved(call: Call, event: CallEvent) -> Call:
     """A call that has begun after a later event."""
     match event:

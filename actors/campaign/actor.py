@@ -387,6 +387,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._campaign(), claim.place, claim.number, self.book, elsewhere, parse_utc(self._now().at)
         )
 
+    def ring_seconds(self, claim: Claim) -> float:
+        """For which its call has to ring, at least."""
+        return self.book.rules_for(claim.number, self._campaign().settings).ring_seconds
+
     @property
     def runs(self) -> bool:
         return self.state is not None and self.state.status is CampaignStatus.RUNNING

@@ -6,6 +6,7 @@ Right on both days on which clocks change: a local time that is left out never c
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby
+from typing import Any
 
 from actors.dialing.rules import parse_window
 
@@ -74,6 +75,14 @@ def parse_hours(given: str | Mapping[str, str]) -> Hours:
                     days[day].append((first, DAY))
                     days[(day + 1) % 7].append((0, last))
     return Hours(days)
+
+
+def read_hours(kind: type, value: Any) -> Any:
+    """Hours as they stand in a file, a text or texts by day, for msgspec. Raises ValueError."""
+    texts = [value, *value.keys(), *value.values()] if isinstance(value, dict) else [value]
+    if kind is not Hours or not all(isinstance(text, str | dict) for text in texts):
+        raise ValueError("hours are a text like `08:00-21:00`, or such texts by day")
+    return parse_hours(value)
 
 
 def closed_in(hours: Hours, zones: Sequence[tzinfo], moment: datetime) -> list[tzinfo]:

@@ -80,6 +80,8 @@ class Owner(Protocol):
 
     def may_call(self, claim: Claim, elsewhere: Attempted) -> bool: ...
 
+    def ring_seconds(self, claim: Claim) -> float: ...
+
     def ended(self, report: CallOver | NotBegun) -> None: ...
 
     def began(self) -> None: ...
@@ -142,8 +144,9 @@ class Outside:
                 until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
                 halted = CAMPAIGN_PAUSED.subject.format(campaign=owner.id)
                 request = StartOffered(
-                    host=host, asker=owner.id, slot=slot, number=claim.number, until=until, unless=(halted, claimed_at)
-                )
+                    host=host, asker=owner.id, slot=slot, number=claim.number, until=until, unless=(halted, claimed_at),
+                    ring_at_least=owner.ring_seconds(claim),
+                )  # fmt: skip
                 await self._begin(owner, claim, request)
                 return
         await self.give_back(owner.id, host, [slot])

@@ -8,13 +8,14 @@ import tomllib
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from actors.campaign.hours import Hours, parse_hours
+from actors.campaign.hours import read_hours
 from actors.campaign.rules import Rules, strictest
+from actors.campaign.settings import Campaigns
 from actors.runtime.settings import SettingsError
 from actors.telephony.numbers import Number, not_a_country
 from bus_schemas.fields import Id, Region, plainly, shaped
@@ -65,10 +66,21 @@ def presets_in(folder: Path) -> tuple[Preset, ...]:
     return tuple(_preset(file) for file in files)
 
 
+def presets_of(settings: Campaigns) -> tuple[Preset, ...]:
+    """The presets that hold at a site. Raises SettingsError, which names the file or the setting."""
+    found = presets_in(settings.folder)
+    if settings.presets is None:
+        return found
+    for at, name in enumerate(settings.presets):
+        if name not in {preset.name for preset in found}:
+            raise SettingsError(f"campaigns.presets[{at}]: {settings.folder} has no preset `{name}`")
+    return tuple(preset for preset in found if preset.name in settings.presets)
+
+
 def _preset(file: Path) -> Preset:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
-        preset = msgspec.convert(values, Preset, dec_hook=_hours)
+        preset = msgspec.convert(values, Preset, dec_hook=read_hours)
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -81,11 +93,3 @@ def _preset(file: Path) -> Preset:
         if (wrong := not_a_country(country)) is not None:
             raise SettingsError(f"{file}: countries[{at}]: {wrong}")
     return preset
-
-
-def _hours(kind: type, value: Any) -> Any:
-    """Hours as they are written: a text, or texts by day."""
-    texts = [value, *value.keys(), *value.values()] if isinstance(value, dict) else [value]
-    if kind is not Hours or not all(isinstance(text, str | dict) for text in texts):
-        raise ValueError("hours are a text like `08:00-21:00`, or such texts by day")
-    return parse_hours(value)

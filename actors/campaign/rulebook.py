@@ -86,4 +86,5 @@ def rules_of(settings: CampaignSettings) -> Rules:
             consent=settings.consent,
         )
     except ValueError as error:
-        raise misfit("settings", str(error)) from None
+        field, _, why = str(error).partition(": ")
+        raise misfit(f"settings.{field}", why) from None

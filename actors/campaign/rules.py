@@ -42,9 +42,10 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     consent: bool = False
 
     def __post_init__(self) -> None:
-        for outcome in (*self.retry_minutes, *self.final):
-            if outcome not in OUTCOMES:
-                raise ValueError(f"`{outcome}` is no outcome of a call: {', '.join(sorted(OUTCOMES))}")
+        for field, outcomes in (("retry_minutes", self.retry_minutes), ("final", self.final)):
+            for outcome in outcomes:
+                if outcome not in OUTCOMES:
+                    raise ValueError(f"{field}: `{outcome}` is no outcome of a call: {', '.join(sorted(OUTCOMES))}")
 
 
 class Attempt(Struct, frozen=True, kw_only=True):

@@ -5,16 +5,20 @@ from typing import Literal
 
 from msgspec import Struct
 
+from actors.campaign.rules import Rules
+
 BUILT_IN = Path(__file__).resolve().parents[2] / "config" / "rules"
 
 
 class Campaigns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`rules`: the folder of the presets that hold for all campaigns, each for the numbers of its countries; empty:
-    those that come with the program. `presets`: only these of them, by name; null: all. `do_not_call`: the list on
+    those that come with the program. `presets`: only these of them, by name; null: all. `site`: the site's own rules
+    for all numbers; of these, the presets and a campaign's settings the strictest hold. `do_not_call`: the list on
     which an operator's word puts the number of a campaign's call: the one for all calls, or the campaign's own."""
 
     rules: str = ""
     presets: tuple[str, ...] | None = None
+    site: Rules = Rules()
     do_not_call: Literal["global", "campaign"] = "global"
 
     @property

@@ -18,7 +18,7 @@ from actors.campaign.forecast import forecast
 from actors.campaign.looks import Looks
 from actors.campaign.machine import claims_of, stopping
 from actors.campaign.outside import Outside
-from actors.campaign.presets import Preset, presets_in
+from actors.campaign.presets import presets_of
 from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.settings import Campaigns
@@ -36,7 +36,6 @@ from actors.runtime.journalled import COMMAND_HEADER
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
-from actors.runtime.settings import SettingsError
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.campaign import (
@@ -80,7 +79,7 @@ LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 
 async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate) -> None:
     """Campaigns can be run. Raises SettingsError, BusError."""
-    presets = _presets(settings)
+    presets = presets_of(settings)
     ends, elsewhere = Ends(bus=parts.bus), Elsewhere(bus=parts.bus, clock=parts.clock)
     said = Dispositions(bus=parts.bus)
     for follower in (ends, elsewhere, said):
@@ -92,7 +91,9 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
 
     def book(campaign: str) -> RuleBook:
         held_until = partial(gate.held_until, campaign=campaign)
-        return RuleBook(presets=presets, held_until=held_until, elsewhere=elsewhere.than(campaign))
+        return RuleBook(
+            presets=presets, site=settings.site, held_until=held_until, elsewhere=elsewhere.than(campaign)
+        )
 
     def settled(owner: CampaignActor) -> Settled:
         return Settled(owner=owner, words=said, of_campaign=settings.do_not_call == "campaign")
@@ -133,16 +134,6 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         return await forward(parts.bus, CREATE_ON_SHARD, wanted, context)
 
     parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create)))
-
-
-def _presets(settings: Campaigns) -> tuple[Preset, ...]:
-    found = presets_in(settings.folder)
-    if settings.presets is None:
-        return found
-    for at, name in enumerate(settings.presets):
-        if name not in {preset.name for preset in found}:
-            raise SettingsError(f"campaigns.presets[{at}]: {settings.folder} has no preset `{name}`")
-    return tuple(preset for preset in found if preset.name in settings.presets)
 
 
 class OnShard:

@@ -155,6 +155,7 @@ class Attempts:
         trunk: str | None = None,
         after_ref: str | None = None,
         recording: str | None = None,
+        ring_at_least: float = 0.0,
     ) -> CallDialing:
         """What is known of a call from its beginning, as it is put on record: said here and nowhere else."""
         now = moment(self._host.clock)
@@ -168,13 +169,14 @@ class Attempts:
             mono=now.mono,
             boot=now.boot,
             command_id=context.command_id,
-            ring_timeout=self._calls.ring_timeout,
+            ring_timeout=max(self._calls.ring_timeout, ring_at_least),
             max_duration=self._calls.max_duration,
             after_ref=after_ref,
             trace_id=context.trace_id,
             trunk=trunk,
             recording=recording,
             campaign=context.campaign,
+            ring_at_least=ring_at_least,
         )
 
     async def place(

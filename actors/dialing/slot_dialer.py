@@ -123,8 +123,9 @@ class SlotDialer:
                 self._attempts.limits.let_go_in_pool(call_id, context.user)
                 raise TOO_LATE()
             attempt = self._attempts.attempt(
-                call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref
-            )
+                call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref,
+                ring_at_least=request.ring_at_least,
+            )  # fmt: skip
             return await self._attempts.place(attempt, (taken.fence,), context, request.unless)
 
         return await self._attempts.once(context, _answer, start, limited=False)

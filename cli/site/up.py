@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.adapters.tls import trusting
+from actors.campaign.presets import presets_of
 from actors.dialing.start import rules_of
 from actors.runtime.settings import SettingsError
 from actors.settings import Settings
@@ -28,9 +29,10 @@ READY_TIMEOUT = 40.0
 
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
     """Start everything, say how to use it, and keep it running until SIGINT or SIGTERM. Raises SettingsError where a
-    host would not start with these dial rules."""
+    host would not start with these dial rules, or those of campaigns."""
     began = time.monotonic()
     rules_of(settings.dial)
+    presets_of(settings.campaigns)
     in_place = closed(settings.state)
     asterisk.end_stale(settings.state)
     check_ports(settings)

@@ -3830,7 +3830,8 @@ export interface components {
         /**
          * CallDialing
          * @description The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
-         *         `after_ref` is the phone's name for the newest call it knew before this one.
+         *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
+         *         given up, but where it rings by then not before it has rung for `ring_at_least`.
          */
         CallDialing: {
             /**
@@ -3864,6 +3865,8 @@ export interface components {
             recording: string | null;
             /** @default null */
             campaign: string | null;
+            /** @default 0 */
+            ring_at_least: number;
         };
         /**
          * CallAdopted
@@ -4112,7 +4115,8 @@ export interface components {
         };
         /**
          * CampaignPaused
-         * @description No attempt begins until it is resumed.
+         * @description No attempt begins until it is resumed, and none that was claimed before is dialled any more. A stop with calls in
+         *         progress begins so.
          */
         CampaignPaused: {
             /** @example campaign_001 */

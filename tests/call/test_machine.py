@@ -240,6 +240,28 @@ def test_the_ring_timeout_hangs_up_and_is_no_answer() -> None:
     assert ended.ended_by == "ring_timeout"
 
 
+def test_a_call_that_has_to_ring_is_not_given_up_before() -> None:
+    rings = PHASES[Phase.ALERTING]
+    assert rings is not None and rings.rung is not None
+    rings = replace(rings, attempt=replace(rings.attempt, ring_at_least=15.0), rung=_now(50))
+    rings, decision = _then(rings, _looked(RINGS, "ring", 60.0), 60.0)
+    assert decision.events == () and SetTimer(name="ring", seconds=5.0) in decision.effects
+    rings, decision = _then(rings, _looked(RINGS, "ring", 65.0), 65.0)
+    assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
+
+
+def test_a_call_that_does_not_ring_in_time_is_given_up_all_the_same() -> None:
+    quiet = Look(live=(replace(LIVE, phase=CallPhase.DIALING, answered_age=None),), past=())
+    waits = PHASES[Phase.DIALING]
+    assert waits is not None
+    waits = replace(waits, attempt=replace(waits.attempt, ring_at_least=15.0))
+    _, decision = _then(waits, _looked(quiet, "ring", 60.0), 60.0)
+    assert HangUp(call_id="c_1", ref=REF) in _orders(decision)
+    rung, decision = _then(waits, _looked(RINGS, "ring", 60.0), 60.0)
+    assert rung is not None and rung.phase is Phase.ALERTING and rung.ending_by is None
+    assert SetTimer(name="ring", seconds=15.0) in decision.effects
+
+
 def test_an_answer_that_crosses_the_ring_timeout_wins() -> None:
     ending, _ = _then(PHASES[Phase.ALERTING], _looked(RINGS, "ring", 60.0), 60.1)
     up, _ = _then(ending, _seen(CallPhase.ACTIVE), 60.2)

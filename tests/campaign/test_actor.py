@@ -6,6 +6,7 @@ import pytest
 
 from actors.campaign.actor import CampaignActor
 from actors.campaign.machine import NotBegun
+from actors.campaign.rules import Rules
 from actors.runtime.actor import INBOX_LIMIT
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
@@ -177,3 +178,18 @@ def test_a_thousand_calls_that_end_at_once_are_one_after_the_other() -> None:
         assert actor.alive and not actor._ended
 
     play(story)
+
+
+@pytest.mark.parametrize(("least", "rings"), [(0.0, 10.0), (14.9, 14.9), (25.0, 25.0)])
+def test_nobody_is_given_up_before_it_has_rung_for_long_enough(least: float, rings: float) -> None:
+    """The site gives up after 15 s, of which some pass before it rings."""
+
+    async def story(site: Campaigns) -> None:
+        await site.run("c1", numbers(1, "3040"))
+        await site.configure("c1", **ONCE)
+        await site.until_over("c1")
+        [call] = site.world.book.ordered()
+        assert call.ended is not None and call.rung is not None
+        assert rings <= call.ended - call.rung < max(rings + 3.0, 15.5)
+
+    play(story, rules=Rules(ring_seconds=least))

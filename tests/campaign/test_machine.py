@@ -476,7 +476,7 @@ def test_settings_that_change_are_asked_for_everybody_again() -> None:
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [({"hours": "8-25"}, "settings.hours"), ({"hours": {"someday": "08:00-09:00"}}, "settings.hours"),
-     ({"retry_minutes": {"lunch": 5}}, "settings"), ({"final": ("lunch",)}, "settings")],
+     ({"retry_minutes": {"lunch": 5}}, "settings.retry_minutes"), ({"final": ("lunch",)}, "settings.final")],
 )  # fmt: skip
 def test_settings_that_cannot_be_are_refused_with_their_field(wrong: dict[str, Any], field: str) -> None:
     with refused(ErrorCode.INVALID_PARAMS) as refusal:

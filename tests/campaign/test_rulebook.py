@@ -1,10 +1,16 @@
 """The rules of a campaign's numbers are the strictest of presets, site and campaign, whatever was asked before."""
 
-import pytest
+from datetime import date, datetime
+from typing import Any
 
-from actors.campaign.hours import parse_hours
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.campaign.hours import parse_hours, read_hours
 from actors.campaign.pacing import Plan
-from actors.campaign.presets import rules_for
+from actors.campaign.presets import Preset, rules_for
 from actors.campaign.rulebook import RuleBook, rules_of
 from actors.campaign.rules import Rules
 from actors.telephony.numbers import canonical, home_of
@@ -43,3 +49,38 @@ def test_a_number_has_its_own_rules_whoever_was_asked_before() -> None:
         for number in (*NUMBERS, *reversed(NUMBERS)):
             found = canonical(number, "UA")
             assert book.rules_for(found.e164, asked) == rules_for(found, PRESETS, rules_of(asked), site)
+
+
+BOUNDS = st.none() | st.integers(1, 9)
+HOURS = st.sampled_from(["", "07:00-22:00", "09:00-18:00", "08:00-12:00, 15:00-23:00"])
+GIVEN = st.fixed_dictionaries({
+    "attempts_per_lead": BOUNDS, "attempts_per_number": BOUNDS, "attempts_per_day": BOUNDS,
+    "attempts_per_30_days": BOUNDS, "pause_minutes": st.integers(0, 9), "quiet_hours": st.integers(0, 99),
+    "retry_minutes": st.dictionaries(st.sampled_from(["busy", "no_answer"]), st.integers(0, 9)),
+    "consent": st.booleans(), "final": st.sets(st.sampled_from(["busy", "rejected"])).map(tuple), "hours": HOURS,
+})  # fmt: skip
+
+
+@given(GIVEN, GIVEN, GIVEN, st.floats(0, 60), st.floats(0, 60))
+def test_the_strictest_of_site_preset_and_campaign_holds(
+    site: dict[str, Any], preset: dict[str, Any], own: dict[str, Any], ring: float, longer: float
+) -> None:
+    """Each of the three may say each rule; whichever says it strictest is who is followed."""
+
+    def rules(given: dict[str, Any], ring: float) -> Rules:
+        return msgspec.convert(given | {"ring_seconds": ring}, Rules, dec_hook=read_hours)
+
+    three = [rules(site, ring), rules(preset, longer), rules(own, 0.0)]
+    presets = [Preset(name="xx", source="s", as_of=date(2026, 1, 1), rules=three[1])]
+    found = RuleBook(presets=presets, site=three[0]).rules_for(NUMBERS[0], CampaignSettings(**own))
+    for name in ("attempts_per_lead", "attempts_per_number", "attempts_per_day", "attempts_per_30_days"):
+        said = [bound for one in three if (bound := getattr(one, name)) is not None]
+        assert getattr(found, name) == min(said, default=None)
+    for name in ("pause_minutes", "quiet_hours", "ring_seconds", "consent"):
+        assert getattr(found, name) == max(getattr(one, name) for one in three)
+    for outcome in ("busy", "no_answer"):
+        assert found.retry_minutes.get(outcome, 0) == max(one.retry_minutes.get(outcome, 0) for one in three)
+    assert found.final == frozenset().union(*(one.final for one in three))
+    for minute in range(0, 24 * 60, 30):
+        moment = datetime(2026, 11, 25, minute // 60, minute % 60)
+        assert (found.hours.wait(moment) == 0) is all(one.hours.wait(moment) == 0 for one in three)

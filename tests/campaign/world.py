@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from actors.campaign.actor import CampaignActor
+from actors.campaign.rules import Rules
 from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.rendezvous import shard_of
@@ -40,6 +43,7 @@ from simulators.world.schedule import small
 from simulators.world.world import SLOTS_OF, Life, World, with_slot
 
 ALL = frozenset(map(str, resolve(BUILT_IN_ROLES["admin"])))
+ANY = Rules()
 SLOTS = [slot for slots in SLOTS_OF.values() for slot in slots]
 
 
@@ -106,10 +110,11 @@ class Campaigns:
 
 
 def play(
-    story: Callable[[Campaigns], Awaitable[Any]], *, seed: int = 1, keep: bool = False, owned: bool = False
-) -> World:
+    story: Callable[[Campaigns], Awaitable[Any]], *, seed: int = 1, keep: bool = False, owned: bool = False,
+    rules: Rules = ANY,
+) -> World:  # fmt: skip
     """A story in a world whose two hosts are up. `keep`: they are started again whenever they end. `owned`: the phones
-    are those of who asks, and not the pool's."""
+    are those of who asks, and not the pool's. `rules`: of the site."""
 
     async def main() -> World:
         loop = asyncio.get_running_loop()
@@ -118,6 +123,8 @@ def play(
         for machine in world.machines:
             for slot in SLOTS_OF[machine.host] if owned else ():
                 machine.settings = with_slot(machine.settings, slot, user="op")
+            campaigns = replace(machine.settings.campaigns, site=rules)
+            machine.settings = replace(machine.settings, campaigns=campaigns)
             if keep:
                 world.keep(machine)
             else:

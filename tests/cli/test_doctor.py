@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial
 from actors.ledger.settings import LedgerStore
 from actors.runtime.settings import Nats, SettingsError
@@ -72,6 +73,14 @@ def test_dial_rules_that_stop_a_host_are_named_and_stop_the_site(settings: Setti
     with pytest.raises(SettingsError, match=re.escape(said)):
         asyncio.run(run(settings, None, lines.append))
     assert lines == []
+
+
+def test_presets_that_stop_a_host_are_named_and_stop_the_site(settings: Settings) -> None:
+    settings = replace(settings, campaigns=Campaigns(presets=("default", "atlantis")))
+    found = named(examine(settings), "campaign rules")
+    assert not found.ok and "campaigns.presets[1]" in found.said and "docs/campaigns.md" in found.todo
+    with pytest.raises(SettingsError, match="atlantis"):
+        asyncio.run(run(settings, None, print))
 
 
 def test_a_line_of_a_file_is_named_by_its_number(settings: Settings, tmp_path: Path) -> None:
