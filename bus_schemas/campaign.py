@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from bus_schemas.call import EndReason
+from bus_schemas.carriers import Carriers, Priority, Weight
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
@@ -71,7 +72,9 @@ class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
     ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
     all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
-    again. `dispositions`: the words of operators for its calls, with what each means; null: the site's."""
+    again. `dispositions`: the words of operators for its calls, with what each means; null: the site's. `carriers`:
+    what its calls go out on, of which it gets its share among campaigns by `priority`, higher ones first, and by
+    `weight`."""
 
     mode: Mode = Mode.PROGRESSIVE
     ratio: Annotated[float, Meta(ge=1, le=10)] = 2.0
@@ -87,6 +90,9 @@ class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     final: tuple[str, ...] = ("invalid_number",)
     consent: bool = False
     dispositions: Words | None = None
+    carriers: Carriers = Carriers()
+    weight: Weight = 10
+    priority: Priority = 0
 
 
 # --- answers --------------------------------------------------------------------------------------------------
@@ -249,6 +255,9 @@ class ConfigureCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     final: tuple[str, ...] | UnsetType = UNSET
     consent: bool | UnsetType = UNSET
     dispositions: Words | UnsetType | None = UNSET
+    carriers: Carriers | UnsetType = UNSET
+    weight: Weight | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
 
 
 class ExplainCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,11 +6,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from bus_schemas.call import START_REFUSALS, CallStarted, StartCall
+from bus_schemas.carriers import Priority, SlotCarrier, TrunkCarrier, Weight
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import HostName, Username, Utc
+from bus_schemas.fields import HostName, Region, SlotId, TrunkName, Username, Utc
 from bus_schemas.slot import ConfigureSlot, ListUnassigned, RemoveSlot, SlotDetails, SlotRemovedReply, UnassignedPhone
-from bus_schemas.trunk import DialPbx, PbxCallStarted
+from bus_schemas.trunk import DialPbx, PbxCallStarted, TrunkState
 
 E = ErrorCode
 
@@ -69,14 +70,32 @@ class DialOnHost(Struct, frozen=True, kw_only=True):
     dial: DialPbx
 
 
+class Line(Struct, frozen=True, kw_only=True):
+    """What one call can go out on: a slot with its phone, or a channel of `trunk`, and then `slot` is the one whose
+    extension whoever answers is joined with. It may call `countries`. `region`: of its SIM; `caller_id`: E.164; null:
+    nobody knows."""
+
+    slot: SlotId
+    trunk: TrunkName | None = None
+    countries: tuple[str, ...] = ()
+    region: Region | None = None
+    caller_id: str | None = None
+
+
 class OfferLines(Struct, frozen=True, kw_only=True):
-    """Keep up to `most` idle slots of a host for `asker`, in whose name `user` calls: as soon as there is one, in turn
-    with all who ask. None: there was none for a while."""
+    """Keep up to `most` lines of a host for `asker`, in whose name `user` calls: as soon as there is one, in turn with
+    all who ask, by `priority` and `weight`. None: there was none for a while. `slots`: of which ones, where no `trunks`
+    are wanted; `countries`: only lines that may call one of these."""
 
     host: HostName
     asker: str
     user: Username
     most: Annotated[int, Meta(ge=1, le=1000)]
+    slots: SlotCarrier = SlotCarrier()
+    trunks: TrunkCarrier | None = None
+    countries: tuple[str, ...] | None = None
+    weight: Weight = 1
+    priority: Priority = 0
 
 
 class ReturnLines(Struct, frozen=True, kw_only=True):
@@ -84,25 +103,61 @@ class ReturnLines(Struct, frozen=True, kw_only=True):
 
     host: HostName
     asker: str
-    slots: list[int]
+    lines: tuple[Line, ...]
 
 
 class OfferedLines(Struct, frozen=True, kw_only=True):
-    """Slots that are kept for the asker for `seconds`."""
+    """Lines that are kept for the asker for `seconds`."""
 
-    slots: list[int]
+    lines: tuple[Line, ...]
     seconds: float
 
 
+class SurveyLines(Struct, frozen=True, kw_only=True):
+    """What lines a host has of these carriers for `user`, busy or not."""
+
+    host: HostName
+    user: Username
+    slots: SlotCarrier | None = None
+    trunks: TrunkCarrier | None = None
+
+
+class SlotsThere(Struct, frozen=True, kw_only=True):
+    """So many slots whose SIMs are of one region, which may call `countries`; `online`: whose phones can be reached."""
+
+    region: Region | None
+    countries: tuple[str, ...]
+    slots: int
+    online: int
+
+
+class TrunkThere(Struct, frozen=True, kw_only=True):
+    """A trunk that may call `countries`. `full`: all its channels are in use."""
+
+    name: TrunkName
+    countries: tuple[str, ...]
+    state: TrunkState
+    reason: str | None
+    full: bool
+
+
+class LinesThere(Struct, frozen=True, kw_only=True):
+    """`free_extensions`: of those for answered calls, as far as this host knows."""
+
+    slots: tuple[SlotsThere, ...] = ()
+    trunks: tuple[TrunkThere, ...] = ()
+    free_extensions: int = 0
+
+
 class StartOffered(Struct, frozen=True, kw_only=True):
-    """A call on a slot that was offered to `asker`. It counts for its user, who may have had as many as they may: whose
+    """A call on a line that was offered to `asker`. It counts for its user, who may have had as many as they may: whose
     turn it is was decided by the offer. After `until` nothing is begun any more. `unless`: a subject of the journal and
     a sequence: an event of that subject after that one calls the call off, as long as it is not dialled.
     `ring_at_least`: seconds for which it rings before it is given up."""
 
     host: HostName
     asker: str
-    slot: int
+    line: Line
     number: str
     until: Utc
     unless: tuple[str, int] | None = None
@@ -150,11 +205,13 @@ START_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.start_call", StartOnHost, CallStart
 DIAL_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.dial", DialOnHost, PbxCallStarted, START_REFUSALS,
                    summary="Start a call through any trunk of one host", timeout=10.0)
 OFFER_LINES = Rpc("ottb.v1.cmd.host.{host}.offer_lines", OfferLines, OfferedLines, frozenset(),
-                  summary="Keep idle slots of one host for somebody", timeout=15.0)
+                  summary="Keep lines of one host for somebody", timeout=15.0)
 RETURN_LINES = Rpc("ottb.v1.cmd.host.{host}.return_lines", ReturnLines, OfferedLines, frozenset(),
-                   summary="Give slots back that were kept")
+                   summary="Give lines back that were kept")
+SURVEY_LINES = Rpc("ottb.v1.cmd.host.{host}.survey_lines", SurveyLines, LinesThere, frozenset(),
+                   summary="What lines one host has, busy or not")
 START_OFFERED = Rpc("ottb.v1.cmd.host.{host}.start_offered", StartOffered, CallStarted, START_REFUSALS,
-                    summary="Start a call on a slot that was kept for it", timeout=10.0)
+                    summary="Start a call on a line that was kept for it", timeout=10.0)
 AWAIT_DIALS = Rpc("ottb.v1.cmd.host.{host}.await_dials", AwaitDials, DialsOver, frozenset(),
                   summary="Wait until none of these calls is being dialled at one host", timeout=11.0)
 CONFIGURE_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.configure_slot", ConfigureOnHost, SlotDetails, CONFIGURE_REFUSALS,

@@ -5,15 +5,17 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 """
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Never
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Never
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from actors.campaign import machine, words
+from actors.campaign.carriage import Carriage, There
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
+from actors.campaign.lines import Ask, Held, HeldLines, asks
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import (
     NEXT,
@@ -34,6 +36,7 @@ from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
+from actors.campaign.waiting import AskForLines, ReturnLines, Survey, waits_for
 from actors.campaign.words import Word
 from actors.leads.rows import Outcome as Row
 from actors.runtime.actor import Actor
@@ -55,6 +58,7 @@ from bus_schemas.campaign import (
     CampaignActivated,
     CampaignAttemptClaimed,
     CampaignChanged,
+    CampaignConfigured,
     CampaignEvent,
     CampaignSettings,
     CampaignStatus,
@@ -65,6 +69,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.host import Line
 from bus_schemas.lead import LeadMarked, MarkLead
 
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
@@ -72,6 +77,7 @@ NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
 PATIENT, REST, LONGEST_REST = 5, 0.5, 60.0  # refused calls on end until it rests, and for how many seconds
+GIVE_UP = 300.0  # seconds without a line that may call those who are left, busy or not, until it finishes
 TOLD_EVERY = 0.5  # seconds between two tellings of the counts
 
 
@@ -104,40 +110,28 @@ class Create(Order[CampaignChanged], frozen=True, kw_only=True):
     settings: CampaignSettings
 
 
-class Line(NamedTuple):
-    """A slot that a host keeps for the campaign, until then on the monotonic clock."""
-
-    host: str
-    slot: int
-    until: float
-
-
 class Offered(Struct, frozen=True, kw_only=True):
     """What a host keeps for the campaign. None: it had none for a while."""
 
-    host: str
-    lines: tuple[Line, ...] = ()
+    ask: Ask
+    lines: tuple[Held, ...] = ()
 
 
 class Ended(Struct, frozen=True, kw_only=True):
     """Attempts have ended: the next of them is to be looked at."""
 
 
+class Surveyed(Struct, frozen=True, kw_only=True):
+    """What lines there are, busy or not."""
+
+    there: There
+
+
 class LookOn(Effect, frozen=True, kw_only=True):
     """More have."""
 
 
-class AskForLines(Effect, frozen=True, kw_only=True):
-    """Have every host offer lines, up to so many each."""
-
-    most: int
-
-
-class ReturnLines(Effect, frozen=True, kw_only=True):
-    """Give back what is not needed."""
-
-
-Report = Offered | Ended | Word | ListsChanged
+Report = Offered | Ended | Surveyed | Word | ListsChanged
 MakeSettled = Callable[["CampaignActor"], Settled]
 
 
@@ -158,12 +152,15 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._outside = outside
         self._selection: Selection | None = None
         self._figures: Figures | None = None
-        self._lines: deque[Line] = deque()  # that are offered
+        self._lines = HeldLines()  # that are offered
+        self._using: dict[int, Held] = {}  # by the place of the lead that is called on it
         self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
         self._refused = 0  # calls on end that no line took
         self._rests_until = 0.0
-        self._asked: set[str] = set()  # hosts
+        self._asked: set[Ask] = set()  # that wait for an answer
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
+        self._surveying = False
+        self._hopeless_since: float | None = None  # there is no line for those who lack one
         self._telling = Telling(actor=self, host=host, every=TOLD_EVERY, tell=self._tell)
 
     # --- commands
@@ -271,6 +268,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._figures.follow(self.state, event)
         if isinstance(event, CampaignAttemptClaimed):
             self._claimed[event.place] = self.seq
+        if isinstance(event, CampaignConfigured):  # some may be of a carrier that is not wanted any more
+            self._return(self._lines.drain())
         self._telling.soon()
 
     def state_changed(self) -> None:
@@ -280,8 +279,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def observe(self, report: Report | TimerFired, now: Moment) -> CampaignDecision:
         campaign = self.state
         if isinstance(report, Offered):
-            self._asked.discard(report.host)
-            self._lines.extend(report.lines)
+            self._take_in(report)
         if isinstance(report, Ended):
             return self._settle_next(now)
         if campaign is None or self._selection is None:
@@ -290,7 +288,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return words.heard(campaign, report, now)
         if isinstance(report, ListsChanged):
             self._selection.look_again(campaign, self._lists.take())
-        return self._claim(campaign, self._selection, now)
+        if isinstance(report, Surveyed):
+            self._surveyed(report.there, self._selection, now)
+        decision = self._claim(campaign, self._selection, now)
+        lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
+        return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
 
     def _settle_next(self, now: Moment) -> CampaignDecision:
         """What follows from the end of an attempt."""
@@ -309,13 +311,21 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return Decision(effects=(ReturnLines(),))
         if (rest := self._rests_until - now.mono) > 0:
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
-        while self._lines and self._lines[0].until < now.mono:
-            self._lines.popleft()
-        decision = machine.claim(campaign, selection, self.book, len(self._lines), now)
-        begun = sum(isinstance(effect, BeginCall) for effect in decision.effects)
+        self._lines.expire(now.mono)
+        hopeless = self._hopeless_since is not None and now.mono - self._hopeless_since >= GIVE_UP
+        decision = machine.claim(
+            campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
+        )
         most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
-        more = _waits_for(selection, parse_utc(now.at).timestamp(), most, spare=len(self._lines) > begun)
+        more = waits_for(selection, parse_utc(now.at).timestamp(), most, spare=len(self._lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
+
+    def _surveyed(self, there: There, selection: Selection, now: Moment) -> None:
+        parked = selection.parked()
+        if not parked or any(there.reaches(home) for home in parked):
+            self._hopeless_since = None
+        elif self._hopeless_since is None:
+            self._hopeless_since = now.mono
 
     def _rest(self, now: Moment) -> None:
         """Where no line takes a call, longer each time: claims and refusals without end would fill the journal."""
@@ -327,27 +337,44 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def perform(self, effect: Effect) -> None:
         match effect:
-            case BeginCall(claim=claim):
-                line = self._lines.popleft()
-                self.spawn(self._outside.dial(self, claim, line.host, line.slot, self._claimed.pop(claim.place)))
+            case BeginCall(claim=claim, line=line) if line is not None:
+                self._using[claim.place] = line
+                self.spawn(self._outside.dial(self, claim, line, self._claimed.pop(claim.place)))
             case FindCall(claim=claim):
                 self.spawn(self._outside.find(self, claim))
             case EndCall(claim=claim):
                 self.spawn(self._outside.end(self, claim))
-            case AskForLines(most=most):
-                for host in self._outside.hosts():
-                    if host not in self._asked:
-                        self._asked.add(host)
-                        self.spawn(self._ask(host, most))
+            case AskForLines(most=most, countries=countries):
+                carriers = self._campaign().settings.carriers
+                for ask in asks(carriers, self._outside.hosts(), countries):
+                    if ask not in self._asked:
+                        self._asked.add(ask)
+                        self.spawn(self._ask(ask, most))
             case ReturnLines():
-                self._return_lines()
+                self._return(self._lines.drain())
+            case Survey() if not self._surveying:
+                self._surveying = True
+                self.spawn(self._survey())
             case LookOn():
                 self.tell(Ended())
 
-    async def _ask(self, host: str, most: int) -> None:
-        slots, seconds = await self._outside.lines(self.id, self._campaign().by, host, most)
-        until = self._host.clock.monotonic() + seconds
-        self.tell(Offered(host=host, lines=tuple(Line(host, slot, until) for slot in slots)))
+    async def _ask(self, ask: Ask, most: int) -> None:
+        lines = await self._outside.lines(self._campaign(), ask, most, self._host.clock.monotonic)
+        self.tell(Offered(ask=ask, lines=lines))
+
+    async def _survey(self) -> None:
+        try:
+            self.tell(Surveyed(there=await self._outside.survey(self._campaign())))
+        finally:
+            self._surveying = False
+
+    def _take_in(self, offered: Offered) -> None:
+        """Lines of a carrier that the settings no longer want go back."""
+        self._asked.discard(offered.ask)
+        if self.state is not None and offered.ask.is_of(self.state.settings.carriers):
+            self._lines.add(offered.lines)
+        else:
+            self._return(offered.lines)
 
     def began(self) -> None:
         """A call was begun: lines take calls."""
@@ -355,17 +382,17 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def ended(self, report: CallOver | NotBegun) -> None:
         """An attempt is over."""
+        self._using.pop(report.place, None)
         self._ended.append(report)
         if len(self._ended) == 1:
             self.tell(Ended())
 
-    def _return_lines(self) -> None:
-        lines: dict[str, list[int]] = {}
-        while self._lines:
-            line = self._lines.popleft()
-            lines.setdefault(line.host, []).append(line.slot)
-        for host, slots in lines.items():
-            self.spawn(self._outside.give_back(self.id, host, slots))
+    def _return(self, not_needed: Iterable[Held]) -> None:
+        lines: dict[str, list[Line]] = {}
+        for held in not_needed:
+            lines.setdefault(held.host, []).append(held.line)
+        for host, its in lines.items():
+            self.spawn(self._outside.give_back(self.id, host, its))
 
     # --- what those who dial for it ask
 
@@ -407,6 +434,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """How many dials it would begin now. All lines are its own operators, and each that is there is used."""
         return Pace(dials=len(self._lines), limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
 
+    def carriage(self, there: There) -> Carriage:
+        """How its numbers could be called. `there`: what lines there are."""
+        return Carriage(self._campaign().settings.carriers, there, self._lines.copy())
+
     # --- its counts
 
     async def _tell(self) -> None:
@@ -427,13 +458,3 @@ def _named(request: ConfigureCampaign) -> dict[str, Any]:
     """The settings that a request names."""
     given = {name: getattr(request, name) for name in CampaignSettings.__struct_fields__}
     return {name: value for name, value in given.items() if value is not UNSET}
-
-
-def _waits_for(selection: Selection, now: float, most: int, *, spare: bool) -> tuple[Effect, ...]:
-    """What a campaign waits for: lines, where a lead could be called; else until one can."""
-    until = selection.next_time()
-    if selection.any_ready() or (until is not None and until <= now):
-        return () if spare else (AskForLines(most=max(most, 1)),)
-    later = (SetTimer(name=NEXT, seconds=machine.pause_until(until, now)),) if until is not None else ()
-    return (*later, ReturnLines()) if spare else later
-

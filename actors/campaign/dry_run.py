@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 
 from msgspec import Struct
 
+from actors.campaign.carriage import NOBODY_KNOWS, Reachable, There
 from actors.campaign.machine import BeginCall, CallOver, Claim, claim, ended
 from actors.campaign.record import Campaign, evolve
 from actors.campaign.rulebook import RuleBook
@@ -41,11 +42,14 @@ class Forecast(Struct, frozen=True, kw_only=True):
 class DryRun:
     """One dry run. `lines`: calls that are possible at once, each with an operator."""
 
-    def __init__(self, campaign: Campaign, book: RuleBook, *, lines: int, carrier: Carrier, now: datetime) -> None:
+    def __init__(
+        self, campaign: Campaign, book: RuleBook, *, lines: int, carrier: Carrier, now: datetime, there: There
+    ) -> None:
         self._campaign = campaign
         self._selection = Selection(campaign)
         self._book = book
         self._lines = lines
+        self._reachable = Reachable(there)
         self._carrier = carrier
         self._now = now
         self._events: list[CampaignEvent] = []
@@ -67,7 +71,9 @@ class DryRun:
     def _turn(self) -> datetime | None:
         """Claim what can be now. When the next thing happens; None: nothing more does."""
         while self._campaign.status is CampaignStatus.RUNNING:
-            decision = claim(self._campaign, self._selection, self._book, self._free(), self._moment())
+            decision = claim(
+                self._campaign, self._selection, self._book, self._free(), self._moment(), lines=self._reachable
+            )
             self._record(decision.events)
             later = None
             for effect in decision.effects:
@@ -105,8 +111,10 @@ class DryRun:
 
 
 def dry_run(
-    campaign: Campaign, book: RuleBook, *, minutes: float, lines: int, carrier: Carrier, now: datetime
-) -> Forecast:
-    """What it would do in so many minutes from now."""
-    run = DryRun(campaign, book, lines=lines, carrier=carrier, now=now)
+    campaign: Campaign, book: RuleBook, *, minutes: float, lines: int, carrier: Carrier, now: datetime,
+    there: There = NOBODY_KNOWS,
+) -> Forecast:  # fmt: skip
+    """What it would do in so many minutes from now. `there`: what lines there are: whom none of them may call, nobody
+    does."""
+    run = DryRun(campaign, book, lines=lines, carrier=carrier, now=now, there=there)
     return run.until(now + timedelta(minutes=minutes))

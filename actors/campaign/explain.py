@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from actors.campaign.carriage import Carriage
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.record import Campaign, size
 from actors.campaign.standing import Standing
@@ -12,6 +13,7 @@ from actors.runtime.clock import utc
 from bus_schemas.campaign import CampaignExplained, CampaignStatus, LeadsByReason
 
 NEXT = "next"
+DIALS = frozenset({CampaignStatus.RUNNING, CampaignStatus.FINISHED})  # or has, until nobody could be called
 _NOT_RUNNING = {
     CampaignStatus.DRAFT: ("the campaign was not started", "to run it"),
     CampaignStatus.PAUSED: ("the campaign is paused", "to resume it"),
@@ -38,15 +40,19 @@ class _Group(Struct):
     change: str = ""
 
 
-def explain(campaign: Campaign, standings: Iterable[Standing], pace: Pace, now: datetime) -> CampaignExplained:
+def explain(
+    campaign: Campaign, standings: Iterable[Standing], pace: Pace, now: datetime, carriage: Carriage | None = None
+) -> CampaignExplained:
     """The leads by reason, most of them first. `standings`: of all leads of this state, in whatever order; who makes
-    them may pause in between. `pace`: how many dials would be started now, and why not more."""
+    them may pause in between. `pace`: how many dials would be started now, and why not more. `carriage`: None: nobody
+    asks which lines there are."""
     groups: dict[tuple[str, str], _Group] = {}
     free = pace.dials
     for found in standings:
         if found.number is not None:
-            found = _of_the_campaign(campaign.status, pace.limit, is_next=free > 0)
-            free -= 1
+            is_next = free > 0 and (carriage is None or carriage.takes(found.number))
+            found = _of_the_campaign(campaign.status, pace.limit, found.number, carriage, is_next=is_next)
+            free -= is_next
         group = groups.setdefault((found.reason, found.words), _Group(change=found.change))
         group.leads += 1
         group.until = min(filter(None, (group.until, found.until)), default=None)
@@ -62,19 +68,26 @@ def explain(campaign: Campaign, standings: Iterable[Standing], pace: Pace, now: 
     )  # fmt: skip
 
 
-def of_campaign(campaign: Campaign, found: Standing, pace: Pace) -> Standing:
+def of_campaign(campaign: Campaign, found: Standing, pace: Pace, carriage: Carriage | None = None) -> Standing:
     """How it is with one lead, as `explain` counts it; which of those that may be called is next, nobody says."""
     if found.number is None:
         return found
-    return _of_the_campaign(campaign.status, pace.limit, is_next=pace.dials > 0)
+    is_next = pace.dials > 0 and (carriage is None or carriage.takes(found.number))
+    return _of_the_campaign(campaign.status, pace.limit, found.number, carriage, is_next=is_next)
 
 
-def _of_the_campaign(status: CampaignStatus, limit: Limit, *, is_next: bool) -> Standing:
+def _of_the_campaign(
+    status: CampaignStatus, limit: Limit, number: str, carriage: Carriage | None, *, is_next: bool
+) -> Standing:
     """Why a lead is not called that may be."""
+    if carriage is not None and status in DIALS and not carriage.reaches(number):
+        return carriage.lack(number)
     if status is not CampaignStatus.RUNNING:
         words, change = _NOT_RUNNING[status]
         return Standing(reason=status, words=words, change=change)
     if is_next:
         return Standing(reason=NEXT, words="it is called next")
+    if carriage is not None and limit is Limit.CARRIERS_FULL:
+        return carriage.lack(number)
     words, change = _LIMITED[limit]
     return Standing(reason=limit, words=words, change=change)

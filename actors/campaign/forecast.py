@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 
+from actors.campaign.carriage import NOBODY_KNOWS, There
 from actors.campaign.dry_run import Assumed, Forecast, dry_run
 from actors.campaign.machine import Claim
 from actors.campaign.places import each
@@ -19,10 +20,10 @@ ATTEMPTS_OF_A_LEAD, MOST_ATTEMPTS = 4, 20_000  # in a day, more or less; that ar
 
 
 async def forecast(
-    campaign: Campaign, book: RuleBook, wanted: DryRun, *, lines: int, now: datetime
+    campaign: Campaign, book: RuleBook, wanted: DryRun, *, lines: int, now: datetime, there: There = NOBODY_KNOWS
 ) -> CampaignForecast:
-    """What the campaign would do, with people who answer as `wanted` has it; the same each time. Raises Refusal for
-    what would take long to say."""
+    """What the campaign would do, with people who answer as `wanted` has it; the same each time. `there`: what lines
+    there are. Raises Refusal for what would take long to say."""
     if min(wanted.minutes * 60 / wanted.seconds * lines, ATTEMPTS_OF_A_LEAD * size(campaign)) > MOST_ATTEMPTS:
         raise misfit("minutes", f"more than {MOST_ATTEMPTS:,} calls. Ask for less time, or fewer lines.")
     chance = Random(campaign.campaign)
@@ -33,7 +34,8 @@ async def forecast(
         return Assumed(EndReason.NO_ANSWER, wanted.seconds)
 
     def run() -> Forecast:
-        return dry_run(campaign, book.copy(), minutes=wanted.minutes, lines=lines, carrier=carrier, now=now)
+        minutes, rules = wanted.minutes, book.copy()
+        return dry_run(campaign, rules, minutes=minutes, lines=lines, carrier=carrier, now=now, there=there)
 
     found = await asyncio.to_thread(run)
     ended = [event for event in found.events if isinstance(event, CampaignAttemptEnded)]

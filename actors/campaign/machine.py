@@ -12,6 +12,7 @@ from typing import Never
 from msgspec import Struct
 
 from actors.campaign.intake import added, new_leads
+from actors.campaign.lines import Held, Lines, must_be_carriers
 from actors.campaign.places import at
 from actors.campaign.record import (
     CALLABLE,
@@ -27,7 +28,7 @@ from actors.campaign.record import (
 )
 from actors.campaign.rulebook import RuleBook, rules_of
 from actors.campaign.selection import Selection
-from actors.campaign.standing import standing
+from actors.campaign.standing import Standing, standing
 from actors.leads.rows import Outcome
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer
@@ -62,6 +63,7 @@ from bus_schemas.lead import LeadStatus
 
 LOOKS = 200  # leads that are looked at in one turn: some milliseconds
 LOOKS_UP = 60.0  # seconds for which one that waits for a time does not look at the clock
+LINE_PAUSE = 30.0  # seconds until a lead of several numbers is looked at again, none of which a line may call
 NEXT = "next"  # the timer after which a campaign is to claim again
 
 DRAINS = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is being stopped, and calls of it are in progress.")
@@ -92,11 +94,12 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 class BeginCall(Effect, frozen=True, kw_only=True):
-    """Ask for the call. `of_list`: where the lead is from; `operator`: who alone is to talk to it."""
+    """Ask for the call, on `line`. `of_list`: where the lead is from; `operator`: who alone is to talk to it."""
 
     claim: Claim
     of_list: str
     operator: str | None
+    line: Held | None = None
 
 
 class FindCall(Effect, frozen=True, kw_only=True):
@@ -150,6 +153,7 @@ def create(
     """A new campaign; one that is as wanted stays so. Raises Refusal: INVALID_PARAMS for settings that cannot be,
     CONFLICT where there is another one."""
     rules_of(settings)
+    must_be_carriers(settings.carriers)
     if campaign is not None:
         if campaign.settings != settings:
             raise EXISTS()
@@ -252,6 +256,7 @@ def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
     """Change the settings, of whatever campaign. Raises Refusal(INVALID_PARAMS), which names the field."""
     rules_of(settings)
+    must_be_carriers(settings.carriers)
     if settings == campaign.settings:
         return NOTHING
     events = (CampaignConfigured(campaign=campaign.campaign, at=now.at, by=by, settings=settings),)
@@ -280,27 +285,29 @@ def mark(
 
 def claim(
     campaign: Campaign, selection: Selection, book: RuleBook, dials: int, now: Moment, *,
-    ready: Collection[str] | None = None,
+    ready: Collection[str] | None = None, lines: Lines | None = None, hopeless: bool = False,
 ) -> CampaignDecision:  # fmt: skip
     """Begin up to so many attempts, with the leads that are next; and finish, where nothing can be called any more. It
     looks at LOOKS leads at most, and then asks for its next turn (NEXT), as it does for when the next one waits for.
-    `ready`: the operators who are; None: lines have no others than who sits at them."""
+    `ready`: the operators who are; None: lines have no others than who sits at them. `lines`: None: they are not looked
+    at. `hopeless`: for those whom none could call there is none at all."""
     selection.give_back(campaign)
     if campaign.status is not S.RUNNING:
         return NOTHING
-    moment, events = parse_utc(now.at), list[CampaignAttemptClaimed]()
+    if lines is not None and dials > 0:
+        selection.unpark(campaign, lines.reaching)
+    moment, events, begins = parse_utc(now.at), list[CampaignAttemptClaimed](), list[BeginCall]()
     for _ in range(LOOKS):
         place = selection.take(campaign, moment.timestamp()) if len(events) < dials else None
         if place is None:
             break
-        found = standing(campaign, place, book, moment, ready)
-        if found.number is None:
-            selection.put(place, found.until.timestamp() if found.until is not None else None)
-        else:
+        found = standing(campaign, place, book, moment, ready, reach=lines.reach if lines is not None else None)
+        line = _line(campaign, selection, place, found, lines, now)
+        if found.number is not None and (line is not None or lines is None):
             events.append(_claimed(campaign, place, found.number, now))
-    if not events and not campaign.open and not selection.left:
+            begins.append(_begin(campaign, events[-1], line))
+    if not events and not campaign.open and selection.left == (selection.lacking if hopeless else 0):
         return Decision(events=(CampaignFinished(campaign=campaign.campaign, at=now.at),))
-    begins = (_begin(campaign, event) for event in events)
     return Decision(events=tuple(events), effects=(*begins, *_next_turn(selection, dials > len(events), moment)))
 
 
@@ -376,12 +383,28 @@ def _ends(campaign: Campaign) -> tuple[EndCall, ...]:
     return tuple(EndCall(claim=claim) for claim in claims_of(campaign))
 
 
-def _begin(campaign: Campaign, event: CampaignAttemptClaimed) -> BeginCall:
+def _line(
+    campaign: Campaign, selection: Selection, place: int, found: Standing, lines: Lines | None, now: Moment
+) -> Held | None:
+    """The line for a lead, which is put aside where it may not be called, or no line may call it. One of several
+    numbers is looked at again by and by, since another one of them may be callable then."""
+    if found.number is None:
+        selection.put(place, found.until.timestamp() if found.until is not None else None)
+        return None
+    line = lines.take(found.number, campaign.settings.carriers, now.mono) if lines is not None else None
+    if lines is not None and line is None and " " in at(campaign.leads, place).numbers:
+        selection.put(place, parse_utc(now.at).timestamp() + LINE_PAUSE)
+    elif lines is not None and line is None:
+        selection.park(campaign, place, found.number)
+    return line
+
+
+def _begin(campaign: Campaign, event: CampaignAttemptClaimed, line: Held | None) -> BeginCall:
     claim = Claim(
         place=event.place, attempt=event.attempt, number=event.number, command_id=event.command_id, user=campaign.by
     )
     entry = at(campaign.leads, event.place)
-    return BeginCall(claim=claim, of_list=entry.source, operator=entry.operator)
+    return BeginCall(claim=claim, of_list=entry.source, operator=entry.operator, line=line)
 
 
 def _next_turn(selection: Selection, wants_more: bool, now: datetime) -> tuple[SetTimer, ...]:

@@ -6,7 +6,7 @@ attempt would have to claim: so it never will be, however late a host that stood
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import partial
 from typing import Protocol
@@ -14,10 +14,12 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from actors.campaign.carriage import There
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends, Tell
+from actors.campaign.lines import Ask, Held
 from actors.campaign.machine import CallOver, Claim, NotBegun
-from actors.campaign.record import moment_of
+from actors.campaign.record import Campaign, moment_of
 from actors.campaign.rulebook import Elsewhere as Attempted
 from actors.dialing.attempts import call_id_of
 from actors.runtime.bus import ID, Bus, BusError, Fenced, Recorded
@@ -37,10 +39,14 @@ from bus_schemas.host import (
     OFFER_LINES,
     RETURN_LINES,
     START_OFFERED,
+    SURVEY_LINES,
     AwaitDials,
+    Line,
+    LinesThere,
     OfferLines,
     ReturnLines,
     StartOffered,
+    SurveyLines,
 )
 from bus_schemas.permissions import Action
 
@@ -108,28 +114,47 @@ class Outside:
         """Whoever may have lines."""
         return [self._own, *self._peers.others()]
 
-    async def lines(self, asker: str, user: str, host: str, most: int) -> tuple[list[int], float]:
-        """Slots that a host keeps for somebody, as soon as there are any, and for how many seconds; none after a while.
-        """
-        request = OfferLines(host=host, asker=asker, user=user, most=most)
+    async def lines(self, campaign: Campaign, ask: Ask, most: int, now: Callable[[], float]) -> tuple[Held, ...]:
+        """Lines that a host keeps for a campaign, as soon as there are any; none after a while."""
+        settings = campaign.settings
+        request = OfferLines(
+            host=ask.host, asker=campaign.campaign, user=campaign.by, most=most, slots=ask.slots, trunks=ask.trunks,
+            countries=None if ask.countries is None else tuple(sorted(ask.countries)), weight=settings.weight,
+            priority=settings.priority,
+        )  # fmt: skip
         try:
-            offered = await self._hosts.ask(OFFER_LINES, request, self._context(user))
+            offered = await self._hosts.ask(OFFER_LINES, request, self._context(campaign.by))
         except Refusal as refusal:
-            log.info("no lines offered", host=host, campaign=asker, why=refusal.message)
-            return [], 0.0
-        return offered.slots, offered.seconds - USED
+            log.info("no lines offered", host=ask.host, campaign=campaign.campaign, why=refusal.message)
+            return ()
+        until = now() + offered.seconds - USED
+        return tuple(Held(ask.host, line, until) for line in offered.lines)
 
-    async def give_back(self, asker: str, host: str, slots: list[int]) -> None:
+    async def give_back(self, asker: str, host: str, lines: Sequence[Line]) -> None:
         """They are not needed."""
-        request = ReturnLines(host=host, asker=asker, slots=slots)
+        request = ReturnLines(host=host, asker=asker, lines=tuple(lines))
         try:
             await self._hosts.ask(RETURN_LINES, request, self._context(asker), retry=False)
         except Refusal as refusal:  # it keeps them no longer than some seconds
             log.debug("lines not given back", host=host, why=refusal.message)
 
+    async def survey(self, campaign: Campaign) -> There:
+        """What lines there are, busy or not."""
+        found = await asyncio.gather(*(self._survey(campaign, host) for host in self.hosts()))
+        return There(lines=tuple(filter(None, found)), complete=None not in found)
+
+    async def _survey(self, campaign: Campaign, host: str) -> LinesThere | None:
+        carriers = campaign.settings.carriers
+        request = SurveyLines(host=host, user=campaign.by, slots=carriers.slots, trunks=carriers.trunks)
+        try:
+            return await self._hosts.ask(SURVEY_LINES, request, self._context(campaign.by), retry=False)
+        except Refusal as refusal:
+            log.info("a host does not say what lines it has", host=host, why=refusal.message)
+            return None
+
     # --- calls
 
-    async def dial(self, owner: Owner, claim: Claim, host: str, slot: int, claimed_at: int) -> None:
+    async def dial(self, owner: Owner, claim: Claim, held: Held, claimed_at: int) -> None:
         """Have the call of a claim made, which is the entry `claimed_at`, on a line; and see that its end is told."""
         self._expect(owner, claim)
         began = owner._host.clock.now()
@@ -144,12 +169,12 @@ class Outside:
                 until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
                 halted = CAMPAIGN_PAUSED.subject.format(campaign=owner.id)
                 request = StartOffered(
-                    host=host, asker=owner.id, slot=slot, number=claim.number, until=until, unless=(halted, claimed_at),
-                    ring_at_least=owner.ring_seconds(claim),
+                    host=held.host, asker=owner.id, line=held.line, number=claim.number, until=until,
+                    unless=(halted, claimed_at), ring_at_least=owner.ring_seconds(claim),
                 )  # fmt: skip
                 await self._begin(owner, claim, request)
                 return
-        await self.give_back(owner.id, host, [slot])
+        await self.give_back(owner.id, held.host, [held.line])
         self._not_begun(owner, claim, of_number=True)
 
     async def _begin(self, owner: Owner, claim: Claim, request: StartOffered) -> None:

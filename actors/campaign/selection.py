@@ -7,13 +7,14 @@ So a claim costs the same with 100 leads and with 100,000.
 
 from array import array
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from heapq import heappop, heappush
 from math import ceil, inf
 
 from actors.campaign.places import at, each
 from actors.campaign.record import CALLABLE, Campaign, Entry, under_way
 from actors.leads.lead import id_of
+from actors.telephony.numbers import home_of
 from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
@@ -26,22 +27,25 @@ from bus_schemas.campaign import (
 )
 
 # What `_due` says of a lead beside seconds since 1970, and `inf`: time alone does not make it ready.
-READY, OUT, TAKEN = 0.0, -1.0, -2.0
+READY, OUT, TAKEN, PARKED = 0.0, -1.0, -2.0, -3.0
 CALLBACKS = 1000  # above all priorities
 SET_BACK = 60.0  # seconds by which a clock that runs back was set: what waits may not have to
 
 
 class Selection:
-    """The leads of one campaign that may be called, now or later. `left`: how many of them may be by themselves."""
+    """The leads of one campaign that may be called, now or later. `left`: how many of them may be by themselves;
+    `lacking`: for how many of those there was no line."""
 
     def __init__(self, campaign: Campaign) -> None:
         self.left = 0
+        self.lacking = 0
         self._places: dict[str, int] = {}  # by ids: of leads, and of numbers
         self._due = array("d")  # by place
         self._ready: dict[int, deque[int]] = {}  # by rank; may hold places that are not ready any more
         self._waiting: dict[int, list[int]] = {}  # by the second until which they wait; likewise
         self._times: list[int] = []  # a heap of those seconds
         self._taken: list[int] = []
+        self._parked: dict[tuple[str, str], dict[int, deque[int]]] = {}  # by home, then by rank; likewise
         self._now = 0.0
         self._add(campaign)
 
@@ -86,6 +90,27 @@ class Selection:
         else:
             self._wait(place, until)
 
+    def park(self, campaign: Campaign, place: int, e164: str) -> None:
+        """The lead may be called, and no line may call this number."""
+        self._become(place, PARKED)
+        rank = _rank(at(campaign.leads, place))
+        self._parked.setdefault(home_of(e164), {}).setdefault(rank, deque()).append(place)
+
+    def unpark(self, campaign: Campaign, lines: Callable[[tuple[str, str]], int]) -> None:
+        """As many are ready again as there are `lines` for numbers of their home, and those before all others that were
+        there first."""
+        for home, by_rank in list(self._parked.items()):
+            found = [place for _ in range(lines(home)) if (place := self._unpark_one(by_rank)) is not None]
+            for place in reversed(found):
+                self._become(place, READY)
+                self._ready.setdefault(_rank(at(campaign.leads, place)), deque()).appendleft(place)
+            if not by_rank:
+                del self._parked[home]
+
+    def parked(self) -> frozenset[tuple[str, str]]:
+        """The homes of those who are."""
+        return frozenset(self._parked) if self.lacking else frozenset()
+
     def give_back(self, campaign: Campaign) -> None:
         """Those that were taken and of which nothing came on record are ready again, before the others."""
         for place in reversed(self._taken):
@@ -118,7 +143,7 @@ class Selection:
 
     def refresh(self, campaign: Campaign) -> None:
         """The rules are others, or do-not-call lists were while it did not run: all have to be looked at again."""
-        for kept in (self._ready, self._waiting, self._times, self._taken):
+        for kept in (self._ready, self._waiting, self._times, self._taken, self._parked):
             kept.clear()
         for place, entry in enumerate(each(campaign.leads)):
             self._settle(campaign, place, entry)
@@ -183,8 +208,20 @@ class Selection:
             heappush(self._times, second)
         self._waiting[second].append(place)
 
+    def _unpark_one(self, by_rank: dict[int, deque[int]]) -> int | None:
+        while by_rank:
+            rank = max(by_rank)
+            places = by_rank[rank]
+            while places:
+                place = places.popleft()
+                if self._due[place] == PARKED:
+                    return place
+            del by_rank[rank]
+        return None
+
     def _become(self, place: int, due: float) -> None:
         self.left += (due not in (OUT, inf)) - (self._due[place] not in (OUT, inf))
+        self.lacking += (due == PARKED) - (self._due[place] == PARKED)
         self._due[place] = due
 
 

@@ -3,7 +3,7 @@
 A claim asks here, and so does whoever asks why nothing is dialled: both get the same answer.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import inf
@@ -21,6 +21,9 @@ from bus_schemas.lead import LeadStanding, LeadStatus
 AGAIN = timedelta(minutes=1)  # until one is tried again whose call reached nothing; each further time twice as long
 PATIENT = 6  # times that it doubles
 SOON = timedelta(seconds=10)  # until it is asked again who is ready
+
+
+Reach = Callable[[str], bool]  # of a number: whether a line may call it
 
 
 class Stand(StrEnum):
@@ -50,9 +53,11 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 
 def standing(
-    campaign: Campaign, place: int, book: RuleBook, now: datetime, ready: Collection[str] | None = None
-) -> Standing:
-    """How it is with the lead at a place. `ready`: the operators who are; None: nobody asks who talks to it."""
+    campaign: Campaign, place: int, book: RuleBook, now: datetime, ready: Collection[str] | None = None, *,
+    reach: Reach | None = None,
+) -> Standing:  # fmt: skip
+    """How it is with the lead at a place. `ready`: the operators who are; None: nobody asks who talks to it. Of numbers
+    that may be called, one that a line can `reach` goes before the others."""
     entry = at(campaign.leads, place)
     if under_way(entry):
         return Standing(reason=Reason.UNDER_WAY, words="a call to the lead is under way", change="its end")
@@ -61,7 +66,8 @@ def standing(
     if entry.status not in CALLABLE:
         words, change = _SAID[entry.status]
         return Standing(reason=entry.status, words=words, change=change)
-    return _wish(entry, now, ready) or _failing(entry, now) or _by_the_rules(entry, book, campaign.settings, now)
+    waits = _wish(entry, now, ready) or _failing(entry, now)
+    return waits or _by_the_rules(entry, book, campaign.settings, now, reach)
 
 
 def shown(lead: str, found: Standing) -> LeadStanding:
@@ -95,7 +101,9 @@ def _failing(entry: Entry, now: datetime) -> Standing | None:
     return Standing(reason=Stand.NOT_DIALED, words=words, until=until, change="a line that takes it")
 
 
-def _by_the_rules(entry: Entry, book: RuleBook, settings: CampaignSettings, now: datetime) -> Standing:
+def _by_the_rules(
+    entry: Entry, book: RuleBook, settings: CampaignSettings, now: datetime, reach: Reach | None
+) -> Standing:
     numbers = entry.numbers.split(" ")
     attempts = [*attempts_of(entry), *(each for number in numbers for each in book.elsewhere(number))]
     verdicts = {
@@ -109,6 +117,9 @@ def _by_the_rules(entry: Entry, book: RuleBook, settings: CampaignSettings, now:
         return Standing(reason=LeadStatus.DO_NOT_CALL, words=words, until=released, change="the list")
     number, found = best(verdicts)
     if found.allowed:
+        if reach is not None and len(verdicts) > 1:
+            may = (number for number, found in verdicts.items() if found.allowed and reach(number))
+            number = next(may, number)
         return Standing(reason=Stand.READY, words="it may be called", number=number)
     until = now + AGAIN if found.reason is Reason.UNDER_WAY else found.until  # of another campaign, which tells nothing
     until = min(filter(None, (until, released)), default=None)

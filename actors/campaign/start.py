@@ -215,28 +215,37 @@ class OnShard:
 
     async def explain(self, request: ExplainCampaign, context: Context) -> CampaignExplained:
         async with self._looks.turn(context.user):
+            _, campaign = self._campaign(request.campaign_id)
+            there = await self._outside.survey(campaign)
             actor, campaign = self._campaign(request.campaign_id)
             now, found = parse_utc(moment(self._host.clock).at), list[Standing]()
             for place in range(size(campaign)):
                 if place % PIECE == 0:
                     await asyncio.sleep(0)
                 found.append(standing(campaign, place, actor.book, now))
-            return explain(campaign, found, actor.pace(), now)
+            return explain(campaign, found, actor.pace(), now, actor.carriage(there))
 
     async def explain_lead(self, request: ExplainLead, context: Context) -> LeadStanding:
         actor, campaign = self._campaign(request.campaign_id)
-        now = parse_utc(moment(self._host.clock).at)
-        place = actor.place_of(request.lead)
+        if actor.place_of(request.lead) is None:
+            raise NO_LEAD()
+        there = await self._outside.survey(campaign)
+        actor, campaign = self._campaign(request.campaign_id)
+        now, place = parse_utc(moment(self._host.clock).at), actor.place_of(request.lead)
         if place is None:
             raise NO_LEAD()
-        return shown(request.lead, of_campaign(campaign, standing(campaign, place, actor.book, now), actor.pace()))
+        found = standing(campaign, place, actor.book, now)
+        return shown(request.lead, of_campaign(campaign, found, actor.pace(), actor.carriage(there)))
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
         async with self._looks.turn(context.user):
+            _, campaign = self._campaign(request.campaign_id)
+            there = await self._outside.survey(campaign)
             actor, campaign = self._campaign(request.campaign_id)
             now = parse_utc(moment(self._host.clock).at)
             lines = request.lines or max(campaign.open, 1)
-            return Page(body=await forecast(campaign, actor.book, request, lines=lines, now=now), changed=False)
+            found = await forecast(campaign, actor.book, request, lines=lines, now=now, there=there)
+            return Page(body=found, changed=False)
 
     def _campaign(self, id: str) -> tuple[CampaignActor, Campaign]:
         actor = self._host.get(CampaignActor, id)

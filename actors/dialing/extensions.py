@@ -45,7 +45,7 @@ class Extensions:
 
     def __init__(self, *, host: Host, calls_at_once: int) -> None:
         self._host = host
-        self._calls_at_once = calls_at_once
+        self.calls_at_once = calls_at_once
         self._held: dict[int, dict[str, Promise]] = {}  # slot: call
         self._read: dict[int, tuple[str, int]] = {}  # slot: the fence under which its calls were read
         self._locks: dict[int, asyncio.Lock] = {}
@@ -62,6 +62,17 @@ class Extensions:
                 await self._hold(slot, request, context)
         subject, seq = slot.fence
         return ExtensionHeld(slot=request.slot, host=self._host.name, fence=subject, seq=seq)
+
+    def may_take(self, slot: int, user: str) -> bool:
+        """Whether somebody's call could have an extension now, as far as is known without asking; of a slot that is
+        not here nothing is."""
+        if self._host.get(SlotActor, str(slot)) is None:
+            return True
+        try:
+            self._slot(slot, Context(command_id="", user=user))
+        except Refusal:
+            return False
+        return len(self._held.get(slot, ())) < self.calls_at_once
 
     def release(self, slot: int, call_id: str) -> None:
         """The call is over."""
@@ -100,9 +111,9 @@ class Extensions:
             await self._read_calls(request.slot, context)
             self._read[request.slot] = slot.fence
         held = self._held.setdefault(request.slot, {})
-        if len(held.keys() - {request.call_id}) >= self._calls_at_once:
+        if len(held.keys() - {request.call_id}) >= self.calls_at_once:
             await self._let_go_of_what_is_over(held)
-        if len(held.keys() - {request.call_id}) >= self._calls_at_once:
+        if len(held.keys() - {request.call_id}) >= self.calls_at_once:
             raise Refusal(ErrorCode.SLOT_BUSY, "The slot's extension is in a call.", slot=request.slot)
         promise = held.setdefault(request.call_id, Promise(0.0))
         promise.since = self._host.clock.monotonic()

@@ -4,7 +4,7 @@ from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.gate import UNKNOWN, Gate
 from actors.dialing.limits import HOUR
-from actors.dialing.offers import Offers
+from actors.dialing.offers import IdleSlots, Offers, is_of
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -12,13 +12,16 @@ from actors.runtime.peers import Peers
 from actors.runtime.wire import STOPPED, Page, forward
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
+from actors.slot.pool import SHARED
 from actors.slot.registry import SlotRegistry
 from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
 from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
+from bus_schemas.carriers import SlotCarrier, SlotsOf
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.host import START_ON_HOST, StartOffered, StartOnHost
+from bus_schemas.host import START_ON_HOST, SlotsThere, StartOffered, StartOnHost
 from bus_schemas.permissions import Action
+from bus_schemas.slot import SlotStatus
 
 SHARE = "user_pool_share"
 NO_IDLE_SLOT = RefusalTemplate(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
@@ -49,7 +52,9 @@ class SlotDialer:
         peers: Peers,
     ) -> None:
         self._peers = peers
-        self.offers = Offers(host=host, pool=slots.idle, has_had_its_calls=self._has_had_its_calls)
+        idle = IdleSlots(host=host, pool=slots.idle, rules=gate.rules, has_had_its_calls=self._has_had_its_calls)
+        self.offers = Offers(host=host, source=idle)
+        slots.idle.on_idle = self.offers.serve_soon
         self._host = host
         self._slots = slots
         self._gate = gate
@@ -111,15 +116,17 @@ class SlotDialer:
     async def start_offered(self, request: StartOffered, context: Context) -> Page:
         """Start a call on a slot that was offered. Whoever asks too late has been given up by who sent them."""
 
+        slot = request.line.slot
+
         async def start(call_id: str) -> StartedCall:
             try:
                 number = rules.canonical(request.number, self._rules, self._slots.regions)
-                self._check(number, self._region_of(request.slot), context)
-                taken = await self._take_slot(request.slot, call_id, context)
+                self._check(number, self._region_of(slot), context)
+                taken = await self._take_slot(slot, call_id, context)
             finally:
-                self.offers.used(request.slot, request.asker)
+                self.offers.used(request.line, request.asker)
             if self._host.clock.now() > parse_utc(request.until):
-                self._host.tell(SlotActor, str(request.slot), Drop(call_id=call_id))
+                self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
                 self._attempts.limits.let_go_in_pool(call_id, context.user)
                 raise TOO_LATE()
             attempt = self._attempts.attempt(
@@ -178,6 +185,26 @@ class SlotDialer:
         """Whether a slot may make no more calls in this hour."""
         starts = self._attempts.limits.starts(f"slot-{slot}", HOUR, moment(self._host.clock))
         return starts >= self._calls_per_hour
+
+    def there(self, carrier: SlotCarrier, user: str) -> tuple[SlotsThere, ...]:
+        """The slots of a carrier that somebody may use, whatever they do."""
+        owners = {SlotsOf.OWN: (user,), SlotsOf.POOL: (SHARED,), SlotsOf.BOTH: (user, SHARED)}[carrier.of]
+        found: dict[str | None, list[bool]] = {}
+        for actor in self._host.all(SlotActor):
+            slot = actor.state
+            if slot is not None and not slot.removed and slot.config.user in owners:
+                region = slot.config.region
+                if is_of(carrier, slot.config.id, region):
+                    found.setdefault(region, []).append(slot.status is SlotStatus.ONLINE)
+        return tuple(
+            SlotsThere(
+                region=region,
+                countries=tuple(sorted(rules.countries_of(region, self._rules))),
+                slots=len(online),
+                online=sum(online),
+            )
+            for region, online in found.items()
+        )
 
     # --- the pool
 

@@ -8,6 +8,7 @@ from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.gate import Gate
 from actors.dialing.limits import CallLimits
+from actors.dialing.lines import HostLines
 from actors.dialing.rules import DialRules, may_be_listed, parse_window
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
@@ -20,7 +21,15 @@ from actors.slot.registry import SlotRegistry
 from actors.telephony.lists import allowed_of, numbers_in, numbers_of
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import START_CALL, START_ON_SLOT
-from bus_schemas.host import AWAIT_DIALS, DIAL_ON_HOST, OFFER_LINES, RETURN_LINES, START_OFFERED, START_ON_HOST
+from bus_schemas.host import (
+    AWAIT_DIALS,
+    DIAL_ON_HOST,
+    OFFER_LINES,
+    RETURN_LINES,
+    START_OFFERED,
+    START_ON_HOST,
+    SURVEY_LINES,
+)
 from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
 
 
@@ -49,6 +58,7 @@ async def start(
     through_trunks = TrunkDialer(
         host=host, trunks=trunks, gate=gate, attempts=attempts, extensions=extensions, peers=peers
     )
+    lines = HostLines(slots=on_slots, trunks=through_trunks)
     host.serve_beside(START_ON_SLOT, on_slots.start_here)
     host.serve_beside(DIAL_ON_TRUNK, through_trunks.dial_here)
     host.serve_beside(HOLD_EXTENSION, extensions.hold)
@@ -57,9 +67,10 @@ async def start(
         (
             serve(START_ON_HOST, on_slots.start_on_host),
             serve(DIAL_ON_HOST, through_trunks.dial_on_host),
-            serve(OFFER_LINES, on_slots.offers.offer),
-            serve(RETURN_LINES, on_slots.offers.take_back),
-            serve(START_OFFERED, on_slots.start_offered),
+            serve(OFFER_LINES, lines.offer),
+            serve(RETURN_LINES, lines.take_back),
+            serve(SURVEY_LINES, lines.survey),
+            serve(START_OFFERED, lines.start),
             serve(AWAIT_DIALS, attempts.await_dials),
         )
     )

@@ -10,8 +10,10 @@ from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.extensions import Extensions
 from actors.dialing.gate import RULE as DO_NOT_CALL
 from actors.dialing.gate import Gate
-from actors.dialing.slot_dialer import out_of_service
-from actors.runtime.clock import moment
+from actors.dialing.offers import Offers
+from actors.dialing.slot_dialer import TOO_LATE, out_of_service
+from actors.dialing.trunk_lines import BY_HEALTH, TrunkLines
+from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
@@ -22,9 +24,9 @@ from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ChannelTaken, TakeChannel
 from actors.trunk.registry import TrunkRegistry
-from bus_schemas.call import Phase, state_of
+from bus_schemas.call import CallStarted, Phase, state_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.host import DIAL_ON_HOST, DialOnHost
+from bus_schemas.host import DIAL_ON_HOST, DialOnHost, StartOffered
 from bus_schemas.trunk import (
     DIAL_ON_TRUNK,
     HOLD_EXTENSION,
@@ -32,7 +34,6 @@ from bus_schemas.trunk import (
     ExtensionHeld,
     HoldExtension,
     PbxCallStarted,
-    TrunkState,
 )
 
 log = structlog.get_logger()
@@ -40,7 +41,6 @@ log = structlog.get_logger()
 NO_TRUNKS = RefusalTemplate(ErrorCode.NOT_FOUND, "There are no trunks here.")
 NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 ABOUT_NUMBERS = (DO_NOT_CALL, "premium")  # rules that say the same of every trunk
-BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
 
 class TrunkDialer:
@@ -64,6 +64,10 @@ class TrunkDialer:
         self._attempts = attempts
         self._extensions = extensions
         self._name = host.ids.new()
+        self.lines = TrunkLines(
+            host=host, trunks=trunks, rules=gate.rules, attempts=attempts, extensions=extensions
+        )
+        self.offers = Offers(host=host, source=self.lines)
 
     # --- contract lines
 
@@ -113,28 +117,47 @@ class TrunkDialer:
     async def dial_here(self, request: DialPbx, context: Context) -> Page:
         """Start a call through a trunk of this host. The same command under way twice is one start."""
 
-        async def start(call_id: str) -> StartedCall:
-            number = rules.canonical(request.to, self._rules, self._trunks.countries, field="to")
-            held = await self._hold_extension(request.slot, call_id, context)
-            started: StartedCall | None = None
-            try:
-                trunk, taken = await self._take(request, number, call_id, context)
-                fences = (taken.fence, (held.fence, held.seq))
-                attempt = self._attempts.attempt(
-                    call_id,
-                    context,
-                    slot=request.slot,
-                    number=number.e164,
-                    trunk=trunk.id,
-                    recording=self._trunks.recording_of(trunk, call_id),
-                )
-                started = await self._attempts.place(attempt, fences, context)
-            finally:
-                if started is None:
-                    await self._release_extension(held, call_id, context)
-            return started
+        return await self._attempts.once(context, _answer, lambda call_id: self._start(request, call_id, context))
 
-        return await self._attempts.once(context, _answer, start)
+    async def start_offered(self, request: StartOffered, context: Context) -> Page:
+        """Start a call on a trunk that was offered. Whoever asks too late has been given up by who sent them."""
+        line = request.line
+        dial = DialPbx(from_=f"slot_{line.slot}", to=request.number, trunk=line.trunk or "AUTO")
+
+        async def start(call_id: str) -> StartedCall:
+            try:
+                return await self._start(dial, call_id, context, request)
+            finally:
+                self.offers.used(line, request.asker)
+
+        return await self._attempts.once(context, _offered, start, limited=False)
+
+    async def _start(
+        self, request: DialPbx, call_id: str, context: Context, offered: StartOffered | None = None
+    ) -> StartedCall:
+        number = rules.canonical(request.to, self._rules, self._trunks.countries, field="to")
+        held = await self._hold_extension(request.slot, call_id, context)
+        started: StartedCall | None = None
+        try:
+            trunk, taken = await self._take(request, number, call_id, context)
+            if offered is not None and self._host.clock.now() > parse_utc(offered.until):
+                trunk.tell(Drop(call_id=call_id))
+                raise TOO_LATE()
+            fences = (taken.fence, (held.fence, held.seq))
+            attempt = self._attempts.attempt(
+                call_id,
+                context,
+                slot=request.slot,
+                number=number.e164,
+                trunk=trunk.id,
+                recording=self._trunks.recording_of(trunk, call_id),
+            )
+            unless = offered.unless if offered is not None else None
+            started = await self._attempts.place(attempt, fences, context, unless)
+        finally:
+            if started is None:
+                await self._release_extension(held, call_id, context)
+        return started
 
     # --- the slot's extension
 
@@ -212,6 +235,11 @@ class TrunkDialer:
 def _about_trunks(refusal: Refusal) -> bool:
     """Whether it was the trunks here that could not carry the call, so that those of another host may."""
     return (refusal.details or {}).get("rule") not in ABOUT_NUMBERS and refusal.code is not ErrorCode.SLOT_BUSY
+
+
+def _offered(started: StartedCall) -> CallStarted:
+    attempt = started.attempt
+    return CallStarted(call_id=attempt.call_id, slot=attempt.slot, state=state_of(Phase.DIALING))
 
 
 def _answer(started: StartedCall) -> PbxCallStarted:

@@ -17,6 +17,9 @@ class IdleSlot(Struct, frozen=True, kw_only=True):
     last_used: str
 
 
+Fits = Callable[[IdleSlot], bool]
+
+
 class Pool:
     """Idle slots by owner. `take` removes what it gives, so two takers never get the same slot.
 
@@ -60,13 +63,25 @@ class Pool:
         former = self._idle.pop(slot, None)
         self.shared -= former is not None and former.user is SHARED
 
-    def take(self, user: str, countries: Iterable[str] | None, *, shared: bool = True) -> IdleSlot | None:
+    def take(
+        self,
+        user: str | None,
+        countries: Iterable[str] | None,
+        *,
+        shared: bool = True,
+        fits: Fits | None = None,
+    ) -> IdleSlot | None:
         """The caller's own least recently used idle slot, else, if they may have one, one of the shared pool, never
-        somebody else's. `countries`: the SIM must be from one of these; None: from anywhere."""
+        somebody else's. `countries`: the SIM must be from one of these; None: from anywhere. `fits`: what else it must
+        be."""
         wanted = None if countries is None else frozenset(countries)
-        return self._take_from(user, wanted) or (self._take_from(SHARED, wanted) if shared else None)
 
-    def _take_from(self, user: str | None, countries: frozenset[str] | None) -> IdleSlot | None:
+        def may(place: IdleSlot) -> bool:
+            return (wanted is None or place.region in wanted) and (fits is None or fits(place))
+
+        return self._take_from(user, may) or (self._take_from(SHARED, may) if shared else None)
+
+    def _take_from(self, user: str | None, fits: Fits) -> IdleSlot | None:
         heap = self._heaps.get(user, [])
         unfit: list[tuple[str, int]] = []
         found: IdleSlot | None = None
@@ -75,7 +90,7 @@ class Pool:
             place = self._idle.get(entry[1])
             if place is None or (place.last_used, place.user) != (entry[0], user):
                 continue  # no longer idle, or back in the heap under another key
-            if countries is not None and place.region not in countries:
+            if not fits(place):
                 unfit.append(entry)
                 continue
             found = place

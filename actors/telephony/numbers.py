@@ -8,7 +8,7 @@ import contextlib
 import re
 import unicodedata
 from functools import cache
-from itertools import chain
+from itertools import chain, takewhile
 
 import phonenumbers
 from msgspec import Struct
@@ -207,6 +207,13 @@ def home_of(e164: str) -> tuple[str, str]:
         with contextlib.suppress(phonenumbers.NumberParseException):
             part = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
     return _PARTS.get(part, part), part
+
+
+def nearness(e164: str, other: str) -> int:
+    """With how many digits alike two numbers of one country begin, behind its code."""
+    code = _code_of(e164)
+    pairs = zip(e164.removeprefix(f"+{code}"), other.removeprefix(f"+{code}"), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def parts_of(raw: str, region: str) -> frozenset[str]:

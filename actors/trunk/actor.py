@@ -89,6 +89,11 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
             raise NO_TRUNK()
         return machine.view(self.state, self.live, self._host.clock.monotonic())
 
+    @property
+    def slots_in_use(self) -> list[int]:
+        """Of each call that it carries, the slot whose extension it is joined with."""
+        return [holder.slot for holder in machine.carried(self.state, self.live).values()] if self.state else []
+
     # --- orders of this host
 
     def configure(self, order: ConfigureTrunk, context: Context, now: Moment) -> Outcome[None]:

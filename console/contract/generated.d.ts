@@ -2776,7 +2776,9 @@ export interface components {
          *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
          *         ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
          *         all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
-         *         again. `dispositions`: the words of operators for its calls, with what each means; null: the site's.
+         *         again. `dispositions`: the words of operators for its calls, with what each means; null: the site's. `carriers`:
+         *         what its calls go out on, of which it gets its share among campaigns by `priority`, higher ones first, and by
+         *         `weight`.
          */
         CampaignSettings: {
             /** @default progressive */
@@ -2816,6 +2818,22 @@ export interface components {
             dispositions: {
                 [key: string]: components["schemas"]["Meaning"];
             } | null;
+            /**
+             * @default {
+             *       "slots": {
+             *         "of": "both",
+             *         "regions": [],
+             *         "slots": [],
+             *         "weight": 1
+             *       },
+             *       "trunks": null
+             *     }
+             */
+            carriers: components["schemas"]["Carriers"];
+            /** @default 10 */
+            weight: number;
+            /** @default 0 */
+            priority: number;
         };
         /**
          * Mode
@@ -2829,6 +2847,56 @@ export interface components {
          * @enum {unknown}
          */
         Meaning: "callback" | "do_not_call" | "done" | "in_progress";
+        /**
+         * Carriers
+         * @description What may carry a call. Null: none of these; not both.
+         */
+        Carriers: {
+            /**
+             * @default {
+             *       "of": "both",
+             *       "regions": [],
+             *       "slots": [],
+             *       "weight": 1
+             *     }
+             */
+            slots: components["schemas"]["SlotCarrier"] | null;
+            /** @default null */
+            trunks: components["schemas"]["TrunkCarrier"] | null;
+        };
+        /**
+         * SlotCarrier
+         * @description Slots. `regions`: of their SIMs; `slots`: these alone; empty: all. `weight`: its share of the dials, where other
+         *         carriers of the campaign could take them as well.
+         */
+        SlotCarrier: {
+            /** @default both */
+            of: components["schemas"]["SlotsOf"];
+            /** @default [] */
+            regions: string[];
+            /** @default [] */
+            slots: number[];
+            /** @default 1 */
+            weight: number;
+        };
+        /**
+         * SlotsOf
+         * @description Whose slots.
+         * @enum {unknown}
+         */
+        SlotsOf: "both" | "own" | "pool";
+        /**
+         * TrunkCarrier
+         * @description Trunks. `extensions`: of these slots; whoever answers is joined with one that is free. `trunks`: these alone,
+         *         also some that are not there yet; empty: all. `weight`: as with slots.
+         */
+        TrunkCarrier: {
+            extensions: number[];
+            /** @default [] */
+            trunks: string[];
+            /** @default 1 */
+            weight: number;
+        };
         /**
          * LeadStatus
          * @description What has become of a lead. The first three may be called.
@@ -2892,6 +2960,9 @@ export interface components {
             dispositions?: {
                 [key: string]: components["schemas"]["Meaning"];
             } | null;
+            carriers?: components["schemas"]["Carriers"];
+            weight?: number;
+            priority?: number;
         };
         /**
          * PauseCampaign
@@ -10100,6 +10171,9 @@ export interface operations {
                     dispositions?: {
                         [key: string]: components["schemas"]["Meaning"];
                     } | null;
+                    carriers?: components["schemas"]["Carriers"];
+                    weight?: number;
+                    priority?: number;
                 };
             };
         };
@@ -11121,7 +11195,15 @@ export interface operations {
             };
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {

@@ -114,10 +114,10 @@ def test_a_host_begins_nothing_that_it_is_asked_for_too_late() -> None:
         bus, now = site.world.gateways[0], site.world.clock.now
         context = Context(command_id="one", user="op")
         offered = await ask(bus, OFFER_LINES, OfferLines(host="a", asker="c1", user="op", most=2), context)
-        assert len(offered.slots) == 2
+        assert len(offered.lines) == 2
         late, soon = (
-            StartOffered(host="a", asker="c1", slot=slot, number=mobile(slot, LONG), until=utc(now()))
-            for slot in offered.slots
+            StartOffered(host="a", asker="c1", line=line, number=mobile(line.slot, LONG), until=utc(now()))
+            for line in offered.lines
         )
         await asyncio.sleep(0.01)
         with pytest.raises(Refusal) as refused:

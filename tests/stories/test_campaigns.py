@@ -97,7 +97,7 @@ async def test_a_stopped_campaign_dials_nobody_any_more(fast: Client) -> None:
     async def explained() -> Any:
         return (await fast.get(f"{ALL}/story_2/explain"))[1]
 
-    busy = await until(explained, lambda found: any(one["reason"] == "carriers_full" for one in found["reasons"]))
+    busy = await until(explained, lambda found: any(one["reason"] == "slots_busy" for one in found["reasons"]))
     assert sum(one["leads"] for one in busy["reasons"]) == 40
     status, answer = await fast.post(STOP, {"campaign_id": "story_2", "mode": "hangup"})
     assert status == 200 and answer["status"] in ("draining", "stopped")

@@ -1,0 +1,140 @@
+"""What there is to carry the calls of a campaign, and why it carries none of some number now. Pure."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from actors.campaign.lines import Held, Home, Lines
+from actors.campaign.standing import Standing
+from actors.telephony.numbers import home_of
+from bus_schemas.carriers import Carriers
+from bus_schemas.host import Line, LinesThere, SlotsThere, TrunkThere
+from bus_schemas.trunk import TrunkState
+
+
+class Lack(StrEnum):
+    """Why no line takes a lead's call."""
+
+    SLOTS_BUSY = "slots_busy"
+    TRUNK_FULL = "trunk_full"
+    EXTENSIONS_BUSY = "extensions_busy"  # nobody is free who would be joined with whoever answers
+    TRUNK_DOWN = "trunk_down"
+    SLOTS_DOWN = "slots_down"
+    UNKNOWN = "lines_unknown"
+    NO_LINE = "no_line"  # none may call there, whatever it does now
+
+
+Why = tuple[Lack, str, str]  # and in words, and what would change it
+
+
+class There(Struct, frozen=True, kw_only=True):
+    """What hosts say that there is. `complete`: each of them has said so."""
+
+    lines: tuple[LinesThere, ...] = ()
+    complete: bool = False
+
+    def slots(self, home: Home) -> list[SlotsThere]:
+        """Those whose SIMs may call a number of there."""
+        return [slots for each in self.lines for slots in each.slots if _may(home, slots.countries)]
+
+    def trunks(self, home: Home) -> list[TrunkThere]:
+        """Those that may."""
+        return [trunk for each in self.lines for trunk in each.trunks if _may(home, trunk.countries)]
+
+    def reaches(self, home: Home) -> bool:
+        """Whether some line may call a number of there, or nobody knows."""
+        return not self.complete or not home[0] or bool(self.slots(home) or self.trunks(home))
+
+
+NOBODY_KNOWS = There()
+
+
+class Reachable:
+    """Lines that call whoever some line of a site may call, as many as are wanted."""
+
+    def __init__(self, there: There) -> None:
+        self._there = there
+
+    def reaching(self, home: Home) -> int:
+        """Nobody is put aside for want of one who is not for good."""
+        return 0
+
+    def reach(self, e164: str) -> bool:
+        """Whether one may call the number."""
+        return self._there.reaches(home_of(e164))
+
+    def take(self, e164: str, carriers: Carriers, now: float) -> Held | None:
+        """Any of them."""
+        return Held("", Line(slot=1), 0.0) if self.reach(e164) else None
+
+
+class Carriage:
+    """How it is with numbers that may be called. `lines`: that a campaign holds, which are counted as used one by
+    one."""
+
+    def __init__(self, carriers: Carriers, there: There, lines: Lines) -> None:
+        self._carriers = carriers
+        self._there = there
+        self._lines = lines
+        self._known: dict[Home, Standing] = {}
+
+    def takes(self, e164: str) -> bool:
+        """Whether one of them takes this number's call."""
+        return self._lines.take(e164, self._carriers, 0.0) is not None
+
+    def reaches(self, e164: str) -> bool:
+        """Whether some line may call it, busy or not."""
+        return self._there.reaches(home_of(e164))
+
+    def lack(self, e164: str) -> Standing:
+        """Why none of the others does."""
+        home = home_of(e164)
+        if home not in self._known:
+            self._known[home] = self._lack(home)
+        return self._known[home]
+
+    def _lack(self, home: Home) -> Standing:
+        whys = list(self._whys(home))
+        if not whys and not self._there.complete:
+            whys = [(Lack.UNKNOWN, "a host does not say which lines it has", "that host")]
+        elif not whys:
+            whys = [(Lack.NO_LINE, f"no line that it may use calls {home[0] or 'there'}", "such a SIM or trunk")]
+        first = min(whys, key=lambda why: list(Lack).index(why[0]))
+        words = "; ".join(dict.fromkeys(words for _, words, _ in (*whys, *self._missing())))
+        return Standing(reason=first[0], words=words, change=first[2])
+
+    def _whys(self, home: Home) -> Iterator[Why]:
+        slots, trunks = self._there.slots(home), self._there.trunks(home)
+        if any(each.online for each in slots):
+            yield Lack.SLOTS_BUSY, "all slots that it may use are busy", "more slots"
+        elif slots:
+            yield Lack.SLOTS_DOWN, "the phones of all slots that it may use cannot be reached", "a phone that can be"
+        up = [trunk for trunk in trunks if trunk.state is not TrunkState.DOWN]
+        for trunk in trunks:
+            if trunk not in up:
+                yield Lack.TRUNK_DOWN, f"trunk {trunk.name} is down: {trunk.reason}", "the trunk's repair"
+        if not up:
+            return
+        if all(trunk.full for trunk in up):
+            yield Lack.TRUNK_FULL, f"all channels of {_names(up)} are in use", "more channels"
+        elif not any(each.free_extensions for each in self._there.lines):
+            yield Lack.EXTENSIONS_BUSY, "all extensions for answered calls are in use", "more of them"
+        else:
+            yield Lack.TRUNK_FULL, f"{_names(up)} may not dial faster", "more calls per second"
+
+    def _missing(self) -> Iterator[Why]:
+        """Trunks that are wanted, and that nobody has."""
+        wanted = self._carriers.trunks.trunks if self._carriers.trunks is not None else ()
+        here = {trunk.name for each in self._there.lines for trunk in each.trunks}
+        for name in wanted:
+            if self._there.complete and name not in here:
+                yield Lack.TRUNK_DOWN, f"there is no trunk {name}", ""
+
+
+def _may(home: Home, countries: Iterable[str]) -> bool:
+    return not home[0] or not set(home).isdisjoint(countries)
+
+
+def _names(trunks: Iterable[TrunkThere]) -> str:
+    return ", ".join(sorted(f"trunk {trunk.name}" for trunk in trunks))

@@ -1,0 +1,157 @@
+"""The lines that a campaign is offered, and which of them calls whom. Pure: the moment comes in.
+
+A line is used for a number that it may call. Of several the one of the number's own region is used (local presence): a
+SIM of its country, a caller id that begins like it; else slots and trunks in turn, as their weights have it.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from actors.dialing.sharing import Turns
+from actors.telephony.numbers import home_of, nearness, not_a_country
+from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
+from bus_schemas.errors import misfit
+from bus_schemas.host import Line
+
+ALONE = 60.0  # seconds after which a carrier that had no line is not behind any more
+SLOTS, TRUNKS = "slots", "trunks"
+
+Home = tuple[str, str]  # of a number: its country, and the part of it
+AnyCarrier = TypeVar("AnyCarrier", SlotCarrier, TrunkCarrier)
+
+
+class Held(NamedTuple):
+    """A line that a host keeps for the campaign, until then on the monotonic clock."""
+
+    host: str
+    line: Line
+    until: float
+
+    @property
+    def carrier(self) -> str:
+        return SLOTS if self.line.trunk is None else TRUNKS
+
+    def reaches(self, home: Home) -> bool:
+        """Whether it may call a number of there. Of a number that belongs nowhere whoever dials it has to say."""
+        return not home[0] or not set(home).isdisjoint(self.line.countries)
+
+
+class Lines(Protocol):
+    """The lines that may carry calls now."""
+
+    def reaching(self, home: Home) -> int:
+        """How many may call a number of there."""
+
+    def reach(self, e164: str) -> bool:
+        """Whether one may call a number."""
+
+    def take(self, e164: str, carriers: Carriers, now: float) -> Held | None:
+        """The one that is to. None: there is none."""
+
+
+class Ask(NamedTuple):
+    """What a campaign asks of a host. `trunks`: None: slots; `countries`: of which lines must call one; None: any."""
+
+    host: str
+    slots: SlotCarrier
+    trunks: TrunkCarrier | None
+    countries: frozenset[str] | None
+
+    def is_of(self, carriers: Carriers) -> bool:
+        """Whether the settings still want it so."""
+        return self in asks(carriers, (self.host,), self.countries)
+
+
+def asks(carriers: Carriers, hosts: Iterable[str], countries: frozenset[str] | None) -> list[Ask]:
+    """What is to be asked of hosts, to which a carrier's weight is nothing."""
+    found = []
+    for host in hosts:
+        if carriers.slots is not None:
+            found.append(Ask(host, _without_weight(carriers.slots), None, countries))
+        if carriers.trunks is not None:
+            found.append(Ask(host, SlotCarrier(), _without_weight(carriers.trunks), countries))
+    return found
+
+
+class HeldLines:
+    """Those that a campaign was offered."""
+
+    def __init__(self) -> None:
+        self._held: list[Held] = []  # the first that came first
+        self._turns = Turns(away=ALONE)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def copy(self) -> "HeldLines":
+        """The same lines, for who asks what would be."""
+        other = HeldLines()
+        other._held = list(self._held)
+        return other
+
+    def add(self, lines: Iterable[Held]) -> None:
+        self._held += lines
+
+    def expire(self, now: float) -> None:
+        """What a host may give to others by now is none."""
+        self._held = [held for held in self._held if held.until >= now]
+
+    def drain(self) -> list[Held]:
+        """All, of which none is held any more."""
+        held, self._held = self._held, []
+        return held
+
+    def extensions(self) -> set[int]:
+        """The slots whose extensions are waiting for an answered call."""
+        return {held.line.slot for held in self._held if held.line.trunk is not None}
+
+    def reaching(self, home: Home) -> int:
+        return sum(held.reaches(home) for held in self._held)
+
+    def reach(self, e164: str) -> bool:
+        home = home_of(e164)
+        return any(held.reaches(home) for held in self._held)
+
+    def take(self, e164: str, carriers: Carriers, now: float) -> Held | None:
+        home = home_of(e164)
+        fit = [(presence(held.line, e164, home), held) for held in self._held if held.reaches(home)]
+        if not fit:
+            return None
+        nearest = max(near for near, _ in fit)
+        best = [held for near, held in fit if near == nearest]
+        carrier = self._turns.next(list(dict.fromkeys(held.carrier for held in best)), now)
+        self._turns.gave(carrier, _weight(carrier, carriers))
+        found = next(held for held in best if held.carrier == carrier)
+        self._held.remove(found)
+        return found
+
+
+def _without_weight(carrier: AnyCarrier) -> AnyCarrier:
+    return replace(carrier, weight=1)
+
+
+def must_be_carriers(carriers: Carriers) -> None:
+    """Raise Refusal(INVALID_PARAMS) for what cannot carry any call, with the place of it. A trunk or a slot that is not
+    there may come later, and is accepted."""
+    if carriers.slots is None and carriers.trunks is None:
+        raise misfit("settings.carriers", "slots, or trunks, or both.")
+    for place, region in enumerate(carriers.slots.regions if carriers.slots is not None else ()):
+        if (why := not_a_country(region)) is not None:
+            raise misfit(f"settings.carriers.slots.regions[{place}]", f"{why}.")
+
+
+def presence(line: Line, e164: str, home: Home) -> int:
+    """How near a line is to a number: 0: of another country, or nobody knows; 1: of its country; 2 and more: and its
+    caller id begins like the number."""
+    if line.caller_id is None:
+        return int(line.region in home)
+    if set(home).isdisjoint(home_of(line.caller_id)):
+        return 0
+    return 1 + nearness(line.caller_id, e164)
+
+
+def _weight(carrier: str, carriers: Carriers) -> int:
+    found = carriers.slots if carrier == SLOTS else carriers.trunks
+    return found.weight if found is not None else 1
