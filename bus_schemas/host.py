@@ -142,11 +142,11 @@ class TrunkThere(Struct, frozen=True, kw_only=True):
 
 
 class LinesThere(Struct, frozen=True, kw_only=True):
-    """`free_extensions`: of those for answered calls, as far as this host knows."""
+    """`busy`: the extensions for answered calls that cannot take one now, as far as this host knows."""
 
     slots: tuple[SlotsThere, ...] = ()
     trunks: tuple[TrunkThere, ...] = ()
-    free_extensions: int = 0
+    busy: tuple[SlotId, ...] = ()
 
 
 class StartOffered(Struct, frozen=True, kw_only=True):

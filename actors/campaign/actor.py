@@ -153,7 +153,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._selection: Selection | None = None
         self._figures: Figures | None = None
         self._lines = HeldLines()  # that are offered
-        self._using: dict[int, Held] = {}  # by the place of the lead that is called on it
         self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
         self._refused = 0  # calls on end that no line took
         self._rests_until = 0.0
@@ -338,7 +337,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def perform(self, effect: Effect) -> None:
         match effect:
             case BeginCall(claim=claim, line=line) if line is not None:
-                self._using[claim.place] = line
                 self.spawn(self._outside.dial(self, claim, line, self._claimed.pop(claim.place)))
             case FindCall(claim=claim):
                 self.spawn(self._outside.find(self, claim))
@@ -382,7 +380,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def ended(self, report: CallOver | NotBegun) -> None:
         """An attempt is over."""
-        self._using.pop(report.place, None)
         self._ended.append(report)
         if len(self._ended) == 1:
             self.tell(Ended())

@@ -118,10 +118,15 @@ class Carriage:
             return
         if all(trunk.full for trunk in up):
             yield Lack.TRUNK_FULL, f"all channels of {_names(up)} are in use", "more channels"
-        elif not any(each.free_extensions for each in self._there.lines):
+        elif not self._free_extensions():
             yield Lack.EXTENSIONS_BUSY, "all extensions for answered calls are in use", "more of them"
         else:
             yield Lack.TRUNK_FULL, f"{_names(up)} may not dial faster", "more calls per second"
+
+    def _free_extensions(self) -> set[int]:
+        trunks = self._carriers.trunks
+        busy = {slot for each in self._there.lines for slot in each.busy}
+        return {*trunks.extensions} - busy if trunks is not None else set()
 
     def _missing(self) -> Iterator[Why]:
         """Trunks that are wanted, and that nobody has."""

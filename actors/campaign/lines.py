@@ -103,10 +103,6 @@ class HeldLines:
         held, self._held = self._held, []
         return held
 
-    def extensions(self) -> set[int]:
-        """The slots whose extensions are waiting for an answered call."""
-        return {held.line.slot for held in self._held if held.line.trunk is not None}
-
     def reaching(self, home: Home) -> int:
         return sum(held.reaches(home) for held in self._held)
 

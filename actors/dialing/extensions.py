@@ -111,6 +111,8 @@ class Extensions:
             await self._read_calls(request.slot, context)
             self._read[request.slot] = slot.fence
         held = self._held.setdefault(request.slot, {})
+        if request.instead is not None:
+            held.pop(request.instead, None)
         if len(held.keys() - {request.call_id}) >= self.calls_at_once:
             await self._let_go_of_what_is_over(held)
         if len(held.keys() - {request.call_id}) >= self.calls_at_once:

@@ -23,7 +23,7 @@ class HostLines:
         """They are for others."""
         for line in request.lines:
             dialer = self._slots if line.trunk is None else self._trunks
-            dialer.offers.used(line, request.asker)
+            await dialer.offers.take_back(line, request.asker)
         return OfferedLines(lines=(), seconds=0.0)
 
     async def start(self, request: StartOffered, context: Context) -> Page:
@@ -37,5 +37,5 @@ class HostLines:
         return LinesThere(
             slots=self._slots.there(slots, user) if slots is not None else (),
             trunks=self._trunks.lines.there(trunks) if trunks is not None else (),
-            free_extensions=self._trunks.lines.free_extensions(trunks, user) if trunks is not None else 0,
+            busy=self._trunks.lines.busy(trunks, user) if trunks is not None else (),
         )

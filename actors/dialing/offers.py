@@ -36,6 +36,12 @@ class Source(Protocol):
     def give_back(self, line: Line) -> None:
         """It is kept no longer."""
 
+    async def hold(self, line: Line, user: str) -> bool:
+        """Whether nobody else has a part in it either that is not here, before it is offered to somebody."""
+
+    async def let_go(self, line: Line) -> None:
+        """It is not wanted."""
+
 
 @dataclass(eq=False)
 class Asked:
@@ -82,17 +88,38 @@ class Offers:
 
     async def offer(self, request: OfferLines, context: Context) -> OfferedLines:
         """Keep lines for somebody, once there are any."""
+        give_up = self._host.clock.monotonic() + PATIENCE
+        while True:
+            found = await self._wait(request, give_up - self._host.clock.monotonic())
+            held = [line for line in found if await self._held(line, request)]
+            if held or not found:
+                return OfferedLines(lines=tuple(held), seconds=KEPT)
+
+    async def _wait(self, request: OfferLines, seconds: float) -> list[Line]:
         asked = Asked(request, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self.serve_soon()
-        over = self._host.clock.call_later(PATIENCE, lambda: self._answer(asked))
+        over = self._host.clock.call_later(max(seconds, 0.0), lambda: self._answer(asked))
         try:
             await asked.answer
         finally:
             over.cancel()
             if asked in self._waiting:  # whoever serves ends
                 self._waiting.remove(asked)
-        return OfferedLines(lines=tuple(asked.found), seconds=KEPT)
+        return asked.found
+
+    async def _held(self, line: Line, request: OfferLines) -> bool:
+        if await self._source.hold(line, request.user):
+            return True
+        self.used(line, request.asker)
+        return False
+
+    async def take_back(self, line: Line, asker: str) -> None:
+        """It is for others."""
+        kept = self._kept.get(_key(line))
+        if kept is not None and kept.asker == asker:
+            await self._source.let_go(line)
+            self.used(line, asker)
 
     def used(self, line: Line, asker: str) -> None:
         """An offer is over: it was taken, or is not wanted."""
@@ -179,6 +206,12 @@ class IdleSlots:
 
     def give_back(self, line: Line) -> None:
         self._pool.give_back(line.slot)
+
+    async def hold(self, line: Line, user: str) -> bool:
+        return True
+
+    async def let_go(self, line: Line) -> None:
+        pass
 
     def _take(self, request: OfferLines) -> IdleSlot | None:
         wanted, countries = request.slots, request.countries

@@ -1,7 +1,6 @@
 """Where calls through trunks begin on this host: the rules, the slot's extension, a trunk, the attempt. Serves
 `DIAL_PBX` and its kin."""
 
-import contextlib
 
 import structlog
 
@@ -10,15 +9,15 @@ from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
 from actors.dialing.extensions import Extensions
 from actors.dialing.gate import RULE as DO_NOT_CALL
 from actors.dialing.gate import Gate
+from actors.dialing.held_extensions import HeldExtensions
 from actors.dialing.offers import Offers
-from actors.dialing.slot_dialer import TOO_LATE, out_of_service
+from actors.dialing.slot_dialer import TOO_LATE
 from actors.dialing.trunk_lines import BY_HEALTH, TrunkLines
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
-from actors.runtime.wire import Page, ask, forward
-from actors.slot.actor import SlotActor
+from actors.runtime.wire import Page, forward
 from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
@@ -29,10 +28,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import DIAL_ON_HOST, DialOnHost, StartOffered
 from bus_schemas.trunk import (
     DIAL_ON_TRUNK,
-    HOLD_EXTENSION,
     DialPbx,
-    ExtensionHeld,
-    HoldExtension,
     PbxCallStarted,
 )
 
@@ -62,10 +58,9 @@ class TrunkDialer:
         self._gate = gate
         self._rules = gate.rules
         self._attempts = attempts
-        self._extensions = extensions
-        self._name = host.ids.new()
+        self._held = HeldExtensions(host=host, extensions=extensions, peers=peers)
         self.lines = TrunkLines(
-            host=host, trunks=trunks, rules=gate.rules, attempts=attempts, extensions=extensions
+            host=host, trunks=trunks, rules=gate.rules, attempts=attempts, extensions=extensions, held=self._held
         )
         self.offers = Offers(host=host, source=self.lines)
 
@@ -136,7 +131,7 @@ class TrunkDialer:
         self, request: DialPbx, call_id: str, context: Context, offered: StartOffered | None = None
     ) -> StartedCall:
         number = rules.canonical(request.to, self._rules, self._trunks.countries, field="to")
-        held = await self._hold_extension(request.slot, call_id, context)
+        held = await self._held.hold(request.slot, call_id, context, self._offer_of(offered))
         started: StartedCall | None = None
         try:
             trunk, taken = await self._take(request, number, call_id, context)
@@ -156,30 +151,11 @@ class TrunkDialer:
             started = await self._attempts.place(attempt, fences, context, unless)
         finally:
             if started is None:
-                await self._release_extension(held, call_id, context)
+                await self._held.release(held.slot, call_id, context)
         return started
 
-    # --- the slot's extension
-
-    async def _hold_extension(self, slot: int, call_id: str, context: Context) -> ExtensionHeld:
-        request = HoldExtension(slot=slot, call_id=call_id, by=self._name)
-        if self._host.get(SlotActor, str(slot)) is not None:
-            return await self._extensions.hold(request, context)
-        try:
-            return await ask(self._host.bus, HOLD_EXTENSION, request, context)
-        except Refusal as refusal:
-            host = (refusal.details or {}).get("host")
-            if refusal.code is not ErrorCode.UNAVAILABLE or host is None:
-                raise
-        raise out_of_service(slot, host, self._peers.why_unowned("slot", str(slot), host))
-
-    async def _release_extension(self, held: ExtensionHeld, call_id: str, context: Context) -> None:
-        request = HoldExtension(slot=held.slot, call_id=call_id, by=self._name, release=True)
-        if held.host == self._host.name:
-            await self._extensions.give_back(request)
-            return
-        with contextlib.suppress(Refusal):  # the promise runs out by itself
-            await forward(self._host.bus, HOLD_EXTENSION, request, context, retry=False)
+    def _offer_of(self, offered: StartOffered | None) -> str | None:
+        return self.lines.name_of(offered.line) if offered is not None else None
 
     # --- a trunk
 

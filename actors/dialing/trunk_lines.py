@@ -1,25 +1,35 @@
 """The trunks of one host as a source of lines: a free channel, with an extension that is to take the answered call.
 
 Nothing is held in the trunk for an offer: what is offered is counted here, beside the calls that the trunk carries, and
-against its calls per second. An extension is looked at where it is known: in the calls of the trunks here, and as its
-slot's owner, where that is this host. One that is in a call all the same refuses the call when it is begun.
+against its calls per second. The extension is held at its slot's owner, as for a call, under a name of the offer's own,
+since trunks of other hosts may be offered with it as well; the call takes the place of the offer there.
 """
 
 from collections import Counter
 
+import structlog
+
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
+from actors.dialing.held_extensions import HeldExtensions
 from actors.dialing.rules import DialRules, countries_of_trunk
 from actors.runtime.clock import moment
+from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.telephony.numbers import NotANumber, Number, canonical
 from actors.trunk.actor import TrunkActor
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.carriers import TrunkCarrier
+from bus_schemas.errors import Refusal
 from bus_schemas.host import Line, OfferLines, TrunkThere
 from bus_schemas.trunk import TrunkConfig, TrunkState
 
+log = structlog.get_logger()
+
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
+
+
+AGAIN, SURELY = 1.0, 3.0  # seconds until an extension that was refused is tried again; until it seems to be free
 
 
 class TrunkLines:
@@ -28,14 +38,23 @@ class TrunkLines:
     again: float | None = 0.2  # nobody tells that a trunk is well again, or that a second is over
 
     def __init__(
-        self, *, host: Host, trunks: TrunkRegistry, rules: DialRules, attempts: Attempts, extensions: Extensions
+        self,
+        *,
+        host: Host,
+        trunks: TrunkRegistry,
+        rules: DialRules,
+        attempts: Attempts,
+        extensions: Extensions,
+        held: HeldExtensions,
     ) -> None:
         self._host = host
         self._trunks = trunks
         self._rules = rules
         self._attempts = attempts
         self._extensions = extensions
-        self._kept: set[tuple[str, int]] = set()
+        self._held = held
+        self._kept: dict[tuple[str, int], str] = {}  # under which name its extension is held
+        self._refused: dict[int, float] = {}  # extensions: when, on the monotonic clock
         self._turn: dict[int, int] = {}  # of extensions: when each was offered last, in offers
         self._offers = 0
 
@@ -47,8 +66,8 @@ class TrunkLines:
         extension = self._extension(request.trunks, request.user) if trunk is not None else None
         if trunk is None or extension is None:
             return None
-        self._kept.add((trunk.id, extension))
         self._offers += 1
+        self._kept[trunk.id, extension] = f"offer_{self._host.ids.new()}"
         self._turn[extension] = self._offers
         caller = self._caller_of(trunk.config)
         return Line(
@@ -60,7 +79,27 @@ class TrunkLines:
         )
 
     def give_back(self, line: Line) -> None:
-        self._kept.discard((line.trunk or "", line.slot))
+        name = self._kept.pop(_key(line), None)
+        if name is not None:  # of an extension that is not here the promise runs out by itself
+            self._extensions.release(line.slot, name)
+
+    async def hold(self, line: Line, user: str) -> bool:
+        context = Context(command_id=self._host.ids.new(), user=user)
+        try:
+            await self._held.hold(line.slot, self._kept[_key(line)], context)
+        except Refusal as refusal:
+            log.debug("an extension is not free", slot=line.slot, why=refusal.message)
+            self._refused[line.slot] = self._host.clock.monotonic()
+            return False
+        return True
+
+    async def let_go(self, line: Line) -> None:
+        if (name := self.name_of(line)) is not None:
+            await self._held.release(line.slot, name, Context(command_id=self._host.ids.new(), user=""))
+
+    def name_of(self, line: Line) -> str | None:
+        """Under which its extension is held."""
+        return self._kept.get(_key(line))
 
     # --- what there is
 
@@ -77,9 +116,9 @@ class TrunkLines:
             for trunk in self._of(carrier)
         )
 
-    def free_extensions(self, carrier: TrunkCarrier, user: str) -> int:
-        """How many could take a call, as far as is known here."""
-        return len(self._free(carrier, user))
+    def busy(self, carrier: TrunkCarrier, user: str) -> tuple[int, ...]:
+        """The extensions that cannot take a call, as far as is known here."""
+        return tuple({*carrier.extensions} - {*self._free(carrier, user, SURELY)})
 
     def _of(self, carrier: TrunkCarrier) -> list[TrunkActor]:
         """The trunks of a carrier that are here."""
@@ -109,10 +148,13 @@ class TrunkLines:
 
     def _extension(self, carrier: TrunkCarrier, user: str) -> int | None:
         """A free one, the one that was offered longest ago."""
-        return min(self._free(carrier, user), key=lambda slot: self._turn.get(slot, 0), default=None)
+        return min(self._free(carrier, user, AGAIN), key=lambda slot: self._turn.get(slot, 0), default=None)
 
-    def _free(self, carrier: TrunkCarrier, user: str) -> list[int]:
+    def _free(self, carrier: TrunkCarrier, user: str, patience: float) -> list[int]:
+        """`patience`: seconds for which one that was refused is not free."""
         kept, calls = {slot for _, slot in self._kept}, Counter[int]()
+        since = self._host.clock.monotonic() - patience
+        kept |= {slot for slot, at in self._refused.items() if at > since}
         for trunk in self._trunks.all():
             calls.update(trunk.slots_in_use)
         most = self._extensions.calls_at_once
@@ -131,3 +173,7 @@ class TrunkLines:
             return canonical(config.caller_id, self._rules.site_region)
         except NotANumber:
             return None
+
+
+def _key(line: Line) -> tuple[str, int]:
+    return line.trunk or "", line.slot

@@ -1,6 +1,6 @@
 """A stop against the dials that are about to be made, in all orders of their steps: claim, its write, the command that
-asks for the call, its write, the order to the phone, and on the other side the stop, its write and its answer. Two
-hosts and three phones, in simulated time; what phones have dialled is read from their own logs."""
+asks for the call, its write, the order to the phone or PBX, and on the other side the stop, its write and its answer.
+Two hosts, three phones and a PBX, in simulated time; what those have dialled is read from their own logs."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bus_schemas.campaign import PAUSE_CAMPAIGN, PauseCampaign, StopMode
+from bus_schemas.carriers import Carriers, TrunkCarrier
 from simulators.carrier.rules import mobile
 from tests.campaign.world import Campaigns, play
 from tests.support.depth import examples
@@ -15,6 +16,8 @@ from tests.support.depth import examples
 RACES = examples(250)
 OF_A_WORLD = 25
 WORLDS = range(-(-RACES // OF_A_WORLD))
+TRUNKS = TrunkCarrier(extensions=(1, 2, 3))
+CARRIERS = (Carriers(), Carriers(trunks=TRUNKS), Carriers(slots=None, trunks=TRUNKS))
 LONG, BUSY, TALKS = "9999", "0001", "2003"
 
 
@@ -32,6 +35,7 @@ async def race(site: Campaigns, campaign: str, first: int, tally: Tally) -> None
     world, random = site.world, site.world.random
     ending = random.choice((LONG, BUSY, TALKS))
     numbers = {mobile(place, ending) for place in range(first, first + random.randrange(1, 6))}
+    await site.create(campaign, carriers=random.choice(CARRIERS))
     await site.run(campaign, sorted(numbers))
     # Mostly while the first calls are on their way; now and then when one is over and the next begins.
     await asyncio.sleep(random.choice((0.01, 0.03, 0.03, 1.1, 5.0)) * random.random())

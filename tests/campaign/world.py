@@ -15,6 +15,7 @@ from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.wire import ask
+from actors.settings import Settings
 from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
     CREATE_CAMPAIGN,
@@ -38,6 +39,7 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import GivenLead
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
+from simulators.device.chronicle import DeviceCall
 from simulators.time.loop import SimLoop, run
 from simulators.world.schedule import small
 from simulators.world.world import SLOTS_OF, Life, World, with_slot
@@ -104,6 +106,10 @@ class Campaigns:
                 return life
         return None
 
+    def trunk_calls(self) -> list[DeviceCall]:
+        """The calls of the PBX, by its own book."""
+        return [call for call in self.world.book.calls if call.line.startswith("trunk-")]
+
     def dials(self) -> Counter[str]:
         """How often each number was really dialled, by the phones' own book."""
         return Counter(number for slot in SLOTS for number in self.world.phone(slot).dials)
@@ -111,10 +117,11 @@ class Campaigns:
 
 def play(
     story: Callable[[Campaigns], Awaitable[Any]], *, seed: int = 1, keep: bool = False, owned: bool = False,
-    rules: Rules = ANY,
+    rules: Rules = ANY, change: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> World:  # fmt: skip
     """A story in a world whose two hosts are up. `keep`: they are started again whenever they end. `owned`: the phones
-    are those of who asks, and not the pool's. `rules`: of the site."""
+    are those of who asks, and not the pool's. `rules`: of the site. `change`: what else is different in the settings of
+    a host."""
 
     async def main() -> World:
         loop = asyncio.get_running_loop()
@@ -124,7 +131,7 @@ def play(
             for slot in SLOTS_OF[machine.host] if owned else ():
                 machine.settings = with_slot(machine.settings, slot, user="op")
             campaigns = replace(machine.settings.campaigns, site=rules)
-            machine.settings = replace(machine.settings, campaigns=campaigns)
+            machine.settings = change(replace(machine.settings, campaigns=campaigns))
             if keep:
                 world.keep(machine)
             else:

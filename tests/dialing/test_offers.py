@@ -47,9 +47,9 @@ class Offering:
         request = OfferLines(host="a", asker=asker, user=user, most=most, **more)
         return [line.slot for line in (await self.offers.offer(request, CONTEXT)).lines]
 
-    def take_back(self, asker: str, *slots: int) -> None:
+    async def take_back(self, asker: str, *slots: int) -> None:
         for slot in slots:
-            self.offers.used(Line(slot=slot), asker)
+            await self.offers.take_back(Line(slot=slot), asker)
 
 
 def play(story: Callable[[Offering], Awaitable[None]]) -> None:
@@ -112,9 +112,9 @@ def test_what_is_given_back_is_anybodys_at_once() -> None:
     async def story(site: Offering) -> None:
         site.idle(11)
         await site.ask("c1")
-        site.take_back("c2", 11)  # not theirs
+        await site.take_back("c2", 11)  # not theirs
         assert not len(site.pool)
-        site.take_back("c1", 11, 12)
+        await site.take_back("c1", 11, 12)
         assert len(site.pool) == 1
 
     play(story)
@@ -191,7 +191,7 @@ def test_only_slots_of_the_wanted_kind_are_offered() -> None:
         found = {}
         for asker, more in wants.items():
             found[asker] = sorted(await site.ask(asker, most=9, **more))
-            site.take_back(asker, *found[asker])
+            await site.take_back(asker, *found[asker])
         assert found == {
             "own": [11], "polish": [14, 15], "pool": [12, 13, 14, 15, 16], "two": [11, 12], "to PL": [14, 15],
             "to UA": [11, 12, 13, 16],
