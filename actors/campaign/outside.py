@@ -170,7 +170,8 @@ class Outside:
                 halted = CAMPAIGN_PAUSED.subject.format(campaign=owner.id)
                 request = StartOffered(
                     host=held.host, asker=owner.id, line=held.line, number=claim.number, until=until,
-                    unless=(halted, claimed_at), ring_at_least=owner.ring_seconds(claim),
+                    unless=(halted, claimed_at),
+                    ring_at_least=owner.ring_seconds(claim),
                 )  # fmt: skip
                 await self._begin(owner, claim, request)
                 return
