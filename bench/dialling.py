@@ -117,7 +117,8 @@ class Fleet:
     async def run(self, leads: Sequence[GivenLead]) -> None:
         """Have the campaign run with these leads, as the gateway does it."""
         answers: list[Any] = []
-        for number, part in enumerate(split(RunCampaign(campaign_id=CAMPAIGN, leads=tuple(leads)))):
+        wanted = RunCampaign(campaign_id=CAMPAIGN, leads=tuple(leads))
+        for number, part in enumerate(split(wanted, await self.bus.last_seq())):
             context = Context(command_id=derived("bench", str(number)), user="bench", actions=ALL)
             answers.append(await self._patiently(RUN_ON_SHARD, after(part, answers), context))
         assert joined(answers).accepted == len(leads), joined(answers)

@@ -174,13 +174,16 @@ class RunCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 class RunOnShard(Struct, frozen=True, kw_only=True):
     """A part of RUN_CAMPAIGN for whoever has the shard. `first`: how many rows are in the parts before it. `goes_on`:
-    it ran by one of those, so what somebody has said since (stop, pause) stays."""
+    it ran by one of those, so what somebody has said since (stop, pause) stays; as does what was said behind `after`,
+    where the journal ended when it was asked for: a part that comes late brings no stopped campaign back. Null: nobody
+    knows."""
 
     shard: int
     campaign_id: CampaignId
     leads: tuple[GivenLead, ...]
     first: int = 0
     goes_on: bool = False
+    after: int | None = None
 
 
 class ReadLead(Struct, frozen=True, kw_only=True):

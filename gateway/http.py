@@ -16,7 +16,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from actors.point.tokens import claimed
-from actors.runtime.bus import Bus, Message
+from actors.runtime.bus import Bus, BusError, Message
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.sparing import FAILED_LINES, SparingLog
@@ -41,7 +41,7 @@ from gateway.auth import Authenticator, Caller
 from gateway.bodies import BROKEN_OFF, LATE, object_in, request_of
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
-from gateway.idempotency import Idempotency, digest_of
+from gateway.idempotency import AWAY, Idempotency, digest_of
 from gateway.large_bodies import read_in_pieces
 from gateway.metrics import Metrics
 from gateway.reads import Reads
@@ -419,7 +419,11 @@ async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -
     answers: list[Any] = []
     answered: Message | None = None
     seq, changed = "0", False
-    for number, part in enumerate(parts.split(request)):
+    try:
+        end = await bus.last_seq()
+    except BusError:
+        raise AWAY() from None
+    for number, part in enumerate(parts.split(request, end)):
         if answers:
             part, context = parts.after(part, answers), replace(context, fresh=False)
         asked = replace(context, command_id=derived("p", context.command_id, str(number))) if number else context

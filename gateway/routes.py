@@ -42,12 +42,12 @@ class Listed:
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """How a request crosses the bus that does not fit into one message: in parts, one after the other, each asked of
-    `rpc`. `listed`: what there is much of. `after`: a part, as it is sent after others have got these answers.
-    `joined`: one answer of all."""
+    `rpc`. `listed`: what there is much of. `split`: into parts, which may say where the journal ended when they were
+    asked for. `after`: a part, as it is sent after others have got these answers. `joined`: one answer of all."""
 
     rpc: Rpc[Any, Any]
     listed: Listed
-    split: Callable[[Any], Iterable[Any]]  # any: of the requests and replies of the route's line, and of `rpc`
+    split: Callable[[Any, int], Iterable[Any]]  # any: of the requests and replies of the route's line, and of `rpc`
     after: Callable[[Any, Sequence[Any]], Any]
     joined: Callable[[Sequence[Any]], Any]
 

@@ -28,6 +28,7 @@ from actors.campaign.machine import (
     NotBegun,
     Ran,
 )
+from actors.campaign.orders import Add, Create, Pause, Run, Stop
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
@@ -38,10 +39,10 @@ from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
 from actors.campaign.waiting import AskForLines, ReturnLines, Survey, waits_for
 from actors.campaign.words import Word
-from actors.leads.rows import Outcome as Row
 from actors.runtime.actor import Actor
+from actors.runtime.bus import Recorded
 from actors.runtime.clock import Moment, moment, parse_utc
-from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
+from actors.runtime.commands import Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
 from actors.runtime.host import Host
@@ -50,6 +51,8 @@ from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
+    CAMPAIGN_PAUSED,
+    CAMPAIGN_STOPPED,
     CAMPAIGN_TELEMETRY,
     CONFIGURE_CAMPAIGN,
     MARK_LEAD,
@@ -60,14 +63,17 @@ from bus_schemas.campaign import (
     CampaignChanged,
     CampaignConfigured,
     CampaignEvent,
+    CampaignPaused,
     CampaignSettings,
     CampaignStatus,
+    CampaignStopped,
     ConfigureCampaign,
     Mode,
     ResumeCampaign,
     StopMode,
 )
 from bus_schemas.catalogue import topics_of
+from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.host import Line
 from bus_schemas.lead import LeadMarked, MarkLead
@@ -81,33 +87,6 @@ GIVE_UP = 300.0  # seconds without a line that may call those who are left, busy
 TOLD_EVERY = 0.5  # seconds between two tellings of the counts
 
 
-class Run(Order[Page], frozen=True, kw_only=True):
-    """Run it with these rows. `goes_on`: as `machine.run` has it."""
-
-    given: tuple[Row, ...]
-    goes_on: bool = False
-
-
-class Add(Order[Page], frozen=True, kw_only=True):
-    """Add these rows, and leave it as it is otherwise."""
-
-    given: tuple[Row, ...]
-
-
-class Stop(Order[bool], frozen=True, kw_only=True):
-    """Begin no attempt any more. Says whether anything was changed for it."""
-
-    mode: StopMode
-
-
-class Pause(Order[bool], frozen=True, kw_only=True):
-    """Begin no attempt until it is resumed. Says whether anything was changed for it."""
-
-
-class Create(Order[CampaignChanged], frozen=True, kw_only=True):
-    """Be a campaign with these settings."""
-
-    settings: CampaignSettings
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -154,6 +133,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._figures: Figures | None = None
         self._lines = HeldLines()  # that are offered
         self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
+        self._halted = 0  # where the journal says that it was last paused, or stopped
         self._refused = 0  # calls on end that no line took
         self._rests_until = 0.0
         self._asked: set[Ask] = set()  # that wait for an answer
@@ -197,7 +177,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     )
 
     def run(self, order: Run, context: Context, now: Moment) -> Outcome[Page]:
-        by, goes_on = context.user, order.goes_on
+        late = order.after is not None and order.after < self._halted
+        by, goes_on = context.user, order.goes_on or late
         ran = machine.run(self.id, self.state, self._selection, order.given, by, now, goes_on=goes_on)
         return self._ran(ran)
 
@@ -256,7 +237,13 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def resume(self, now: Moment) -> CampaignDecision:
         return machine.taken_over(self.state, now) if self.state is not None else NOTHING
 
+    def replayed(self, recorded: Recorded) -> None:
+        if verb_of(recorded.subject) in (CAMPAIGN_PAUSED.verb, CAMPAIGN_STOPPED.verb):
+            self._halted = recorded.seq
+
     def recorded(self, event: CampaignEvent) -> None:
+        if isinstance(event, CampaignPaused | CampaignStopped):
+            self._halted = self.seq
         if self.state is None:
             return
         if self._selection is None or self._figures is None:

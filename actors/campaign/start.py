@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, Add, CampaignActor, Create, Pause, Run, Stop
+from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
@@ -17,6 +17,7 @@ from actors.campaign.explain import explain, of_campaign
 from actors.campaign.forecast import forecast
 from actors.campaign.looks import Looks
 from actors.campaign.machine import claims_of, stopping
+from actors.campaign.orders import Add, Create, Pause, Run, Stop
 from actors.campaign.outside import Outside
 from actors.campaign.presets import presets_of
 from actors.campaign.record import Campaign, size
@@ -119,7 +120,11 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
 
     async def run(request: RunCampaign, context: Context) -> Page:
         id = request.campaign_id
-        part = RunOnShard(shard=shard_of(id), campaign_id=id, leads=request.leads)
+        try:
+            after = await parts.bus.last_seq()
+        except BusError:
+            raise NOT_NOW() from None
+        part = RunOnShard(shard=shard_of(id), campaign_id=id, leads=request.leads, after=after)
         return await forward(parts.bus, RUN_ON_SHARD, part, context)
 
     async def create(request: CreateCampaign, context: Context) -> Page:
@@ -152,7 +157,7 @@ class OnShard:
     async def run(self, request: RunOnShard, context: Context) -> Page:
         given = await self._read(request)
         await bring_here(self._host, CampaignActor, request.campaign_id)
-        order = Run(given=given, goes_on=request.goes_on)
+        order = Run(given=given, goes_on=request.goes_on, after=request.after)
         return await self._host.order(CampaignActor, request.campaign_id, order, context)
 
     async def add(self, request: AddOnShard, context: Context) -> CampaignRun:
@@ -164,7 +169,8 @@ class OnShard:
                 campaign_id=campaign.campaign, status=campaign.status, accepted=before, duplicates=0, invalid=()
             )
         given = tuple(Accepted(row=one.row, lead=one.lead) for one in request.leads)
-        order = Run(given=given, goes_on=request.goes_on or before > 0) if request.run else Add(given=given)
+        goes_on = request.goes_on or before > 0
+        order = Run(given=given, goes_on=goes_on, after=request.after) if request.run else Add(given=given)
         page = await self._host.order(CampaignActor, request.campaign_id, order, context)
         answer = msgspec.convert(page.body, CampaignRun)
         if context.fresh:

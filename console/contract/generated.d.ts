@@ -5288,8 +5288,8 @@ export interface components {
         /**
          * CallUpdate
          * @description A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
-         *         are those after it. Seconds for `ring_timeout` and `max_duration`; whole seconds for `duration` and `ring_seconds`.
-         *         `ending`: a hang-up was asked for, by `by`.
+         *         are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
+         *         seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`.
          */
         CallUpdate: {
             /**
@@ -5316,6 +5316,7 @@ export interface components {
             number?: string;
             command_id?: string;
             ring_timeout?: number;
+            ring_at_least?: number;
             max_duration?: number;
             reason?: components["schemas"]["EndReason"];
             cause?: string;

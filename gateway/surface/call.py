@@ -50,8 +50,8 @@ Change = Literal["dialing", "alerting", "connected", "ending", "ended"]
 
 class CallUpdate(Struct, frozen=True, kw_only=True):
     """A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
-    are those after it. Seconds for `ring_timeout` and `max_duration`; whole seconds for `duration` and `ring_seconds`.
-    `ending`: a hang-up was asked for, by `by`."""
+    are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
+    seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`."""
 
     line: LineName
     call_id: CallId
@@ -67,6 +67,7 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     number: str | UnsetType = UNSET
     command_id: str | UnsetType = UNSET
     ring_timeout: float | UnsetType = UNSET
+    ring_at_least: float | UnsetType = UNSET
     max_duration: float | UnsetType = UNSET
     reason: EndReason | UnsetType = UNSET
     cause: str | UnsetType = UNSET

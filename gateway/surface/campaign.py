@@ -65,9 +65,9 @@ TOLD = 5000  # rows that are no leads: more are counted
 RUN_BYTES = 16 * 1024 * 1024
 
 
-def split(request: RunCampaign) -> Iterator[RunOnShard]:
-    """The leads of a request in parts that fit into a message. Raises Refusal(INVALID_PARAMS) for one that never would.
-    """
+def split(request: RunCampaign, after: int) -> Iterator[RunOnShard]:
+    """The leads of a request in parts that fit into a message. `after`: where the journal ended when it came. Raises
+    Refusal(INVALID_PARAMS) for a lead that never would."""
     id, first = request.campaign_id, 0
     batch, size = list[GivenLead](), 0
     for row, lead in enumerate(request.leads):
@@ -75,11 +75,11 @@ def split(request: RunCampaign) -> Iterator[RunOnShard]:
         if length > LARGEST_LEAD:
             raise misfit(f"leads[{row}]", f"larger than {LARGEST_LEAD:,} bytes.")
         if batch and (len(batch) == MOST or size + length > MOST_BYTES):
-            yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first)
+            yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first, after=after)
             first, batch, size = row, [], 0
         batch.append(lead)
         size += length
-    yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first)
+    yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first, after=after)
 
 
 def after(part: RunOnShard, answers: Sequence[CampaignRun]) -> RunOnShard:

@@ -1,0 +1,37 @@
+"""What a campaign is told by its own host, which has read the request before."""
+
+from actors.leads.rows import Outcome as Row
+from actors.runtime.commands import Order
+from actors.runtime.wire import Page
+from bus_schemas.campaign import CampaignChanged, CampaignSettings, StopMode
+
+
+class Run(Order[Page], frozen=True, kw_only=True):
+    """Run it with these rows. `goes_on`: as `machine.run` has it, and so does it where it was stopped or paused behind
+    `after` in the journal."""
+
+    given: tuple[Row, ...]
+    goes_on: bool = False
+    after: int | None = None
+
+
+class Add(Order[Page], frozen=True, kw_only=True):
+    """Add these rows, and leave it as it is otherwise."""
+
+    given: tuple[Row, ...]
+
+
+class Stop(Order[bool], frozen=True, kw_only=True):
+    """Begin no attempt any more. Says whether anything was changed for it."""
+
+    mode: StopMode
+
+
+class Pause(Order[bool], frozen=True, kw_only=True):
+    """Begin no attempt until it is resumed. Says whether anything was changed for it."""
+
+
+class Create(Order[CampaignChanged], frozen=True, kw_only=True):
+    """Be a campaign with these settings."""
+
+    settings: CampaignSettings
