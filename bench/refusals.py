@@ -30,7 +30,8 @@ LARGE = (
     b'{"' + b"k" * 30_000 + b'": [' + b"0," * 15_000 + b"NaN]}",
     b'{"a": [' + b'{"a":1},' * 7_500 + b"NaN]}",
     b"{" + b",".join(b'"k%d":1' % at for at in range(6_000)) + b',"k0":1}',
-)  # what takes longest to explain
+    b'{"x":[' + b",".join([b"1e300"] * 10_000) + b"]}",
+)  # what takes longest to read, or to explain
 
 Attack = Callable[[], Awaitable[None]]
 
