@@ -96,9 +96,22 @@ def spent(work: Callable[[], object]) -> float:
 
 @pytest.fixture(scope="module")
 def ordinary() -> float:
+    return cost_of_ordinary()
+
+
+def cost_of_ordinary() -> float:
     lead = {"number": "+380991234567", "name": "Somebody", "custom": {"city": "Kyiv"}}
     body = listed(b'{"campaign_id":"a","leads":[', msgspec.json.encode(lead), b"]}")
     return cost(RUN_CAMPAIGN, body)
+
+
+def is_dear(rpc: Rpc[Any, Any], body: bytes, taken: float, ordinary: float) -> bool:
+    """Whether a body costs much more than an ordinary one, also when both are measured anew: on a busy machine the same
+    work takes now more of the processor, now less."""
+    if taken <= MOST * ordinary:
+        return False
+    again = [(cost(rpc, body), cost_of_ordinary()) for _ in range(8)]
+    return min(taken for taken, _ in again) > MOST * min(ordinary for _, ordinary in again)
 
 
 def test_no_body_costs_much_more_than_an_ordinary_one(ordinary: float) -> None:
@@ -108,7 +121,7 @@ def test_no_body_costs_much_more_than_an_ordinary_one(ordinary: float) -> None:
         for place, (rpc, before, behind) in PLACES.items()
     } | {name: (rpc, named(member)) for name, (rpc, member) in NAMES.items()}
     costs = {name: cost(*body) for name, body in bodies.items()}
-    dear = {name: round(taken, 2) for name, taken in costs.items() if taken > MOST * ordinary}
+    dear = {name: round(taken, 2) for name, taken in costs.items() if is_dear(*bodies[name], taken, ordinary)}
     dearest = max(costs, key=lambda name: costs[name])
     print(f"{len(bodies)} bodies of {LARGEST} bytes: {len(dear)} cost more than {MOST} times an ordinary one,")
     print(f"which takes {ordinary:.2f} ms; the dearest, {dearest}: {costs[dearest]:.2f} ms")
@@ -206,6 +219,9 @@ def cost_of_large(body: bytes) -> float:
 def test_no_large_body_costs_much_more_than_an_ordinary_one() -> None:
     ordinary = min(cost_of_large(large(LEAD, count=MOST_LEADS)) for _ in range(2))
     costs = {name: cost_of_large(make()) for name, (make, _) in LARGE.items()}
+    for name in costs:
+        if costs[name] > MOST_OF_LARGE * ordinary:  # once more, as above
+            costs[name] = min(cost_of_large(LARGE[name][0]()) for _ in range(3))
     dear = {name: round(taken) for name, taken in costs.items() if taken > MOST_OF_LARGE * ordinary}
     dearest = max(costs, key=lambda name: costs[name])
     print(f"{len(LARGE)} bodies of up to 16 MiB: {len(dear)} cost more than {MOST_OF_LARGE} times an ordinary one,")
