@@ -24,6 +24,7 @@ from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
+from bus_schemas.slot import ADB_COMMAND
 from bus_schemas.user import REFRESH, Login, Refresh
 from gateway import errors, line_files, shapes
 from gateway.auditor import (
@@ -80,7 +81,7 @@ ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
-    credential: bool  # POINT's own lines, and lists, of which each share is read a part at a time
+    credential: bool  # POINT's own lines, and what is counted by share: lists, and what shells write
     many: bool  # the answer is a list: whoever reads many has them one after another
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
 
@@ -89,7 +90,7 @@ class Needs:
         subject = route.rpc.subject
         many = get_origin(route.rpc.reply) is list
         return cls(
-            credential=route.part is Part.POINT or many,
+            credential=route.part is Part.POINT or many or route.rpc is ADB_COMMAND,
             many=many,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
         )

@@ -107,8 +107,10 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
 
     def adb_command(self, request: AdbCommand, context: Context) -> Outcome[AdbCommandStarted]:
         command_id = derived("k", context.command_id)
-        decision = machine.run_command(self._seen_by(context), request, command_id, context.user, self._now())
-        self._shell_bytes.check(context.user)
+        decision = machine.run_command(
+            self._seen_by(context), request, command_id, context.user, context.share, self._now()
+        )
+        self._shell_bytes.check(context.share)
         reply = AdbCommandStarted(status="executing", slot=request.slot, command_id=command_id)
         return Outcome(decision=decision, reply=reply)
 
@@ -286,12 +288,12 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
 
     async def _run(self, order: RunCommand) -> None:
         output = ""
-        self._shell_bytes.charge(order.by, on_record(order.command) + MAX_OUTPUT)
+        self._shell_bytes.charge(order.share, on_record(order.command) + MAX_OUTPUT)
         try:
             done = await self._carried_out(order)
             output = done.output
         finally:
-            self._shell_bytes.charge(order.by, on_record(output) - MAX_OUTPUT)
+            self._shell_bytes.charge(order.share, on_record(output) - MAX_OUTPUT)
         self.tell(done)
 
     async def _carried_out(self, order: RunCommand) -> CommandDone:

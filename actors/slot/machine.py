@@ -46,6 +46,7 @@ from actors.telephony.reports import (
 )
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.names import Share
 from bus_schemas.slot import (
     AdbCommand,
     SlotCommandDone,
@@ -122,7 +123,7 @@ class RunCommand(Effect, frozen=True, kw_only=True):
     command_id: str
     command: str
     timeout: float
-    by: str
+    share: Share
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -197,8 +198,10 @@ def reboot(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     return Decision(events=(event,), effects=(RebootPhone(), SetTimer(name=REBOOTED, seconds=REBOOT_LIMIT)))
 
 
-def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: Moment) -> SlotDecision:
-    """Run a shell command on the phone, also during a call."""
+def run_command(
+    slot: Slot, command: AdbCommand, command_id: str, by: str, share: Share, now: Moment
+) -> SlotDecision:
+    """Run a shell command on the phone, also during a call. `share`: for whom it counts."""
     if "\0" in command.command:
         raise misfit("command", "a command cannot hold a NUL character.")
     if _dials(command.command):
@@ -207,7 +210,7 @@ def run_command(slot: Slot, command: AdbCommand, command_id: str, by: str, now: 
     if len(slot.commands) >= COMMANDS_AT_ONCE:
         raise Refusal(ErrorCode.RATE_LIMITED, "Too many commands run on this phone at once.", limit=COMMANDS_AT_ONCE)
     event = SlotCommandStarted(slot=slot.config.id, at=now.at, command_id=command_id, command=command.command, by=by)
-    run = RunCommand(command_id=command_id, command=command.command, timeout=command.timeout, by=by)
+    run = RunCommand(command_id=command_id, command=command.command, timeout=command.timeout, share=share)
     return Decision(events=(event,), effects=(run,))
 
 

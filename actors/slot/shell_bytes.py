@@ -7,8 +7,9 @@ import msgspec
 
 from actors.runtime.pace import Pace
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import Share
 
-PER_SECOND = 12_000  # bytes of a user's, on the long run, through one host: as many as the doors' changes write
+PER_SECOND = 12_000  # bytes of a share, on the long run, through one host: as many as the doors' changes write
 AT_ONCE = 1000 * PER_SECOND
 
 
@@ -18,17 +19,17 @@ class ShellBytes:
     def __init__(self, now: Callable[[], float]) -> None:
         self._pace = Pace(per_second=PER_SECOND, at_once=AT_ONCE, now=now)
 
-    def check(self, user: str) -> None:
-        """Raises Refusal(RATE_LIMITED) for who has written more than their share."""
-        if wait := self._pace.wait(("user", user)):
+    def check(self, share: Share) -> None:
+        """Raises Refusal(RATE_LIMITED) for who has written more than that."""
+        if wait := self._pace.wait(share):
             raise Refusal(
                 ErrorCode.RATE_LIMITED, "Your shell commands have written too much in a short time. Wait.",
                 rule="shell_bytes", retry_after=round(wait, 1),
             )  # fmt: skip
 
-    def charge(self, user: str, size: int) -> None:
+    def charge(self, share: Share, size: int) -> None:
         """So many bytes were written, or may be; fewer than none: were not, after all."""
-        self._pace.turn(("user", user), patience=math.inf, weight=size)
+        self._pace.turn(share, patience=math.inf, weight=size)
 
 
 def on_record(text: str) -> int:

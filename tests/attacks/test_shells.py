@@ -166,9 +166,9 @@ async def _fills_the_journal() -> None:
     answers: Counter[str] = Counter()
     numbers = itertools.count()
 
-    async def command(user: str) -> Refusal | None:
-        number = next(numbers)
-        context = Context(command_id=f"k{number}", user=user, actions=frozenset({Action.SLOT_SHELL.value}))
+    async def command(user: str, credential: str = "session:s1") -> Refusal | None:
+        number, actions = next(numbers), frozenset({Action.SLOT_SHELL.value})
+        context = Context(command_id=f"k{number}", user=user, credential=credential, actions=actions)
         slot = 11 + number % len(phones)
         try:
             await ask(bus, ADB_COMMAND, AdbCommand(slot=slot, command=COMMAND), context)
@@ -184,16 +184,18 @@ async def _fills_the_journal() -> None:
     ):  # fmt: skip
         await asyncio.sleep(8.0)
         for _ in range(SECONDS * A_SECOND):
-            last = await command("op12")
+            last = await command("op12", "token:t1")
             await asyncio.sleep(1 / A_SECOND)
+        others = await command("op12", "token:t2"), await command("op12")
         await asyncio.sleep(5.0)
         written = sum(len(entry.data) for entry in broker.journal)
         print(f"{dict(answers)} wordy commands in {SECONDS} s: {written / 1e6:.1f} MB of journal")
         assert written < 1.2 * BURST + SHARE * SECONDS
         assert last is not None and last.details is not None and last.details["rule"] == "shell_bytes"
         assert await command("op21") is None  # another user's share
+        assert others[0] is not None and others[1] is None  # who may end the token does not wait for it
         await asyncio.sleep(float(str(last.details["retry_after"])) + 10.0)
-        assert await command("op12") is None
+        assert await command("op12", "token:t1") is None
 
 
 def test_wordy_commands_do_not_fill_the_journal() -> None:
