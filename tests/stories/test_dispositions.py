@@ -1,0 +1,69 @@
+"""What an operator says of a call of a campaign, over HTTP on a whole site: lead, list and record follow."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from simulators.carrier.rules import mobile
+from tests.stories.test_point import made
+from tests.support.site import Client, until
+
+ALL, RUN, STOP = "/api/autodialer/campaigns", "/api/autodialer/run-campaign", "/api/autodialer/stop-campaign"
+OWN_SLOT = 13
+FIRST, TALKS = 9500, "2003"  # the numbers are nobody else's here
+WORDS = {"visit": "done", "refuses": "do_not_call", "later": "callback"}
+
+
+@pytest.fixture
+async def seller(admin: Client) -> AsyncIterator[Client]:
+    """Somebody who runs campaigns, and sits at a phone of their own."""
+    client = await made(admin, "seller", "supervisor")
+    _, slot = await admin.get(f"/api/slots/{OWN_SLOT}")
+    place = {"slot": OWN_SLOT} | {name: slot["config"][name] for name in ("serial", "hub", "port", "region")}
+    assert (await admin.post("/api/slots", place | {"user": "seller"}))[0] == 200
+    yield client
+    await admin.post(STOP, {"campaign_id": "words_1", "mode": "hangup"})
+    await admin.post("/api/slots", place)
+
+
+async def test_an_operator_s_word_is_followed_by_everybody(seller: Client, admin: Client) -> None:
+    assert (await seller.post("/api/operators/me/status", {"status": "ready"}))[0] == 200
+    settings = {"dispositions": WORDS, "attempts_per_lead": 9}
+    assert (await seller.post(ALL, {"campaign_id": "words_1", "settings": settings}))[0] == 201
+    _, listed = await seller.get("/api/dispositions?campaign_id=words_1")
+    assert {one["disposition"]: one["meaning"] for one in listed} == WORDS
+    assert (await seller.get("/api/dispositions?campaign_id=nobodys"))[1]["code"] == "NOT_FOUND"
+    numbers = [mobile(FIRST + place, TALKS) for place in range(12)]
+    await seller.post(RUN, {"campaign_id": "words_1", "leads": [{"number": number} for number in numbers]})
+
+    async def me() -> Any:
+        return (await seller.get("/api/operators/me"))[1]
+
+    mine = await until(me, lambda view: bool(view["calls"]), 30)
+    [call] = mine["calls"]
+    assert call["campaign_id"] == "words_1"
+    path = f"/api/call/{call['call_id']}/disposition"
+    status, refused = await seller.post(path, {"disposition": "sale"})
+    assert (status, refused["details"]["known"]) == (400, sorted(WORDS))
+    assert (await seller.post(path, {"disposition": "refuses"}))[1]["meaning"] == "do_not_call"
+
+    async def marked() -> Any:
+        return (await seller.get(f"{ALL}/words_1/leads?status=do_not_call"))[1]
+
+    [lead] = await until(marked, bool)
+    [number] = lead["lead"]["numbers"]
+    _, standing = await admin.get(f"/api/do-not-call/check?number={number[1:]}")
+    [entry] = standing["entries"]
+    assert standing["listed"] and (entry["list"], entry["source"], entry["by"]) == ("global", "disposition", "seller")
+    _, corrected = await seller.post(path, {"disposition": "later", "callback": "2099-07-01T10:00:00"})
+    assert corrected["callback"] == "2099-07-01T07:00:00.000Z"  # in Kyiv
+
+    async def again() -> Any:
+        return (await seller.get(f"{ALL}/words_1/leads?status=callback"))[1]
+
+    [lead] = await until(again, bool)
+    assert (lead["disposition"], lead["operator"]) == ("later", "seller")
+    assert lead["callback"] == corrected["callback"]
+    _, explained = await seller.get(f"{ALL}/words_1/explain")
+    assert sum(group["leads"] for group in explained["reasons"]) == len(numbers)
