@@ -46,12 +46,19 @@ def undecodable(error: Exception, values: Any, struct: type, *, before: int = 0)
         place = (*place, said[len(_MISSING) : -1])
         return wrong_kind(_text(place), _at(shape, UNSET, place)[0], UNSET)
     if said.startswith(_UNKNOWN):
+        kind = _object_in(kind)
         of_a_name = not isinstance(kind, inspect.StructType)  # what looked like a place
         name = str(error) if of_a_name else said
         return no_such(name[len(_UNKNOWN) : -1], "field", _fields_of(shape if of_a_name else kind or shape))
     if not place or kind is None:
         return Refusal(ErrorCode.INVALID_PARAMS, plainly(said[:LONGEST_PLACE]))
     return wrong_kind(_text(place), kind, value)
+
+
+def _object_in(kind: inspect.Type | None) -> inspect.Type | None:
+    """Of a field that may be an object or something else, the object."""
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else ()
+    return next((one for one in kinds if isinstance(one, inspect.StructType)), kind)
 
 
 def wrong_kind(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:

@@ -84,14 +84,19 @@ class TrunkLines:
             self._extensions.release(line.slot, name)
 
     async def hold(self, line: Line, user: str) -> bool:
-        context = Context(command_id=self._host.ids.new(), user=user)
+        name, context = self.name_of(line), Context(command_id=self._host.ids.new(), user=user)
+        if name is None:  # the offer is over already
+            return False
         try:
-            await self._held.hold(line.slot, self._kept[_key(line)], context)
+            await self._held.hold(line.slot, name, context)
         except Refusal as refusal:
             log.debug("an extension is not free", slot=line.slot, why=refusal.message)
             self._refused[line.slot] = self._host.clock.monotonic()
             return False
-        return True
+        if self.name_of(line) == name:
+            return True
+        await self._held.release(line.slot, name, context)  # it was over before it was answered
+        return False
 
     async def let_go(self, line: Line) -> None:
         if (name := self.name_of(line)) is not None:

@@ -26,14 +26,19 @@ from bus_schemas.campaign import (
     StopCampaign,
     StopMode,
 )
+from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import GivenLead, LeadStatus, MarkLead
 from simulators.carrier.rules import mobile
 from simulators.world.callers import EVERYTHING, PASSING, WINDOW, Callers
 from simulators.world.records import CAMPAIGNERS
-from simulators.world.world import FIRST_LEAD, LEADS_END
+from simulators.world.world import FIRST_LEAD, LEADS_END, SLOTS_OF
 
+TRUNKS = TrunkCarrier(extensions=tuple(slot for slots in SLOTS_OF.values() for slot in slots))
+CARRIERS = (
+    Carriers(), Carriers(trunks=TRUNKS), Carriers(slots=None, trunks=TRUNKS), Carriers(slots=SlotCarrier(slots=(1, 3))),
+)  # fmt: skip
 POOL = 12  # numbers, from which the leads of all campaigns are taken
 STEPS = 8
 TRIES = 10
@@ -94,6 +99,9 @@ class Campaigners:
             attempts_per_lead=self.random.choice((1, 2, 3)),
             attempts_per_number=self.random.choice((None, 1, 2)),
             retry_minutes=self.random.choice(({}, {}, {"busy": 1})),
+            carriers=self.random.choice(CARRIERS),
+            weight=self.random.choice((1, 10, 100)),
+            priority=self.random.choice((0, 0, 5)),
         )
 
     async def _by_hand(self) -> None:
