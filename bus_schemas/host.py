@@ -209,7 +209,7 @@ OFFER_LINES = Rpc("ottb.v1.cmd.host.{host}.offer_lines", OfferLines, OfferedLine
 RETURN_LINES = Rpc("ottb.v1.cmd.host.{host}.return_lines", ReturnLines, OfferedLines, frozenset(),
                    summary="Give lines back that were kept")
 SURVEY_LINES = Rpc("ottb.v1.cmd.host.{host}.survey_lines", SurveyLines, LinesThere, frozenset(),
-                   summary="What lines one host has, busy or not")
+                   summary="What lines one host has, busy or not", timeout=2.0)
 START_OFFERED = Rpc("ottb.v1.cmd.host.{host}.start_offered", StartOffered, CallStarted, START_REFUSALS,
                     summary="Start a call on a line that was kept for it", timeout=10.0)
 AWAIT_DIALS = Rpc("ottb.v1.cmd.host.{host}.await_dials", AwaitDials, DialsOver, frozenset(),

@@ -307,8 +307,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return Decision(events=decision.events, effects=(*decision.effects, *more))
 
     def _surveyed(self, there: There, selection: Selection, now: Moment) -> None:
-        parked = selection.parked()
-        if not parked or any(there.reaches(home) for home in parked):
+        if not selection.lacking or any(there.reaches(home) for home in selection.homes()):
             self._hopeless_since = None
         elif self._hopeless_since is None:
             self._hopeless_since = now.mono

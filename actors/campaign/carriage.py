@@ -78,6 +78,12 @@ class Carriage:
         self._there = there
         self._lines = lines
         self._known: dict[Home, Standing] = {}
+        self._homes: dict[str, Home] = {}
+
+    def look(self, e164: str) -> None:
+        """Where a number belongs: who asks of many may do so in pieces before, since it takes long."""
+        if e164 not in self._homes:
+            self._homes[e164] = home_of(e164)
 
     def takes(self, e164: str) -> bool:
         """Whether one of them takes this number's call."""
@@ -85,14 +91,18 @@ class Carriage:
 
     def reaches(self, e164: str) -> bool:
         """Whether some line may call it, busy or not."""
-        return self._there.reaches(home_of(e164))
+        return self._there.reaches(self._home(e164))
 
     def lack(self, e164: str) -> Standing:
         """Why none of the others does."""
-        home = home_of(e164)
+        home = self._home(e164)
         if home not in self._known:
             self._known[home] = self._lack(home)
         return self._known[home]
+
+    def _home(self, e164: str) -> Home:
+        self.look(e164)
+        return self._homes[e164]
 
     def _lack(self, home: Home) -> Standing:
         whys = list(self._whys(home))
@@ -137,8 +147,8 @@ class Carriage:
                 yield Lack.TRUNK_DOWN, f"there is no trunk {name}", ""
 
 
-def _may(home: Home, countries: Iterable[str]) -> bool:
-    return not home[0] or not set(home).isdisjoint(countries)
+def _may(home: Home, countries: tuple[str, ...]) -> bool:
+    return not home[0] or home[0] in countries or home[1] in countries
 
 
 def _names(trunks: Iterable[TrunkThere]) -> str:

@@ -35,7 +35,7 @@ class Held(NamedTuple):
 
     def reaches(self, home: Home) -> bool:
         """Whether it may call a number of there. Of a number that belongs nowhere whoever dials it has to say."""
-        return not home[0] or not set(home).isdisjoint(self.line.countries)
+        return not home[0] or home[0] in self.line.countries or home[1] in self.line.countries
 
 
 class Lines(Protocol):

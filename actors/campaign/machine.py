@@ -386,16 +386,13 @@ def _ends(campaign: Campaign) -> tuple[EndCall, ...]:
 def _line(
     campaign: Campaign, selection: Selection, place: int, found: Standing, lines: Lines | None, now: Moment
 ) -> Held | None:
-    """The line for a lead, which is put aside where it may not be called, or no line may call it. One of several
-    numbers is looked at again by and by, since another one of them may be callable then."""
+    """The line for a lead, which is put aside where it may not be called, or no line may call it."""
     if found.number is None:
         selection.put(place, found.until.timestamp() if found.until is not None else None)
         return None
     line = lines.take(found.number, campaign.settings.carriers, now.mono) if lines is not None else None
-    if lines is not None and line is None and " " in at(campaign.leads, place).numbers:
-        selection.put(place, parse_utc(now.at).timestamp() + LINE_PAUSE)
-    elif lines is not None and line is None:
-        selection.park(campaign, place, found.number)
+    if lines is not None and line is None:
+        selection.park(campaign, place, found.number, parse_utc(now.at).timestamp() + LINE_PAUSE)
     return line
 
 

@@ -46,6 +46,7 @@ class Selection:
         self._times: list[int] = []  # a heap of those seconds
         self._taken: list[int] = []
         self._parked: dict[tuple[str, str], dict[int, deque[int]]] = {}  # by home, then by rank; likewise
+        self._homes = set[tuple[str, str]]()
         self._now = 0.0
         self._add(campaign)
 
@@ -90,11 +91,16 @@ class Selection:
         else:
             self._wait(place, until)
 
-    def park(self, campaign: Campaign, place: int, e164: str) -> None:
-        """The lead may be called, and no line may call this number."""
+    def park(self, campaign: Campaign, place: int, e164: str, again: float) -> None:
+        """The lead may be called, and no line may call this number. `again`: when one of several numbers is looked at
+        once more (seconds since 1970), since by then another one of them may be callable."""
+        entry = at(campaign.leads, place)
+        numbers = entry.numbers.split(" ")
         self._become(place, PARKED)
-        rank = _rank(at(campaign.leads, place))
-        self._parked.setdefault(home_of(e164), {}).setdefault(rank, deque()).append(place)
+        self._parked.setdefault(home_of(e164), {}).setdefault(_rank(entry), deque()).append(place)
+        self._homes.update(map(home_of, numbers))
+        if len(numbers) > 1:
+            self._look_at(place, ceil(again))
 
     def unpark(self, campaign: Campaign, lines: Callable[[tuple[str, str]], int]) -> None:
         """As many are ready again as there are `lines` for numbers of their home, and those before all others that were
@@ -107,9 +113,13 @@ class Selection:
             if not by_rank:
                 del self._parked[home]
 
-    def parked(self) -> frozenset[tuple[str, str]]:
-        """The homes of those who are."""
-        return frozenset(self._parked) if self.lacking else frozenset()
+    def parked(self) -> frozenset[str]:
+        """The countries, and parts of them, that lines would have to call for those who are parked."""
+        return frozenset(part for home in self._parked for part in home) if self.lacking else frozenset()
+
+    def homes(self) -> frozenset[tuple[str, str]]:
+        """Those of all numbers of leads that are parked, or were."""
+        return frozenset(self._homes)
 
     def give_back(self, campaign: Campaign) -> None:
         """Those that were taken and of which nothing came on record are ready again, before the others."""
@@ -143,7 +153,7 @@ class Selection:
 
     def refresh(self, campaign: Campaign) -> None:
         """The rules are others, or do-not-call lists were while it did not run: all have to be looked at again."""
-        for kept in (self._ready, self._waiting, self._times, self._taken, self._parked):
+        for kept in (self._ready, self._waiting, self._times, self._taken, self._parked, self._homes):
             kept.clear()
         for place, entry in enumerate(each(campaign.leads)):
             self._settle(campaign, place, entry)
@@ -193,7 +203,7 @@ class Selection:
         while self._times and self._times[0] <= now:
             second = heappop(self._times)
             for place in self._waiting.pop(second):
-                if self._due[place] == second:
+                if self._due[place] in (second, PARKED):
                     self._make_ready(place, at(campaign.leads, place))
 
     def _make_ready(self, place: int, entry: Entry) -> None:
@@ -203,6 +213,9 @@ class Selection:
     def _wait(self, place: int, until: float) -> None:
         second = ceil(until)
         self._become(place, second)
+        self._look_at(place, second)
+
+    def _look_at(self, place: int, second: int) -> None:
         if second not in self._waiting:
             self._waiting[second] = []
             heappush(self._times, second)

@@ -225,11 +225,15 @@ class OnShard:
             there = await self._outside.survey(campaign)
             actor, campaign = self._campaign(request.campaign_id)
             now, found = parse_utc(moment(self._host.clock).at), list[Standing]()
+            carriage = actor.carriage(there)
             for place in range(size(campaign)):
                 if place % PIECE == 0:
                     await asyncio.sleep(0)
-                found.append(standing(campaign, place, actor.book, now))
-            return explain(campaign, found, actor.pace(), now, actor.carriage(there))
+                one = standing(campaign, place, actor.book, now)
+                if one.number is not None:
+                    carriage.look(one.number)
+                found.append(one)
+            return explain(campaign, found, actor.pace(), now, carriage)
 
     async def explain_lead(self, request: ExplainLead, context: Context) -> LeadStanding:
         actor, campaign = self._campaign(request.campaign_id)

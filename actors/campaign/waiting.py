@@ -28,7 +28,7 @@ def waits_for(selection: Selection, now: float, most: int, *, spare: bool) -> tu
         return () if spare else (AskForLines(most=max(most, 1)),)
     back = (ReturnLines(),) if spare else ()
     later = (SetTimer(name=NEXT, seconds=pause_until(until, now)),) if until is not None else ()
-    parked = frozenset(part for home in selection.parked() for part in home)
+    parked = selection.parked()
     lacks = (AskForLines(most=max(most, 1), countries=parked),) if parked else ()
     return (*back, *later, *lacks)
 

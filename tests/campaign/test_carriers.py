@@ -170,6 +170,11 @@ def test_a_campaign_is_over_once_nobody_who_is_left_can_ever_be_called() -> None
     assert claim(played, held(1)) == [] and played.status is CampaignStatus.RUNNING
     assert claim(played, hopeless=True) == [] and played.status is CampaignStatus.FINISHED
     played = Played(presets=())
+    played.run(polish(1, "+33612345678"))
+    assert claim(played, held(1)) == [] and played.selection is not None
+    assert played.selection.homes() == {("PL", "PL"), ("FR", "FR")} and played.selection.parked() == {"PL"}
+    assert claim(played, hopeless=True) == [] and played.status is CampaignStatus.FINISHED
+    played = Played(presets=())
     played.run(polish(1), lead_at(2))
     claim(played, hopeless=True)
     assert played.status is CampaignStatus.RUNNING  # somebody else is left
