@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.campaign import machine
@@ -32,6 +32,7 @@ from bus_schemas.lead import Lead, LeadStatus
 from simulators.carrier.rules import mobile
 from tests.campaign.played import NOON, Played, number_at
 from tests.campaign.world import Campaigns, play
+from tests.support.depth import examples
 
 S = CampaignStatus
 LEADS = 8
@@ -134,6 +135,7 @@ STEPS: st.SearchStrategy[Callable[[Site], None]] = st.one_of(
 )  # fmt: skip
 
 
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(STEPS, min_size=3, max_size=25))
 def test_nobody_is_left_asleep_whom_something_has_freed(steps: list[Callable[[Site], None]]) -> None:
     site = Site()
