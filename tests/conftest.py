@@ -4,6 +4,7 @@ from itertools import islice
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from actors.runtime import memory
 
@@ -13,6 +14,9 @@ structlog.configure(
     processors=[structlog.processors.KeyValueRenderer()],
     wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
 )
+
+settings.register_profile("no times", deadline=None)  # which are the bench's
+settings.load_profile("no times")
 
 
 SITES = 3  # workers that start a site of their own for the stories, which costs some seconds of a core each
