@@ -88,7 +88,7 @@ class ListOperators(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class OperatorCall(Struct, frozen=True, kw_only=True):
-    """A call that an operator is on. `campaign_id`, `lead`: of whoever has joined them."""
+    """A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so."""
 
     call_id: CallId
     at: Utc
@@ -399,8 +399,8 @@ class OperatorAssigned(Struct, frozen=True, kw_only=True):
 
 
 class OperatorDisposed(Struct, frozen=True, kw_only=True):
-    """What the operator `user` says of a call. `campaign_id`, `lead`: of whoever had joined them, null where nobody
-    said. `corrects`: it takes the place of one said before. `day`: on the site's clock."""
+    """What the operator `user` says of a call. `campaign_id`: for which it was made, `lead`: where the campaign had
+    joined them; null: nobody knows. `corrects`: it takes the place of one said before. `day`: on the site's clock."""
 
     user: Username
     at: Utc

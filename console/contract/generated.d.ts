@@ -3464,7 +3464,7 @@ export interface components {
         };
         /**
          * OperatorCall
-         * @description A call that an operator is on. `campaign_id`, `lead`: of whoever has joined them.
+         * @description A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so.
          */
         OperatorCall: {
             /** @example c_882 */
@@ -4822,8 +4822,8 @@ export interface components {
         };
         /**
          * OperatorDisposed
-         * @description What the operator `user` says of a call. `campaign_id`, `lead`: of whoever had joined them, null where nobody
-         *         said. `corrects`: it takes the place of one said before. `day`: on the site's clock.
+         * @description What the operator `user` says of a call. `campaign_id`: for which it was made, `lead`: where the campaign had
+         *         joined them; null: nobody knows. `corrects`: it takes the place of one said before. `day`: on the site's clock.
          */
         OperatorDisposed: {
             /** @example op12 */
