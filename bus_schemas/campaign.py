@@ -30,7 +30,7 @@ OUTCOMES = (ANSWERED, ABANDONED, *map(str, EndReason))  # of an attempt: that so
 RETRY_MINUTES: Mapping[str, int] = {
     **dict.fromkeys(OUTCOMES[2:], 60),
     **dict.fromkeys(("busy", "network", "phone_lost", "phone_asks_for_sim", "trunk_lost", "trunk_refused"), 15),
-    "rejected": 240,
+    **dict.fromkeys((ANSWERED, "rejected"), 240),
 }
 
 

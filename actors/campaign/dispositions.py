@@ -179,7 +179,10 @@ class Settled:
         recorded = await self._owner._host.bus.last(
             f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True
         )
-        return msgspec.json.decode(recorded.data, type=CallDialing).number if recorded is not None else None
+        try:
+            return msgspec.json.decode(recorded.data, type=CallDialing).number if recorded is not None else None
+        except UNDECODABLE:  # as if it were gone
+            return None
 
     async def _put_on_list(self, seq: int, said: OperatorDisposed, number: str) -> None:
         """Before the lead is marked, so that a mark on record says that it was done. Raises Refusal."""

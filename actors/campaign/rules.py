@@ -59,11 +59,13 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
 class Candidate(Struct, frozen=True, kw_only=True):
     """A number of a lead, and what the rules ask of the lead. `timezone`: None: all that the number may ring in count.
-    `attempts`: on any of the lead's numbers."""
+    `wished`: the lead wants to be called now, so that no wait after an outcome holds. `attempts`: on any of the lead's
+    numbers."""
 
     number: str
     timezone: str | None = None
     consent: bool | None = None
+    wished: bool = False
     attempts: Sequence[Attempt] = ()
 
 
@@ -179,7 +181,7 @@ def _for_a_time(candidate: Candidate, rules: Rules) -> Iterable[_Bar]:
         if attempt.outcome == ABANDONED:
             until = ended + timedelta(hours=rules.quiet_hours)
             yield _Bar(Reason.QUIET, "quiet after an abandoned call", until, "a shorter `quiet_hours`")
-    for attempt in here:
+    for attempt in () if candidate.wished else here:
         until = (attempt.ended or attempt.at) + timedelta(minutes=rules.retry_minutes.get(attempt.outcome or "", 0))
         yield _Bar(Reason.RETRY, f"the wait after `{attempt.outcome}`", until, "a shorter `retry_minutes`")
 

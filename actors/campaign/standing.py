@@ -145,4 +145,6 @@ def may_still_be_called(
 
 
 def _candidate(entry: Entry, number: str, attempts: list[Attempt]) -> Candidate:
-    return Candidate(number=number, timezone=entry.timezone, consent=entry.consent, attempts=attempts)
+    return Candidate(
+        number=number, timezone=entry.timezone, consent=entry.consent, wished=entry.callback != 0, attempts=attempts
+    )

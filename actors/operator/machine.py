@@ -175,9 +175,10 @@ def over(operator: Operator, report: CallOver, now: Moment, rules: OperatorRules
 
 def dispose(operator: Operator, request: DisposeCall, now: Moment, rules: OperatorRules) -> OperatorDecision:
     """Say what came of a call, or say it anew while there is time for that. Raises Refusal."""
-    said, talk = disposition(operator, request, now, rules), operator.talk(request.call_id)
+    talk = operator.talk(request.call_id)
     if talk is None:
         raise NOT_THEIRS()
+    said = disposition(operator, request, now, rules)
     if talk.said == said:
         return NOTHING
     wrapping_up = operator.status is S.WRAP_UP and operator.past[:1] == (talk,)

@@ -7,6 +7,7 @@ import pytest
 from actors.campaign import machine
 from actors.campaign.machine import CallOver
 from actors.campaign.places import at
+from actors.campaign.standing import may_still_be_called
 from actors.campaign.words import Word, heard
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import CampaignEvent, CampaignLeadMarked, CampaignResumed, CampaignStatus, StopMode
@@ -82,6 +83,21 @@ def test_a_callback_is_called_at_its_time_by_who_promised_it() -> None:
     assert played.claim(ready={"op7"}) == []
     played.later(minutes=1)
     assert [claim.place for claim in played.claim(ready={"op7"})] == [0]
+
+
+def test_who_talked_is_not_called_again_at_once_but_when_they_wish() -> None:
+    played = Played()
+    played.run(lead_at(1))
+    talked(played)
+    says(played, 10, M.IN_PROGRESS)
+    played.later(minutes=60)
+    assert played.claim() == [] and played.standings()[0].reason == "retry"
+    says(played, 11, M.CALLBACK, callback=LATER)  # an hour from now, and two before the wait is over
+    played.later(minutes=59)
+    assert played.claim() == []
+    played.later(minutes=1)
+    [claim] = played.claim()
+    assert may_still_be_called(played.state, 0, claim.number, played.book, lambda number: (), played.now)
 
 
 def test_a_callback_whose_call_reached_no_phone_is_still_one() -> None:
