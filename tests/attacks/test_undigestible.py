@@ -61,6 +61,10 @@ SETTINGS = {
     "mode": "progressive", "ratio": 2.0, "abandoned_share": 0.03, "hours": "09:00-18:00", "attempts_per_lead": 6,
     "attempts_per_number": 3, "attempts_per_day": 2, "attempts_per_30_days": 9, "pause_minutes": 1,
     "retry_minutes": {"busy": 5}, "quiet_hours": 1, "final": ["invalid_number"], "consent": False,
+    "weight": 10, "priority": 0, "carriers": {
+        "slots": {"of": "both", "regions": ["UA"], "slots": [11], "weight": 1},
+        "trunks": {"trunks": ["trunk-1"], "extensions": [11], "weight": 1},
+    },
 }  # fmt: skip
 
 # One request of each changing line, with every field.
