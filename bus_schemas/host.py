@@ -123,12 +123,14 @@ class SurveyLines(Struct, frozen=True, kw_only=True):
 
 
 class SlotsThere(Struct, frozen=True, kw_only=True):
-    """So many slots whose SIMs are of one region, which may call `countries`; `online`: whose phones can be reached."""
+    """So many slots whose SIMs are of one region, which may call `countries`; `online`: whose phones can be reached,
+    of which so many are `spent`: they have made their calls for this hour."""
 
     region: Region | None
     countries: tuple[str, ...]
     slots: int
     online: int
+    spent: int = 0
 
 
 class TrunkThere(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ class Lack(StrEnum):
 
     SLOTS_BUSY = "slots_busy"
     TRUNK_FULL = "trunk_full"
+    SLOTS_SPENT = "slots_spent"
     EXTENSIONS_BUSY = "extensions_busy"  # nobody is free who would be joined with whoever answers
     TRUNK_DOWN = "trunk_down"
     SLOTS_DOWN = "slots_down"
@@ -116,7 +117,9 @@ class Carriage:
 
     def _whys(self, home: Home) -> Iterator[Why]:
         slots, trunks = self._there.slots(home), self._there.trunks(home)
-        if any(each.online for each in slots):
+        if any(each.online for each in slots) and all(each.spent == each.online for each in slots):
+            yield Lack.SLOTS_SPENT, "all slots that it may use have made their calls for this hour", "more slots"
+        elif any(each.online for each in slots):
             yield Lack.SLOTS_BUSY, "all slots that it may use are busy", "more slots"
         elif slots:
             yield Lack.SLOTS_DOWN, "the phones of all slots that it may use cannot be reached", "a phone that can be"

@@ -189,21 +189,22 @@ class SlotDialer:
     def there(self, carrier: SlotCarrier, user: str) -> tuple[SlotsThere, ...]:
         """The slots of a carrier that somebody may use, whatever they do."""
         owners = {SlotsOf.OWN: (user,), SlotsOf.POOL: (SHARED,), SlotsOf.BOTH: (user, SHARED)}[carrier.of]
-        found: dict[str | None, list[bool]] = {}
+        found: dict[str | None, list[int | None]] = {}
         for actor in self._host.all(SlotActor):
             slot = actor.state
             if slot is not None and not slot.removed and slot.config.user in owners:
-                region = slot.config.region
+                region, online = slot.config.region, slot.status is SlotStatus.ONLINE
                 if is_of(carrier, slot.config.id, region):
-                    found.setdefault(region, []).append(slot.status is SlotStatus.ONLINE)
+                    found.setdefault(region, []).append(slot.config.id if online else None)
         return tuple(
             SlotsThere(
                 region=region,
                 countries=tuple(sorted(rules.countries_of(region, self._rules))),
-                slots=len(online),
-                online=sum(online),
+                slots=len(slots),
+                online=sum(slot is not None for slot in slots),
+                spent=sum(slot is not None and self._has_had_its_calls(slot) for slot in slots),
             )
-            for region, online in found.items()
+            for region, slots in found.items()
         )
 
     # --- the pool

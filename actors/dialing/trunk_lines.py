@@ -123,7 +123,10 @@ class TrunkLines:
 
     def busy(self, carrier: TrunkCarrier, user: str) -> tuple[int, ...]:
         """The extensions that cannot take a call, as far as is known here."""
-        return tuple({*carrier.extensions} - {*self._free(carrier, user, SURELY)})
+        free = set(self._perhaps_free(carrier, SURELY))
+        return tuple(
+            slot for slot in carrier.extensions if slot not in free or not self._extensions.may_take(slot, user)
+        )
 
     def _of(self, carrier: TrunkCarrier) -> list[TrunkActor]:
         """The trunks of a carrier that are here."""
@@ -153,21 +156,18 @@ class TrunkLines:
 
     def _extension(self, carrier: TrunkCarrier, user: str) -> int | None:
         """A free one, the one that was offered longest ago."""
-        return min(self._free(carrier, user, AGAIN), key=lambda slot: self._turn.get(slot, 0), default=None)
+        in_turn = sorted(self._perhaps_free(carrier, AGAIN), key=lambda slot: self._turn.get(slot, 0))
+        return next((slot for slot in in_turn if self._extensions.may_take(slot, user)), None)
 
-    def _free(self, carrier: TrunkCarrier, user: str, patience: float) -> list[int]:
-        """`patience`: seconds for which one that was refused is not free."""
+    def _perhaps_free(self, carrier: TrunkCarrier, patience: float) -> list[int]:
+        """Those that are in no call on a trunk here. `patience`: seconds for which one that was refused is not free."""
         kept, calls = {slot for _, slot in self._kept}, Counter[int]()
         since = self._host.clock.monotonic() - patience
         kept |= {slot for slot, at in self._refused.items() if at > since}
         for trunk in self._trunks.all():
             calls.update(trunk.slots_in_use)
         most = self._extensions.calls_at_once
-        return [
-            slot
-            for slot in dict.fromkeys(carrier.extensions)
-            if slot not in kept and calls[slot] < most and self._extensions.may_take(slot, user)
-        ]
+        return [slot for slot in dict.fromkeys(carrier.extensions) if slot not in kept and calls[slot] < most]
 
     def _countries(self, config: TrunkConfig) -> frozenset[str]:
         return countries_of_trunk(frozenset(config.countries), self._rules)

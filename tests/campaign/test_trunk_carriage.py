@@ -210,6 +210,34 @@ def test_each_number_is_called_from_its_own_country() -> None:
     play(story, change=abroad)
 
 
+def test_of_idle_phones_the_one_of_the_callees_country_calls() -> None:
+    def both(settings: Settings) -> Settings:
+        return with_slot(replace(settings, dial=replace(settings.dial, countries=("UA", "PL"))), 2, region="PL")
+
+    async def story(site: Campaigns) -> None:
+        await site.create("c1", carriers=Carriers(slots=SlotCarrier(slots=(1, 2))))
+        await site.run("c1", [polish(1, TALKS), *numbers(1, TALKS)])
+        await site.until_over("c1")
+        assert site.world.phone(2).dials == [polish(1, TALKS)] and site.world.phone(1).dials == numbers(1, TALKS)
+
+    play(story, change=both)
+
+
+def test_that_all_phones_have_made_their_calls_is_said() -> None:
+    def few(settings: Settings) -> Settings:
+        return replace(settings, dial=replace(settings.dial, slot_calls_per_hour=2))
+
+    async def story(site: Campaigns) -> None:
+        await site.create("c1", attempts_per_lead=1)
+        await site.run("c1", numbers(9, BUSY))
+        await asyncio.sleep(30.0)
+        found = {one.reason: one.leads for one in (await site.explain("c1")).reasons}
+        assert found == {"attempts_per_lead": 6, "slots_spent": 3} and len(claims(site.world)) == 6
+        await site.stop("c1")
+
+    play(story, change=few)
+
+
 def test_a_busy_sim_abroad_is_waited_for() -> None:
     async def story(site: Campaigns) -> None:
         await site.create("c0", carriers=Carriers(slots=SlotCarrier(regions=("PL",))))
