@@ -15,13 +15,23 @@ from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
-from bus_schemas.lead import ExplainLead, GivenLead, Lead, LeadMarked, LeadStanding, LeadStatus, MarkLead, Words
+from bus_schemas.lead import (
+    SEES,
+    ExplainLead,
+    GivenLead,
+    Lead,
+    LeadMarked,
+    LeadStanding,
+    LeadStatus,
+    MarkLead,
+    Words,
+)
 from bus_schemas.permissions import Action
 
 A = Action
 E = ErrorCode
 
-CAMPAIGN = Kind("campaign", "campaigns", view=A.CAMPAIGN_VIEW)
+CAMPAIGN = Kind("campaign", "campaigns", view=A.CAMPAIGN_VIEW, view_others=A.CAMPAIGN_VIEW_ANY)
 
 MOST_LEADS = 100_000  # of one request
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
@@ -356,11 +366,11 @@ ReportLine = dict[str, str | int]  # an hour; `hour`, and counts
 ABSENT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.absent",                  AskedCampaign,   CampaignView,       STATE,
                        summary="Why nobody owns a campaign")
 PAST_CAMPAIGN    = Rpc("ottb.v1.qry.campaign.get",                     GetCampaign,     CampaignView,       NONE,
-                       summary="One campaign, with its counts and rates", permission=A.CAMPAIGN_VIEW)
+                       summary="One campaign, with its counts and rates", permission=A.CAMPAIGN_VIEW, asks=SEES)
 REPORT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.report",                  ReportCampaign,  list[ReportLine],   NONE,
-                       summary="One day of a campaign, by hour", permission=A.CAMPAIGN_VIEW)
+                       summary="One day of a campaign, by hour", permission=A.CAMPAIGN_VIEW, asks=SEES)
 LIST_CAMPAIGNS   = Rpc("ottb.v1.qry.campaign.list",                    ListCampaigns,   list[CampaignView], frozenset(),
-                       summary="All campaigns", permission=A.CAMPAIGN_VIEW)
+                       summary="All campaigns", permission=A.CAMPAIGN_VIEW, asks=SEES)
 
 CREATE_ON_SHARD  = Rpc("ottb.v1.cmd.shard.{shard}.create_campaign",    CreateOnShard,   CampaignChanged,    STATE,
                        summary="Make a campaign on its shard", timeout=20.0)
@@ -369,36 +379,38 @@ RUN_ON_SHARD     = Rpc("ottb.v1.cmd.shard.{shard}.run_campaign",       RunOnShar
 ADD_ON_SHARD     = Rpc("ottb.v1.cmd.shard.{shard}.add_leads",          AddOnShard,      CampaignRun,        STATE,
                        summary="Add leads of a list to a campaign on its shard", timeout=20.0)
 CREATE_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.create",                  CreateCampaign,  CampaignChanged,    STATE,
-                       summary="Make a campaign", timeout=25.0, permission=A.CAMPAIGN_EDIT, audit_fields=NAMED)
+                       summary="Make a campaign", timeout=25.0,
+                       permission=A.CAMPAIGN_EDIT, asks=SEES | {A.CAMPAIGN_VIEW}, audit_fields=NAMED)
 RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampaign,     CampaignRun,        STATE,
                        summary="Run a campaign, with these leads", timeout=25.0,
-                       permission=A.CAMPAIGN_RUN, audit_fields=NAMED)
+                       permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED)
 STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampaign,    CampaignStopping,   STATE,
                        summary="Stop a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_RUN, audit_fields=("campaign_id", "mode"), when_full=True)
+                       permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=("campaign_id", "mode"), when_full=True)
 PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCampaign,   CampaignChanged,    STATE,
                        summary="Pause a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_RUN, audit_fields=NAMED, when_full=True)
+                       permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED, when_full=True)
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
                        summary="Go on after a pause", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_RUN, audit_fields=NAMED)
+                       permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED)
 ARCHIVE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.archive",   ArchiveCampaign, CampaignChanged,    STATE,
                        summary="Keep a campaign for the records alone", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_EDIT, audit_fields=NAMED)
+                       permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=NAMED)
 CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", ConfigureCampaign, CampaignChanged, STATE,
                        summary="Change the settings of a campaign", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_EDIT, audit_fields=NAMED, audit_changes=True)
+                       permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=NAMED, audit_changes=True)
 EXPLAIN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain",   ExplainCampaign, CampaignExplained,  LOOK,
                        summary="Why a campaign does not dial", timeout=20.0, fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_VIEW)
+                       permission=A.CAMPAIGN_VIEW, asks=SEES)
 DRY_RUN          = Rpc("ottb.v1.cmd.campaign.{campaign_id}.dry_run",   DryRun,          CampaignForecast,   LOOK,
                        summary="What a campaign would do", timeout=30.0, fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_VIEW)
+                       permission=A.CAMPAIGN_VIEW, asks=SEES)
 EXPLAIN_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain_lead", ExplainLead,  LeadStanding,       NONE,
-                       summary="Why a lead is not called", fallback=ABSENT_CAMPAIGN, permission=A.CAMPAIGN_VIEW)
+                       summary="Why a lead is not called", fallback=ABSENT_CAMPAIGN,
+                       permission=A.CAMPAIGN_VIEW, asks=SEES)
 MARK_LEAD        = Rpc("ottb.v1.cmd.campaign.{campaign_id}.mark",      MarkLead,        LeadMarked,         STATE,
                        summary="Say what becomes of a lead", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_EDIT, audit_fields=("campaign_id", "lead", "status"))
+                       permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=("campaign_id", "lead", "status"))
 # fmt: on
 
 

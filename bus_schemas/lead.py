@@ -184,13 +184,14 @@ class LeadHistory(Struct, frozen=True, kw_only=True):
 
 LeadLine = dict[str, str | int]  # a row of a table
 NOT_FOUND = frozenset({ErrorCode.NOT_FOUND})
+SEES = frozenset({A.CAMPAIGN_VIEW_ANY})  # whose campaigns
 
 # fmt: off
 LIST_LEADS = Rpc("ottb.v1.qry.lead.list", ListLeads, list[LeadView], NOT_FOUND, summary="Leads of a campaign",
-                 permission=A.CAMPAIGN_VIEW)
+                 permission=A.CAMPAIGN_VIEW, asks=SEES)
 EXPORT_LEADS = Rpc("ottb.v1.qry.lead.export", ExportLeads, list[LeadLine], NOT_FOUND,
-                   summary="Leads of a campaign as a table", permission=A.CAMPAIGN_EXPORT,
+                   summary="Leads of a campaign as a table", permission=A.CAMPAIGN_EXPORT, asks=SEES,
                    audit_fields=("campaign_id",))
 GET_LEAD   = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead, with its attempts",
-                 permission=A.CAMPAIGN_VIEW)
+                 permission=A.CAMPAIGN_VIEW, asks=SEES)
 # fmt: on

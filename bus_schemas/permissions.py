@@ -41,6 +41,7 @@ class Action(StrEnum):
     SLOT_CONFIGURE = "slot.configure"
     TRUNK_VIEW = "trunk.view"
     CAMPAIGN_VIEW = "campaign.view"
+    CAMPAIGN_VIEW_ANY = "campaign.view_any"  # also campaigns of others, with their leads
     CAMPAIGN_RUN = "campaign.run"  # run, pause, resume and stop
     CAMPAIGN_EDIT = "campaign.edit"  # settings, and what becomes of a lead
     CAMPAIGN_IMPORT = "campaign.import"  # put lists of leads into campaigns, and see what is in those files
@@ -70,7 +71,9 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
             A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.OPERATOR_VIEW, A.MONITOR_VIEW
         }),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART, A.OPERATOR_SET, A.CALL_DISPOSITION}),
-        "read_all": frozenset({A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW}),
+        "read_all": frozenset({
+            A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW
+        }),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_IMPORT, A.CAMPAIGN_EXPORT}),

@@ -249,8 +249,9 @@ class HttpApi:
         surely comes to nothing, or was done before, does not stay there."""
         asked, size = read(request, b""), self.stored.size_of(request, upload)
         context = Context(
-            command_id=self.ids.new(), user=caller.user, traceparent=_traceparent(request), after=self.watermark
-        )
+            command_id=self.ids.new(), user=caller.user, actions=caller.actions & upload.admit.needed,
+            traceparent=_traceparent(request), after=self.watermark,
+        )  # fmt: skip
         with self.stored.place(caller.share, caller.user, size) as place:
             to_come = self.stored.to_come(), self.stored.to_come(caller.user)
             await ask(self.bus, upload.admit, upload.ask(asked, *to_come), context)

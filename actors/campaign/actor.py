@@ -51,6 +51,7 @@ from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
+    CAMPAIGN,
     CAMPAIGN_PAUSED,
     CAMPAIGN_STOPPED,
     CAMPAIGN_TELEMETRY,
@@ -145,18 +146,18 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     # --- commands
 
     def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
-        return self._changed(machine.resume(self._campaign(), context.user, self._now()))
+        return self._changed(machine.resume(self.seen_by(context), context.user, self._now()))
 
     def archive(self, request: ArchiveCampaign, context: Context) -> Outcome[CampaignChanged]:
-        return self._changed(machine.archive(self._campaign(), context.user, self._now()))
+        return self._changed(machine.archive(self.seen_by(context), context.user, self._now()))
 
     def configure(self, request: ConfigureCampaign, context: Context) -> Outcome[CampaignChanged]:
-        campaign = self._campaign()
+        campaign = self.seen_by(context)
         settings = replace(campaign.settings, **_named(request))
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
     def mark(self, request: MarkLead, context: Context) -> Outcome[LeadMarked]:
-        campaign, place = self._campaign(), self.place_of(request.lead)
+        campaign, place = self.seen_by(context), self.place_of(request.lead)
         if place is None:
             raise NO_LEAD()
         entry = at(campaign.leads, place)
@@ -215,6 +216,16 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if self.state is None:
             raise NO_CAMPAIGN()
         return self.state
+
+    def seen_by(self, context: Context) -> Campaign:
+        """The campaign, for who sees it. Raises Refusal(NOT_FOUND)."""
+        campaign = self._campaign()
+        if not CAMPAIGN.visible(campaign.by, user=context.user, actions=context.actions):
+            raise NO_CAMPAIGN()
+        return campaign
+
+    def owners(self, state: Campaign | None) -> tuple[str | None, ...]:
+        return (state.by,) if state is not None else ()
 
     # --- the machine's place
 
@@ -425,7 +436,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            await self._host.publish(CAMPAIGN_TELEMETRY, self._figures.said(self.state, self._now().at))
+            await self._host.publish(
+                CAMPAIGN_TELEMETRY, self._figures.said(self.state, self._now().at), self.owners(self.state)
+            )
 
     async def terminate(self) -> None:
         await super().terminate()

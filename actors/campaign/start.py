@@ -157,6 +157,8 @@ class OnShard:
     async def run(self, request: RunOnShard, context: Context) -> Page:
         given = await self._read(request)
         await bring_here(self._host, CampaignActor, request.campaign_id)
+        if (actor := self._host.get(CampaignActor, request.campaign_id)) is not None and actor.state is not None:
+            actor.seen_by(context)
         order = Run(given=given, goes_on=request.goes_on, after=request.after)
         return await self._host.order(CampaignActor, request.campaign_id, order, context)
 
@@ -202,6 +204,7 @@ class OnShard:
         return Page(body=said, seq=actor.seq, changed=changed)
 
     async def _end(self, id: str, order: Stop | Pause, context: Context) -> tuple[CampaignActor, Campaign, bool]:
+        self._seen_by(context, id)
         changed = await self._host.order(CampaignActor, id, order, context)
         _, campaign = self._campaign(id)
         await self._outside.await_dials(claims_of(campaign))
@@ -221,7 +224,7 @@ class OnShard:
 
     async def explain(self, request: ExplainCampaign, context: Context) -> CampaignExplained:
         async with self._looks.turn(context.user):
-            _, campaign = self._campaign(request.campaign_id)
+            _, campaign = self._seen_by(context, request.campaign_id)
             there = await self._outside.survey(campaign)
             actor, campaign = self._campaign(request.campaign_id)
             now, found = parse_utc(moment(self._host.clock).at), list[Standing]()
@@ -236,7 +239,7 @@ class OnShard:
             return explain(campaign, found, actor.pace(), now, carriage)
 
     async def explain_lead(self, request: ExplainLead, context: Context) -> LeadStanding:
-        actor, campaign = self._campaign(request.campaign_id)
+        actor, campaign = self._seen_by(context, request.campaign_id)
         if actor.place_of(request.lead) is None:
             raise NO_LEAD()
         there = await self._outside.survey(campaign)
@@ -249,7 +252,7 @@ class OnShard:
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
         async with self._looks.turn(context.user):
-            _, campaign = self._campaign(request.campaign_id)
+            _, campaign = self._seen_by(context, request.campaign_id)
             there = await self._outside.survey(campaign)
             actor, campaign = self._campaign(request.campaign_id)
             now = parse_utc(moment(self._host.clock).at)
@@ -262,6 +265,10 @@ class OnShard:
         if actor is None or actor.state is None:
             raise NO_CAMPAIGN()
         return actor, actor.state
+
+    def _seen_by(self, context: Context, id: str) -> tuple[CampaignActor, Campaign]:
+        actor, _ = self._campaign(id)
+        return actor, actor.seen_by(context)
 
 
 def _paused(leads: tuple[GivenLead, ...]) -> Iterator[tuple[int, GivenLead | None]]:

@@ -25,7 +25,7 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
-from bus_schemas.campaign import ADD_ON_SHARD, AddOnShard, CampaignStatus
+from bus_schemas.campaign import ADD_ON_SHARD, PAST_CAMPAIGN, AddOnShard, CampaignStatus, GetCampaign
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.imports import (
     ADMIT_IMPORT,
@@ -48,6 +48,7 @@ from bus_schemas.imports import (
     ImportView,
     StoredFile,
 )
+from bus_schemas.permissions import Action
 
 NO_FOLDER = RefusalTemplate(
     ErrorCode.INVALID_PARAMS, "No folder is allowed here ([imports] folder). Send the file itself.", field="path"
@@ -172,7 +173,12 @@ class Door:
             raise
 
     async def _must_take(self, campaign: str, *, run: bool, context: Context) -> None:
-        """Raise Refusal where the campaign is none, or would take no leads now."""
+        """Raise Refusal where the campaign is none that the asker sees, or would take no leads now."""
+        seeing = Context(
+            command_id=self._ids.new(), user=context.user, actions=context.actions | {Action.CAMPAIGN_VIEW},
+            after=context.after,
+        )  # fmt: skip
+        await ask(self._bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), seeing)
         asked = AddOnShard(shard=shard_of(campaign), campaign_id=campaign, leads=())
         found = await ask(self._bus, ADD_ON_SHARD, asked, Context(command_id=self._ids.new(), fresh=True))
         if found.status in CLOSED and (not run or found.status is CampaignStatus.DRAINING):

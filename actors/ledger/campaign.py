@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
+from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.lead import (
     PROJECTIONS,
     OfHour,
@@ -30,6 +30,7 @@ from bus_schemas.campaign import (
     ABANDONED,
     ABSENT_CAMPAIGN,
     ANSWERED,
+    CAMPAIGN,
     LIST_CAMPAIGNS,
     PAST_CAMPAIGN,
     REPORT_CAMPAIGN,
@@ -151,11 +152,14 @@ def one(campaign: str) -> Query[CampaignView]:
     return Query(sa.select(CAMPAIGNS).where(C.campaign == campaign), made_of(CampaignRow, _view))
 
 
-def all_campaigns(wanted: ListCampaigns, *, before: int | None) -> Query[tuple[int, CampaignView]]:
-    """Those that `wanted` asks for, newest first and one more than the page has, each with its key."""
+def all_campaigns(
+    wanted: ListCampaigns, *, before: int | None, user: str | None
+) -> Query[tuple[int, CampaignView]]:
+    """Those that `wanted` asks for, newest first and one more than the page has, each with its key. `user`: who made
+    them; None: anybody."""
     archived = None if wanted.status is not None else S.ARCHIVED
     found = sa.select(CAMPAIGNS).where(
-        *given((C.seq, lt, before), (C.status, eq, wanted.status), (C.status, ne, archived))
+        *given((C.seq, lt, before), (C.status, eq, wanted.status), (C.status, ne, archived), (C.by, eq, user))
     )
     view: Callable[[sa.Row[Any]], tuple[int, CampaignView]] = made_of(CampaignRow, lambda row: (row.seq, _view(row)))
     return Query(found.order_by(C.seq.desc()).limit(wanted.limit + 1), view)
@@ -225,7 +229,8 @@ class CampaignAnswers(Answers):
         raise ARCHIVED() if found.status is S.ARCHIVED else OWNER_AWAY()
 
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
-        query = all_campaigns(request, before=from_cursor(request.cursor))
+        user = None if CAMPAIGN.view_any in context.actions else context.user
+        query = all_campaigns(request, before=from_cursor(request.cursor), user=user)
         return page(await self.read(context, query), limit=request.limit)
 
     async def report(self, request: ReportCampaign, context: Context) -> list[ReportLine]:
@@ -253,7 +258,7 @@ class CampaignAnswers(Answers):
 
     async def _found(self, campaign: str, context: Context) -> CampaignView:
         found = await self.one(context, one(campaign))
-        if found is None:
+        if found is None or not sees(context, CAMPAIGN, found.by):
             raise NO_CAMPAIGN()
         return found
 

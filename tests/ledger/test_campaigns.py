@@ -66,10 +66,12 @@ def test_a_campaign_has_the_counts_of_its_machine(place: Place) -> None:
         assert (found.status, found.settings) == (played.status, played.state.settings)
         assert (found.leads, found.attempts, found.in_progress) == (4, 4, played.state.open)
         assert (found.answered, found.abandoned, found.talk_seconds) == (2, 1, 40)
-        [(key, listed)] = store.read(all_campaigns(ListCampaigns(status=CampaignStatus.DRAINING), before=None))
+        wanted = ListCampaigns(status=CampaignStatus.DRAINING)
+        [(key, listed)] = store.read(all_campaigns(wanted, before=None, user=None))
+        assert store.read(all_campaigns(wanted, before=None, user="nobody")) == []
         assert listed == found and key == 5
         for status, before in ((CampaignStatus.RUNNING, None), (None, key)):
-            assert store.read(all_campaigns(ListCampaigns(status=status), before=before)) == []
+            assert store.read(all_campaigns(ListCampaigns(status=status), before=before, user=None)) == []
 
 
 def test_leads_are_as_the_machine_has_them_and_as_they_were_given(place: Place) -> None:

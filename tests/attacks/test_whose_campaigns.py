@@ -1,0 +1,85 @@
+"""A campaign of somebody's does not exist for who sees only their own, by whichever line they ask."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus_schemas.campaign import CAMPAIGN
+from bus_schemas.kinds import owners_in
+from gateway.surface import ROUTES
+from tests.support.whole import PASSWORD, Whole, whole_site
+
+CAMPAIGNS = "/api/autodialer/campaigns"
+MANAGES = {"OTTB": ["read", "campaign"]}  # and sees no others
+ROWS = [route for route in ROUTES if route.path.startswith(CAMPAIGNS + "/{")]
+BODIES: dict[str, Any] = {"mark": {"status": "do_not_call"}, "c1": {"ratio": 2.0}}
+NUMBER = "+380991230006"
+
+
+@pytest.fixture
+async def whole(tmp_path: Path) -> AsyncIterator[Whole]:
+    """A campaign of root's, and `ann`, who manages campaigns, `ben`, who operates, and `eve`, who sees all."""
+    async with whole_site(tmp_path) as site:
+        await site.login()
+        assert (await site.ask("POST", "/api/roles/manager", {"permissions": MANAGES}))[0] in (200, 201)
+        for name, role in (("ann", "manager"), ("ben", "operator"), ("eve", "auditor")):
+            user = {"username": name, "password": PASSWORD, "role": role, "must_change_password": False}
+            assert (await site.ask("POST", "/api/users", user))[0] == 201
+        run = {"campaign_id": "c1", "leads": [{"number": NUMBER, "lead_id": "l1"}]}
+        status, said = await site.ask("POST", "/api/autodialer/run-campaign", run)
+        assert status == 200, said
+        yield site
+
+
+async def answers(site: Whole) -> dict[str, tuple[int, str]]:
+    """What is said to each request about the campaign."""
+    found: dict[str, tuple[int, str]] = {}
+    for route in ROWS:
+        path = route.path.replace("{campaign_id}", "c1").replace("{lead}", "l1")
+        path += "?day=2026-11-26" if path.endswith("/report") else ""
+        body = None if route.method == "GET" else BODIES.get(path.rsplit("/", 1)[1], {})
+        status, said = await site.ask(route.method, path, body)
+        found[f"{route.method} {route.path}"] = status, said.get("code", "") if isinstance(said, dict) else ""
+    for line, body in (("run", {"leads": [{"number": NUMBER}]}), ("stop", {})):
+        status, said = await site.ask("POST", f"/api/autodialer/{line}-campaign", {"campaign_id": "c1", **body})
+        found[line] = status, said.get("code", "")
+    status, said = await site.ask(
+        "POST", "/api/autodialer/imports?campaign_id=c1&name=a.csv", b"phone\n", **{"Content-Type": "text/csv"}
+    )
+    found["import"] = status, said.get("code", "")
+    return found
+
+
+@pytest.mark.parametrize("user", ["ann", "ben"])
+async def test_a_campaign_of_others_does_not_exist(whole: Whole, user: str) -> None:
+    await whole.login(user)
+    found = await answers(whole)
+    expected = {(404, "NOT_FOUND")} | ({(403, "PERMISSION_DENIED")} if user == "ben" else set())
+    told = {line: said for line, said in found.items() if said not in expected}
+    _, listed = await whole.ask("GET", CAMPAIGNS)
+    print(f"{len(found)} requests of a campaign of somebody else's: {len(told)} say something of it")
+    assert not told and listed == []
+
+
+async def test_its_events_are_told_to_who_sees_it(whole: Whole) -> None:
+    told = [entry for entry in whole.broker.journal if entry.subject.startswith("ottb.v1.evt.campaign.c1.")]
+    told = [entry for entry in told if not entry.subject.endswith(".activated")]  # before there is one
+    nobodys = [entry.subject for entry in told if owners_in(entry.headers, CAMPAIGN) != ("root",)]
+    print(f"{len(told)} events of a campaign of somebody's: {len(nobodys)} do not say whose")
+    assert told and not nobodys
+
+
+async def test_whoever_made_it_and_who_sees_all_see_it(whole: Whole) -> None:
+    await whole.login("eve")
+    assert [one["campaign_id"] for one in (await whole.ask("GET", CAMPAIGNS))[1]] == ["c1"]
+    assert [one["lead"]["id"] for one in (await whole.ask("GET", f"{CAMPAIGNS}/c1/leads"))[1]] == ["l1"]
+    await whole.login("ann")
+    assert (await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"}))[0] == 201
+    assert [one["campaign_id"] for one in (await whole.ask("GET", CAMPAIGNS))[1]] == ["c2"]
+    assert (await whole.ask("GET", f"{CAMPAIGNS}/c2/explain"))[0] == 200
+    assert (await whole.ask("POST", f"{CAMPAIGNS}/c2/archive", {}))[0] == 200
+    status, said = await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c3", "like": "c1"})
+    assert (status, said["code"]) == (404, "NOT_FOUND")
+
