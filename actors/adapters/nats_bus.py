@@ -8,6 +8,7 @@ default `connect()` gives up after 60 tries and notices a dead peer after minute
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -20,9 +21,27 @@ from nats.js import JetStreamContext
 from actors.adapters import nats_streams
 from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import PORT, Link
-from actors.adapters.nats_reading import JOURNAL, NOT_FOUND, TRY_TIMEOUT, asking, get, recorded, size
+from actors.adapters.nats_reading import (
+    BEFORE,
+    JOURNAL,
+    NOT_FOUND,
+    PENDING,
+    TRY_TIMEOUT,
+    asking,
+    get,
+    recorded,
+    said,
+    size,
+)  # fmt: skip
 from actors.adapters.nats_streams import EVENTS, WRITTEN
-from actors.adapters.nats_wire import STATUS, STRANGE, Refused, decode_headers, encode_headers, nobody_heard
+from actors.adapters.nats_wire import (
+    STRANGE,
+    Refused,
+    decode_headers,
+    encode_headers,
+    nobody_heard,
+    status_of,
+)
 from actors.adapters.nats_writer import Writer
 from actors.adapters.peer import is_strange
 from actors.adapters.random_ids import RandomIds
@@ -48,7 +67,7 @@ from bus_schemas.host import StreamUse
 log = structlog.get_logger()
 
 END_OF_BATCH = "204"
-BATCH = 256  # entries of a replay that are asked for at once
+BATCH = 512  # entries of a replay that are asked for at once
 BATCH_BYTES = 4 * 1024 * 1024
 MOST_KEYS = 1000  # of a bucket that is read whole
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
@@ -223,17 +242,26 @@ class NatsBus:
         first_after = {"seq": expect + 1, "next_by_subj": scope}
         return await self._writer.write(JOURNAL, written, data, all_headers, first_after)
 
-    async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
-        more = True
-        while more:
-            batch, more = await self._batch(scope, after + 1)
-            for entry in batch:
-                yield entry
-                after = entry.seq
+    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+        first: dict[str, object] = {"seq": after + 1}
+        if since and not after:
+            first = {"start_time": datetime.fromtimestamp(since, UTC).isoformat()}
+        batch, more = await self._batch(scope, first)
+        while batch:
+            coming = asyncio.ensure_future(self._batch(scope, {"seq": batch[-1].seq + 1})) if more else None
+            try:
+                await asyncio.sleep(0)  # the question leaves, and the server works on it meanwhile
+                for entry in batch:
+                    if entry.at >= since:
+                        yield entry
+                batch, more = await coming if coming is not None else ([], False)
+            finally:
+                if coming is not None:
+                    coming.cancel()
 
-    async def _batch(self, scope: str, start: int) -> tuple[list[Recorded], bool]:
+    async def _batch(self, scope: str, start: Mapping[str, object]) -> tuple[list[Recorded], bool]:
         """Up to BATCH entries and BATCH_BYTES from `start` on, and whether there are more."""
-        query = {"seq": start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
+        query = {**start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
         found, more = await self._read(JOURNAL, query)
         return found, more and bool(found)
 
@@ -243,22 +271,21 @@ class NatsBus:
         found: list[Recorded] = []
         over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-        async def receive(message: Message) -> None:
-            headers = message.headers
+        def receive(subject: str, reply_to: str, raw: bytes, data: bytes) -> None:
             if over.done():
                 return
-            status, last = headers.get(STATUS), found[-1].seq if found else 0
+            status, last = status_of(raw), found[-1].seq if found else 0
             if status not in (None, NOT_FOUND, END_OF_BATCH):
                 over.set_exception(RequestTimeout(f"{stream}: status {status}"))
-            elif status != NOT_FOUND and int(headers.get("Nats-Last-Sequence", last)) != last:
+            elif status != NOT_FOUND and int(said(raw, BEFORE) or last) != last:
                 over.set_exception(RequestTimeout(f"{stream}: a message was lost on the way"))
             elif status is not None:
-                over.set_result(int(headers.get("Nats-Num-Pending", "0")) > 0)
+                over.set_result(int(said(raw, PENDING) or 0) > 0)
             else:
-                found.append(recorded(message.subject, message.data, headers))
+                found.append(recorded(raw, data))
 
         inbox = self._link.new_inbox()
-        hearing = self._link.subscribe(inbox, receive, most=PENDING_MESSAGES)
+        hearing = self._link.listen(inbox, receive)
         try:
             await self._link.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), b"", inbox)
             async with asyncio.timeout(APPEND_DEADLINE):
@@ -266,7 +293,7 @@ class NatsBus:
         except TimeoutError:
             raise RequestTimeout(stream) from None
         finally:
-            await hearing.stop()
+            self._link.unsubscribe(hearing)
         return found, more
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from actors.adapters.nats_wire import STRANGE, TURN, Info, Refused, Wire, decode_headers, encode_headers
+from actors.adapters.nats_wire import STRANGE, TURN, Info, LateHeaders, Refused, Wire, encode_headers
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.tls import ClientTls
 from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
@@ -68,7 +68,7 @@ class Hearing:
         message = Message(
             subject=subject,
             data=data,
-            headers=decode_headers(headers) if headers else {},
+            headers=LateHeaders(headers) if headers else {},
             reply_to=reply_to,
             reply=_Answer(self._link, reply_to) if reply_to else None,
         )
@@ -228,6 +228,14 @@ class Link:
         if self._wire is not None:
             self._wire.put(_sub(hearing.sid, subject, queue))
         return hearing
+
+    def listen(self, subject: str, heard: Heard) -> int:
+        """Hear a subject without a queue: `heard` must not raise, nor take long. Gives what `unsubscribe` takes."""
+        sid = next(self._sids)
+        self._heard[sid] = (subject, "", heard)
+        if self._wire is not None:
+            self._wire.put(_sub(sid, subject, ""))
+        return sid
 
     async def end(self, sid: int) -> None:
         """Have the server send no more to a subscription, and wait until it has sent all. Raises Refused."""

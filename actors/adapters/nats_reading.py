@@ -13,13 +13,15 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 
 from actors.adapters.nats_link import Link
-from actors.adapters.nats_wire import STATUS, decode_headers, nobody_heard
+from actors.adapters.nats_wire import LateHeaders, nobody_heard, status_of
 from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout, Size
 
 JOURNAL = "OTTB_EVT"
 TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
 NO_MESSAGE = 10037
 NOT_FOUND = "404"
+SUBJECT, SEQUENCE, STORED = b"\r\nNats-Subject: ", b"\r\nNats-Sequence: ", b"\r\nNats-Time-Stamp: "  # of an entry
+BEFORE, PENDING = b"\r\nNats-Last-Sequence: ", b"\r\nNats-Num-Pending: "  # of a batch
 
 
 @asynccontextmanager
@@ -47,12 +49,11 @@ async def get(link: Link, stream: str, query: Mapping[str, Any], *, certain: boo
         subject, asked = f"{subject}.{query['last_by_subj']}", b""
     raw, data = await link.request(subject, asked, b"", TRY_TIMEOUT)
     must_be_heard(stream, raw, data)
-    found = decode_headers(raw) if raw else {}
-    if (status := found.get(STATUS)) == NOT_FOUND:
+    if (status := status_of(raw)) == NOT_FOUND:
         return None
     if status is not None:
         raise BusUnavailable(f"{stream}: status {status}")
-    return recorded("", data, found)
+    return recorded(raw, data)
 
 
 class _State(Struct):
@@ -81,15 +82,22 @@ def must_be_heard(stream: str, headers: bytes, data: bytes) -> None:
         raise BusUnavailable(f"{stream} is not there")
 
 
-def recorded(subject: str, data: bytes, headers: Mapping[str, str]) -> Recorded:
-    stamp = headers.get("Nats-Time-Stamp", "")
+def recorded(raw: bytes, data: bytes) -> Recorded:
+    """An entry, as the server hands it over with these headers."""
+    stamp = said(raw, STORED)
     return Recorded(
-        subject=headers.get("Nats-Subject", subject),
+        subject=said(raw, SUBJECT),
         data=data,
-        headers=headers,
-        seq=int(headers.get("Nats-Sequence", "0")),
+        headers=LateHeaders(raw),
+        seq=int(said(raw, SEQUENCE) or 0),
         at=_epoch(stamp) if stamp else 0.0,
     )
+
+
+def said(raw: bytes, name: bytes) -> str:
+    """What the server says in a header of its own, which are the last; "": nothing. Without a look at the others."""
+    at = raw.rfind(name)
+    return raw[at + len(name) : raw.find(b"\r\n", at + len(name))].decode() if at >= 0 else ""
 
 
 def _from_leader(answer: bytes) -> Recorded | None:

@@ -6,6 +6,7 @@ Protocol: docs.nats.io/reference/reference-protocols/nats-protocol.
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -24,6 +25,7 @@ PATIENCE = 5.0  # seconds that a publisher waits for a server that takes nothing
 LONGEST_LINE = 64 * 1024
 
 VERSION = b"NATS/1.0"
+PLAIN = VERSION + b"\r\n"  # the first line of headers without a status
 STATUS = "Status"
 STRANGE = "another user of this machine listens there: nothing was said to them"
 
@@ -67,6 +69,45 @@ def decode_headers(raw: bytes) -> dict[str, str]:
     if status := first[len(VERSION) :].strip():
         found[STATUS] = status[:3]
     return found
+
+
+def status_of(raw: bytes) -> str | None:
+    """The status that the server has put into the first line, if there is one."""
+    return None if raw.startswith(PLAIN) else decode_headers(raw).get(STATUS)
+
+
+class LateHeaders(Mapping[str, str]):
+    """The headers of a message, taken apart when somebody asks for one that may be there: of thousands of entries that
+    are read at a start nobody asks."""
+
+    __slots__ = ("_found", "_raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._found: dict[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def get(self, name: str, default: Any = None) -> Any:  # any: of whoever asks
+        return self._all().get(name, default) if self._may_have(name) else default
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._may_have(name) and name in self._all()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _may_have(self, name: str) -> bool:
+        return status_of(self._raw) is not None if name == STATUS else name.encode() in self._raw
+
+    def _all(self) -> dict[str, str]:
+        if self._found is None:
+            self._found = decode_headers(self._raw)
+        return self._found
 
 
 def nobody_heard(headers: bytes, data: bytes) -> bool:

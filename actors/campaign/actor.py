@@ -238,7 +238,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
             self._know(self.state)
-        await self._outside.elsewhere.caught_up()
+        await self._outside.elsewhere.others_are_known(self.id)
 
     def _know(self, campaign: Campaign) -> None:
         self._selection, self._figures = Selection(campaign), Figures(campaign)

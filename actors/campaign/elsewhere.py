@@ -3,11 +3,15 @@
 Each host follows the attempts in the order of the journal. Two campaigns may claim one number in the same moment, on
 two hosts: whoever has claimed hears its own claim before it dials, and gives it up where the rules forbid it by what
 was claimed before. So of two one dials, and no cap is broken, whatever each knew when it claimed.
+
+What was before the host's start is read campaign by campaign, as somebody waits for it: a campaign needs only what the
+others did, and has read its own record by itself.
 """
 
 import asyncio
 import heapq
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from sys import intern
 from typing import NamedTuple
 
@@ -16,20 +20,22 @@ import structlog
 
 from actors.campaign.record import NOT_DIALED, milliseconds, moment_of
 from actors.campaign.rules import MONTH, Attempt
-from actors.runtime.bus import Bus, Recorded, Unsubscribe
-from actors.runtime.clock import Clock
+from actors.runtime.bus import BusError, Recorded, Unsubscribe
+from actors.runtime.host import Host
 from bus_schemas.campaign import (
     CAMPAIGN_ATTEMPT_CLAIMED,
     CAMPAIGN_ATTEMPT_ENDED,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
 )
-from bus_schemas.contract import ROOT, UNDECODABLE, verb_of
+from bus_schemas.contract import ROOT, UNDECODABLE, id_of, verb_of
 
 log = structlog.get_logger()
 
 SCOPE = f"{ROOT}.evt.campaign.*.*"
-KEPT_MS = MONTH.total_seconds() * 1000
+KEPT = MONTH.total_seconds()
+SPARE = 24 * 3600.0  # seconds by which a server's clock may differ from a host's
+LATER, AGAIN = 10.0, 0.05  # seconds until what nobody has waited for is read; until a server that is behind is asked
 
 _claimed = msgspec.json.Decoder(CampaignAttemptClaimed).decode
 _ended = msgspec.json.Decoder(CampaignAttemptEnded).decode
@@ -39,7 +45,6 @@ class Made(NamedTuple):
     """An attempt of some campaign. `began`, `ended`: milliseconds; `ended` 0 and no `outcome`: it is under way."""
 
     campaign: str
-    place: int
     seq: int
     began: int
     ended: int = 0
@@ -49,25 +54,61 @@ class Made(NamedTuple):
 class Elsewhere:
     """The attempts of the last 30 days, by number; one for a host."""
 
-    def __init__(self, *, bus: Bus, clock: Clock) -> None:
-        self._bus = bus
-        self._clock = clock
+    def __init__(self, *, host: Host) -> None:
+        self._host = host
         self._made: dict[str, tuple[Made, ...]] = {}
-        self._numbers: dict[tuple[str, int], str] = {}  # of attempts under way, by campaign and place
+        self._open: dict[tuple[str, int, int], tuple[str, int]] = {}  # number and claim of each attempt under way
         self._heard = 0
-        self._before = 0  # the last entry that there was when it began
         self._waiting: list[tuple[int, int, asyncio.Event]] = []  # a heap, by what is waited for
+        self._unread: set[str] | None = None  # campaigns of which nothing from before the start is known yet
+        self._early: defaultdict[str, list[CampaignAttemptEnded]] = defaultdict(list)  # ends of what they had begun
+        self._reading = asyncio.Lock()
 
     async def start(self) -> Unsubscribe:
-        """Begin to read what is on record, and follow. Returns how to stop. Raises BusError."""
-        last = await self._bus.last(SCOPE, certain=True)
-        self._before = last.seq if last is not None else 0
-        return await self._bus.follow(SCOPE, self._hear, after=0)
+        """Follow from now on. Returns how to stop. Raises BusError."""
+        last = await self._host.bus.last(SCOPE, certain=True)
+        self._heard = last.seq if last is not None else 0
+        return await self._host.bus.follow(SCOPE, self._hear, after=self._heard)
 
-    async def caught_up(self) -> None:
-        """Wait until what was on record at the start is read: before that nobody knows whom to call. A month of many
-        campaigns takes seconds, in which the rest of the host works."""
-        await self.heard(self._before)
+    # --- what was before
+
+    async def others_are_known(self, campaign: str) -> None:
+        """Wait until all that campaigns other than this one have done is read: before that nobody knows whom to call.
+        A month of many campaigns takes seconds, in which the rest of the host works. Raises BusError."""
+        await self._read_all_but({campaign})
+
+    async def read_rest(self) -> None:
+        """Read, by and by, what no campaign of this host needs: one that is new will, and is not to wait for it."""
+        while self._unread is None or self._unread:
+            await self._host.pause(LATER)
+            try:
+                await self._read_all_but(())
+            except BusError as error:
+                log.info("attempts of campaigns cannot be read yet", error=repr(error))
+
+    async def _read_all_but(self, known: Collection[str]) -> None:
+        async with self._reading:
+            if self._unread is None:
+                claimed = await self._host.bus.ids(CAMPAIGN_ATTEMPT_CLAIMED.pattern)
+                self._unread = {id_of(subject) for subject in claimed}
+            for campaign in sorted(self._unread.difference(known)):
+                await self._read_before(campaign)
+                self._unread.remove(campaign)
+                for event in self._early.pop(campaign, ()):
+                    self._end(event)
+
+    async def _read_before(self, campaign: str) -> None:
+        """Read what one campaign has tried so far. What is heard meanwhile may be read, too: it counts once."""
+        scope, since = f"{ROOT}.evt.campaign.{campaign}.*", self._host.clock.now().timestamp() - KEPT - SPARE
+        last, read = await self._host.bus.last(scope, certain=True), 0
+        while last is not None and last.at >= since and read < last.seq:
+            async for recorded in self._host.bus.replay(scope, after=read, since=since):
+                self._take(recorded)
+                read = recorded.seq
+            if read < last.seq:
+                await self._host.pause(AGAIN)
+
+    # --- what is known
 
     async def heard(self, seq: int) -> None:
         """Wait until an entry of a campaign has been heard."""
@@ -86,37 +127,47 @@ class Elsewhere:
         return tried
 
     async def _hear(self, recorded: Recorded) -> None:
-        try:
-            verb = verb_of(recorded.subject)
-            if verb == CAMPAIGN_ATTEMPT_CLAIMED.verb:
-                self._begin(_claimed(recorded.data), recorded.seq)
-            elif verb == CAMPAIGN_ATTEMPT_ENDED.verb:
-                self._end(_ended(recorded.data))
-        except (*UNDECODABLE, ValueError) as error:
-            log.warning("attempt not understood", subject=recorded.subject, seq=recorded.seq, error=str(error))
+        if (event := self._take(recorded)) is not None and (self._unread is None or event.campaign in self._unread):
+            self._early[event.campaign].append(event)
         self._heard = recorded.seq
         while self._waiting and self._waiting[0][0] <= recorded.seq:
             heapq.heappop(self._waiting)[2].set()
+
+    def _take(self, recorded: Recorded) -> CampaignAttemptEnded | None:
+        """Take an entry in. Gives the end of an attempt of which nothing is known."""
+        verb = verb_of(recorded.subject)
+        try:
+            if verb == CAMPAIGN_ATTEMPT_CLAIMED.verb:
+                self._begin(_claimed(recorded.data), recorded.seq)
+            elif verb == CAMPAIGN_ATTEMPT_ENDED.verb:
+                event = _ended(recorded.data)
+                return None if self._end(event) else event
+        except (*UNDECODABLE, ValueError) as error:
+            log.warning("attempt not understood", subject=recorded.subject, seq=recorded.seq, error=str(error))
+        return None
 
     def _begin(self, event: CampaignAttemptClaimed, seq: int) -> None:
         campaign, number = intern(event.campaign), event.number
         kept = self._made.get(number, ())
         if kept:
-            since = self._clock.now().timestamp() * 1000 - KEPT_MS
+            if any(one.seq == seq for one in kept):
+                return
+            since = (self._host.clock.now().timestamp() - KEPT) * 1000
             kept = tuple(one for one in kept if one.began > since or not one.outcome)
-        self._made[number] = (*kept, Made(campaign, event.place, seq, milliseconds(event.at)))
-        self._numbers[campaign, event.place] = number
+        self._made[number] = (*kept, Made(campaign, seq, milliseconds(event.at)))
+        self._open[campaign, event.place, event.attempt] = number, seq
 
-    def _end(self, event: CampaignAttemptEnded) -> None:
-        number = self._numbers.pop((event.campaign, event.place), None)
-        if number is None:
-            return
+    def _end(self, event: CampaignAttemptEnded) -> bool:
+        """False: of its beginning nothing is known."""
+        known = self._open.pop((event.campaign, event.place, event.attempt), None)
+        if known is None:
+            return False
+        number, seq = known
         self._made[number] = tuple(
-            one._replace(ended=milliseconds(event.at), outcome=intern(event.outcome))
-            if (one.campaign, one.place, one.outcome) == (event.campaign, event.place, "")
-            else one
+            one._replace(ended=milliseconds(event.at), outcome=intern(event.outcome)) if one.seq == seq else one
             for one in self._made[number]
         )
+        return True
 
 
 def _attempt(number: str, made: Made) -> Attempt:

@@ -208,9 +208,10 @@ def _claimed(campaign: Campaign, event: CampaignAttemptClaimed) -> Campaign:
 
 def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
     entry = at(campaign.leads, event.place)
-    before, last = entry.tries[: -_TRY.size], tries_of(entry)[-1]
-    over = _TRY.pack(last.number, last.began, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
-    entry = replace(entry, tries=before + over, status=event.status)
+    before = len(entry.tries) - _TRY.size
+    number, began, _, _ = _TRY.unpack_from(entry.tries, before)
+    over = _TRY.pack(number, began, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
+    entry = replace(entry, tries=entry.tries[:before] + over, status=event.status)
     if event.status is not LeadStatus.CALLBACK:  # else the wish is still to be met
         entry = replace(entry, callback=0, operator=None)
     leads = changed(campaign.leads, event.place, entry)

@@ -81,10 +81,11 @@ LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate) -> None:
     """Campaigns can be run. Raises SettingsError, BusError."""
     presets = presets_of(settings)
-    ends, elsewhere = Ends(bus=parts.bus), Elsewhere(bus=parts.bus, clock=parts.clock)
+    ends, elsewhere = Ends(bus=parts.bus), Elsewhere(host=parts.host)
     said = Dispositions(bus=parts.bus)
     for follower in (ends, elsewhere, said):
         stack.push_async_callback(await follower.start())
+    parts.background.append(elsewhere.read_rest)
     outside = Outside(
         bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
         elsewhere=elsewhere,

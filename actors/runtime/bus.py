@@ -122,8 +122,9 @@ class Bus(Protocol):
         it is Fenced. Fenced, RequestTimeout, BusUnavailable, BusFull.
         """
 
-    def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
-        """The journal's entries under a subject filter, oldest first, up to now."""
+    def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+        """The journal's entries under a subject filter, oldest first, up to now. `since`: those that were stored from
+        then on (epoch seconds)."""
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         """The entries after `after` and then every new one, in order, once each, without a gap: over reconnects and

@@ -56,7 +56,13 @@ class Journalled(EffectRunner, Generic[State, Event]):
     topics: ClassVar[tuple[AnyTopic, ...]]
     snapshots: ClassVar[bool] = False  # for kinds whose journal grows for years
 
+    _by_verb: ClassVar[Mapping[str, AnyTopic]]  # the topics
+
     __slots__ = ("_answers", "_unsaved", "seq", "stands_in", "state")
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._by_verb = {topic.verb: topic for topic in getattr(cls, "topics", ())}
 
     def __init__(self, *, id: str, host: "Host") -> None:
         super().__init__(id=id, host=host)
@@ -194,7 +200,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
 
     def _replay(self, recorded: Recorded) -> None:
         verb = verb_of(recorded.subject)
-        topic = next((topic for topic in self.topics if topic.verb == verb), None)
+        topic = self._by_verb.get(verb)
         self.seq = recorded.seq
         if recorded.seq in self._host.step_over:
             log.warning("stepped over", actor=f"{self.kind} {self.id}", seq=recorded.seq, subject=recorded.subject)

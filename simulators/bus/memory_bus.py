@@ -295,11 +295,11 @@ class MemoryBus:
         await self.awake()
         raise RequestTimeout(what)
 
-    async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         await self._pass(f"before replay {scope}")
         await self._reach(scope)
         for entry in self._broker.entries(scope):
-            if entry.seq > after:
+            if entry.seq > after and entry.at >= since:
                 yield entry
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:

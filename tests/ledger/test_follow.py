@@ -341,7 +341,7 @@ class Expiring(MemoryBus):
     def _left(self) -> list[Recorded]:
         return [entry for entry in self._broker.journal if entry.seq not in self.over]
 
-    async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         for entry in self._left():
             if entry.seq > after:
                 yield entry
@@ -381,9 +381,9 @@ class Forgetful(MemoryBus):
     times = 1
     left_out: Callable[[int], bool] = staticmethod(lambda seq: seq == 5)
 
-    async def replay(self, scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         self.times -= 1
-        async for entry in super().replay(scope, after=after):
+        async for entry in super().replay(scope, after=after, since=since):
             if self.times < 0 or not self.left_out(entry.seq):
                 yield entry
 

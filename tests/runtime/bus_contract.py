@@ -163,6 +163,17 @@ class BusContract:
         assert last is not None and last.seq == second and await bus.last_seq() == second
         assert [entry.seq async for entry in bus.replay(SCOPE, after=first)] == [second]
 
+    async def test_a_replay_begins_where_it_is_told_by_time(self, bus: Bus) -> None:
+        seqs = []
+        for number in range(4):
+            seqs.append(await _append(bus, f"e{number}", expect=seqs[-1] if seqs else 0, id=f"s{number}"))
+            await asyncio.sleep(0.02)
+        at = [entry.at async for entry in bus.replay(SCOPE)]
+        for place, since in enumerate(at):
+            assert [entry.seq async for entry in bus.replay(SCOPE, since=since - 0.001)] == seqs[place:]
+        assert [entry.seq async for entry in bus.replay(SCOPE, after=seqs[2], since=at[0])] == seqs[3:]
+        assert [entry async for entry in bus.replay(SCOPE, since=at[-1] + 1.0)] == []
+
     async def test_the_journal_counts_itself(self, bus: Bus) -> None:
         before = await bus.size()
         first = await _append(bus, "dialing", 0, id="1")
