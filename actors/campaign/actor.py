@@ -245,6 +245,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._words.begin()
         self._lists.begin()
 
+    def newest(self, verb: str) -> int | None:
+        return self._halted if verb == CAMPAIGN_PAUSED.verb and self._selection is not None else None
+
     def resume(self, now: Moment) -> CampaignDecision:
         return machine.taken_over(self.state, now) if self.state is not None else NOTHING
 

@@ -41,7 +41,7 @@ class Gate:
 
     async def hindrance(self, e164: str, campaign: str | None) -> tuple[str, str] | None:
         """The rule by which an attempt that is on record must not be dialled, and why. None: it may be."""
-        if not await self._lists.is_current(PATIENCE):
+        if not self._lists.are_ours(campaign) and not await self._lists.is_current(PATIENCE):
             return UNKNOWN, BEHIND
         if (why := self._lists.unread(campaign)) is not None:
             return UNKNOWN, why

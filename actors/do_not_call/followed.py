@@ -15,6 +15,7 @@ import msgspec
 from actors.do_not_call.lists import NumberList
 from actors.runtime.bus import BusError, Recorded, Unsubscribe
 from actors.runtime.host import Host
+from actors.runtime.shards import owned
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import id_of
 from bus_schemas.do_not_call import (
@@ -88,6 +89,19 @@ class Followed:
         return next((self._unread[one] for one in _lists_for(campaign) if one in self._unread), None)
 
     # --- how far it is
+
+    def are_ours(self, campaign: str | None) -> bool:
+        """Whether this process owns all lists that hold for a call: all that is on record of them is in, and nobody
+        need be asked."""
+        return self.read and all(map(self._is_ours, _lists_for(campaign)))
+
+    def _is_ours(self, id: str) -> bool:
+        """Also no write is under way: it may be on record already, before an attempt that is."""
+        shard = owned(self._host, id)
+        if shard is None:
+            return False
+        owner = shard.find(DO_NOT_CALL.name, id)
+        return owner.alive and owner.idle if owner is not None else self.known(id).seq == 0
 
     async def is_current(self, patience: float) -> bool:
         """Whether all that is on record now is read, within `patience` seconds. False, too, where nobody says."""

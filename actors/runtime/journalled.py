@@ -89,6 +89,10 @@ class Journalled(EffectRunner, Generic[State, Event]):
     def replayed(self, recorded: Recorded) -> None:
         """An entry of this actor has been read."""
 
+    def newest(self, verb: str) -> int | None:
+        """The sequence of the newest of its events of this name, 0: there is none; None: that is not kept in memory."""
+        return None
+
     def snapshot_state(self) -> State | None:
         """The state as it goes into a snapshot; None: not now, or there is none."""
         return self.state

@@ -65,6 +65,13 @@ async def bring_here(host: Host, kind: type[AnyActor], id: str) -> None:
         raise NOT_NOW() from None
 
 
+def owned(host: Host, id: str) -> Host | None:
+    """The host of the shard of an id, where this process has that for certain now: then nobody else writes what belongs
+    there, and what was acknowledged is known here. None: ask the record."""
+    shard = host.shards.get(shard_of(id))
+    return shard if shard is not None and shard.serving and shard.may_act else None
+
+
 @dataclass(eq=False)
 class Shard:
     """One shard that is held."""

@@ -16,12 +16,13 @@ from actors.runtime.clock import Moment, moment, utc
 from actors.runtime.decision import Decision, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.journalled import Event, Unreadable
+from actors.runtime.shards import owned
 from actors.telephony.line import AdoptCall, Began, CallCounts, CallStart, Holder, LineState, OnRecord, Over, over_of
 from actors.telephony.line_call import AnyLineCall, LineCall
 from actors.telephony.orders import Dial, Drop
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
-from bus_schemas.contract import ROOT, UNDECODABLE, id_of, verb_of
+from bus_schemas.contract import ROOT, UNDECODABLE, id_of, kind_of, verb_of
 from bus_schemas.fields import plainly
 
 log = structlog.get_logger()
@@ -267,9 +268,15 @@ class LineActor(
         return last is not None and last.seq == seq
 
     async def _is_newer(self, subject: str, seq: int) -> bool:
-        """Whether there is an event of a subject after that one, by the word of the journal's leader."""
-        last = await self._host.bus.last(subject, certain=True)
-        return last is not None and last.seq > seq
+        """Whether there is an event of a subject after that one, by the word of who alone writes it, where that is
+        here, else of the journal's leader."""
+        shard = owned(self._host, id_of(subject))
+        writer = shard.find(kind_of(subject), id_of(subject)) if shard is not None else None
+        newest = writer.newest(verb_of(subject)) if writer is not None and writer.alive else None
+        if newest is None:
+            last = await self._host.bus.last(subject, certain=True)
+            newest = last.seq if last is not None else 0
+        return newest > seq
 
     def wanted(self, call_id: str) -> bool:
         """Whether the call is still to be placed: nobody has ended it meanwhile, and this host may act."""

@@ -34,9 +34,9 @@ PHONE, TRUNK = "phone", "trunk"
 JOURNAL = ("append", "last", "replay", "ids", "get", "put", "delete")
 # What goes on by itself, whether there are calls or not.
 IDLE = ("OTTB_OWN", "OTTB_SNAP", ".tel.host", ".tel.trunk", "qry.call.open")
-MOST = {PHONE: 12, TRUNK: 13}  # bus messages of one call
-# Where the do-not-call lists end; whose is the phone; whose the trunk, and the slot's extension.
-READS = {PHONE: ["last", "last"], TRUNK: ["last", "last", "last"]}
+MOST = {PHONE: 10, TRUNK: 12}  # bus messages of one call
+# Whose is the phone; whose the trunk, and the slot's extension. Where the do-not-call lists end their owner knows.
+READS = {PHONE: ["last"], TRUNK: ["last", "last"]}
 
 
 class Counted:
