@@ -250,7 +250,8 @@ class NatsBus:
         while batch:
             coming = asyncio.ensure_future(self._batch(scope, {"seq": batch[-1].seq + 1})) if more else None
             try:
-                await asyncio.sleep(0)  # the question leaves, and the server works on it meanwhile
+                for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
+                    await asyncio.sleep(0)
                 for entry in batch:
                     if entry.at >= since:
                         yield entry

@@ -170,8 +170,8 @@ class Journalled(EffectRunner, Generic[State, Event]):
     def _apply(self, state: State | None, headers: Mapping[str, str]) -> None:
         self.state = state
         self._unsaved += 1
-        reply, command = headers.get(REPLY_HEADER), headers.get(COMMAND_HEADER)
-        if reply is not None and command:
+        reply = headers.get(REPLY_HEADER)
+        if reply is not None and (command := headers.get(COMMAND_HEADER)):
             self._answers = self._answers or Answers()
             self._answers.keep(command, reply)
         if (kept := self.allowed_timers()) is not None:
