@@ -91,7 +91,8 @@ class Offers:
         give_up = self._host.clock.monotonic() + PATIENCE
         while True:
             found = await self._wait(request, give_up - self._host.clock.monotonic())
-            held = [line for line in found if await self._held(line, request)]
+            free = await asyncio.gather(*(self._held(line, request) for line in found))
+            held = [line for line, is_free in zip(found, free, strict=True) if is_free]
             if held or not found:
                 return OfferedLines(lines=tuple(held), seconds=KEPT)
 

@@ -5,6 +5,7 @@ against its calls per second. The extension is held at its slot's owner, as for 
 since trunks of other hosts may be offered with it as well; the call takes the place of the offer there.
 """
 
+import asyncio
 from collections import Counter
 
 import structlog
@@ -29,7 +30,9 @@ log = structlog.get_logger()
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
 
-AGAIN, SURELY = 1.0, 3.0  # seconds until an extension that was refused is tried again; until it seems to be free
+HOLD = 1.0  # seconds in which whoever has an extension must have said that it is free
+AGAIN, AWAY = 1.0, 10.0  # seconds until one is tried again of which that was refused, or not answered
+SURELY = 2.0  # seconds more until it is said to be free
 
 
 class TrunkLines:
@@ -54,7 +57,7 @@ class TrunkLines:
         self._extensions = extensions
         self._held = held
         self._kept: dict[tuple[str, int], str] = {}  # under which name its extension is held
-        self._refused: dict[int, float] = {}  # extensions: when, on the monotonic clock
+        self._refused: dict[int, float] = {}  # extensions: until when, on the monotonic clock
         self._turn: dict[int, int] = {}  # of extensions: when each was offered last, in offers
         self._offers = 0
 
@@ -88,10 +91,12 @@ class TrunkLines:
         if name is None:  # the offer is over already
             return False
         try:
-            await self._held.hold(line.slot, name, context)
-        except Refusal as refusal:
-            log.debug("an extension is not free", slot=line.slot, why=refusal.message)
-            self._refused[line.slot] = self._host.clock.monotonic()
+            async with asyncio.timeout(HOLD):
+                await self._held.hold(line.slot, name, context)
+        except (Refusal, TimeoutError) as error:
+            log.debug("an extension is not free", slot=line.slot, why=repr(error))
+            pause = AWAY if isinstance(error, TimeoutError) else AGAIN
+            self._refused[line.slot] = self._host.clock.monotonic() + pause
             return False
         if self.name_of(line) == name:
             return True
@@ -123,7 +128,7 @@ class TrunkLines:
 
     def busy(self, carrier: TrunkCarrier, user: str) -> tuple[int, ...]:
         """The extensions that cannot take a call, as far as is known here."""
-        free = set(self._perhaps_free(carrier, SURELY))
+        free = set(self._perhaps_free(carrier, self._host.clock.monotonic() - SURELY))
         return tuple(
             slot for slot in carrier.extensions if slot not in free or not self._extensions.may_take(slot, user)
         )
@@ -156,14 +161,14 @@ class TrunkLines:
 
     def _extension(self, carrier: TrunkCarrier, user: str) -> int | None:
         """A free one, the one that was offered longest ago."""
-        in_turn = sorted(self._perhaps_free(carrier, AGAIN), key=lambda slot: self._turn.get(slot, 0))
+        free = self._perhaps_free(carrier, self._host.clock.monotonic())
+        in_turn = sorted(free, key=lambda slot: self._turn.get(slot, 0))
         return next((slot for slot in in_turn if self._extensions.may_take(slot, user)), None)
 
-    def _perhaps_free(self, carrier: TrunkCarrier, patience: float) -> list[int]:
-        """Those that are in no call on a trunk here. `patience`: seconds for which one that was refused is not free."""
+    def _perhaps_free(self, carrier: TrunkCarrier, now: float) -> list[int]:
+        """Those that are in no call on a trunk here, and were not refused until `now`, on the monotonic clock."""
         kept, calls = {slot for _, slot in self._kept}, Counter[int]()
-        since = self._host.clock.monotonic() - patience
-        kept |= {slot for slot, at in self._refused.items() if at > since}
+        kept |= {slot for slot, until in self._refused.items() if until > now}
         for trunk in self._trunks.all():
             calls.update(trunk.slots_in_use)
         most = self._extensions.calls_at_once

@@ -162,6 +162,25 @@ def test_another_host_goes_on_with_calls_on_trunks() -> None:
     play(story, keep=True)
 
 
+def test_an_extension_of_a_host_that_is_away_holds_up_no_other() -> None:
+    async def story(site: Campaigns) -> None:
+        world = site.world
+        names = [f"c{place}" for place in range(8)]
+        for name in names:
+            await site.create(name, carriers=TRUNKS, attempts_per_lead=1)
+        mine = next(name for name in names if site.owner(name) is world.lives[0])
+        world.crash(world.lives[1])
+        await asyncio.sleep(1.0)
+        began = world.now
+        await site.run(mine, numbers(12, TALKS))
+        await site.until_over(mine)
+        print(f"12 calls with two of three extensions: {world.now - began:.1f} s")
+        assert world.now - began < 45.0
+        assert Counter(one.outcome for one in ends(world)) == {"answered": 12}
+
+    play(story)
+
+
 def test_why_trunks_carry_nothing_is_said() -> None:
     async def story(site: Campaigns) -> None:
         async def reasons(campaign: str) -> dict[str, str]:
