@@ -106,12 +106,13 @@ def _by_the_rules(
 ) -> Standing:
     numbers = entry.numbers.split(" ")
     attempts = [*attempts_of(entry), *(each for number in numbers for each in book.elsewhere(number))]
+    held = {each: end for each in numbers if (end := book.held_until(each)) and end > now.timestamp()}
     verdicts = {
         number: verdict(_candidate(entry, number, attempts), book.rules_for(number, settings), now)
         for number in numbers
-        if book.held_until(number) <= now.timestamp()
+        if number not in held
     }
-    released = _released(numbers, book, now)
+    released = _first(held.values()) if held else None
     if not verdicts:
         words = "its numbers are on the do-not-call list"
         return Standing(reason=LeadStatus.DO_NOT_CALL, words=words, until=released, change="the list")
@@ -126,11 +127,10 @@ def _by_the_rules(
     return Standing(reason=found.reason or "", words=found.words, until=until, change=found.change)
 
 
-def _released(numbers: list[str], book: RuleBook, now: datetime) -> datetime | None:
-    """When the first of the numbers that are on a do-not-call list now is on none any more. None: never, by itself."""
-    held = (until for number in numbers if now.timestamp() < (until := book.held_until(number)) < inf)
-    first = min(held, default=None)
-    return datetime.fromtimestamp(first, UTC) if first is not None else None
+def _first(seconds: Collection[float]) -> datetime | None:
+    """The first of these moments. None: there is none, ever."""
+    first = min(seconds)
+    return datetime.fromtimestamp(first, UTC) if first < inf else None
 
 
 def may_still_be_called(

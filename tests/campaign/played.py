@@ -44,7 +44,7 @@ def rows(*leads: Lead) -> list[Outcome]:
 
 def held_by(listed: Container[str]) -> Callable[[str], float]:
     """A do-not-call list of numbers and beginnings of numbers, for ever."""
-    return lambda number: inf if is_listed(number, listed) else 0.0
+    return lambda number: inf if listed and is_listed(number, listed) else 0.0
 
 
 class Played:
