@@ -61,7 +61,7 @@ NO_ROOM_OF_YOURS = RefusalTemplate(
     rule="files_per_user", retry_after=30,
 )  # fmt: skip
 KEPT_FREE = 32 << 20  # bytes, for previews and the tables of what is bad
-OF_ONE_USER = 0.6  # of the rest: two of the largest
+OF_ONE_USER = 2 / 3  # of the rest: two of the largest, and small ones
 CLOSED = frozenset({CampaignStatus.DRAINING, CampaignStatus.STOPPED, CampaignStatus.FINISHED})
 
 

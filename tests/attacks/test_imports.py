@@ -229,6 +229,14 @@ async def test_uploads_beyond_so_many_are_told_to_wait(whole: Whole) -> None:
     print("4 uploads at once where 2 may be, 2 told to wait")
 
 
+@pytest.fixture
+def patient(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No upload is given up."""
+    monkeypatch.setattr(stored_files, "SECONDS", 60.0)
+    monkeypatch.setattr(stored_files, "SILENCE", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_uploads_at_once_are_not_each_let_in_by_the_same_room(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +249,7 @@ async def test_uploads_at_once_are_not_each_let_in_by_the_same_room(
     assert len(taken) == 2 and sum(len(site_value(whole, key)) for key in kept(whole)) >= 20 * len(PART)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_one_user_does_not_fill_the_room_for_files(whole: Whole) -> None:
     whole.broker.files_limit = imports_start.KEPT_FREE + 40 * len(PART)
     mine = [await of_a_size(whole, 10) for _ in range(4)]
