@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import force_setattr
 
 from bus_schemas.call import EndReason
 from bus_schemas.carriers import Carriers, Priority, Weight
@@ -38,7 +39,7 @@ CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
 ANSWERED, ABANDONED = "answered", "abandoned"
 OUTCOMES = (ANSWERED, ABANDONED, *map(str, EndReason))  # of an attempt: that somebody answered, or how its call ended
 RETRY_MINUTES: Mapping[str, int] = {
-    **dict.fromkeys(OUTCOMES[2:], 60),
+    **dict.fromkeys(OUTCOMES, 60),
     **dict.fromkeys(("busy", "network", "phone_lost", "phone_asks_for_sim", "trunk_lost", "trunk_refused"), 15),
     **dict.fromkeys((ANSWERED, "rejected"), 240),
 }
@@ -81,10 +82,10 @@ class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
     `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
     ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
-    all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
-    again. `dispositions`: the words of operators for its calls, with what each means; null: the site's. `carriers`:
-    what its calls go out on, of which it gets its share among campaigns by `priority`, higher ones first, and by
-    `weight`."""
+    all campaigns. `retry_minutes`: the wait after an outcome; one that is not named keeps its own. `final`: outcomes
+    after which a number is not called again. `dispositions`: the words of operators for its calls, with what each
+    means; null: the site's. `carriers`: what its calls go out on, of which it gets its share among campaigns by
+    `priority`, higher ones first, and by `weight`."""
 
     mode: Mode = Mode.PROGRESSIVE
     ratio: Annotated[float, Meta(ge=1, le=10)] = 2.0
@@ -104,8 +105,8 @@ class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     weight: Weight = 10
     priority: Priority = 0
 
-
-# --- answers --------------------------------------------------------------------------------------------------
+    def __post_init__(self) -> None:
+        force_setattr(self, "retry_minutes", {**RETRY_MINUTES, **self.retry_minutes})
 
 
 class RowRefused(Struct, frozen=True, kw_only=True):

@@ -153,7 +153,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def configure(self, request: ConfigureCampaign, context: Context) -> Outcome[CampaignChanged]:
         campaign = self.seen_by(context)
-        settings = replace(campaign.settings, **_named(request))
+        settings = replace(campaign.settings, **_named(request, campaign.settings))
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
     def mark(self, request: MarkLead, context: Context) -> Outcome[LeadMarked]:
@@ -453,7 +453,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return moment(self._host.clock)
 
 
-def _named(request: ConfigureCampaign) -> dict[str, Any]:
-    """The settings that a request names."""
+def _named(request: ConfigureCampaign, known: CampaignSettings) -> dict[str, Any]:
+    """The settings that a request names; of the waits that are `known` it changes those that it names."""
     given = {name: getattr(request, name) for name in CampaignSettings.__struct_fields__}
+    if request.retry_minutes is not UNSET:
+        given["retry_minutes"] = {**known.retry_minutes, **request.retry_minutes}
     return {name: value for name, value in given.items() if value is not UNSET}

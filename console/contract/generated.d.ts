@@ -2775,10 +2775,10 @@ export interface components {
          * @description How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
          *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
          *         ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
-         *         all campaigns. `retry_minutes`: the wait after an outcome. `final`: outcomes after which a number is not called
-         *         again. `dispositions`: the words of operators for its calls, with what each means; null: the site's. `carriers`:
-         *         what its calls go out on, of which it gets its share among campaigns by `priority`, higher ones first, and by
-         *         `weight`.
+         *         all campaigns. `retry_minutes`: the wait after an outcome; one that is not named keeps its own. `final`: outcomes
+         *         after which a number is not called again. `dispositions`: the words of operators for its calls, with what each
+         *         means; null: the site's. `carriers`: what its calls go out on, of which it gets its share among campaigns by
+         *         `priority`, higher ones first, and by `weight`.
          */
         CampaignSettings: {
             /** @default progressive */

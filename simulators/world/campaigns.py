@@ -12,6 +12,7 @@ from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
     EXPLAIN_CAMPAIGN,
     MARK_LEAD,
+    OUTCOMES,
     PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
@@ -43,6 +44,7 @@ POOL = 12  # numbers, from which the leads of all campaigns are taken
 STEPS = 8
 TRIES = 10
 LATE = 10.0  # seconds
+NO_WAITS = dict.fromkeys(OUTCOMES, 0)  # of a campaign that dials a lead again as soon as the rest allows
 
 
 class Campaigners:
@@ -98,7 +100,7 @@ class Campaigners:
             campaign_id=campaign,
             attempts_per_lead=self.random.choice((1, 2, 3)),
             attempts_per_number=self.random.choice((None, 1, 2)),
-            retry_minutes=self.random.choice(({}, {}, {"busy": 1})),
+            retry_minutes=self.random.choice((NO_WAITS, NO_WAITS, {"busy": 1})),
             carriers=self.random.choice(CARRIERS),
             weight=self.random.choice((1, 10, 100)),
             priority=self.random.choice((0, 0, 5)),

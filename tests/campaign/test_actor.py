@@ -12,6 +12,7 @@ from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CREATE_CAMPAIGN,
     LIST_CAMPAIGNS,
+    RETRY_MINUTES,
     ArchiveCampaign,
     CampaignStatus,
     CreateCampaign,
@@ -55,6 +56,16 @@ def test_the_phones_of_both_hosts_are_used_all_the_time() -> None:
         assert found.answered == 30 and site.dials() == dict.fromkeys(wanted, 1)
         busy = 4.0 * 30 / 3  # seconds of a call, and three phones
         assert site.world.now - began < 1.5 * busy
+
+    play(story)
+
+
+def test_a_wait_that_is_changed_leaves_the_others_as_they_were() -> None:
+    async def story(site: Campaigns) -> None:
+        await site.create("c1", retry_minutes={"busy": 1, "no_answer": 7})
+        await site.configure("c1", retry_minutes={"busy": 2})
+        found = (await site.view("c1")).settings.retry_minutes
+        assert found == {**RETRY_MINUTES, "busy": 2, "no_answer": 7}
 
     play(story)
 

@@ -36,6 +36,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import Lead, LeadStatus
+from simulators.world.campaigns import NO_WAITS
 from tests.campaign.played import PRESETS, Played
 from tests.support.depth import examples
 
@@ -59,7 +60,7 @@ SETTINGS = st.builds(
     attempts_per_day=st.sampled_from([None, 1, 2]),
     attempts_per_30_days=st.sampled_from([None, 2]),
     pause_minutes=st.sampled_from([0, 0, 10, 600]),
-    retry_minutes=st.sampled_from([{}, {"busy": 5, "no_answer": 90}]),
+    retry_minutes=st.sampled_from([NO_WAITS, {"busy": 5, "no_answer": 90}]),
     quiet_hours=st.sampled_from([0, 2]),
     final=st.sampled_from([(), ("invalid_number",), ("busy", "invalid_number")]),
     consent=st.sampled_from([False, False, True]),
@@ -159,8 +160,9 @@ class Watched(Played):
             attempts = self.attempts_on_record(claim.place, known)
             rules = rules_for(canonical(claim.number, "UA"), PRESETS, rules_of(before.settings))
             asked = Candidate(
-                number=claim.number, timezone=entry.timezone, consent=entry.consent, attempts=attempts
-            )
+                number=claim.number, timezone=entry.timezone, consent=entry.consent, attempts=attempts,
+                wished=entry.callback > 0,
+            )  # fmt: skip
             assert verdict(asked, rules, self.now).allowed
         if len(claims) < dials and SetTimer(name=machine.NEXT, seconds=0.0) not in self.effects:
             assert self.status is not CampaignStatus.RUNNING or not any(found.number for found in self.standings())

@@ -30,6 +30,7 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import LeadStatus, MarkLead
 from simulators.carrier.rules import mobile
+from simulators.world.campaigns import NO_WAITS
 from simulators.world.records import Stored
 from simulators.world.world import LISTED, World
 from tests.campaign.world import Campaigns, play
@@ -47,7 +48,7 @@ SETTINGS = st.fixed_dictionaries(
         "attempts_per_number": st.sampled_from([None, 1, 3]),
         "attempts_per_day": st.sampled_from([None, 1, 2]),
         "pause_minutes": st.sampled_from([0, 10]),
-        "retry_minutes": st.sampled_from([{}, {}, {"busy": 5, "rejected": 90}]),
+        "retry_minutes": st.sampled_from([NO_WAITS, NO_WAITS, {"busy": 5, "rejected": 90}]),
     },
 )
 GIVEN: dict[str, st.SearchStrategy[Any]] = {
@@ -96,7 +97,7 @@ DO: dict[str, Callable[[Campaigns, str, Any], Coroutine[Any, Any, Any]]] = {
 def test_no_phone_dials_outside_window_cap_or_list(steps: list[tuple[str, str, Any]]) -> None:
     async def story(site: Campaigns) -> None:
         for campaign in CAMPAIGNS:  # one that dials a lead again as soon as it may
-            await site.create(campaign, attempts_per_lead=2, retry_minutes={})
+            await site.create(campaign, attempts_per_lead=2, retry_minutes=NO_WAITS)
             await site.run(campaign, NUMBERS[3:])
         for step, campaign, what in steps:
             try:

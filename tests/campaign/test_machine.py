@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actors.campaign import machine
 from actors.campaign.machine import LOOKS, LOOKS_UP, NEXT, BeginCall, CallOver, EndCall, FindCall, command_of
 from actors.campaign.places import at
-from actors.campaign.record import attempts_of, evolve, size
+from actors.campaign.record import NOT_DIALED, attempts_of, evolve, size
 from actors.campaign.rules import Attempt, Reason
 from actors.campaign.selection import Selection
 from actors.campaign.standing import Stand
@@ -19,7 +19,11 @@ from actors.runtime.decision import SetTimer
 from actors.runtime.digest import LARGEST, must_be_digestible
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
+    ABANDONED,
+    ANSWERED,
     CAMPAIGN_LEADS_ADDED,
+    OUTCOMES,
+    RETRY_MINUTES,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignDraining,
@@ -471,6 +475,34 @@ def test_settings_that_change_are_asked_for_everybody_again() -> None:
     before = len(played.events)
     played.do(machine.configure, CampaignSettings())
     assert len(played.events) == before
+
+
+def test_who_names_one_wait_keeps_the_others() -> None:
+    played = Played()
+    played.create(retry_minutes={"busy": 1})
+    assert played.state.settings.retry_minutes == {**RETRY_MINUTES, "busy": 1}
+    assert min(RETRY_MINUTES[outcome] for outcome in OUTCOMES if outcome != NOT_DIALED) > 0
+
+
+@pytest.mark.parametrize("outcome", [ANSWERED, ABANDONED])
+def test_who_was_talked_to_is_not_called_again_at_once(outcome: str) -> None:
+    played = Played()
+    played.create()
+    played.run(lead_at(1), lead_at(2))
+    [claim] = played.claim()
+    played.over(claim, EndReason.HANGUP_REMOTE, answered=True, abandoned=outcome == ABANDONED)
+    played.do(machine.mark, 0, LeadStatus.IN_PROGRESS)
+    assert [claim.place for claim in played.claim(9)] == [1]
+    played.later(hours=80)
+    assert [claim.place for claim in played.claim(9)] == [0]
+
+
+def test_a_callback_does_not_wait_for_what_holds_after_a_talk() -> None:
+    played = running(lead_at(1))
+    played.over(played.claim()[0], EndReason.HANGUP_REMOTE, answered=True)
+    played.do(machine.mark, 0, LeadStatus.CALLBACK, callback=utc(NOON + timedelta(minutes=10)))
+    played.later(minutes=10)
+    assert len(played.claim()) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from actors.campaign.presets import Preset, rules_for
 from actors.campaign.rulebook import RuleBook, rules_of
 from actors.campaign.rules import Rules
 from actors.telephony.numbers import canonical, home_of
-from bus_schemas.campaign import CampaignSettings, Mode
+from bus_schemas.campaign import RETRY_MINUTES, CampaignSettings, Mode
 from tests.campaign.played import PRESETS
 
 NUMBERS = (
@@ -70,7 +70,8 @@ def test_the_strictest_of_site_preset_and_campaign_holds(
     def rules(given: dict[str, Any], ring: float) -> Rules:
         return msgspec.convert(given | {"ring_seconds": ring}, Rules, dec_hook=read_hours)
 
-    three = [rules(site, ring), rules(preset, longer), rules(own, 0.0)]
+    waits = {**RETRY_MINUTES, **own.get("retry_minutes", {})}
+    three = [rules(site, ring), rules(preset, longer), rules({**own, "retry_minutes": waits}, 0.0)]
     presets = [Preset(name="xx", source="s", as_of=date(2026, 1, 1), rules=three[1])]
     found = RuleBook(presets=presets, site=three[0]).rules_for(NUMBERS[0], CampaignSettings(**own))
     for name in ("attempts_per_lead", "attempts_per_number", "attempts_per_day", "attempts_per_30_days"):

@@ -21,6 +21,7 @@ from bus_schemas.contract import verb_of
 from simulators.carrier.rules import mobile
 from simulators.device.chronicle import DeviceCall
 from simulators.world.campaign_judge import CampaignJudge
+from simulators.world.campaigns import NO_WAITS
 from simulators.world.judge import Judge, Quiet
 from simulators.world.truth import DOUBTS
 from simulators.world.world import World
@@ -31,7 +32,7 @@ S = CampaignStatus
 TALKS, RINGS, LONG = "2003", "3002", "9999"
 RACES = 100
 KILLS, TAKEOVERS = examples(75), examples(25)
-SETTINGS = {"attempts_per_lead": 3, "retry_minutes": {}}
+SETTINGS = {"attempts_per_lead": 3, "retry_minutes": NO_WAITS}
 
 
 def numbers(count: int, ending: str, first: int = 0) -> list[str]:
