@@ -177,17 +177,18 @@ class CreateOnShard(Struct, frozen=True, kw_only=True):
 
 class RunCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Run a campaign with these leads: one that is new, with good defaults; one that runs, with more leads; one that is
-    paused, from where it was; one that is over, with the new leads alone. The same again changes nothing."""
+    paused, from where it was; one that is over, with the new leads alone. The same again changes nothing. `goes_on`:
+    more of a list with which it was run: of the same run, which stays stopped or paused where somebody has said so."""
 
     campaign_id: CampaignId
     leads: Annotated[tuple[GivenLead, ...], Meta(min_length=1, max_length=MOST_LEADS)]
+    goes_on: bool = False
 
 
 class RunOnShard(Struct, frozen=True, kw_only=True):
     """A part of RUN_CAMPAIGN for whoever has the shard. `first`: how many rows are in the parts before it. `goes_on`:
-    it ran by one of those, so what somebody has said since (stop, pause) stays; as does what was said behind `after`,
-    where the journal ended when it was asked for: a part that comes late brings no stopped campaign back. Null: nobody
-    knows."""
+    as there, or it ran by one of those. What was said behind `after`, where the journal ended when it was asked for,
+    stays too: a part that comes late brings no stopped campaign back. Null: nobody knows."""
 
     shard: int
     campaign_id: CampaignId
@@ -413,9 +414,6 @@ MARK_LEAD        = Rpc("ottb.v1.cmd.campaign.{campaign_id}.mark",      MarkLead,
                        summary="Say what becomes of a lead", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=("campaign_id", "lead", "status"))
 # fmt: on
-
-
-# --- events ---------------------------------------------------------------------------------------------------
 
 
 class CampaignCreated(Struct, frozen=True, kw_only=True):

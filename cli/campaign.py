@@ -16,6 +16,7 @@ from actors.leads.mapping import Mapping
 from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
 from actors.leads.workbook import is_workbook
+from bus_schemas.campaign import CampaignStatus
 from bus_schemas.lead import GivenLead, Lead
 from cli.gateway import NotDone
 
@@ -59,10 +60,11 @@ def _table(file: Path) -> Iterator[BinaryIO]:
 
 
 class Told:
-    """What becomes of rows, as it is told."""
+    """What becomes of rows, as it is told. `runs`: the campaign, since some of them."""
 
     def __init__(self, say: Say) -> None:
         self.counts: Counter[str] = Counter()
+        self.runs = False
         self._say = say
 
     def invalid(self, row: int, field: str, reason: str) -> None:
@@ -95,7 +97,8 @@ def _accepted(table: BinaryIO, rules: DialRules, columns: Sequence[str] | None, 
 
 def _send(call: Call, campaign: str, batch: Sequence[Accepted], told: Told) -> None:
     body = {"campaign_id": campaign, "leads": [msgspec.to_builtins(given_of(one.lead)) for one in batch]}
-    answer = call("POST", f"{ALL}/run-campaign", body)
+    answer = call("POST", f"{ALL}/run-campaign", body | ({"goes_on": True} if told.runs else {}))
+    told.runs = told.runs or answer["status"] == CampaignStatus.RUNNING
     told.counts.update(sent=len(batch), new=answer["accepted"], duplicate=answer["duplicates"])
     for refused in answer["invalid"]:
         told.invalid(batch[refused["row"] - 1].row, refused["field"], refused["reason"])

@@ -181,7 +181,8 @@ def run(
     first = size(campaign) if campaign is not None else 0
     status = campaign.status if campaign is not None else S.DRAFT
     stays = goes_on and status is S.PAUSED
-    begun = () if stays else _begun(id, status, first, new=bool(found.leads), by=by, now=now)
+    new = bool(found.leads)
+    begun = () if stays else _begun(id, status, first, new=new, goes_on=goes_on, by=by, now=now)
     answer = CampaignRun(
         campaign_id=id, status=S.RUNNING if begun else status, accepted=len(found.leads), duplicates=found.duplicates,
         invalid=tuple(found.invalid),
@@ -342,10 +343,10 @@ def taken_over(campaign: Campaign, now: Moment) -> CampaignDecision:
 
 
 def _begun(
-    id: str, status: CampaignStatus, leads: int, *, new: bool, by: str, now: Moment
+    id: str, status: CampaignStatus, leads: int, *, new: bool, goes_on: bool, by: str, now: Moment
 ) -> tuple[CampaignStarted | CampaignResumed, ...]:
-    """What makes a campaign run. `leads`: those that it had."""
-    if status is S.PAUSED:
+    """What makes a campaign run. `leads`: those that it had, which are of the same run where it `goes_on`."""
+    if status is S.PAUSED or (status is S.FINISHED and new and goes_on):
         return (CampaignResumed(campaign=id, at=now.at, by=by),)
     if status is S.DRAFT or (status in OVER and new):
         return (CampaignStarted(campaign=id, at=now.at, by=by, earlier=leads if status in OVER else 0),)

@@ -125,7 +125,9 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
             after = await parts.bus.last_seq()
         except BusError:
             raise NOT_NOW() from None
-        part = RunOnShard(shard=shard_of(id), campaign_id=id, leads=request.leads, after=after)
+        part = RunOnShard(
+            shard=shard_of(id), campaign_id=id, leads=request.leads, goes_on=request.goes_on, after=after
+        )
         return await forward(parts.bus, RUN_ON_SHARD, part, context)
 
     async def create(request: CreateCampaign, context: Context) -> Page:

@@ -671,7 +671,8 @@ export interface paths {
         /**
          * Run a campaign, with these leads
          * @description Run a campaign with these leads: one that is new, with good defaults; one that runs, with more leads; one that is
-         *         paused, from where it was; one that is over, with the new leads alone. The same again changes nothing.
+         *         paused, from where it was; one that is over, with the new leads alone. The same again changes nothing. `goes_on`:
+         *         more of a list with which it was run: of the same run, which stays stopped or paused where somebody has said so.
          */
         post: operations["post_api_autodialer_run_campaign"];
         delete?: never;
@@ -2629,12 +2630,15 @@ export interface components {
         /**
          * RunCampaign
          * @description Run a campaign with these leads: one that is new, with good defaults; one that runs, with more leads; one that is
-         *         paused, from where it was; one that is over, with the new leads alone. The same again changes nothing.
+         *         paused, from where it was; one that is over, with the new leads alone. The same again changes nothing. `goes_on`:
+         *         more of a list with which it was run: of the same run, which stays stopped or paused where somebody has said so.
          */
         RunCampaign: {
             /** @example campaign_001 */
             campaign_id: string;
             leads: components["schemas"]["GivenLead"][];
+            /** @default false */
+            goes_on: boolean;
         };
         /**
          * GivenLead
@@ -9566,6 +9570,8 @@ export interface operations {
                     /** @example campaign_001 */
                     campaign_id: string;
                     leads: components["schemas"]["GivenLead"][];
+                    /** @default false */
+                    goes_on?: boolean;
                 };
             };
         };

@@ -1,6 +1,7 @@
 """Campaigns and their leads over HTTP, and what Socket.IO clients hear of a campaign."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -69,22 +70,24 @@ def split(request: RunCampaign, after: int) -> Iterator[RunOnShard]:
     """The leads of a request in parts that fit into a message. `after`: where the journal ended when it came. Raises
     Refusal(INVALID_PARAMS) for a lead that never would."""
     id, first = request.campaign_id, 0
+    part = partial(RunOnShard, shard=shard_of(id), campaign_id=id, goes_on=request.goes_on, after=after)
     batch, size = list[GivenLead](), 0
     for row, lead in enumerate(request.leads):
         length = len(msgspec.json.encode(lead)) + 1
         if length > LARGEST_LEAD:
             raise misfit(f"leads[{row}]", f"larger than {LARGEST_LEAD:,} bytes.")
         if batch and (len(batch) == MOST or size + length > MOST_BYTES):
-            yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first, after=after)
+            yield part(leads=tuple(batch), first=first)
             first, batch, size = row, [], 0
         batch.append(lead)
         size += length
-    yield RunOnShard(shard=shard_of(id), campaign_id=id, leads=tuple(batch), first=first, after=after)
+    yield part(leads=tuple(batch), first=first)
 
 
 def after(part: RunOnShard, answers: Sequence[CampaignRun]) -> RunOnShard:
     """A part as it is sent after others were answered: once the campaign runs, it is that run that goes on."""
-    return msgspec.structs.replace(part, goes_on=any(one.status is CampaignStatus.RUNNING for one in answers))
+    runs = any(one.status is CampaignStatus.RUNNING for one in answers)
+    return msgspec.structs.replace(part, goes_on=part.goes_on or runs)
 
 
 def joined(answers: Sequence[CampaignRun]) -> CampaignRun:

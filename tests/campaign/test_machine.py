@@ -579,3 +579,17 @@ def test_the_rest_of_a_list_runs_a_campaign_that_has_finished_meanwhile() -> Non
     played.claim()
     assert played.status is S.FINISHED
     assert played.run(lead_at(2), goes_on=True).status is S.RUNNING and len(played.claim(5)) == 1
+
+
+def test_a_list_in_parts_is_one_run_also_where_one_of_them_is_of_nobody() -> None:
+    played = Played()
+    played.create(hours="closed")
+    played.run(lead_at(1))
+    played.claim()
+    assert played.status is S.FINISHED
+    played.run(lead_at(2), goes_on=True)
+    assert played.status is S.RUNNING
+    assert [found.reason for found in played.standings()] == [Reason.NO_HOURS] * 2
+    played.run(lead_at(2), goes_on=True)  # and nobody is new
+    played.claim()
+    assert played.run(lead_at(2), goes_on=True).status is S.FINISHED

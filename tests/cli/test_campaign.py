@@ -28,13 +28,13 @@ FULL = Lead(
 Bodies = list[Any]
 
 
-def api(bodies: Bodies, *refused: int) -> Call:
-    """Takes all leads but those of some rows of a request, from 1."""
+def api(bodies: Bodies, *refused: int, status: str = "running") -> Call:
+    """Takes all leads but those of some rows of a request, from 1. `status`: of the campaign then."""
 
     def call(method: str, path: str, body: Any) -> Any:
         bodies.append(body)
         named = [{"row": row, "field": "timezone", "reason": "no such zone"} for row in refused]
-        return {"accepted": len(body["leads"]) - len(named), "duplicates": 0, "invalid": named}
+        return {"status": status, "accepted": len(body["leads"]) - len(named), "duplicates": 0, "invalid": named}
 
     return call
 
@@ -71,6 +71,14 @@ def test_columns_are_what_a_person_says(list_: Path) -> None:
     bodies: Bodies = []
     ran(list_, api(bodies), ["number", "", "custom:town"])
     assert bodies[0]["leads"][0]["custom"] == {"town": "Київ"} and "name" not in bodies[0]["leads"][0]
+
+
+@pytest.mark.parametrize("status", ["running", "finished"])
+def test_a_list_in_several_bodies_is_one_run(list_: Path, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    monkeypatch.setattr("cli.campaign.BODY", 1)
+    bodies: Bodies = []
+    ran(list_, api(bodies, status=status))
+    assert [body.get("goes_on", False) for body in bodies] == [False, status == "running"]
 
 
 @pytest.mark.parametrize("text", ["", "name\nOlena\n", "number\n12\n"])
