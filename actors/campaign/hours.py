@@ -22,16 +22,17 @@ Span = tuple[int, int]  # minutes of a day: from, and until without
 class Hours:
     """The spans of each day of a week, Monday first, in their order."""
 
-    __slots__ = ("days",)
+    __slots__ = ("_hash", "days")
 
     def __init__(self, days: Iterable[Iterable[Span]]) -> None:
         self.days = tuple(_joined(spans) for spans in days)
+        self._hash = hash(self.days)  # for each lead it is looked up by its hours
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Hours) and self.days == other.days
 
     def __hash__(self) -> int:
-        return hash(self.days)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"Hours({self})"

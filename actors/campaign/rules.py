@@ -7,7 +7,7 @@ Of the rules of the site, of presets and of a campaign the strictest hold, each 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
@@ -17,6 +17,7 @@ from actors.telephony.zones import NotAZone, zone, zones_of
 from bus_schemas.campaign import ABANDONED, OUTCOMES, Count, Minutes
 
 DAY, MONTH = timedelta(hours=24), timedelta(days=30)
+KNOWN = 4096  # answers of clocks that are kept: many leads have their zones, their hours and the minute in common
 
 Bound = TypeVar("Bound", int, float)
 
@@ -118,7 +119,8 @@ def strictest(*rules: Rules) -> Rules:
 def verdict(candidate: Candidate, rules: Rules, now: datetime) -> Verdict:
     """Whether the number may be called now. Of several rules that forbid it, the one is named that does so longest."""
     zones = zones_for(candidate)
-    every = (*_for_good(candidate, rules), *_for_a_time(candidate, rules), *_by_the_clock(zones, rules.hours, now))
+    clock = _by_the_clock(zones, rules.hours, _minute(now))
+    every = (*_for_good(candidate, rules), *_for_a_time(candidate, rules), *clock)
     bars = [bar for bar in every if bar.until is None or bar.until > now]
     if not bars:
         return ALLOWED
@@ -133,13 +135,17 @@ def best(verdicts: Mapping[str, Verdict]) -> tuple[str, Verdict]:
     return min(verdicts.items(), key=lambda item: _rank(item[1]))
 
 
-def zones_for(candidate: Candidate) -> list[tzinfo]:
+def zones_for(candidate: Candidate) -> tuple[tzinfo, ...]:
     """The zones whose clocks count. Empty: nobody knows, or one of them is not known here."""
-    names = (candidate.timezone,) if candidate.timezone else zones_of(candidate.number)
+    return _zones((candidate.timezone,) if candidate.timezone else zones_of(candidate.number))
+
+
+@lru_cache(maxsize=KNOWN)
+def _zones(names: tuple[str, ...]) -> tuple[tzinfo, ...]:
     try:
-        return [zone(name) for name in names]
+        return tuple(map(zone, names))
     except NotAZone:
-        return []
+        return ()
 
 
 def _rank(found: Verdict) -> tuple[bool, bool, float]:
@@ -186,25 +192,41 @@ def _for_a_time(candidate: Candidate, rules: Rules) -> Iterable[_Bar]:
         yield _Bar(Reason.RETRY, f"the wait after `{attempt.outcome}`", until, "a shorter `retry_minutes`")
 
 
-def _by_the_clock(zones: Sequence[tzinfo], hours: Hours, now: datetime) -> Iterable[_Bar]:
+@lru_cache(maxsize=KNOWN)
+def _by_the_clock(zones: tuple[tzinfo, ...], hours: Hours, minute: datetime) -> tuple[_Bar, ...]:
+    """The rules of the hours, which are the same for a whole minute."""
     if hours == ALWAYS:
-        return
+        return ()
     if not zones:
-        yield _Bar(Reason.ZONE_UNKNOWN, "nobody knows what time it is for the lead", None, "the lead's time zone")
-        return
-    closed, until = closed_in(hours, zones, now), next_open(hours, zones, now)
+        words = "nobody knows what time it is for the lead"
+        return (_Bar(Reason.ZONE_UNKNOWN, words, None, "the lead's time zone"),)
+    closed, until = closed_in(hours, zones, minute), next_open(hours, zones, minute)
     if until is None:
         words = f"at no time it is {hours} in all {len(zones)} zones of the number"
-        yield _Bar(Reason.NO_HOURS, words, None, "the lead's time zone")
-    elif closed:
-        there = now.astimezone(closed[0])
-        more = f", and {len(closed) - 1} more zones" if closed[1:] else ""
-        words = f"outside {hours}: it is {there:%a %H:%M} in {closed[0]}{more}"
-        yield _Bar(Reason.HOURS, words, until, "longer `hours`" + (", or the lead's time zone" if zones[1:] else ""))
+        return (_Bar(Reason.NO_HOURS, words, None, "the lead's time zone"),)
+    if not closed:
+        return ()
+    there = minute.astimezone(closed[0])
+    more = f", and {len(closed) - 1} more zones" if closed[1:] else ""
+    words = f"outside {hours}: it is {there:%a %H:%M} in {closed[0]}{more}"
+    return (_Bar(Reason.HOURS, words, until, "longer `hours`" + (", or the lead's time zone" if zones[1:] else "")),)
 
 
-def _next_open(hours: Hours, zones: Sequence[tzinfo], moment: datetime) -> datetime | None:
-    return moment if hours == ALWAYS else next_open(hours, zones, moment)
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _next_open(hours: Hours, zones: tuple[tzinfo, ...], moment: datetime) -> datetime | None:
+    if hours == ALWAYS:
+        return moment
+    minute = _minute(moment)
+    opens = _opening(hours, zones, minute)
+    return moment if opens == minute else opens
+
+
+@lru_cache(maxsize=KNOWN)
+def _opening(hours: Hours, zones: tuple[tzinfo, ...], minute: datetime) -> datetime | None:
+    return next_open(hours, zones, minute)
 
 
 def _on(candidate: Candidate) -> list[Attempt]:

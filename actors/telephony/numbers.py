@@ -204,9 +204,23 @@ def home_of(e164: str) -> tuple[str, str]:
     regions = phonenumbers.region_codes_for_country_code(int(_code_of(e164) or 0))
     part = regions[0] if len(regions) == 1 else ""
     if len(regions) > 1:
-        with contextlib.suppress(phonenumbers.NumberParseException):
-            part = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+        with contextlib.suppress(NotANumber):
+            part = phonenumbers.region_code_for_number(in_parts(e164)) or ""
     return _PARTS.get(part, part), part
+
+
+def in_parts(e164: str) -> PhoneNumber:
+    """A number that has its one form already, as `phonenumbers` wants it: in a fifth of the time in which it reads what
+    people write. Raises NotANumber for what has become none."""
+    code = _code_of(e164)
+    behind = e164[1 + len(code) :]
+    if not (code and behind.isdecimal() and behind.isascii()):
+        raise NotANumber("no number of a country that is known")
+    zeros = min(len(behind) - len(behind.lstrip("0")), len(behind) - 1)
+    return PhoneNumber(
+        country_code=int(code), national_number=int(behind), italian_leading_zero=True if zeros else None,
+        number_of_leading_zeros=zeros if zeros > 1 else None,
+    )  # fmt: skip
 
 
 def nearness(e164: str, other: str) -> int:

@@ -5,8 +5,9 @@ from datetime import UTC, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-import phonenumbers
 from phonenumbers import timezone
+
+from actors.telephony.numbers import NotANumber, in_parts
 
 
 class NotAZone(ValueError):
@@ -40,8 +41,8 @@ def zones_of(e164: str) -> tuple[str, ...]:
     """All zones in which the number may ring, as far as `phonenumbers` knows its beginning. Empty: nobody knows. A
     mobile, and a number that belongs to no place, may ring in all zones of its country."""
     try:
-        found = timezone.time_zones_for_number(phonenumbers.parse(e164))
-    except phonenumbers.NumberParseException:
+        found = timezone.time_zones_for_number(in_parts(e164))
+    except NotANumber:
         return ()
     return () if timezone.UNKNOWN_TIMEZONE in found else tuple(found)
 

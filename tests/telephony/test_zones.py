@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 import phonenumbers
 import pytest
 
-from actors.telephony.numbers import COUNTRIES
+from actors.telephony.numbers import COUNTRIES, KINDS, in_parts
 from actors.telephony.zones import NotAZone, not_a_zone, zone, zones_of
 
 
@@ -19,6 +19,19 @@ def test_every_zone_that_numbers_ring_in_is_known_here() -> None:
         assert all(zone(name) and name in known for name in names), region
     print(f"{tried} countries tried, {unknown} of no known zone")
     assert unknown < 10
+
+
+def test_a_number_in_parts_is_what_is_read_of_it() -> None:
+    tried = 0
+    for region in sorted(COUNTRIES):
+        for kind in KINDS:
+            example = phonenumbers.example_number_for_type(region, kind)
+            written = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164) if example else ""
+            if example and phonenumbers.parse(written) == example:  # some are others when they are read again
+                tried += 1
+                assert in_parts(written) == example, written
+    print(f"{tried} numbers tried")
+    assert tried > 1000
 
 
 def test_a_number_that_belongs_to_no_place_may_ring_anywhere_in_its_country() -> None:
