@@ -201,15 +201,21 @@ def _by_the_clock(zones: tuple[tzinfo, ...], hours: Hours, minute: datetime) -> 
         words = "nobody knows what time it is for the lead"
         return (_Bar(Reason.ZONE_UNKNOWN, words, None, "the lead's time zone"),)
     closed, until = closed_in(hours, zones, minute), next_open(hours, zones, minute)
+    change = "longer `hours`" + (", or the lead's time zone" if zones[1:] and any(hours.days) else "")
     if until is None:
-        words = f"at no time it is {hours} in all {len(zones)} zones of the number"
-        return (_Bar(Reason.NO_HOURS, words, None, "the lead's time zone"),)
+        words = f"at no time it is {hours} in {_all_of(zones)}"
+        words = words if any(hours.days) else "no day has hours in which calls are allowed"
+        return (_Bar(Reason.NO_HOURS, words, None, change),)
     if not closed:
         return ()
     there = minute.astimezone(closed[0])
     more = f", and {len(closed) - 1} more zones" if closed[1:] else ""
     words = f"outside {hours}: it is {there:%a %H:%M} in {closed[0]}{more}"
-    return (_Bar(Reason.HOURS, words, until, "longer `hours`" + (", or the lead's time zone" if zones[1:] else "")),)
+    return (_Bar(Reason.HOURS, words, until, change),)
+
+
+def _all_of(zones: Sequence[tzinfo]) -> str:
+    return f"all {len(zones)} zones of the number" if zones[1:] else str(zones[0])
 
 
 def _minute(moment: datetime) -> datetime:

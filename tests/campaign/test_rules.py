@@ -98,6 +98,13 @@ def test_hours_hold_in_every_zone_that_the_number_may_ring_in() -> None:
     together = asked(DAYTIME, number=TOLL_FREE).until
     assert together == NOON + timedelta(hours=10)  # 08:00 in Guam, 12:00 in Honolulu, 18:30 in St. John's
     assert asked(Rules(hours=parse_hours("10:00-15:00")), number=TOLL_FREE).reason is Reason.NO_HOURS
+
+
+def test_hours_that_never_come_say_so_in_words_that_are_true() -> None:
+    closed = asked(Rules(hours=parse_hours("closed")))
+    assert closed.words == "no day has hours in which calls are allowed" and closed.change == "longer `hours`"
+    many = asked(Rules(hours=parse_hours("closed")), number=TOLL_FREE)
+    assert (many.words, many.change) == (closed.words, closed.change)
     assert asked(DAYTIME, number=US, now=NOON).until == NOON + timedelta(hours=1)
 
 
