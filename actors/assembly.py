@@ -71,7 +71,7 @@ async def running(
             rules=rules, lists=lists,
         )  # fmt: skip
         await start_operators(parts, stack, settings=settings.operators, timezone=settings.dial.timezone)
-        await start_campaigns(parts, stack, settings=settings.campaigns, gate=gate)
+        await start_campaigns(parts, stack, settings=settings.campaigns, gate=gate, ring=settings.calls.ring_timeout)
         await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
         await serve(parts, stack)
         yield parts.host

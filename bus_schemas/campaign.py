@@ -74,20 +74,28 @@ class Mode(StrEnum):
     PREDICTIVE = "predictive"  # also for operators who will probably be ready
 
 
+class Operators(StrEnum):
+    """Who talks to those who answer."""
+
+    SLOTS = "slots"  # somebody sits at each phone: all lines are their own operators
+    TEAM = "team"  # operators who work for the campaign, as they are ready
+
+
 Count = Annotated[int, Meta(ge=1, le=1000)]
 Minutes = Annotated[int, Meta(ge=0, le=60 * 24 * 365)]
 
 
 class CampaignSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
-    `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
-    ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
-    all campaigns. `retry_minutes`: the wait after an outcome; one that is not named keeps its own. `final`: outcomes
-    after which a number is not called again. `dispositions`: the words of operators for its calls, with what each
-    means; null: the site's. `carriers`: what its calls go out on, of which it gets its share among campaigns by
-    `priority`, higher ones first, and by `weight`."""
+    `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `operators`: who talks.
+    `ratio`: dials for each ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days.
+    Attempts of a lead count over all campaigns. `retry_minutes`: the wait after an outcome; one that is not named keeps
+    its own. `final`: outcomes after which a number is not called again. `dispositions`: the words of operators for its
+    calls, with what each means; null: the site's. `carriers`: what its calls go out on, of which it gets its share
+    among campaigns by `priority`, higher ones first, and by `weight`."""
 
     mode: Mode = Mode.PROGRESSIVE
+    operators: Operators = Operators.SLOTS
     ratio: Annotated[float, Meta(ge=1, le=10)] = 2.0
     abandoned_share: Annotated[float, Meta(ge=0, le=1)] = 0.03
     hours: str | Mapping[str, str] = ""
@@ -149,13 +157,16 @@ class LeadsByReason(Struct, frozen=True, kw_only=True):
 
 
 class CampaignExplained(Struct, frozen=True, kw_only=True):
-    """Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`."""
+    """Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`. `mode`: the
+    one in effect; `fallback`: why, if that is not the one of its settings."""
 
     campaign_id: CampaignId
     status: CampaignStatus
     at: Utc
     leads: int
     reasons: tuple[LeadsByReason, ...]
+    mode: Mode = Mode.PROGRESSIVE
+    fallback: str | None = None
 
 
 class CreateCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -257,6 +268,7 @@ class ConfigureCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     campaign_id: CampaignId
     mode: Mode | UnsetType = UNSET
+    operators: Operators | UnsetType = UNSET
     ratio: Annotated[float, Meta(ge=1, le=10)] | UnsetType = UNSET
     abandoned_share: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
     hours: str | Mapping[str, str] | UnsetType = UNSET
@@ -514,7 +526,8 @@ class CampaignArchived(Struct, frozen=True, kw_only=True):
 
 class CampaignAttemptClaimed(Struct, frozen=True, kw_only=True):
     """A lead is to be called: on record before the call is asked for, with the command `command_id`, and never claimed
-    again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1."""
+    again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1. `operator`: who is to talk, and on
+    whose slot it is dialled; null: whoever sits at the line."""
 
     campaign: CampaignId
     at: Utc
@@ -523,6 +536,19 @@ class CampaignAttemptClaimed(Struct, frozen=True, kw_only=True):
     attempt: int
     number: str
     command_id: str
+    operator: Username | None = None
+
+
+class CampaignAttemptJoined(Struct, frozen=True, kw_only=True):
+    """An operator has taken the call. One that was answered and ends without this was abandoned."""
+
+    campaign: CampaignId
+    at: Utc
+    lead: Id
+    place: int
+    attempt: int
+    operator: Username
+    call_id: CallId
 
 
 class CampaignAttemptEnded(Struct, frozen=True, kw_only=True):
@@ -556,38 +582,11 @@ class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
     heard: int = 0
 
 
-class CampaignTelemetry(Struct, frozen=True, kw_only=True):
-    """Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads;
-    `abandoned_cap`: the share of answered calls that may be abandoned."""
-
-    campaign: CampaignId
-    at: Utc
-    status: CampaignStatus
-    leads: int
-    attempts: int
-    in_progress: int
-    answered: int
-    abandoned: int
-    abandoned_cap: float
-    by_status: Mapping[LeadStatus, int] = {}
-
-
 CampaignEvent = (
-    CampaignCreated
-    | CampaignActivated
-    | CampaignConfigured
-    | CampaignLeadsAdded
-    | CampaignStarted
-    | CampaignPaused
-    | CampaignResumed
-    | CampaignDraining
-    | CampaignStopped
-    | CampaignFinished
-    | CampaignArchived
-    | CampaignAttemptClaimed
-    | CampaignAttemptEnded
-    | CampaignLeadMarked
-)
+    CampaignCreated | CampaignActivated | CampaignConfigured | CampaignLeadsAdded | CampaignStarted | CampaignPaused
+    | CampaignResumed | CampaignDraining | CampaignStopped | CampaignFinished | CampaignArchived
+    | CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptEnded | CampaignLeadMarked
+)  # fmt: skip
 
 # fmt: off
 EVENTS = "ottb.v1.evt.campaign.{campaign}."
@@ -603,7 +602,7 @@ CAMPAIGN_STOPPED         = Topic(EVENTS + "stopped",         CampaignStopped,   
 CAMPAIGN_FINISHED        = Topic(EVENTS + "finished",        CampaignFinished,       "Nothing is left to be called")
 CAMPAIGN_ARCHIVED        = Topic(EVENTS + "archived",        CampaignArchived,       "It is for the records alone")
 CAMPAIGN_ATTEMPT_CLAIMED = Topic(EVENTS + "attempt_claimed", CampaignAttemptClaimed, "A lead is to be called")
+CAMPAIGN_ATTEMPT_JOINED  = Topic(EVENTS + "attempt_joined",  CampaignAttemptJoined,  "An operator has taken the call")
 CAMPAIGN_ATTEMPT_ENDED   = Topic(EVENTS + "attempt_ended",   CampaignAttemptEnded,   "What became of an attempt")
 CAMPAIGN_LEAD_MARKED     = Topic(EVENTS + "lead_marked",     CampaignLeadMarked,     "What becomes of a lead")
-CAMPAIGN_TELEMETRY = Topic("ottb.v1.tel.campaign.{campaign}", CampaignTelemetry, "How far a campaign is", kept=False)
 # fmt: on

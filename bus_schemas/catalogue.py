@@ -9,6 +9,7 @@ from bus_schemas import (
     audit,
     call,
     campaign,
+    campaign_telemetry,
     do_not_call,
     gateway,
     host,
@@ -16,6 +17,7 @@ from bus_schemas import (
     introspection,
     lead,
     operator,
+    preview,
     slot,
     trunk,
     user,
@@ -26,7 +28,8 @@ from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    audit, call, campaign, do_not_call, gateway, host, imports, introspection, lead, operator, slot, trunk, user,
+    audit, call, campaign, campaign_telemetry, do_not_call, gateway, host, imports, introspection, lead, operator,
+    preview, slot, trunk, user,
 )  # fmt: skip
 
 Line = TypeVar("Line")

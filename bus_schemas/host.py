@@ -73,19 +73,21 @@ class DialOnHost(Struct, frozen=True, kw_only=True):
 class Line(Struct, frozen=True, kw_only=True):
     """What one call can go out on: a slot with its phone, or a channel of `trunk`, and then `slot` is the one whose
     extension whoever answers is joined with. It may call `countries`. `region`: of its SIM; `caller_id`: E.164; null:
-    nobody knows."""
+    nobody knows. `user`: whose the slot is; null: the pool's."""
 
     slot: SlotId
     trunk: TrunkName | None = None
     countries: tuple[str, ...] = ()
     region: Region | None = None
     caller_id: str | None = None
+    user: Username | None = None
 
 
 class OfferLines(Struct, frozen=True, kw_only=True):
     """Keep up to `most` lines of a host for `asker`, in whose name `user` calls: as soon as there is one, in turn with
     all who ask, by `priority` and `weight`. None: there was none for a while. `slots`: of which ones, where no `trunks`
-    are wanted; `countries`: only lines that may call one of these."""
+    are wanted; `countries`: only lines that may call one of these. `operators`: only slots, or extensions, of these
+    users, one of each; null: slots of `user` and of the pool."""
 
     host: HostName
     asker: str
@@ -96,6 +98,7 @@ class OfferLines(Struct, frozen=True, kw_only=True):
     countries: tuple[str, ...] | None = None
     weight: Weight = 1
     priority: Priority = 0
+    operators: tuple[Username, ...] | None = None
 
 
 class ReturnLines(Struct, frozen=True, kw_only=True):

@@ -234,10 +234,12 @@ class PresenceNoted(Struct, frozen=True, kw_only=True):
 
 class ReserveOperator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keep a ready operator for a call of this campaign that is about to be joined. The command's id names the
-    reservation: a repeat is answered as the first one was."""
+    reservation: a repeat is answered as the first one was. `seconds`: for which they are kept, as long as their phone
+    rings for the call; null: as the site has it."""
 
     user: Username
     campaign_id: CampaignId
+    seconds: Seconds | None = None
 
 
 class Reservation(Struct, frozen=True, kw_only=True):

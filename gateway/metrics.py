@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from bus_schemas.campaign import CampaignTelemetry
+from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.lead import LeadStatus
 from bus_schemas.operator import OperatorStatus
 from gateway.surface import ROOMS, ROUTES
@@ -24,8 +24,10 @@ CAMPAIGN_FIGURES = {
     "in_progress": "Attempts that are not over.",
     "answered": "Attempts that somebody answered.",
     "abandoned": "Answered calls that nobody took.",
+    "abandoned_share": "The share of answered calls of the last 30 days that nobody took.",
     "abandoned_cap": "The share of answered calls that may be abandoned.",
 }
+WORKING = (OperatorStatus.READY, OperatorStatus.ON_CALL, OperatorStatus.WRAP_UP)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -74,6 +76,10 @@ class Metrics:
         self._campaign_leads = Gauge(
             "ottb_campaign_leads", "Leads of a campaign.", ["campaign", "status"], registry=self._registry
         )
+        self._campaign_operators = Gauge(
+            "ottb_campaign_operators", "Operators who are there for a campaign.", ["campaign", "status"],
+            registry=self._registry,
+        )  # fmt: skip
         for what in NOT_UNDERSTOOD:
             self._not_understood.labels(what)
         for route in ROUTES:  # a counter that was never counted is 0, not missing
@@ -123,6 +129,8 @@ class Metrics:
             gauge.labels(said.campaign).set(getattr(said, name))
         for status in LeadStatus:
             self._campaign_leads.labels(said.campaign, str(status)).set(said.by_status.get(status, 0))
+        for working in WORKING:
+            self._campaign_operators.labels(said.campaign, str(working)).set(said.operators.get(str(working), 0))
         if len(self._campaigns) > CAMPAIGNS:
             self._forget_campaign(next(iter(self._campaigns)))
 
@@ -132,6 +140,8 @@ class Metrics:
             gauge.remove(id)
         for status in LeadStatus:
             self._campaign_leads.remove(id, str(status))
+        for working in WORKING:
+            self._campaign_operators.remove(id, str(working))
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from actors.campaign import machine, words
 from actors.campaign.carriage import Carriage, There
+from actors.campaign.crew import Crew
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
 from actors.campaign.lines import Ask, Held, HeldLines, asks
@@ -25,6 +26,7 @@ from actors.campaign.machine import (
     Claim,
     EndCall,
     FindCall,
+    Joined,
     NotBegun,
     Ran,
 )
@@ -32,12 +34,14 @@ from actors.campaign.orders import Add, Create, Pause, Run, Stop
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
-from actors.campaign.record import Campaign, evolve, tried, under_way
+from actors.campaign.previews import NO_PREVIEW, NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, Shown
+from actors.campaign.record import Campaign, evolve, text_of, tried, under_way
 from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
-from actors.campaign.waiting import AskForLines, ReturnLines, Survey, waits_for
+from actors.campaign.team import Heard, Team
+from actors.campaign.waiting import AskForLines, ReturnLines, Survey, team_waits_for, waits_for
 from actors.campaign.words import Word
 from actors.runtime.actor import Actor
 from actors.runtime.bus import Recorded
@@ -54,13 +58,13 @@ from bus_schemas.campaign import (
     CAMPAIGN,
     CAMPAIGN_PAUSED,
     CAMPAIGN_STOPPED,
-    CAMPAIGN_TELEMETRY,
     CONFIGURE_CAMPAIGN,
     MARK_LEAD,
     RESUME_CAMPAIGN,
     ArchiveCampaign,
     CampaignActivated,
     CampaignAttemptClaimed,
+    CampaignAttemptEnded,
     CampaignChanged,
     CampaignConfigured,
     CampaignEvent,
@@ -70,14 +74,26 @@ from bus_schemas.campaign import (
     CampaignStopped,
     ConfigureCampaign,
     Mode,
+    Operators,
     ResumeCampaign,
     StopMode,
 )
+from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.host import Line
 from bus_schemas.lead import LeadMarked, MarkLead
+from bus_schemas.preview import (
+    BEGIN_PREVIEWED,
+    PREVIEW_LEAD,
+    SKIP_PREVIEWED,
+    BeginPreviewed,
+    LeadPreview,
+    LeadSkipped,
+    PreviewLead,
+    SkipPreviewed,
+)
 
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
@@ -91,10 +107,14 @@ TOLD_EVERY = 0.5  # seconds between two tellings of the counts
 
 
 class Offered(Struct, frozen=True, kw_only=True):
-    """What a host keeps for the campaign. None: it had none for a while."""
+    """What a host keeps for the campaign. None: it had none for a while. `asked`: for what it was asked."""
 
     ask: Ask
     lines: tuple[Held, ...] = ()
+
+
+class TeamChanged(Struct, frozen=True, kw_only=True):
+    """Operators are others now."""
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -111,25 +131,28 @@ class LookOn(Effect, frozen=True, kw_only=True):
     """More have."""
 
 
-Report = Offered | Ended | Surveyed | Word | ListsChanged
+Report = Offered | Ended | Surveyed | Word | ListsChanged | Joined | TeamChanged
 MakeSettled = Callable[["CampaignActor"], Settled]
 
 
 class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
-    """One campaign. `book`: its rules."""
+    """One campaign. `book`: its rules. `team`: all operators of the site."""
 
     kind: ClassVar[str] = "campaign"
     state_type = Campaign
     topics = topics_of("campaign")
 
     def __init__(
-        self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch
+        self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch, team: Team
     ) -> None:
         super().__init__(id=id, host=host)
         self._lists = ListNews(owner=self, watch=watch)
         self._words = words(self)
         self.book = book
         self._outside = outside
+        self._team = team
+        self._crew: Crew | None = None
+        self._team_has_changed = False
         self._selection: Selection | None = None
         self._figures: Figures | None = None
         self._lines = HeldLines()  # that are offered
@@ -170,11 +193,78 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         reply = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
         return Outcome(decision=decision, reply=reply)
 
+    def preview(self, request: PreviewLead, context: Context) -> Outcome[LeadPreview]:
+        """The lead that is next for who asks; the same until they say what becomes of it."""
+        crew, now = self._crew_of_preview(), self._now()
+        shown = crew.previews.of(context.user, _seconds(now))
+        if shown is None:
+            shown = crew.previews.show(context.user, self._next_for(crew, context.user, now))
+        return Outcome(decision=NOTHING, reply=self._looked_at(shown))
+
+    def begin_previewed(self, request: BeginPreviewed, context: Context) -> Outcome[LeadPreview]:
+        """It is dialled on their slot, as soon as that is idle. One that is being dialled for them stays so."""
+        crew, now = self._crew_of_preview(), self._now()
+        if (dialled := self._dialled_for(context.user, request.lead)) is not None:
+            shown = Shown(place=-1, lead=request.lead, number=dialled, until=_seconds(now), begun=True)
+            return Outcome(decision=NOTHING, reply=self._looked_at(shown))
+        shown = crew.previews.lead_of(context.user, request.lead, _seconds(now))
+        if not shown.begun and context.user not in crew.free(self._campaign()):
+            raise NOT_READY()
+        soon: CampaignDecision = Decision(effects=(SetTimer(name=NEXT, seconds=0.0),))
+        return Outcome(decision=soon, reply=self._looked_at(crew.previews.begin(context.user)))
+
+    def skip_previewed(self, request: SkipPreviewed, context: Context) -> Outcome[LeadSkipped]:
+        """Somebody else may have it, after a while."""
+        crew, now = self._crew_of_preview(), _seconds(self._now())
+        shown = crew.previews.lead_of(context.user, request.lead, now)
+        if self._selection is not None:
+            self._selection.put(shown.place, now + SKIPPED_FOR)
+        crew.previews.over(context.user)
+        return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=self.id, lead=request.lead))
+
+    def _next_for(self, crew: Crew, user: str, now: Moment) -> Shown:
+        campaign = self._campaign()
+        if self._selection is None or user not in crew.free(campaign):
+            raise NOT_READY()
+        found = machine.preview(campaign, self._selection, self.book, user, now, seconds=SHOWN_FOR)
+        if found is None:
+            raise NOTHING_TO_SHOW()
+        place, number = found
+        lead, until = at(campaign.leads, place).id, _seconds(now) + SHOWN_FOR
+        return Shown(place=place, lead=lead, number=number, until=until)
+
+    def _dialled_for(self, user: str, lead: str) -> str | None:
+        """The number of a lead that is being dialled for an operator, or that they talk to."""
+        claims = machine.claims_at(self._campaign(), user)
+        return next((claim.number for claim in claims if claim.lead == lead), None)
+
+    def _looked_at(self, shown: Shown) -> LeadPreview:
+        until = text_of(round(shown.until * 1000))
+        return LeadPreview(
+            campaign_id=self.id, lead=shown.lead, number=shown.number, until=until, begun=shown.begun
+        )
+
+    def _crew_of_preview(self) -> Crew:
+        crew = self._team_crew()
+        if crew is None or self._campaign().settings.mode is not Mode.PREVIEW:
+            raise NO_PREVIEW()
+        if self._campaign().status is not CampaignStatus.RUNNING:
+            raise machine.NOT_RUNNING()
+        return crew
+
+    def _team_crew(self) -> Crew | None:
+        """Its operators, if it has any."""
+        team = self.state is not None and self.state.settings.operators is Operators.TEAM
+        return self._crew if team else None
+
     commands = by_verb(
         command(RESUME_CAMPAIGN, go_on),
         command(ARCHIVE_CAMPAIGN, archive),
         command(CONFIGURE_CAMPAIGN, configure),
         command(MARK_LEAD, mark),
+        command(PREVIEW_LEAD, preview),
+        command(BEGIN_PREVIEWED, begin_previewed),
+        command(SKIP_PREVIEWED, skip_previewed),
     )
 
     def run(self, order: Run, context: Context, now: Moment) -> Outcome[Page]:
@@ -237,13 +327,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def take_over(self) -> None:
         """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
-            self._know(self.state)
+            self._follow_from(self.state)
         await self._outside.elsewhere.others_are_known(self.id)
-
-    def _know(self, campaign: Campaign) -> None:
-        self._selection, self._figures = Selection(campaign), Figures(campaign)
-        self._words.begin()
-        self._lists.begin()
 
     def newest(self, verb: str) -> int | None:
         return self._halted if verb == CAMPAIGN_PAUSED.verb and self._selection is not None else None
@@ -262,7 +347,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return
         if self._selection is None or self._figures is None:
             if not isinstance(event, CampaignActivated):
-                self._know(self.state)
+                self._follow_from(self.state)
             return
         self._selection.follow(self.state, event)
         self._figures.follow(self.state, event)
@@ -270,7 +355,27 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._claimed[event.place] = self.seq
         if isinstance(event, CampaignConfigured):  # some may be of a carrier that is not wanted any more
             self._return(self._lines.drain())
+        if isinstance(event, CampaignAttemptEnded) and self._crew is not None:
+            self._crew.follow(self.state, event)
         self._telling.soon()
+
+    def _follow_from(self, campaign: Campaign) -> None:
+        self._selection, self._figures = Selection(campaign), Figures(campaign)
+        self._crew = Crew(campaign, self._team)
+        self._team.watch(id(self), self._hear_of_operators)
+        self._words.begin()
+        self._lists.begin()
+
+    def _hear_of_operators(self, heard: Heard) -> None:
+        """Once for all that is heard before it is looked at."""
+        if (crew := self._team_crew()) is None:
+            return
+        if heard.wrapped_up is not None and heard.member.works_for(self.id):
+            crew.wrapped_up(heard.wrapped_up)
+        self._telling.soon()
+        if not self._team_has_changed and self.alive:
+            self._team_has_changed = True
+            self.tell(TeamChanged())
 
     def state_changed(self) -> None:
         if self.state is not None and self.state.status is CampaignStatus.ARCHIVED:
@@ -278,8 +383,13 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def observe(self, report: Report | TimerFired, now: Moment) -> CampaignDecision:
         campaign = self.state
-        if isinstance(report, Offered):
-            self._take_in(report)
+        match report:
+            case Offered():
+                self._take_in(report)
+            case TeamChanged():
+                self._team_has_changed = False
+            case Joined():
+                return machine.joined(campaign, report, now) if campaign is not None else NOTHING
         if isinstance(report, Ended):
             return self._settle_next(now)
         if campaign is None or self._selection is None:
@@ -292,6 +402,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._surveyed(report.there, self._selection, now)
         decision = self._claim(campaign, self._selection, now)
         lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
+        lacks = lacks and self._team_crew() is None
         return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
 
     def _settle_next(self, now: Moment) -> CampaignDecision:
@@ -312,6 +423,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if (rest := self._rests_until - now.mono) > 0:
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
         self._lines.expire(now.mono)
+        if (crew := self._team_crew()) is not None:
+            return self._claim_for(crew, campaign, selection, now)
         hopeless = self._hopeless_since is not None and now.mono - self._hopeless_since >= GIVE_UP
         decision = machine.claim(
             campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
@@ -319,6 +432,29 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
         more = waits_for(selection, parse_utc(now.at).timestamp(), most, spare=len(self._lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
+
+    def _claim_for(
+        self, crew: Crew, campaign: Campaign, selection: Selection, now: Moment
+    ) -> CampaignDecision:
+        """The same for operators, on the lines of those who are ready."""
+        free, moment = crew.free(campaign), _seconds(now)
+        others = self._lines.drop_of_others(free)
+        back = (ReturnLines(lines=tuple(others)),) if others else ()
+        if campaign.settings.mode is Mode.PREVIEW:
+            decision, wanted = crew.begin_wanted(campaign, self.book, self._lines, now)
+            looked = NOTHING if decision.events else machine.look_through(campaign, selection, self.book, now)
+            ask = (AskForLines(most=len(wanted), operators=wanted),) if wanted else ()
+            return Decision(
+                events=(*decision.events, *looked.events),
+                effects=(*decision.effects, *looked.effects, *back, *ask),
+            )
+        pace, have = crew.pace(campaign, parse_utc(now.at)), self._lines.users
+        dials = min(pace.dials, len(have))
+        decision = machine.claim(
+            campaign, selection, self.book, dials, now, ready=crew.ready(campaign), lines=self._lines
+        )
+        later = team_waits_for(selection, moment, free, have, more=pace.dials > len(have))
+        return Decision(events=decision.events, effects=(*decision.effects, *later, *back))
 
     def _surveyed(self, there: There, selection: Selection, now: Moment) -> None:
         if not selection.lacking or any(there.reaches(home) for home in selection.homes()):
@@ -342,19 +478,25 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
                 self.spawn(self._outside.find(self, claim))
             case EndCall(claim=claim):
                 self.spawn(self._outside.end(self, claim))
-            case AskForLines(most=most, countries=countries):
+            case AskForLines(most=most, countries=countries, operators=operators):
                 carriers = self._campaign().settings.carriers
                 for ask in asks(carriers, self._outside.hosts(), countries):
-                    if ask not in self._asked:
+                    ask = self._for_operators(ask, operators) if operators is not None else ask
+                    if ask not in self._asked and ask.operators != frozenset():
                         self._asked.add(ask)
                         self.spawn(self._ask(ask, most))
-            case ReturnLines():
-                self._return(self._lines.drain())
+            case ReturnLines(lines=lines):
+                self._return(self._lines.drain() if lines is None else lines)
             case Survey() if not self._surveying:
                 self._surveying = True
                 self.spawn(self._survey())
             case LookOn():
                 self.tell(Ended())
+
+    def _for_operators(self, ask: Ask, operators: frozenset[str]) -> Ask:
+        """For those of them of whom a line was not asked for yet: who becomes free meanwhile does not wait."""
+        same = [asked.operators for asked in self._asked if asked._replace(operators=None) == ask]
+        return ask._replace(operators=operators.difference(*(users for users in same if users is not None)))
 
     async def _ask(self, ask: Ask, most: int) -> None:
         lines = await self._outside.lines(self._campaign(), ask, most, self._host.clock.monotonic)
@@ -369,7 +511,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def _take_in(self, offered: Offered) -> None:
         """Lines of a carrier that the settings no longer want go back."""
         self._asked.discard(offered.ask)
-        if self.state is not None and offered.ask.is_of(self.state.settings.carriers):
+        team = self._team_crew() is not None
+        if self.state is not None and offered.ask.is_of(self.state.settings.carriers, team=team):
             self._lines.add(offered.lines)
         else:
             self._return(offered.lines)
@@ -383,6 +526,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._ended.append(report)
         if len(self._ended) == 1:
             self.tell(Ended())
+
+    def joined(self, claim: Claim, call_id: str) -> None:
+        """An operator has taken the call of an attempt."""
+        assert claim.operator is not None
+        self.tell(Joined(place=claim.place, attempt=claim.attempt, user=claim.operator, call_id=call_id))
 
     def _return(self, not_needed: Iterable[Held]) -> None:
         lines: dict[str, list[Line]] = {}
@@ -403,6 +551,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if not may:
             return Dialled.TO_BE_ENDED if campaign.mode is StopMode.HANGUP else Dialled.NOT_NOW
         return Dialled.WANTED
+
+    def is_joined(self, claim: Claim) -> bool:
+        """Whether an operator has taken the call of an attempt."""
+        seat = self._campaign().crew.get(claim.place)
+        return seat is not None and seat.joined
 
     def may_call(self, claim: Claim, elsewhere: Elsewhere) -> bool:
         """Whether the rules allow the call still, by all that was claimed before it. `elsewhere`: by other campaigns,
@@ -428,29 +581,44 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return self._selection.place_with(self._campaign(), number) if self._selection is not None else None
 
     def pace(self) -> Pace:
-        """How many dials it would begin now. All lines are its own operators, and each that is there is used."""
+        """How many dials it would begin now. Without a team all lines are its own operators, and each is used."""
+        if (crew := self._team_crew()) is not None:
+            return crew.pace(self._campaign(), parse_utc(self._now().at))
         return Pace(dials=len(self._lines), limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
 
-    def carriage(self, there: There) -> Carriage:
-        """How its numbers could be called. `there`: what lines there are."""
+    def carriage(self, there: There) -> Carriage | None:
+        """How its numbers could be called. `there`: what lines there are. None: on those of its operators."""
+        if self._team_crew() is not None:
+            return None
         return Carriage(self._campaign().settings.carriers, there, self._lines.copy())
+
+    def ready(self) -> list[str] | None:
+        """The operators who are ready; None: it has none."""
+        crew = self._team_crew()
+        return crew.ready(self._campaign()) if crew is not None else None
 
     # --- its counts
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            await self._host.publish(
-                CAMPAIGN_TELEMETRY, self._figures.said(self.state, self._now().at), self.owners(self.state)
-            )
+            crew = self._team_crew()
+            operators = crew.by_status(self.state) if crew is not None else {}
+            said = self._figures.said(self.state, self._now().at, self.pace(), operators)
+            await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:
         await super().terminate()
         self._outside.forget(self)
         self._words.end()
         self._lists.end()
+        self._team.forget(id(self))
 
     def _now(self) -> Moment:
         return moment(self._host.clock)
+
+
+def _seconds(now: Moment) -> float:
+    return parse_utc(now.at).timestamp()
 
 
 def _named(request: ConfigureCampaign, known: CampaignSettings) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Reachable:
         """Whether one may call the number."""
         return self._there.reaches(home_of(e164))
 
-    def take(self, e164: str, carriers: Carriers, now: float) -> Held | None:
+    def take(self, e164: str, carriers: Carriers, now: float, operator: str | None = None) -> Held | None:
         """Any of them."""
         return Held("", Line(slot=1), 0.0) if self.reach(e164) else None
 

@@ -58,6 +58,7 @@ def explain(
         group.until = min(filter(None, (group.until, found.until)), default=None)
     return CampaignExplained(
         campaign_id=campaign.campaign, status=campaign.status, at=utc(now), leads=size(campaign),
+        mode=pace.mode, fallback=pace.fallback,
         reasons=tuple(
             LeadsByReason(
                 reason=reason, words=words, leads=group.leads, change=group.change,

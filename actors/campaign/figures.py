@@ -1,9 +1,13 @@
 """The counts of one campaign, as its events change them. Pure."""
 
 from collections import Counter
+from collections.abc import Mapping
 
+from actors.campaign.pacing import Pace
 from actors.campaign.places import at, each
 from actors.campaign.record import Campaign, size, tries_of
+from actors.campaign.tally import totals
+from actors.runtime.clock import parse_utc
 from bus_schemas.campaign import (
     ABANDONED,
     ANSWERED,
@@ -13,8 +17,8 @@ from bus_schemas.campaign import (
     CampaignEvent,
     CampaignLeadMarked,
     CampaignLeadsAdded,
-    CampaignTelemetry,
 )
+from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.lead import LeadStatus
 
 STATUSES = tuple(LeadStatus)
@@ -52,13 +56,16 @@ class Figures:
             case CampaignLeadMarked():
                 self._settle(campaign, event.place)
 
-    def said(self, campaign: Campaign, at: str) -> CampaignTelemetry:
-        """As they are told. `at`: now."""
+    def said(self, campaign: Campaign, at: str, pace: Pace, operators: Mapping[str, int]) -> CampaignTelemetry:
+        """As they are told. `at`: now. `pace`: how it dials; `operators`: how many are there, by status."""
+        answered, abandoned = totals(campaign.tally, parse_utc(at).toordinal())
         leads = {STATUSES[status]: count for status, count in sorted(self._leads.items()) if count}
         return CampaignTelemetry(
             campaign=campaign.campaign, at=at, status=campaign.status, leads=size(campaign), attempts=self.attempts,
             in_progress=campaign.open, answered=self.answered, abandoned=self.abandoned,
             abandoned_cap=campaign.settings.abandoned_share, by_status=leads,
+            abandoned_share=round(abandoned / answered, 4) if answered else 0.0, dials=pace.mode,
+            fallback=pace.fallback, operators=operators,
         )  # fmt: skip
 
     def _add(self, campaign: Campaign) -> None:

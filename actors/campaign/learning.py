@@ -52,6 +52,11 @@ def dial_unanswered(learnt: Learnt, *, of_list: str, hour: int, ring: float) -> 
     )
 
 
+def dial_counted(learnt: Learnt, *, of_list: str, hour: int, answered: bool) -> Learnt:
+    """A dial of which only that is known."""
+    return _dialled(learnt, of_list, hour, int(answered))
+
+
 def call_abandoned(learnt: Learnt, *, day: int) -> Learnt:
     """No operator took an answered call in time."""
     return replace(learnt, tally=counted(learnt.tally, day, abandoned=1))

@@ -4,7 +4,7 @@ A line is used for a number that it may call. Of several the one of the number's
 SIM of its country, a caller id that begins like it; else slots and trunks in turn, as their weights have it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -47,21 +47,24 @@ class Lines(Protocol):
     def reach(self, e164: str) -> bool:
         """Whether one may call a number."""
 
-    def take(self, e164: str, carriers: Carriers, now: float) -> Held | None:
-        """The one that is to. None: there is none."""
+    def take(self, e164: str, carriers: Carriers, now: float, operator: str | None = None) -> Held | None:
+        """The one that is to, of an operator where one is named. None: there is none."""
 
 
 class Ask(NamedTuple):
-    """What a campaign asks of a host. `trunks`: None: slots; `countries`: of which lines must call one; None: any."""
+    """What a campaign asks of a host. `trunks`: None: slots; `countries`: of which lines must call one; None: any.
+    `operators`: whose lines; None: its maker's and the pool's."""
 
     host: str
     slots: SlotCarrier
     trunks: TrunkCarrier | None
     countries: frozenset[str] | None
+    operators: frozenset[str] | None = None
 
-    def is_of(self, carriers: Carriers) -> bool:
+    def is_of(self, carriers: Carriers, *, team: bool = False) -> bool:
         """Whether the settings still want it so."""
-        return self in asks(carriers, (self.host,), self.countries)
+        wanted = self._replace(operators=None) in asks(carriers, (self.host,), self.countries)
+        return wanted and team is (self.operators is not None)
 
 
 def asks(carriers: Carriers, hosts: Iterable[str], countries: frozenset[str] | None) -> list[Ask]:
@@ -103,6 +106,23 @@ class HeldLines:
         held, self._held = self._held, []
         return held
 
+    @property
+    def users(self) -> list[str]:
+        """Whose they are, where they are operators'."""
+        return [held.line.user for held in self._held if held.line.user is not None]
+
+    def drop_of_others(self, free: Collection[str]) -> list[Held]:
+        """Keep one line of each operator who is free; the others."""
+        mine, others = dict[str, Held](), list[Held]()
+        for held in self._held:
+            user = held.line.user
+            if user is not None and user in free and user not in mine:
+                mine[user] = held
+            else:
+                others.append(held)
+        self._held = list(mine.values())
+        return others
+
     def reaching(self, home: Home) -> int:
         return sum(held.reaches(home) for held in self._held)
 
@@ -110,9 +130,10 @@ class HeldLines:
         home = home_of(e164)
         return any(held.reaches(home) for held in self._held)
 
-    def take(self, e164: str, carriers: Carriers, now: float) -> Held | None:
+    def take(self, e164: str, carriers: Carriers, now: float, operator: str | None = None) -> Held | None:
         home = home_of(e164)
-        fit = [(presence(held.line, e164, home), held) for held in self._held if held.reaches(home)]
+        theirs = (held for held in self._held if operator in (None, held.line.user))
+        fit = [(presence(held.line, e164, home), held) for held in theirs if held.reaches(home)]
         if not fit:
             return None
         nearest = max(near for near, _ in fit)

@@ -20,6 +20,7 @@ from actors.campaign.record import (
     OVER,
     Campaign,
     Entry,
+    Seat,
     open_places,
     size,
     tried,
@@ -42,6 +43,7 @@ from bus_schemas.campaign import (
     CampaignArchived,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
+    CampaignAttemptJoined,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -61,6 +63,7 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import LeadStatus
 
+LINE_COMES = 1.0  # seconds until a lead whose operator is ready, and has no line yet, is looked at again
 LOOKS = 200  # leads that are looked at in one turn: some milliseconds
 LOOKS_UP = 60.0  # seconds for which one that waits for a time does not look at the clock
 LINE_PAUSE = 30.0  # seconds until a lead of several numbers is looked at again, none of which a line may call
@@ -84,21 +87,23 @@ S = CampaignStatus
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """An attempt in progress. `command_id`: of the command that asks for its call; `user`: whose call it is."""
+    """An attempt in progress. `command_id`: of the command that asks for its call; `user`: whose call it is.
+    `lead`: its id; `operator`: on whose slot it is dialled, and who is to talk; None: whoever sits at the line."""
 
     place: int
     attempt: int
     number: str
     command_id: str
     user: str
+    lead: str = ""
+    operator: str | None = None
 
 
 class BeginCall(Effect, frozen=True, kw_only=True):
-    """Ask for the call, on `line`. `of_list`: where the lead is from; `operator`: who alone is to talk to it."""
+    """Ask for the call, on `line`. `of_list`: where the lead is from."""
 
     claim: Claim
     of_list: str
-    operator: str | None
     line: Held | None = None
 
 
@@ -135,6 +140,15 @@ class CallOver(Struct, frozen=True, kw_only=True):
     answered: bool
     abandoned: bool = False
     talk_seconds: int = 0
+
+
+class Joined(Struct, frozen=True, kw_only=True):
+    """An operator has taken the call of an attempt."""
+
+    place: int
+    attempt: int
+    user: str
+    call_id: str
 
 
 class Ran(Struct, frozen=True, kw_only=True):
@@ -303,13 +317,68 @@ def claim(
         if place is None:
             break
         found = standing(campaign, place, book, moment, ready, reach=lines.reach if lines is not None else None)
-        line = _line(campaign, selection, place, found, lines, now)
+        line = _line(campaign, selection, place, found, lines, now, team=ready is not None)
         if found.number is not None and (line is not None or lines is None):
-            events.append(_claimed(campaign, place, found.number, now))
+            operator = line.line.user if line is not None and ready is not None else None
+            events.append(_claimed(campaign, place, found.number, now, operator))
             begins.append(_begin(campaign, events[-1], line))
     if not events and not campaign.open and selection.left == (selection.lacking if hopeless else 0):
         return Decision(events=(CampaignFinished(campaign=campaign.campaign, at=now.at),))
     return Decision(events=tuple(events), effects=(*begins, *_next_turn(selection, dials > len(events), moment)))
+
+
+def preview(
+    campaign: Campaign, selection: Selection, book: RuleBook, user: str, now: Moment, *, seconds: float
+) -> tuple[int, str] | None:
+    """The place and the number of the lead that is next for an operator to look at; for so many seconds nobody else
+    gets it. None: nobody may be called now."""
+    selection.give_back(campaign)
+    moment = parse_utc(now.at)
+    found = _first(campaign, selection, book, moment, (user,))
+    if found is not None:
+        selection.put(found[0], moment.timestamp() + seconds)
+    return found
+
+
+def look_through(campaign: Campaign, selection: Selection, book: RuleBook, now: Moment) -> CampaignDecision:
+    """Put away who may not be called before the first who may, and finish where nobody is left: in preview mode, in
+    which operators alone begin attempts."""
+    selection.give_back(campaign)
+    first = _first(campaign, selection, book, parse_utc(now.at), None)
+    if first is None and not campaign.open and not selection.left:
+        return Decision(events=(CampaignFinished(campaign=campaign.campaign, at=now.at),))
+    return Decision(effects=_next_turn(selection, first is None, parse_utc(now.at)))
+
+
+def _first(
+    campaign: Campaign, selection: Selection, book: RuleBook, now: datetime, ready: Collection[str] | None
+) -> tuple[int, str] | None:
+    """The first lead that may be called, and its number; those before it are put away. It stays taken."""
+    for _ in range(LOOKS):
+        place = selection.take(campaign, now.timestamp())
+        if place is None:
+            return None
+        found = standing(campaign, place, book, now, ready)
+        if found.number is not None:
+            return place, found.number
+        selection.put(place, found.until.timestamp() if found.until is not None else None)
+    return None
+
+
+def begin(
+    campaign: Campaign, book: RuleBook, place: int, user: str, now: Moment, lines: Lines
+) -> CampaignDecision:
+    """Begin the attempt that an operator wants on their line, if the lead may be called still."""
+    if campaign.status is not S.RUNNING:
+        return NOTHING
+    found = standing(campaign, place, book, parse_utc(now.at), (user,))
+    if found.number is None:
+        return NOTHING
+    line = lines.take(found.number, campaign.settings.carriers, now.mono, user)
+    if line is None:
+        return NOTHING
+    event = _claimed(campaign, place, found.number, now, user)
+    return Decision(events=(event,), effects=(_begin(campaign, event, line),))
 
 
 def ended(campaign: Campaign, report: CallOver | NotBegun, book: RuleBook, now: Moment) -> CampaignDecision:
@@ -318,15 +387,28 @@ def ended(campaign: Campaign, report: CallOver | NotBegun, book: RuleBook, now: 
     if not under_way(entry) or tried(entry) != report.attempt:
         return NOTHING
     over = report if isinstance(report, CallOver) else None
-    outcome = _outcome(report)
+    seat = campaign.crew.get(report.place)
+    outcome = _outcome(report, nobody=seat is not None and not _took(seat, report))
     event = CampaignAttemptEnded(
         campaign=campaign.campaign, at=now.at, lead=entry.id, place=report.place, attempt=report.attempt,
         outcome=outcome, status=_becomes(entry, outcome, book, campaign.settings),
-        call_id=over.call_id if over else None, talk_seconds=over.talk_seconds if over else 0,
+        call_id=over.call_id if over else None, talk_seconds=over.talk_seconds if over and outcome != ABANDONED else 0,
     )  # fmt: skip
     if campaign.status is S.DRAINING and campaign.open == 1:
         return Decision(events=(event, CampaignStopped(campaign=campaign.campaign, at=now.at)))
     return Decision(events=(event,), effects=_look_soon((event,)))
+
+
+def joined(campaign: Campaign, report: Joined, now: Moment) -> CampaignDecision:
+    """An operator has taken a call. Of an attempt that is over, or whose call was taken before, nothing follows."""
+    entry, seat = at(campaign.leads, report.place), campaign.crew.get(report.place)
+    if not under_way(entry) or tried(entry) != report.attempt or seat is None or seat.joined:
+        return NOTHING
+    event = CampaignAttemptJoined(
+        campaign=campaign.campaign, at=now.at, lead=entry.id, place=report.place, attempt=report.attempt,
+        operator=report.user, call_id=report.call_id,
+    )  # fmt: skip
+    return Decision(events=(event,))
 
 
 def taken_over(campaign: Campaign, now: Moment) -> CampaignDecision:
@@ -353,12 +435,14 @@ def _begun(
     return ()
 
 
-def _claimed(campaign: Campaign, place: int, number: str, now: Moment) -> CampaignAttemptClaimed:
+def _claimed(
+    campaign: Campaign, place: int, number: str, now: Moment, operator: str | None = None
+) -> CampaignAttemptClaimed:
     entry = at(campaign.leads, place)
     attempt = tried(entry) + 1
     return CampaignAttemptClaimed(
         campaign=campaign.campaign, at=now.at, lead=entry.id, place=place, attempt=attempt, number=number,
-        command_id=command_of(campaign.campaign, entry.id, attempt),
+        command_id=command_of(campaign.campaign, entry.id, attempt), operator=operator,
     )  # fmt: skip
 
 
@@ -371,8 +455,11 @@ def _claim(campaign: Campaign, place: int) -> Claim:
     """The attempt in progress on a lead."""
     entry = at(campaign.leads, place)
     attempt, number = tried(entry), entry.numbers.split(" ")[tries_of(entry)[-1].number]
-    command = command_of(campaign.campaign, entry.id, attempt)
-    return Claim(place=place, attempt=attempt, number=number, command_id=command, user=campaign.by)
+    command, seat = command_of(campaign.campaign, entry.id, attempt), campaign.crew.get(place)
+    return Claim(
+        place=place, attempt=attempt, number=number, command_id=command, user=campaign.by, lead=entry.id,
+        operator=seat.user if seat is not None else None,
+    )  # fmt: skip
 
 
 def claims_of(campaign: Campaign) -> list[Claim]:
@@ -380,29 +467,41 @@ def claims_of(campaign: Campaign) -> list[Claim]:
     return [_claim(campaign, place) for place in open_places(campaign)]
 
 
+def claims_at(campaign: Campaign, user: str) -> list[Claim]:
+    """Those of an operator."""
+    return [_claim(campaign, place) for place, seat in campaign.crew.items() if seat.user == user]
+
+
 def _ends(campaign: Campaign) -> tuple[EndCall, ...]:
     return tuple(EndCall(claim=claim) for claim in claims_of(campaign))
 
 
 def _line(
-    campaign: Campaign, selection: Selection, place: int, found: Standing, lines: Lines | None, now: Moment
-) -> Held | None:
-    """The line for a lead, which is put aside where it may not be called, or no line may call it."""
+    campaign: Campaign, selection: Selection, place: int, found: Standing, lines: Lines | None, now: Moment, *,
+    team: bool,
+) -> Held | None:  # fmt: skip
+    """The line for a lead, which is put aside where it may not be called, or no line may call it; of a `team` that of
+    the operator who is to call back."""
     if found.number is None:
         selection.put(place, found.until.timestamp() if found.until is not None else None)
         return None
-    line = lines.take(found.number, campaign.settings.carriers, now.mono) if lines is not None else None
-    if lines is not None and line is None:
+    if lines is None:
+        return None
+    operator = at(campaign.leads, place).operator if team else None
+    line = lines.take(found.number, campaign.settings.carriers, now.mono, operator)
+    if line is None and operator is not None:  # they are ready, and their line is on its way
+        selection.put(place, parse_utc(now.at).timestamp() + LINE_COMES)
+    elif line is None:
         selection.park(campaign, place, found.number, parse_utc(now.at).timestamp() + LINE_PAUSE)
     return line
 
 
 def _begin(campaign: Campaign, event: CampaignAttemptClaimed, line: Held | None) -> BeginCall:
     claim = Claim(
-        place=event.place, attempt=event.attempt, number=event.number, command_id=event.command_id, user=campaign.by
-    )
-    entry = at(campaign.leads, event.place)
-    return BeginCall(claim=claim, of_list=entry.source, operator=entry.operator, line=line)
+        place=event.place, attempt=event.attempt, number=event.number, command_id=event.command_id, user=campaign.by,
+        lead=event.lead, operator=event.operator,
+    )  # fmt: skip
+    return BeginCall(claim=claim, of_list=at(campaign.leads, event.place).source, line=line)
 
 
 def _next_turn(selection: Selection, wants_more: bool, now: datetime) -> tuple[SetTimer, ...]:
@@ -424,10 +523,17 @@ def _look_soon(events: Sequence[CampaignEvent]) -> tuple[SetTimer, ...]:
     return (SetTimer(name=NEXT, seconds=0.0),) if events else ()
 
 
-def _outcome(report: CallOver | NotBegun) -> str:
+def _took(seat: Seat, report: CallOver | NotBegun) -> bool:
+    """Whether the operator has taken the call: they were joined to it, and their extension too."""
+    failed = isinstance(report, CallOver) and report.reason is EndReason.EXTENSION_FAILED
+    return seat.joined and not failed
+
+
+def _outcome(report: CallOver | NotBegun, *, nobody: bool) -> str:
+    """`nobody`: an operator was to take the call, and none has."""
     if isinstance(report, NotBegun):
         return str(EndReason.INVALID_NUMBER if report.never else EndReason.NOT_DIALED)
-    if report.abandoned:
+    if report.abandoned or (report.answered and nobody):
         return ABANDONED
     return ANSWERED if report.answered else str(report.reason)
 

@@ -6,17 +6,18 @@ attempt would have to claim: so it never will be, however late a host that stood
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
 
 from actors.campaign.carriage import There
 from actors.campaign.elsewhere import Elsewhere
-from actors.campaign.ends import Ends, Tell
+from actors.campaign.ends import Ends
+from actors.campaign.joining import Joining
 from actors.campaign.lines import Ask, Held
 from actors.campaign.machine import CallOver, Claim, NotBegun
 from actors.campaign.record import Campaign, moment_of
@@ -30,7 +31,17 @@ from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
 from actors.runtime.service import Hosts
 from actors.runtime.wire import ask_raw
-from bus_schemas.call import CALL_ADOPTED, CALL_DIALING, CALL_ENDED, END_CALL, CallAdopted, CallEnded, EndCall
+from bus_schemas.call import (
+    CALL_ADOPTED,
+    CALL_CONNECTED,
+    CALL_DIALING,
+    CALL_ENDED,
+    END_CALL,
+    CallAdopted,
+    CallConnected,
+    CallEnded,
+    EndCall,
+)
 from bus_schemas.campaign import CAMPAIGN_PAUSED
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal
@@ -56,6 +67,7 @@ IN_TIME = 10.0  # seconds after its claim in which a call may be begun
 USED = 1.0  # seconds for which a line must still be kept when it is used
 LOOK, PAUSE, LONGEST_PAUSE = 0.5, 0.5, 5.0
 ENDS = frozenset({Action.CALL_END, Action.CALL_END_ANY, Action.CALL_VIEW_ANY})  # what a campaign may do with its calls
+FOR_OPERATORS = frozenset({Action.SLOT_VIEW_ANY, Action.SLOT_USE_ANY})  # and with slots of operators who are ready
 
 # Refusals after which nothing was done. After others nobody knows.
 SURE = frozenset({
@@ -92,21 +104,38 @@ class Owner(Protocol):
 
     def began(self) -> None: ...
 
+    def is_joined(self, claim: Claim) -> bool: ...
+
+    def joined(self, claim: Claim, call_id: str) -> None: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> object: ...
+
+
+class Expected(NamedTuple):
+    """Whom to tell of a call's answer, if there is an operator for it, and of its end."""
+
+    answer: Callable[[CallConnected], None]
+    end: Callable[[CallEnded], None]
+
 
 class Outside:
     """The outside of all campaigns of a host."""
 
     def __init__(
-        self, *, bus: Bus, ids: Ids, own: str, hosts: Hosts, peers: Peers, ends: Ends, elsewhere: Elsewhere
-    ) -> None:
+        self, *, bus: Bus, ids: Ids, own: str, hosts: Hosts, peers: Peers, ends: Ends[CallEnded],
+        answers: Ends[CallConnected], elsewhere: Elsewhere, joining: Joining,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._ids = ids
         self._own = own
         self._hosts = hosts
         self._peers = peers
         self._ends = ends
+        self._answers = answers
+        self._joining = joining
         self.elsewhere = elsewhere
-        self._expected: dict[int, dict[str, Tell]] = {}  # by owner
+        self._expected: dict[int, dict[str, Expected]] = {}  # by owner
+        self._being_joined: dict[str, asyncio.Event] = {}  # by call
 
     # --- lines
 
@@ -120,7 +149,7 @@ class Outside:
         request = OfferLines(
             host=ask.host, asker=campaign.campaign, user=campaign.by, most=most, slots=ask.slots, trunks=ask.trunks,
             countries=None if ask.countries is None else tuple(sorted(ask.countries)), weight=settings.weight,
-            priority=settings.priority,
+            priority=settings.priority, operators=None if ask.operators is None else tuple(sorted(ask.operators)),
         )  # fmt: skip
         try:
             offered = await self._hosts.ask(OFFER_LINES, request, self._context(campaign.by))
@@ -165,7 +194,8 @@ class Outside:
             log.warning("own claim not heard", campaign=owner.id, place=claim.place)
         else:
             elsewhere = self.elsewhere.than(owner.id, before=claimed_at)
-            if _is_wanted(owner, claim) and owner.may_call(claim, elsewhere):
+            may = owner.may_call(claim, elsewhere) and await self._joining.keep(owner, claim)
+            if _is_wanted(owner, claim) and may:
                 until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
                 halted = CAMPAIGN_PAUSED.subject.format(campaign=owner.id)
                 request = StartOffered(
@@ -176,12 +206,13 @@ class Outside:
                 await self._begin(owner, claim, request)
                 return
         await self.give_back(owner.id, held.host, [held.line])
-        self._not_begun(owner, claim, of_number=True)
+        await self._not_begun(owner, claim, of_number=True)
 
     async def _begin(self, owner: Owner, claim: Claim, request: StartOffered) -> None:
         context = Context(  # nobody sends it again
-            command_id=claim.command_id, user=claim.user, campaign=owner.id, fresh=True
-        )
+            command_id=claim.command_id, user=claim.user, campaign=owner.id, fresh=True,
+            actions=frozenset() if claim.operator is None else FOR_OPERATORS,
+        )  # fmt: skip
         try:
             await self._hosts.ask(START_OFFERED, request, context, retry=False)
             owner.began()
@@ -191,7 +222,7 @@ class Outside:
             if refusal.code in SURE:
                 abroad = rule == "country"
                 never = rule in NEVER or (abroad and claim.attempt >= SIMS)
-                self._not_begun(owner, claim, never=never, of_number=never or abroad)
+                await self._not_begun(owner, claim, never=never, of_number=never or abroad)
             else:
                 await self.find(owner, claim)
         if owner.dialled(claim) is Dialled.TO_BE_ENDED:
@@ -208,9 +239,11 @@ class Outside:
                     self._over(owner, claim, msgspec.json.decode(ended.data, type=CallEnded))
                     return
                 if await self._last(call_id, CALL_DIALING.verb) is not None:
+                    if (answered := await self._last(call_id, CALL_CONNECTED.verb)) is not None:
+                        self._answered(owner, claim, msgspec.json.decode(answered.data, type=CallConnected))
                     return  # its end will be told
                 if await self._void(owner, call_id):
-                    self._not_begun(owner, claim)
+                    await self._not_begun(owner, claim)
                     return
             except BusError as error:
                 log.info("what became of a call cannot be read yet", call_id=call_id, error=repr(error))
@@ -258,10 +291,28 @@ class Outside:
     # --- what is told of them
 
     def _expect(self, owner: Owner, claim: Claim) -> str:
-        call_id, tell = _call_id(claim), partial(self._over, owner, claim)
-        self._expected.setdefault(id(owner), {})[call_id] = tell
-        self._ends.expect(call_id, tell)
+        call_id = _call_id(claim)
+        expected = Expected(partial(self._answered, owner, claim), partial(self._over, owner, claim))
+        self._expected.setdefault(id(owner), {})[call_id] = expected
+        self._ends.expect(call_id, expected.end)
+        if claim.operator is not None:
+            self._answers.expect(call_id, expected.answer)
         return call_id
+
+    def _answered(self, owner: Owner, claim: Claim, event: CallConnected) -> None:
+        """Somebody has answered: an operator takes the call, or it is ended."""
+        if claim.operator is not None and event.call_id not in self._being_joined and not owner.is_joined(claim):
+            self._being_joined[event.call_id] = asyncio.Event()
+            owner.spawn(self._join(owner, claim, event))
+
+    async def _join(self, owner: Owner, claim: Claim, event: CallConnected) -> None:
+        try:
+            if await self._joining.join(owner, claim, event):
+                owner.joined(claim, event.call_id)
+                return
+        finally:
+            self._being_joined.pop(event.call_id).set()
+        await self.end(owner, claim)
 
     def _over(self, owner: Owner, claim: Claim, event: CallEnded) -> None:
         self._done(owner, claim)
@@ -269,24 +320,42 @@ class Outside:
             place=claim.place, attempt=claim.attempt, call_id=event.call_id, reason=event.reason,
             answered=event.answer_time is not None, talk_seconds=event.duration,
         )  # fmt: skip
+        if claim.operator is None:
+            owner.ended(over)
+        else:
+            owner.spawn(self._settle(owner, claim, over))
+
+    async def _settle(self, owner: Owner, claim: Claim, over: CallOver) -> None:
+        """Tell the end of a call for an operator, once it is known whether they took it, and they are free again."""
+        if (joining := self._being_joined.get(over.call_id)) is not None:
+            await joining.wait()
+        unknown = over.answered and not owner.is_joined(claim)  # it may be joined, and not on record yet
+        if unknown and await self._joining.has_taken(owner, claim, over.call_id):
+            owner.joined(claim, over.call_id)
+        if not over.answered or not owner.is_joined(claim):
+            await self._joining.let_go(claim)
         owner.ended(over)
 
-    def _not_begun(
+    async def _not_begun(
         self, owner: Owner, claim: Claim, *, never: bool = False, of_number: bool = False
     ) -> None:
         self._done(owner, claim)
+        await self._joining.let_go(claim)
         owner.ended(NotBegun(place=claim.place, attempt=claim.attempt, never=never, of_number=of_number))
 
     def _done(self, owner: Owner, claim: Claim) -> None:
-        expected = self._expected.get(id(owner), {})
-        tell = expected.pop(_call_id(claim), None)
-        if tell is not None:
-            self._ends.forget(_call_id(claim), tell)
+        call_id = _call_id(claim)
+        self._forget(call_id, self._expected.get(id(owner), {}).pop(call_id, None))
 
     def forget(self, owner: Owner) -> None:
         """It is not there any more."""
-        for call_id, tell in self._expected.pop(id(owner), {}).items():
-            self._ends.forget(call_id, tell)
+        for call_id, expected in self._expected.pop(id(owner), {}).items():
+            self._forget(call_id, expected)
+
+    def _forget(self, call_id: str, expected: Expected | None) -> None:
+        if expected is not None:
+            self._ends.forget(call_id, expected.end)
+            self._answers.forget(call_id, expected.answer)
 
     async def _last(self, call_id: str, verb: str) -> Recorded | None:
         return await self._bus.last(f"{ROOT}.evt.call.*.{call_id}.{verb}", certain=True)

@@ -31,6 +31,7 @@ class Limit(StrEnum):
 class Fallback(StrEnum):
     """Why a campaign dials progressively although its mode could abandon calls."""
 
+    OWN_LINES = "own_lines"  # a call on an operator's phone can be given to nobody else
     TEAM_TOO_SMALL = "team_too_small"
     TOO_FEW_ANSWERS = "too_few_answers"  # one abandoned call would be more than the cap
     CAP_REACHED = "cap_reached"  # one more would be
@@ -38,12 +39,14 @@ class Fallback(StrEnum):
 
 class Plan(Struct, frozen=True, kw_only=True):
     """The settings. `ratio`: dials for each ready operator, 1 or more (power). `cap`: abandoned share of 30 days.
-    `smallest_team`: operators from which on it looks ahead (predictive)."""
+    `smallest_team`: operators from which on it looks ahead (predictive). `joins`: whichever operator is ready can take
+    whichever call."""
 
     mode: Mode = Mode.PROGRESSIVE
     ratio: float = 2.0
     cap: float = 0.03
     smallest_team: int = SMALLEST_TEAM
+    joins: bool = True
 
 
 class Ringing(Struct, frozen=True, array_like=True):
@@ -107,6 +110,8 @@ def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
 def _fallback(plan: Plan, now: Snapshot, learnt: Learnt) -> Fallback | None:
     if plan.mode is Mode.PROGRESSIVE or (plan.mode is Mode.POWER and plan.ratio <= 1):
         return None
+    if not plan.joins:
+        return Fallback.OWN_LINES
     if plan.mode is Mode.PREDICTIVE and now.operators < plan.smallest_team:
         return Fallback.TEAM_TOO_SMALL
     if room(learnt.tally, now.day, plan.cap) >= 1:

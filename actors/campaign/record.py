@@ -4,7 +4,7 @@ A campaign may have 100,000 leads, so of each is kept what decides whether and w
 and its own fields are in the journal and the ledger. A lead is known by its place: a campaign counts its leads from 0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from struct import Struct as Packing
 from sys import intern
@@ -27,6 +27,7 @@ from bus_schemas.campaign import (
     CampaignArchived,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
+    CampaignAttemptJoined,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -81,11 +82,18 @@ class Entry(Struct, frozen=True, gc=False):
     said: bool = False
 
 
+class Seat(Struct, frozen=True):
+    """For which operator an attempt in progress is, and whether they have taken its call."""
+
+    user: str
+    joined: bool = False
+
+
 class Campaign(Struct, frozen=True, kw_only=True):
     """One campaign as its events tell it. `by`: who made it, and for whom its calls are. `earlier`: leads before that
-    place are of earlier runs. `open`: how many attempts are in progress. `mode`: how it is being stopped. `tally`:
-    answered and abandoned calls by day. `heard`: the last word of an operator that is in, by its place in the journal.
-    """
+    place are of earlier runs. `open`: how many attempts are in progress; `crew`: those of them for an operator, by
+    place. `mode`: how it is being stopped. `tally`: answered and abandoned calls by day. `heard`: the last word of an
+    operator that is in, by its place in the journal."""
 
     campaign: str
     by: str
@@ -94,6 +102,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     leads: Places[Entry] = ()
     earlier: int = 0
     open: int = 0
+    crew: Mapping[int, Seat] = {}
     mode: StopMode | None = None
     tally: Tally = Tally()
     heard: int = 0
@@ -203,7 +212,12 @@ def _claimed(campaign: Campaign, event: CampaignAttemptClaimed) -> Campaign:
     begun = _TRY.pack(number, milliseconds(event.at), 0, 0)
     entry = replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, said=False)
     leads = changed(campaign.leads, event.place, entry)
-    return replace(campaign, leads=leads, open=campaign.open + 1)
+    crew = campaign.crew if event.operator is None else {**campaign.crew, event.place: Seat(event.operator)}
+    return replace(campaign, leads=leads, open=campaign.open + 1, crew=crew)
+
+
+def _joined(campaign: Campaign, event: CampaignAttemptJoined) -> Campaign:
+    return replace(campaign, crew={**campaign.crew, event.place: Seat(event.operator, True)})
 
 
 def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
@@ -216,7 +230,10 @@ def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
         entry = replace(entry, callback=0, operator=None)
     leads = changed(campaign.leads, event.place, entry)
     tally = _tallied(campaign.tally, event)
-    return replace(campaign, leads=leads, open=campaign.open - 1, tally=tally)
+    crew = campaign.crew
+    if event.place in crew:
+        crew = {place: seat for place, seat in crew.items() if place != event.place}
+    return replace(campaign, leads=leads, open=campaign.open - 1, tally=tally, crew=crew)
 
 
 def _tallied(tally: Tally, event: CampaignAttemptEnded) -> Tally:
@@ -252,6 +269,7 @@ _AFTER: Final = folds(
     fold(CampaignStopped, _became(S.STOPPED)),
     fold(CampaignFinished, _became(S.FINISHED)),
     fold(CampaignAttemptClaimed, _claimed),
+    fold(CampaignAttemptJoined, _joined),
     fold(CampaignAttemptEnded, _ended),
     fold(CampaignLeadMarked, _marked),
 )

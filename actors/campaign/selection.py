@@ -133,6 +133,10 @@ class Selection:
         """Whether it is worth a look."""
         return bool(self._ready)
 
+    def any_due(self, now: float) -> bool:
+        """The same, once those are awake whose time has come."""
+        return self.any_ready() or (bool(self._times) and self._times[0] <= now)
+
     def next_time(self) -> int | None:
         """The second at which the next lead that waits is to be looked at."""
         return self._times[0] if self._times else None

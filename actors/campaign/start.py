@@ -15,6 +15,7 @@ from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import explain, of_campaign
 from actors.campaign.forecast import forecast
+from actors.campaign.joining import Joining
 from actors.campaign.looks import Looks
 from actors.campaign.machine import claims_of, stopping
 from actors.campaign.orders import Add, Create, Pause, Run, Stop
@@ -24,6 +25,7 @@ from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.settings import Campaigns
 from actors.campaign.standing import Standing, shown, standing
+from actors.campaign.team import Team
 from actors.dialing.gate import Gate
 from actors.dialing.rules import DialRules
 from actors.leads.given import texts_of
@@ -39,6 +41,7 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
+from bus_schemas.call import CALL_CONNECTED, CALL_ENDED
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
     CAMPAIGN_ARCHIVED,
@@ -78,18 +81,20 @@ PIECE = 50  # leads that are looked at before others have their turn: some milli
 LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 
 
-async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate) -> None:
-    """Campaigns can be run. Raises SettingsError, BusError."""
+async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate, ring: float) -> None:
+    """Campaigns can be run. `ring`: seconds for which a phone rings. Raises SettingsError, BusError."""
     presets = presets_of(settings)
-    ends, elsewhere = Ends(bus=parts.bus), Elsewhere(host=parts.host)
+    ends, answers = Ends(CALL_ENDED, bus=parts.bus), Ends(CALL_CONNECTED, bus=parts.bus)
+    elsewhere, team = Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host)
     said = Dispositions(bus=parts.bus)
-    for follower in (ends, elsewhere, said):
+    for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
-    parts.background.append(elsewhere.read_rest)
+    parts.background.extend((elsewhere.read_rest, team.listen))
+    stack.push_async_callback(team.stop)
     outside = Outside(
         bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
-        elsewhere=elsewhere,
-    )
+        answers=answers, elsewhere=elsewhere, joining=Joining(bus=parts.bus, ids=parts.ids, ring=ring),
+    )  # fmt: skip
 
     def book(campaign: str) -> RuleBook:
         held_until = partial(gate.held_until, campaign=campaign)
@@ -101,7 +106,9 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         return Settled(owner=owner, words=said, of_campaign=settings.do_not_call == "campaign")
 
     def make(id: str, host: Host) -> CampaignActor:
-        return CampaignActor(id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch)
+        return CampaignActor(
+            id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch, team=team
+        )
 
     looks = Looks()
 
@@ -235,8 +242,8 @@ class OnShard:
             for place in range(size(campaign)):
                 if place % PIECE == 0:
                     await asyncio.sleep(0)
-                one = standing(campaign, place, actor.book, now)
-                if one.number is not None:
+                one = standing(campaign, place, actor.book, now, actor.ready())
+                if one.number is not None and carriage is not None:
                     carriage.look(one.number)
                 found.append(one)
             return explain(campaign, found, actor.pace(), now, carriage)
@@ -250,7 +257,7 @@ class OnShard:
         now, place = parse_utc(moment(self._host.clock).at), actor.place_of(request.lead)
         if place is None:
             raise NO_LEAD()
-        found = standing(campaign, place, actor.book, now)
+        found = standing(campaign, place, actor.book, now, actor.ready())
         return shown(request.lead, of_campaign(campaign, found, actor.pace(), actor.carriage(there)))
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:

@@ -63,13 +63,18 @@ class Extensions:
         subject, seq = slot.fence
         return ExtensionHeld(slot=request.slot, host=self._host.name, fence=subject, seq=seq)
 
-    def may_take(self, slot: int, user: str) -> bool:
+    def owner_of(self, slot: int) -> str | None:
+        """Whose a slot is; None: nobody's, or it is not here."""
+        actor = self._host.get(SlotActor, str(slot))
+        return actor.state.config.user if actor is not None and actor.state is not None else None
+
+    def may_take(self, slot: int, context: Context) -> bool:
         """Whether somebody's call could have an extension now, as far as is known without asking; of a slot that is
         not here nothing is."""
         if self._host.get(SlotActor, str(slot)) is None:
             return True
         try:
-            self._slot(slot, Context(command_id="", user=user))
+            self._slot(slot, context)
         except Refusal:
             return False
         return len(self._held.get(slot, ())) < self.calls_at_once

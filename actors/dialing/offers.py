@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from actors.dialing.rules import DialRules, countries_of
 from actors.dialing.sharing import Shares
 from actors.runtime.clock import Timer
@@ -36,7 +38,7 @@ class Source(Protocol):
     def give_back(self, line: Line) -> None:
         """It is kept no longer."""
 
-    async def hold(self, line: Line, user: str) -> bool:
+    async def hold(self, line: Line, request: OfferLines) -> bool:
         """Whether nobody else has a part in it either that is not here, before it is offered to somebody."""
 
     async def let_go(self, line: Line) -> None:
@@ -50,6 +52,14 @@ class Asked:
     request: OfferLines
     answer: "asyncio.Future[None]"
     found: list[Line] = field(default_factory=list)
+
+    @property
+    def wanted(self) -> OfferLines:
+        """What is still to be found: of each operator one line."""
+        if (operators := self.request.operators) is None:
+            return self.request
+        has = {line.user for line in self.found}
+        return replace(self.request, operators=tuple(user for user in operators if user not in has))
 
     @property
     def name(self) -> str:
@@ -110,7 +120,7 @@ class Offers:
         return asked.found
 
     async def _held(self, line: Line, request: OfferLines) -> bool:
-        if await self._source.hold(line, request.user):
+        if await self._source.hold(line, request):
             return True
         self.used(line, request.asker)
         return False
@@ -155,7 +165,7 @@ class Offers:
         while want:
             turn = self._shares.next(want, now)
             asked = turn.who
-            line = self._source.take(asked.request)
+            line = self._source.take(asked.wanted)
             if line is not None:
                 self._shares.gave(turn)
                 self._keep(line, asked)
@@ -203,12 +213,14 @@ class IdleSlots:
         if place is None:
             return None
         self._pool.keep(place)
-        return Line(slot=place.slot, region=place.region, countries=tuple(sorted(self._countries(place))))
+        return Line(
+            slot=place.slot, region=place.region, countries=tuple(sorted(self._countries(place))), user=place.user
+        )
 
     def give_back(self, line: Line) -> None:
         self._pool.give_back(line.slot)
 
-    async def hold(self, line: Line, user: str) -> bool:
+    async def hold(self, line: Line, request: OfferLines) -> bool:
         return True
 
     async def let_go(self, line: Line) -> None:
@@ -224,7 +236,10 @@ class IdleSlots:
                 return False
             return may is None or not may.isdisjoint(self._countries(place))
 
-        return self._pool.take(user, None, shared=wanted.of is not SlotsOf.OWN, fits=fits)
+        if request.operators is None:
+            return self._pool.take(user, None, shared=wanted.of is not SlotsOf.OWN, fits=fits)
+        found = (self._pool.take(operator, None, shared=False, fits=fits) for operator in request.operators)
+        return next((place for place in found if place is not None), None)
 
     def _countries(self, place: IdleSlot) -> frozenset[str]:
         return countries_of(place.region, self._rules)

@@ -23,6 +23,7 @@ from actors.trunk.registry import TrunkRegistry
 from bus_schemas.carriers import TrunkCarrier
 from bus_schemas.errors import Refusal
 from bus_schemas.host import Line, OfferLines, TrunkThere
+from bus_schemas.permissions import Action
 from bus_schemas.trunk import TrunkConfig, TrunkState
 
 log = structlog.get_logger()
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 
 
+FOR_OPERATORS = frozenset({Action.SLOT_VIEW_ANY, Action.SLOT_USE_ANY})
 HOLD = 1.0  # seconds in which whoever has an extension must have said that it is free
 AGAIN, AWAY = 1.0, 10.0  # seconds until one is tried again of which that was refused, or not answered
 SURELY = 2.0  # seconds more until it is said to be free
@@ -66,7 +68,7 @@ class TrunkLines:
     def take(self, request: OfferLines) -> Line | None:
         assert request.trunks is not None  # else it is asked of the slots
         trunk = self._trunk(request.trunks, request.countries)
-        extension = self._extension(request.trunks, request.user) if trunk is not None else None
+        extension = self._extension(request) if trunk is not None else None
         if trunk is None or extension is None:
             return None
         self._offers += 1
@@ -79,6 +81,7 @@ class TrunkLines:
             countries=tuple(sorted(self._countries(trunk.config))),
             region=caller.country if caller is not None else None,
             caller_id=caller.e164 if caller is not None else None,
+            user=self._extensions.owner_of(extension),
         )
 
     def give_back(self, line: Line) -> None:
@@ -86,8 +89,8 @@ class TrunkLines:
         if name is not None:  # of an extension that is not here the promise runs out by itself
             self._extensions.release(line.slot, name)
 
-    async def hold(self, line: Line, user: str) -> bool:
-        name, context = self.name_of(line), Context(command_id=self._host.ids.new(), user=user)
+    async def hold(self, line: Line, request: OfferLines) -> bool:
+        name, context = self.name_of(line), self._asks(request.user, request.operators)
         if name is None:  # the offer is over already
             return False
         try:
@@ -105,7 +108,7 @@ class TrunkLines:
 
     async def let_go(self, line: Line) -> None:
         if (name := self.name_of(line)) is not None:
-            await self._held.release(line.slot, name, Context(command_id=self._host.ids.new(), user=""))
+            await self._held.release(line.slot, name, self._asks("", ()))
 
     def name_of(self, line: Line) -> str | None:
         """Under which its extension is held."""
@@ -128,9 +131,9 @@ class TrunkLines:
 
     def busy(self, carrier: TrunkCarrier, user: str) -> tuple[int, ...]:
         """The extensions that cannot take a call, as far as is known here."""
-        free = set(self._perhaps_free(carrier, self._host.clock.monotonic() - SURELY))
+        free, asks = set(self._perhaps_free(carrier, self._host.clock.monotonic() - SURELY)), self._asks(user, None)
         return tuple(
-            slot for slot in carrier.extensions if slot not in free or not self._extensions.may_take(slot, user)
+            slot for slot in carrier.extensions if slot not in free or not self._extensions.may_take(slot, asks)
         )
 
     def _of(self, carrier: TrunkCarrier) -> list[TrunkActor]:
@@ -159,11 +162,19 @@ class TrunkLines:
 
     # --- who takes the answered call
 
-    def _extension(self, carrier: TrunkCarrier, user: str) -> int | None:
-        """A free one, the one that was offered longest ago."""
-        free = self._perhaps_free(carrier, self._host.clock.monotonic())
-        in_turn = sorted(free, key=lambda slot: self._turn.get(slot, 0))
-        return next((slot for slot in in_turn if self._extensions.may_take(slot, user)), None)
+    def _extension(self, request: OfferLines) -> int | None:
+        """A free one, the one that was offered longest ago; of operators one of theirs, whose slots must be here."""
+        assert request.trunks is not None
+        operators, asks = request.operators, self._asks(request.user, request.operators)
+        free = self._perhaps_free(request.trunks, self._host.clock.monotonic())
+        theirs = (slot for slot in free if operators is None or self._extensions.owner_of(slot) in operators)
+        in_turn = sorted(theirs, key=lambda slot: self._turn.get(slot, 0))
+        return next((slot for slot in in_turn if self._extensions.may_take(slot, asks)), None)
+
+    def _asks(self, user: str, operators: tuple[str, ...] | None) -> Context:
+        """In whose name an extension is asked for. Operators are ready for calls on their slots."""
+        actions = FOR_OPERATORS if operators is not None else frozenset[Action]()
+        return Context(command_id=self._host.ids.new(), user=user, actions=actions)
 
     def _perhaps_free(self, carrier: TrunkCarrier, now: float) -> list[int]:
         """Those that are in no call on a trunk here, and were not refused until `now`, on the monotonic clock."""

@@ -145,13 +145,16 @@ def connected(operator: Operator, report: CallUp, now: Moment, rules: OperatorRu
 
 
 def join(operator: Operator, request: JoinOperator, now: Moment, rules: OperatorRules) -> OperatorDecision:
-    """They have been joined to a call, or it is said whose a call of theirs is. Raises Refusal."""
+    """They have been joined to a call, or it is said whose a call of theirs is. Who is in another one is not there for
+    it. Raises Refusal."""
     known, held = operator.talk(request.call_id), operator.reserved
     if known is None:
         if operator.status is not S.READY or (held is not None and held.campaign_id != request.campaign_id):
             raise NOT_FREE(status=operator.status)
     elif known not in operator.calls or (known.campaign_id, known.lead) == (request.campaign_id, request.lead):
         return NOTHING
+    elif len(operator.calls) > 1 and known.lead is None:
+        raise NOT_FREE(status=operator.status)
     event = _connected(
         operator, request.call_id, now.at, rules, campaign_id=request.campaign_id, lead=request.lead
     )
@@ -220,7 +223,7 @@ def reserve(
         raise NOT_FREE(status=operator.status, reserved=operator.reserved is not None, campaign=theirs)
     event = OperatorReserved(
         user=operator.user, at=now.at, campaign_id=request.campaign_id, reservation=reservation,
-        until=_later(now.at, rules.reserve),
+        until=_later(now.at, request.seconds or rules.reserve),
     )  # fmt: skip
     return _decided(operator, event, now=now, rules=rules)
 

@@ -851,6 +851,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/autodialer/campaigns/{campaign_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The next lead, to look at
+         * @description The next lead, to look at before it is dialled: for an operator who is ready, in a campaign in preview mode.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/preview/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dial the lead that I look at
+         * @description Dial the lead that you look at, on your slot.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_preview_begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/autodialer/campaigns/{campaign_id}/preview/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Do not dial the lead that I look at
+         * @description Do not dial the lead that you look at; for a quarter of an hour nobody gets it.
+         */
+        post: operations["post_api_autodialer_campaigns_campaign_id_preview_skip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/autodialer/campaigns/{campaign_id}/report": {
         parameters: {
             query?: never;
@@ -2777,16 +2837,18 @@ export interface components {
         /**
          * CampaignSettings
          * @description How a campaign dials. Rules of the site and of the lead's country hold besides, the strictest of each. `hours`:
-         *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `ratio`: dials for each
-         *         ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days. Attempts of a lead count over
-         *         all campaigns. `retry_minutes`: the wait after an outcome; one that is not named keeps its own. `final`: outcomes
-         *         after which a number is not called again. `dispositions`: the words of operators for its calls, with what each
-         *         means; null: the site's. `carriers`: what its calls go out on, of which it gets its share among campaigns by
-         *         `priority`, higher ones first, and by `weight`.
+         *         `08:00-21:00`, or such texts by day, on the lead's own clock; empty: no others than theirs. `operators`: who talks.
+         *         `ratio`: dials for each ready operator (power). `abandoned_share`: of answered calls, at most, over 30 days.
+         *         Attempts of a lead count over all campaigns. `retry_minutes`: the wait after an outcome; one that is not named keeps
+         *         its own. `final`: outcomes after which a number is not called again. `dispositions`: the words of operators for its
+         *         calls, with what each means; null: the site's. `carriers`: what its calls go out on, of which it gets its share
+         *         among campaigns by `priority`, higher ones first, and by `weight`.
          */
         CampaignSettings: {
             /** @default progressive */
             mode: components["schemas"]["Mode"];
+            /** @default slots */
+            operators: components["schemas"]["Operators"];
             /** @default 2 */
             ratio: number;
             /** @default 0.03 */
@@ -2845,6 +2907,12 @@ export interface components {
          * @enum {unknown}
          */
         Mode: "power" | "predictive" | "preview" | "progressive";
+        /**
+         * Operators
+         * @description Who talks to those who answer.
+         * @enum {unknown}
+         */
+        Operators: "slots" | "team";
         /**
          * Meaning
          * @description What a disposition means for the lead: a `LeadStatus` that it then has.
@@ -2945,6 +3013,7 @@ export interface components {
             /** @example campaign_001 */
             campaign_id: string;
             mode?: components["schemas"]["Mode"];
+            operators?: components["schemas"]["Operators"];
             ratio?: number;
             abandoned_share?: number;
             hours?: string | {
@@ -3002,7 +3071,8 @@ export interface components {
         };
         /**
          * CampaignExplained
-         * @description Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`.
+         * @description Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`. `mode`: the
+         *         one in effect; `fallback`: why, if that is not the one of its settings.
          */
         CampaignExplained: {
             /** @example campaign_001 */
@@ -3015,6 +3085,10 @@ export interface components {
             at: string;
             leads: number;
             reasons: components["schemas"]["LeadsByReason"][];
+            /** @default progressive */
+            mode: components["schemas"]["Mode"];
+            /** @default null */
+            fallback: string | null;
         };
         /**
          * LeadsByReason
@@ -3073,6 +3147,58 @@ export interface components {
             by_status: {
                 [key: string]: number;
             };
+        };
+        /**
+         * PreviewLead
+         * @description The next lead, to look at before it is dialled: for an operator who is ready, in a campaign in preview mode.
+         */
+        PreviewLead: {
+            /** @example campaign_001 */
+            campaign_id: string;
+        };
+        /**
+         * LeadPreview
+         * @description A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now.
+         */
+        LeadPreview: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            lead: string;
+            number: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+            /** @default false */
+            begun: boolean;
+        };
+        /**
+         * BeginPreviewed
+         * @description Dial the lead that you look at, on your slot.
+         */
+        BeginPreviewed: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            lead: string;
+        };
+        /**
+         * SkipPreviewed
+         * @description Do not dial the lead that you look at; for a quarter of an hour nobody gets it.
+         */
+        SkipPreviewed: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            lead: string;
+        };
+        /**
+         * LeadSkipped
+         * @description It is not yours any more.
+         */
+        LeadSkipped: {
+            /** @example campaign_001 */
+            campaign_id: string;
+            lead: string;
         };
         /**
          * ReportCampaign
@@ -4282,7 +4408,8 @@ export interface components {
         /**
          * CampaignAttemptClaimed
          * @description A lead is to be called: on record before the call is asked for, with the command `command_id`, and never claimed
-         *         again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1.
+         *         again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1. `operator`: who is to talk, and on
+         *         whose slot it is dialled; null: whoever sits at the line.
          */
         CampaignAttemptClaimed: {
             /** @example campaign_001 */
@@ -4297,6 +4424,28 @@ export interface components {
             attempt: number;
             number: string;
             command_id: string;
+            /** @default null */
+            operator: string | null;
+        };
+        /**
+         * CampaignAttemptJoined
+         * @description An operator has taken the call. One that was answered and ends without this was abandoned.
+         */
+        CampaignAttemptJoined: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            lead: string;
+            place: number;
+            attempt: number;
+            /** @example op12 */
+            operator: string;
+            /** @example c_882 */
+            call_id: string;
         };
         /**
          * CampaignAttemptEnded
@@ -4350,8 +4499,9 @@ export interface components {
         };
         /**
          * CampaignTelemetry
-         * @description Its counts: said at most twice a second while they change, not kept. As in `CampaignView`; `by_status`: leads;
-         *         `abandoned_cap`: the share of answered calls that may be abandoned.
+         * @description Its counts: said at most twice a second while they change. As in `CampaignView`; `by_status`: leads;
+         *         `abandoned_share`: of answered calls of the last 30 days, of which `abandoned_cap` may be. `dials`: the mode in
+         *         effect; `fallback`: why, if that is not the one of its settings. `operators`: that are there for it, by status.
          */
         CampaignTelemetry: {
             /** @example campaign_001 */
@@ -4370,6 +4520,16 @@ export interface components {
             abandoned_cap: number;
             /** @default {} */
             by_status: {
+                [key: string]: number;
+            };
+            /** @default 0 */
+            abandoned_share: number;
+            /** @default progressive */
+            dials: components["schemas"]["Mode"];
+            /** @default null */
+            fallback: string | null;
+            /** @default {} */
+            operators: {
                 [key: string]: number;
             };
         };
@@ -5421,6 +5581,12 @@ export interface components {
             abandoned?: number;
             abandoned_cap?: number;
             by_status?: {
+                [key: string]: number;
+            };
+            abandoned_share?: number;
+            dials?: components["schemas"]["Mode"];
+            fallback?: string | null;
+            operators?: {
                 [key: string]: number;
             };
         };
@@ -10159,6 +10325,7 @@ export interface operations {
             content: {
                 "application/json": {
                     mode?: components["schemas"]["Mode"];
+                    operators?: components["schemas"]["Operators"];
                     ratio?: number;
                     abandoned_share?: number;
                     hours?: string | {
@@ -10909,6 +11076,421 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns_campaign_id_preview: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadPreview"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns_campaign_id_preview_begin: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    lead: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadPreview"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_autodialer_campaigns_campaign_id_preview_skip: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    lead: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadSkipped"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description RATE_LIMITED */
             429: {
                 headers: {

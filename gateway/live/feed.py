@@ -20,7 +20,7 @@ from socketio.exceptions import ConnectionRefusedError as Refuse
 from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
-from bus_schemas.campaign import CampaignTelemetry
+from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import Share

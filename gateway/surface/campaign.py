@@ -20,7 +20,6 @@ from bus_schemas.campaign import (
     CAMPAIGN_RESUMED,
     CAMPAIGN_STARTED,
     CAMPAIGN_STOPPED,
-    CAMPAIGN_TELEMETRY,
     CONFIGURE_CAMPAIGN,
     CREATE_CAMPAIGN,
     DRY_RUN,
@@ -49,14 +48,16 @@ from bus_schemas.campaign import (
     CampaignStarted,
     CampaignStatus,
     CampaignStopped,
-    CampaignTelemetry,
+    Mode,
     RunCampaign,
     RunOnShard,
     StopMode,
 )
+from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Utc
 from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LIST_LEADS, GivenLead, LeadStatus
+from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, SKIP_PREVIEWED
 from gateway.routes import Listed, Part, Parts, Room, Route, shared_fields
 
 P = Part
@@ -120,6 +121,9 @@ ROUTES = (
     Route("POST",  ONE + "/archive",                   ARCHIVE_CAMPAIGN,   200, P.OTTB, True),
     Route("GET",   ONE + "/explain",                   EXPLAIN_CAMPAIGN,   200, P.OTTB),
     Route("POST",  ONE + "/dry-run",                   DRY_RUN,            200, P.OTTB),
+    Route("POST",  ONE + "/preview",                   PREVIEW_LEAD,       200, P.OTTB, True),
+    Route("POST",  ONE + "/preview/begin",             BEGIN_PREVIEWED,    200, P.OTTB, True),
+    Route("POST",  ONE + "/preview/skip",              SKIP_PREVIEWED,     200, P.OTTB, True),
     Route("GET",   ONE + "/report",                    REPORT_CAMPAIGN,    200, P.OTTB, table=True),
     Route("GET",   ONE + "/leads",                     LIST_LEADS,         200, P.OTTB),
     Route("GET",   ONE + "/export",                    EXPORT_LEADS,       200, P.OTTB, table=True,
@@ -154,6 +158,10 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True):
     abandoned: int | UnsetType = UNSET
     abandoned_cap: float | UnsetType = UNSET
     by_status: Mapping[LeadStatus, int] | UnsetType = UNSET
+    abandoned_share: float | UnsetType = UNSET
+    dials: Mode | UnsetType = UNSET
+    fallback: str | UnsetType | None = UNSET
+    operators: Mapping[str, int] | UnsetType = UNSET
 
 
 S = CampaignStatus

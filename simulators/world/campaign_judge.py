@@ -10,11 +10,13 @@ from actors.dialing.attempts import call_id_of
 from actors.runtime.context import Context
 from bus_schemas.call import CallEnded, EndReason
 from bus_schemas.campaign import (
+    ABANDONED,
     ANSWERED,
     RUN_CAMPAIGN,
     STOP_CAMPAIGN,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
+    CampaignAttemptJoined,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -57,6 +59,7 @@ class Attempt:
     most: int | None  # attempts of the lead, by the settings of then
     before: int  # attempts of the lead in this campaign that counted by then
     ended: Stored | None = None
+    joined: Stored | None = None  # an operator took the call
 
     @property
     def outcome(self) -> str | None:
@@ -105,6 +108,8 @@ class Told:
                 self.begins.append(one.at)
             case CampaignAttemptClaimed():
                 self._claimed(one, event)
+            case CampaignAttemptJoined():
+                self._joined(one, event)
             case CampaignAttemptEnded():
                 self._ended(one, event)
             case CampaignLeadMarked(place=place, status=status):
@@ -126,6 +131,16 @@ class Told:
         context = Context(command_id=event.command_id, user=self.by)
         made.append(Attempt(call_id_of(context), one, most, counted))
         self.statuses[event.place] = LeadStatus.IN_PROGRESS
+
+    def _joined(self, one: Stored, event: CampaignAttemptJoined) -> None:
+        made = self.attempts.get(event.place, [])
+        last = made[-1] if made and event.attempt == len(made) else None
+        if last is None or last.ended is not None or last.joined is not None:
+            self._wrong("joined twice", f"attempt {event.attempt} of place {event.place}")
+        elif last.claim.event.operator != event.operator:
+            self._wrong("joined to somebody else", f"attempt {event.attempt} of place {event.place}: {event.operator}")
+        else:
+            last.joined = one
 
     def _ended(self, one: Stored, event: CampaignAttemptEnded) -> None:
         made = self.attempts.get(event.place, [])
@@ -235,8 +250,8 @@ class CampaignJudge:
                 elif call is None or call.dialing is None:
                     if attempt.outcome not in (NOT_DIALED, EndReason.INVALID_NUMBER):
                         yield Violation("untrue outcome", attempt.call_id, f"{attempt.outcome}, and there was no call")
-                elif call.ended and attempt.outcome != _outcome(call.ended[0].event):
-                    text = f"{attempt.outcome}, and the call: {_outcome(call.ended[0].event)}"
+                elif call.ended and attempt.outcome != (right := _outcome(call.ended[0].event, attempt)):
+                    text = f"{attempt.outcome}, and the call: {right}"
                     yield Violation("untrue outcome", attempt.call_id, text)
 
     def _leads(self) -> Iterator[Violation]:
@@ -271,8 +286,12 @@ class CampaignJudge:
                     yield Violation("counts differ", id, f"{kind}: {found}, and it is {right}")
 
 
-def _outcome(ended: CallEnded) -> str:
-    return ANSWERED if ended.answer_time is not None else str(ended.reason)
+def _outcome(ended: CallEnded, attempt: Attempt) -> str:
+    if ended.answer_time is None:
+        return str(ended.reason)
+    took = attempt.joined is not None and ended.reason is not EndReason.EXTENSION_FAILED
+    nobody = attempt.claim.event.operator is not None and not took
+    return ABANDONED if nobody else ANSWERED
 
 
 def _counts(campaign: Told, view: CampaignView) -> Iterator[tuple[str, object, object]]:
@@ -281,7 +300,7 @@ def _counts(campaign: Told, view: CampaignView) -> Iterator[tuple[str, object, o
     yield "leads", view.leads, len(campaign.leads)
     yield "attempts", view.attempts, len(campaign.all)
     yield "in progress", view.in_progress, 0
-    yield "answered", view.answered, sum(attempt.outcome == ANSWERED for attempt in campaign.all)
+    yield "answered", view.answered, sum(attempt.outcome in (ANSWERED, ABANDONED) for attempt in campaign.all)
     yield "by status", dict(view.by_status), dict(statuses)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.campaign import machine
+from actors.campaign.lines import Held, HeldLines
 from actors.campaign.machine import BeginCall, CallOver, Claim, NotBegun
 from actors.campaign.presets import presets_in
 from actors.campaign.record import Campaign, evolve, size
@@ -22,6 +23,7 @@ from actors.runtime.clock import Moment, utc
 from actors.runtime.decision import Decision, Effect
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import CampaignEvent, CampaignRun, CampaignSettings, CampaignStatus
+from bus_schemas.host import Line
 from bus_schemas.lead import Lead
 
 PRESETS = presets_in(Path(__file__).resolve().parents[2] / "config" / "rules")
@@ -45,6 +47,15 @@ def rows(*leads: Lead) -> list[Outcome]:
 def held_by(listed: Container[str]) -> Callable[[str], float]:
     """A do-not-call list of numbers and beginnings of numbers, for ever."""
     return lambda number: inf if listed and is_listed(number, listed) else 0.0
+
+
+def lines_of(users: Sequence[str]) -> HeldLines:
+    """A line of each of these, which may call the numbers here."""
+    held = HeldLines()
+    held.add(
+        Held("h", Line(slot=place, countries=("UA",), user=user), inf) for place, user in enumerate(users, 1)
+    )
+    return held
 
 
 class Played:
@@ -96,11 +107,16 @@ class Played:
         self.record(ran.decision)
         return ran.answer
 
-    def claim(self, dials: int = 1, ready: Collection[str] | None = None) -> list[Claim]:
+    def claim(
+        self, dials: int = 1, ready: Collection[str] | None = None, lines: Sequence[str] | None = None
+    ) -> list[Claim]:
         """Those that are begun now."""
         assert self.selection is not None
         before = len(self.claims)
-        self.record(machine.claim(self.state, self.selection, self.book, dials, self.moment(), ready=ready))
+        held = None if lines is None else lines_of(lines)
+        self.record(
+            machine.claim(self.state, self.selection, self.book, dials, self.moment(), ready=ready, lines=held)
+        )
         return self.claims[before:]
 
     def over(self, claim: Claim, reason: EndReason = EndReason.NO_ANSWER, **more: Any) -> Sequence[CampaignEvent]:

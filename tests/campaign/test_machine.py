@@ -7,7 +7,17 @@ import pytest
 from msgspec.structs import replace
 
 from actors.campaign import machine
-from actors.campaign.machine import LOOKS, LOOKS_UP, NEXT, BeginCall, CallOver, EndCall, FindCall, command_of
+from actors.campaign.machine import (
+    LOOKS,
+    LOOKS_UP,
+    NEXT,
+    BeginCall,
+    CallOver,
+    EndCall,
+    FindCall,
+    Joined,
+    command_of,
+)
 from actors.campaign.places import at
 from actors.campaign.record import NOT_DIALED, attempts_of, evolve, size
 from actors.campaign.rules import Attempt, Reason
@@ -208,8 +218,42 @@ def test_a_callback_comes_first_at_its_time_and_not_before() -> None:
     assert played.claim()[0].number == number_at(2)
     played.later(minutes=1)
     assert played.claim()[0].number == number_at(4)
-    [begin] = [effect for effect in played.effects if isinstance(effect, BeginCall)]
-    assert begin.operator == "op7"
+
+
+def test_a_callback_to_an_operator_is_dialled_on_that_ones_line() -> None:
+    played = running(lead_at(1), lead_at(2), lead_at(3))
+    played.do(machine.mark, 1, LeadStatus.CALLBACK, callback=utc(NOON), operator="op7")
+    ready = {"op7", "op8"}
+    [other] = played.claim(9, ready=ready, lines=["op8"])
+    assert (other.number, other.operator) == (number_at(1), "op8")
+    played.later(seconds=1)
+    both = played.claim(9, ready=ready, lines=["op8", "op7"])
+    assert {claim.number: claim.operator for claim in both} == {number_at(2): "op7", number_at(3): "op8"}
+    assert played.replayed() == played.state and set(played.state.crew) == {0, 1, 2}
+
+
+def test_a_call_that_was_answered_and_nobody_took_was_abandoned() -> None:
+    played = running(lead_at(1), lead_at(2))
+    one, other = played.claim(2, ready={"op7", "op8"}, lines=["op7", "op8"])
+    taken = Joined(place=0, attempt=1, user="op7", call_id="c_1")
+    for _ in range(2):
+        played.record(machine.joined(played.state, taken, played.moment()))
+    assert played.state.crew[0].joined and len(played.events) == 6
+    ended = [played.over(claim, answered=True, talk_seconds=9)[0] for claim in (one, other)]
+    assert [(event.outcome, event.talk_seconds) for event in ended] == [("answered", 9), ("abandoned", 0)]
+    late = Joined(place=1, attempt=1, user="op8", call_id="c_1")
+    assert not machine.joined(played.state, late, played.moment()).events and not played.state.crew
+    [day] = played.state.tally.days
+    assert (day.answered, day.abandoned) == (2, 1) and played.replayed() == played.state
+
+
+def test_a_call_whose_extension_nobody_took_was_abandoned() -> None:
+    played = running(lead_at(1))
+    [claim] = played.claim(1, ready={"op7"}, lines=["op7"])
+    taken = Joined(place=0, attempt=1, user="op7", call_id="c_1")
+    played.record(machine.joined(played.state, taken, played.moment()))
+    [event] = played.over(claim, EndReason.EXTENSION_FAILED, answered=True, talk_seconds=9)
+    assert (event.outcome, event.status) == ("abandoned", LeadStatus.IN_PROGRESS)
 
 
 def test_a_callback_to_an_operator_waits_for_that_one_and_holds_nobody_up() -> None:

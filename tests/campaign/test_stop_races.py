@@ -96,4 +96,4 @@ def test_no_phone_dials_after_a_stop_was_answered(seed: int, capsys: pytest.Capt
     play(story, seed=seed)
     with capsys.disabled():
         print(f"{tally.stopped} stops tried, {tally.undecided} during a dial, {len(tally.late)} late dials")
-    assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > 2
+    assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > 1

@@ -222,3 +222,14 @@ def test_who_asks_is_told_where_a_line_may_call() -> None:
         }  # fmt: skip
 
     play(story)
+
+
+def test_for_operators_there_is_one_slot_of_each_and_none_of_the_pool() -> None:
+    async def story(site: Offering) -> None:
+        for slot, user in ((11, None), (12, "ann"), (13, "ann"), (14, "bob"), (15, "cid"), (16, "op")):
+            site.idle(slot, user=user)
+        site.spent.add(12)
+        assert sorted(await site.ask("c1", most=9, operators=("ann", "bob", "dan"))) == [13, 14]
+        assert sorted(await site.ask("c1", most=9)) == [11, 16]
+
+    play(story)

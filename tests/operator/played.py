@@ -67,8 +67,8 @@ class Played:
         self.now = at_
         return self.take(machine.fired(self.operator, TimerFired(name=name), at(at_), self.rules))
 
-    def reserve(self, campaign: str, at_: float, id: str = "r1") -> "Played":
-        request = ReserveOperator(user="op12", campaign_id=campaign)
+    def reserve(self, campaign: str, at_: float, id: str = "r1", seconds: int | None = None) -> "Played":
+        request = ReserveOperator(user="op12", campaign_id=campaign, seconds=seconds)
         return self.take(machine.reserve(self.operator, request, id, at(at_), self.rules))
 
     def join(self, call: str, at_: float, campaign: str | None = None, lead: str | None = None) -> "Played":

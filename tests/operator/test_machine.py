@@ -190,6 +190,19 @@ def test_a_reservation_that_is_not_used_is_over_after_its_time() -> None:
     assert played.join("c1", 13, "a").status is S.ON_CALL  # late, and nobody else has them
 
 
+def test_who_is_kept_for_as_long_as_a_phone_rings_is_kept_for_that_long() -> None:
+    played = Played().be("ready", 0).reserve("a", 10, seconds=60)
+    assert played.timer(RESERVATION) == 60 and view(played.operator).reserved_until == at(70).at
+    assert played.up("c1", 40).join("c1", 40.1, "a", "l1").operator.calls[0].lead == "l1"
+
+
+def test_a_call_on_one_phone_is_not_that_of_somebody_in_a_call_on_another() -> None:
+    played = Played().be("ready", 0).reserve("a", 10, seconds=60).up("by-hand", 11).up("c1", 12)
+    with refused(ErrorCode.CONFLICT):
+        played.join("c1", 12.1, "a", "l1")
+    assert all(talk.campaign_id is None for talk in played.operator.calls)
+
+
 def test_a_break_asked_for_while_reserved_comes_when_no_call_does() -> None:
     played = Played().be("ready", 0).reserve("a", 10).be("break", 11, reason="tea")
     assert played.status is S.READY and played.operator.reserved is not None

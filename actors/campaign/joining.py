@@ -1,0 +1,126 @@
+"""How a campaign's call gets its operator: kept while the phone rings, joined when somebody answers, else nobody.
+
+An operator is kept for one attempt, under an id that follows from it, before the call is asked for. Whoever answers is
+joined to that operator within PATIENCE, or the call is ended and counts as abandoned. Which of the two it was the
+record says, whoever owns the campaign then: the operator's own event for the call, or that there is none.
+"""
+
+import contextlib
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from actors.campaign.lookahead import PATIENCE
+from actors.campaign.machine import Claim
+from actors.runtime.bus import Bus, BusError
+from actors.runtime.clock import parse_utc
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.ids import Ids, derived
+from actors.runtime.wire import ask_raw
+from bus_schemas.call import CALL_DIALING, CallConnected
+from bus_schemas.contract import ROOT
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.operator import (
+    JOIN_OPERATOR,
+    OPERATOR_CONNECTED,
+    RELEASE_OPERATOR,
+    RESERVE_OPERATOR,
+    JoinOperator,
+    OperatorConnected,
+    OperatorStatus,
+    ReleaseOperator,
+    ReserveOperator,
+)
+
+log = structlog.get_logger()
+
+BEFORE_IT_RINGS = 30  # seconds, at most, from a claim until its phone rings
+SURE = frozenset({ErrorCode.CONFLICT, ErrorCode.NOT_FOUND})  # they are not free
+AGAIN = 0.05  # seconds until an operator is asked again whose owner did not answer
+
+CONNECTED = msgspec.json.Decoder(OperatorConnected).decode
+
+
+class Campaign(Protocol):
+    """The campaign whose calls they are."""
+
+    id: str
+    _host: Host
+
+
+class Joining:
+    """The operators of all campaigns of a host. `ring`: seconds for which a phone may ring."""
+
+    def __init__(self, *, bus: Bus, ids: Ids, ring: float) -> None:
+        self._bus = bus
+        self._ids = ids
+        self._kept = round(ring) + BEFORE_IT_RINGS
+
+    async def keep(self, campaign: Campaign, claim: Claim) -> bool:
+        """Keep the operator of an attempt for its call. Whether they are."""
+        if claim.operator is None:
+            return True
+        request = ReserveOperator(user=claim.operator, campaign_id=campaign.id, seconds=self._kept)
+        try:
+            await ask_raw(self._bus, RESERVE_OPERATOR, request, _context(claim, "keep"))
+        except Refusal as refusal:
+            log.info("operator not kept", operator=claim.operator, campaign=campaign.id, why=refusal.message)
+            return False
+        return True
+
+    async def let_go(self, claim: Claim) -> None:
+        """No call comes of the attempt. What nobody hears of runs out by itself."""
+        if claim.operator is None:
+            return
+        request = ReleaseOperator(user=claim.operator, reservation=_context(claim, "keep").command_id)
+        try:
+            await ask_raw(self._bus, RELEASE_OPERATOR, request, Context(command_id=self._ids.new(), user=claim.user))
+        except Refusal as refusal:
+            log.info("operator not let go", operator=claim.operator, why=refusal.message)
+
+    async def join(self, campaign: Campaign, claim: Claim, call: CallConnected) -> bool:
+        """Join the call that was answered to the operator. Whether it is: if not, the call is to be ended."""
+        assert claim.operator is not None
+        clock, until = campaign._host.clock, parse_utc(call.at).timestamp() + PATIENCE
+        request = JoinOperator(
+            user=claim.operator, call_id=call.call_id, campaign_id=campaign.id, lead=claim.lead
+        )
+        while clock.now().timestamp() < until:
+            try:
+                await ask_raw(self._bus, JOIN_OPERATOR, request, _context(claim, "join"), retry=False)
+                return True
+            except Refusal as refusal:
+                log.info("operator not joined", operator=claim.operator, call_id=call.call_id, why=refusal.message)
+                if refusal.code in SURE:
+                    return False
+            await campaign._host.pause(AGAIN)
+        if not await self.has_taken(campaign, claim, call.call_id):
+            return False
+        with contextlib.suppress(Refusal):  # it is theirs, whether or not it can be said of which campaign it is
+            await ask_raw(self._bus, JOIN_OPERATOR, request, _context(claim, "join"), retry=False)
+        return True
+
+    async def has_taken(self, campaign: Campaign, claim: Claim, call_id: str) -> bool:
+        """Whether the operator's record says that they took the call: they were joined to it, or it came to their phone
+        while they were ready, which needs nobody's help."""
+        while True:
+            try:
+                dialing = await self._bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True)
+                scope = f"{ROOT}.evt.operator.{claim.operator}.{OPERATOR_CONNECTED.verb}"
+                async for entry in self._bus.replay(scope, after=dialing.seq if dialing is not None else 0):
+                    said = CONNECTED(entry.data)
+                    joined = said.campaign_id == campaign.id and said.lead is not None
+                    there = joined or said.before is OperatorStatus.READY
+                    if said.call_id == call_id and there:
+                        return True
+                return False
+            except BusError as error:
+                log.info("whether a call was taken cannot be read yet", call_id=call_id, error=repr(error))
+            await campaign._host.pause(1.0)
+
+
+def _context(claim: Claim, deed: str) -> Context:
+    """One command for each deed of an attempt: it is done once, however often it is asked for."""
+    return Context(command_id=derived(deed, claim.command_id), user=claim.user)

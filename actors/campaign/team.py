@@ -1,0 +1,174 @@
+"""Who is there to talk, as far as this host has heard: one follower of operators for all campaigns of a host.
+
+It is made of how each operator was at its start, by the records, and of what has been said of them since. It may be a
+moment behind; so it says for whom a dial is worth while, and the operator alone whether they are free (`joining.py`).
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
+from actors.runtime.clock import parse_utc
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.wire import CURSOR_HEADER, ask_raw
+from bus_schemas.contract import ROOT, UNDECODABLE, verb_of
+from bus_schemas.errors import Refusal
+from bus_schemas.operator import (
+    LIST_OPERATORS,
+    OPERATOR_ASSIGNED,
+    OPERATOR_CHANGED,
+    OPERATOR_CONNECTED,
+    OPERATOR_FREED,
+    OPERATOR_RELEASED,
+    OPERATOR_RESERVED,
+    ListOperators,
+    OperatorAssigned,
+    OperatorReleased,
+    OperatorReserved,
+    OperatorStatus,
+    OperatorView,
+    Turn,
+)
+from bus_schemas.permissions import Action
+
+log = structlog.get_logger()
+
+SCOPE = f"{ROOT}.evt.operator.*.*"
+AGAIN = 1.0  # seconds until the records are asked again, where they did not answer
+ALL = frozenset({Action.OPERATOR_VIEW, Action.OPERATOR_VIEW_ANY})
+READ = {
+    topic.verb: msgspec.json.Decoder(topic.event)
+    for topic in (
+        OPERATOR_CHANGED, OPERATOR_CONNECTED, OPERATOR_FREED, OPERATOR_RESERVED, OPERATOR_RELEASED, OPERATOR_ASSIGNED
+    )
+}  # fmt: skip
+S = OperatorStatus
+Said = Turn | OperatorReserved | OperatorReleased | OperatorAssigned
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """An operator. `since`: seconds since 1970. `campaigns`: None: all. `reserved_by`: the campaign that keeps them."""
+
+    user: str
+    status: OperatorStatus = S.OFFLINE
+    since: float = 0.0
+    campaigns: tuple[str, ...] | None = None
+    reserved_by: str | None = None
+
+    def works_for(self, campaign: str) -> bool:
+        return self.status not in (S.OFFLINE, S.BREAK) and (self.campaigns is None or campaign in self.campaigns)
+
+    def free_for(self, campaign: str) -> bool:
+        """Whether they are ready, and nobody else keeps them."""
+        return self.status is S.READY and self.works_for(campaign) and self.reserved_by in (None, campaign)
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """An operator is another now. `wrapped_up`: for how many seconds, if they have just done so."""
+
+    member: Member
+    wrapped_up: float | None = None
+
+
+Tell = Callable[[Heard], None]
+
+
+class Team:
+    """All operators of a site. `ready`: known as they were when this host began to listen."""
+
+    def __init__(self, *, bus: Bus, host: Host) -> None:
+        self._bus = bus
+        self._host = host
+        self._members: dict[str, Member] = {}
+        self._told: dict[int, Tell] = {}  # by who listens
+        self._stop: Unsubscribe | None = None
+
+    async def listen(self) -> None:
+        """Find out who there is, as soon as somebody can say, and follow."""
+        while self._stop is None:
+            try:
+                seq = await self._bus.last_seq()
+                views = await self._views(seq)
+                self._members = {view.user: _member(view) for view in views}
+                self._stop = await self._bus.follow(SCOPE, self._hear, after=seq)
+            except (BusError, Refusal) as error:
+                log.info("operators are not known yet", error=str(error))
+                await self._host.pause(AGAIN)
+        for member in self._members.values():
+            self._tell(Heard(member=member))
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
+
+    def working_for(self, campaign: str) -> list[Member]:
+        """Who is there for a campaign: ready, in a call or after one."""
+        return [member for member in self._members.values() if member.works_for(campaign)]
+
+    def of(self, user: str) -> Member:
+        return self._members.get(user) or Member(user=user)
+
+    def watch(self, who: int, tell: Tell) -> None:
+        """Tell whatever becomes of operators."""
+        self._told[who] = tell
+
+    def forget(self, who: int) -> None:
+        self._told.pop(who, None)
+
+    async def _views(self, seq: int) -> list[OperatorView]:
+        """How each was, by the records: that of then, or later. Raises Refusal."""
+        found, cursor = list[OperatorView](), None
+        while True:
+            context = Context(command_id="team", user="", actions=ALL, after=seq)
+            request = ListOperators(limit=500, cursor=cursor)
+            answer = await ask_raw(self._bus, LIST_OPERATORS, request, context)
+            found += msgspec.json.decode(answer.data, type=LIST_OPERATORS.reply)
+            cursor = answer.headers.get(CURSOR_HEADER)
+            if cursor is None:
+                return found
+            await asyncio.sleep(0)
+
+    async def _hear(self, recorded: Recorded) -> None:
+        if (read := READ.get(verb_of(recorded.subject))) is None:
+            return
+        try:
+            said: Said = read.decode(recorded.data)
+        except UNDECODABLE as error:
+            log.warning("an operator's event cannot be read", seq=recorded.seq, error=str(error))
+            return
+        before = self.of(said.user)
+        self._members[said.user] = member = after(before, said)
+        over = before.status is S.WRAP_UP and member.status is not S.WRAP_UP
+        self._tell(Heard(member=member, wrapped_up=member.since - before.since if over else None))
+
+    def _tell(self, heard: Heard) -> None:
+        for tell in list(self._told.values()):
+            tell(heard)
+
+
+def after(member: Member, said: Said) -> Member:
+    """An operator after what was said of them."""
+    match said:
+        case OperatorReserved():
+            return replace(member, reserved_by=said.campaign_id)
+        case OperatorReleased():
+            return replace(member, reserved_by=None)
+        case OperatorAssigned():
+            return replace(member, campaigns=said.campaigns)
+    goes_on = said.status is member.status
+    kept = member.reserved_by if goes_on and said.status is S.READY else None
+    since = member.since if goes_on and not said.spent else parse_utc(said.at).timestamp()
+    return replace(member, status=said.status, since=since, reserved_by=kept)
+
+
+def _member(view: OperatorView) -> Member:
+    return Member(
+        user=view.user, status=view.status, since=parse_utc(view.since).timestamp(),
+        campaigns=tuple(view.campaigns) if view.campaigns is not None else None, reserved_by=view.reserved_by,
+    )  # fmt: skip

@@ -1,0 +1,59 @@
+"""Leads that an operator looks at before they are dialled, in campaigns whose mode is preview."""
+
+from msgspec import Struct
+
+from bus_schemas.campaign import ABSENT_CAMPAIGN, STATE, CampaignId
+from bus_schemas.contract import Rpc
+from bus_schemas.fields import Id, Utc
+from bus_schemas.permissions import Action
+
+A = Action
+
+
+class PreviewLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The next lead, to look at before it is dialled: for an operator who is ready, in a campaign in preview mode."""
+
+    campaign_id: CampaignId
+
+
+class LeadPreview(Struct, frozen=True, kw_only=True):
+    """A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now."""
+
+    campaign_id: CampaignId
+    lead: Id
+    number: str
+    until: Utc
+    begun: bool = False
+
+
+class BeginPreviewed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Dial the lead that you look at, on your slot."""
+
+    campaign_id: CampaignId
+    lead: Id
+
+
+class SkipPreviewed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Do not dial the lead that you look at; for a quarter of an hour nobody gets it."""
+
+    campaign_id: CampaignId
+    lead: Id
+
+
+class LeadSkipped(Struct, frozen=True, kw_only=True):
+    """It is not yours any more."""
+
+    campaign_id: CampaignId
+    lead: Id
+
+
+# fmt: off
+PREVIEW_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.preview",   PreviewLead,     LeadPreview,        STATE,
+                       summary="The next lead, to look at", fallback=ABSENT_CAMPAIGN, permission=A.CALL_START)
+BEGIN_PREVIEWED  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.begin_previewed", BeginPreviewed, LeadPreview,  STATE,
+                       summary="Dial the lead that I look at", fallback=ABSENT_CAMPAIGN, permission=A.CALL_START,
+                       audit_fields=("campaign_id", "lead"))
+SKIP_PREVIEWED   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.skip_previewed", SkipPreviewed, LeadSkipped,    STATE,
+                       summary="Do not dial the lead that I look at", fallback=ABSENT_CAMPAIGN,
+                       permission=A.CALL_START)
+# fmt: on

@@ -1,0 +1,101 @@
+"""Campaigns with operators whose hosts die between any two steps: every answered call has one operator or is abandoned,
+nobody is called twice for an attempt, and nobody is kept for ever."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from bus_schemas.campaign import CAMPAIGN_ACTIVATED, Operators
+from simulators.world.campaign_judge import CampaignJudge
+from simulators.world.judge import Judge, Quiet
+from tests.campaign.crowd import OWNERS, Crowd, owned
+from tests.campaign.test_takeover import LONG, RINGS, TALKS, judge, numbers
+from tests.campaign.world import Campaigns, play
+from tests.support.depth import examples
+
+KILLS = examples(40)
+SETTINGS = {"operators": Operators.TEAM, "attempts_per_lead": 3, "retry_minutes": {}}
+
+
+@dataclass
+class Tally:
+    """What all worlds of one test have come to."""
+
+    kills: int = 0
+    takeovers: int = 0
+    attempts: int = 0
+    taken: int = 0
+    abandoned: int = 0
+
+
+def test_kills_leave_each_answered_call_one_operator_or_none(capsys: pytest.CaptureFixture[str]) -> None:
+    tally, seed = Tally(), 0
+    while tally.kills < KILLS:
+        play(lambda site: killed(site, tally), seed=seed, keep=True, change=owned(*OWNERS))
+        seed += 1
+    assert tally.taken > tally.abandoned
+    with capsys.disabled():
+        print(
+            f"{tally.kills} kills and {tally.takeovers} take-overs tried in {seed} worlds, {tally.attempts} attempts, "
+            f"{tally.taken} taken, {tally.abandoned} abandoned: 0 dialled twice, 0 joined twice, 0 kept for ever"
+        )
+
+
+async def killed(site: Campaigns, tally: Tally) -> None:
+    """A campaign and its operators, whose hosts die again and again, to its end."""
+    world, crowd, wanted = site.world, Crowd(site), [*numbers(10, TALKS), *numbers(6, RINGS, 100)]
+    working = asyncio.ensure_future(crowd.work(gone=True))
+    await crowd.all_ready()
+    await site.create("c1", **SETTINGS)
+    await site.run("c1", wanted)
+    world.fates = (world.crash, world.crash, world.pause)
+    await asyncio.sleep(120.0)
+    world.calm = True
+    found = await site.until_over("c1", within=7200.0)
+    judge(site, wanted)
+    crowd.check()
+    all_calls = Judge(world, [], Quiet())
+    broken = CampaignJudge(all_calls, {"c1": (found, await site.explain("c1"))}).violations()
+    assert not broken, broken
+    await asyncio.sleep(60.0)
+    working.cancel()
+    for _, user in OWNERS:
+        seen = await crowd.see(user)
+        assert seen.reserved_by is None and not seen.calls, seen
+    tally.kills += sum(fault.kind == "crash" for fault in world.book.faults)
+    owners = [one for one in world.stored if one.subject.endswith(f".c1.{CAMPAIGN_ACTIVATED.verb}")]
+    tally.takeovers += len(owners) - 1
+    tally.attempts += found.attempts
+    tally.taken += found.answered - found.abandoned
+    tally.abandoned += found.abandoned
+
+
+def test_a_call_that_was_taken_and_is_not_on_record_is_taken_all_the_same() -> None:
+    """The campaign's host dies after its operator was joined, before it has said so."""
+
+    async def story(site: Campaigns) -> None:
+        world, crowd = site.world, Crowd(site)
+        await crowd.all_ready("cid")
+        names = [f"c{place}" for place in range(8)]
+        for name in names:
+            await site.create(name, **SETTINGS)
+        one = world.lives[0]
+        campaign = next(name for name in names if site.owner(name) is one)
+        one.bus._step = _slow_to_say
+        await site.run(campaign, numbers(1, LONG))
+        while not crowd.talks(joined=True):
+            await asyncio.sleep(0.01)
+        world.crash(one)
+        found = await site.until_over(campaign, within=300.0)
+        assert (found.answered, found.abandoned, len(crowd.joins())) == (1, 0, 1)
+        [call] = [call for call in world.book.ordered() if call.answered is not None]
+        assert call.ended is not None and call.ended - call.answered > 20.0  # nobody has ended it
+        crowd.check()
+
+    play(story, change=owned(*OWNERS))
+
+
+async def _slow_to_say(name: str) -> None:
+    late = name.startswith("before append ottb.v1.evt.campaign") and name.endswith(".attempt_joined")
+    await asyncio.sleep(30.0 if late else 0.001)

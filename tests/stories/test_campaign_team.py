@@ -1,0 +1,73 @@
+"""A campaign with operators on a whole site: who is ready over HTTP gets calls, with the campaign and the lead."""
+
+from typing import Any
+
+from simulators.carrier.rules import mobile
+from tests.support.site import Client, until
+
+ALL, RUN = "/api/autodialer/campaigns", "/api/autodialer/run-campaign"
+FIRST = 9700  # numbers that are nobody else's here
+TALKS, BUSY = "2002", "0001"
+
+
+async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Client, admin: Client) -> None:
+    settings = {"operators": "team", "mode": "predictive", "attempts_per_lead": 1}
+    assert (await admin.post(ALL, {"campaign_id": "team_1", "settings": settings}))[0] == 201
+    numbers = [mobile(FIRST, TALKS), mobile(FIRST + 1, BUSY), mobile(FIRST + 2, TALKS)]
+    body = {"campaign_id": "team_1", "leads": [{"number": number} for number in numbers]}
+    assert (await admin.post(RUN, body))[0] == 200
+    _, explained = await admin.get(f"{ALL}/team_1/explain")
+    assert [(one["reason"], one["leads"]) for one in explained["reasons"]] == [("no_operators", 3)]
+    assert (await operator.post("/api/operators/me/status", {"status": "ready"}))[1]["status"] == "ready"
+    seen = list[dict[str, Any]]()
+
+    async def me() -> Any:
+        """How they are, who are ready again as soon as they have talked."""
+        _, found = await operator.get("/api/operators/me")
+        seen.append(found)
+        if found["status"] == "wrap_up":
+            await operator.post("/api/operators/me/status", {"status": "ready"})
+        return found
+
+    async def view() -> Any:
+        await me()
+        return (await admin.get(f"{ALL}/team_1"))[1]
+
+    first = await until(me, lambda found: found["calls"] and found["calls"][0]["campaign_id"] is not None, 30)
+    assert (first["status"], first["calls"][0]["campaign_id"]) == ("on_call", "team_1")
+    _, explained = await admin.get(f"{ALL}/team_1/explain")
+    assert (explained["mode"], explained["fallback"]) == ("progressive", "own_lines")
+    _, lead = await admin.get(f"{ALL}/team_1/leads/{first['calls'][0]['lead']}")
+    assert lead["attempts"][0]["number"] in numbers
+    found = await until(view, lambda found: found["status"] == "finished", 60)
+    await operator.post("/api/operators/me/status", {"status": "offline"})
+    assert (found["attempts"], found["answered"], found["abandoned"]) == (3, 2, 0)
+    talked = {call["lead"] for one in seen for call in one["calls"] if call["campaign_id"] == "team_1"}
+    assert len(talked) == 2
+    dials = await admin.phones("GET", "/dials")
+    assert [dials[number] for number in numbers] == [1, 1, 1]
+
+
+async def test_an_operator_looks_at_a_lead_and_begins_it(operator: Client, admin: Client) -> None:
+    settings = {"operators": "team", "mode": "preview", "attempts_per_lead": 1}
+    assert (await admin.post(ALL, {"campaign_id": "team_2", "settings": settings}))[0] == 201
+    number, one = mobile(FIRST + 10, TALKS), f"{ALL}/team_2/preview"
+    body = {"campaign_id": "team_2", "leads": [{"number": number}]}
+    assert (await admin.post(RUN, body))[0] == 200
+    assert (await operator.post(one, {}))[1]["code"] == "CONFLICT"
+    await operator.post("/api/operators/me/status", {"status": "ready"})
+
+    async def shown() -> Any:
+        return await operator.post(one, {})
+
+    status, lead = await until(shown, lambda found: found[0] == 200)
+    assert (status, lead["number"], lead["begun"]) == (200, number, False)
+    assert (await operator.post(f"{one}/begin", {"lead": "lead_of_nobody"}))[1]["code"] == "CONFLICT"
+    assert (await operator.post(f"{one}/begin", {"lead": lead["lead"]}))[1]["begun"] is True
+
+    async def view() -> Any:
+        return (await admin.get(f"{ALL}/team_2"))[1]
+
+    found = await until(view, lambda found: found["status"] == "finished", 30)
+    await operator.post("/api/operators/me/status", {"status": "offline"})
+    assert (found["attempts"], found["answered"]) == (1, 1)
