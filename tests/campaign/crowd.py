@@ -105,7 +105,7 @@ class Crowd:
     def talks(self, *, joined: bool) -> Counter[str]:
         """Calls by how many operators have them on their record, or were joined to them."""
         found = {
-            (one.call_id, one.user) for one in self.said(OperatorConnected) if one.campaign_id is not None or not joined
+            (one.call_id, one.user) for one in self.said(OperatorConnected) if one.lead is not None or not joined
         }
         return Counter(call for call, _ in found)
 
