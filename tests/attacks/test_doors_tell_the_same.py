@@ -60,7 +60,11 @@ def sample(hint: Any, name: str = "") -> Any:
         return hint(**{field: sample(of, field) for field, of in get_type_hints(hint, include_extras=True).items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return next(iter(hint))
-    by_type = {str: f"{name}-said", int: 44, float: 1.0, bool: True, tuple: (), list: [], dict: {}, Mapping: {}}
+    if origin in (dict, Mapping):
+        return {sample(parts[0], name): sample(parts[1], name)}
+    if origin in (list, tuple):
+        return origin(sample(part, name) for part in parts if part is not ...)
+    by_type = {str: f"{name}-said", int: 44, float: 1.0, bool: True}
     return by_type[origin or hint]
 
 

@@ -31,6 +31,7 @@ from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapC
 from bus_schemas.introspection import Introspect
 from bus_schemas.lead import MarkLead
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
+from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
 from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
 from bus_schemas.trunk import DialPbx
 from bus_schemas.user import (
@@ -61,7 +62,7 @@ SETTINGS = {
     "mode": "progressive", "ratio": 2.0, "abandoned_share": 0.03, "hours": "09:00-18:00", "attempts_per_lead": 6,
     "attempts_per_number": 3, "attempts_per_day": 2, "attempts_per_30_days": 9, "pause_minutes": 1,
     "retry_minutes": {"busy": 5}, "quiet_hours": 1, "final": ["invalid_number"], "consent": False,
-    "weight": 10, "priority": 0, "carriers": {
+    "operators": "slots", "dispositions": {"visit": "done"}, "weight": 10, "priority": 0, "carriers": {
         "slots": {"of": "both", "regions": ["UA"], "slots": [11], "weight": 1},
         "trunks": {"trunks": ["trunk-1"], "extensions": [11], "weight": 1},
     },
@@ -94,12 +95,15 @@ BASE: dict[type, dict[str, Any]] = {
     EndCall: {"call_id": "c_none"},
     DialPbx: {"from": "slot_44", "to": "+380501230001", "trunk": "AUTO"},
     CreateCampaign: {"campaign_id": "c2", "settings": SETTINGS, "like": None},
-    RunCampaign: {"campaign_id": "c1", "leads": [
+    RunCampaign: {"campaign_id": "c1", "goes_on": False, "leads": [
         {"number": "+380501230001", "number_2": "+380501230002", "number_3": "x", "number_4": "x", "number_5": "x",
          "lead_id": "l1", "name": "Olena", "timezone": "Europe/Kyiv", "priority": 1, "language": "uk",
          "source": "spring", "consent": True, "custom": {"city": "Lviv"}},
         {"number": "+380501230003"}]},
     StopCampaign: {"campaign_id": "c1", "mode": "drain"},
+    PreviewLead: {"campaign_id": "c1"},
+    BeginPreviewed: {"campaign_id": "c1", "lead": "l1"},
+    SkipPreviewed: {"campaign_id": "c1", "lead": "l1"},
     PauseCampaign: {"campaign_id": "c1"},
     ResumeCampaign: {"campaign_id": "c1"},
     ArchiveCampaign: {"campaign_id": "c3"},
