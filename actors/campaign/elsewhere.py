@@ -163,8 +163,9 @@ class Elsewhere:
         if known is None:
             return False
         number, seq = known
+        outcome = intern(event.outcome if event.call_id is not None else NOT_DIALED)  # no call says nothing to others
         self._made[number] = tuple(
-            one._replace(ended=milliseconds(event.at), outcome=intern(event.outcome)) if one.seq == seq else one
+            one._replace(ended=milliseconds(event.at), outcome=outcome) if one.seq == seq else one
             for one in self._made[number]
         )
         return True

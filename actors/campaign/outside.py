@@ -76,8 +76,6 @@ SURE = frozenset({
 })  # fmt: skip
 NEVER = frozenset({"format", "mmi", "emergency", "short", "premium"})  # dial rules that will not change
 
-SIMS = 3  # that are tried with a number of a country that they may not call: others may
-
 
 class Dialled(Enum):
     """How it is with an attempt."""
@@ -220,9 +218,8 @@ class Outside:
             rule = (refusal.details or {}).get("rule")
             log.info("call not begun", campaign=owner.id, place=claim.place, why=refusal.message, rule=rule)
             if refusal.code in SURE:
-                abroad = rule == "country"
-                never = rule in NEVER or (abroad and claim.attempt >= SIMS)
-                await self._not_begun(owner, claim, never=never, of_number=never or abroad)
+                never = rule in NEVER
+                await self._not_begun(owner, claim, never=never, of_number=never or rule == "country")
             else:
                 await self.find(owner, claim)
         if owner.dialled(claim) is Dialled.TO_BE_ENDED:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Container, Iterable
 from datetime import datetime, time
 from functools import cache
 from itertools import chain
-from typing import TypeVar
 
 import phonenumbers
 from msgspec import Struct
@@ -23,8 +22,6 @@ from actors.telephony import numbers
 from actors.telephony.numbers import NotANumber, Number
 from actors.telephony.zones import zone
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
-
-Read = TypeVar("Read")
 
 # Without a country's own list these are emergency numbers for every GSM phone (3GPP TS 22.101, 10.1.1).
 EMERGENCY_EVERYWHERE = frozenset({"112", "911", "000", "08", "110", "118", "119", "999"})
@@ -57,33 +54,35 @@ class DialRules(Struct, frozen=True, kw_only=True):
 def canonical(raw: str, rules: DialRules, regions: Iterable[str], field: str = "number") -> Number:
     """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it; `field`: of the
     request, in which it was sent."""
-    return _read(raw, rules, regions, field, numbers.number_of)
-
-
-def e164(raw: str, rules: DialRules, field: str = "number") -> str:
-    """The same for a list, of which nobody asks yet where its numbers belong: by the site's rules alone."""
-    return _read(raw, rules, (), field, numbers.e164_of)
-
-
-def _read(
-    raw: str, rules: DialRules, regions: Iterable[str], field: str, as_number: Callable[[str, str], Read]
-) -> Read:
     try:
         text = numbers.tidy(raw)
         never = _never(numbers.digits_of(text), sorted({rules.site_region, *regions}))
         if never is None:
-            return as_number(text, rules.site_region)
+            return numbers.number_of(text, rules.site_region)
     except NotANumber as error:
         raise misfit(field, f"not a phone number: {error}. Write it as +380991234567.", rule="format") from None
     rule, why = never
     raise misfit(field, why, rule=rule)
 
 
+def of_a_lead(raw: str, rules: DialRules, field: str = "number") -> Number:
+    """The same for a list, of which nobody asks yet where its numbers belong: by the site's rules alone. What no line
+    may ever call is refused too, so that nobody waits for it."""
+    number = canonical(raw, rules, (), field)
+    if _is_costly(number, rules):
+        raise misfit(field, COSTLY[number.kind], rule="premium", kind=number.kind)
+    return number
+
+
+def _is_costly(number: Number, rules: DialRules) -> bool:
+    return number.kind in COSTLY and not is_listed(number.e164, rules.premium_allowed)
+
+
 def check(number: Number, countries: frozenset[str], rules: DialRules, now: datetime) -> None:
     """Raise the Refusal of the first rule that forbids to call the number now from a line that may call `countries`."""
     if number.e164 in rules.do_not_call:
         raise LISTED()
-    if number.kind in COSTLY and not is_listed(number.e164, rules.premium_allowed):
+    if _is_costly(number, rules):
         raise Refusal(ErrorCode.CALL_FAILED, COSTLY[number.kind], rule="premium", kind=number.kind)
     if not {number.country, number.part} & countries:
         raise Refusal(

@@ -7,7 +7,7 @@ that is missing. Each number belongs to the lead in whose row it stands first.
 import re
 from collections.abc import Mapping
 
-from actors.dialing.rules import DialRules, e164
+from actors.dialing.rules import DialRules, of_a_lead
 from actors.leads.cells import NO, YES, DigitsLost, is_blank, number_text
 from actors.leads.lead import (
     CUSTOM,
@@ -91,11 +91,12 @@ class Rows:
 
     def _number(self, field: str, cell: str) -> str:
         try:
-            return e164(number_text(cell), self._rules, field)
+            return of_a_lead(number_text(cell), self._rules, field).e164
         except DigitsLost as lost:
             raise _Unfit(field, "digits_lost", str(lost)) from None
         except Refusal as refusal:
-            raise _Unfit(field, str((refusal.details or {})["rule"]), refusal.message) from None
+            said = refusal.details or {}
+            raise _Unfit(field, str(said.get("kind") or said["rule"]), refusal.message) from None
 
     def _lead(self, numbers: tuple[str, ...], texts: Mapping[str, str]) -> Lead:
         """The lead. `texts`: tidied."""

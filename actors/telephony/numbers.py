@@ -173,11 +173,6 @@ def number_of(tidied: str, region: str) -> Number:
     return Number(e164=_e164(parsed), country=_PARTS.get(part, part), part=part, kind=kind)
 
 
-def e164_of(tidied: str, region: str) -> str:
-    """The same as it is dialled, for who needs no more, as a long list does. Raises NotANumber."""
-    return _e164(_parsed(tidied, region))
-
-
 def _parsed(tidied: str, region: str) -> PhoneNumber:
     digits = digits_of(tidied)
     if "*" in digits or "#" in digits:

@@ -178,6 +178,31 @@ def test_numbers_that_no_sim_here_may_call_hold_nobody_up() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("rule", ["country", "premium"])
+def test_what_no_phone_was_asked_for_is_no_outcome_of_the_number(monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
+    """The settings or a SIM were others then."""
+
+    def forbidden(*_: object) -> None:
+        raise Refusal(ErrorCode.CALL_FAILED, "It is not allowed.", rule=rule)
+
+    async def story(site: Campaigns) -> None:
+        number = mobile(1, TALKS)
+        with monkeypatch.context() as patch:
+            patch.setattr("actors.dialing.rules.check", forbidden)
+            await site.run("c1", [number])
+            await asyncio.sleep(600.0)
+            found = await site.view("c1")
+            assert 0 < found.attempts < 6 and not site.dials()
+            assert (LeadStatus.INVALID in found.by_status) is (rule == "premium")
+        await site.stop("c1")
+        await asyncio.sleep(61.0)
+        await site.run("c2", [number])
+        await site.until_over("c2")
+        assert site.dials() == {number: 1}
+
+    play(story)
+
+
 def test_a_thousand_calls_that_end_at_once_are_one_after_the_other() -> None:
     async def story(site: Campaigns) -> None:
         await site.run("c1", numbers(3, LONG))

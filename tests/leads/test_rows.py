@@ -1,16 +1,18 @@
 """Rows become leads, each number once."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from actors.dialing.rules import DialRules
+from actors.dialing.rules import DialRules, canonical, check, may_be_listed
 from actors.leads.lead import CUSTOM, NAME, VALUE, Accepted, Duplicate, InvalidRow, id_of
 from actors.leads.mapping import Mapping as Columns
 from actors.leads.mapping import guess
 from actors.leads.reading import Row
 from actors.leads.rows import Outcome, Rows
+from bus_schemas.errors import Refusal
 from bus_schemas.lead import Lead
 
 RULES = DialRules(site_region="UA")
@@ -85,6 +87,49 @@ def test_a_field_that_cannot_be_is_named(more: dict[str, str], field: str, code:
     [found] = take(ANN | more)
     assert isinstance(found, InvalidRow) and (found.field, found.code) == (field, code)
     assert "991230006" not in found.reason
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+3809912770101", "unknown"), ("+380900123456", "unknown"), ("+449098123456", "premium_rate"),
+        ("+49180512345", "shared_cost"), ("+447012345678", "personal_number"), ("112", "emergency"),
+        ("10112", "emergency"), ("101", "emergency"), ("15500", "short"), ("*100#", "mmi"),
+    ],
+)
+@pytest.mark.parametrize("field", ["number", "number_2"])
+def test_a_number_that_is_never_called_is_no_lead_s(number: str, code: str, field: str) -> None:
+    [found] = take(ANN | {field: number})
+    assert isinstance(found, InvalidRow) and (found.field, found.code) == (field, code)
+    assert not set(number) & set("3456789") & set(found.reason)
+
+
+def test_a_number_that_the_site_lets_be_called_is_a_lead_s() -> None:
+    rules = DialRules(site_region="UA", premium_allowed=frozenset({"+380900*"}))
+    assert isinstance(Rows(rules).take(1, {"number": "+380900123456"}), Accepted)
+    assert isinstance(Rows(rules).take(1, {"number": "+380901123456"}), InvalidRow)
+
+
+EVERY = [f"+{code}{digits}" for code in (380, 44, 49, 39, 1, 7) for digits in (
+    "0991230006", "991230006", "900123456", "9098123456", "180512345", "7012345678", "800123456", "612345678",
+    "2125551234",
+)]  # fmt: skip
+
+
+def test_leads_and_those_who_dial_read_numbers_alike() -> None:
+    """What is taken could be called on a line that may call its country, and stand on a do-not-call list; and so on."""
+    listed, taken = may_be_listed(frozenset()), 0
+    for number in EVERY:
+        is_lead = isinstance(Rows(RULES).take(1, {"number": number}), Accepted)
+        taken += is_lead
+        try:
+            found = canonical(number, RULES, ())
+            check(found, frozenset({found.country}), RULES, datetime(2026, 11, 26, tzinfo=UTC))
+        except Refusal:
+            assert not is_lead, number
+        else:
+            assert is_lead and listed(found), number
+    assert 5 < taken < len(EVERY) - 5
 
 
 def test_an_id_is_one_leads() -> None:
