@@ -244,7 +244,7 @@ class PauseCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ResumeCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Go on after a pause."""
+    """Go on after a pause; begin with the leads of a draft; look again at those left of one that has finished."""
 
     campaign_id: CampaignId
 
@@ -405,7 +405,7 @@ PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCamp
                        summary="Pause a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED, when_full=True)
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
-                       summary="Go on after a pause", fallback=ABSENT_CAMPAIGN,
+                       summary="Go on, or begin with the leads that there are", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED)
 ARCHIVE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.archive",   ArchiveCampaign, CampaignChanged,    STATE,
                        summary="Keep a campaign for the records alone", fallback=ABSENT_CAMPAIGN,

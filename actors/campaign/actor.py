@@ -68,6 +68,7 @@ from bus_schemas.campaign import (
     CampaignChanged,
     CampaignConfigured,
     CampaignEvent,
+    CampaignFinished,
     CampaignPaused,
     CampaignSettings,
     CampaignStatus,
@@ -357,6 +358,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._return(self._lines.drain())
         if isinstance(event, CampaignAttemptEnded) and self._crew is not None:
             self._crew.follow(self.state, event)
+        if isinstance(event, CampaignConfigured | CampaignFinished):
+            self._hopeless_since = None
         self._telling.soon()
 
     def _follow_from(self, campaign: Campaign) -> None:

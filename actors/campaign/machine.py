@@ -21,6 +21,7 @@ from actors.campaign.record import (
     Campaign,
     Entry,
     Seat,
+    anybody_left,
     open_places,
     size,
     tried,
@@ -81,6 +82,7 @@ ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived. Make a
 NOT_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is not over. Stop it first.")
 EXISTS = RefusalTemplate(ErrorCode.CONFLICT, "There is a campaign of this id, with other settings.")
 NOT_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not run.")
+NOBODY_LEFT = RefusalTemplate(ErrorCode.CONFLICT, "The campaign has no lead that is left to be called. Give it some.")
 
 CampaignDecision = Decision[CampaignEvent, Never]
 S = CampaignStatus
@@ -229,12 +231,18 @@ def pause(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 
 
 def resume(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
-    """Go on after a pause. Raises Refusal(CONFLICT)."""
-    if campaign.status is S.RUNNING:
+    """Go on after a pause, begin with the leads of a draft, or look again at those who are left of the last run of one
+    that has finished: other settings may let it call them. Raises Refusal(CONFLICT), also where nobody is left."""
+    status = campaign.status
+    if status is S.RUNNING:
         return NOTHING
-    if campaign.status is not S.PAUSED:
-        raise NOT_RUNNING(status=campaign.status)
-    events = (CampaignResumed(campaign=campaign.campaign, at=now.at, by=by),)
+    if status not in (S.PAUSED, S.DRAFT, S.FINISHED):
+        raise NOT_RUNNING(status=status)
+    if status is not S.PAUSED and not anybody_left(campaign):
+        raise NOBODY_LEFT(status=status)
+    begins = CampaignStarted(campaign=campaign.campaign, at=now.at, by=by, earlier=0)
+    goes_on = CampaignResumed(campaign=campaign.campaign, at=now.at, by=by)
+    events = (begins if status is S.DRAFT else goes_on,)
     return Decision(events=events, effects=_look_soon(events))
 
 

@@ -134,6 +134,11 @@ def under_way(entry: Entry) -> bool:
     return entry.tries != b"" and entry.tries[-1] == 0  # which outcome
 
 
+def anybody_left(campaign: Campaign) -> bool:
+    """Whether a lead of its last run is not settled, whatever the rules say of it."""
+    return any(entry.status in CALLABLE for entry in each(campaign.leads, campaign.earlier))
+
+
 def open_places(campaign: Campaign) -> list[int]:
     """The places of all leads that have an attempt in progress."""
     return [place for place, entry in enumerate(each(campaign.leads)) if under_way(entry)]

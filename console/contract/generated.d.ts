@@ -780,8 +780,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Go on after a pause
-         * @description Go on after a pause.
+         * Go on, or begin with the leads that there are
+         * @description Go on after a pause; begin with the leads of a draft; look again at those left of one that has finished.
          */
         post: operations["post_api_autodialer_campaigns_campaign_id_resume"];
         delete?: never;
@@ -3047,7 +3047,7 @@ export interface components {
         };
         /**
          * ResumeCampaign
-         * @description Go on after a pause.
+         * @description Go on after a pause; begin with the leads of a draft; look again at those left of one that has finished.
          */
         ResumeCampaign: {
             /** @example campaign_001 */

@@ -12,11 +12,13 @@ from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CREATE_CAMPAIGN,
     LIST_CAMPAIGNS,
+    RESUME_CAMPAIGN,
     RETRY_MINUTES,
     ArchiveCampaign,
     CampaignStatus,
     CreateCampaign,
     ListCampaigns,
+    ResumeCampaign,
     StopMode,
 )
 from bus_schemas.errors import ErrorCode, Refusal
@@ -174,6 +176,10 @@ def test_numbers_that_no_sim_here_may_call_hold_nobody_up() -> None:
         found = await site.until_over("c1")
         assert found.by_status == {LeadStatus.NEW: 100, LeadStatus.DONE: 10}
         assert found.attempts == len(site.dials()) == 10  # nothing was claimed in vain
+        await site.until_done(RESUME_CAMPAIGN, ResumeCampaign(campaign_id="c1"))
+        await asyncio.sleep(60.0)  # for a line anew
+        assert (await site.view("c1")).status is S.RUNNING
+        assert (await site.until_over("c1")).status is S.FINISHED
 
     play(story)
 

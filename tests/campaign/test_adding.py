@@ -1,5 +1,7 @@
 """Leads of a list are added in parts; a repeat is told what came of the first."""
 
+import asyncio
+
 import pytest
 
 from actors.leads.lead import id_of
@@ -9,11 +11,14 @@ from actors.runtime.wire import ask
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
     CREATE_CAMPAIGN,
+    RESUME_CAMPAIGN,
     AddOnShard,
     CampaignRun,
     CampaignStatus,
     CreateCampaign,
     ReadLead,
+    ResumeCampaign,
+    StopMode,
 )
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead
@@ -51,6 +56,19 @@ def test_a_draft_gets_leads_and_calls_nobody() -> None:
         answer = await add(site, leads(20, 30), "k2")
         assert (answer.accepted, answer.duplicates) == (20, 10)
         assert (await site.view("c1")).leads == 50 and not site.dials()
+
+    play(story)
+
+
+def test_a_draft_with_leads_is_started_without_new_ones() -> None:
+    async def story(site: Campaigns) -> None:
+        await create(site)
+        await add(site, leads(0, 5), "k1")
+        answer = await site.until_done(RESUME_CAMPAIGN, ResumeCampaign(campaign_id="c1"))
+        assert answer.status is CampaignStatus.RUNNING
+        await asyncio.sleep(5.0)
+        assert site.dials()
+        await site.stop("c1", StopMode.HANGUP)
 
     play(story)
 

@@ -504,6 +504,47 @@ def test_it_finishes_when_nothing_can_be_called_any_more() -> None:
     assert played.standings()[1].reason is Reason.CONSENT
 
 
+def test_a_draft_that_has_leads_is_started_by_a_resume() -> None:
+    played = Played()
+    played.create()
+    with refused(ErrorCode.CONFLICT) as refusal:
+        played.do(machine.resume)
+    assert "no lead" in refusal.value.message
+    played.record(machine.add(played.state, played.selection, rows(lead_at(1)), BY, played.moment()).decision)
+    played.do(machine.resume)
+    assert played.status is S.RUNNING and played.replayed() == played.state and len(played.claim(5)) == 1
+
+
+def test_settings_that_free_leads_of_a_finished_campaign_let_it_be_resumed() -> None:
+    played = Played()
+    played.create(consent=True)
+    played.run(lead_at(1), lead_at(2, consent=False))
+    assert played.claim(9) == [] and played.status is S.FINISHED
+    played.do(machine.configure, CampaignSettings())
+    assert played.status is S.FINISHED  # who may change settings may not run it for that
+    played.do(machine.resume)
+    [claim] = played.claim(9)
+    assert claim.place == 0
+    played.over(claim, EndReason.HANGUP_REMOTE, answered=True)
+    played.claim()
+    played.do(machine.resume)
+    assert played.claim(9) == [] and played.status is S.FINISHED  # the other one has said no
+    played.do(machine.mark, 1, LeadStatus.DONE)
+    with refused(ErrorCode.CONFLICT):
+        played.do(machine.resume)
+
+
+def test_leads_of_an_earlier_run_are_not_resumed() -> None:
+    played = running(lead_at(1))
+    played.do(machine.stop, StopMode.DRAIN)
+    played.run(lead_at(2))
+    played.over(played.claim()[0], EndReason.HANGUP_REMOTE, answered=True)
+    played.claim()
+    assert played.status is S.FINISHED
+    with refused(ErrorCode.CONFLICT):
+        played.do(machine.resume)
+
+
 def test_it_does_not_finish_while_somebody_waits() -> None:
     played = running(lead_at(1))
     played.over(played.claim()[0])
