@@ -30,7 +30,7 @@ from actors.campaign.machine import (
     NotBegun,
     Ran,
 )
-from actors.campaign.orders import Add, Create, Pause, Run, Stop
+from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
@@ -59,7 +59,6 @@ from bus_schemas.campaign import (
     CAMPAIGN_PAUSED,
     CAMPAIGN_STOPPED,
     CONFIGURE_CAMPAIGN,
-    MARK_LEAD,
     RESUME_CAMPAIGN,
     ArchiveCampaign,
     CampaignActivated,
@@ -84,7 +83,7 @@ from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.host import Line
-from bus_schemas.lead import LeadMarked, MarkLead
+from bus_schemas.lead import LeadMarked
 from bus_schemas.preview import (
     BEGIN_PREVIEWED,
     PREVIEW_LEAD,
@@ -180,20 +179,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         settings = replace(campaign.settings, **_named(request, campaign.settings))
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
-    def mark(self, request: MarkLead, context: Context) -> Outcome[LeadMarked]:
-        campaign, place = self.seen_by(context), self.place_of(request.lead)
-        if place is None:
-            raise NO_LEAD()
-        entry = at(campaign.leads, place)
-        there = Candidate(number=entry.numbers.split(" ")[0], timezone=entry.timezone)
-        callback = given_moment(request.callback, "callback", zones_for(there))
-        decision = machine.mark(
-            campaign, place, request.status, context.user, self._now(), callback=callback,
-            operator=request.operator, disposition=request.disposition,
-        )  # fmt: skip
-        reply = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
-        return Outcome(decision=decision, reply=reply)
-
     def preview(self, request: PreviewLead, context: Context) -> Outcome[LeadPreview]:
         """The lead that is next for who asks; the same until they say what becomes of it."""
         crew, now = self._crew_of_preview(), self._now()
@@ -262,7 +247,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         command(RESUME_CAMPAIGN, go_on),
         command(ARCHIVE_CAMPAIGN, archive),
         command(CONFIGURE_CAMPAIGN, configure),
-        command(MARK_LEAD, mark),
         command(PREVIEW_LEAD, preview),
         command(BEGIN_PREVIEWED, begin_previewed),
         command(SKIP_PREVIEWED, skip_previewed),
@@ -294,7 +278,24 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         decision = machine.pause(self._campaign(), context.user, now)
         return Outcome(decision=decision, reply=bool(decision.events))
 
-    orders = by_type(Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause))
+    def mark(self, order: Mark, context: Context, now: Moment) -> Outcome[LeadMarked]:
+        request, campaign = order.request, self.seen_by(context)
+        place = self.place_of(request.lead)
+        if place is None:
+            raise NO_LEAD()
+        entry = at(campaign.leads, place)
+        there = Candidate(number=entry.numbers.split(" ")[0], timezone=entry.timezone)
+        callback = given_moment(request.callback, "callback", zones_for(there))
+        decision = machine.mark(
+            campaign, place, request.status, context.user, now, callback=callback,
+            operator=request.operator, disposition=request.disposition,
+        )  # fmt: skip
+        reply = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
+        return Outcome(decision=decision, reply=reply)
+
+    orders = by_type(
+        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark)
+    )
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
         def reply() -> CampaignChanged:

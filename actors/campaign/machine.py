@@ -35,6 +35,7 @@ from actors.leads.rows import Outcome
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer
 from actors.runtime.ids import derived
+from actors.runtime.moments import must_come
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
@@ -294,6 +295,8 @@ def mark(
     of that name. Raises Refusal: INVALID_PARAMS; CONFLICT where it is to be called and never would be."""
     if (status is LeadStatus.CALLBACK) != (callback is not None):
         raise misfit("callback", "a time belongs to the status `callback`, and to no other")
+    if callback is not None:
+        must_come(callback, "callback", now.at)
     if status in CALLABLE and (campaign.status in OVER or place < campaign.earlier):
         raise RUN_IS_OVER()
     event = CampaignLeadMarked(

@@ -4,6 +4,7 @@ from actors.leads.rows import Outcome as Row
 from actors.runtime.commands import Order
 from actors.runtime.wire import Page
 from bus_schemas.campaign import CampaignChanged, CampaignSettings, StopMode
+from bus_schemas.lead import LeadMarked, MarkLead
 
 
 class Run(Order[Page], frozen=True, kw_only=True):
@@ -35,3 +36,9 @@ class Create(Order[CampaignChanged], frozen=True, kw_only=True):
     """Be a campaign with these settings."""
 
     settings: CampaignSettings
+
+
+class Mark(Order[LeadMarked], frozen=True, kw_only=True):
+    """Mark a lead; the operator of the callback, if any, is known to be one."""
+
+    request: MarkLead

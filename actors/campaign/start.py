@@ -18,7 +18,7 @@ from actors.campaign.forecast import forecast
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Looks
 from actors.campaign.machine import claims_of, stopping
-from actors.campaign.orders import Add, Create, Pause, Run, Stop
+from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Outside
 from actors.campaign.presets import presets_of
 from actors.campaign.record import Campaign, size
@@ -51,6 +51,7 @@ from bus_schemas.campaign import (
     DRY_RUN,
     EXPLAIN_CAMPAIGN,
     EXPLAIN_LEAD,
+    MARK_LEAD,
     PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
     RUN_CAMPAIGN,
@@ -73,8 +74,9 @@ from bus_schemas.campaign import (
     StopCampaign,
 )
 from bus_schemas.contract import ROOT
-from bus_schemas.errors import misfit
-from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding
+from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding, MarkLead
+from bus_schemas.operator import PAST_OPERATOR, GetOperator
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
 
@@ -120,6 +122,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         host.serve_beside(ADD_ON_SHARD, on_shard.add)
         host.serve_beside(STOP_CAMPAIGN, on_shard.stop)
         host.serve_beside(PAUSE_CAMPAIGN, on_shard.pause)
+        host.serve_beside(MARK_LEAD, on_shard.mark)
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
@@ -219,6 +222,19 @@ class OnShard:
         _, campaign = self._campaign(id)
         await self._outside.await_dials(claims_of(campaign))
         return *self._campaign(id), changed
+
+    async def mark(self, request: MarkLead, context: Context) -> Page:
+        """A callback to an operator is to one that there is."""
+        if request.operator is not None:
+            asking = Context(command_id=context.command_id, user=context.user)
+            try:
+                await ask(self._host.bus, PAST_OPERATOR, GetOperator(user=request.operator), asking)
+            except Refusal as refusal:
+                if refusal.code is not ErrorCode.NOT_FOUND:
+                    raise
+                raise misfit("operator", "nobody of this name has been an operator.") from None
+        said = await self._host.order(CampaignActor, request.campaign_id, Mark(request=request), context)
+        return Page(body=said, seq=self._campaign(request.campaign_id)[0].seq)
 
     async def _read(self, request: RunOnShard) -> tuple[Outcome, ...]:
         """The rows of a request."""

@@ -16,6 +16,7 @@ from actors.operator.days import day_of, spent
 from actors.operator.record import GONE, LOOK, PRESENCE, RESERVATION, WRAP_UP, Operator, Plan, evolve
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
+from actors.runtime.moments import must_come
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
@@ -202,8 +203,8 @@ def disposition(operator: Operator, request: DisposeCall, now: Moment, rules: Op
         raise misfit("disposition", "no such word here.", given=request.disposition, known=sorted(rules.words))
     if (meaning is Meaning.CALLBACK) != (request.callback is not None):
         raise misfit("callback", "a time belongs to a word that means a callback, and to no other.")
-    if request.callback is not None and request.callback <= now.at:
-        raise misfit("callback", "this time is over.", given=request.callback)
+    if request.callback is not None:
+        must_come(request.callback, "callback", now.at)
     same = meaning is Meaning.CALLBACK and request.callback_to == "same"
     return Disposition(
         call_id=request.call_id, by=operator.user, disposition=request.disposition, meaning=meaning, note=request.note,

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from actors.runtime.clock import parse_utc, utc
 from bus_schemas.errors import misfit
 
+FARTHEST = timedelta(days=366)  # of a time at which somebody wants to be called
 # An offset whose `+` became a blank, as it does in an address where it is not written `%2B`.
 _LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?(?:[0-9]{2})?)\Z")
 
@@ -24,6 +25,15 @@ def moment(text: str | None, field: str, zones: Iterable[tzinfo] = (UTC,)) -> st
         why = "it needs an offset, like +02:00: nobody knows which clock it is meant on."
         raise misfit(field, why, given=text, could_be=sorted(found))
     return found.pop()
+
+
+def must_come(at: str, field: str, now: str) -> None:
+    """Raise Refusal(INVALID_PARAMS) for a time, as the records write it, at which nobody will be called: it is over, or
+    so far away that it is a slip."""
+    if at <= now:
+        raise misfit(field, "this time is over.", given=at)
+    if parse_utc(at) - parse_utc(now) > FARTHEST:
+        raise misfit(field, f"more than {FARTHEST.days} days away.", given=at)
 
 
 def is_local(text: str, field: str) -> bool:

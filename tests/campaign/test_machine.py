@@ -258,7 +258,8 @@ def test_a_call_whose_extension_nobody_took_was_abandoned() -> None:
 
 def test_a_callback_to_an_operator_waits_for_that_one_and_holds_nobody_up() -> None:
     played = running(lead_at(1), lead_at(2))
-    played.do(machine.mark, 0, LeadStatus.CALLBACK, callback=utc(NOON), operator="op7")
+    played.do(machine.mark, 0, LeadStatus.CALLBACK, callback=utc(NOON + timedelta(seconds=1)), operator="op7")
+    played.later(seconds=1)
     assert [claim.number for claim in played.claim(9, ready={"op8"})] == [number_at(2)]
     assert SetTimer(name=NEXT, seconds=10.0) in played.effects
     played.later(seconds=10)
@@ -401,6 +402,14 @@ def test_a_callback_has_a_time_and_nothing_else_has(status: LeadStatus, callback
     played = running(lead_at(1))
     with refused(ErrorCode.INVALID_PARAMS):
         played.do(machine.mark, 0, status, callback=callback)
+
+
+@pytest.mark.parametrize(("days", "why"), [(-1, "over"), (0, "over"), (367, "366 days"), (36_525, "366 days")])
+def test_a_callback_is_at_a_time_that_comes(days: int, why: str) -> None:
+    played = running(lead_at(1))
+    with refused(ErrorCode.INVALID_PARAMS) as refusal:
+        played.do(machine.mark, 0, LeadStatus.CALLBACK, callback=utc(NOON + timedelta(days=days)))
+    assert why in refusal.value.message
 
 
 def test_nobody_is_promised_a_call_by_a_run_that_is_over() -> None:

@@ -1,12 +1,15 @@
 """Operators, from ready to the word for the call, over HTTP, Socket.IO and the bus of a running site."""
 
 import re
+from datetime import UTC, datetime
 
 import nats
 
 from tests.stories.test_point import made
 from tests.support.js_client import JsClient
 from tests.support.site import Client, Site, until
+
+NEXT_YEAR = datetime.now(UTC).year + 1
 
 
 async def test_an_operator_from_ready_to_the_word_for_the_call(site: Site, admin: Client) -> None:
@@ -37,9 +40,9 @@ async def test_an_operator_from_ready_to_the_word_for_the_call(site: Site, admin
         for _ in range(2):  # one answer for a repeat
             status, disposed = await talker.post(path, {"disposition": "not_interested", "note": "no budget"})
             assert (status, disposed["meaning"], disposed["by"]) == (200, "done", "talker")
-        when = "2099-01-01T10:00:00+02:00"
+        when = f"{NEXT_YEAR}-01-01T10:00:00+02:00"
         status, disposed = await talker.post(path, {"disposition": "callback", "callback": when})
-        assert (disposed["callback"], disposed["operator"]) == ("2099-01-01T08:00:00.000Z", "talker")
+        assert (disposed["callback"], disposed["operator"]) == (f"{NEXT_YEAR}-01-01T08:00:00.000Z", "talker")
         assert (await talker.post("/api/operators/me/wrap-up", {"seconds": 120}))[0] == 200
         _, assigned = await admin.post("/api/operators/talker/campaigns", {"campaigns": ["camp"]})
         assert assigned["campaigns"] == ["camp"]
