@@ -552,7 +552,8 @@ class CampaignAttemptJoined(Struct, frozen=True, kw_only=True):
 
 
 class CampaignAttemptEnded(Struct, frozen=True, kw_only=True):
-    """What became of it. `status`: of the lead from now on. `call_id`: null: there was none."""
+    """What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: why nothing was
+    dialled, in words; empty: something was, or nobody knows."""
 
     campaign: CampaignId
     at: Utc
@@ -563,6 +564,7 @@ class CampaignAttemptEnded(Struct, frozen=True, kw_only=True):
     status: LeadStatus
     call_id: CallId | None = None
     talk_seconds: int = 0
+    why: str = ""
 
 
 class CampaignLeadMarked(Struct, frozen=True, kw_only=True):

@@ -126,24 +126,26 @@ class SurveyLines(Struct, frozen=True, kw_only=True):
 
 
 class SlotsThere(Struct, frozen=True, kw_only=True):
-    """So many slots whose SIMs are of one region, which may call `countries`; `online`: whose phones can be reached,
-    of which so many are `spent`: they have made their calls for this hour."""
+    """So many slots whose SIMs are of one region, which may call `countries`; `online`: whose phones can be reached;
+    `idle`: that could be offered now; `spent`: of those online, that have made their calls of this hour."""
 
     region: Region | None
     countries: tuple[str, ...]
     slots: int
     online: int
+    idle: int = 0
     spent: int = 0
 
 
 class TrunkThere(Struct, frozen=True, kw_only=True):
-    """A trunk that may call `countries`. `full`: all its channels are in use."""
+    """A trunk that may call `countries`. `full`: all its channels are in use; `free`: how many are not."""
 
     name: TrunkName
     countries: tuple[str, ...]
     state: TrunkState
     reason: str | None
     full: bool
+    free: int = 0
 
 
 class LinesThere(Struct, frozen=True, kw_only=True):

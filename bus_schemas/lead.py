@@ -77,7 +77,8 @@ Words = Annotated[Mapping[Word, Meaning], Meta(min_length=1, max_length=100)]
 
 
 class LeadAttempt(Struct, frozen=True, kw_only=True):
-    """One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap."""
+    """One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
+    `why`: why nothing was dialled."""
 
     attempt: int
     number: str
@@ -86,6 +87,7 @@ class LeadAttempt(Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     call_id: CallId | None = None
     talk_seconds: int = 0
+    why: str = ""
 
 
 class LeadStanding(Struct, frozen=True, kw_only=True):

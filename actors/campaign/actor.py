@@ -588,7 +588,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """How many dials it would begin now. Without a team all lines are its own operators, and each is used."""
         if (crew := self._team_crew()) is not None:
             return crew.pace(self._campaign(), parse_utc(self._now().at))
-        return Pace(dials=len(self._lines), limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
+        limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
+        return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE)
+
+    def put_off(self, place: int) -> float | None:
+        """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
+        return self._selection.waits_until(place) if self._selection is not None else None
 
     def carriage(self, there: There) -> Carriage | None:
         """How its numbers could be called. `there`: what lines there are. None: on those of its operators."""

@@ -16,9 +16,10 @@ from bus_schemas.trunk import TrunkState
 class Lack(StrEnum):
     """Why no line takes a lead's call."""
 
+    ASKED = "line_asked_for"
+    SLOTS_SPENT = "slots_spent"
     SLOTS_BUSY = "slots_busy"
     TRUNK_FULL = "trunk_full"
-    SLOTS_SPENT = "slots_spent"
     EXTENSIONS_BUSY = "extensions_busy"  # nobody is free who would be joined with whoever answers
     TRUNK_DOWN = "trunk_down"
     SLOTS_DOWN = "slots_down"
@@ -117,8 +118,10 @@ class Carriage:
 
     def _whys(self, home: Home) -> Iterator[Why]:
         slots, trunks = self._there.slots(home), self._there.trunks(home)
-        if any(each.online for each in slots) and all(each.spent == each.online for each in slots):
-            yield Lack.SLOTS_SPENT, "all slots that it may use have made their calls for this hour", "more slots"
+        if any(each.idle for each in slots):
+            yield Lack.ASKED, "a slot is idle, and is asked for", "a moment"
+        elif sum(each.spent for each in slots) >= sum(each.online for each in slots) > 0:
+            yield Lack.SLOTS_SPENT, "all slots that it may use have made their calls of this hour", "more slots"
         elif any(each.online for each in slots):
             yield Lack.SLOTS_BUSY, "all slots that it may use are busy", "more slots"
         elif slots:

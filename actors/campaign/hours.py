@@ -4,7 +4,7 @@ Right on both days on which clocks change: a local time that is left out never c
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
 
@@ -138,6 +138,11 @@ def _days(names: str) -> list[int]:
         raise ValueError(f"`{names}` is no day and no range of days, like `mon` or `mon-fri`")
     begin, end = DAYS.index(parts[0]), DAYS.index(parts[-1])
     return [day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)]
+
+
+def hours_of(window: tuple[time, time] | None) -> Hours:
+    """The same window on each day, which may go over midnight. None: all day."""
+    return parse_hours("-".join(f"{moment:%H:%M}" for moment in window) if window is not None else "")
 
 
 def _windows(text: str) -> list[Span]:

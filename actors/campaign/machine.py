@@ -125,16 +125,18 @@ class EndCall(Effect, frozen=True, kw_only=True):
 
 class NotBegun(Struct, frozen=True, kw_only=True):
     """An attempt came to no call. `of_number`: for the sake of the number, not of the line; `never`: the dial rules let
-    nobody call it."""
+    nobody call it. `why`: in words."""
 
     place: int
     attempt: int
     never: bool = False
     of_number: bool = False
+    why: str = ""
 
 
 class CallOver(Struct, frozen=True, kw_only=True):
-    """The call of an attempt has ended. `abandoned`: somebody answered, and no operator was there in time."""
+    """The call of an attempt has ended. `abandoned`: somebody answered, and no operator was there in time. `why`:
+    nothing was dialled, in words."""
 
     place: int
     attempt: int
@@ -143,6 +145,7 @@ class CallOver(Struct, frozen=True, kw_only=True):
     answered: bool
     abandoned: bool = False
     talk_seconds: int = 0
+    why: str = ""
 
 
 class Joined(Struct, frozen=True, kw_only=True):
@@ -404,6 +407,7 @@ def ended(campaign: Campaign, report: CallOver | NotBegun, book: RuleBook, now: 
         campaign=campaign.campaign, at=now.at, lead=entry.id, place=report.place, attempt=report.attempt,
         outcome=outcome, status=_becomes(entry, outcome, book, campaign.settings),
         call_id=over.call_id if over else None, talk_seconds=over.talk_seconds if over and outcome != ABANDONED else 0,
+        why=report.why,
     )  # fmt: skip
     if campaign.status is S.DRAINING and campaign.open == 1:
         return Decision(events=(event, CampaignStopped(campaign=campaign.campaign, at=now.at)))

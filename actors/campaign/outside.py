@@ -41,6 +41,7 @@ from bus_schemas.call import (
     CallConnected,
     CallEnded,
     EndCall,
+    EndReason,
 )
 from bus_schemas.campaign import CAMPAIGN_PAUSED
 from bus_schemas.contract import ROOT
@@ -75,6 +76,12 @@ SURE = frozenset({
     ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT, ErrorCode.INVALID_PARAMS,
 })  # fmt: skip
 NEVER = frozenset({"format", "mmi", "emergency", "short", "premium"})  # dial rules that will not change
+
+NOT_HEARD = "the journal was too slow"
+CALLED_OFF = "the campaign did not run any more"
+FORBIDDEN = "a rule forbade it by then, or another campaign was before it"
+UNBEGUN = "whoever was to begin it did not"
+NOT_KEPT = "the operator was not free any more"
 
 
 class Dialled(Enum):
@@ -185,26 +192,33 @@ class Outside:
         """Have the call of a claim made, which is the entry `claimed_at`, on a line; and see that its end is told."""
         self._expect(owner, claim)
         began = owner._host.clock.now()
+        why = await self._hindrance(owner, claim, claimed_at)
+        if why is not None:
+            await self.give_back(owner.id, held.host, [held.line])
+            await self._not_begun(owner, claim, of_number=True, why=why)
+            return
+        until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
+        halted = CAMPAIGN_PAUSED.subject.format(campaign=owner.id)
+        request = StartOffered(
+            host=held.host, asker=owner.id, line=held.line, number=claim.number, until=until,
+            unless=(halted, claimed_at), ring_at_least=owner.ring_seconds(claim),
+        )  # fmt: skip
+        await self._begin(owner, claim, request)
+
+    async def _hindrance(self, owner: Owner, claim: Claim, claimed_at: int) -> str | None:
+        """Why the call of a claim is not to be begun after all, in words. None: it is."""
         try:
             async with asyncio.timeout(IN_TIME):
                 await self.elsewhere.heard(claimed_at)
         except TimeoutError:
             log.warning("own claim not heard", campaign=owner.id, place=claim.place)
-        else:
-            elsewhere = self.elsewhere.than(owner.id, before=claimed_at)
-            may = owner.may_call(claim, elsewhere) and await self._joining.keep(owner, claim)
-            if _is_wanted(owner, claim) and may:
-                until = utc(moment_of(round((began.timestamp() + IN_TIME) * 1000)))
-                halted = CAMPAIGN_PAUSED.subject.format(campaign=owner.id)
-                request = StartOffered(
-                    host=held.host, asker=owner.id, line=held.line, number=claim.number, until=until,
-                    unless=(halted, claimed_at),
-                    ring_at_least=owner.ring_seconds(claim),
-                )  # fmt: skip
-                await self._begin(owner, claim, request)
-                return
-        await self.give_back(owner.id, held.host, [held.line])
-        await self._not_begun(owner, claim, of_number=True)
+            return NOT_HEARD
+        elsewhere = self.elsewhere.than(owner.id, before=claimed_at)
+        if not owner.may_call(claim, elsewhere):
+            return FORBIDDEN
+        if not await self._joining.keep(owner, claim):
+            return NOT_KEPT
+        return None if _is_wanted(owner, claim) else CALLED_OFF
 
     async def _begin(self, owner: Owner, claim: Claim, request: StartOffered) -> None:
         context = Context(  # nobody sends it again
@@ -219,7 +233,8 @@ class Outside:
             log.info("call not begun", campaign=owner.id, place=claim.place, why=refusal.message, rule=rule)
             if refusal.code in SURE:
                 never = rule in NEVER
-                await self._not_begun(owner, claim, never=never, of_number=never or rule == "country")
+                of_number = never or rule == "country"
+                await self._not_begun(owner, claim, never=never, of_number=of_number, why=refusal.message)
             else:
                 await self.find(owner, claim)
         if owner.dialled(claim) is Dialled.TO_BE_ENDED:
@@ -240,7 +255,7 @@ class Outside:
                         self._answered(owner, claim, msgspec.json.decode(answered.data, type=CallConnected))
                     return  # its end will be told
                 if await self._void(owner, call_id):
-                    await self._not_begun(owner, claim)
+                    await self._not_begun(owner, claim, why=UNBEGUN)
                     return
             except BusError as error:
                 log.info("what became of a call cannot be read yet", call_id=call_id, error=repr(error))
@@ -316,6 +331,7 @@ class Outside:
         over = CallOver(
             place=claim.place, attempt=claim.attempt, call_id=event.call_id, reason=event.reason,
             answered=event.answer_time is not None, talk_seconds=event.duration,
+            why=event.cause if event.reason is EndReason.NOT_DIALED else "",
         )  # fmt: skip
         if claim.operator is None:
             owner.ended(over)
@@ -334,11 +350,11 @@ class Outside:
         owner.ended(over)
 
     async def _not_begun(
-        self, owner: Owner, claim: Claim, *, never: bool = False, of_number: bool = False
+        self, owner: Owner, claim: Claim, *, never: bool = False, of_number: bool = False, why: str = ""
     ) -> None:
         self._done(owner, claim)
         await self._joining.let_go(claim)
-        owner.ended(NotBegun(place=claim.place, attempt=claim.attempt, never=never, of_number=of_number))
+        owner.ended(NotBegun(place=claim.place, attempt=claim.attempt, never=never, of_number=of_number, why=why))
 
     def _done(self, owner: Owner, claim: Claim) -> None:
         call_id = _call_id(claim)

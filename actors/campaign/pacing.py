@@ -26,6 +26,7 @@ class Limit(StrEnum):
     READY_ARE_DIALLED_FOR = "ready_are_dialled_for"  # as many calls are in flight as the mode has for ready ones
     ABANDONED_SHARE = "abandoned_share"  # with one more, too many would be expected to be abandoned
     CARRIERS_FULL = "carriers_full"
+    RESTS = "rests"  # calls were refused on end
 
 
 class Fallback(StrEnum):

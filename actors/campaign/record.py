@@ -67,7 +67,8 @@ class Try(NamedTuple):
 class Entry(Struct, frozen=True, gc=False):
     """A lead, as far as it decides about calls. `numbers`: E.164, with blanks between them. `tries`: the attempts,
     packed. `callback`: when it wants to be called, in milliseconds, by `operator`, else by anybody; 0: no such wish.
-    `said`: somebody has said what becomes of it since the last attempt began, so the end of that changes nothing."""
+    `said`: somebody has said what becomes of it since the last attempt began, so the end of that changes nothing.
+    `why`: why nothing was dialled, where nothing was."""
 
     id: str
     numbers: str
@@ -80,6 +81,7 @@ class Entry(Struct, frozen=True, gc=False):
     callback: int = 0
     operator: str | None = None
     said: bool = False
+    why: str = ""
 
 
 class Seat(Struct, frozen=True):
@@ -230,7 +232,7 @@ def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
     before = len(entry.tries) - _TRY.size
     number, began, _, _ = _TRY.unpack_from(entry.tries, before)
     over = _TRY.pack(number, began, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
-    entry = replace(entry, tries=entry.tries[:before] + over, status=event.status)
+    entry = replace(entry, tries=entry.tries[:before] + over, status=event.status, why=intern(event.why))
     if event.status is not LeadStatus.CALLBACK:  # else the wish is still to be met
         entry = replace(entry, callback=0, operator=None)
     leads = changed(campaign.leads, event.place, entry)

@@ -1,11 +1,12 @@
 """The rules that hold for the numbers of a campaign: the strictest of presets, the site and its own settings. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
 
-from actors.campaign.hours import parse_hours
+from actors.campaign.hours import ALWAYS, Hours, parse_hours
 from actors.campaign.pacing import Plan
 from actors.campaign.presets import Preset, rules_for
-from actors.campaign.rules import Attempt, Rules
+from actors.campaign.rules import Attempt, Rules, Verdict, open_by
 from actors.telephony.numbers import Number, home_of
 from bus_schemas.campaign import CampaignSettings
 from bus_schemas.errors import misfit
@@ -15,8 +16,9 @@ Elsewhere = Callable[[str], Sequence[Attempt]]
 
 class RuleBook:
     """`site`: its own rules. `held_until`: until when a number is on a do-not-call list, in seconds since 1970: 0: on
-    none, infinity: for ever. `elsewhere`: attempts of other campaigns on a number. One for each campaign: it
-    keeps the rules of the settings that it was asked for last.
+    none, infinity: for ever. `elsewhere`: attempts of other campaigns on a number. `dials`: the hours in which the site
+    dials anybody, on its own clock. One for each campaign: it keeps the rules of the settings that it was asked for
+    last.
     """
 
     def __init__(
@@ -26,9 +28,11 @@ class RuleBook:
         site: Rules | None = None,
         held_until: Callable[[str], float] = lambda number: 0.0,
         elsewhere: Elsewhere = lambda number: (),
+        dials: tuple[Hours, tzinfo] = (ALWAYS, UTC),
     ) -> None:
         self.held_until = held_until
         self.elsewhere = elsewhere
+        self._dials = dials
         self._presets = tuple(presets)
         self._site = site or Rules()
         parts = [part for preset in self._presets for part in preset.parts]
@@ -40,8 +44,14 @@ class RuleBook:
     def copy(self) -> "RuleBook":
         """Another one of the same rules, for who asks at the same time."""
         return RuleBook(
-            presets=self._presets, site=self._site, held_until=self.held_until, elsewhere=self.elsewhere
-        )
+            presets=self._presets, site=self._site, held_until=self.held_until, elsewhere=self.elsewhere,
+            dials=self._dials,
+        )  # fmt: skip
+
+    def site_dials(self, now: datetime) -> Verdict:
+        """Whether the site dials anybody now."""
+        hours, zone = self._dials
+        return open_by((zone,), hours, now)
 
     def plan_for(self, e164: str, settings: CampaignSettings) -> Plan:
         """How to pace, while this number is the next one: with the lowest cap of all that hold for it."""

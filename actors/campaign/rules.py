@@ -124,9 +124,13 @@ def verdict(candidate: Candidate, rules: Rules, now: datetime) -> Verdict:
     bars = [bar for bar in every if bar.until is None or bar.until > now]
     if not bars:
         return ALLOWED
-    longest = max(bars, key=lambda bar: (bar.until is None, bar.until or now))
-    until = longest.until and _next_open(rules.hours, zones, longest.until)
-    return Verdict(allowed=False, reason=longest.reason, words=longest.words, until=until, change=longest.change)
+    return _named(max(bars, key=lambda bar: (bar.until is None, bar.until or now)), zones, rules.hours)
+
+
+def open_by(zones: tuple[tzinfo, ...], hours: Hours, now: datetime) -> Verdict:
+    """Whether it is allowed by these hours alone, on all these clocks."""
+    bars = _by_the_clock(zones, hours, _minute(now))
+    return _named(bars[0], zones, hours) if bars else ALLOWED
 
 
 def best(verdicts: Mapping[str, Verdict]) -> tuple[str, Verdict]:
@@ -146,6 +150,11 @@ def _zones(names: tuple[str, ...]) -> tuple[tzinfo, ...]:
         return tuple(map(zone, names))
     except NotAZone:
         return ()
+
+
+def _named(bar: _Bar, zones: tuple[tzinfo, ...], hours: Hours) -> Verdict:
+    until = bar.until and _next_open(hours, zones, bar.until)
+    return Verdict(allowed=False, reason=bar.reason, words=bar.words, until=until, change=bar.change)
 
 
 def _rank(found: Verdict) -> tuple[bool, bool, float]:

@@ -141,6 +141,11 @@ class Selection:
         """The second at which the next lead that waits is to be looked at."""
         return self._times[0] if self._times else None
 
+    def waits_until(self, place: int) -> float | None:
+        """The second at which a lead is looked at again. None: it waits for no time."""
+        due = self._due[place]
+        return due if 0 < due < inf else None
+
     # --- what has happened
 
     def follow(self, campaign: Campaign, event: CampaignEvent) -> None:

@@ -32,6 +32,7 @@ class Stand(StrEnum):
     READY = "ready"
     EARLIER_RUN = "earlier_run"
     NOT_DIALED = "not_dialed"
+    SITE_HOURS = "site_hours"
     OPERATOR = "operator_not_ready"
 
 
@@ -97,7 +98,7 @@ def _failing(entry: Entry, now: datetime) -> Standing | None:
     until = moment_of(last) + AGAIN * 2 ** min(times - 1, PATIENT)
     if until <= now:
         return None
-    words = "a call was wanted, and nothing was dialled"
+    words = f"a call was wanted, and nothing was dialled: {entry.why}".removesuffix(": ")
     return Standing(reason=Stand.NOT_DIALED, words=words, until=until, change="a line that takes it")
 
 
@@ -118,6 +119,9 @@ def _by_the_rules(
         return Standing(reason=LeadStatus.DO_NOT_CALL, words=words, until=released, change="the list")
     number, found = best(verdicts)
     if found.allowed:
+        if not (dials := book.site_dials(now)).allowed:
+            words, change = f"the site dials nobody {dials.words}", "longer `hours` of `[dial]`"
+            return Standing(reason=Stand.SITE_HOURS, words=words, until=dials.until, change=change)
         if reach is not None and len(verdicts) > 1:
             may = (number for number, found in verdicts.items() if found.allowed and reach(number))
             number = next(may, number)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -13,13 +14,15 @@ from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
-from actors.campaign.explain import explain, of_campaign
+from actors.campaign.explain import Explaining, of_campaign, put_off
 from actors.campaign.forecast import forecast
+from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Looks
 from actors.campaign.machine import claims_of, stopping
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Outside
+from actors.campaign.places import at
 from actors.campaign.presets import presets_of
 from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
@@ -41,6 +44,7 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
+from actors.telephony.zones import zone
 from bus_schemas.call import CALL_CONNECTED, CALL_ENDED
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
@@ -77,7 +81,9 @@ from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import PAST_OPERATOR, GetOperator
+from bus_schemas.permissions import Action
 
+WHO_IS_THERE = frozenset({Action.OPERATOR_VIEW, Action.OPERATOR_VIEW_ANY})
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
 
 LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
@@ -88,7 +94,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     presets = presets_of(settings)
     ends, answers = Ends(CALL_ENDED, bus=parts.bus), Ends(CALL_CONNECTED, bus=parts.bus)
     elsewhere, team = Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host)
-    said = Dispositions(bus=parts.bus)
+    said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
     parts.background.extend((elsewhere.read_rest, team.listen))
@@ -101,7 +107,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     def book(campaign: str) -> RuleBook:
         held_until = partial(gate.held_until, campaign=campaign)
         return RuleBook(
-            presets=presets, site=settings.site, held_until=held_until, elsewhere=elsewhere.than(campaign)
+            presets=presets, site=settings.site, held_until=held_until, elsewhere=elsewhere.than(campaign), dials=dials
         )
 
     def settled(owner: CampaignActor) -> Settled:
@@ -226,7 +232,7 @@ class OnShard:
     async def mark(self, request: MarkLead, context: Context) -> Page:
         """A callback to an operator is to one that there is."""
         if request.operator is not None:
-            asking = Context(command_id=context.command_id, user=context.user)
+            asking = Context(command_id=context.command_id, user=context.user, actions=WHO_IS_THERE)
             try:
                 await ask(self._host.bus, PAST_OPERATOR, GetOperator(user=request.operator), asking)
             except Refusal as refusal:
@@ -253,16 +259,13 @@ class OnShard:
             _, campaign = self._seen_by(context, request.campaign_id)
             there = await self._outside.survey(campaign)
             actor, campaign = self._campaign(request.campaign_id)
-            now, found = parse_utc(moment(self._host.clock).at), list[Standing]()
-            carriage = actor.carriage(there)
+            now = parse_utc(moment(self._host.clock).at)
+            explaining, ready = Explaining(campaign, actor.pace(), actor.carriage(there)), actor.ready()
             for place in range(size(campaign)):
                 if place % PIECE == 0:
                     await asyncio.sleep(0)
-                one = standing(campaign, place, actor.book, now, actor.ready())
-                if one.number is not None and carriage is not None:
-                    carriage.look(one.number)
-                found.append(one)
-            return explain(campaign, found, actor.pace(), now, carriage)
+                explaining.count(_standing(actor, campaign, place, now, ready))
+            return explaining.said(now)
 
     async def explain_lead(self, request: ExplainLead, context: Context) -> LeadStanding:
         actor, campaign = self._seen_by(context, request.campaign_id)
@@ -273,7 +276,7 @@ class OnShard:
         now, place = parse_utc(moment(self._host.clock).at), actor.place_of(request.lead)
         if place is None:
             raise NO_LEAD()
-        found = standing(campaign, place, actor.book, now, actor.ready())
+        found = _standing(actor, campaign, place, now, actor.ready())
         return shown(request.lead, of_campaign(campaign, found, actor.pace(), actor.carriage(there)))
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
@@ -295,6 +298,18 @@ class OnShard:
     def _seen_by(self, context: Context, id: str) -> tuple[CampaignActor, Campaign]:
         actor, _ = self._campaign(id)
         return actor, actor.seen_by(context)
+
+
+def _standing(
+    actor: CampaignActor, campaign: Campaign, place: int, now: datetime, ready: list[str] | None
+) -> Standing:
+    """How it is with a lead, also where it was put off for what is over by now. `ready`: its operators who are."""
+    found = standing(campaign, place, actor.book, now, ready)
+    until = actor.put_off(place) if found.number is not None and actor.runs and ready is None else None
+    if until is None:
+        return found
+    numbers = at(campaign.leads, place).numbers.split(" ")
+    return put_off(found, until, [tried for number in numbers for tried in actor.book.elsewhere(number)], now)
 
 
 def _paused(leads: tuple[GivenLead, ...]) -> Iterator[tuple[int, GivenLead | None]]:

@@ -13,6 +13,7 @@ from actors.runtime.wire import STOPPED, Page, forward
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
 from actors.slot.pool import SHARED
+from actors.slot.record import Slot
 from actors.slot.registry import SlotRegistry
 from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
@@ -189,22 +190,25 @@ class SlotDialer:
     def there(self, carrier: SlotCarrier, user: str) -> tuple[SlotsThere, ...]:
         """The slots of a carrier that somebody may use, whatever they do."""
         owners = {SlotsOf.OWN: (user,), SlotsOf.POOL: (SHARED,), SlotsOf.BOTH: (user, SHARED)}[carrier.of]
-        found: dict[str | None, list[int | None]] = {}
+        found: dict[str | None, list[Slot]] = {}
         for actor in self._host.all(SlotActor):
             slot = actor.state
             if slot is not None and not slot.removed and slot.config.user in owners:
-                region, online = slot.config.region, slot.status is SlotStatus.ONLINE
+                region = slot.config.region
                 if is_of(carrier, slot.config.id, region):
-                    found.setdefault(region, []).append(slot.config.id if online else None)
-        return tuple(
-            SlotsThere(
-                region=region,
-                countries=tuple(sorted(rules.countries_of(region, self._rules))),
-                slots=len(slots),
-                online=sum(slot is not None for slot in slots),
-                spent=sum(slot is not None and self._has_had_its_calls(slot) for slot in slots),
-            )
-            for region, slots in found.items()
+                    found.setdefault(region, []).append(slot)
+        return tuple(self._there(region, slots) for region, slots in found.items())
+
+    def _there(self, region: str | None, slots: list[Slot]) -> SlotsThere:
+        online = [slot.config.id for slot in slots if slot.status is SlotStatus.ONLINE]
+        spent = set(filter(self._has_had_its_calls, online))
+        return SlotsThere(
+            region=region,
+            countries=tuple(sorted(rules.countries_of(region, self._rules))),
+            slots=len(slots),
+            online=len(online),
+            idle=sum(slot.config.id in self._slots.idle and slot.config.id not in spent for slot in slots),
+            spent=len(spent),
         )
 
     # --- the pool

@@ -125,6 +125,7 @@ class TrunkLines:
                 state=(view := trunk.view).state,
                 reason=view.reason,
                 full=view.calls >= view.channels,
+                free=max(view.channels - view.calls, 0),
             )
             for trunk in self._of(carrier)
         )

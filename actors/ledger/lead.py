@@ -56,6 +56,7 @@ class AttemptRow(Struct, frozen=True, gc=False):
     outcome: str | None = None
     call_id: str | None = None
     talk_seconds: int = 0
+    why: str = ""
 
 
 LEADS = sa.Table(
@@ -126,8 +127,9 @@ def fold_attempt(row: AttemptRow | None, part: Part, seq: int) -> AttemptRow | N
             return AttemptRow(part.key, lead, claimed.attempt, claimed.number, claimed.at)
         case CampaignAttemptEnded() as over if row is not None and row.ended is None:
             return replace(
-                row, ended=over.at, outcome=over.outcome, call_id=over.call_id, talk_seconds=over.talk_seconds
-            )
+                row, ended=over.at, outcome=over.outcome, call_id=over.call_id, talk_seconds=over.talk_seconds,
+                why=over.why,
+            )  # fmt: skip
     return row
 
 
@@ -150,6 +152,7 @@ PROJECTIONS = (
         parts=of_attempts,
         fold=fold_attempt,
         once=frozenset({"key", "lead", "attempt", "number", "at"}),
+        version=2,
     ),
 )
 
@@ -248,5 +251,5 @@ def line_of(view: LeadView) -> LeadLine:
 def _attempt(row: AttemptRow) -> LeadAttempt:
     return LeadAttempt(
         attempt=row.attempt, number=row.number, at=row.at, ended=row.ended, outcome=row.outcome, call_id=row.call_id,
-        talk_seconds=row.talk_seconds,
+        talk_seconds=row.talk_seconds, why=row.why,
     )  # fmt: skip

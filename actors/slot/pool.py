@@ -102,3 +102,6 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self._idle)
+
+    def __contains__(self, slot: int) -> bool:
+        return slot in self._idle

@@ -3319,6 +3319,7 @@ export interface components {
         /**
          * LeadAttempt
          * @description One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
+         *         `why`: why nothing was dialled.
          */
         LeadAttempt: {
             attempt: number;
@@ -3336,6 +3337,8 @@ export interface components {
             call_id: string | null;
             /** @default 0 */
             talk_seconds: number;
+            /** @default  */
+            why: string;
         };
         /**
          * ExplainLead
@@ -4449,7 +4452,8 @@ export interface components {
         };
         /**
          * CampaignAttemptEnded
-         * @description What became of it. `status`: of the lead from now on. `call_id`: null: there was none.
+         * @description What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: why nothing was
+         *         dialled, in words; empty: something was, or nobody knows.
          */
         CampaignAttemptEnded: {
             /** @example campaign_001 */
@@ -4468,6 +4472,8 @@ export interface components {
             call_id: string | null;
             /** @default 0 */
             talk_seconds: number;
+            /** @default  */
+            why: string;
         };
         /**
          * CampaignLeadMarked

@@ -191,8 +191,8 @@ def test_other_settings_have_everybody_looked_at_again() -> None:
 # --- why there is none
 
 
-def slots(region: str = "UA", online: int = 1, spent: int = 0) -> LinesThere:
-    return LinesThere(slots=(SlotsThere(region=region, countries=(region,), slots=2, online=online, spent=spent),))
+def slots(region: str = "UA", online: int = 1, **more: int) -> LinesThere:
+    return LinesThere(slots=(SlotsThere(region=region, countries=(region,), slots=2, online=online, **more),))
 
 
 def trunks(name: str = "t1", state: TrunkState = TrunkState.OK, **more: Any) -> LinesThere:
@@ -202,6 +202,7 @@ def trunks(name: str = "t1", state: TrunkState = TrunkState.OK, **more: Any) -> 
 
 @pytest.mark.parametrize(("there", "reason", "said"), [
     ([slots()], Lack.SLOTS_BUSY, "busy"),
+    ([slots(idle=1)], Lack.ASKED, "idle"),
     ([slots(online=2, spent=1)], Lack.SLOTS_BUSY, "busy"),
     ([slots(online=2, spent=2), slots(online=0)], Lack.SLOTS_SPENT, "this hour"),
     ([slots(online=0)], Lack.SLOTS_DOWN, "cannot be reached"),

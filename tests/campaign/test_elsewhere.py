@@ -104,7 +104,7 @@ class Site:
     async def end(self, campaign: str, place: int = 0, attempt: int = 1) -> int:
         event = CampaignAttemptEnded(
             campaign=campaign, at=utc(self.clock.now()), lead="l_1", place=place, attempt=attempt, outcome="busy",
-            status=LeadStatus.IN_PROGRESS,
+            status=LeadStatus.IN_PROGRESS, call_id="c_1",
         )  # fmt: skip
         return await self._write(CAMPAIGN_ATTEMPT_ENDED.subject_for(event), event)
 

@@ -2,25 +2,36 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.campaign import machine
 from actors.campaign.dry_run import Assumed, dry_run
-from actors.campaign.explain import explain, of_campaign
-from actors.campaign.machine import NEXT, Claim
+from actors.campaign.explain import explain, of_campaign, put_off
+from actors.campaign.hours import parse_hours
+from actors.campaign.machine import NEXT, Claim, NotBegun
 from actors.campaign.pacing import Limit, Pace
-from actors.campaign.rules import Reason
-from actors.campaign.standing import shown
+from actors.campaign.rules import Attempt, Reason
+from actors.campaign.standing import Standing, shown
 from actors.runtime.clock import parse_utc, utc
 from actors.runtime.decision import SetTimer
 from bus_schemas.call import EndReason
-from bus_schemas.campaign import CampaignAttemptClaimed, CampaignFinished, CampaignStatus, LeadsByReason, Mode, StopMode
+from bus_schemas.campaign import (
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignFinished,
+    CampaignStatus,
+    LeadsByReason,
+    Mode,
+    StopMode,
+)
 from bus_schemas.lead import LeadStanding, LeadStatus
 from tests.campaign.played import NOON, Played, lead_at, number_at
 from tests.support.depth import examples
 
+KYIV = ZoneInfo("Europe/Kyiv")
 FULL = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
 TWO = Pace(dials=2, limit=Limit.NO_OPERATOR_READY, mode=Mode.PROGRESSIVE)
 
@@ -64,6 +75,71 @@ def test_what_a_campaign_that_does_not_run_says_is_that() -> None:
     assert reasons(played)["paused"].change == "to resume it"
     played.do(machine.stop, StopMode.DRAIN)
     assert {reason: group.leads for reason, group in reasons(played).items()} == {"draining": 1, "under_way": 1}
+
+
+def test_a_campaign_that_calls_nobody_any_more_promises_nothing() -> None:
+    played = Played()
+    played.run(*(lead_at(place) for place in range(6)), lead_at(6, timezone="America/New_York"))
+    first, second, _ = played.claim(3)
+    played.over(first, EndReason.BUSY)
+    played.over(second, EndReason.HANGUP_REMOTE, answered=True)
+    played.do(machine.mark, 3, LeadStatus.CALLBACK, callback=utc(NOON + timedelta(hours=2)))
+    assert {"retry", "callback", "hours"} < reasons(played).keys()
+    played.do(machine.stop, StopMode.DRAIN)
+    assert counted(played) == {"draining": 5, "under_way": 1, "done": 1}
+    [open_one] = machine.claims_of(played.state)
+    played.over(open_one)
+    found = reasons(played)
+    assert counted(played) == {"stopped": 6, "done": 1}
+    assert all(group.until is None for group in found.values())
+    assert found["stopped"].change == "another campaign with its leads"
+    alone = of_campaign(played.state, played.standings()[0], TWO)
+    assert (alone.reason, alone.until) == ("stopped", None)
+
+
+def test_one_that_has_finished_still_says_why_nobody_could_be_called() -> None:
+    played = Played()
+    played.create(consent=True)
+    played.run(lead_at(1))
+    played.claim()
+    assert played.status is CampaignStatus.FINISHED
+    assert counted(played) == {"consent": 1}
+
+
+def counted(played: Played) -> dict[str, int]:
+    return {reason: group.leads for reason, group in reasons(played).items()}
+
+
+def test_outside_the_hours_in_which_the_site_dials_nothing_is_tried() -> None:
+    """Else each lead would be tried and refused, again and again, and nobody would know why."""
+    played = Played(dials=(parse_hours("14:00-18:00"), KYIV))
+    played.run(lead_at(1))
+    assert played.claim() == []
+    found = reasons(played)["site_hours"]
+    assert found.words == "the site dials nobody outside 14:00-18:00: it is Wed 12:00 in Europe/Kyiv"
+    assert found.until == utc(NOON + timedelta(hours=2)) and "[dial]" in found.change
+    played.later(hours=2)
+    assert len(played.claim()) == 1
+
+
+def test_what_was_refused_says_why() -> None:
+    played = Played()
+    played.run(lead_at(1))
+    [claim] = played.claim()
+    why = "Calls to this country are not allowed."
+    [event] = played.ended(claim, NotBegun(place=claim.place, attempt=claim.attempt, why=why))
+    assert isinstance(event, CampaignAttemptEnded) and event.why == why
+    assert why in reasons(played)["not_dialed"].words
+
+
+def test_who_was_put_off_for_another_campaigns_call_is_told_so() -> None:
+    ready, soon = Standing(reason="ready", words="", number=number_at(1)), (NOON + timedelta(seconds=40)).timestamp()
+    other = Attempt(number=number_at(1), at=NOON, ended=NOON, outcome="busy")
+    waits = put_off(ready, soon, [other], NOON)
+    assert (waits.reason, waits.words) == ("looked_at_again", "another campaign has just called it")
+    assert waits.until == NOON + timedelta(seconds=40) and waits.number is None
+    assert "no line" in put_off(ready, soon, [], NOON).words
+    assert put_off(ready, soon, [other], NOON + timedelta(minutes=1)) is put_off(ready, None, [other], NOON) is ready
 
 
 def test_a_lead_is_told_the_same_as_all_of_them() -> None:

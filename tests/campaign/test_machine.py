@@ -222,7 +222,7 @@ def test_a_callback_comes_first_at_its_time_and_not_before() -> None:
 
 def test_a_callback_to_an_operator_is_dialled_on_that_ones_line() -> None:
     played = running(lead_at(1), lead_at(2), lead_at(3))
-    played.do(machine.mark, 1, LeadStatus.CALLBACK, callback=utc(NOON), operator="op7")
+    played.do(machine.mark, 1, LeadStatus.CALLBACK, callback=utc(NOON + timedelta(seconds=1)), operator="op7")
     ready = {"op7", "op8"}
     [other] = played.claim(9, ready=ready, lines=["op8"])
     assert (other.number, other.operator) == (number_at(1), "op8")

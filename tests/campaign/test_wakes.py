@@ -83,8 +83,8 @@ class Site(Played):
 
     def mark(self, place: int, status: LeadStatus) -> None:
         if self.status in (S.RUNNING, S.PAUSED):
-            callback = None if status is not LeadStatus.CALLBACK else "2026-11-26T10:00:00.000Z"
-            self.do(lambda state, by, now: machine.mark(state, place, status, by, now, callback=callback))
+            wish = utc(self.now + timedelta(hours=20)) if status is LeadStatus.CALLBACK else None
+            self.do(lambda state, by, now: machine.mark(state, place, status, by, now, callback=wish))
 
     def turn(self, pause: bool) -> None:
         if self.status is S.RUNNING and pause:
