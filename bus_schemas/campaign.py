@@ -294,8 +294,8 @@ class ExplainCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class DryRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a campaign would do in the next `minutes` with `lines` calls at once (null: as many as it has now), if of
-    all attempts the share `answered` is answered, and a call takes `seconds`."""
+    """What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
+    it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`."""
 
     campaign_id: CampaignId
     minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 60
@@ -552,8 +552,7 @@ class CampaignAttemptJoined(Struct, frozen=True, kw_only=True):
 
 
 class CampaignAttemptEnded(Struct, frozen=True, kw_only=True):
-    """What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: why nothing was
-    dialled, in words; empty: something was, or nobody knows."""
+    """What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: not dialled."""
 
     campaign: CampaignId
     at: Utc

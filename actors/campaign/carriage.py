@@ -44,6 +44,17 @@ class There(Struct, frozen=True, kw_only=True):
         """Those that may."""
         return [trunk for each in self.lines for trunk in each.trunks if _may(home, trunk.countries)]
 
+    def idle(self, carriers: Carriers) -> int:
+        """How many calls could begin now."""
+        slots = sum(slots.idle for each in self.lines for slots in each.slots)
+        trunks = sum(trunk.free for each in self.lines for trunk in each.trunks if trunk.state is not TrunkState.DOWN)
+        return slots + min(trunks, len(self.free_extensions(carriers)))
+
+    def free_extensions(self, carriers: Carriers) -> set[int]:
+        """Where answered calls of trunks could go now."""
+        busy = {slot for each in self.lines for slot in each.busy}
+        return {*carriers.trunks.extensions} - busy if carriers.trunks is not None else set()
+
     def reaches(self, home: Home) -> bool:
         """Whether some line may call a number of there, or nobody knows."""
         return not self.complete or not home[0] or bool(self.slots(home) or self.trunks(home))
@@ -134,15 +145,10 @@ class Carriage:
             return
         if all(trunk.full for trunk in up):
             yield Lack.TRUNK_FULL, f"all channels of {_names(up)} are in use", "more channels"
-        elif not self._free_extensions():
+        elif not self._there.free_extensions(self._carriers):
             yield Lack.EXTENSIONS_BUSY, "all extensions for answered calls are in use", "more of them"
         else:
             yield Lack.TRUNK_FULL, f"{_names(up)} may not dial faster", "more calls per second"
-
-    def _free_extensions(self) -> set[int]:
-        trunks = self._carriers.trunks
-        busy = {slot for each in self._there.lines for slot in each.busy}
-        return {*trunks.extensions} - busy if trunks is not None else set()
 
     def _missing(self) -> Iterator[Why]:
         """Trunks that are wanted, and that nobody has."""

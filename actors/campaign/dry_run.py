@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.campaign.carriage import NOBODY_KNOWS, Reachable, There
-from actors.campaign.machine import BeginCall, CallOver, Claim, claim, ended
-from actors.campaign.record import Campaign, evolve
+from actors.campaign.machine import BeginCall, CallOver, Claim, claim, claims_of, ended
+from actors.campaign.places import at
+from actors.campaign.record import Campaign, evolve, moment_of, tries_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
 from actors.runtime.clock import Moment, utc
@@ -55,9 +57,11 @@ class DryRun:
         self._events: list[CampaignEvent] = []
         self._ends: list[tuple[datetime, int, CallOver]] = []  # a heap, in the order in which they began
         self._begun = 0
+        for claimed in claims_of(campaign):  # they go as others do
+            self._begin(claimed, moment_of(tries_of(at(campaign.leads, claimed.place))[-1].began))
 
     def until(self, end: datetime) -> Forecast:
-        """What would be until then. Calls that are in progress before it begins hold a line all the time."""
+        """What would be until then."""
         idle, moment = 0.0, self._turn()
         while moment is not None and moment < end:
             idle += (moment - self._now).total_seconds() * self._free()
@@ -78,7 +82,7 @@ class DryRun:
             later = None
             for effect in decision.effects:
                 if isinstance(effect, BeginCall):
-                    self._begin(effect.claim)
+                    self._begin(effect.claim, self._now)
                 elif isinstance(effect, SetTimer):
                     later = effect.seconds
             if later != 0.0:
@@ -86,14 +90,15 @@ class DryRun:
                 return min([*ends, *([] if later is None else [self._now + timedelta(seconds=later)])], default=None)
         return self._ends[0][0] if self._ends else None
 
-    def _begin(self, claimed: Claim) -> None:
+    def _begin(self, claimed: Claim, began: datetime) -> None:
         call = self._carrier(claimed)
         over = CallOver(
             place=claimed.place, attempt=claimed.attempt, call_id=claimed.command_id, reason=call.reason,
             answered=call.answered, talk_seconds=call.talked,
         )  # fmt: skip
         self._begun += 1
-        heappush(self._ends, (self._now + timedelta(seconds=call.seconds), self._begun, over))
+        ends = max(began + timedelta(seconds=call.seconds), self._now)
+        heappush(self._ends, (ends, self._begun, over))
 
     def _record(self, events: tuple[CampaignEvent, ...]) -> None:
         for event in events:
@@ -114,7 +119,9 @@ def dry_run(
     campaign: Campaign, book: RuleBook, *, minutes: float, lines: int, carrier: Carrier, now: datetime,
     there: There = NOBODY_KNOWS,
 ) -> Forecast:  # fmt: skip
-    """What it would do in so many minutes from now. `there`: what lines there are: whom none of them may call, nobody
-    does."""
+    """What it would do in so many minutes from now, one that was not started yet if it were. `there`: what lines there
+    are: whom none of them may call, nobody does."""
+    if campaign.status is CampaignStatus.DRAFT:
+        campaign = replace(campaign, status=CampaignStatus.RUNNING)
     run = DryRun(campaign, book, lines=lines, carrier=carrier, now=now, there=there)
     return run.until(now + timedelta(minutes=minutes))

@@ -285,7 +285,8 @@ class OnShard:
             there = await self._outside.survey(campaign)
             actor, campaign = self._campaign(request.campaign_id)
             now = parse_utc(moment(self._host.clock).at)
-            lines = request.lines or max(campaign.open, 1)
+            own = campaign.open + actor.pace().dials
+            lines = request.lines or max(own + there.idle(campaign.settings.carriers), 1)
             found = await forecast(campaign, actor.book, request, lines=lines, now=now, there=there)
             return Page(body=found, changed=False)
 

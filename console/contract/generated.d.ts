@@ -841,8 +841,8 @@ export interface paths {
         put?: never;
         /**
          * What a campaign would do
-         * @description What a campaign would do in the next `minutes` with `lines` calls at once (null: as many as it has now), if of
-         *         all attempts the share `answered` is answered, and a call takes `seconds`.
+         * @description What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
+         *         it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`.
          */
         post: operations["post_api_autodialer_campaigns_campaign_id_dry_run"];
         delete?: never;
@@ -3106,8 +3106,8 @@ export interface components {
         };
         /**
          * DryRun
-         * @description What a campaign would do in the next `minutes` with `lines` calls at once (null: as many as it has now), if of
-         *         all attempts the share `answered` is answered, and a call takes `seconds`.
+         * @description What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
+         *         it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`.
          */
         DryRun: {
             /** @example campaign_001 */
@@ -4452,8 +4452,7 @@ export interface components {
         };
         /**
          * CampaignAttemptEnded
-         * @description What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: why nothing was
-         *         dialled, in words; empty: something was, or nobody knows.
+         * @description What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: not dialled.
          */
         CampaignAttemptEnded: {
             /** @example campaign_001 */

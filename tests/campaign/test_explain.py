@@ -28,7 +28,7 @@ from bus_schemas.campaign import (
     StopMode,
 )
 from bus_schemas.lead import LeadStanding, LeadStatus
-from tests.campaign.played import NOON, Played, lead_at, number_at
+from tests.campaign.played import BY, NOON, Played, lead_at, number_at, rows
 from tests.support.depth import examples
 
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -213,6 +213,29 @@ def test_a_dry_run_changes_nothing_and_tells_idle_lines() -> None:
         (number_at(0), timedelta()), (number_at(1), timedelta()), (number_at(2), timedelta(seconds=3))
     ]  # fmt: skip
     assert forecast.idle == 2 * 600 - 3 - 30 - 95
+
+
+def test_calls_in_progress_end_in_a_dry_run_too() -> None:
+    played = Played()
+    played.run(*(lead_at(place) for place in range(9)))
+    played.claim(2)
+    played.later(seconds=10)
+    forecast = dry_run(played.state, played.book, minutes=5, lines=2, carrier=carrier, now=played.now)
+    claims = [event for event in forecast.events if isinstance(event, CampaignAttemptClaimed)]
+    assert {event.place for event in claims} == {*range(2, 9)}
+    assert [parse_utc(claim.at) - NOON for claim in claims[:2]] == [timedelta(seconds=10), timedelta(seconds=30)]
+    assert forecast.campaign.open == 0
+
+
+def test_a_draft_is_tried_as_if_it_were_started() -> None:
+    played = Played()
+    played.create()
+    given_rows = rows(lead_at(0), lead_at(1))
+    played.record(machine.add(played.state, played.selection, given_rows, BY, played.moment()).decision)
+    assert played.status is CampaignStatus.DRAFT
+    forecast = dry_run(played.state, played.book, minutes=5, lines=2, carrier=carrier, now=NOON)
+    assert sum(isinstance(event, CampaignAttemptClaimed) for event in forecast.events) == 2
+    assert played.status is CampaignStatus.DRAFT
 
 
 def test_a_dry_run_ends_when_the_campaign_does() -> None:

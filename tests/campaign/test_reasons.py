@@ -5,10 +5,11 @@ import asyncio
 from msgspec.structs import replace
 
 from actors.settings import Settings
+from bus_schemas.campaign import DRY_RUN, DryRun, StopMode
 from bus_schemas.lead import GET_LEAD, GetLead
 from simulators.carrier.rules import mobile
 from tests.campaign.test_takeover import claims
-from tests.campaign.world import Campaigns, play
+from tests.campaign.world import SLOTS, Campaigns, play
 
 LONG = "9999"
 
@@ -47,6 +48,22 @@ def test_a_history_says_why_nothing_was_dialled() -> None:
         )
         [attempt] = found.attempts
         assert (attempt.outcome, attempt.why) == ("not_dialed", "the campaign did not run any more")
+
+    play(story)
+
+
+def test_a_dry_run_takes_the_lines_that_are_there() -> None:
+    """Those that are idle, and those that it has."""
+
+    async def story(site: Campaigns) -> None:
+        await site.create("c1")
+        idle = await site.until_done(DRY_RUN, DryRun(campaign_id="c1", minutes=2))
+        assert idle.lines == len(SLOTS) and idle.attempts == 0
+        await site.run("c1", [mobile(place, LONG) for place in range(20)])
+        await asyncio.sleep(10.0)
+        found = await site.until_done(DRY_RUN, DryRun(campaign_id="c1", minutes=2, seconds=12, answered=1.0))
+        assert found.lines == len(SLOTS) and found.attempts == 20 - len(SLOTS)
+        await site.stop("c1", StopMode.HANGUP)
 
     play(story)
 
