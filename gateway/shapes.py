@@ -8,7 +8,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sized
 from functools import cache
-from typing import Any
+from itertools import islice
+from typing import Any, TypeGuard
 
 import msgspec
 from msgspec import UNSET, inspect
@@ -30,6 +31,7 @@ _NAMED: dict[type[inspect.Type], str] = {
 _BEGINNINGS = {b"[": "a list", b'"': "a text", b"t": "true or false", b"f": "true or false", b"n": "null"}
 EXPLAINED = 8_192  # bytes of a body that cannot be read, at most, if it is said where
 LONGEST_PLACE = 256  # characters
+LOOKED_AT = 100  # names of an object, for the one that is meant
 LONGEST_WHOLE = 4300  # digits of a whole number that Python reads
 Place = tuple[str | int, ...]  # names and indices, from the outside in
 
@@ -40,6 +42,7 @@ def undecodable(error: Exception, values: Any, struct: type, *, before: int = 0)
     """What is wrong with the fields of a request. `before`: how many elements of its list come before these."""
     shape = _shape(struct)
     said, place = _told(str(error))
+    place = _resolved(shape, values, place)
     kind, value = _at(shape, values, place)
     place = (*place[:1], *(step + before if isinstance(step, int) else step for step in place[1:2]), *place[2:])
     if said.startswith(_MISSING):
@@ -49,7 +52,8 @@ def undecodable(error: Exception, values: Any, struct: type, *, before: int = 0)
         kind = _object_in(kind)
         of_a_name = not isinstance(kind, inspect.StructType)  # what looked like a place
         name = str(error) if of_a_name else said
-        return no_such(name[len(_UNKNOWN) : -1], "field", _fields_of(shape if of_a_name else kind or shape))
+        known = _fields_of(shape if of_a_name else kind or shape)
+        return no_such(name[len(_UNKNOWN) : -1], "field", known, within=() if of_a_name else place)
     if not place or kind is None:
         return Refusal(ErrorCode.INVALID_PARAMS, plainly(said[:LONGEST_PLACE]))
     return wrong_kind(_text(place), kind, value)
@@ -68,16 +72,17 @@ def wrong_kind(field: str, kind: Any, value: Any, *, more: str = "") -> Refusal:
     return misfit(field, f"expected {in_words(kind)}, got {got}.", got=got)
 
 
-def no_such(name: str, what: str, known: Iterable[str]) -> Refusal:
-    """A name that no field or parameter has."""
+def no_such(name: str, what: str, known: Iterable[str], *, within: Place = ()) -> Refusal:
+    """A name that no field or parameter has. `within`: the place of what it was given in."""
     known, name = list(known), name[:LONGEST_PLACE]
     seen = _NOT_SEEN.sub("", name)
     for one in known if seen != name else ():
         if one.lower() == seen.lower():
-            return misfit(one, "its name was sent with a blank, or a character that is not seen, in it.")
+            why = "its name was sent with a blank, or a character that is not seen, in it."
+            return misfit(_text((*within, one)), why)
     names = ", ".join(f"`{one}`" for one in known)
     listed = f" The {what}s: {names}." if names else f" There is no {what} here."
-    return misfit(name if _NAME.match(name) else "?", f"there is no such {what}.{listed}")
+    return misfit(_text((*within, name)), f"there is no such {what}.{listed}")
 
 
 def unreadable(error: Exception, body: bytes, struct: type) -> Refusal:
@@ -150,6 +155,8 @@ def what_came(value: Any, kind: inspect.Type) -> str:
         return _what_text(value, kind)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _what_number(value, kind)
+    if isinstance(value, list) and any(_is_counted(one) for one in _alternatives(kind)):
+        return f"a list of {len(value)}" if value else "an empty list"
     return _NAMES.get(type(value), "something else")
 
 
@@ -183,7 +190,15 @@ def _words(kind: inspect.Type) -> list[str]:
             return [f"a number{_bounds(_lowest(kind), _highest(kind))}"]
         case inspect.LiteralType() | inspect.EnumType():
             return [f"`{choice}`" if isinstance(choice, str) else str(choice) for choice in _choices(kind)]
-    return [_NAMED.get(type(kind), "something else")]
+    bounds = _bounds(kind.min_length, kind.max_length).replace(" from ", " of ") if _is_counted(kind) else ""
+    return [_NAMED.get(type(kind), "something else") + bounds]
+
+
+def _is_counted(kind: inspect.Type) -> TypeGuard[inspect.ListType | inspect.VarTupleType]:
+    """Whether it is a list of which the length is said."""
+    if not isinstance(kind, inspect.ListType | inspect.VarTupleType):
+        return False
+    return (kind.min_length, kind.max_length) != (None, None)
 
 
 def _choices(kind: inspect.Type) -> list[Any]:
@@ -306,13 +321,53 @@ def _text(place: Place) -> str:
 
 
 def _at(kind: inspect.Type | None, value: Any, place: Place) -> tuple[inspect.Type | None, Any]:
-    """The type and the value at a place, as far as both are known."""
+    """The type and the value at a place, as far as both are known; the value as it is seen."""
+    kind, value = _reached(kind, value, place)
+    return kind, _seen(value)
+
+
+def _reached(kind: inspect.Type | None, value: Any, place: Place) -> tuple[inspect.Type | None, Any]:
     for step in place:
         if kind is None:
             break
         kind = next((inner for one in _alternatives(kind) if (inner := _inner(one, step)) is not None), None)
         value = _part(_opened(value), step)
-    return kind, _seen(value)
+    return kind, value
+
+
+def _resolved(shape: inspect.Type, values: Any, place: Place) -> Place:
+    """A place in which a name is left out, as msgspec does where names are of the sender's choice: the first one whose
+    value does not fit stands in for it."""
+    for at, step in enumerate(place):
+        if step != "":
+            continue
+        kind, value = _reached(shape, values, place[:at])
+        names = _opened(value)
+        kinds = _alternatives(kind) if kind is not None else ()
+        inner = next((one.value_type for one in kinds if isinstance(one, inspect.DictType)), None)
+        if inner is None or not isinstance(names, dict):
+            break
+        name = next((name for name, raw in islice(names.items(), LOOKED_AT) if not _fits(inner, _seen(raw))), step)
+        place = (*place[:at], name, *place[at + 1 :])
+    return place
+
+
+def _fits(kind: inspect.Type, value: Any) -> bool:
+    """Whether a value may be one of these, as far as texts, numbers and choices go."""
+    return any(_is_one(one, value) for one in _alternatives(kind))
+
+
+def _is_one(kind: inspect.Type, value: Any) -> bool:
+    match kind:
+        case inspect.IntType() | inspect.FloatType():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            least, most = _lowest(kind), _highest(kind)
+            return is_number and not (least is not None and value < least) and not (most is not None and value > most)
+        case inspect.EnumType() | inspect.LiteralType():
+            return value in _choices(kind)
+        case inspect.StrType():
+            return isinstance(value, str) and (kind.pattern is None or re.search(kind.pattern, value) is not None)
+    return True
 
 
 def _inner(kind: inspect.Type, step: str | int) -> inspect.Type | None:
@@ -337,7 +392,7 @@ def _seen(value: Any) -> Any:
         return value
     text = bytes(value)
     if text[:1] in b"{[":
-        return {} if text[:1] == b"{" else []
+        return _opened(value)
     return json.loads(text.decode(errors="replace"), parse_int=_whole)
 
 

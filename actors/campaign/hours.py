@@ -150,9 +150,12 @@ def _windows(text: str) -> list[Span]:
         return [] if text else [(0, DAY)]
     found = []
     for part in text.split(","):
+        if not part.strip():
+            raise ValueError(f"`{text}` has a comma too many")
         window = parse_window(part.strip())
         if window is None:
-            raise ValueError(f"`{text}` has a comma too many")
+            found.append((0, DAY))
+            continue
         first, last = (moment.hour * 60 + moment.minute for moment in window)
         found.append((first, last or DAY))
     return found

@@ -149,14 +149,14 @@ def _without_weight(carrier: AnyCarrier) -> AnyCarrier:
     return replace(carrier, weight=1)
 
 
-def must_be_carriers(carriers: Carriers) -> None:
+def must_be_carriers(carriers: Carriers, within: str = "settings.") -> None:
     """Raise Refusal(INVALID_PARAMS) for what cannot carry any call, with the place of it. A trunk or a slot that is not
     there may come later, and is accepted."""
     if carriers.slots is None and carriers.trunks is None:
-        raise misfit("settings.carriers", "slots, or trunks, or both.")
+        raise misfit(f"{within}carriers", "slots, or trunks, or both.")
     for place, region in enumerate(carriers.slots.regions if carriers.slots is not None else ()):
         if (why := not_a_country(region)) is not None:
-            raise misfit(f"settings.carriers.slots.regions[{place}]", f"{why}.")
+            raise misfit(f"{within}carriers.slots.regions[{place}]", f"{why}.")
 
 
 def presence(line: Line, e164: str, home: Home) -> int:

@@ -282,8 +282,8 @@ def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
     """Change the settings, of whatever campaign. Raises Refusal(INVALID_PARAMS), which names the field."""
-    rules_of(settings)
-    must_be_carriers(settings.carriers)
+    rules_of(settings, within="")
+    must_be_carriers(settings.carriers, within="")
     if settings == campaign.settings:
         return NOTHING
     events = (CampaignConfigured(campaign=campaign.campaign, at=now.at, by=by, settings=settings),)

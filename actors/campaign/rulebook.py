@@ -11,6 +11,8 @@ from actors.telephony.numbers import Number, home_of
 from bus_schemas.campaign import CampaignSettings
 from bus_schemas.errors import misfit
 
+WORDS = 300  # characters of what is said of a setting, in which some of it is repeated
+
 Elsewhere = Callable[[str], Sequence[Attempt]]
 
 
@@ -75,12 +77,12 @@ class RuleBook:
         return tuple(head for head in heads if head in self._beginnings)
 
 
-def rules_of(settings: CampaignSettings) -> Rules:
-    """A campaign's own rules. Raises Refusal(INVALID_PARAMS), which names the field."""
+def rules_of(settings: CampaignSettings, within: str = "settings.") -> Rules:
+    """A campaign's own rules. Raises Refusal(INVALID_PARAMS), which names the field, that is `within` a request."""
     try:
         hours = parse_hours(settings.hours)
     except ValueError as error:
-        raise misfit("settings.hours", str(error)) from None
+        raise misfit(f"{within}hours", str(error)[:WORDS]) from None
     try:
         return Rules(
             hours=hours,
@@ -97,4 +99,4 @@ def rules_of(settings: CampaignSettings) -> Rules:
         )
     except ValueError as error:
         field, _, why = str(error).partition(": ")
-        raise misfit(f"settings.{field}", why) from None
+        raise misfit(f"{within}{field}", why[:WORDS]) from None

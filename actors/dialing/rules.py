@@ -123,7 +123,7 @@ def is_listed(e164: str, listed: Container[str]) -> bool:
 
 
 def parse_window(text: str) -> tuple[time, time] | None:
-    """`"08:00-21:00"` as two times; empty is None, 24:00 the end of a day. Raises ValueError."""
+    """`"08:00-21:00"` as two times; None: all day, which is empty too; 24:00 is its end. Raises ValueError."""
     if not text:
         return None
     found = _HOURS.match(text)
@@ -131,6 +131,8 @@ def parse_window(text: str) -> tuple[time, time] | None:
         raise ValueError(f"`{text}` is not of the form 08:00-21:00")
     hour, minute, until_hour, until_minute = (int(part or 0) for part in found.groups())
     first, last = time(hour, minute), time(until_hour, until_minute)
+    if first == last == time(0) and found[3] is None:
+        return None
     if first == last:
         raise ValueError(f"`{text}` ends when it begins; leave it empty for all hours")
     return first, last

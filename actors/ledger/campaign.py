@@ -24,6 +24,7 @@ from actors.ledger.lead import (
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page
 from actors.runtime.context import Context
+from actors.runtime.moments import must_be_a_day
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
 from bus_schemas.campaign import (
@@ -234,6 +235,7 @@ class CampaignAnswers(Answers):
         return page(await self.read(context, query), limit=request.limit)
 
     async def report(self, request: ReportCampaign, context: Context) -> list[ReportLine]:
+        must_be_a_day(request.day, "day")
         await self._found(request.campaign_id, context)
         return report_of(await self.read(context, by_hour(request.campaign_id, request.day)))
 

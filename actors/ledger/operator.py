@@ -13,6 +13,7 @@ from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page
 from actors.runtime.context import Context
+from actors.runtime.moments import must_be_a_day
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
 from bus_schemas.catalogue import topics_of
@@ -282,6 +283,8 @@ class OperatorAnswers(Answers):
         return page(await self.read(context, query), limit=request.limit)
 
     async def report_operators(self, request: ReportOperators, context: Context) -> Page:
+        for field in ("since", "until"):
+            must_be_a_day(getattr(request, field), field)
         query = days(request, skip=from_cursor(request.cursor) or 0, user=_whose(context))
         return page(await self.read(context, query), limit=request.limit)
 

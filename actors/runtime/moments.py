@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from actors.runtime.clock import parse_utc, utc
 from bus_schemas.errors import misfit
@@ -34,6 +34,14 @@ def must_come(at: str, field: str, now: str) -> None:
         raise misfit(field, "this time is over.", given=at)
     if parse_utc(at) - parse_utc(now) > FARTHEST:
         raise misfit(field, f"more than {FARTHEST.days} days away.", given=at)
+
+
+def must_be_a_day(text: str | None, field: str) -> None:
+    """Raise Refusal(INVALID_PARAMS) for a day like `2026-02-30`, which never comes. None: no day was given."""
+    try:
+        date.fromisoformat(text or "2026-01-01")
+    except ValueError:
+        raise misfit(field, "there is no such day.", given=text) from None
 
 
 def is_local(text: str, field: str) -> bool:

@@ -179,7 +179,8 @@ LARGE: dict[str, tuple[Callable[[], bytes], str]] = {
     "numbers": (lambda: large(b"1e300"), "`leads[0]`: expected an object, got a number with a point."),
     "numbers for a text": (lambda: large(b'{"number":1e300}'), "`leads[0].number`: expected a text, got a number"),
     "numbers in a small lead": (
-        lambda: large(b'{"number":"1","x":[' + b",".join([b"1e300"] * 9_000) + b"]}"), "`x`: there is no such field."
+        lambda: large(b'{"number":"1","x":[' + b",".join([b"1e300"] * 9_000) + b"]}"),
+        "`leads[0].x`: there is no such field.",
     ),
     "one lead of numbers": (
         lambda: large(b'{"number":"1","x":[' + NUMBERS + b"]}"), f"`leads[0]`: larger than {LARGEST_LEAD:,} bytes."
@@ -188,8 +189,8 @@ LARGE: dict[str, tuple[Callable[[], bytes], str]] = {
     "numbers behind the leads": (lambda: large(LEAD, count=1, behind=b'],"x":[' + NUMBERS + b"]}"), OTHER_LARGE),
     "names": (lambda: b"{" + b",".join(b'"%d":1' % at for at in range(1_400_000)) + b"}", OTHER_LARGE),
     "objects": (lambda: large(b"{}"), "`leads[0].number`: expected a text, got nothing."),
-    "objects in objects": (lambda: large(b'{"":{}}'), "`?`: there is no such field."),
-    "deep objects": (lambda: large(b'{"number":"1","custom":{"a":{"b":{}}}}'), "`leads[0].custom.?`: expected a text"),
+    "objects in objects": (lambda: large(b'{"":{}}'), "`leads[0].?`: there is no such field."),
+    "deep objects": (lambda: large(b'{"number":"1","custom":{"a":{"b":{}}}}'), "`leads[0].custom.a`: expected a text"),
     "lists": (lambda: large(b"[]"), "`leads[0]`: expected an object, got a list."),
     "blanks": (lambda: b" " * RUN_BYTES, "`campaign_id`: expected 1 to 64"),
     "blanks before": (lambda: b" " * (RUN_BYTES - 1_000) + large(LEAD, count=1), "1"),

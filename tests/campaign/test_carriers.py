@@ -56,14 +56,14 @@ def take(found: HeldLines, number: str, carriers: Carriers = BOTH) -> int | None
 def test_carriers_that_carry_nothing_are_refused_with_the_place(carriers: Carriers, field: str) -> None:
     played, wanted = Played(), CampaignSettings(carriers=carriers)
     played.create()
-    for decide in (
-        lambda: machine.create(ID, None, wanted, BY, played.moment()),
-        lambda: machine.configure(played.state, wanted, BY, played.moment()),
+    for decide, place in (
+        (lambda: machine.create(ID, None, wanted, BY, played.moment()), field),
+        (lambda: machine.configure(played.state, wanted, BY, played.moment()), field.removeprefix("settings.")),
     ):
         with pytest.raises(Refusal) as refused:
             decide()
         assert refused.value.code is ErrorCode.INVALID_PARAMS
-        assert (refused.value.details or {})["field"] == field
+        assert (refused.value.details or {})["field"] == place
 
 
 def test_hosts_are_asked_for_what_the_settings_want_whatever_it_weighs() -> None:

@@ -97,6 +97,7 @@ def right(**given: str) -> Hours:
 
 
 def test_hours_are_read_as_people_write_them() -> None:
+    assert parse_hours("00:00-24:00") == right(mon_sun="00:00-24:00") == ALWAYS
     assert parse_hours("") == ALWAYS == right(mon_sun="")
     assert str(parse_hours("8:00-21:00")) == "08:00-21:00"
     assert str(right(mon_fri="09:00-13:00, 14:00-18:00", sat="10:00-14:00")) == (

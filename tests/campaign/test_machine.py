@@ -43,6 +43,7 @@ from bus_schemas.campaign import (
     CampaignStopped,
     StopMode,
 )
+from bus_schemas.carriers import Carriers
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead, LeadStatus
 from tests.campaign.played import BY, ID, NOON, Played, held_by, lead_at, number_at, rows
@@ -602,15 +603,19 @@ def test_a_callback_does_not_wait_for_what_holds_after_a_talk() -> None:
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [({"hours": "8-25"}, "settings.hours"), ({"hours": {"someday": "08:00-09:00"}}, "settings.hours"),
-     ({"retry_minutes": {"lunch": 5}}, "settings.retry_minutes"), ({"final": ("lunch",)}, "settings.final")],
+     ({"retry_minutes": {"lunch": 5}}, "settings.retry_minutes"), ({"final": ("lunch",)}, "settings.final"),
+     ({"hours": "x" * 10_000}, "settings.hours"), ({"final": ("x" * 10_000,)}, "settings.final"),
+     ({"carriers": Carriers(slots=None)}, "settings.carriers")],
 )  # fmt: skip
 def test_settings_that_cannot_be_are_refused_with_their_field(wrong: dict[str, Any], field: str) -> None:
     with refused(ErrorCode.INVALID_PARAMS) as refusal:
         Played().create(**wrong)
     assert refusal.value.details is not None and refusal.value.details["field"] == field
     played = running(lead_at(1))
-    with refused(ErrorCode.INVALID_PARAMS):
+    assert len(refusal.value.message) < 400
+    with refused(ErrorCode.INVALID_PARAMS) as refusal:  # where the fields are those of the request itself
         played.do(machine.configure, CampaignSettings(**wrong))
+    assert refusal.value.details is not None and f"settings.{refusal.value.details['field']}" == field
 
 
 def test_a_new_owner_asks_what_became_of_attempts_and_dials_none_anew() -> None:

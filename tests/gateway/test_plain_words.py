@@ -9,8 +9,11 @@ import pytest
 from msgspec import Meta, Struct
 
 from actors.settings import Settings, SettingsError, load
+from bus_schemas.campaign import ConfigureCampaign, RunCampaign
 from bus_schemas.catalogue import RPCS, TOPICS
+from bus_schemas.errors import Refusal
 from bus_schemas.fields import plainly
+from gateway.bodies import object_in, request_of
 from gateway.shapes import undecodable
 
 
@@ -51,6 +54,40 @@ def test_a_user_name_is_refused_in_words() -> None:
         msgspec.convert({"username": "op 12", "password": "a long one", "role": "operator"}, create.request)
     said = undecodable(failed.value, {"username": "op 12"}, create.request).message
     assert said == "`username`: expected 1 to 64 letters (A-Z, a-z), digits, `_` or `-`, got a text with a blank in it."
+
+
+RUNS = [
+    ({"leads": []}, "`leads`: expected a list of 1 to 100000, got an empty list."),
+    ({"leads": [{"number": "1"}] * 3 + [{"number": "1", "extra": 1}]}, "`leads[3].extra`: there is no such field. "),
+    ({"leads": [{"number": "1", "Name": "x"}]}, "`leads[0].Name`: there is no such field. "),
+    ({"leads": [{"number": "1", "custom": {"a": "b", "c": 5}}]}, "`leads[0].custom.c`: expected a text, got a whole"),
+    ({"leads": 5}, "`leads`: expected a list of 1 to 100000, got a whole number."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "said"), RUNS)
+def test_leads_that_cannot_be_are_named_by_their_row(given: dict[str, Any], said: str) -> None:
+    assert refused({"campaign_id": "c", **given}, RunCampaign).startswith(said)
+
+
+SETTINGS = [
+    ({"retry_minutes": {"no_answer": 5, "busy": -1}},
+     "`retry_minutes.busy`: expected a whole number from 0 to 525600, got a smaller one."),
+    ({"retry_minutes": {"busy": "5"}},
+     "`retry_minutes.busy`: expected a whole number from 0 to 525600, got a text of digits."),
+    ({"dispositions": {"a": "done", "b": "sold"}}, "`dispositions.b`: expected `done`, "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "said"), SETTINGS)
+def test_what_stands_under_a_name_of_the_senders_is_named(given: dict[str, Any], said: str) -> None:
+    assert refused({"campaign_id": "c", **given}, ConfigureCampaign).startswith(said)
+
+
+def refused(given: dict[str, Any], struct: type) -> str:
+    with pytest.raises(Refusal) as failed:
+        request_of(object_in(msgspec.json.encode(given), struct), struct, {})
+    return failed.value.message
 
 
 def test_the_settings_are_refused_in_words() -> None:
