@@ -102,12 +102,19 @@ class LeadStanding(Struct, frozen=True, kw_only=True):
     change: str = ""
 
 
+OWN_COLUMNS = ("status", "attempts", "last_attempt", "last_outcome", "disposition")  # of an export: what became of it
+LEAD_COLUMNS = (
+    "lead_id", "number", *(f"number_{place}" for place in range(2, NUMBERS + 1)), "name", "timezone", "priority",
+    "language", "source", "consent", *OWN_COLUMNS,
+)  # fmt: skip
+
+
 # --- queries --------------------------------------------------------------------------------------------------
 
 
 class ListLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
-    attempt."""
+    attempt. As CSV they are an export."""
 
     campaign_id: Id
     status: LeadStatus | None = None
@@ -116,6 +123,7 @@ class ListLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outcome: Annotated[str, Meta(max_length=64)] | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     cursor: Annotated[str, Meta(max_length=128)] | None = None
+    format: Literal["json", "csv"] = "json"
 
 
 class GetLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,10 +149,14 @@ class LeadView(Struct, frozen=True, kw_only=True):
 
 class ExportLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Leads of a campaign as rows of a table: the fields in which they are given, those of their own with `custom:`
-    before the name, and what has become of them."""
+    before the name, and what has become of them. As CSV all of them, unless a page is asked for (`limit`, `cursor`).
+    The filters are those of the list."""
 
     campaign_id: Id
     status: LeadStatus | None = None
+    number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    source: Annotated[str, Meta(max_length=100)] | None = None
+    outcome: Annotated[str, Meta(max_length=64)] | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     cursor: Annotated[str, Meta(max_length=128)] | None = None
     format: Literal["json", "csv"] = "csv"

@@ -26,7 +26,7 @@ from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
 from bus_schemas.slot import ADB_COMMAND
 from bus_schemas.user import REFRESH, Login, Refresh
-from gateway import errors, line_files, shapes
+from gateway import errors, line_files, shapes, whole_tables
 from gateway.auditor import (
     CALLER,
     CHANGED,
@@ -72,6 +72,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Reader = Callable[[web.Request, bytes], Any]
+Sender = Callable[[Route, web.Request, Any, Caller], Awaitable[web.StreamResponse]]
 
 NO_FILE = {"key": "none", "size": 0, "pieces": 0, "digest": ""}  # until the body has been read
 ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
@@ -168,8 +169,8 @@ class HttpApi:
             rpc_request = request[RPC_REQUEST] = await _read_with(read, request, body)
             if (share := login_of(request)) is not None:
                 await self.brake.before_login(share)
-            if route.file or route.stored:
-                return await self._send_file(route, request, rpc_request, caller)
+            if (send := self._sender(route, request, rpc_request)) is not None:
+                return await send(route, request, rpc_request, caller)
             return await self._answer(route, request, rpc_request, body, caller, needs)
 
         return handle
@@ -220,6 +221,14 @@ class HttpApi:
         Raises Refusal."""
         return caller if caller is ANYBODY else await self.authenticator.again(caller, route.permission)
 
+    def _sender(self, route: Route, request: web.Request, rpc_request: Any) -> Sender | None:
+        """What sends the answer, where that is a file. Raises web.HTTPTemporaryRedirect."""
+        if route.as_table is not None and rpc_request.format == "csv":
+            raise web.HTTPTemporaryRedirect(_elsewhere(request, route.as_table))
+        if route.whole and whole_tables.is_whole(request):
+            return self._send_whole
+        return self._send_file if route.file or route.stored else None
+
     async def _send_file(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
     ) -> web.StreamResponse:
@@ -233,6 +242,22 @@ class HttpApi:
         )
         found = await ask(self.bus, route.rpc, rpc_request, context)
         return await self.stored.send(request, found) if route.stored else self.recordings.send(request, found)
+
+    async def _send_whole(
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
+    ) -> web.StreamResponse:
+        async with self.reads.turn(caller.share):
+            caller = await self._still(route, caller)
+            context = Context(
+                command_id=request[COMMAND_ID], user=caller.user, actions=caller.actions & route.rpc.needed,
+                traceparent=_traceparent(request), after=self.watermark,
+            )  # fmt: skip
+            await self.auditor.intend(route, request)
+
+            async def page(cursor: str | None) -> Message:
+                return await ask_raw(self.bus, route.rpc, replace(rpc_request, cursor=cursor), context)
+
+            return await whole_tables.send(request, page, _csv_headers(route), route.whole)
 
     async def _of_file(
         self, route: Route, request: web.Request, read: Reader, caller: Caller, needs: "Needs"
@@ -437,14 +462,22 @@ async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -
     return replace(answered, data=msgspec.json.encode(parts.joined(answers)), headers=headers)
 
 
+def _csv_headers(route: Route) -> dict[str, str]:
+    return CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
+
+
+def _elsewhere(request: web.Request, path: str) -> str:
+    """The same question at another route of the same fields in its path."""
+    return str(request.rel_url.with_path(path.format(**request.match_info), keep_query=True))
+
+
 async def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
     if route.table and request.query.get("format") == "csv":
-        headers = CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
         pieces = []
         for piece in csv_pieces(data):
             pieces.append(piece)
             await asyncio.sleep(0)  # others' turn
-        return web.Response(body=b"".join(pieces), status=route.status, headers=headers)
+        return web.Response(body=b"".join(pieces), status=route.status, headers=_csv_headers(route))
     return web.Response(body=data, status=route.status, headers=JSON_HEADERS)
 
 

@@ -21,12 +21,12 @@ def to_csv(rows: bytes) -> bytes:
 def csv_pieces(rows: bytes) -> Iterator[bytes]:
     """The same, a few rows at a time."""
     decoded: list[dict[str, Any]] = msgspec.json.decode(rows, type=list[dict[str, Any]])
-    columns = _columns(decoded)
+    columns = columns_of(decoded)
     if columns:
         yield _lines([[defused(column) for column in columns]])
         for first in range(0, len(decoded), PIECE):
             piece = decoded[first : first + PIECE]
-            yield _lines([_cell(row.get(column)) for column in columns] for row in piece)
+            yield rows_of(piece, columns)
 
 
 def _lines(cells: Iterable[Sequence[str | int | float]]) -> bytes:
@@ -35,7 +35,13 @@ def _lines(cells: Iterable[Sequence[str | int | float]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def rows_of(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> bytes:
+    """Rows with these columns, without the line of their names."""
+    return _lines([_cell(row.get(column)) for column in columns] for row in rows)
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One for each key that occurs."""
     return list(dict.fromkeys(key for row in rows for key in row))
 
 

@@ -13,7 +13,7 @@ from actors.leads.cells import number_text
 from actors.leads.lead import KEY, NUMBER_FIELDS, number_field, tidy
 from actors.runtime.cells import undefused
 from actors.telephony.numbers import NotANumber, canonical
-from bus_schemas.lead import NUMBERS
+from bus_schemas.lead import NUMBERS, OWN_COLUMNS
 
 CUSTOM = "custom:"
 _SEPARATORS = re.compile(r"[\s_\-./:()\[\]#]+")
@@ -49,7 +49,9 @@ _NAMES = {
 }
 _FIELDS = {name: field for field, names in _NAMES.items() for name in names.split(", ")}
 _PERHAPS = "perhaps_number"
-FIELDS = frozenset({*_NAMES, *NUMBER_FIELDS}) - {_PERHAPS}
+STATUS = "status"  # in a lead's last campaign, by our own export
+FIELDS = frozenset({*_NAMES, *NUMBER_FIELDS, STATUS}) - {_PERHAPS}
+_NOTHING = "-"  # a column of which nothing is read
 _MANY = ("number", _PERHAPS, "name")  # may be in several columns
 
 
@@ -101,10 +103,15 @@ def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
 def _by_name(names: Sequence[str]) -> Iterator[str]:
     """A field for each column whose name is known; empty for the others."""
     found = [_field_of(name) or "" for name in names]
+    if {*OWN_COLUMNS} <= {*names}:  # our own export: what became of them there is nothing of theirs
+        found = [
+            STATUS if name == STATUS else _NOTHING if name in OWN_COLUMNS else field
+            for name, field in zip(names, found, strict=True)
+        ]
     sure = "number" in found
     taken: set[str] = set()
     for field in found:
-        if field in taken and field not in _MANY:
+        if field in taken and field not in (*_MANY, _NOTHING):
             field = ""
         taken.add(field)
         yield "number" if field == _PERHAPS and not sure else field
@@ -136,6 +143,8 @@ def _finished(names: Sequence[str], fields: Sequence[str]) -> Iterator[str]:
         if field == "number" and numbers < NUMBERS:
             yield number_field(numbers)
             numbers += 1
+        elif field == _NOTHING:
+            yield ""
         elif field and field != "number":
             yield field
         else:

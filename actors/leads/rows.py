@@ -24,13 +24,14 @@ from actors.leads.lead import (
     tidy,
 )
 from actors.leads.mapping import CUSTOM as CUSTOM_PREFIX
+from actors.leads.mapping import STATUS
 from actors.leads.mapping import Mapping as Columns
 from actors.leads.reading import Row
 from actors.runtime.cells import undefused
 from actors.telephony.zones import known_zones, not_a_zone
 from bus_schemas.errors import Refusal
 from bus_schemas.fields import TOKEN, words_of
-from bus_schemas.lead import Lead
+from bus_schemas.lead import Lead, LeadStatus
 
 Outcome = Accepted | Duplicate | InvalidRow
 HINTS = 20  # names of zones that are compared with all others: that takes milliseconds
@@ -66,6 +67,7 @@ class Rows:
     def take(self, row: int, given: Mapping[str, str]) -> Outcome:
         """What becomes of the fields of one lead, as texts, without those that are empty."""
         try:
+            _must_be_open(tidy(given.get(STATUS, "")))
             numbers = self._numbers(given)
             first = self._rows.get(numbers[0][1])
             if first is not None:
@@ -127,6 +129,13 @@ class Rows:
         self._hints -= 1
         hint = not_a_zone(name) if self._hints >= 0 and len(name) <= KEY else None
         raise _Unfit("timezone", "unknown", hint or "there is no zone of this name")
+
+
+def _must_be_open(status: str) -> None:
+    """Who was done, or must not be called, in the campaign that an export is of is not called anew without a word."""
+    if status in (LeadStatus.DONE, LeadStatus.DO_NOT_CALL, LeadStatus.INVALID):
+        why = f"it was `{status}` in the campaign of the export; to call it all the same, leave that column out"
+        raise _Unfit(STATUS, status, why)
 
 
 def _short(texts: Mapping[str, str], field: str, most: int) -> str:

@@ -246,7 +246,10 @@ class CampaignAnswers(Answers):
 
     async def export_leads(self, request: ExportLeads, context: Context) -> Page:
         await self._found(request.campaign_id, context)
-        wanted = ListLeads(campaign_id=request.campaign_id, status=request.status, limit=request.limit)
+        wanted = ListLeads(
+            campaign_id=request.campaign_id, status=request.status, number=request.number, source=request.source,
+            outcome=request.outcome, limit=request.limit,
+        )  # fmt: skip
         found = await self.read(context, leads_of(wanted, after=from_cursor(request.cursor)))
         return page([(place, line_of(view)) for place, view in found], limit=request.limit)
 

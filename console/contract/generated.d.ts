@@ -942,7 +942,7 @@ export interface paths {
         /**
          * Leads of a campaign
          * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
-         *         attempt.
+         *         attempt. As CSV they are an export.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_leads"];
         put?: never;
@@ -963,7 +963,8 @@ export interface paths {
         /**
          * Leads of a campaign as a table
          * @description Leads of a campaign as rows of a table: the fields in which they are given, those of their own with `custom:`
-         *         before the name, and what has become of them.
+         *         before the name, and what has become of them. As CSV all of them, unless a page is asked for (`limit`, `cursor`).
+         *         The filters are those of the list.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_export"];
         put?: never;
@@ -3218,7 +3219,7 @@ export interface components {
         /**
          * ListLeads
          * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
-         *         attempt.
+         *         attempt. As CSV they are an export.
          */
         ListLeads: {
             campaign_id: string;
@@ -3234,6 +3235,11 @@ export interface components {
             limit: number;
             /** @default null */
             cursor: string | null;
+            /**
+             * @default json
+             * @enum {unknown}
+             */
+            format: "csv" | "json";
         };
         /**
          * LeadView
@@ -3284,12 +3290,19 @@ export interface components {
         /**
          * ExportLeads
          * @description Leads of a campaign as rows of a table: the fields in which they are given, those of their own with `custom:`
-         *         before the name, and what has become of them.
+         *         before the name, and what has become of them. As CSV all of them, unless a page is asked for (`limit`, `cursor`).
+         *         The filters are those of the list.
          */
         ExportLeads: {
             campaign_id: string;
             /** @default null */
             status: components["schemas"]["LeadStatus"] | null;
+            /** @default null */
+            number: string | null;
+            /** @default null */
+            source: string | null;
+            /** @default null */
+            outcome: string | null;
             /** @default 1000 */
             limit: number;
             /** @default null */
@@ -11637,6 +11650,7 @@ export interface operations {
                 outcome?: string | null;
                 limit?: number;
                 cursor?: string | null;
+                format?: "csv" | "json";
             };
             header?: never;
             path: {
@@ -11727,6 +11741,9 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["LeadStatus"] | null;
+                number?: string | null;
+                source?: string | null;
+                outcome?: string | null;
                 limit?: number;
                 cursor?: string | null;
                 format?: "csv" | "json";

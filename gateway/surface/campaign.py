@@ -56,7 +56,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Utc
-from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LIST_LEADS, GivenLead, LeadStatus
+from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LEAD_COLUMNS, LIST_LEADS, GivenLead, LeadStatus
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, SKIP_PREVIEWED
 from gateway.routes import Listed, Part, Parts, Room, Route, shared_fields
 
@@ -125,9 +125,10 @@ ROUTES = (
     Route("POST",  ONE + "/preview/begin",             BEGIN_PREVIEWED,    200, P.OTTB, True),
     Route("POST",  ONE + "/preview/skip",              SKIP_PREVIEWED,     200, P.OTTB, True),
     Route("GET",   ONE + "/report",                    REPORT_CAMPAIGN,    200, P.OTTB, table=True),
-    Route("GET",   ONE + "/leads",                     LIST_LEADS,         200, P.OTTB),
+    Route("GET",   ONE + "/leads",                     LIST_LEADS,         200, P.OTTB,
+          as_table=ONE + "/export"),
     Route("GET",   ONE + "/export",                    EXPORT_LEADS,       200, P.OTTB, table=True,
-          taken=True),
+          taken=True, whole=LEAD_COLUMNS),
     Route("GET",   ONE + "/leads/{lead}",              GET_LEAD,           200, P.OTTB),
     Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB),
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),

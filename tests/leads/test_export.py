@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.dialing.rules import DialRules
 from actors.leads.export import table_of
-from actors.leads.lead import KEY, NAME, PRIORITY, VALUE, Accepted, tidy
+from actors.leads.lead import KEY, NAME, PRIORITY, VALUE, Accepted, InvalidRow, tidy
 from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
 from actors.runtime.cells import FORMULA, defused, undefused
@@ -66,6 +66,35 @@ def test_an_export_that_is_read_again_is_the_same_leads(given: tuple[list[Lead],
     assert (layout.encoding, layout.delimiter) == ("utf-8-sig", ",")
     found = list(outcomes(file, layout, mapping_of(file, layout, "UA"), RULES))
     assert [outcome.lead for outcome in found if isinstance(outcome, Accepted)] == leads and len(found) == len(leads)
+
+
+OURS = """lead_id,number,name,custom:city,status,attempts,last_attempt,last_outcome,disposition
+a,'+380991230001,Ann,Lviv,new,0,,,
+b,'+380991230002,Ben,Kyiv,in_progress,2,2026-11-25T10:00:00.000Z,busy,
+c,'+380991230003,Cid,,done,1,2026-11-25T10:00:00.000Z,answered,sale
+d,'+380991230004,Dan,,do_not_call,0,,,
+e,'+380991230005,Eve,,invalid,1,2026-11-25T10:00:00.000Z,invalid_number,
+"""
+
+
+def test_what_became_of_leads_is_no_field_of_theirs_when_it_is_read_again() -> None:
+    """And who was done with, or must not be called, is not called anew without a word."""
+    file = io.BytesIO(OURS.encode())
+    layout = layout_of(file)
+    mapping = mapping_of(file, layout, "UA")
+    assert mapping.fields == ("lead_id", "number", "name", "custom:city", "status", "", "", "", "")
+    found = list(outcomes(file, layout, mapping, RULES))
+    assert [one.lead.custom for one in found if isinstance(one, Accepted)] == [{"city": "Lviv"}, {"city": "Kyiv"}]
+    refused = [one for one in found if isinstance(one, InvalidRow)]
+    assert [one.kind for one in refused] == ["status: done", "status: do_not_call", "status: invalid"]
+    assert "leave that column out" in refused[0].reason
+
+
+def test_another_tables_status_is_a_field_of_its_own() -> None:
+    file = io.BytesIO(b"number,status\n+380991230001,done\n")
+    layout = layout_of(file)
+    mapping = mapping_of(file, layout, "UA")
+    assert mapping.fields == ("number", "custom:status")
 
 
 @settings(max_examples=examples(50), deadline=None)

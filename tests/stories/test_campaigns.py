@@ -139,6 +139,10 @@ async def test_leads_of_16_mib_cross_the_bus_in_parts(fast: Client) -> None:
     async with fast.session.get(url, headers=headers) as table:
         rows = list(csv.DictReader(io.StringIO(await table.text())))
     assert len(rows) == 5 and rows[0]["number"] == "'" + wanted[0]["number"]
+    url = fast.site.url("ottb", f"{ALL}/story_3/leads?format=csv")
+    async with fast.session.get(url, headers=headers) as table:
+        rows = list(csv.DictReader(io.StringIO((await table.read()).decode("utf-8-sig"))))
+    assert len(rows) == answer["accepted"] and rows[-1]["status"] == "new"
 
 
 BAD = [

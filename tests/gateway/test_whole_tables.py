@@ -1,0 +1,65 @@
+"""A list of many pages is one table, of which nobody has to know how many pages there were."""
+
+import asyncio
+import csv
+import io
+import json
+from typing import Any
+
+from aiohttp import ClientError, ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from actors.runtime.bus import Message
+from actors.runtime.wire import CURSOR_HEADER
+from bus_schemas.errors import ErrorCode, Refusal
+from gateway import whole_tables
+
+PAGES: list[list[dict[str, Any]]] = [
+    [{"number": "+380991230001", "name": "Їжак"}, {"number": "+380991230002", "name": "=1+1"}],
+    [{"number": "+380991230003", "name": "", "custom:city": "Львів"}],
+]
+
+
+async def test_all_pages_are_one_table_that_a_spreadsheet_opens() -> None:
+    body = await fetched(PAGES)
+    assert body.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+    assert [row["name"] for row in rows] == ["Їжак", "'=1+1", ""]
+    assert [row["custom:city"] for row in rows] == ["", "", "Львів"]
+
+
+async def test_a_table_without_rows_has_its_columns() -> None:
+    assert (await fetched([[]])).decode("utf-8-sig") == "number,name\r\n"
+
+
+async def test_a_table_that_breaks_off_is_seen_not_to_be_whole() -> None:
+    try:
+        await fetched(PAGES, broken=3)
+    except (ClientError, ConnectionError):
+        return
+    raise AssertionError("it looked whole")
+
+
+async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None) -> bytes:
+    """`broken`: the question after which there is no answer."""
+    asked = 0
+
+    async def page(cursor: str | None) -> Message:
+        nonlocal asked
+        asked += 1
+        if broken is not None and asked > broken:
+            raise Refusal(ErrorCode.UNAVAILABLE, "away")
+        place = int(cursor or 0)
+        headers = {CURSOR_HEADER: str(place + 1)} if place + 1 < len(pages) else {}
+        return Message(subject="", data=json.dumps(pages[place]).encode(), headers=headers)
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        return await whole_tables.send(request, page, {"Content-Type": "text/csv"}, ("number", "name"))
+
+    app = web.Application()
+    app.router.add_get("/", serve)
+    async with (
+        TestServer(app) as server, asyncio.timeout(10), ClientSession() as session,
+        session.get(server.make_url("/")) as answer,
+    ):  # fmt: skip
+        return await answer.read()
