@@ -256,10 +256,11 @@ class FindExtension(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ExtensionFound(Struct, frozen=True, kw_only=True):
-    """`extension` null: the user has none, or is disabled."""
+    """`extension` null: the user has none, or is not `active`."""
 
     user: Username
     extension: Extension | None
+    active: bool = True
 
 
 class EndSessions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Looks
 from actors.campaign.machine import claims_of, stopping
+from actors.campaign.makers import look_after
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Outside
 from actors.campaign.places import at
@@ -132,6 +133,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
+        host.spawn(look_after(host, parts.ids))
 
     parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=CAMPAIGN_ARCHIVED))
 

@@ -101,11 +101,12 @@ class Administration:
         return Deleted(id=request.user)
 
     async def find_extension(self, request: FindExtension, context: Context) -> ExtensionFound:
-        """Say, to other parts of the platform, where the PBX reaches a user."""
+        """Say, to other parts of the platform, where the PBX reaches a user, and whether there still is one."""
         user = self._directory.users.get(request.user)
         if user is None:
             raise machine.NO_USER()
-        return ExtensionFound(user=user.name, extension=user.extension if user.active else None)
+        extension = user.extension if user.active else None
+        return ExtensionFound(user=user.name, extension=extension, active=user.active)
 
     # --- roles
 

@@ -13,7 +13,8 @@ from tests.call.test_costs import Counted, in_time
 
 LEADS = 20
 MOST = 12  # bus messages of one call, of which two tell whoever made the campaign
-ITSELF = (".tel.campaign",)  # the counts are said twice a second, however many calls there are
+# However many calls there are: its counts are said twice a second, and it is asked whether its maker is still there.
+ITSELF = (".tel.campaign", ".qry.user.extension")
 
 
 def test_a_call_of_a_campaign_costs_twelve_messages(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import nats
 import pytest
 
 from simulators.carrier.rules import mobile
+from tests.stories.test_point import made
 from tests.support.js_client import JsClient
 from tests.support.site import Client, Site, until
 
@@ -116,6 +117,19 @@ async def test_a_stopped_campaign_dials_nobody_any_more(fast: Client) -> None:
     assert one["attempts"][0]["number"] == wanted[0]["number"]
     _, why = await fast.get(f"{ALL}/story_2/leads/{rows[0]['lead']['id']}/explain")
     assert why["reason"] in ("stopped", "done", "retry", "not_dialed")
+
+
+async def test_a_campaign_of_who_was_deleted_calls_nobody_any_more(admin: Client) -> None:
+    maker = await made(admin, "leaver", "supervisor")
+    body = {"campaign_id": "story_left", "leads": leads(60, LONG, 600)}
+    assert (await maker.post(RUN, body))[1]["status"] == "running"
+    assert (await admin.call("DELETE", "/api/users/leaver", part="point"))[0] == 200
+
+    async def paused() -> Any:
+        return (await admin.get(f"{ALL}/story_left"))[1]["status"] == "paused"
+
+    await until(paused, bool, 30)
+    await admin.post(STOP, {"campaign_id": "story_left", "mode": "hangup"})
 
 
 async def test_leads_of_16_mib_cross_the_bus_in_parts(fast: Client) -> None:
