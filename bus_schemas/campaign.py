@@ -171,7 +171,7 @@ class CampaignExplained(Struct, frozen=True, kw_only=True):
 
 class CreateCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
-    changes nothing."""
+    changes nothing; without either it leaves the settings of one that is there."""
 
     campaign_id: CampaignId
     settings: CampaignSettings | UnsetType = UNSET
@@ -179,11 +179,11 @@ class CreateCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class CreateOnShard(Struct, frozen=True, kw_only=True):
-    """CREATE_CAMPAIGN for whoever has the shard."""
+    """CREATE_CAMPAIGN for whoever has the shard. `settings`: null: none were named."""
 
     shard: int
     campaign_id: CampaignId
-    settings: CampaignSettings
+    settings: CampaignSettings | None
 
 
 class RunCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

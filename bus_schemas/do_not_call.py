@@ -19,6 +19,8 @@ E = ErrorCode
 
 DO_NOT_CALL = Kind("do_not_call", "do_not_call", view=A.DO_NOT_CALL_VIEW)
 GLOBAL = "global"
+SETTINGS = "settings"  # the name of the list that stands in the settings file
+NO_CAMPAIGNS = frozenset({GLOBAL, SETTINGS})  # lists for all calls; others are of the campaign of that id
 AT_ONCE = 500  # entries of one request, and of one event
 LINES = 200  # of a file that are read in one go
 

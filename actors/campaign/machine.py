@@ -62,6 +62,7 @@ from bus_schemas.campaign import (
     CampaignStopping,
     StopMode,
 )
+from bus_schemas.do_not_call import NO_CAMPAIGNS
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import LeadStatus
 
@@ -168,17 +169,20 @@ class Ran(Struct, frozen=True, kw_only=True):
 
 
 def create(
-    id: str, campaign: Campaign | None, settings: CampaignSettings, by: str, now: Moment
+    id: str, campaign: Campaign | None, settings: CampaignSettings | None, by: str, now: Moment
 ) -> CampaignDecision:
-    """A new campaign; one that is as wanted stays so. Raises Refusal: INVALID_PARAMS for settings that cannot be,
-    CONFLICT where there is another one."""
-    rules_of(settings)
-    must_be_carriers(settings.carriers)
-    if campaign is not None:
-        if campaign.settings != settings:
-            raise EXISTS()
+    """A new campaign; one that is as wanted stays so. `settings`: None: those it has, else the usual ones. Raises
+    Refusal: INVALID_PARAMS for settings, or an id, that cannot be, CONFLICT where there is another one."""
+    if campaign is not None and settings in (None, campaign.settings):
         return NOTHING
-    return Decision(events=(CampaignCreated(campaign=id, at=now.at, by=by, settings=settings),))
+    wanted = settings or CampaignSettings()
+    rules_of(wanted)
+    must_be_carriers(wanted.carriers)
+    if campaign is not None:
+        raise EXISTS()
+    if id in NO_CAMPAIGNS:
+        raise misfit("campaign_id", "the do-not-call list of this name is for all calls, and not a campaign's.")
+    return Decision(events=(CampaignCreated(campaign=id, at=now.at, by=by, settings=wanted),))
 
 
 def run(
@@ -197,7 +201,7 @@ def run(
     if campaign is not None and campaign.status is S.STOPPED and goes_on:
         raise STOPPED_MEANWHILE()
     found = new_leads(selection, given)
-    made = () if campaign is not None else create(id, None, CampaignSettings(), by, now).events
+    made = () if campaign is not None else create(id, None, None, by, now).events
     first = size(campaign) if campaign is not None else 0
     status = campaign.status if campaign is not None else S.DRAFT
     stays = goes_on and status is S.PAUSED
@@ -267,8 +271,10 @@ def stop(campaign: Campaign, mode: StopMode, by: str, now: Moment) -> CampaignDe
 
 
 def stopping(campaign: Campaign) -> CampaignStopping:
-    """The answer to a stop, from the state after it."""
-    return CampaignStopping(campaign_id=campaign.campaign, status=campaign.status, in_progress=campaign.open)
+    """The answer to a stop, from the state after it. One whose last call has ended is stopped, also where just that is
+    not on record yet."""
+    status = S.STOPPED if campaign.status is S.DRAINING and not campaign.open else campaign.status
+    return CampaignStopping(campaign_id=campaign.campaign, status=status, in_progress=campaign.open)
 
 
 def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:

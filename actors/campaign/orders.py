@@ -33,9 +33,9 @@ class Pause(Order[bool], frozen=True, kw_only=True):
 
 
 class Create(Order[CampaignChanged], frozen=True, kw_only=True):
-    """Be a campaign with these settings."""
+    """Be a campaign with these settings; None: with any."""
 
-    settings: CampaignSettings
+    settings: CampaignSettings | None
 
 
 class Mark(Order[LeadMarked], frozen=True, kw_only=True):

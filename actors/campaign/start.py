@@ -67,7 +67,6 @@ from bus_schemas.campaign import (
     CampaignExplained,
     CampaignLeadsAdded,
     CampaignRun,
-    CampaignSettings,
     CreateCampaign,
     CreateOnShard,
     DryRun,
@@ -155,7 +154,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
                 raise misfit("like", "either `like` or `settings`.")
             settings = (await ask(parts.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=request.like), context)).settings
         wanted = CreateOnShard(
-            shard=shard_of(id), campaign_id=id, settings=CampaignSettings() if settings is UNSET else settings
+            shard=shard_of(id), campaign_id=id, settings=None if settings is UNSET else settings
         )
         return await forward(parts.bus, CREATE_ON_SHARD, wanted, context)
 

@@ -28,6 +28,7 @@ from bus_schemas.do_not_call import (
     PUT_ON_DO_NOT_CALL,
     READ_DO_NOT_CALL,
     REMOVE_DO_NOT_CALL,
+    SETTINGS,
     AddDoNotCall,
     ChangeDoNotCall,
     CheckDoNotCall,
@@ -42,7 +43,6 @@ from bus_schemas.do_not_call import (
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.fields import plainly
 
-SETTINGS = "settings"  # the name of the list that stands in the settings file
 WEIGHT = 20  # as how many bytes a letter counts in which a number may begin
 PATIENCE = 2.0  # seconds that a question waits until this host has read the lists to their end
 

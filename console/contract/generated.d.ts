@@ -717,7 +717,7 @@ export interface paths {
         /**
          * Make a campaign
          * @description Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
-         *         changes nothing.
+         *         changes nothing; without either it leaves the settings of one that is there.
          */
         post: operations["post_api_autodialer_campaigns"];
         delete?: never;
@@ -2979,7 +2979,7 @@ export interface components {
         /**
          * CreateCampaign
          * @description Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
-         *         changes nothing.
+         *         changes nothing; without either it leaves the settings of one that is there.
          */
         CreateCampaign: {
             /** @example campaign_001 */

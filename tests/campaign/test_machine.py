@@ -657,6 +657,40 @@ def test_a_report_of_another_lead_changes_nothing() -> None:
     assert not machine.ended(played.state, report, played.book, played.moment()).events
 
 
+@pytest.mark.parametrize("id", ["global", "settings"])
+def test_a_campaign_is_not_called_as_a_list_for_all_is(id: str) -> None:
+    played = Played()
+    for decide in (
+        lambda: machine.create(id, None, CampaignSettings(), BY, played.moment()),
+        lambda: machine.run(id, None, None, rows(lead_at(1)), BY, played.moment()),
+    ):
+        with refused(ErrorCode.INVALID_PARAMS) as refusal:
+            decide()
+        assert refusal.value.details is not None and refusal.value.details["field"] == "campaign_id"
+
+
+def test_a_campaign_that_is_made_again_without_settings_keeps_its_own() -> None:
+    played = Played()
+    played.create()
+    played.do(machine.configure, CampaignSettings(attempts_per_lead=1))
+    for settings in (None, CampaignSettings(attempts_per_lead=1)):
+        assert not machine.create(ID, played.state, settings, BY, played.moment()).events
+    with refused(ErrorCode.CONFLICT):
+        machine.create(ID, played.state, CampaignSettings(), BY, played.moment())
+
+
+def test_a_stop_whose_last_call_has_just_ended_is_told_as_one() -> None:
+    """Between the end of the call and the record of the stop."""
+    played = running(lead_at(1))
+    [claim] = played.claim()
+    played.do(machine.stop, StopMode.DRAIN)
+    report = CallOver(place=0, attempt=claim.attempt, call_id="c_1", reason=EndReason.BUSY, answered=False)
+    last = machine.ended(played.state, report, played.book, played.moment())
+    played.record(replace(last, events=last.events[:1]))
+    said = machine.stopping(played.state)
+    assert (said.status, said.in_progress) == (S.STOPPED, 0)
+
+
 # --- a list that comes in parts -----------------------------------------------------------------------------------
 
 
