@@ -349,9 +349,10 @@ class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class CampaignView(Struct, frozen=True, kw_only=True):
-    """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over; `answered`: by
-    somebody, `abandoned` of them by us; `answer_rate` of those that are over, `abandoned_share` of the answered; null:
-    there are none. `by_status`: how many leads, where one campaign is asked for."""
+    """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over, and `not_dialed`
+    came to no call; `answered`: by somebody, `abandoned` of them by us; `answer_rate` of the calls that are over,
+    `abandoned_share` of the answered; null: there are none. `by_status`: how many leads, where one campaign is asked
+    for."""
 
     campaign_id: CampaignId
     status: CampaignStatus
@@ -364,6 +365,7 @@ class CampaignView(Struct, frozen=True, kw_only=True):
     abandoned: int
     talk_seconds: int
     settings: CampaignSettings
+    not_dialed: int = 0
     answer_rate: float | None = None
     abandoned_share: float | None = None
     by_status: Mapping[LeadStatus, int] = {}

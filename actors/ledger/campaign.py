@@ -27,6 +27,7 @@ from actors.runtime.context import Context
 from actors.runtime.moments import must_be_a_day
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
+from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
     ABSENT_CAMPAIGN,
@@ -83,6 +84,7 @@ class CampaignRow(Struct, frozen=True, gc=False):
     answered: int = 0
     abandoned: int = 0
     talk_seconds: int = 0
+    not_dialed: int = 0
 
 
 CAMPAIGNS = sa.Table(
@@ -131,6 +133,7 @@ def _ended(row: CampaignRow, event: CampaignAttemptEnded) -> CampaignRow:
         answered=row.answered + (event.outcome in (ANSWERED, ABANDONED)),
         abandoned=row.abandoned + (event.outcome == ABANDONED),
         talk_seconds=row.talk_seconds + event.talk_seconds,
+        not_dialed=row.not_dialed + (event.outcome == EndReason.NOT_DIALED),
     )
 
 
@@ -145,6 +148,7 @@ PROJECTION = Projection(
     events=get_args(CampaignEvent),
     fold=fold,
     once=frozenset({"campaign", "seq", "by", "created"}),
+    version=2,
 )
 
 
@@ -179,7 +183,8 @@ def _view(row: CampaignRow) -> CampaignView:
         abandoned=row.abandoned,
         talk_seconds=row.talk_seconds,
         settings=SETTINGS.decode(row.settings),
-        answer_rate=_rate(row.answered, row.ended),
+        not_dialed=row.not_dialed,
+        answer_rate=_rate(row.answered, row.ended - row.not_dialed),
         abandoned_share=_rate(row.abandoned, row.answered),
     )
 

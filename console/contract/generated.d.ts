@@ -2804,9 +2804,10 @@ export interface components {
         };
         /**
          * CampaignView
-         * @description One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over; `answered`: by
-         *         somebody, `abandoned` of them by us; `answer_rate` of those that are over, `abandoned_share` of the answered; null:
-         *         there are none. `by_status`: how many leads, where one campaign is asked for.
+         * @description One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over, and `not_dialed`
+         *         came to no call; `answered`: by somebody, `abandoned` of them by us; `answer_rate` of the calls that are over,
+         *         `abandoned_share` of the answered; null: there are none. `by_status`: how many leads, where one campaign is asked
+         *         for.
          */
         CampaignView: {
             /** @example campaign_001 */
@@ -2826,6 +2827,8 @@ export interface components {
             abandoned: number;
             talk_seconds: number;
             settings: components["schemas"]["CampaignSettings"];
+            /** @default 0 */
+            not_dialed: number;
             /** @default null */
             answer_rate: number | null;
             /** @default null */

@@ -74,6 +74,18 @@ def test_a_campaign_has_the_counts_of_its_machine(place: Place) -> None:
             assert store.read(all_campaigns(ListCampaigns(status=status), before=before, user=None)) == []
 
 
+def test_what_reached_no_phone_is_no_call_that_was_not_answered(place: Place) -> None:
+    with closing(place.store()) as store:
+        played = Played()
+        played.run(lead_at(1), lead_at(2), lead_at(3))
+        played.not_begun(played.claim()[0])
+        played.over(played.claim()[0], EndReason.BUSY)
+        played.over(played.claim()[0], EndReason.HANGUP_REMOTE, answered=True)
+        store.fold([JournalEntry(seq=seq, event=event) for seq, event in enumerate(played.events, 5)])
+        [found] = store.read(one(ID))
+        assert (found.attempts, found.not_dialed, found.in_progress, found.answer_rate) == (3, 1, 0, 0.5)
+
+
 def test_leads_are_as_the_machine_has_them_and_as_they_were_given(place: Place) -> None:
     with closing(place.store()) as store:
         played = folded(store)
