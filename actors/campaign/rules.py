@@ -166,8 +166,11 @@ def _for_good(candidate: Candidate, rules: Rules) -> Iterable[_Bar]:
     if any(attempt.ended is None for attempt in attempts):
         yield _Bar(Reason.UNDER_WAY, "a call to the lead is under way", None, "its end")
     if candidate.consent is False or (rules.consent and candidate.consent is None):
-        said = "has refused" if candidate.consent is False else "has not given consent, and the rules ask for it"
-        yield _Bar(Reason.CONSENT, f"the lead {said}", None, "the lead's consent")
+        refused = candidate.consent is False
+        said = "has refused" if refused else "has not given consent, and the rules ask for it"
+        anew = "another campaign with the lead's"  # in this one it is on record as it was given
+        change = f"{anew} consent" if refused else f"rules without `consent`, or {anew}"
+        yield _Bar(Reason.CONSENT, f"the lead {said}", None, change)
     for outcome in sorted({attempt.outcome or "" for attempt in here} & rules.final):
         yield _Bar(Reason.FINAL, f"a call to the number ended with `{outcome}`", None, "another number")
     for reason, made, most in (

@@ -81,6 +81,8 @@ def test_one_attempt_less_is_allowed() -> None:
 def test_who_refused_is_not_called_whatever_the_rules() -> None:
     found = asked(Rules(), consent=False)
     assert found.reason is Reason.CONSENT and "refused" in found.words
+    assert found.change == "another campaign with the lead's consent"  # no route edits a lead
+    assert asked(Rules(consent=True)).change == "rules without `consent`, or another campaign with the lead's"
     assert asked(Rules(consent=True), consent=True) == ALLOWED
 
 
