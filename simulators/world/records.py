@@ -1,16 +1,18 @@
 """The journal of a simulated world as the judge reads it: each call with its events and the moment each was stored."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import msgspec
 
 from actors.runtime.bus import Recorded
 from bus_schemas.call import CallDialing, CallEnded, CallEnding
-from bus_schemas.campaign import CampaignLeadsAdded
+from bus_schemas.campaign import CampaignLeadsAdded, CampaignPaused
 from bus_schemas.catalogue import topic_of
 from simulators.time.clock import STARTED_AT
 
+IN_TIME = 10.0  # seconds after a claim in which its call may be begun
 CAMPAIGNERS = ("boss1", "boss2")  # the users whose campaigns run
 
 
@@ -26,10 +28,11 @@ class Stored:
 
 @dataclass
 class CallOnRecord:
-    """One call as the journal has it."""
+    """One call as the journal has it. `called_off`: its campaign was paused when it was about to be dialled."""
 
     call_id: str
     events: list[Stored] = field(default_factory=list)
+    called_off: bool = False
 
     @property
     def dialing(self) -> Stored | None:
@@ -63,10 +66,17 @@ def read(journal: list[Recorded], began: float = STARTED_AT.timestamp()) -> list
 def calls_of(stored: list[Stored]) -> dict[str, CallOnRecord]:
     """The calls, oldest first."""
     calls: dict[str, CallOnRecord] = {}
+    paused: dict[str, float] = {}
     for one in stored:
+        if isinstance(one.event, CampaignPaused):
+            paused[one.event.campaign] = one.at
         if one.subject.startswith("ottb.v1.evt.call."):
             call_id = one.event.call_id
-            calls.setdefault(call_id, CallOnRecord(call_id)).events.append(one)
+            call = calls.setdefault(call_id, CallOnRecord(call_id))
+            call.events.append(one)
+            if isinstance(one.event, CallEnded) and call.dialing is not None:
+                halted = paused.get(call.dialing.event.campaign or "", -inf)
+                call.called_off = halted > call.dialing.at - IN_TIME
     return calls
 
 

@@ -140,6 +140,8 @@ def _never_dialled(case: Case, stored: Stored) -> Iterator[Finding]:
     called_off = (EndReason.HANGUP_LOCAL, EndReason.NO_ANSWER, EndReason.NOT_DIALED)
     if ended.reason in called_off and case.call.endings:
         return
+    if ended.reason is EndReason.NOT_DIALED and case.call.called_off:
+        return
     honest = DOUBTS | {EndReason.NOT_DIALED} | (frozenset() if case.on_phone else {EndReason.NETWORK})
     if ended.reason not in honest:
         yield "untrue reason", f"{ended.reason}, and it was never dialled"
