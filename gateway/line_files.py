@@ -5,6 +5,9 @@ record a piece at a time. Each is small enough for one message of the bus, and f
 Where the second half breaks off, what was taken stays and the answer says so: the same file again does the rest.
 """
 
+import asyncio
+import codecs
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -15,7 +18,8 @@ from msgspec.structs import replace
 
 from actors.runtime.bus import Bus
 from actors.runtime.context import Context
-from actors.runtime.lines import lines_of
+from actors.runtime.encodings import PIECE, Damaged, encoding_of
+from actors.runtime.lines import lines_of, whole_rows
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.do_not_call import (
@@ -68,7 +72,8 @@ class LineFiles:
         self, request: ImportDoNotCall, body: bytes, context: Context, gone: Callable[[], bool]
     ) -> list[bytes]:
         """The entries, as JSON, in pieces of one event each."""
-        lines, found, pieces = lines_of(body, LINE), list[Listed](), list[bytes]()
+        found, pieces = list[Listed](), list[bytes]()
+        lines = whole_rows(lines_of(await asyncio.to_thread(in_utf8, body), LINE), LINE)
         head = next(lines)
         first, taken = 1, (head, *islice(lines, LINES - 1))
         while taken:
@@ -100,6 +105,18 @@ class LineFiles:
             said, seq = msgspec.json.decode(cast(bytes, answered.body), type=DoNotCallChanged), answered.seq
             total = replace(total, added=total.added + said.added, unchanged=total.unchanged + said.unchanged)
         return Page(body=total, seq=seq, changed=bool(total.added))
+
+
+def in_utf8(body: bytes) -> bytes:
+    """A file in a code page or in UTF-16 without a mark as UTF-8; of others the lines are told as they are."""
+    try:
+        encoding = encoding_of(io.BytesIO(body))
+    except Damaged:  # a number with what cannot be read in it is none
+        return body
+    if encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        return body
+    pieces = (body[at : at + PIECE] for at in range(0, len(body), PIECE))
+    return b"".join(text.encode() for text in codecs.iterdecode(pieces, encoding, errors="replace"))
 
 
 def _broken_off(refusal: Refusal, total: DoNotCallChanged) -> Refusal:

@@ -3,37 +3,23 @@
 A guess is shown before anything is read with it, and where two columns could be the number none is taken.
 """
 
-import re
-import string
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from actors.leads.cells import number_text
 from actors.leads.lead import KEY, NUMBER_FIELDS, number_field, tidy
 from actors.runtime.cells import undefused
+from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, number_text, plain_name, without_figure
 from actors.telephony.numbers import NotANumber, canonical
 from bus_schemas.lead import NUMBERS, OWN_COLUMNS
 
 CUSTOM = "custom:"
-_SEPARATORS = re.compile(r"[\s_\-./:()\[\]#]+")
-_APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u2018")
 
-# By field: what people call its column in English, Ukrainian and Russian, as `_plain` writes it.
+# By field: what people call its column in English, Ukrainian and Russian, as `plain_name` writes it.
 _NAMES = {
     "lead_id": "lead id",
-    "number": (
-        "phone, phone number, phone no, telephone, telephone number, tel, tel no, mobile, mobile phone, mobile number, "
-        "cell, cell phone, cellphone, contact number, contact phone, home phone, work phone, business phone, msisdn, "
-        "primary phone, main phone, alt phone, alternate phone, second phone, other phone, landline, phone mobile, "
-        "phone home, phone work, телефон, номер телефону, номер тел, тел, моб, моб тел, моб телефон, мобільний, "
-        "мобільний телефон, мобільний номер, контактний телефон, контактний номер, робочий телефон, домашній телефон, "
-        "додатковий телефон, основний телефон, інший телефон, міський телефон, стаціонарний телефон, телефони, "
-        "номер телефона, мобильный, мобильный телефон, мобильный номер, сотовый, сотовый телефон, контактный телефон, "
-        "контактный номер, рабочий телефон, домашний телефон, дополнительный телефон, основной телефон, "
-        "другой телефон, городской телефон, стационарный телефон, телефоны"
-    ),
-    "perhaps_number": "number, номер",
+    "number": NUMBER_NAMES,
+    "perhaps_number": PERHAPS_NUMBER,
     "name": (
         "name, full name, fullname, contact, contact name, client, client name, customer, customer name, lead name, "
         "first name, firstname, given name, middle name, patronymic, last name, lastname, surname, family name, "
@@ -155,8 +141,8 @@ def _finished(names: Sequence[str], fields: Sequence[str]) -> Iterator[str]:
 
 
 def _field_of(name: str) -> str | None:
-    plain = _SEPARATORS.sub(" ", tidy(undefused(name)).casefold().translate(_APOSTROPHES)).strip()
-    return _FIELDS.get(plain) or _FIELDS.get(plain.rstrip(string.digits).rstrip())
+    plain = plain_name(tidy(undefused(name)))
+    return _FIELDS.get(plain) or _FIELDS.get(without_figure(plain))
 
 
 def _column(rows: Sequence[Sequence[str]], at: int) -> list[str]:

@@ -4,29 +4,24 @@ Read as a stream, at most one row (`RECORD` characters) at a time. What is no ta
 place; a row that cannot be parted into cells is an InvalidRow, and the next one is read.
 """
 
-import codecs
 import csv
 import io
 from collections.abc import Iterator
-from functools import partial
 from typing import BinaryIO
 
 from msgspec import Struct
 
 from actors.leads.lead import InvalidRow, ListError
 from actors.leads.mapping import known
+from actors.runtime.encodings import Damaged, encoding_of
 
-PIECE = 1 << 20  # bytes that are looked at at once
 SAMPLE = 1 << 16  # characters from which the delimiter is told
 SAMPLE_ROWS = 50
 RECORD = 1 << 20  # characters of one row
 COLUMNS = 256
 ROWS = 1 << 20  # as many as a sheet has
 DELIMITERS = "\t;|,"  # commas last: they stand in names and figures too
-BROKEN = "\ufffd"  # what a decoder makes of what it cannot read
-SOUND = 10  # times as much is right in UTF-8 that is damaged; of a code page nearly nothing is
 _NONE = "\0"  # the delimiter of one column: no text has it
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DIGITS = 7  # of what looks like a number, at least
 
 
@@ -47,7 +42,10 @@ class Row(Struct, frozen=True):
 
 def layout_of(file: BinaryIO) -> Layout:
     """How the file is written, told from its bytes. Raises ListError."""
-    encoding = _encoding(file)
+    try:
+        encoding = encoding_of(file)
+    except Damaged as damaged:
+        raise ListError(str(damaged)) from None
     text = _text(file, encoding)
     try:
         sample = text.read(SAMPLE)
@@ -131,51 +129,6 @@ def _text(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
 def _undecodable(encoding: str) -> ListError:
     names = {"cp1251": "neither UTF-8 nor UTF-16, and not all of it is Windows-1251"}
     return ListError(names.get(encoding, f"it begins as {encoding}, and not all of it is"))
-
-
-def _encoding(file: BinaryIO) -> str:
-    """A mark at the beginning says it; else UTF-8 where all of it is that, else the code page of Windows."""
-    file.seek(0)
-    piece = file.read(PIECE)
-    for bom, encoding in _BOMS.items():
-        if piece.startswith(bom):
-            return encoding
-    wide = _wide(piece[:4096])
-    if wide:
-        return wide
-    try:
-        for _ in _decoded(file, "strict"):
-            pass
-    except UnicodeDecodeError:
-        _must_not_be_damaged(file)
-        return "cp1251"
-    return "utf-8"
-
-
-def _must_not_be_damaged(file: BinaryIO) -> None:
-    """Raise ListError for UTF-8 some bytes of which are none: as a code page all its names would be wrong."""
-    line, first, broken, sound = 1, 0, 0, 0
-    for text in _decoded(file, "replace"):
-        found = text.count(BROKEN)
-        first = first or (found and line + text.count("\n", 0, text.find(BROKEN)))
-        broken += found
-        sound += len(text) - len(text.encode("ascii", "ignore")) - found
-        line += text.count("\n")
-    if sound > SOUND * broken:
-        raise ListError(f"line {first}: not UTF-8, as the rest of it is: damaged, or joined of two files")
-
-
-def _decoded(file: BinaryIO, errors: str) -> Iterator[str]:
-    file.seek(0)
-    return codecs.iterdecode(iter(partial(file.read, PIECE), b""), "utf-8", errors=errors)
-
-
-def _wide(sample: bytes) -> str | None:
-    """UTF-16 without a mark: figures, commas and line ends have a NUL beside them, always on the same side."""
-    low, high = sample[::2].count(0), sample[1::2].count(0)
-    if max(low, high) * 20 < len(sample) or min(low, high) > 0:
-        return None
-    return "utf-16-le" if high else "utf-16-be"
 
 
 def _delimiter(sample: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from actors.dialing.rules import DialRules, of_a_lead
-from actors.leads.cells import NO, YES, DigitsLost, is_blank, number_text
+from actors.leads.cells import NO, YES, is_blank
 from actors.leads.lead import (
     CUSTOM,
     KEY,
@@ -28,6 +28,7 @@ from actors.leads.mapping import STATUS
 from actors.leads.mapping import Mapping as Columns
 from actors.leads.reading import Row
 from actors.runtime.cells import undefused
+from actors.telephony.cells import DigitsLost, number_text
 from actors.telephony.zones import known_zones, not_a_zone
 from bus_schemas.errors import Refusal
 from bus_schemas.fields import TOKEN, words_of

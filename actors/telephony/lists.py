@@ -13,6 +13,7 @@ from actors.runtime.cells import undefused
 from actors.runtime.lines import lines_of
 from actors.runtime.settings import SettingsError
 from actors.telephony import numbers
+from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, number_text, plain_name
 from actors.telephony.numbers import NotANumber, Number, canonical
 
 LONG = 10  # digits of a number with its country's code, at least
@@ -20,8 +21,12 @@ _COLUMN = re.compile(r"[,;\t]|\s#")  # a comment behind a number is a column, in
 _NO_ENTRY = re.compile(r"[\s,;\"]+\Z")  # an empty row of a table
 _COLUMNS_ARE = re.compile(r"\s*\"?sep=.\"?\s*\Z", re.IGNORECASE)  # the first line of a table, to a spreadsheet
 _COMMENT = re.compile(r"\s*#(?![0-9*]+[#*])")  # no service code: `#31#0991230099`
-ENTRY = frozenset({"entry", "number", "phone"})  # names of the column in which entries stand
-OURS = ENTRY | {"list", "reason", "expires", "source", "by", "since", "removed", "removed_by"}
+ENTRY = "entry"
+# Names of the column of entries: the first that one column alone has.
+_ENTRY_NAMES = (
+    frozenset({ENTRY, "number", "phone"}), frozenset({*NUMBER_NAMES.split(", "), *PERHAPS_NUMBER.split(", ")})
+)  # fmt: skip
+OURS = frozenset({ENTRY, "list", "reason", "expires", "source", "by", "since", "removed", "removed_by"})
 _BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?\*\Z")
 
 
@@ -87,8 +92,7 @@ class Table:
         for name, cell in says.items():
             if name not in OURS and _may_be_number(cell, self._region):
                 raise NotANumber(f"perhaps a second number, in the column `{name}`: one a line")
-        [column] = ENTRY.intersection(self._columns)
-        return Row(entry=entry_of(says.get(column, ""), self._region, self._accepts), says=says)
+        return Row(entry=entry_of(says.get(ENTRY, ""), self._region, self._accepts), says=says)
 
     def _cells(self, line: str) -> list[str]:
         try:
@@ -143,7 +147,7 @@ def _number_of(entry: str, region: str, accepts: Callable[[Number], bool]) -> st
     first, *others = _COLUMN.split(entry.strip())
     if first.count('"') % 2:
         raise NotANumber("quotes that end in another column: the number stands in them alone")
-    number = canonical(first, region)
+    number = canonical(number_text(first), region)
     if not accepts(number):
         raise NotANumber("no number like it is known in its country (it is not called unless `premium_allowed` has it)")
     for place, other in enumerate(others, 2):
@@ -167,6 +171,8 @@ def _columns_of(head: str) -> tuple[str, Sequence[str]]:
     """What parts the columns of a table, and their names; empty where its first line names none that has entries."""
     for mark in ",;\t":
         names = [name.strip().lower() for name in next(csv.reader([head], delimiter=mark), [])]
-        if len(ENTRY.intersection(names)) == 1 and len(set(names)) == len(names):
-            return mark, names
+        for known in _ENTRY_NAMES:
+            columns = [ENTRY if plain_name(name) in known else name for name in names]
+            if columns.count(ENTRY) == 1 and len(set(columns)) == len(columns):
+                return mark, columns
     return ",", ()

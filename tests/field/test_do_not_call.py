@@ -6,14 +6,14 @@ import pytest
 
 from actors.dialing.rules import may_be_listed
 from actors.do_not_call.desk import entries_in
-from actors.runtime.lines import lines_of
+from actors.runtime.lines import lines_of, whole_rows
 from bus_schemas.do_not_call import ReadDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal
 from tests.field.tables import cases
 
 
 async def read(data: str) -> list[list[str]]:
-    lines = tuple(lines_of(data.encode()))
+    lines = tuple(whole_rows(lines_of(data.encode()), 800))
     wanted = ReadDoNotCall(list="global", head=lines[0], first=1, lines=lines)
     found = await entries_in(wanted, "UA", may_be_listed(frozenset()))
     return [[one.entry, one.reason, one.expires or ""] for one in found]

@@ -1,0 +1,32 @@
+"""Files of text from programs that write them in their own way, as the lines that they hold."""
+
+import codecs
+
+import pytest
+
+from actors.runtime.lines import lines_of, whole_rows
+from gateway.line_files import in_utf8
+
+TEXT = "Номер;Ім'я\r\n0991230099;Анна Ковальчук, село Високе\r\n"
+ENCODED = {
+    "UTF-8": TEXT.encode(), "UTF-8 with a mark": codecs.BOM_UTF8 + TEXT.encode(), "cp1251": TEXT.encode("cp1251"),
+    "UTF-16 with a mark": codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+    "UTF-16 without": "number,note\r\n0991230099,x\r\n".encode("utf-16-le"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_whatever_encoding_it_is_in(name: str) -> None:
+    found = list(lines_of(in_utf8(ENCODED[name])))
+    right = TEXT if "without" not in name else "number,note\r\n0991230099,x\r\n"
+    assert found == right.split("\r\n")
+
+
+def test_lines_keep_their_numbers_where_a_row_goes_over_several() -> None:
+    rows = list(whole_rows(iter(['number,note', '1,"a', "b", 'c"', "2,", '# 5" pipes', '3,5" x', "4"]), 800))
+    assert rows == ["number,note", '1,"a b c"', "", "", "2,", '# 5" pipes', '3,5" x', "4"]
+
+
+def test_what_is_no_table_keeps_its_lines() -> None:
+    lines = ["0991230099", '0991230098,"a', "0991230097"]
+    assert list(whole_rows(iter(lines), 800)) == lines
