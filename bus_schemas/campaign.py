@@ -351,8 +351,7 @@ class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class CampaignView(Struct, frozen=True, kw_only=True):
     """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over, and `not_dialed`
     came to no call; `answered`: by somebody, `abandoned` of them by us; `answer_rate` of the calls that are over,
-    `abandoned_share` of the answered; null: there are none. `by_status`: how many leads, where one campaign is asked
-    for."""
+    `abandoned_share` of the answered; null: there are none. `by_status`: how many leads."""
 
     campaign_id: CampaignId
     status: CampaignStatus

@@ -113,7 +113,7 @@ LEAD_COLUMNS = (
 
 
 class ListLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
+    """Leads of a campaign, in the order in which they came. `number`: one of theirs. `outcome`: of the last
     attempt. As CSV they are an export."""
 
     campaign_id: Id

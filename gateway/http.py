@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Container, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, quote
 
 import msgspec
@@ -257,7 +257,7 @@ class HttpApi:
             async def page(cursor: str | None) -> Message:
                 return await ask_raw(self.bus, route.rpc, replace(rpc_request, cursor=cursor), context)
 
-            return await whole_tables.send(request, page, _csv_headers(route), route.whole)
+            return await whole_tables.send(request, page, _csv_headers(route), route.columns)
 
     async def _of_file(
         self, route: Route, request: web.Request, read: Reader, caller: Caller, needs: "Needs"
@@ -462,6 +462,12 @@ async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -
     return replace(answered, data=msgspec.json.encode(parts.joined(answers)), headers=headers)
 
 
+def known_columns(route: Route) -> tuple[str, ...]:
+    """The columns of a route's table that it has also without rows."""
+    [of] = get_args(route.rpc.reply) or (None,)
+    return route.columns or getattr(of, "__struct_encode_fields__", ())
+
+
 def _csv_headers(route: Route) -> dict[str, str]:
     return CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
 
@@ -474,7 +480,7 @@ def _elsewhere(request: web.Request, path: str) -> str:
 async def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
     if route.table and request.query.get("format") == "csv":
         pieces = []
-        for piece in csv_pieces(data):
+        for piece in csv_pieces(data, known_columns(route)):
             pieces.append(piece)
             await asyncio.sleep(0)  # others' turn
         return web.Response(body=b"".join(pieces), status=route.status, headers=_csv_headers(route))

@@ -71,8 +71,8 @@ class Route:
     `stored`: it says in which pieces a table is kept, and the client gets that. `upload`: the body is a file.
     `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked.
     `lines`: the body is a file of text, taken line by line (`line_files.py`). `taken`: who is answered takes away a
-    list of people, which goes on the audit. `whole`: the columns of a table that is sent whole, unless a page of it is
-    asked for. `as_table`: where the table of the same is."""
+    list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
+    unless a page of it is asked for. `as_table`: where the table of the same is."""
 
     method: str
     path: str
@@ -89,7 +89,8 @@ class Route:
     stored: bool = False
     upload: Upload | None = None
     taken: bool = False
-    whole: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    whole: bool = False
     as_table: str | None = None
 
     @cached_property

@@ -18,10 +18,10 @@ def to_csv(rows: bytes) -> bytes:
     return b"".join(csv_pieces(rows))
 
 
-def csv_pieces(rows: bytes) -> Iterator[bytes]:
-    """The same, a few rows at a time."""
+def csv_pieces(rows: bytes, known: Iterable[str] = ()) -> Iterator[bytes]:
+    """The same, a few rows at a time. `known`: the columns of a list without rows."""
     decoded: list[dict[str, Any]] = msgspec.json.decode(rows, type=list[dict[str, Any]])
-    columns = columns_of(decoded)
+    columns = columns_of(decoded) or list(known)
     if columns:
         yield _lines([[defused(column) for column in columns]])
         for first in range(0, len(decoded), PIECE):

@@ -53,6 +53,8 @@ def layout_of(file: BinaryIO) -> Layout:
         raise _undecodable(encoding) from None
     finally:
         text.detach()
+    if not sample.strip():
+        raise ListError("there is nothing in it")
     first = sample.partition("\n")[0].strip().lower()
     if first.startswith("sep=") and len(first) == 5 and first[4] in DELIMITERS:
         return Layout(encoding=encoding, delimiter=first[4], said=True)

@@ -17,6 +17,7 @@ from actors.ledger.lead import (
     attempts_on,
     by_hour,
     by_status,
+    by_status_in,
     leads_of,
     line_of,
     one_lead,
@@ -27,6 +28,7 @@ from actors.runtime.context import Context
 from actors.runtime.moments import must_be_a_day
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
+from actors.telephony.numbers import NotANumber, parts_of
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
@@ -59,8 +61,17 @@ from bus_schemas.campaign import (
     ReportLine,
 )
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, RefusalTemplate
-from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LIST_LEADS, ExportLeads, GetLead, LeadHistory, ListLeads
+from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.lead import (
+    EXPORT_LEADS,
+    GET_LEAD,
+    LIST_LEADS,
+    ExportLeads,
+    GetLead,
+    LeadHistory,
+    LeadStatus,
+    ListLeads,
+)
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
@@ -237,7 +248,12 @@ class CampaignAnswers(Answers):
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
         user = None if CAMPAIGN.view_any in context.actions else context.user
         query = all_campaigns(request, before=from_cursor(request.cursor), user=user)
-        return page(await self.read(context, query), limit=request.limit)
+        found = await self.read(context, query)
+        counts: dict[str, dict[LeadStatus, int]] = {view.campaign_id: {} for _, view in found}
+        for campaign, status, leads in await self.read(context, by_status_in([*counts])):
+            counts[campaign][status] = leads
+        views = [(key, replace(view, by_status=counts[view.campaign_id])) for key, view in found]
+        return page(views, limit=request.limit)
 
     async def report(self, request: ReportCampaign, context: Context) -> list[ReportLine]:
         must_be_a_day(request.day, "day")
@@ -246,17 +262,25 @@ class CampaignAnswers(Answers):
 
     async def list_leads(self, request: ListLeads, context: Context) -> Page:
         await self._found(request.campaign_id, context)
-        query = leads_of(request, after=from_cursor(request.cursor))
+        query = leads_of(request, after=from_cursor(request.cursor), numbers=self._numbers(request.number))
         return page(await self.read(context, query), limit=request.limit)
 
     async def export_leads(self, request: ExportLeads, context: Context) -> Page:
         await self._found(request.campaign_id, context)
         wanted = ListLeads(
-            campaign_id=request.campaign_id, status=request.status, number=request.number, source=request.source,
-            outcome=request.outcome, limit=request.limit,
+            campaign_id=request.campaign_id, status=request.status, source=request.source, outcome=request.outcome,
+            limit=request.limit,
         )  # fmt: skip
-        found = await self.read(context, leads_of(wanted, after=from_cursor(request.cursor)))
+        query = leads_of(wanted, after=from_cursor(request.cursor), numbers=self._numbers(request.number))
+        found = await self.read(context, query)
         return page([(place, line_of(view)) for place, view in found], limit=request.limit)
+
+    def _numbers(self, number: str | None) -> frozenset[str] | None:
+        """What a number that is asked for may be on record. Raises Refusal(INVALID_PARAMS)."""
+        try:
+            return parts_of(number, self.region) if number is not None else None
+        except NotANumber as error:
+            raise misfit("number", f"not a phone number: {error}.") from None
 
     async def get_lead(self, request: GetLead, context: Context) -> LeadHistory:
         await self._found(request.campaign_id, context)

@@ -1,7 +1,7 @@
 """Leads and their attempts in the ledger: one row for each, taken out of the events of campaigns, of which one may hold
 hundreds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import eq, gt
 from typing import Any, NamedTuple
 
@@ -160,15 +160,18 @@ PROJECTIONS = (
 # --- queries ------------------------------------------------------------------------------------------------------
 
 
-def leads_of(wanted: ListLeads, *, after: int | None) -> Query[tuple[int, LeadView]]:
-    """The leads that `wanted` asks for, in their order and one more than the page has, each with its place."""
+def leads_of(
+    wanted: ListLeads, *, after: int | None, numbers: Iterable[str] | None = None
+) -> Query[tuple[int, LeadView]]:
+    """The leads that `wanted` asks for, in their order and one more than the page has, each with its place. `numbers`:
+    what its number may be, E.164; None: any."""
     conditions = given(
         (L.campaign, eq, wanted.campaign_id),
         (L.place, gt, after),
         (L.status, eq, wanted.status),
         (L.source, eq, wanted.source),
         (L.last_outcome, eq, wanted.outcome),
-        (L.numbers, _has, wanted.number),
+        (L.numbers, _has_any, numbers),
     )
     found = sa.select(LEADS).where(*conditions).order_by(L.place).limit(wanted.limit + 1)
     return Query(found, made_of(LeadRow, lambda row: (row.place, _view(row))))
@@ -189,6 +192,14 @@ def by_status(campaign: str) -> Query[tuple[LeadStatus, int]]:
     """How many leads there are of each status that some have."""
     found = sa.select(L.status, sa.func.count().label("leads")).where(L.campaign == campaign).group_by(L.status)
     return Query(found, lambda row: (LeadStatus(row.status), row.leads))
+
+
+def by_status_in(campaigns: Sequence[str]) -> Query[tuple[str, LeadStatus, int]]:
+    """The same of several campaigns."""
+    found = sa.select(L.campaign, L.status, sa.func.count().label("leads")).where(L.campaign.in_(campaigns))
+    return Query(
+        found.group_by(L.campaign, L.status), lambda row: (row.campaign, LeadStatus(row.status), row.leads)
+    )
 
 
 class OfHour(NamedTuple):
@@ -215,8 +226,8 @@ def by_hour(campaign: str, day: str) -> Query[OfHour]:
     return Query(found, lambda row: OfHour(row.hour, row.outcome, row.attempts, int(row.talked)))
 
 
-def _has(numbers: sa.Column[Any], number: str) -> sa.ColumnElement[bool]:
-    return numbers.contains(f" {number} ", autoescape=True)
+def _has_any(numbers: sa.Column[Any], wanted: Iterable[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(*(numbers.contains(f" {number} ", autoescape=True) for number in sorted(wanted)))
 
 
 def _view(row: LeadRow) -> LeadView:

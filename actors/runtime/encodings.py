@@ -56,6 +56,6 @@ def _decoded(file: BinaryIO, errors: str) -> Iterator[str]:
 def _wide(sample: bytes) -> str | None:
     """UTF-16 without a mark: figures, commas and line ends have a NUL beside them, always on the same side."""
     low, high = sample[::2].count(0), sample[1::2].count(0)
-    if max(low, high) * 20 < len(sample) or min(low, high) > 0:
+    if not sample or max(low, high) * 20 < len(sample) or min(low, high) > 0:
         return None
     return "utf-16-le" if high else "utf-16-be"

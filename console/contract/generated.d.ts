@@ -941,7 +941,7 @@ export interface paths {
         };
         /**
          * Leads of a campaign
-         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
+         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs. `outcome`: of the last
          *         attempt. As CSV they are an export.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_leads"];
@@ -2806,8 +2806,7 @@ export interface components {
          * CampaignView
          * @description One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over, and `not_dialed`
          *         came to no call; `answered`: by somebody, `abandoned` of them by us; `answer_rate` of the calls that are over,
-         *         `abandoned_share` of the answered; null: there are none. `by_status`: how many leads, where one campaign is asked
-         *         for.
+         *         `abandoned_share` of the answered; null: there are none. `by_status`: how many leads.
          */
         CampaignView: {
             /** @example campaign_001 */
@@ -3221,7 +3220,7 @@ export interface components {
         };
         /**
          * ListLeads
-         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, E.164. `outcome`: of the last
+         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs. `outcome`: of the last
          *         attempt. As CSV they are an export.
          */
         ListLeads: {

@@ -104,6 +104,8 @@ def joined(answers: Sequence[CampaignRun]) -> CampaignRun:
 LISTED = Listed(field="leads", most=MOST_LEADS, largest=LARGEST_LEAD)
 PARTS = Parts(rpc=RUN_ON_SHARD, listed=LISTED, split=split, after=after, joined=joined)
 
+REPORT_COLUMNS = ("hour", "attempts", "contacts", "abandoned", "talk_seconds", "in_progress")
+
 C = "/api/autodialer/campaigns"
 ONE = C + "/{campaign_id}"
 
@@ -124,11 +126,12 @@ ROUTES = (
     Route("POST",  ONE + "/preview",                   PREVIEW_LEAD,       200, P.OTTB, True),
     Route("POST",  ONE + "/preview/begin",             BEGIN_PREVIEWED,    200, P.OTTB, True),
     Route("POST",  ONE + "/preview/skip",              SKIP_PREVIEWED,     200, P.OTTB, True),
-    Route("GET",   ONE + "/report",                    REPORT_CAMPAIGN,    200, P.OTTB, table=True),
+    Route("GET",   ONE + "/report",                    REPORT_CAMPAIGN,    200, P.OTTB, table=True,
+          columns=REPORT_COLUMNS),
     Route("GET",   ONE + "/leads",                     LIST_LEADS,         200, P.OTTB,
           as_table=ONE + "/export"),
     Route("GET",   ONE + "/export",                    EXPORT_LEADS,       200, P.OTTB, table=True,
-          taken=True, whole=LEAD_COLUMNS),
+          taken=True, whole=True, columns=LEAD_COLUMNS),
     Route("GET",   ONE + "/leads/{lead}",              GET_LEAD,           200, P.OTTB),
     Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB),
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),

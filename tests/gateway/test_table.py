@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.table import to_csv
+from gateway.http import known_columns
+from gateway.routes import Part
+from gateway.surface import routes_of
+from gateway.table import csv_pieces, to_csv
 
 
 def _rows(table: bytes) -> list[list[str]]:
@@ -26,6 +29,12 @@ def test_a_list_is_a_table() -> None:
     assert to_csv(json.dumps(rows).encode()).decode() == (
         'number,user,subject,door\r\n1,op12,"{""slot"":44}",\r\n2,"Ї, ""q""",,\r\n'
     )
+
+
+def test_a_list_without_rows_has_the_columns_that_are_known() -> None:
+    assert b"".join(csv_pieces(b"[]", ("user", "day"))) == b"user,day\r\n"
+    for route in (route for part in Part for route in routes_of(part) if route.table):
+        assert known_columns(route), route.path
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+380991234567", "-2", "@SUM(A1)", "\t1", "\r1", "\n1", "=cmd|' /C x'!A0"])

@@ -21,6 +21,12 @@ PLAIN = Mapping(fields=("number", "name"), header=False)
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
 
 
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b" \r\n\r\n", b"\xff\xfe"])
+def test_a_file_with_nothing_in_it_is_refused_in_words(data: bytes) -> None:
+    with pytest.raises(ListError, match="there is nothing in it"):
+        layout_of(BytesIO(data))
+
+
 @settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=300) | st.text(alphabet='09+;,\t|"\r\n\'=E. Яї', max_size=200).map(str.encode))
 @example(b"\xff\xfe")

@@ -60,5 +60,6 @@ def test_a_damaged_workbook_says_so(data: bytes) -> None:
         read(data)
 
 
-def test_a_sheet_that_is_empty_is_an_empty_list() -> None:
-    assert read(packed("")) == []
+def test_a_sheet_that_is_empty_is_refused_in_words() -> None:
+    with pytest.raises(ListError, match="there is nothing in it"):
+        read(packed(""))
