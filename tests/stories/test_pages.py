@@ -1,0 +1,44 @@
+"""The commands of the pages about campaigns, pasted one after the other beside a running site, as a new user does."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.site import Site, running_site
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("campaigns.md", "imports.md", "do-not-call.md", "operators.md")
+SECONDS = 100.0
+SLOTS: dict[int, str | None] = dict.fromkeys(range(11, 15))
+BAD = re.compile(r'"code": ?"[A-Z_]+"|command not found|No such file|Traceback|Error:|curl: ')
+
+
+def script(page: str, site: Site, password: Path) -> str:
+    """Its commands, for this site instead of that of `make run`."""
+    found = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL))
+    for port, part in ((8081, "point"), (8083, "ottb")):
+        found = found.replace(f"localhost:{port}", f"127.0.0.1:{site.ports[part]}")
+    found = found.replace(".venv/bin/ottb", f"{sys.executable} -m cli.main")
+    found = found.replace("config/sandbox.toml", str(site.config))
+    return found.replace("var/admin-password", str(password)).replace("var/", f"{password.parent}/")
+
+
+async def test_the_commands_of_the_pages_work_as_they_are_pasted(tmp_path: Path) -> None:
+    with running_site(tmp_path, SLOTS, "[campaigns]\npresets = []\n") as site:
+        first = script(PAGES[0], site, site.state / "admin-password")
+        others = [script(page, site, site.state / "admin-password") for page in PAGES[1:]]
+        done = await asyncio.to_thread(pasted, "\n".join([first, *others]), site)
+    assert done.returncode == 0, done.stdout
+    assert not (bad := BAD.search(done.stdout)), done.stdout[max(0, bad.start() - 1500) : bad.end() + 300]
+    for said in ('"reasons"', '"fields"', '"listed"', '"ready"'):
+        assert said in done.stdout, said
+
+
+def pasted(commands: str, site: Site) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", commands], env=os.environ | site.env, cwd=ROOT, timeout=SECONDS, text=True, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
