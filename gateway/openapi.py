@@ -147,8 +147,10 @@ def _responses(route: Route) -> dict[str, Any]:
     }
     if route.stored:
         responses[str(route.status)]["content"] = {"text/csv": {"schema": {"type": "string"}}}
-    if route.table:
+    if route.table or route.as_table is not None:  # whoever follows gets it there
         responses[str(route.status)]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    if route.as_table is not None:
+        responses["307"] = {"description": f"The table is at `{route.as_table}`."}
     for status, names in sorted(by_status.items()):
         responses[str(status)] = _refusal(", ".join(names))
     return _anywhere() | responses

@@ -11669,7 +11669,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LeadView"][];
+                    "text/csv": string;
                 };
+            };
+            /** @description The table is at `/api/autodialer/campaigns/{campaign_id}/export`. */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description INVALID_PARAMS */
             400: {
