@@ -138,8 +138,9 @@ class HeldLines:
             return None
         nearest = max(near for near, _ in fit)
         best = [held for near, held in fit if near == nearest]
-        carrier = self._turns.next(list(dict.fromkeys(held.carrier for held in best)), now)
-        self._turns.gave(carrier, _weight(carrier, carriers))
+        waiting = self._turns.begin(dict.fromkeys(held.carrier for held in best), now)
+        carrier = waiting[0][2]
+        self._turns.gave(waiting, _weight(carrier, carriers))
         found = next(held for held in best if held.carrier == carrier)
         self._held.remove(found)
         return found

@@ -2,11 +2,12 @@
 must have a line first.
 
 Who asks waits here until there is one. Each goes to whose turn it is (`sharing.py`) as soon as it is there. An offer
-that is not used is over after a few seconds.
+that is not used is over after a few seconds. Thousands may wait, so those who want the same are looked at as one, and
+only those for whom there is something are put in turn.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -18,7 +19,7 @@ from actors.dialing.sharing import Shares
 from actors.runtime.clock import Timer
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.slot.pool import SHARED, IdleSlot, Pool
+from actors.slot.pool import SHARED, Fits, IdleSlot, Pool
 from bus_schemas.carriers import SlotCarrier, SlotsOf
 from bus_schemas.host import OFFER_LINES, Line, OfferedLines, OfferLines
 
@@ -27,13 +28,23 @@ KEPT = 5.0  # seconds
 LOOK = 1.0  # seconds until slots that have had their calls are asked again
 
 
+class Free(Protocol):
+    """The free lines of a source at one moment: nothing becomes free meanwhile."""
+
+    def has(self, request: OfferLines) -> bool:
+        """Whether there may be one that somebody may have."""
+
+    def take(self, request: OfferLines) -> Line | None:
+        """One, which is nobody else's from now on."""
+
+
 class Source(Protocol):
     """Where lines are from. `again`: seconds after which it may have some of which nobody has told; None: it tells."""
 
     again: float | None
 
-    def take(self, request: OfferLines) -> Line | None:
-        """A line that somebody may have, which is nobody else's from now on."""
+    def free(self) -> Free:
+        """The lines that are free now."""
 
     def give_back(self, line: Line) -> None:
         """It is kept no longer."""
@@ -45,11 +56,25 @@ class Source(Protocol):
         """It is not wanted."""
 
 
+Kind = tuple[object, ...]  # of what somebody may have
+
+
+@dataclass(eq=False)
+class Alike:
+    """Those who wait for the same: where there is no line for one of them, there is none for the others."""
+
+    kind: Kind
+    request: OfferLines  # of any of them
+    waiting: "dict[Asked, None]" = field(default_factory=dict)
+
+
 @dataclass(eq=False)
 class Asked:
-    """Somebody who waits. `found`: for them so far."""
+    """Somebody who waits, as the `number`th who has asked. `found`: for them so far."""
 
     request: OfferLines
+    number: int
+    alike: Alike
     answer: "asyncio.Future[None]"
     found: list[Line] = field(default_factory=list)
 
@@ -59,6 +84,8 @@ class Asked:
         if (operators := self.request.operators) is None:
             return self.request
         has = {line.user for line in self.found}
+        if not has:
+            return self.request
         return replace(self.request, operators=tuple(user for user in operators if user not in has))
 
     @property
@@ -88,7 +115,10 @@ class Offers:
     def __init__(self, *, host: Host, source: Source) -> None:
         self._host = host
         self._source = source
-        self._waiting: list[Asked] = []
+        self._alike: dict[Kind, Alike] = {}  # who waits
+        self._new: set[Alike] = set()  # of whom somebody has begun to wait since they were looked at
+        self._asked = 0
+        self._may_be_lines = False
         self._kept: dict[tuple[str | None, int], Kept] = {}
         self._shares = Shares[Asked]()
         self._due = False
@@ -107,16 +137,18 @@ class Offers:
                 return OfferedLines(lines=tuple(held), seconds=KEPT)
 
     async def _wait(self, request: OfferLines, seconds: float) -> list[Line]:
-        asked = Asked(request, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
-        self.serve_soon()
+        alike = self._alike.setdefault(kind := kind_of(request), Alike(kind, request))
+        self._asked += 1
+        asked = Asked(request, self._asked, alike, asyncio.get_running_loop().create_future())
+        alike.waiting[asked] = None
+        self._new.add(alike)
+        self._look_soon()
         over = self._host.clock.call_later(max(seconds, 0.0), lambda: self._answer(asked))
         try:
             await asked.answer
         finally:
             over.cancel()
-            if asked in self._waiting:  # whoever serves ends
-                self._waiting.remove(asked)
+            self._forget(asked)  # whoever serves ends
         return asked.found
 
     async def _held(self, line: Line, request: OfferLines) -> bool:
@@ -143,8 +175,13 @@ class Offers:
     # --- whose turn it is
 
     def serve_soon(self) -> None:
-        """There may be lines. All who ask in one moment are looked at together."""
-        if self._waiting and not self._due:
+        """There may be lines."""
+        self._may_be_lines = True
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """All who ask in one moment are looked at together."""
+        if self._alike and not self._due:
             self._due = True
             self._host.clock.call_later(0.0, self._serve)
 
@@ -153,24 +190,33 @@ class Offers:
         if self._again is not None:
             self._again.cancel()
         if not self._host.nearly_full:  # else nothing new is begun
-            self._give_out()
-        for asked in [asked for asked in self._waiting if asked.found]:
-            self._answer(asked)
-        if self._waiting and self._source.again is not None:
+            self._give_out(self._source.free())
+        if self._alike and self._source.again is not None:
             self._again = self._host.clock.call_later(self._source.again, self.serve_soon)
 
-    def _give_out(self) -> None:
-        now = self._host.clock.monotonic()
-        want = list(self._waiting)
-        while want:
-            turn = self._shares.next(want, now)
+    def _give_out(self, free: Free) -> None:
+        new, self._new = self._new, set()
+        if not self._may_be_lines and not any(alike.waiting and free.has(alike.request) for alike in new):
+            return  # those before them were looked at, and have got what there was
+        self._may_be_lines = False
+        with_lines = (alike for alike in self._alike.values() if free.has(alike.request))
+        waiting = sorted((asked for alike in with_lines for asked in alike.waiting), key=lambda asked: asked.number)
+        turns = self._shares.among(waiting, self._host.clock.monotonic())
+        while (turn := turns.next()) is not None:
             asked = turn.who
-            line = self._source.take(asked.wanted)
+            wanted = asked.wanted
+            line = free.take(wanted)
             if line is not None:
-                self._shares.gave(turn)
+                turns.gave(turn)
                 self._keep(line, asked)
-            if line is None or len(asked.found) >= asked.request.most:
-                want.remove(asked)
+            if line is None and wanted is asked.request:
+                for each in asked.alike.waiting:
+                    turns.drop(each)
+            elif line is None or len(asked.found) >= asked.request.most:
+                turns.drop(asked)
+        for asked in waiting:
+            if asked.found:
+                self._answer(asked)
 
     def _keep(self, line: Line, asked: Asked) -> None:
         asker = asked.request.asker
@@ -178,10 +224,20 @@ class Offers:
         asked.found.append(line)
 
     def _answer(self, asked: Asked) -> None:
-        if asked in self._waiting:
-            self._waiting.remove(asked)
+        self._forget(asked)
         if not asked.answer.done():
             asked.answer.set_result(None)
+
+    def _forget(self, asked: Asked) -> None:
+        alike = asked.alike
+        alike.waiting.pop(asked, None)
+        if not alike.waiting and self._alike.get(alike.kind) is alike:
+            del self._alike[alike.kind]
+
+
+def kind_of(request: OfferLines) -> Kind:
+    """Who asks for the same kind may have the same lines."""
+    return request.user, request.slots, request.trunks, request.countries, request.operators
 
 
 def _key(line: Line) -> tuple[str | None, int]:
@@ -200,6 +256,14 @@ class IdleSlots:
         self._pool = pool
         self._rules = rules
         self._has_had_its_calls = has_had_its_calls
+
+    def free(self) -> "IdleSlots":
+        return self
+
+    def has(self, request: OfferLines) -> bool:
+        return self._pool.has(
+            self._users(request), shared=self._may_be_shared(request), fits=self._fits(request)
+        )
 
     def take(self, request: OfferLines) -> Line | None:
         spent: list[IdleSlot] = []
@@ -227,8 +291,21 @@ class IdleSlots:
         pass
 
     def _take(self, request: OfferLines) -> IdleSlot | None:
+        fits, shared = self._fits(request), self._may_be_shared(request)
+        found = (self._pool.take(user, None, shared=shared, fits=fits) for user in self._users(request))
+        return next((place for place in found if place is not None), None)
+
+    def _users(self, request: OfferLines) -> Sequence[str | None]:
+        """Whose slots are wanted."""
+        if request.operators is not None:
+            return request.operators
+        return (SHARED if request.slots.of is SlotsOf.POOL else request.user,)
+
+    def _may_be_shared(self, request: OfferLines) -> bool:
+        return request.operators is None and request.slots.of is not SlotsOf.OWN
+
+    def _fits(self, request: OfferLines) -> Fits:
         wanted, countries = request.slots, request.countries
-        user = SHARED if wanted.of is SlotsOf.POOL else request.user
         may = None if countries is None else frozenset(countries)
 
         def fits(place: IdleSlot) -> bool:
@@ -236,10 +313,7 @@ class IdleSlots:
                 return False
             return may is None or not may.isdisjoint(self._countries(place))
 
-        if request.operators is None:
-            return self._pool.take(user, None, shared=wanted.of is not SlotsOf.OWN, fits=fits)
-        found = (self._pool.take(operator, None, shared=False, fits=fits) for operator in request.operators)
-        return next((place for place in found if place is not None), None)
+        return fits
 
     def _countries(self, place: IdleSlot) -> frozenset[str]:
         return countries_of(place.region, self._rules)

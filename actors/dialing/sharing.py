@@ -5,7 +5,9 @@ Among equals they go by weight (stride scheduling): each line moves whoever gets
 is the farthest behind is next. Who was away begins where the others are, and saves nothing up.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
+from heapq import heapify, heappop, heapreplace
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -28,6 +30,9 @@ class Sharer(Protocol):
 Who = TypeVar("Who", bound=Sharer)
 
 
+Place = tuple[float, int, str]  # how far somebody is, their place among those who wait, their name
+
+
 class Turns:
     """Turns by weight. `away`: seconds."""
 
@@ -37,22 +42,26 @@ class Turns:
         self._seen: dict[str, float] = {}
         self._front = 0.0  # where whoever was next last was
 
-    def next(self, names: Sequence[str], now: float) -> str:
-        """Whose turn it is; of those who are equally far the first."""
+    def begin(self, names: Iterable[str], now: float) -> list[Place]:
+        """A heap of who waits: whoever is next is its first; of those who are equally far the first of `names`."""
         for name in [name for name, seen in self._seen.items() if seen < now - self._away]:
             del self._seen[name]
             self._reached[name] = max(self._reached[name], self._front)
+        heap: list[Place] = []
         for name in names:
             self._seen[name] = now
             self._reached.setdefault(name, self._front)
+            heap.append((self._reached[name], len(heap), name))
         for name in self._reached.keys() - self._seen.keys():
             del self._reached[name]
-        return min(names, key=self._reached.__getitem__)
+        heapify(heap)
+        return heap
 
-    def gave(self, name: str, weight: int) -> None:
-        """They got one."""
-        self._front = self._reached[name]
-        self._reached[name] += 1 / weight
+    def gave(self, heap: list[Place], weight: int) -> None:
+        """Whoever is its first got one."""
+        self._front, place, name = heap[0]
+        self._reached[name] = self._front + 1 / weight
+        heapreplace(heap, (self._reached[name], place, name))
 
 
 class Turn(Struct, Generic[Who], frozen=True):
@@ -63,29 +72,67 @@ class Turn(Struct, Generic[Who], frozen=True):
     below: bool
 
 
+class Round(Generic[Who]):
+    """The turns of those who wait at one moment. Each costs the logarithm of how many they are."""
+
+    def __init__(self, shares: "Shares[Who]", waiting: Iterable[Who], now: float) -> None:
+        self._shares = shares
+        self._now = now
+        self._wait: dict[str, dict[Who, None]] = {}  # by name, the longest first
+        for one in waiting:
+            self._wait.setdefault(one.name, {})[one] = None
+        self._priority = {name: next(iter(its)).priority for name, its in self._wait.items()}
+        self._waiting = Counter(self._priority.values())  # names, by priority
+        self._levels = sorted(self._waiting)
+        self._left = len(self._wait)
+        self._heaps: dict[int | None, list[Place]] = {}
+
+    def next(self) -> Turn[Who] | None:
+        """Whose turn it is; None: nobody waits any more."""
+        if not self._left:
+            return None
+        while not self._waiting[self._levels[-1]]:
+            self._levels.pop()
+        top = self._levels[-1]
+        others = self._left > self._waiting[top]
+        of = None if others and self._shares.passed_over >= ONE_IN - 1 else top
+        if of not in self._heaps:
+            names = (name for name, its in self._wait.items() if its and self._is_of(name, of, top))
+            self._heaps[of] = self._shares.turns(of).begin(names, self._now)
+        heap = self._heaps[of]
+        while not (its := self._wait[heap[0][2]]) or not self._is_of(heap[0][2], of, top):
+            heappop(heap)
+        return Turn(next(iter(its)), of, others)
+
+    def _is_of(self, name: str, of: int | None, top: int) -> bool:
+        return self._priority[name] < top if of is None else self._priority[name] == of
+
+    def gave(self, turn: Turn[Who]) -> None:
+        """They got one, whose turn it was last."""
+        self._shares.turns(turn.of).gave(self._heaps[turn.of], turn.who.weight)
+        if turn.of is None:
+            self._shares.passed_over = 0
+        elif turn.below:
+            self._shares.passed_over += 1
+
+    def drop(self, who: Who) -> None:
+        """They wait no longer."""
+        if who in (its := self._wait[who.name]):
+            del its[who]
+            self._waiting[self._priority[who.name]] -= not its
+            self._left -= not its
+
+
 class Shares(Generic[Who]):
-    """Turns by priority and weight."""
+    """Turns by priority and weight. `passed_over`: how often those below were, on end."""
 
     def __init__(self) -> None:
         self._turns: dict[int | None, Turns] = {}
-        self._passed_over = 0  # how often those below were, on end
+        self.passed_over = 0
 
-    def next(self, waiting: Iterable[Who], now: float) -> Turn[Who]:
-        """Whose turn it is of those who wait, the longest first."""
-        by_name: dict[str, Who] = {}
-        for one in waiting:
-            by_name.setdefault(one.name, one)
-        top = max(one.priority for one in by_name.values())
-        first = [name for name, one in by_name.items() if one.priority == top]
-        others = [name for name, one in by_name.items() if one.priority < top]
-        of, names = (None, others) if others and self._passed_over >= ONE_IN - 1 else (top, first)
-        found = self._turns.setdefault(of, Turns()).next(names, now)
-        return Turn(by_name[found], of, bool(others))
+    def turns(self, of: int | None) -> Turns:
+        return self._turns.setdefault(of, Turns())
 
-    def gave(self, turn: Turn[Who]) -> None:
-        """They got one."""
-        self._turns[turn.of].gave(turn.who.name, turn.who.weight)
-        if turn.of is None:
-            self._passed_over = 0
-        elif turn.below:
-            self._passed_over += 1
+    def among(self, waiting: Iterable[Who], now: float) -> Round[Who]:
+        """The turns of those who wait, the longest first."""
+        return Round(self, waiting, now)

@@ -7,6 +7,8 @@ since trunks of other hosts may be offered with it as well; the call takes the p
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import structlog
 
@@ -65,12 +67,11 @@ class TrunkLines:
 
     # --- a source
 
-    def take(self, request: OfferLines) -> Line | None:
-        assert request.trunks is not None  # else it is asked of the slots
-        trunk = self._trunk(request.trunks, request.countries)
-        extension = self._extension(request) if trunk is not None else None
-        if trunk is None or extension is None:
-            return None
+    def free(self) -> "FreeChannels":
+        return FreeChannels(self)
+
+    def keep(self, trunk: TrunkActor, extension: int) -> Line:
+        """A channel and an extension that are nobody else's from now on."""
         self._offers += 1
         self._kept[trunk.id, extension] = f"offer_{self._host.ids.new()}"
         self._turn[extension] = self._offers
@@ -90,7 +91,7 @@ class TrunkLines:
             self._extensions.release(line.slot, name)
 
     async def hold(self, line: Line, request: OfferLines) -> bool:
-        name, context = self.name_of(line), self._asks(request.user, request.operators)
+        name, context = self.name_of(line), self.asks(request.user, request.operators)
         if name is None:  # the offer is over already
             return False
         try:
@@ -99,7 +100,9 @@ class TrunkLines:
         except (Refusal, TimeoutError) as error:
             log.debug("an extension is not free", slot=line.slot, why=repr(error))
             pause = AWAY if isinstance(error, TimeoutError) else AGAIN
-            self._refused[line.slot] = self._host.clock.monotonic() + pause
+            now = self._host.clock.monotonic()
+            self._refused = {slot: until for slot, until in self._refused.items() if until > now - SURELY}
+            self._refused[line.slot] = now + pause
             return False
         if self.name_of(line) == name:
             return True
@@ -108,7 +111,7 @@ class TrunkLines:
 
     async def let_go(self, line: Line) -> None:
         if (name := self.name_of(line)) is not None:
-            await self._held.release(line.slot, name, self._asks("", ()))
+            await self._held.release(line.slot, name, self.asks("", ()))
 
     def name_of(self, line: Line) -> str | None:
         """Under which its extension is held."""
@@ -132,24 +135,23 @@ class TrunkLines:
 
     def busy(self, carrier: TrunkCarrier, user: str) -> tuple[int, ...]:
         """The extensions that cannot take a call, as far as is known here."""
-        free, asks = set(self._perhaps_free(carrier, self._host.clock.monotonic() - SURELY)), self._asks(user, None)
-        return tuple(
-            slot for slot in carrier.extensions if slot not in free or not self._extensions.may_take(slot, asks)
-        )
+        taken, asks = self.taken(self._host.clock.monotonic() - SURELY), self.asks(user, None)
+        return tuple(slot for slot in carrier.extensions if slot in taken or not self._extensions.may_take(slot, asks))
 
     def _of(self, carrier: TrunkCarrier) -> list[TrunkActor]:
         """The trunks of a carrier that are here."""
-        here = (trunk for trunk in self._trunks.all() if trunk.state is not None and not trunk.state.removed)
-        return [trunk for trunk in here if not carrier.trunks or trunk.id in carrier.trunks]
+        return [trunk for trunk in self._here() if not carrier.trunks or trunk.id in carrier.trunks]
 
-    def _trunk(self, carrier: TrunkCarrier, countries: tuple[str, ...] | None) -> TrunkActor | None:
-        """The one that is to carry a call now: the healthiest, and of those the least loaded."""
-        fit = [
-            trunk
-            for trunk in self._of(carrier)
-            if (countries is None or not self._countries(trunk.config).isdisjoint(countries)) and self._room(trunk) > 0
-        ]
-        return min(fit, key=lambda trunk: (BY_HEALTH[trunk.view.state], -self._room(trunk), trunk.id), default=None)
+    def _here(self) -> list[TrunkActor]:
+        return [trunk for trunk in self._trunks.all() if trunk.state is not None and not trunk.state.removed]
+
+    def with_room(self) -> list["FreeTrunk"]:
+        """The trunks that could carry a call more now."""
+        found = (
+            FreeTrunk(trunk, self._countries(trunk.config), BY_HEALTH[trunk.view.state], self._room(trunk))
+            for trunk in self._here()
+        )
+        return [trunk for trunk in found if trunk.room > 0]
 
     def _room(self, trunk: TrunkActor) -> int:
         """How many more calls could begin on it now."""
@@ -163,28 +165,29 @@ class TrunkLines:
 
     # --- who takes the answered call
 
-    def _extension(self, request: OfferLines) -> int | None:
-        """A free one, the one that was offered longest ago; of operators one of theirs, whose slots must be here."""
-        assert request.trunks is not None
-        operators, asks = request.operators, self._asks(request.user, request.operators)
-        free = self._perhaps_free(request.trunks, self._host.clock.monotonic())
-        theirs = (slot for slot in free if operators is None or self._extensions.owner_of(slot) in operators)
-        in_turn = sorted(theirs, key=lambda slot: self._turn.get(slot, 0))
-        return next((slot for slot in in_turn if self._extensions.may_take(slot, asks)), None)
-
-    def _asks(self, user: str, operators: tuple[str, ...] | None) -> Context:
+    def asks(self, user: str, operators: tuple[str, ...] | None) -> Context:
         """In whose name an extension is asked for. Operators are ready for calls on their slots."""
         actions = FOR_OPERATORS if operators is not None else frozenset[Action]()
         return Context(command_id=self._host.ids.new(), user=user, actions=actions)
 
-    def _perhaps_free(self, carrier: TrunkCarrier, now: float) -> list[int]:
-        """Those that are in no call on a trunk here, and were not refused until `now`, on the monotonic clock."""
-        kept, calls = {slot for _, slot in self._kept}, Counter[int]()
-        kept |= {slot for slot, until in self._refused.items() if until > now}
+    def taken(self, now: float | None = None) -> set[int]:
+        """The extensions that are in a call on a trunk here, or were refused until `now`, on the monotonic clock."""
+        now, calls = self._host.clock.monotonic() if now is None else now, Counter[int]()
         for trunk in self._trunks.all():
             calls.update(trunk.slots_in_use)
-        most = self._extensions.calls_at_once
-        return [slot for slot in dict.fromkeys(carrier.extensions) if slot not in kept and calls[slot] < most]
+        full = {slot for slot, its in calls.items() if its >= self._extensions.calls_at_once}
+        return full | {slot for _, slot in self._kept} | {slot for slot, until in self._refused.items() if until > now}
+
+    def may_take(self, slot: int, operators: tuple[str, ...] | None, asks: Context) -> bool:
+        """Whether who asks could have an extension, as far as is known here: of operators one of theirs, whose slots
+        must be here."""
+        if operators is not None and self._extensions.owner_of(slot) not in operators:
+            return False
+        return self._extensions.may_take(slot, asks)
+
+    def longest_ago(self, slots: Iterable[int]) -> list[int]:
+        """In the order in which they were offered last."""
+        return sorted(slots, key=lambda slot: self._turn.get(slot, 0))
 
     def _countries(self, config: TrunkConfig) -> frozenset[str]:
         return countries_of_trunk(frozenset(config.countries), self._rules)
@@ -195,6 +198,71 @@ class TrunkLines:
             return canonical(config.caller_id, self._rules.site_region)
         except NotANumber:
             return None
+
+
+@dataclass
+class FreeTrunk:
+    """One with `room` for so many calls more. `health`: 0 is the best."""
+
+    actor: TrunkActor
+    countries: frozenset[str]
+    health: int
+    room: int
+
+
+class FreeChannels:
+    """Free channels and extensions at one moment. What is the same for all who ask then is looked up once, and what
+    was found to be taken is not looked at again: carriers have up to a thousand extensions, and thousands may ask."""
+
+    def __init__(self, lines: TrunkLines) -> None:
+        self._lines = lines
+        self._trunks = lines.with_room()
+        self._taken: set[int] | None = None
+        self._askers: dict[tuple[str, tuple[str, ...] | None], tuple[Context, set[int]]] = {}  # what they cannot have
+
+    def has(self, request: OfferLines) -> bool:
+        return self._trunk(request) is not None and self._extension(request) is not None
+
+    def take(self, request: OfferLines) -> Line | None:
+        """A channel of the healthiest trunk, and of those the least loaded, with the extension that was offered longest
+        ago."""
+        trunk = self._trunk(request)
+        extension = self._extension(request, self._lines.longest_ago) if trunk is not None else None
+        if trunk is None or extension is None:
+            return None
+        trunk.room -= 1
+        self._all_taken().add(extension)
+        return self._lines.keep(trunk.actor, extension)
+
+    def _trunk(self, request: OfferLines) -> FreeTrunk | None:
+        carrier, countries = request.trunks, request.countries
+        assert carrier is not None  # else it is asked of the slots
+        fit = (
+            trunk
+            for trunk in self._trunks
+            if trunk.room > 0
+            and (not carrier.trunks or trunk.actor.id in carrier.trunks)
+            and (countries is None or not trunk.countries.isdisjoint(countries))
+        )
+        return min(fit, key=lambda trunk: (trunk.health, -trunk.room, trunk.actor.id), default=None)
+
+    def _extension(self, request: OfferLines, in_turn: Callable[[set[int]], Iterable[int]] = iter) -> int | None:
+        """The first that who asks may have."""
+        user, operators = request.user, request.operators
+        assert request.trunks is not None
+        if (user, operators) not in self._askers:
+            self._askers[user, operators] = self._lines.asks(user, operators), set()
+        asks, not_for = self._askers[user, operators]
+        for slot in in_turn(set(request.trunks.extensions) - self._all_taken() - not_for):
+            if self._lines.may_take(slot, operators, asks):
+                return slot
+            not_for.add(slot)
+        return None
+
+    def _all_taken(self) -> set[int]:
+        if self._taken is None:
+            self._taken = self._lines.taken()
+        return self._taken
 
 
 def _key(line: Line) -> tuple[str, int]:

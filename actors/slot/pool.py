@@ -1,7 +1,7 @@
 """Which slots of this host could take a call now, and whose turn it is: least recently used first."""
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 
@@ -80,6 +80,12 @@ class Pool:
             return (wanted is None or place.region in wanted) and (fits is None or fits(place))
 
         return self._take_from(user, may) or (self._take_from(SHARED, may) if shared else None)
+
+    def has(self, users: Collection[str | None], *, shared: bool, fits: Fits) -> bool:
+        """Whether `take` would find one for one of these users."""
+        return any(
+            (place.user in users or (shared and place.user is SHARED)) and fits(place) for place in self._idle.values()
+        )
 
     def _take_from(self, user: str | None, fits: Fits) -> IdleSlot | None:
         heap = self._heaps.get(user, [])

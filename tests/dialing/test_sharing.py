@@ -29,8 +29,10 @@ def given_out(lines: int, waiting: Callable[[int], list[Asker]], every: float = 
     """How many lines each gets, of which there is one `every` so many seconds."""
     shares, got = Shares[Asker](), Counter[str]()
     for line in range(lines):
-        turn = shares.next(waiting(line), line * every)
-        shares.gave(turn)
+        turns = shares.among(waiting(line), line * every)
+        turn = turns.next()
+        assert turn is not None
+        turns.gave(turn)
         got[turn.who.name] += 1
     return got
 
