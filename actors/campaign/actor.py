@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from actors.campaign import machine, words
+from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There
 from actors.campaign.crew import Crew
 from actors.campaign.dispositions import Settled
@@ -143,14 +144,16 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     topics = topics_of("campaign")
 
     def __init__(
-        self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch, team: Team
-    ) -> None:
+        self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch, team: Team,
+        caps: Caps,
+    ) -> None:  # fmt: skip
         super().__init__(id=id, host=host)
         self._lists = ListNews(owner=self, watch=watch)
         self._words = words(self)
         self.book = book
         self._outside = outside
         self._team = team
+        self._caps = caps
         self._crew: Crew | None = None
         self._team_has_changed = False
         self._selection: Selection | None = None
@@ -169,7 +172,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     # --- commands
 
     def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
-        return self._changed(machine.resume(self.seen_by(context), context.user, self._now()))
+        decision = machine.resume(self.seen_by(context), context.user, self._now())
+        self._caps.check(self.id, self.state, context.user, decision.events)
+        return self._changed(decision)
 
     def archive(self, request: ArchiveCampaign, context: Context) -> Outcome[CampaignChanged]:
         return self._changed(machine.archive(self.seen_by(context), context.user, self._now()))
@@ -256,12 +261,13 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         late = order.after is not None and order.after < self._halted
         by, goes_on = context.user, order.goes_on or late
         ran = machine.run(self.id, self.state, self._selection, order.given, by, now, goes_on=goes_on)
-        return self._ran(ran)
+        return self._ran(ran, context)
 
     def add(self, order: Add, context: Context, now: Moment) -> Outcome[Page]:
-        return self._ran(machine.add(self._campaign(), self._selection, order.given, context.user, now))
+        return self._ran(machine.add(self._campaign(), self._selection, order.given, context.user, now), context)
 
-    def _ran(self, ran: Ran) -> Outcome[Page]:
+    def _ran(self, ran: Ran, context: Context) -> Outcome[Page]:
+        self._caps.check(self.id, self.state, context.user, ran.decision.events)
         changed = bool(ran.decision.events)
         return Outcome(
             decision=ran.decision, reply=lambda: Page(body=ran.answer, seq=self.seq, changed=changed)
@@ -382,6 +388,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self.tell(TeamChanged())
 
     def state_changed(self) -> None:
+        self._caps.follow(self.id, self.state)
         if self.state is not None and self.state.status is CampaignStatus.ARCHIVED:
             self._host.retire(self, KEEP_ARCHIVED)
 
@@ -618,6 +625,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def terminate(self) -> None:
         await super().terminate()
         self._outside.forget(self)
+        self._caps.forget(self.id, self.state)
         self._words.end()
         self._lists.end()
         self._team.forget(id(self))

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor
+from actors.campaign.caps import Caps
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
@@ -115,10 +116,10 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
 
     def make(id: str, host: Host) -> CampaignActor:
         return CampaignActor(
-            id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch, team=team
+            id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch, team=team, caps=caps
         )
 
-    looks = Looks()
+    looks, caps = Looks(), Caps(running=settings.running_per_user, leads=settings.leads)
 
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
