@@ -363,6 +363,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._claimed[event.place] = self.seq
         if isinstance(event, CampaignConfigured):  # some may be of a carrier that is not wanted any more
             self._return(self._lines.drain())
+            self._hopeless_since = None
         if isinstance(event, CampaignAttemptEnded) and self._crew is not None:
             self._crew.follow(self.state, event)
         if isinstance(event, CampaignConfigured | CampaignFinished):

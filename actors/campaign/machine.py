@@ -68,6 +68,7 @@ from bus_schemas.lead import LeadStatus
 
 LINE_COMES = 1.0  # seconds until a lead whose operator is ready, and has no line yet, is looked at again
 LOOKS = 200  # leads that are looked at in one turn: some milliseconds
+BETWEEN = 0.005  # seconds between turns that look through all leads
 LOOKS_UP = 60.0  # seconds for which one that waits for a time does not look at the clock
 LINE_PAUSE = 30.0  # seconds until a lead of several numbers is looked at again, none of which a line may call
 NEXT = "next"  # the timer after which a campaign is to claim again
@@ -529,6 +530,8 @@ def _next_turn(selection: Selection, wants_more: bool, now: datetime) -> tuple[S
     """When to claim again: at once where leads are ready that were not looked at, else when the next one is. Where all
     dials were used that is when there are more."""
     until = selection.next_time()
+    if selection.unsettled:
+        return (SetTimer(name=NEXT, seconds=BETWEEN),)
     if not wants_more or (until is None and not selection.any_ready()):
         return ()
     wait = 0.0 if selection.any_ready() or until is None else pause_until(until, now.timestamp())

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.campaign.places import Places, at, changed, count, each, extended
+from actors.campaign.places import Places, at, changed, count, extended
 from actors.campaign.rules import Attempt
 from actors.campaign.tally import Tally, counted
 from actors.runtime.clock import parse_utc, utc
@@ -93,9 +93,9 @@ class Seat(Struct, frozen=True):
 
 class Campaign(Struct, frozen=True, kw_only=True):
     """One campaign as its events tell it. `by`: who made it, and for whom its calls are. `earlier`: leads before that
-    place are of earlier runs. `open`: how many attempts are in progress; `crew`: those of them for an operator, by
-    place. `mode`: how it is being stopped. `tally`: answered and abandoned calls by day. `heard`: the last word of an
-    operator that is in, by its place in the journal."""
+    place are of earlier runs. `in_progress`: the places of those with an attempt in progress; `crew`: the attempts for
+    an operator, by place. `mode`: how it is being stopped. `tally`: answered and abandoned calls by day. `heard`: the
+    last word of an operator that is in, by its place in the journal."""
 
     campaign: str
     by: str
@@ -103,11 +103,16 @@ class Campaign(Struct, frozen=True, kw_only=True):
     status: CampaignStatus = CampaignStatus.DRAFT
     leads: Places[Entry] = ()
     earlier: int = 0
-    open: int = 0
+    in_progress: frozenset[int] = frozenset()
     crew: Mapping[int, Seat] = {}
     mode: StopMode | None = None
     tally: Tally = Tally()
     heard: int = 0
+
+    @property
+    def open(self) -> int:
+        """How many attempts are in progress."""
+        return len(self.in_progress)
 
 
 def entry_of(lead: Lead) -> Entry:
@@ -143,7 +148,7 @@ def anybody_left(campaign: Campaign) -> bool:
 
 def open_places(campaign: Campaign) -> list[int]:
     """The places of all leads that have an attempt in progress."""
-    return [place for place, entry in enumerate(each(campaign.leads)) if under_way(entry)]
+    return sorted(campaign.in_progress)
 
 
 def attempts_of(entry: Entry) -> list[Attempt]:
@@ -220,7 +225,7 @@ def _claimed(campaign: Campaign, event: CampaignAttemptClaimed) -> Campaign:
     entry = replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, said=False)
     leads = changed(campaign.leads, event.place, entry)
     crew = campaign.crew if event.operator is None else {**campaign.crew, event.place: Seat(event.operator)}
-    return replace(campaign, leads=leads, open=campaign.open + 1, crew=crew)
+    return replace(campaign, leads=leads, in_progress=campaign.in_progress | {event.place}, crew=crew)
 
 
 def _joined(campaign: Campaign, event: CampaignAttemptJoined) -> Campaign:
@@ -240,7 +245,7 @@ def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
     crew = campaign.crew
     if event.place in crew:
         crew = {place: seat for place, seat in crew.items() if place != event.place}
-    return replace(campaign, leads=leads, open=campaign.open - 1, tally=tally, crew=crew)
+    return replace(campaign, leads=leads, in_progress=campaign.in_progress - {event.place}, tally=tally, crew=crew)
 
 
 def _tallied(tally: Tally, event: CampaignAttemptEnded) -> Tally:

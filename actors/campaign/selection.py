@@ -3,12 +3,16 @@
 Leads are looked at one after the other, callbacks whose time has come first, then by priority, then who has been ready
 the longest. One that may not be called now is put away until it may: for each lead once, however long the rest waits.
 So a claim costs the same with 100 leads and with 100,000.
+
+Where all have to be looked at again (other rules, a beginning of numbers on a list) each turn takes its piece of them.
+Until the last one nobody is taken by rules that are not in force any more, and the campaign is not over.
 """
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush
+from itertools import islice
 from math import ceil, inf
 
 from actors.campaign.places import at, each
@@ -32,13 +36,21 @@ CALLBACKS = 1000  # above all priorities
 SET_BACK = 60.0  # seconds by which a clock that runs back was set: what waits may not have to
 
 
+PASS = 1000  # leads of one turn that are settled anew: half a millisecond
+SEEK = 2000  # beginnings of numbers of one turn that are compared: the same
+OF_NO_LEAD = frozenset({"mode", "ratio", "abandoned_share", "dispositions", "carriers", "weight", "priority"})
+
+
 class Selection:
-    """The leads of one campaign that may be called, now or later. `left`: how many of them may be by themselves;
-    `lacking`: for how many of those there was no line."""
+    """The leads of one campaign that may be called, now or later. `lacking`: for how many of them there was no line."""
 
     def __init__(self, campaign: Campaign) -> None:
-        self.left = 0
+        self._left = 0
         self.lacking = 0
+        self._rules = _rules(campaign)  # as of when the leads were last looked at
+        self._settled = 0  # up to which place they are
+        self._beginnings = set[str]()  # of numbers that are sought
+        self._sought = self._to_seek = 0  # from which place on, in how many leads
         self._places: dict[str, int] = {}  # by ids: of leads, and of numbers
         self._due = array("d")  # by place
         self._ready: dict[int, deque[int]] = {}  # by rank; may hold places that are not ready any more
@@ -66,13 +78,23 @@ class Selection:
         place = self._places.get(id_of(number))
         return place if place is not None and number in at(campaign.leads, place).numbers.split(" ") else None
 
+    @property
+    def left(self) -> int:
+        """How many may be called by themselves, now or later; those that are to be looked at yet count."""
+        return self._left + self.unsettled
+
+    @property
+    def unsettled(self) -> int:
+        """How many leads are to be looked at yet, in the next turns."""
+        return len(self._due) - self._settled + self._to_seek
+
     # --- who is next
 
     def take(self, campaign: Campaign, now: float) -> int | None:
         """The place of the lead that is to be looked at next; None: nobody is ready. `now`: seconds since 1970. What is
         neither claimed nor `put` away stays taken, until it is given back."""
         self._wake(campaign, now)
-        while self._ready:
+        while self._ready and self._settled == len(self._due):
             rank = max(self._ready)
             places = self._ready[rank]
             while places:
@@ -122,16 +144,21 @@ class Selection:
         return frozenset(self._homes)
 
     def give_back(self, campaign: Campaign) -> None:
-        """Those that were taken and of which nothing came on record are ready again, before the others."""
+        """A turn begins: those that were taken and of which nothing came on record are ready again, before the others;
+        and a piece more is looked at of what has to be."""
         for place in reversed(self._taken):
             if self._due[place] == TAKEN:
                 self._become(place, READY)
                 self._ready.setdefault(_rank(at(campaign.leads, place)), deque()).appendleft(place)
         self._taken.clear()
+        if self._settled < len(self._due):
+            self._settle_some(campaign)
+        elif self._to_seek:
+            self._seek(campaign)
 
     def any_ready(self) -> bool:
         """Whether it is worth a look."""
-        return bool(self._ready)
+        return bool(self._ready) or self._settled < len(self._due)
 
     def any_due(self, now: float) -> bool:
         """The same, once those are awake whose time has come."""
@@ -158,35 +185,60 @@ class Selection:
             case CampaignAttemptEnded() | CampaignLeadMarked():
                 self._settle(campaign, event.place, at(campaign.leads, event.place))
             case CampaignStarted() | CampaignResumed() | CampaignConfigured():
-                self.refresh(campaign)
+                if not isinstance(event, CampaignConfigured) or self._rules != _rules(campaign):
+                    self.refresh(campaign)
 
     def refresh(self, campaign: Campaign) -> None:
         """The rules are others, or do-not-call lists were while it did not run: all have to be looked at again."""
         for kept in (self._ready, self._waiting, self._times, self._taken, self._parked, self._homes):
             kept.clear()
-        for place, entry in enumerate(each(campaign.leads)):
-            self._settle(campaign, place, entry)
+        self._rules = _rules(campaign)
+        self._due = array("d", [OUT]) * len(self._due)
+        self._left = self.lacking = 0
+        self._beginnings.clear()
+        self._settled = self._to_seek = 0
+        self._settle_some(campaign)
+
+    def _settle_some(self, campaign: Campaign) -> None:
+        first = self._settled
+        self._settled = min(first + PASS, len(self._due))
+        for place, entry in enumerate(islice(each(campaign.leads, first), PASS), first):
+            if self._due[place] == OUT:  # else something has happened to it meanwhile
+                self._settle(campaign, place, entry)
 
     def look_again(self, campaign: Campaign, entries: Collection[str]) -> None:
         """These numbers, and beginnings of numbers (`+44843*`), have come on a do-not-call list or off it: their leads
         have to be looked at again, also those that wait."""
-        found = {self.place_with(campaign, entry) for entry in entries if not entry.endswith("*")} - {None}
-        beginnings = frozenset(entry[:-1] for entry in entries if entry.endswith("*"))
-        if beginnings:
-            found |= set(self._beginning_with(campaign, beginnings))
-        for place in found:
-            if place is not None and self._due[place] not in (READY, OUT, TAKEN):
-                self._settle(campaign, place, at(campaign.leads, place))
+        for entry in entries:
+            if entry.endswith("*"):
+                self._beginnings.add(entry[:-1])
+            elif (place := self.place_with(campaign, entry)) is not None:
+                self._look_again_at(campaign, place, at(campaign.leads, place))
+        if self._beginnings:
+            self._to_seek = len(self._due)
+            self._seek(campaign)
 
-    def _beginning_with(self, campaign: Campaign, beginnings: Collection[str]) -> Iterator[int]:
-        lengths = {len(beginning) for beginning in beginnings}
-        for place, entry in enumerate(each(campaign.leads)):
+    def _seek(self, campaign: Campaign) -> None:
+        """Round and round, until all leads were compared with the last beginning that has come."""
+        lengths = {len(beginning) for beginning in self._beginnings}
+        pieces = islice(each(campaign.leads, self._sought), min(max(SEEK // len(lengths), 1), self._to_seek))
+        for place, entry in enumerate(pieces, self._sought):
             numbers = entry.numbers.split(" ")
-            if any(number[:length] in beginnings for number in numbers for length in lengths):
-                yield place
+            if any(number[:length] in self._beginnings for number in numbers for length in lengths):
+                self._look_again_at(campaign, place, entry)
+            self._sought, self._to_seek = place + 1, self._to_seek - 1
+        if self._sought >= len(self._due):
+            self._sought = 0
+        if not self._to_seek:
+            self._beginnings.clear()
+
+    def _look_again_at(self, campaign: Campaign, place: int, entry: Entry) -> None:
+        if self._due[place] not in (READY, OUT, TAKEN):
+            self._settle(campaign, place, entry)
 
     def _add(self, campaign: Campaign) -> None:
         first = len(self._due)
+        all_are = self._settled == first
         for place, entry in enumerate(each(campaign.leads, first), first):
             self._due.append(OUT)
             self._places[entry.id] = place
@@ -195,6 +247,8 @@ class Selection:
                 if key != entry.id:
                     self._places[key] = place
             self._settle(campaign, place, entry)
+        if all_are:
+            self._settled = len(self._due)
 
     def _settle(self, campaign: Campaign, place: int, entry: Entry) -> None:
         """Where it belongs before the rules were asked."""
@@ -242,9 +296,15 @@ class Selection:
         return None
 
     def _become(self, place: int, due: float) -> None:
-        self.left += (due not in (OUT, inf)) - (self._due[place] not in (OUT, inf))
+        self._left += (due not in (OUT, inf)) - (self._due[place] not in (OUT, inf))
         self.lacking += (due == PARKED) - (self._due[place] == PARKED)
         self._due[place] = due
+
+
+def _rules(campaign: Campaign) -> tuple[object, ...]:
+    """What of its settings decides whether and when a lead is called."""
+    settings = campaign.settings
+    return tuple(getattr(settings, name) for name in settings.__struct_fields__ if name not in OF_NO_LEAD)
 
 
 def _rank(entry: Entry) -> int:

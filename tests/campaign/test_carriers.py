@@ -180,11 +180,13 @@ def test_a_campaign_is_over_once_nobody_who_is_left_can_ever_be_called() -> None
     assert played.status is CampaignStatus.RUNNING  # somebody else is left
 
 
-def test_other_settings_have_everybody_looked_at_again() -> None:
+def test_other_rules_have_everybody_looked_at_again() -> None:
     played = Played(presets=())
     played.run(polish(1))
     claim(played, held(1))
     played.do(machine.configure, CampaignSettings(weight=7))
+    assert played.selection is not None and played.selection.lacking == 1
+    played.do(machine.configure, CampaignSettings(attempts_per_lead=7))
     assert played.selection is not None and played.selection.lacking == 0 and played.selection.any_ready()
 
 
