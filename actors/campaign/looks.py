@@ -1,15 +1,22 @@
 """Looks at all leads of a campaign. One takes up to some seconds, and whoever may see a campaign may ask for it, so a
-host makes one at a time, in turn, and calls are made beside it."""
+host makes one at a time, in turns of a millisecond, and rests after it; and who asks soon is told the same again."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from msgspec import Struct
+
+from actors.campaign.record import Campaign
+from actors.runtime.clock import Clock
+from bus_schemas.campaign import CampaignExplained, CampaignSettings, CampaignStatus
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 
 EACH, ALL = 2, 16  # that wait or look: of one user, of all
 PATIENCE = 10.0  # seconds
+TURN, MOST = 0.001, 50  # seconds, and leads, until it is others' turn
+KEPT, TIMES = 10.0, 10  # seconds for which an answer is given again, at most; and as many times as long as it took
 
 BUSY = RefusalTemplate(ErrorCode.RATE_LIMITED, "Campaigns are looked through for others. Try again.", retry_after=5)
 YOURS = RefusalTemplate(ErrorCode.RATE_LIMITED, "Campaigns are looked through for you. Wait.", retry_after=5)
@@ -24,7 +31,7 @@ class Looks:
 
     @asynccontextmanager
     async def turn(self, user: str) -> AsyncIterator[None]:
-        """Look while the block lasts. Raises Refusal(RATE_LIMITED)."""
+        """Look while the block lasts; the next one waits for as long again. Raises Refusal(RATE_LIMITED)."""
         if self._asked[user] >= EACH:
             raise YOURS()
         if self._asked.total() >= ALL:
@@ -32,10 +39,12 @@ class Looks:
         self._asked[user] += 1
         try:
             await self._wait()
+            loop = asyncio.get_running_loop()
+            began = loop.time()
             try:
                 yield
             finally:
-                self._turn.release()
+                loop.call_later(loop.time() - began, self._turn.release)
         finally:
             self._asked[user] -= 1
             if not self._asked[user]:
@@ -47,3 +56,44 @@ class Looks:
                 await self._turn.acquire()
         except TimeoutError:
             raise BUSY() from None
+
+
+async def in_turns(leads: int, look: Callable[[int], None], clock: Clock) -> None:
+    """Look at so many leads, by their places."""
+    until = clock.monotonic() + TURN
+    for place in range(leads):
+        look(place)
+        if place % MOST == MOST - 1 or clock.monotonic() >= until:
+            await asyncio.sleep(0)
+            until = clock.monotonic() + TURN
+
+
+class _Known(Struct, frozen=True):
+    status: CampaignStatus
+    settings: CampaignSettings
+    said: CampaignExplained
+    until: float  # on the monotonic clock
+
+
+class Explanations:
+    """The last answers. What took no time is not given again: so who asks of a small campaign, or after a change of its
+    status or settings, is told how it is now."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+
+    def of(self, campaign: Campaign) -> CampaignExplained | None:
+        """The one for a campaign, if there is one that is new enough."""
+        known = self._known.get(campaign.campaign)
+        if known is None or known.until <= self._clock.monotonic():
+            return None
+        alike = known.status is campaign.status and known.settings == campaign.settings
+        return known.said if alike else None
+
+    def keep(self, campaign: Campaign, said: CampaignExplained, began: float) -> None:
+        """An answer, for which somebody has looked since `began`, on the monotonic clock."""
+        now = self._clock.monotonic()
+        self._known = {id: known for id, known in self._known.items() if known.until > now}
+        until = now + min(TIMES * (now - began), KEPT)
+        self._known[campaign.campaign] = _Known(campaign.status, campaign.settings, said, until)

@@ -1,12 +1,29 @@
 """Who may see a campaign asks for looks at all its leads, again and again: they take turns, and others have theirs."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from actors.campaign.looks import ALL, EACH, Looks
+from actors.adapters.system_clock import SystemClock
+from actors.campaign.carriage import NOBODY_KNOWS, Carriage
+from actors.campaign.explain import Explaining
+from actors.campaign.lines import HeldLines
+from actors.campaign.looks import ALL, EACH, KEPT, Explanations, Looks, in_turns
+from actors.campaign.pacing import Limit, Pace
+from actors.campaign.record import Campaign, size
+from actors.campaign.standing import standing
+from actors.runtime.ids import derived
+from bus_schemas.campaign import CampaignExplained, CampaignStatus, Mode
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import Lead
+from tests.campaign.played import NOON, Played, rows
+from tests.support.turns import Others
+
+LEADS, TURN = 10_000, 0.004  # with five numbers each; seconds of the processor until it is others' turn
 
 
 async def looking(looks: Looks, user: str, seen: Callable[[], None], end: asyncio.Event) -> None:
@@ -48,3 +65,89 @@ async def test_a_user_waits_for_their_own() -> None:
     print(f"{EACH + 1} looks of one user: 1 refused, and another user's waits for its turn")
     end.set()
     await asyncio.gather(*own, other)
+
+
+def large() -> Played:
+    played = Played()
+    for first in range(0, LEADS, 2_000):
+        leads = (
+            Lead(id=derived("lead", str(place)), numbers=tuple(f"+3809{of}{place:07}" for of in range(5, 10)))
+            for place in range(first, first + 2_000)
+        )
+        played.run(given=rows(*leads))
+    return played
+
+
+PACE = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
+
+
+async def test_a_look_at_many_leads_gives_others_a_turn_each_millisecond() -> None:
+    played = large()
+    campaign = played.state
+    carriage = Carriage(campaign.settings.carriers, NOBODY_KNOWS, HeldLines())
+    explaining = Explaining(campaign, PACE, carriage)
+    others, began = Others(), time.thread_time()
+    await asyncio.sleep(0)
+
+    def count(place: int) -> None:
+        explaining.count(standing(campaign, place, played.book, NOON, None))
+
+    await in_turns(size(campaign), count, SystemClock())
+    said = explaining.said(NOON)
+    turns, took = others.end(), time.thread_time() - began
+    print(f"{LEADS:,} leads of five numbers, {took:.2f} s: {others}")
+    assert sum(group.leads for group in said.reasons) == LEADS
+    assert others.longest < TURN and turns > took / TURN
+
+
+class Clock(SystemClock):
+    """One that the test sets."""
+
+    now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def explained(campaign: Campaign) -> CampaignExplained:
+    return Explaining(campaign, PACE).said(NOON)
+
+
+def kept_for(took: float, change: Callable[[Campaign], Campaign] = lambda campaign: campaign) -> float:
+    """Seconds for which an answer is given again."""
+    played, clock = Played(), Clock()
+    played.create()
+    known = Explanations(clock)
+    began = clock.now
+    clock.now += took
+    known.keep(played.state, explained(played.state), began)
+    since = clock.now
+    while known.of(change(played.state)) is not None:
+        clock.now += 0.01
+    return clock.now - since
+
+
+def test_an_answer_that_took_long_is_given_again_for_a_while() -> None:
+    for took in (0.0, 0.01, 0.5, 2.0, 11.0):
+        assert kept_for(took) == pytest.approx(min(10 * took, KEPT), abs=0.02)
+    print("5 looks: what took no time is not kept, what took long for", KEPT, "s")
+
+
+def other(**fields: Any) -> Callable[[Campaign], Campaign]:
+    return lambda campaign: replace(campaign, **fields)
+
+
+def test_who_changes_a_campaign_is_not_told_how_it_was() -> None:
+    assert kept_for(5.0, other(status=CampaignStatus.PAUSED)) == 0.0
+    assert kept_for(5.0, lambda campaign: other(settings=replace(campaign.settings, weight=3))(campaign)) == 0.0
+
+
+async def test_after_a_look_others_have_as_long_as_it_took() -> None:
+    looks, took = Looks(), 0.1
+    began = time.monotonic()
+    for _ in range(3):
+        async with looks.turn("op12"):
+            await asyncio.sleep(took)
+    seconds = time.monotonic() - began
+    print(f"3 looks of {took} s on end: {seconds:.2f} s")
+    assert seconds > 4.9 * took
