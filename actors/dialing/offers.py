@@ -25,6 +25,7 @@ from bus_schemas.host import OFFER_LINES, Line, OfferedLines, OfferLines
 
 PATIENCE = OFFER_LINES.timeout - 5.0  # seconds that somebody waits; then they ask again
 KEPT = 5.0  # seconds
+REST_FOR_ONE, REST_FOR_ALIKE = 1e-5, 1e-4  # seconds after a look, for all who wait: some five times as long as it takes
 LOOK = 1.0  # seconds until slots that have had their calls are asked again
 
 
@@ -118,6 +119,7 @@ class Offers:
         self._alike: dict[Kind, Alike] = {}  # who waits
         self._new: set[Alike] = set()  # of whom somebody has begun to wait since they were looked at
         self._asked = 0
+        self._rests_until = 0.0  # on the monotonic clock
         self._may_be_lines = False
         self._kept: dict[tuple[str | None, int], Kept] = {}
         self._shares = Shares[Asked]()
@@ -180,10 +182,12 @@ class Offers:
         self._look_soon()
 
     def _look_soon(self) -> None:
-        """All who ask in one moment are looked at together."""
+        """All who ask in one moment are looked at together, and where many wait, all of a while: lines that are refused
+        are free again at once, and would be looked for on end."""
         if self._alike and not self._due:
             self._due = True
-            self._host.clock.call_later(0.0, self._serve)
+            rest = self._rests_until - self._host.clock.monotonic()
+            self._host.clock.call_later(max(rest, 0.0), self._serve)
 
     def _serve(self) -> None:
         self._due = False
@@ -199,9 +203,11 @@ class Offers:
         if not self._may_be_lines and not any(alike.waiting and free.has(alike.request) for alike in new):
             return  # those before them were looked at, and have got what there was
         self._may_be_lines = False
+        now = self._host.clock.monotonic()
         with_lines = (alike for alike in self._alike.values() if free.has(alike.request))
         waiting = sorted((asked for alike in with_lines for asked in alike.waiting), key=lambda asked: asked.number)
-        turns = self._shares.among(waiting, self._host.clock.monotonic())
+        self._rests_until = now + REST_FOR_ONE * len(waiting) + REST_FOR_ALIKE * len(self._alike)
+        turns = self._shares.among(waiting, now)
         while (turn := turns.next()) is not None:
             asked = turn.who
             wanted = asked.wanted

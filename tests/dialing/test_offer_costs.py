@@ -5,10 +5,13 @@ import time
 
 import pytest
 
+from actors.dialing.offers import IdleSlots, Offers
 from bus_schemas.carriers import SlotCarrier
+from bus_schemas.host import Line, OfferLines
 from tests.dialing.test_offers import Offering, play
 
 WAITERS = 2_000
+LOOKS = 100  # in a second, where so many wait
 SECONDS = 0.05  # of the processor, for all of them
 
 
@@ -64,6 +67,38 @@ def test_one_more_who_asks_in_vain_costs_nothing_either(slots: int) -> None:
         taken = (time.process_time() - began) / 20
         print(f"one more than {WAITERS}: {1000 * taken:.2f} ms")
         assert not any(one.done() for one in asked) and taken < SECONDS / 50
+        for one in asked:
+            one.cancel()
+
+    play(story)
+
+
+class Held(IdleSlots):
+    """Whose lines others turn out to hold, each time. `looks`: how often somebody has looked for one."""
+
+    looks = 0
+
+    def free(self) -> IdleSlots:
+        self.looks += 1
+        assert self.looks < 10 * LOOKS
+        return self
+
+    async def hold(self, line: Line, request: OfferLines) -> bool:
+        return False
+
+
+def test_what_is_refused_on_end_is_not_looked_for_on_end() -> None:
+    """Each line that is refused is free again, and would have all who wait looked at."""
+
+    async def story(site: Offering) -> None:
+        source = Held(host=site.host, pool=site.pool, rules=site.rules, has_had_its_calls=lambda slot: False)
+        site.offers = Offers(host=site.host, source=source)
+        site.pool.on_idle = site.offers.serve_soon
+        asked = await wait_all(site, WAITERS)
+        site.idle(11)
+        await asyncio.sleep(1.0)
+        print(f"{WAITERS} wait for a line that is refused each time: {source.looks} looks in a second")
+        assert 10 < source.looks <= LOOKS
         for one in asked:
             one.cancel()
 

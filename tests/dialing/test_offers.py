@@ -32,9 +32,10 @@ class Offering:
         clock = SimClock(loop)
         bus = MemoryBus(MemoryBroker(clock=clock))
         host = Host(name="a", bus=bus, clock=clock, ids=CountedIds("t"), ownership=Always())
+        self.host, self.rules = host, DialRules(site_region="UA")
         self.pool, self.spent = Pool(), set[int]()
-        rules, spent = DialRules(site_region="UA"), self.spent.__contains__
-        source = IdleSlots(host=host, pool=self.pool, rules=rules, has_had_its_calls=spent)
+        spent = self.spent.__contains__
+        source = IdleSlots(host=host, pool=self.pool, rules=self.rules, has_had_its_calls=spent)
         self.offers = Offers(host=host, source=source)
         self.pool.on_idle = self.offers.serve_soon
 
