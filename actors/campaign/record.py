@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.campaign.places import Places, at, changed, count, extended
+from actors.campaign.places import Places, at, changed, count, each, extended
 from actors.campaign.rules import Attempt
 from actors.campaign.tally import Tally, counted
 from actors.runtime.clock import parse_utc, utc

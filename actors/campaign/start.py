@@ -29,7 +29,7 @@ from actors.campaign.presets import presets_of
 from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.settings import Campaigns
-from actors.campaign.standing import shown, standing
+from actors.campaign.standing import Standing, shown, standing
 from actors.campaign.team import Team
 from actors.dialing.gate import Gate
 from actors.dialing.rules import DialRules

@@ -311,11 +311,11 @@ class IdleSlots:
         return request.operators is None and request.slots.of is not SlotsOf.OWN
 
     def _fits(self, request: OfferLines) -> Fits:
-        wanted, countries = request.slots, request.countries
+        has, countries = is_of(request.slots), request.countries
         may = None if countries is None else frozenset(countries)
 
         def fits(place: IdleSlot) -> bool:
-            if not is_of(wanted, place.slot, place.region):
+            if not has(place.slot, place.region):
                 return False
             return may is None or not may.isdisjoint(self._countries(place))
 
@@ -325,6 +325,7 @@ class IdleSlots:
         return countries_of(place.region, self._rules)
 
 
-def is_of(carrier: SlotCarrier, slot: int, region: str | None) -> bool:
-    """Whether a carrier has a slot, whoever's it is."""
-    return (not carrier.slots or slot in carrier.slots) and (not carrier.regions or region in carrier.regions)
+def is_of(carrier: SlotCarrier) -> Callable[[int, str | None], bool]:
+    """Whether a carrier has a slot, of a region, whoever's it is. For many of them: it may name a thousand."""
+    slots, regions = frozenset(carrier.slots), frozenset(carrier.regions)
+    return lambda slot, region: (not slots or slot in slots) and (not regions or region in regions)

@@ -190,12 +190,12 @@ class SlotDialer:
     def there(self, carrier: SlotCarrier, user: str) -> tuple[SlotsThere, ...]:
         """The slots of a carrier that somebody may use, whatever they do."""
         owners = {SlotsOf.OWN: (user,), SlotsOf.POOL: (SHARED,), SlotsOf.BOTH: (user, SHARED)}[carrier.of]
-        found: dict[str | None, list[Slot]] = {}
+        has, found = is_of(carrier), dict[str | None, list[Slot]]()
         for actor in self._host.all(SlotActor):
             slot = actor.state
             if slot is not None and not slot.removed and slot.config.user in owners:
                 region = slot.config.region
-                if is_of(carrier, slot.config.id, region):
+                if has(slot.config.id, region):
                     found.setdefault(region, []).append(slot)
         return tuple(self._there(region, slots) for region, slots in found.items())
 

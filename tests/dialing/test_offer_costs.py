@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from actors.dialing.offers import IdleSlots, Offers
+from actors.dialing.offers import REST_FOR_ALIKE, IdleSlots, Offers
 from bus_schemas.carriers import SlotCarrier
 from bus_schemas.host import Line, OfferLines
 from tests.dialing.test_offers import Offering, play
@@ -101,5 +101,22 @@ def test_what_is_refused_on_end_is_not_looked_for_on_end() -> None:
         assert 10 < source.looks <= LOOKS
         for one in asked:
             one.cancel()
+
+    play(story)
+
+
+def test_carriers_of_many_slots_cost_little_each() -> None:
+    """None of those that are idle is of any of them."""
+    kinds, idle = 200, 300
+
+    async def story(site: Offering) -> None:
+        site.idle(*range(1, idle + 1))
+        wants = [SlotCarrier(slots=tuple(range(1000 + kind, 1999 + kind))) for kind in range(kinds)]
+        requests = [OfferLines(host="a", asker="c", user="op", most=1, slots=wanted) for wanted in wants]
+        began = time.process_time()
+        found = [site.source.free().has(request) for request in requests]
+        taken = (time.process_time() - began) / kinds
+        print(f"{kinds} carriers of 999 slots, {idle} others are idle: {1000 * taken:.2f} ms each")
+        assert not any(found) and taken < 2 * REST_FOR_ALIKE
 
     play(story)

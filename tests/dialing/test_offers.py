@@ -35,8 +35,8 @@ class Offering:
         self.host, self.rules = host, DialRules(site_region="UA")
         self.pool, self.spent = Pool(), set[int]()
         spent = self.spent.__contains__
-        source = IdleSlots(host=host, pool=self.pool, rules=self.rules, has_had_its_calls=spent)
-        self.offers = Offers(host=host, source=source)
+        self.source = IdleSlots(host=host, pool=self.pool, rules=self.rules, has_had_its_calls=spent)
+        self.offers = Offers(host=host, source=self.source)
         self.pool.on_idle = self.offers.serve_soon
 
     def idle(self, *slots: int, user: str | None = None, region: str | None = "UA") -> None:
