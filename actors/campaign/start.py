@@ -192,6 +192,7 @@ class OnShard:
             return CampaignRun(
                 campaign_id=campaign.campaign, status=campaign.status, accepted=before, duplicates=0, invalid=()
             )
+        self._host.written.check(context.share)
         given = tuple(Accepted(row=one.row, lead=one.lead) for one in request.leads)
         goes_on = request.goes_on or before > 0
         order = Run(given=given, goes_on=goes_on, after=request.after) if request.run else Add(given=given)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Never
 
 from actors.imports import machine
-from actors.imports.desk import Came, CampaignRefused, Desk
+from actors.imports.desk import Came, CampaignRefused, Desk, NotYet, must_go_on
 from actors.imports.machine import (
     TOO_OLD,
     Examine,
@@ -37,7 +37,7 @@ from actors.runtime.telling import Telling
 from bus_schemas.campaign import AddOnShard, ReadLead
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import verb_of
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.imports import (
     CANCEL_IMPORT,
     GET_IMPORT,
@@ -61,6 +61,7 @@ from bus_schemas.imports import (
     MapColumns,
     StartImport,
 )
+from bus_schemas.names import Share, share_of
 
 NO_IMPORT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such import.")
 AGAIN = 1.0  # seconds between two tries of a part that the campaign cannot take now
@@ -110,6 +111,8 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         return self._changed(machine.cancel(self._import(), context.user, self._now()))
 
     def create(self, order: Create, context: Context, now: Moment) -> Outcome[ImportView]:
+        if self.state is None:
+            self._host.written.check(share_of("", context.user))
         return self._changed(machine.create(self.id, self.state, order.wanted, context.user, now))
 
     commands = by_verb(
@@ -127,6 +130,11 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         if self.state is None:
             raise NO_IMPORT()
         return self.state
+
+    @property
+    def _whose(self) -> Share:
+        """For whom counts what it writes, whatever its maker came with."""
+        return share_of("", self._import().by)
 
     def view(self) -> ImportView:
         """As it is shown."""
@@ -162,6 +170,12 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
             self._telling.soon()
 
     def observe(self, report: Report | TimerFired, now: Moment) -> ImportDecision:
+        decision = self._what_follows(report, now)
+        if self.state is not None:
+            self._host.written.charge(self._whose, decision.events)  # a file says how long they are
+        return decision
+
+    def _what_follows(self, report: Report | TimerFired, now: Moment) -> ImportDecision:
         state = self.state
         match report:
             case _ if state is None:
@@ -203,7 +217,18 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
             self.tell(Examined(preview=found))
 
     async def _read(self) -> None:
-        """Have the parts go in, one after the other, each on record before the next one is sent."""
+        """Have the parts go in, until no more is wanted. Where no more may be written for a while, others read."""
+        try:
+            while (rest := await self._read_parts()) is not None:
+                await self._host.pause(rest)
+        except (ListError, FileGone) as error:
+            self.tell(ReadOver(failed=str(error)))
+        except CampaignRefused as refused:
+            self.tell(ReadOver(failed=str(refused), new=refused.new))
+
+    async def _read_parts(self) -> float | None:
+        """Have the parts go in, one after the other, each on record before the next one is sent. The seconds until more
+        may be written; None: no more is to be."""
         state = self._import()
         assert state.layout is not None and state.columns is not None
         layout, mapping = layout_of(state.layout), mapping_of(state.columns)
@@ -215,13 +240,19 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
             ):
                 async for part in parts:
                     if not await self._add(part):
-                        return
-        except (ListError, FileGone) as error:
-            self.tell(ReadOver(failed=str(error)))
-        except CampaignRefused as refused:
-            self.tell(ReadOver(failed=str(refused), new=refused.new))
-        else:
-            self.tell(ReadOver())
+                        return None
+        except NotYet as later:
+            return later.seconds if await self._goes_on() else None
+        self.tell(ReadOver())
+        return None
+
+    async def _goes_on(self) -> bool:
+        """Whether it does, after a part that did not go in. It may have been cancelled while that was on its way."""
+        self._adding = False
+        if wanted := self._import().status is ImportStatus.RUNNING:
+            return wanted
+        await self._find_out()
+        return False
 
     async def _add(self, part: ListPart) -> bool:
         """Have a part go in, and on record. False: no more is wanted, and that was told."""
@@ -246,6 +277,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
     async def _send(self, part: ListPart) -> Came | None:
         """What came of a part, once the campaign says it. None: nothing more is wanted, and that was told."""
         while self._import().status is ImportStatus.RUNNING:
+            self._must_go_on()
             if not part.leads:
                 return Came()
             if self._host.may_act and (came := await self._ask(part.leads)) is not None:
@@ -254,6 +286,13 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
             await self._host.pause(AGAIN)
         await self._find_out()
         return None
+
+    def _must_go_on(self) -> None:
+        """Raise NotYet where its maker has written too much through this host."""
+        try:
+            self._host.written.check(self._whose)
+        except Refusal as refusal:
+            must_go_on(refusal)
 
     async def _find_out(self) -> None:
         """Find out how many leads are in of a part that may have been sent."""

@@ -17,12 +17,23 @@ from actors.runtime import files
 from actors.runtime.bus import Bus, BusFull
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from actors.runtime.written import TOO_MUCH
 from bus_schemas.campaign import ADD_ON_SHARD, AddOnShard, CampaignStatus, RowRefused
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal
 from bus_schemas.imports import StoredFile, errors_key
 
 E = ErrorCode
+REST = 30.0  # seconds that an import waits at least where nothing more may be written: some parts' worth
 LATER = frozenset({E.UNAVAILABLE, E.TIMEOUT, E.INTERNAL, E.RATE_LIMITED})  # what may go better at another time
+
+
+class NotYet(Exception):
+    """Whoever makes the import has written as much as they may for now, or the journal is nearly full. `seconds`: to
+    wait, and let others read meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class CampaignRefused(Exception):
@@ -62,11 +73,12 @@ class Desk:
         return self.reader.open(files.read(self.bus, file.key, file.pieces), self.rules)
 
     async def add(self, request: AddOnShard, context: Context) -> Came | None:
-        """Have leads added. None: whether they are nobody can say now. Raises CampaignRefused."""
+        """Have leads added. None: whether they are nobody can say now. Raises NotYet, CampaignRefused."""
         try:
             answer = await ask(self.bus, ADD_ON_SHARD, request, context)
         except Refusal as refusal:
             if refusal.code in LATER:
+                must_go_on(refusal)
                 return None
             raise CampaignRefused(refusal.message, await self._in_all_the_same(request, context)) from None
         return Came(
@@ -105,6 +117,12 @@ class Desk:
     async def forget(self, id: str, file: StoredFile) -> None:
         """Remove a file and its preview."""
         await files.forget(self.bus, (preview_key(id), *files.pieces_of(file.key, file.pieces)))
+
+
+def must_go_on(refusal: Refusal) -> None:
+    """Raise NotYet where it is said for longer than a moment that nothing more may be written."""
+    if JOURNAL_FULL.made(refusal) or TOO_MUCH.made(refusal):
+        raise NotYet(REST + float((refusal.details or {}).get("retry_after", 0.0))) from None
 
 
 def preview_key(id: str) -> str:

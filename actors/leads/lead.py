@@ -11,6 +11,7 @@ from bus_schemas.lead import NUMBERS, Lead
 
 NAME, SOURCE, KEY, VALUE = 200, 100, 64, 1000  # characters at most; a key and a value are a custom field's
 CUSTOM = 50  # custom fields of one lead
+LARGEST = 4_000  # bytes of one lead on record, where each has the names of its fields
 PRIORITY = 100  # from minus this to this
 
 _UNSEEN = re.compile(f"[{UNSEEN}]")

@@ -7,11 +7,14 @@ that is missing. Each number belongs to the lead in whose row it stands first.
 import re
 from collections.abc import Mapping
 
+import msgspec
+
 from actors.dialing.rules import DialRules, of_a_lead
 from actors.leads.cells import NO, YES, is_blank
 from actors.leads.lead import (
     CUSTOM,
     KEY,
+    LARGEST,
     NAME,
     NUMBER_FIELDS,
     PRIORITY,
@@ -103,7 +106,7 @@ class Rows:
 
     def _lead(self, numbers: tuple[str, ...], texts: Mapping[str, str]) -> Lead:
         """The lead. `texts`: tidied."""
-        return Lead(
+        lead = Lead(
             id=self._id(texts.get("lead_id", ""), numbers[0]),
             numbers=numbers,
             name=_short(texts, "name", NAME),
@@ -114,6 +117,9 @@ class Rows:
             consent=_consent(texts.get("consent", "").casefold()),
             custom=_custom(texts),
         )
+        if len(msgspec.json.encode(lead)) > LARGEST:
+            raise _Unfit("", "too_large", f"more than {LARGEST:,} bytes, with the names of its fields")
+        return lead
 
     def _id(self, given: str, number: str) -> str:
         if not given:

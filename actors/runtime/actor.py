@@ -13,7 +13,7 @@ ends the actor; its host restarts it from the journal.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
@@ -272,7 +272,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             outcome = command.method(self, decode_request(command.rpc, message), context)
             if self.stands_in and outcome.decision.events:
                 raise QUARANTINED()
-            self._must_be_digestible(outcome.decision.events)
+            self._may_write(outcome.decision.events, context)
         except Refusal as refusal:
             await send_refusal(message, refusal)
             return
@@ -288,7 +288,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             if taken is None:
                 raise TypeError(f"not an order for a {self.kind}: {item.order!r}")
             outcome = taken.method(self, item.order, item.context, moment(self._host.clock))
-            self._must_be_digestible(outcome.decision.events)
+            self._may_write(outcome.decision.events, item.context)
         except Refusal as refusal:
             if not item.done.done():
                 item.done.set_exception(refusal)
@@ -297,6 +297,11 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         if not item.done.done():
             item.done.set_result(reply)
         self._perform_all(outcome.decision.effects)
+
+    def _may_write(self, events: Sequence[Event], context: Context) -> None:
+        """Raise Refusal where what was decided on a command cannot be written, or its asker has written too much."""
+        self._must_be_digestible(events)
+        self._host.written.take(context.share, events)
 
     async def _settle(self, decision: Decision[Event, Memory], received_at: Moment | None) -> None:
         self._must_be_digestible(decision.events)

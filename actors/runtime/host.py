@@ -37,6 +37,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.journalled import Event, State, Unreadable
 from actors.runtime.supervisor import RestartBudget
 from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
+from actors.runtime.written import Written
 from bus_schemas.catalogue import rights_in
 from bus_schemas.contract import ROOT, AnyTopic, Rpc, Topic, id_of, kind_of, verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -83,7 +84,8 @@ class Ownership(Protocol):
 
 class Host:
     """The actors of one process. `makers`: how those of each kind are made (`CallActor.made_by(...)`). `step_over`: the
-    entries of the journal that are taken as if they were not there, by their sequence."""
+    entries of the journal that are taken as if they were not there, by their sequence. `written`: by whom how much was,
+    here and in the host that this one is a shard of."""
 
     def __init__(
         self,
@@ -95,6 +97,7 @@ class Host:
         ownership: Ownership,
         makers: Iterable[Maker] = (),
         step_over: Iterable[int] = (),
+        written: Written | None = None,
     ) -> None:
         self.name = name
         self.bus = bus
@@ -118,6 +121,7 @@ class Host:
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
         self.nearly_full = False  # of the journal: nothing new is to be begun
+        self.written = written or Written(clock.monotonic, nearly_full=lambda: self.nearly_full)
         self.fence: tuple[str, int] | None = None  # the entry of the journal by which an actor's first write counts
         self.shards: dict[int, Host] = {}  # those that this one holds: each a small host of its own (`shards.py`)
 

@@ -51,7 +51,7 @@ def leads_with(numbers: tuple[str, ...], at: int, keys: Sequence[str]) -> st.Sea
         Lead, id=st.just(f"lead_{at}"), numbers=st.just(numbers), name=texts(NAME),
         timezone=st.sampled_from([None, "Europe/Kyiv", "UTC"]), priority=st.integers(-PRIORITY, PRIORITY),
         language=st.sampled_from([None, "uk", "pt-br"]), source=texts(60), consent=st.sampled_from([None, True, False]),
-        custom=st.fixed_dictionaries({key: texts(VALUE) for key in keys}).map(
+        custom=st.fixed_dictionaries({key: texts(VALUE // 10) for key in keys}).map(
             lambda found: {key: value for key, value in found.items() if value}
         ),
     )  # fmt: skip

@@ -79,6 +79,7 @@ WRONG: list[tuple[dict[str, str], str, str]] = [
     ({"name": "x" * (NAME + 1)}, "name", "too_long"),
     ({"custom:note": "x" * (VALUE + 1)}, "custom:note", "too_long"),
     ({f"custom:{key}": "x" for key in range(CUSTOM + 1)}, "", "too_many"),
+    ({f"custom:{key}": "x" * VALUE for key in range(4)}, "", "too_large"),
 ]
 
 

@@ -80,7 +80,7 @@ class Whole:
             return SimulatedPhone(handset, alive=lambda: bus.alive, buried=bus.buried)
 
         pbx = SimulatedPbx(self.switch, alive=lambda: bus.alive, buried=bus.buried)
-        host = await stack.enter_async_context(
+        self.host = host = await stack.enter_async_context(
             running(
                 self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
                 pbxs={"main": pbx}, lost=asyncio.Event(),
