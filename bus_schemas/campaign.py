@@ -17,6 +17,7 @@ from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.lead import (
+    DIALS,
     SEES,
     ExplainLead,
     GivenLead,
@@ -398,7 +399,7 @@ CREATE_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.create",                  CreateCam
                        permission=A.CAMPAIGN_EDIT, asks=SEES | {A.CAMPAIGN_VIEW}, audit_fields=NAMED)
 RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampaign,     CampaignRun,        STATE,
                        summary="Run a campaign, with these leads", timeout=25.0,
-                       permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED)
+                       permission=A.CAMPAIGN_RUN, asks=DIALS, audit_fields=NAMED)
 STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampaign,    CampaignStopping,   STATE,
                        summary="Stop a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=("campaign_id", "mode"), when_full=True)
@@ -407,13 +408,13 @@ PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCamp
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED, when_full=True)
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
                        summary="Go on, or begin with the leads that there are", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED)
+                       permission=A.CAMPAIGN_RUN, asks=DIALS, audit_fields=NAMED)
 ARCHIVE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.archive",   ArchiveCampaign, CampaignChanged,    STATE,
                        summary="Keep a campaign for the records alone", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=NAMED)
 CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", ConfigureCampaign, CampaignChanged, STATE,
                        summary="Change the settings of a campaign", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=NAMED, audit_changes=True)
+                       permission=A.CAMPAIGN_EDIT, asks=DIALS, audit_fields=NAMED, audit_changes=True)
 EXPLAIN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain",   ExplainCampaign, CampaignExplained,  LOOK,
                        summary="Why a campaign does not dial", timeout=20.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_VIEW, asks=SEES)

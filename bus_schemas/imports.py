@@ -14,7 +14,7 @@ from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
-from bus_schemas.lead import SEES
+from bus_schemas.lead import DIALS
 from bus_schemas.permissions import Action
 
 A = Action
@@ -270,7 +270,7 @@ IMPORT_ERRORS    = Rpc("ottb.v1.qry.import.errors",                GetImport,   
                        summary="The rows of an import that are no leads, as CSV", permission=A.CAMPAIGN_IMPORT,
                        audit_fields=("import_id",))
 ADMIT_IMPORT     = Rpc("ottb.v1.qry.import.admit",                 AdmitImport,    Admitted,         MAKING,
-                       summary="Whether a file would be taken", asks=SEES)
+                       summary="Whether a file would be taken", asks=DIALS)
 HELD_FILES       = Rpc("ottb.v1.qry.import.held",                  HeldFiles,      FilesHeld,        frozenset(),
                        summary="How much a user's waiting files take")
 
@@ -278,10 +278,10 @@ IMPORT_ON_SHARD  = Rpc("ottb.v1.cmd.shard.{shard}.create_import",  ImportOnShard
                        summary="Make an import on its shard", timeout=20.0)
 CREATE_IMPORT    = Rpc("ottb.v1.cmd.import.create",                CreateImport,   ImportView,       MAKING,
                        summary="Import a list of leads", timeout=25.0,
-                       permission=A.CAMPAIGN_IMPORT, asks=SEES, audit_fields=NAMED)
+                       permission=A.CAMPAIGN_IMPORT, asks=DIALS, audit_fields=NAMED)
 IMPORT_FROM_PATH = Rpc("ottb.v1.cmd.import.from_path",             ImportFromPath, ImportView,       MAKING,
                        summary="Import a list of leads from the allowed folder", timeout=60.0,
-                       permission=A.CAMPAIGN_IMPORT, asks=SEES, audit_fields=(*NAMED, "path"))
+                       permission=A.CAMPAIGN_IMPORT, asks=DIALS, audit_fields=(*NAMED, "path"))
 GET_IMPORT       = Rpc("ottb.v1.cmd.import.{import_id}.get",       GetImport,      ImportView,       NONE,
                        summary="One import", permission=A.CAMPAIGN_IMPORT, fallback=PAST_IMPORT)
 PREVIEW_IMPORT   = Rpc("ottb.v1.cmd.import.{import_id}.preview",   GetImport,      ImportPreview,    STATE,

@@ -199,6 +199,7 @@ class LeadHistory(Struct, frozen=True, kw_only=True):
 LeadLine = dict[str, str | int]  # a row of a table
 NOT_FOUND = frozenset({ErrorCode.NOT_FOUND})
 SEES = frozenset({A.CAMPAIGN_VIEW_ANY})  # whose campaigns
+DIALS = SEES | {A.SLOT_USE_ANY}  # and on whose slots they dial
 
 # fmt: off
 LIST_LEADS = Rpc("ottb.v1.qry.lead.list", ListLeads, list[LeadView], NOT_FOUND, summary="Leads of a campaign",

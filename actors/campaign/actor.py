@@ -44,6 +44,7 @@ from actors.campaign.standing import may_still_be_called
 from actors.campaign.team import Heard, Team
 from actors.campaign.waiting import AskForLines, ReturnLines, Survey, team_waits_for, waits_for
 from actors.campaign.words import Word
+from actors.dialing.in_whose_name import must_dial_for
 from actors.runtime.actor import Actor
 from actors.runtime.bus import Recorded
 from actors.runtime.clock import Moment, moment, parse_utc
@@ -172,7 +173,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     # --- commands
 
     def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
-        decision = machine.resume(self.seen_by(context), context.user, self._now())
+        decision = machine.resume(self.dialling_for(context), context.user, self._now())
         self._caps.check(self.id, self.state, context.user, decision.events)
         return self._changed(decision)
 
@@ -180,8 +181,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return self._changed(machine.archive(self.seen_by(context), context.user, self._now()))
 
     def configure(self, request: ConfigureCampaign, context: Context) -> Outcome[CampaignChanged]:
-        campaign = self.seen_by(context)
+        campaign = self.dialling_for(context)
         settings = replace(campaign.settings, **_named(request, campaign.settings))
+        must_dial_for(campaign.by, settings, context)
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
     def preview(self, request: PreviewLead, context: Context) -> Outcome[LeadPreview]:
@@ -320,6 +322,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         campaign = self._campaign()
         if not CAMPAIGN.visible(campaign.by, user=context.user, actions=context.actions):
             raise NO_CAMPAIGN()
+        return campaign
+
+    def dialling_for(self, context: Context) -> Campaign:
+        """The campaign, for who may have it dial. Raises Refusal."""
+        campaign = self.seen_by(context)
+        must_dial_for(campaign.by, campaign.settings, context)
         return campaign
 
     def owners(self, state: Campaign | None) -> tuple[str | None, ...]:

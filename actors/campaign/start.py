@@ -180,7 +180,7 @@ class OnShard:
         given = await self._read(request)
         await bring_here(self._host, CampaignActor, request.campaign_id)
         if (actor := self._host.get(CampaignActor, request.campaign_id)) is not None and actor.state is not None:
-            actor.seen_by(context)
+            actor.dialling_for(context)
         order = Run(given=given, goes_on=request.goes_on, after=request.after)
         return await self._host.order(CampaignActor, request.campaign_id, order, context)
 

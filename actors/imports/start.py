@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from actors.dialing.in_whose_name import must_dial_for
 from actors.dialing.rules import DialRules
 from actors.imports import folder
 from actors.imports.actor import NO_IMPORT, Create, ImportActor
@@ -173,12 +174,13 @@ class Door:
             raise
 
     async def _must_take(self, campaign: str, *, run: bool, context: Context) -> None:
-        """Raise Refusal where the campaign is none that the asker sees, or would take no leads now."""
+        """Raise Refusal where the campaign is none that the asker sees and may have dial, or takes no leads now."""
         seeing = Context(
             command_id=self._ids.new(), user=context.user, actions=context.actions | {Action.CAMPAIGN_VIEW},
             after=context.after,
         )  # fmt: skip
-        await ask(self._bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), seeing)
+        there = await ask(self._bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), seeing)
+        must_dial_for(there.by, there.settings, context)
         asked = AddOnShard(shard=shard_of(campaign), campaign_id=campaign, leads=())
         found = await ask(self._bus, ADD_ON_SHARD, asked, Context(command_id=self._ids.new(), fresh=True))
         if found.status in CLOSED and (not run or found.status is CampaignStatus.DRAINING):

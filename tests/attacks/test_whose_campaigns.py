@@ -83,3 +83,54 @@ async def test_whoever_made_it_and_who_sees_all_see_it(whole: Whole) -> None:
     status, said = await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c3", "like": "c1"})
     assert (status, said["code"]) == (404, "NOT_FOUND")
 
+
+DIALLING: tuple[tuple[str, str, Any], ...] = (
+    ("POST", "/api/autodialer/run-campaign", {"campaign_id": "c2", "leads": [{"number": "+380991230077"}]}),
+    ("POST", f"{CAMPAIGNS}/c2/resume", {}),
+    ("PATCH", f"{CAMPAIGNS}/c2", {"weight": 20}),
+    ("PATCH", f"{CAMPAIGNS}/c2", {"carriers": {"slots": {"of": "own"}}}),
+    ("POST", "/api/autodialer/imports?campaign_id=c2&name=a.csv&begin=true&run=true", b"phone\n+380991230078\n"),
+)
+OWN: tuple[Any, ...] = (
+    {"slots": {"of": "own"}}, {"slots": {"of": "both"}}, {"slots": None, "trunks": {"extensions": [44]}},
+)  # fmt: skip
+
+
+async def _dialling(site: Whole) -> list[int]:
+    """What is answered to who has a campaign dial."""
+    return [
+        (await site.ask(method, path, body, **{"Content-Type": "text/csv"} if isinstance(body, bytes) else {}))[0]
+        for method, path, body in DIALLING
+    ]
+
+
+@pytest.mark.parametrize("carriers", OWN)
+async def test_nobody_dials_on_slots_of_others_in_their_name(whole: Whole, carriers: Any) -> None:
+    sees = {"permissions": {"OTTB": ["read", "read_all", "campaign"]}}
+    assert (await whole.ask("POST", "/api/roles/camper", sees))[0] in (200, 201)
+    for name, role in (("cam", "camper"), ("sue", "supervisor")):
+        user = {"username": name, "password": PASSWORD, "role": role, "must_change_password": False}
+        assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    await whole.login("ann")
+    made = {"campaign_id": "c2", "settings": {"carriers": carriers}}
+    assert (await whole.ask("POST", CAMPAIGNS, made))[0] == 201
+    assert (await whole.ask("POST", *DIALLING[0][1:]))[0] == 200
+    await whole.ask("POST", f"{CAMPAIGNS}/c2/pause", {})
+    await whole.login("cam")
+    said = await _dialling(whole)
+    print(f"{len(said)} ways to have a campaign of others dial on their slots: {said.count(200)} let in")
+    assert said == 5 * [403]
+    assert (await whole.ask("POST", "/api/autodialer/stop-campaign", {"campaign_id": "c2"}))[0] == 200
+    await whole.login("sue")  # who may use others' slots
+    assert 403 not in await _dialling(whole)
+
+
+async def test_a_campaign_of_the_pool_is_run_by_whoever_may(whole: Whole) -> None:
+    sees = {"permissions": {"OTTB": ["read", "read_all", "campaign"]}}
+    assert (await whole.ask("POST", "/api/roles/camper", sees))[0] in (200, 201)
+    user = {"username": "cam", "password": PASSWORD, "role": "camper", "must_change_password": False}
+    assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    pool = {"campaign_id": "c2", "settings": {"carriers": {"slots": {"of": "pool"}}}}
+    assert (await whole.ask("POST", CAMPAIGNS, pool))[0] == 201
+    await whole.login("cam")
+    assert [code == 403 for code in await _dialling(whole)] == [False, False, False, True, False]
