@@ -178,7 +178,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
             call_id=attempt.call_id,
             number=attempt.number,
             slot=attempt.slot,
-            ring_timeout=attempt.ring_timeout,
+            ring_timeout=attempt.ring_timeout + attempt.ring_at_least,  # if it rings at the very last
             max_duration=attempt.max_duration,
             recording=attempt.recording.rpartition("/")[2] if attempt.recording else None,
         )

@@ -8,6 +8,7 @@ from actors.campaign.actor import CampaignActor
 from actors.campaign.machine import NotBegun
 from actors.campaign.rules import Rules
 from actors.runtime.actor import INBOX_LIMIT
+from actors.trunk.pbx import Originate
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CREATE_CAMPAIGN,
@@ -21,9 +22,11 @@ from bus_schemas.campaign import (
     ResumeCampaign,
     StopMode,
 )
+from bus_schemas.carriers import Carriers, TrunkCarrier
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import LeadStatus
 from simulators.carrier.rules import mobile
+from simulators.pbx.switch import Switch
 from tests.campaign.world import Campaigns, play
 
 S = CampaignStatus
@@ -225,16 +228,28 @@ def test_a_thousand_calls_that_end_at_once_are_one_after_the_other() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("carriers", [Carriers(), Carriers(slots=None, trunks=TrunkCarrier(extensions=(1,)))])
 @pytest.mark.parametrize(("least", "rings"), [(0.0, 10.0), (14.9, 14.9), (25.0, 25.0)])
-def test_nobody_is_given_up_before_it_has_rung_for_long_enough(least: float, rings: float) -> None:
-    """The site gives up after 15 s, of which some pass before it rings."""
+def test_nobody_is_given_up_before_it_has_rung_for_long_enough(
+    monkeypatch: pytest.MonkeyPatch, carriers: Carriers, least: float, rings: float
+) -> None:
+    """The site gives up after 15 s, of which some pass before it rings; the PBX by itself not earlier."""
+    orders, place = list[Originate](), Switch.place
+
+    def placed(self: Switch, trunk: str, order: Originate) -> None:
+        orders.append(order)
+        place(self, trunk, order)
+
+    monkeypatch.setattr(Switch, "place", placed)
 
     async def story(site: Campaigns) -> None:
+        await site.create("c1", carriers=carriers, **ONCE)
         await site.run("c1", numbers(1, "3040"))
-        await site.configure("c1", **ONCE)
         await site.until_over("c1")
         [call] = site.world.book.ordered()
         assert call.ended is not None and call.rung is not None
         assert rings <= call.ended - call.rung < max(rings + 3.0, 15.5)
+        assert all(order.ring_timeout >= 15.0 + least for order in orders)  # it may begin to ring at the very last
+        assert len(orders) == (carriers.trunks is not None)
 
     play(story, rules=Rules(ring_seconds=least))
