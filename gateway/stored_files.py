@@ -1,7 +1,8 @@
 """Files from clients to where any host reads them, and back: a piece at a time, however large a file is."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,8 @@ from gateway.bodies import BROKEN_OFF, LATE
 from gateway.routes import Upload
 
 AT_ONCE, AT_ONCE_EACH = 16, 4  # uploads of one gateway, and of one user: each holds a piece or two in memory
-SECONDS, SILENCE = 300.0, 20.0  # for a whole file, and for any more of it to come
+SECONDS, SILENCE = 300.0, 20.0  # for a whole file, and for a little more of it to come
+LITTLE = 20_000  # bytes
 NO_FILES = ("multipart/", "application/json")  # what a body says that it is, and is no file then
 
 BUSY = RefusalTemplate(
@@ -35,14 +37,23 @@ NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "Files cannot be kept now. Try 
 GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer.")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class Place:
-    """An upload that is under way. `size`: bytes that it may have."""
+    """An upload that is under way. `size`: bytes that it may have. `limit`: of the time that it has; `given`: its place
+    is somebody else's."""
 
     share: Share
     user: str
     size: int
     writer: FileWriter
+    limit: asyncio.Timeout | None = None
+    given: bool = False
+
+    def give(self) -> None:
+        """Break it off, for somebody else's sake."""
+        assert self.limit is not None
+        self.given = True
+        self.limit.reschedule(asyncio.get_running_loop().time())
 
 
 class StoredFiles:
@@ -66,8 +77,11 @@ class StoredFiles:
     @contextmanager
     def place(self, share: Share, user: str, size: int) -> "Iterator[Place]":
         """Be one of the uploads while the block lasts. Raises Refusal where there are too many."""
-        if len(self._under_way) >= AT_ONCE or sum(one.share == share for one in self._under_way) >= AT_ONCE_EACH:
+        here = [one for one in self._under_way if not one.given]
+        if sum(one.share == share for one in here) >= AT_ONCE_EACH:
             raise BUSY()
+        if len(here) >= AT_ONCE:
+            _make_room(here, user)
         place = Place(share=share, user=user, size=size, writer=FileWriter(self._bus, self._ids.new()))
         self._under_way.append(place)
         try:
@@ -82,26 +96,27 @@ class StoredFiles:
     async def take(self, request: web.Request, upload: Upload, place: "Place") -> StoredFile:
         """Keep the body. Raises Refusal; then nothing of it stays."""
         try:
-            return await self._written(request, upload, place.writer)
+            return await self._written(request, upload, place)
         except BaseException:
             self._later(place.writer.undo())
             raise
 
-    async def _written(self, request: web.Request, upload: Upload, writer: FileWriter) -> StoredFile:
-        body = request.content
+    async def _written(self, request: web.Request, upload: Upload, place: Place) -> StoredFile:
+        body, writer, time = request.content, place.writer, asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(SECONDS):
-                while True:
-                    async with asyncio.timeout(SILENCE):
-                        data = await body.readany()
-                    if not data:
-                        break
+            async with asyncio.timeout(SECONDS) as place.limit, asyncio.timeout(SILENCE) as silence:
+                enough = LITTLE
+                while data := await body.readany():
                     if writer.size + len(data) > upload.most:
                         raise _too_large(upload.most)
                     await writer.add(data)
+                    if writer.size >= enough:
+                        enough = writer.size + LITTLE
+                        silence.reschedule(time() + SILENCE)
+                silence.reschedule(None)
                 return await writer.finish()
         except TimeoutError:
-            raise LATE() from None
+            raise BUSY() if place.given else LATE() from None
         except (ConnectionError, web.RequestPayloadError):
             raise BROKEN_OFF() from None
         except BusFull:
@@ -142,6 +157,16 @@ class StoredFiles:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _make_room(here: Sequence[Place], user: str) -> None:
+    """Take a place from whoever holds the most, with all their service tokens, for one who holds fewer. Raises
+    Refusal where nobody does."""
+    held = Counter(one.user for one in here)
+    theirs = [one for one in here if held[one.user] > held[user] + 1 and one.limit is not None]
+    if not theirs:
+        raise BUSY()
+    max(theirs, key=lambda one: (held[one.user], -one.writer.size)).give()
 
 
 def _too_large(most: int) -> Refusal:

@@ -223,10 +223,48 @@ async def test_a_body_that_never_ends_is_given_up(whole: Whole) -> None:
 
 
 async def test_uploads_beyond_so_many_are_told_to_wait(whole: Whole) -> None:
-    answers = await asyncio.gather(*(upload(whole, slow(10, 1000, 0.1)) for _ in range(4)))
+    answers = await asyncio.gather(*(upload(whole, slow(10, 20_000, 0.1)) for _ in range(4)))
     codes = sorted(code for _, code in answers)
     assert codes == ["", "", "RATE_LIMITED", "RATE_LIMITED"]
     print("4 uploads at once where 2 may be, 2 told to wait")
+
+
+async def test_a_body_that_drips_is_given_up(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_files, "SECONDS", 60.0)
+    began = time.monotonic()
+    assert await upload(whole, slow(100, 1, 0.05)) == (400, "INVALID_PARAMS")
+    took = time.monotonic() - began
+    print(f"1 body of some bytes a second tried, 0 taken; given up after {took:.1f} s")
+    assert took < 3.0
+
+
+async def steady(site: Whole, seconds: float) -> tuple[int, str]:
+    """An upload of 200 kB a second."""
+    count = round(10 * seconds)
+    status, said = await post(site, slow(count, 20_000, 0.1), **{"Content-Length": str(20_000 * count)})
+    return status, "" if status == 201 else said["details"]["rule"]
+
+
+async def test_who_holds_all_places_makes_room_for_others(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_files, "SECONDS", 60.0)
+    monkeypatch.setattr(stored_files, "AT_ONCE", 4)
+    created = {"username": "ann", "password": PASSWORD, "role": "admin", "must_change_password": False}
+    assert (await whole.ask("POST", "/api/users", created))[0] == 201
+    status, made = await whole.ask("POST", "/api/tokens", {"name": "crm", "actions": ["campaign.import"]})
+    assert status == 201, made
+    held = [asyncio.create_task(steady(whole, 10.0)) for _ in range(2)]
+    await asyncio.sleep(0.2)
+    whole.gateway.token = made["token"]
+    held += [asyncio.create_task(steady(whole, 10.0)) for _ in range(2)]
+    await asyncio.sleep(0.3)
+    await whole.login("ann")
+    others = [await steady(whole, 0.3), *await asyncio.gather(*(steady(whole, 0.5) for _ in range(2)))]
+    cut = [task.result() for task in held if task.done()]
+    print(f"all {len(held)} places held by one user: 3 files of another one tried, {len(cut)} made room")
+    assert others == 3 * [(201, "")] and cut == 2 * [(429, "uploads")]
+    for task in held:
+        task.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
 
 
 @pytest.fixture
