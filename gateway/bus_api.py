@@ -9,7 +9,8 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 
 import msgspec
 import structlog
@@ -286,14 +287,26 @@ def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:
     """The request struct of a body and of what the subject says. Raises Refusal(INVALID_PARAMS)."""
     if len(data) > LONGEST_BODY:
         raise Refusal(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large.")
-    body = object_in(data, rpc.request)
-    more: dict[str, Any] = {}
+    struct: type = rpc.request
+    body, types, more = object_in(data, struct), _types(struct), dict[str, Any]()
     for name, text in fields.items():
         if name not in body.fields:
-            more[name] = int(text) if text.isdecimal() and len(text) < 10 else text
+            more[name] = _value(text, types[name])
         if str(more[name]) != text if name in more else not _says(body.fields[name], text):
             raise misfit(name, "it is another one in the subject.")
-    return request_of(body, rpc.request, more)
+    return request_of(body, struct, more)
+
+
+def _value(text: str, type_: Any) -> str | int:
+    """A text of a subject as what it is to be, which may have the form of a number and be none."""
+    with contextlib.suppress(msgspec.ValidationError):
+        return str(msgspec.convert(text, type_))
+    return int(text) if text.isdecimal() and len(text) < 10 else text
+
+
+@cache
+def _types(struct: type) -> Mapping[str, Any]:
+    return get_type_hints(struct, include_extras=True)
 
 
 def _says(value: msgspec.Raw, text: str) -> bool:

@@ -16,7 +16,7 @@ from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotSummary
 from bus_schemas.user import CREATE_TOKEN, CreateToken, LoginKind, TokenCreatedReply
-from gateway.bus_api import AT_ONCE_EACH, REFUSED_EACH, BusApi
+from gateway.bus_api import AT_ONCE_EACH, LINES, REFUSED_EACH, BusApi, _read
 from gateway.idempotency import BUCKET, Idempotency
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -242,3 +242,19 @@ async def test_a_flood_is_answered_no_faster_than_one_may_ask(broker: MemoryBrok
         assert refused == REFUSED_EACH
         free.set()
         await door.stop()
+
+
+def test_names_of_digits_are_names() -> None:
+    """What stands in a subject is read as what it is to be, as in a path."""
+    named = [(route.rpc, pattern.groupindex) for pattern, route in LINES if pattern.groupindex]
+    wrong = []
+    for rpc, fields in named:
+        given = dict.fromkeys(fields, "123")
+        try:
+            request = _read(rpc, given, b"{}")
+        except Refusal as refusal:
+            wrong += [(rpc.subject, refusal.message)] if any(f"`{name}`" in refusal.message for name in fields) else []
+        else:
+            wrong += [(rpc.subject, name) for name in fields if str(getattr(request, name)) != "123"]
+    print(f"{len(named)} lines with 123 in the subject tried, {len(wrong)} refused for it")
+    assert not wrong and any("campaign" in rpc.subject for rpc, _ in named)
