@@ -302,14 +302,15 @@ class HttpApi:
         if request.content_type not in FILE_KINDS:
             raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send {' or '.join(FILE_KINDS)}.")
         request[RPC_REQUEST] = rpc_request
-        with self.line_files.turn():
+        with self.line_files.place(caller.user):
             body = await _body(request, line_files.FILE_LIMIT)
-            caller = await self._still(route, caller)
-            context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=_traceparent(request))
-            await self.auditor.intend(route, request)
-            done = await self.line_files.carry_out(
-                rpc_request, body, context, gone=lambda: request.transport is None or request.transport.is_closing()
-            )
+            async with self.line_files.turn:
+                caller = await self._still(route, caller)
+                context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=_traceparent(request))
+                await self.auditor.intend(route, request)
+                done = await self.line_files.carry_out(
+                    rpc_request, body, context, gone=lambda: request.transport is None or request.transport.is_closing()
+                )
         request[CHANGED] = done.changed
         self.raise_watermark(done.seq)
         return web.Response(body=msgspec.json.encode(done.body), status=route.status, headers=JSON_HEADERS)

@@ -37,6 +37,7 @@ from bus_schemas.do_not_call import (
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
 FILE_LIMIT = 16 * 2**20  # bytes: a million numbers
+FILES = 4  # that are received at once
 LINE = 800  # characters of one: in whatever letters, a piece fits into a message of the bus
 BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Another file is being imported here. Try again.")
 GONE = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off. Nothing of the file was taken.")
@@ -44,22 +45,24 @@ EMPTY = RefusalTemplate(ErrorCode.INVALID_PARAMS, "`body`: no entry in it.", fie
 
 
 class LineFiles:
-    """One file at a time: a large one takes memory, and a host's time."""
+    """Some files at once, one of a user: a large one takes memory. `turn`: to put one on record, which takes a host's
+    time."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._busy = False
+        self._users: set[str] = set()
+        self.turn = asyncio.Lock()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Import a file while the block lasts. Raises Refusal where another one is."""
-        if self._busy:
+    def place(self, user: str) -> Iterator[None]:
+        """Import a file while the block lasts. Raises Refusal where too many are."""
+        if user in self._users or len(self._users) >= FILES:
             raise BUSY()
-        self._busy = True
+        self._users.add(user)
         try:
             yield
         finally:
-            self._busy = False
+            self._users.remove(user)
 
     async def carry_out(
         self, request: ImportDoNotCall, body: bytes, context: Context, *, gone: Callable[[], bool]

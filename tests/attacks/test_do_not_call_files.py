@@ -2,7 +2,10 @@
 
 import asyncio
 import codecs
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +20,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import serving
 from tests.support.turns import Others
+from tests.support.whole import PASSWORD, whole_site
 
 SOON = 0.1  # seconds of work until it is others' turn
 LONE = b"\x00\xd8" * 7 + b"\n\x00"  # halves of letters, each of which is an error to a decoder
@@ -60,3 +64,31 @@ async def test_rows_of_many_cells_leave_others_their_turn() -> None:
     others.end()
     print(f"{sum(map(len, read))} rows of {LINE} letters: {others}")
     assert others.longest < SOON
+
+
+async def test_who_sends_a_file_slowly_holds_up_nobody_else(tmp_path: Path) -> None:
+    async with whole_site(tmp_path) as site:
+        await site.login()
+        user = {"username": "ann", "password": PASSWORD, "role": "supervisor", "must_change_password": False}
+        assert (await site.ask("POST", "/api/users", user))[0] == 201
+        url = f"http://127.0.0.1:{site.gateway.listener.port}/api/do-not-call/global/import"
+
+        async def slowly() -> AsyncIterator[bytes]:
+            for place in range(100):
+                yield b"+3804412%05d\n" % place
+                await asyncio.sleep(0.1)
+
+        async def send(body: bytes | AsyncIterator[bytes]) -> int:
+            headers = {"Authorization": f"Bearer {site.gateway.token}", "Content-Type": "text/csv"}
+            async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+                return answer.status
+
+        slow = asyncio.create_task(send(slowly()))
+        await asyncio.sleep(0.5)
+        again = await send(b"+380441299998\n")
+        await site.login("ann")
+        status = await send(b"+380441299999\n")
+        print(f"a file of another user beside one that is sent for 10 s: {status}; one more of the same user: {again}")
+        assert (status, again) == (200, 503) and not slow.done()
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
