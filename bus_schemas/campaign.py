@@ -146,30 +146,6 @@ class CampaignStopping(Struct, frozen=True, kw_only=True):
     in_progress: int
 
 
-class LeadsByReason(Struct, frozen=True, kw_only=True):
-    """So many leads are not called, or are next, for one reason. `until`: the first moment at which that is over for
-    one of them; null: time alone does not change it."""
-
-    reason: str
-    leads: int
-    words: str
-    until: Utc | None = None
-    change: str = ""
-
-
-class CampaignExplained(Struct, frozen=True, kw_only=True):
-    """Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`. `mode`: the
-    one in effect; `fallback`: why, if that is not the one of its settings."""
-
-    campaign_id: CampaignId
-    status: CampaignStatus
-    at: Utc
-    leads: int
-    reasons: tuple[LeadsByReason, ...]
-    mode: Mode = Mode.PROGRESSIVE
-    fallback: str | None = None
-
-
 class CreateCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
     changes nothing; without either it leaves the settings of one that is there."""
@@ -288,38 +264,6 @@ class ConfigureCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     priority: Priority | UnsetType = UNSET
 
 
-class ExplainCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why it does not dial, or not more."""
-
-    campaign_id: CampaignId
-
-
-class DryRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
-    it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`."""
-
-    campaign_id: CampaignId
-    minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 60
-    lines: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    answered: Annotated[float, Meta(ge=0, le=1)] = 0.3
-    seconds: Annotated[float, Meta(ge=1, le=3600)] = 30
-
-
-class CampaignForecast(Struct, frozen=True, kw_only=True):
-    """What it would be by then. `attempts`: that would be begun; `by_status`: how many leads, then; `lines`: calls at
-    once that were assumed; `idle_share`: of their time in which they would have nothing to do."""
-
-    campaign_id: CampaignId
-    status: CampaignStatus
-    at: Utc
-    until: Utc
-    lines: int
-    attempts: int
-    answered: int
-    idle_share: float
-    by_status: Mapping[LeadStatus, int]
-
-
 class ListCampaigns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Campaigns, newest first; archived ones only where that status is asked for."""
 
@@ -415,12 +359,6 @@ ARCHIVE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.archive",   ArchiveCa
 CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", ConfigureCampaign, CampaignChanged, STATE,
                        summary="Change the settings of a campaign", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, asks=DIALS, audit_fields=NAMED, audit_changes=True)
-EXPLAIN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain",   ExplainCampaign, CampaignExplained,  LOOK,
-                       summary="Why a campaign does not dial", timeout=20.0, fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_VIEW, asks=SEES)
-DRY_RUN          = Rpc("ottb.v1.cmd.campaign.{campaign_id}.dry_run",   DryRun,          CampaignForecast,   LOOK,
-                       summary="What a campaign would do", timeout=30.0, fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_VIEW, asks=SEES)
 EXPLAIN_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain_lead", ExplainLead,  LeadStanding,       NONE,
                        summary="Why a lead is not called", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_VIEW, asks=SEES)

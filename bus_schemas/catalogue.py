@@ -9,6 +9,7 @@ from bus_schemas import (
     audit,
     call,
     campaign,
+    campaign_outlook,
     campaign_telemetry,
     do_not_call,
     gateway,
@@ -28,8 +29,8 @@ from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    audit, call, campaign, campaign_telemetry, do_not_call, gateway, host, imports, introspection, lead, operator,
-    preview, slot, trunk, user,
+    audit, call, campaign, campaign_outlook, campaign_telemetry, do_not_call, gateway, host, imports, introspection,
+    lead, operator, preview, slot, trunk, user,
 )  # fmt: skip
 
 Line = TypeVar("Line")

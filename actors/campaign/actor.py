@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Never
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from actors.campaign import machine, words
+from actors.campaign import machine, previewing, words
 from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There
 from actors.campaign.crew import Crew
@@ -35,8 +35,9 @@ from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
-from actors.campaign.previews import NO_PREVIEW, NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, Shown
-from actors.campaign.record import Campaign, evolve, text_of, tried, under_way
+from actors.campaign.previews import NO_PREVIEW
+from actors.campaign.record import Campaign, evolve, tried, under_way
+from actors.campaign.reports import Ended, Offered, Report, Surveyed, TeamChanged
 from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
@@ -105,35 +106,10 @@ PATIENT, REST, LONGEST_REST = 5, 0.5, 60.0  # refused calls on end until it rest
 GIVE_UP = 300.0  # seconds without a line that may call those who are left, busy or not, until it finishes
 TOLD_EVERY = 0.5  # seconds between two tellings of the counts
 
-
-
-
-class Offered(Struct, frozen=True, kw_only=True):
-    """What a host keeps for the campaign. None: it had none for a while. `asked`: for what it was asked."""
-
-    ask: Ask
-    lines: tuple[Held, ...] = ()
-
-
-class TeamChanged(Struct, frozen=True, kw_only=True):
-    """Operators are others now."""
-
-
-class Ended(Struct, frozen=True, kw_only=True):
-    """Attempts have ended: the next of them is to be looked at."""
-
-
-class Surveyed(Struct, frozen=True, kw_only=True):
-    """What lines there are, busy or not."""
-
-    there: There
-
-
 class LookOn(Effect, frozen=True, kw_only=True):
     """More have."""
 
 
-Report = Offered | Ended | Surveyed | Word | ListsChanged | Joined | TeamChanged
 MakeSettled = Callable[["CampaignActor"], Settled]
 
 
@@ -187,63 +163,23 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
     def preview(self, request: PreviewLead, context: Context) -> Outcome[LeadPreview]:
-        """The lead that is next for who asks; the same until they say what becomes of it."""
-        crew, now = self._crew_of_preview(), self._now()
-        shown = crew.previews.of(context.user, _seconds(now))
-        if shown is None:
-            shown = crew.previews.show(context.user, self._next_for(crew, context.user, now))
-        return Outcome(decision=NOTHING, reply=self._looked_at(shown))
+        return previewing.show(self._seen_from(context))
 
     def begin_previewed(self, request: BeginPreviewed, context: Context) -> Outcome[LeadPreview]:
-        """It is dialled on their slot, as soon as that is idle. One that is being dialled for them stays so."""
-        crew, now = self._crew_of_preview(), self._now()
-        if (dialled := self._dialled_for(context.user, request.lead)) is not None:
-            shown = Shown(place=-1, lead=request.lead, number=dialled, until=_seconds(now), begun=True)
-            return Outcome(decision=NOTHING, reply=self._looked_at(shown))
-        shown = crew.previews.lead_of(context.user, request.lead, _seconds(now))
-        if not shown.begun and context.user not in crew.free(self._campaign()):
-            raise NOT_READY()
-        soon: CampaignDecision = Decision(effects=(SetTimer(name=NEXT, seconds=0.0),))
-        return Outcome(decision=soon, reply=self._looked_at(crew.previews.begin(context.user)))
+        return previewing.begin(self._seen_from(context), request.lead)
 
     def skip_previewed(self, request: SkipPreviewed, context: Context) -> Outcome[LeadSkipped]:
-        """Somebody else may have it, after a while."""
-        crew, now = self._crew_of_preview(), _seconds(self._now())
-        shown = crew.previews.lead_of(context.user, request.lead, now)
-        if self._selection is not None:
-            self._selection.put(shown.place, now + SKIPPED_FOR)
-        crew.previews.over(context.user)
-        return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=self.id, lead=request.lead))
+        return previewing.skip(self._seen_from(context), request.lead)
 
-    def _next_for(self, crew: Crew, user: str, now: Moment) -> Shown:
-        campaign = self._campaign()
-        if self._selection is None or user not in crew.free(campaign):
-            raise NOT_READY()
-        found = machine.preview(campaign, self._selection, self.book, user, now, seconds=SHOWN_FOR)
-        if found is None:
-            raise NOTHING_TO_SHOW()
-        place, number = found
-        lead, until = at(campaign.leads, place).id, _seconds(now) + SHOWN_FOR
-        return Shown(place=place, lead=lead, number=number, until=until)
-
-    def _dialled_for(self, user: str, lead: str) -> str | None:
-        """The number of a lead that is being dialled for an operator, or that they talk to."""
-        claims = machine.claims_at(self._campaign(), user)
-        return next((claim.number for claim in claims if claim.lead == lead), None)
-
-    def _looked_at(self, shown: Shown) -> LeadPreview:
-        until = text_of(round(shown.until * 1000))
-        return LeadPreview(
-            campaign_id=self.id, lead=shown.lead, number=shown.number, until=until, begun=shown.begun
-        )
-
-    def _crew_of_preview(self) -> Crew:
-        crew = self._team_crew()
-        if crew is None or self._campaign().settings.mode is not Mode.PREVIEW:
+    def _seen_from(self, context: Context) -> previewing.Asked:
+        """The campaign as an operator finds it who asks for a lead, whoever made it. Raises Refusal."""
+        campaign, crew = self._campaign(), self._team_crew()
+        if crew is None or self._selection is None or campaign.settings.mode is not Mode.PREVIEW:
+            self.seen_by(context)
             raise NO_PREVIEW()
-        if self._campaign().status is not CampaignStatus.RUNNING:
+        if campaign.status is not CampaignStatus.RUNNING:
             raise machine.NOT_RUNNING()
-        return crew
+        return previewing.Asked(context.user, campaign, crew, self._selection, self.book, self._now())
 
     def _team_crew(self) -> Crew | None:
         """Its operators, if it has any."""

@@ -12,7 +12,8 @@ from actors.campaign.record import Campaign, size
 from actors.campaign.rules import Attempt, Reason
 from actors.campaign.standing import AGAIN, Stand, Standing
 from actors.runtime.clock import utc
-from bus_schemas.campaign import CampaignExplained, CampaignStatus, LeadsByReason
+from bus_schemas.campaign import CampaignStatus
+from bus_schemas.campaign_outlook import CampaignExplained, LeadsByReason
 from bus_schemas.lead import LeadStatus
 
 NEXT, LOOKED_AT_AGAIN = "next", "looked_at_again"

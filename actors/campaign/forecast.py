@@ -13,7 +13,8 @@ from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook
 from actors.runtime.clock import utc
 from bus_schemas.call import EndReason
-from bus_schemas.campaign import ANSWERED, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignForecast, DryRun
+from bus_schemas.campaign import ANSWERED, CampaignAttemptClaimed, CampaignAttemptEnded
+from bus_schemas.campaign_outlook import CampaignForecast, DryRun
 from bus_schemas.errors import misfit
 
 ATTEMPTS_OF_A_LEAD, MOST_ATTEMPTS = 4, 20_000  # in a day, more or less; that are played: some seconds

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from actors.campaign.record import Campaign
 from actors.runtime.clock import Clock
-from bus_schemas.campaign import CampaignExplained, CampaignSettings, CampaignStatus
+from bus_schemas.campaign import CampaignSettings, CampaignStatus
+from bus_schemas.campaign_outlook import CampaignExplained
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 
 EACH, ALL = 2, 16  # that wait or look: of one user, of all

@@ -54,8 +54,6 @@ from bus_schemas.campaign import (
     CAMPAIGN_LEADS_ADDED,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
-    DRY_RUN,
-    EXPLAIN_CAMPAIGN,
     EXPLAIN_LEAD,
     MARK_LEAD,
     PAST_CAMPAIGN,
@@ -65,19 +63,17 @@ from bus_schemas.campaign import (
     STOP_CAMPAIGN,
     AddOnShard,
     CampaignChanged,
-    CampaignExplained,
     CampaignLeadsAdded,
     CampaignRun,
     CreateCampaign,
     CreateOnShard,
-    DryRun,
-    ExplainCampaign,
     GetCampaign,
     PauseCampaign,
     RunCampaign,
     RunOnShard,
     StopCampaign,
 )
+from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding, MarkLead

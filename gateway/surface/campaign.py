@@ -22,8 +22,6 @@ from bus_schemas.campaign import (
     CAMPAIGN_STOPPED,
     CONFIGURE_CAMPAIGN,
     CREATE_CAMPAIGN,
-    DRY_RUN,
-    EXPLAIN_CAMPAIGN,
     EXPLAIN_LEAD,
     LIST_CAMPAIGNS,
     MARK_LEAD,
@@ -53,6 +51,7 @@ from bus_schemas.campaign import (
     RunOnShard,
     StopMode,
 )
+from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Utc

@@ -21,7 +21,6 @@ from bus_schemas.campaign import (
     CampaignCreated,
     CampaignDraining,
     CampaignEvent,
-    CampaignExplained,
     CampaignFinished,
     CampaignLeadMarked,
     CampaignLeadsAdded,
@@ -33,6 +32,7 @@ from bus_schemas.campaign import (
     CampaignStopped,
     CampaignView,
 )
+from bus_schemas.campaign_outlook import CampaignExplained
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import Lead, LeadStatus
 from simulators.device.chronicle import DeviceCall

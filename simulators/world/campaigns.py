@@ -10,7 +10,6 @@ from actors.runtime.wire import ask
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
-    EXPLAIN_CAMPAIGN,
     MARK_LEAD,
     OUTCOMES,
     PAST_CAMPAIGN,
@@ -19,7 +18,6 @@ from bus_schemas.campaign import (
     RUN_CAMPAIGN,
     STOP_CAMPAIGN,
     ConfigureCampaign,
-    ExplainCampaign,
     GetCampaign,
     PauseCampaign,
     ResumeCampaign,
@@ -27,6 +25,7 @@ from bus_schemas.campaign import (
     StopCampaign,
     StopMode,
 )
+from bus_schemas.campaign_outlook import EXPLAIN_CAMPAIGN, ExplainCampaign
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import Refusal

@@ -17,7 +17,8 @@ from actors.campaign.pacing import Limit, Pace
 from actors.campaign.record import Campaign, size
 from actors.campaign.standing import standing
 from actors.runtime.ids import derived
-from bus_schemas.campaign import CampaignExplained, CampaignStatus, Mode
+from bus_schemas.campaign import CampaignStatus, Mode
+from bus_schemas.campaign_outlook import CampaignExplained
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead
 from tests.campaign.played import NOON, Played, rows

@@ -19,12 +19,12 @@ from bus_schemas.campaign import (
     ArchiveCampaign,
     ConfigureCampaign,
     CreateCampaign,
-    DryRun,
     PauseCampaign,
     ResumeCampaign,
     RunCampaign,
     StopCampaign,
 )
+from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
 from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapColumns, StartImport

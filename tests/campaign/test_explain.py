@@ -23,10 +23,10 @@ from bus_schemas.campaign import (
     CampaignAttemptEnded,
     CampaignFinished,
     CampaignStatus,
-    LeadsByReason,
     Mode,
     StopMode,
 )
+from bus_schemas.campaign_outlook import LeadsByReason
 from bus_schemas.lead import LeadStanding, LeadStatus
 from tests.campaign.played import BY, NOON, Played, lead_at, number_at, rows
 from tests.support.depth import examples

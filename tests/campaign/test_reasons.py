@@ -5,7 +5,8 @@ import asyncio
 from msgspec.structs import replace
 
 from actors.settings import Settings
-from bus_schemas.campaign import DRY_RUN, DryRun, StopMode
+from bus_schemas.campaign import StopMode
+from bus_schemas.campaign_outlook import DRY_RUN, DryRun
 from bus_schemas.lead import GET_LEAD, GetLead
 from simulators.carrier.rules import mobile
 from tests.campaign.test_takeover import claims

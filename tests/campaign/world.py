@@ -19,23 +19,21 @@ from actors.settings import Settings
 from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
     CREATE_CAMPAIGN,
-    EXPLAIN_CAMPAIGN,
     PAST_CAMPAIGN,
     RUN_CAMPAIGN,
     STOP_CAMPAIGN,
-    CampaignExplained,
     CampaignRun,
     CampaignSettings,
     CampaignStopping,
     CampaignView,
     ConfigureCampaign,
     CreateCampaign,
-    ExplainCampaign,
     GetCampaign,
     RunCampaign,
     StopCampaign,
     StopMode,
 )
+from bus_schemas.campaign_outlook import EXPLAIN_CAMPAIGN, CampaignExplained, ExplainCampaign
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import GivenLead
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve

@@ -1,0 +1,81 @@
+"""What operators ask of a campaign in preview mode: which lead is next for them, to dial it, to leave it."""
+
+from typing import NamedTuple
+
+from actors.campaign import machine
+from actors.campaign.crew import Crew
+from actors.campaign.machine import NEXT, CampaignDecision
+from actors.campaign.places import at
+from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, Shown
+from actors.campaign.record import Campaign, text_of
+from actors.campaign.rulebook import RuleBook
+from actors.campaign.selection import Selection
+from actors.runtime.clock import Moment, parse_utc
+from actors.runtime.commands import Outcome
+from actors.runtime.decision import NOTHING, Decision, SetTimer
+from bus_schemas.preview import LeadPreview, LeadSkipped
+
+
+class Asked(NamedTuple):
+    """By whom, and what there is now."""
+
+    user: str
+    campaign: Campaign
+    crew: Crew
+    selection: Selection
+    book: RuleBook
+    now: Moment
+
+    @property
+    def seconds(self) -> float:
+        return parse_utc(self.now.at).timestamp()
+
+
+def show(asked: Asked) -> Outcome[LeadPreview]:
+    """The lead that is next for who asks; the same until they say what becomes of it. Raises Refusal."""
+    shown = asked.crew.previews.of(asked.user, asked.seconds)
+    if shown is None:
+        shown = asked.crew.previews.show(asked.user, _next(asked))
+    return Outcome(decision=NOTHING, reply=_view(asked, shown))
+
+
+def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
+    """It is dialled on their slot, as soon as that is idle. One that is being dialled for them stays so. Raises
+    Refusal."""
+    for claim in machine.claims_at(asked.campaign, asked.user):
+        if claim.lead == lead:
+            shown = Shown(place=claim.place, lead=lead, number=claim.number, until=asked.seconds, begun=True)
+            return Outcome(decision=NOTHING, reply=_view(asked, shown))
+    shown = asked.crew.previews.lead_of(asked.user, lead, asked.seconds)
+    if not shown.begun and asked.user not in asked.crew.free(asked.campaign):
+        raise NOT_READY()
+    soon: CampaignDecision = Decision(effects=(SetTimer(name=NEXT, seconds=0.0),))
+    return Outcome(decision=soon, reply=_view(asked, asked.crew.previews.begin(asked.user)))
+
+
+def skip(asked: Asked, lead: str) -> Outcome[LeadSkipped]:
+    """Somebody else may have it, after a while. Raises Refusal."""
+    shown = asked.crew.previews.lead_of(asked.user, lead, asked.seconds)
+    asked.selection.put(shown.place, asked.seconds + SKIPPED_FOR)
+    asked.crew.previews.over(asked.user)
+    return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=asked.campaign.campaign, lead=lead))
+
+
+def _next(asked: Asked) -> Shown:
+    if asked.user not in asked.crew.free(asked.campaign):
+        raise NOT_READY()
+    found = machine.preview(
+        asked.campaign, asked.selection, asked.book, asked.user, asked.now, seconds=SHOWN_FOR
+    )
+    if found is None:
+        raise NOTHING_TO_SHOW()
+    place, number = found
+    lead = at(asked.campaign.leads, place).id
+    return Shown(place=place, lead=lead, number=number, until=asked.seconds + SHOWN_FOR)
+
+
+def _view(asked: Asked, shown: Shown) -> LeadPreview:
+    return LeadPreview(
+        campaign_id=asked.campaign.campaign, lead=shown.lead, number=shown.number,
+        until=text_of(round(shown.until * 1000)), begun=shown.begun,
+    )  # fmt: skip
