@@ -175,7 +175,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """The campaign as an operator finds it who asks for a lead, whoever made it. Raises Refusal."""
         campaign, crew = self._campaign(), self._team_crew()
         if crew is None or self._selection is None or campaign.settings.mode is not Mode.PREVIEW:
-            self.seen_by(context)
+            if crew is None:
+                self.seen_by(context)
             raise NO_PREVIEW()
         if campaign.status is not CampaignStatus.RUNNING:
             raise machine.NOT_RUNNING()
