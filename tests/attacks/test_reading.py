@@ -154,9 +154,9 @@ async def test_nothing_is_left_of_who_has_read(monkeypatch: pytest.MonkeyPatch) 
 async def test_others_have_their_turn_while_a_table_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     written, between = 0, list[int]()
 
-    def counting(rows: bytes) -> Any:
+    def counting(rows: bytes, known: Any) -> Any:
         nonlocal written
-        for piece in csv_pieces(rows):
+        for piece in csv_pieces(rows, known):
             written += 1
             yield piece
 
