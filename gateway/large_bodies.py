@@ -22,10 +22,13 @@ from gateway.routes import BODY_LIMIT, Listed
 PIECE_BYTES = 256 * 1024  # of one piece at most, and so of an element
 PIECE = 2_000  # elements
 
-_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
-_INSIDE = rb'(?:[^"{}\[\]]++|%b)*+' % _TEXT
-_OBJECT = rb"\{%b(?:\{%b\}%b)*+\}" % (_INSIDE, _INSIDE, _INSIDE)  # with objects in it that have none
-_OBJECTS = re.compile(rb"(?:\s*+%b\s*+,){0,%d}+(?:\s*+%b\s*+(?=\]))?+" % (_OBJECT, PIECE - 1, _OBJECT), re.DOTALL)
+# Python 3.11.2 takes one repetition too many of a group that is repeated possessively, so groups are atomic instead.
+_TEXT = rb'"(?>(?:[^"\\]+|\\.)*)"'
+_INSIDE = rb'(?>(?:[^"{}\[\]]+|%b)*)' % _TEXT
+_OBJECT = rb"\{%b(?>(?:\{%b\}%b)*)\}" % (_INSIDE, _INSIDE, _INSIDE)  # with objects in it that have none
+_OBJECTS = re.compile(
+    rb"(?>(?:\s*+%b\s*+,){0,%d})(?>(?:\s*+%b\s*+(?=\]))?)" % (_OBJECT, PIECE - 1, _OBJECT), re.DOTALL
+)
 _END = re.compile(rb"\s*+\]")
 _MEMBER = rb'\s*+%b\s*+:\s*+(?:%b|[^"{}\[\],]++)\s*+,' % (_TEXT, _TEXT)
 

@@ -406,8 +406,8 @@ def _timer_fired(call: Call, timer: TimerFired, now: Moment, timeouts: CallTimeo
 
 def is_being_dialled(call: Call, now: Moment, timeouts: CallTimeouts) -> bool:
     """Whether an order to dial is under way, or may be."""
-    open = call.phase is Phase.DIALING and (call.placing or call.doubt)
-    return open and _may_yet_dial(call, now, timeouts) > 0
+    unsure = call.doubt or (call.trunk is not None and call.accepted is None)  # whose answer was lost, or came late
+    return call.phase is Phase.DIALING and (call.placing or unsure) and _may_yet_dial(call, now, timeouts) > 0
 
 
 def _may_yet_dial(call: Call, at: Moment, timeouts: CallTimeouts) -> float:

@@ -23,7 +23,7 @@ def script(page: str, site: Site, password: Path) -> str:
         found = found.replace(f"localhost:{port}", f"127.0.0.1:{site.ports[part]}")
     found = found.replace(".venv/bin/ottb", f"{sys.executable} -m cli.main")
     found = found.replace("config/sandbox.toml", str(site.config))
-    return found.replace("var/admin-password", str(password)).replace("var/", f"{password.parent}/")
+    return re.sub(r"(?<![\w/])var/", lambda _: f"{password.parent}/", found)
 
 
 async def test_the_commands_of_the_pages_work_as_they_are_pasted(tmp_path: Path) -> None:
