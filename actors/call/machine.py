@@ -239,9 +239,12 @@ def _is_ours(call: Call, seen: CallSeen) -> bool:
 
 def _may_be_anothers(call: Call, seen: CallSeen, happened: Moment) -> bool:
     """Whether what is told only now was before the order got through: of a phone that was out of reach, the answer to
-    an order can come before the news of what somebody dialled by hand meanwhile."""
+    an order can come before the news of what somebody dialled by hand meanwhile. And what is told late may be all that
+    is told: of a host that stood still nobody knows what it has missed."""
     if call.accepted is None or call.trunk is not None:
         return False
+    if call.ref is None and seen.age > COMES_UP:
+        return True
     if seen.phase is CallPhase.DISCONNECTED:
         return happened.mono <= call.accepted
     return call.ref is None and happened.mono < call.accepted - COMES_UP
