@@ -308,7 +308,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._claimed[event.place] = self.seq
         if isinstance(event, CampaignConfigured):  # some may be of a carrier that is not wanted any more
             self._return(self._lines.drain())
-            self._hopeless_since = None
         if isinstance(event, CampaignAttemptEnded) and self._crew is not None:
             self._crew.follow(self.state, event)
         if isinstance(event, CampaignConfigured | CampaignFinished):
@@ -317,7 +316,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _follow_from(self, campaign: Campaign) -> None:
         self._selection, self._figures = Selection(campaign), Figures(campaign)
-        self._crew = Crew(campaign, self._team)
+        self._crew = Crew(self._team)
         self._team.watch(id(self), self._hear_of_operators)
         self._words.begin()
         self._lists.begin()
@@ -387,14 +386,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
         )
         most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
-        more = waits_for(selection, parse_utc(now.at).timestamp(), most, spare=len(self._lines) > 0)
+        more = waits_for(selection, now.seconds, most, spare=len(self._lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
 
     def _claim_for(
         self, crew: Crew, campaign: Campaign, selection: Selection, now: Moment
     ) -> CampaignDecision:
         """The same for operators, on the lines of those who are ready."""
-        free, moment = crew.free(campaign), _seconds(now)
+        free, moment = crew.free(campaign), now.seconds
         others = self._lines.drop_of_others(free)
         back = (ReturnLines(lines=tuple(others)),) if others else ()
         if campaign.settings.mode is Mode.PREVIEW:
@@ -578,10 +577,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _now(self) -> Moment:
         return moment(self._host.clock)
-
-
-def _seconds(now: Moment) -> float:
-    return parse_utc(now.at).timestamp()
 
 
 def _named(request: ConfigureCampaign, known: CampaignSettings) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from actors.campaign.lines import Held, Home, Lines
+from actors.campaign.lines import Held, Home, Lines, may_call
 from actors.campaign.standing import Standing
 from actors.telephony.numbers import home_of
 from bus_schemas.carriers import Carriers
@@ -38,11 +38,11 @@ class There(Struct, frozen=True, kw_only=True):
 
     def slots(self, home: Home) -> list[SlotsThere]:
         """Those whose SIMs may call a number of there."""
-        return [slots for each in self.lines for slots in each.slots if _may(home, slots.countries)]
+        return [slots for each in self.lines for slots in each.slots if may_call(home, slots.countries)]
 
     def trunks(self, home: Home) -> list[TrunkThere]:
         """Those that may."""
-        return [trunk for each in self.lines for trunk in each.trunks if _may(home, trunk.countries)]
+        return [trunk for each in self.lines for trunk in each.trunks if may_call(home, trunk.countries)]
 
     def idle(self, carriers: Carriers) -> int:
         """How many calls could begin now."""
@@ -93,11 +93,6 @@ class Carriage:
         self._known: dict[Home, Standing] = {}
         self._homes: dict[str, Home] = {}
 
-    def look(self, e164: str) -> None:
-        """Where a number belongs: who asks of many may do so in pieces before, since it takes long."""
-        if e164 not in self._homes:
-            self._homes[e164] = home_of(e164)
-
     def takes(self, e164: str) -> bool:
         """Whether one of them takes this number's call."""
         return self._lines.take(e164, self._carriers, 0.0) is not None
@@ -114,7 +109,8 @@ class Carriage:
         return self._known[home]
 
     def _home(self, e164: str) -> Home:
-        self.look(e164)
+        if e164 not in self._homes:  # it takes long
+            self._homes[e164] = home_of(e164)
         return self._homes[e164]
 
     def _lack(self, home: Home) -> Standing:
@@ -157,10 +153,6 @@ class Carriage:
         for name in wanted:
             if self._there.complete and name not in here:
                 yield Lack.TRUNK_DOWN, f"there is no trunk {name}", ""
-
-
-def _may(home: Home, countries: tuple[str, ...]) -> bool:
-    return not home[0] or home[0] in countries or home[1] in countries
 
 
 def _names(trunks: Iterable[TrunkThere]) -> str:

@@ -27,7 +27,7 @@ from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.team import Member, Team
-from actors.runtime.clock import Moment, parse_utc
+from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision
 from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded
 from bus_schemas.operator import OperatorStatus
@@ -40,9 +40,9 @@ S = OperatorStatus
 class Crew:
     """Who talks for a campaign."""
 
-    def __init__(self, campaign: Campaign, team: Team) -> None:
+    def __init__(self, team: Team) -> None:
         self._team = team
-        self._learnt = relearnt(campaign)
+        self._learnt: Learnt | None = None  # nobody has asked yet: of a campaign without a team nobody does
         self._ahead: tuple[float, Outlook] | None = None
         self.previews = Previews()
 
@@ -71,7 +71,7 @@ class Crew:
         self, campaign: Campaign, book: RuleBook, lines: HeldLines, now: Moment
     ) -> tuple[machine.CampaignDecision, frozenset[str]]:
         """The dials that operators want, for whom a line is there; and who waits for one."""
-        begun = self.previews.begun(self.free(campaign), parse_utc(now.at).timestamp())
+        begun = self.previews.begun(self.free(campaign), now.seconds)
         have = [user for user in lines.users if user in begun]
         decisions = [
             machine.begin(campaign, book, self.previews.over(user).place, user, now, lines) for user in have
@@ -86,8 +86,10 @@ class Crew:
         """How many dials are to be begun, and why not more."""
         settings = campaign.settings
         plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=settings.abandoned_share, joins=False)
-        learnt = replace(self._learnt, tally=campaign.tally)
-        return pace(plan, self._snapshot(campaign, now), learnt, self._outlook(now.timestamp()))
+        if self._learnt is None:
+            self._learnt = relearnt(campaign)
+        ahead = self._outlook(self._learnt, now.timestamp())
+        return pace(plan, self._snapshot(campaign, now), replace(self._learnt, tally=campaign.tally), ahead)
 
     def _snapshot(self, campaign: Campaign, now: datetime) -> Snapshot:
         there, seconds, ready = self._team.working_for(campaign.campaign), now.timestamp(), self.ready(campaign)
@@ -103,15 +105,17 @@ class Crew:
             capacity=MOST, next_list="", hour=now.hour, day=now.toordinal(),
         )  # fmt: skip
 
-    def _outlook(self, now: float) -> Outlook:
+    def _outlook(self, learnt: Learnt, now: float) -> Outlook:
         if self._ahead is None or not 0 <= now - self._ahead[0] < KEPT:
-            self._ahead = now, outlook(self._learnt)
+            self._ahead = now, outlook(learnt)
         return self._ahead[1]
 
     # --- what is learnt
 
     def follow(self, campaign: Campaign, event: CampaignAttemptEnded) -> None:
         """An attempt has ended, and the campaign is this now."""
+        if self._learnt is None:  # it is on record for who asks first
+            return
         entry = at(campaign.leads, event.place)
         made = tries_of(entry)[-1]
         hour, rang = _hour(made.began), max((made.ended - made.began) / 1000 - event.talk_seconds, 0.0)
@@ -124,7 +128,8 @@ class Crew:
 
     def wrapped_up(self, seconds: float) -> None:
         """An operator was ready so long after a talk."""
-        self._learnt = wrap_ended(self._learnt, seconds)
+        if self._learnt is not None:
+            self._learnt = wrap_ended(self._learnt, seconds)
 
 
 def relearnt(campaign: Campaign) -> Learnt:

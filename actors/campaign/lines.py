@@ -22,6 +22,12 @@ Home = tuple[str, str]  # of a number: its country, and the part of it
 AnyCarrier = TypeVar("AnyCarrier", SlotCarrier, TrunkCarrier)
 
 
+def may_call(home: Home, countries: Collection[str]) -> bool:
+    """Whether what may call these countries may call a number of there. Of a number that belongs nowhere whoever dials
+    it has to say."""
+    return not home[0] or home[0] in countries or home[1] in countries
+
+
 class Held(NamedTuple):
     """A line that a host keeps for the campaign, until then on the monotonic clock."""
 
@@ -34,8 +40,8 @@ class Held(NamedTuple):
         return SLOTS if self.line.trunk is None else TRUNKS
 
     def reaches(self, home: Home) -> bool:
-        """Whether it may call a number of there. Of a number that belongs nowhere whoever dials it has to say."""
-        return not home[0] or home[0] in self.line.countries or home[1] in self.line.countries
+        """Whether it may call a number of there."""
+        return may_call(home, self.line.countries)
 
 
 class Lines(Protocol):

@@ -512,9 +512,9 @@ def _line(
     operator = at(campaign.leads, place).operator if team else None
     line = lines.take(found.number, campaign.settings.carriers, now.mono, operator)
     if line is None and operator is not None:  # they are ready, and their line is on its way
-        selection.put(place, parse_utc(now.at).timestamp() + LINE_COMES)
+        selection.put(place, now.seconds + LINE_COMES)
     elif line is None:
-        selection.park(campaign, place, found.number, parse_utc(now.at).timestamp() + LINE_PAUSE)
+        selection.park(campaign, place, found.number, now.seconds + LINE_PAUSE)
     return line
 
 

@@ -23,6 +23,7 @@ from actors.campaign.machine import CallOver, Claim, NotBegun
 from actors.campaign.record import Campaign, moment_of
 from actors.campaign.rulebook import Elsewhere as Attempted
 from actors.dialing.attempts import call_id_of
+from actors.dialing.in_whose_name import FOR_OPERATORS
 from actors.runtime.bus import ID, Bus, BusError, Fenced, Recorded
 from actors.runtime.clock import utc
 from actors.runtime.context import Context
@@ -68,7 +69,6 @@ IN_TIME = 10.0  # seconds after its claim in which a call may be begun
 USED = 1.0  # seconds for which a line must still be kept when it is used
 LOOK, PAUSE, LONGEST_PAUSE = 0.5, 0.5, 5.0
 ENDS = frozenset({Action.CALL_END, Action.CALL_END_ANY, Action.CALL_VIEW_ANY})  # what a campaign may do with its calls
-FOR_OPERATORS = frozenset({Action.SLOT_VIEW_ANY, Action.SLOT_USE_ANY})  # and with slots of operators who are ready
 
 # Refusals after which nothing was done. After others nobody knows.
 SURE = frozenset({

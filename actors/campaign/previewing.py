@@ -10,7 +10,7 @@ from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIP
 from actors.campaign.record import Campaign, text_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
-from actors.runtime.clock import Moment, parse_utc
+from actors.runtime.clock import Moment
 from actors.runtime.commands import Outcome
 from actors.runtime.decision import NOTHING, Decision, SetTimer
 from bus_schemas.preview import LeadPreview, LeadSkipped
@@ -26,14 +26,10 @@ class Asked(NamedTuple):
     book: RuleBook
     now: Moment
 
-    @property
-    def seconds(self) -> float:
-        return parse_utc(self.now.at).timestamp()
-
 
 def show(asked: Asked) -> Outcome[LeadPreview]:
     """The lead that is next for who asks; the same until they say what becomes of it. Raises Refusal."""
-    shown = asked.crew.previews.of(asked.user, asked.seconds)
+    shown = asked.crew.previews.of(asked.user, asked.now.seconds)
     if shown is None:
         shown = asked.crew.previews.show(asked.user, _next(asked))
     return Outcome(decision=NOTHING, reply=_view(asked, shown))
@@ -44,9 +40,9 @@ def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
     Refusal."""
     for claim in machine.claims_at(asked.campaign, asked.user):
         if claim.lead == lead:
-            shown = Shown(place=claim.place, lead=lead, number=claim.number, until=asked.seconds, begun=True)
+            shown = Shown(place=claim.place, lead=lead, number=claim.number, until=asked.now.seconds, begun=True)
             return Outcome(decision=NOTHING, reply=_view(asked, shown))
-    shown = asked.crew.previews.lead_of(asked.user, lead, asked.seconds)
+    shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
     if not shown.begun and asked.user not in asked.crew.free(asked.campaign):
         raise NOT_READY()
     soon: CampaignDecision = Decision(effects=(SetTimer(name=NEXT, seconds=0.0),))
@@ -55,8 +51,8 @@ def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
 
 def skip(asked: Asked, lead: str) -> Outcome[LeadSkipped]:
     """Somebody else may have it, after a while. Raises Refusal."""
-    shown = asked.crew.previews.lead_of(asked.user, lead, asked.seconds)
-    asked.selection.put(shown.place, asked.seconds + SKIPPED_FOR)
+    shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
+    asked.selection.put(shown.place, asked.now.seconds + SKIPPED_FOR)
     asked.crew.previews.over(asked.user)
     return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=asked.campaign.campaign, lead=lead))
 
@@ -71,7 +67,7 @@ def _next(asked: Asked) -> Shown:
         raise NOTHING_TO_SHOW()
     place, number = found
     lead = at(asked.campaign.leads, place).id
-    return Shown(place=place, lead=lead, number=number, until=asked.seconds + SHOWN_FOR)
+    return Shown(place=place, lead=lead, number=number, until=asked.now.seconds + SHOWN_FOR)
 
 
 def _view(asked: Asked, shown: Shown) -> LeadPreview:

@@ -34,10 +34,9 @@ def waits_for(selection: Selection, now: float, most: int, *, spare: bool) -> tu
     if selection.any_due(now):
         return () if spare else (AskForLines(most=max(most, 1)),)
     back = (ReturnLines(),) if spare else ()
-    later = (SetTimer(name=NEXT, seconds=pause_until(until, now)),) if until is not None else ()
     parked = selection.parked()
     lacks = (AskForLines(most=max(most, 1), countries=parked),) if parked else ()
-    return (*back, *later, *lacks)
+    return (*back, *_look_at(until, now), *lacks)
 
 
 def team_waits_for(
@@ -49,8 +48,11 @@ def team_waits_for(
     lacking = frozenset(free) - frozenset(have)
     if selection.any_due(now):
         return (AskForLines(most=len(lacking), operators=lacking),) if more and lacking else ()
-    later = (SetTimer(name=NEXT, seconds=pause_until(until, now)),) if until is not None else ()
     soon = until is not None and until - now <= 2 * LINE_COMES
     back = () if soon else (ReturnLines(),)
     others = (AskForLines(most=len(lacking), countries=parked, operators=lacking),) if parked and lacking else ()
-    return (*back, *later, *others)
+    return (*back, *_look_at(until, now), *others)
+
+
+def _look_at(until: float | None, now: float) -> tuple[SetTimer, ...]:
+    return (SetTimer(name=NEXT, seconds=pause_until(until, now)),) if until is not None else ()

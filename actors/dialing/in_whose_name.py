@@ -6,6 +6,8 @@ from bus_schemas.carriers import SlotsOf
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.permissions import Action
 
+FOR_OPERATORS = frozenset({Action.SLOT_VIEW_ANY, Action.SLOT_USE_ANY})  # on slots of operators who are ready
+
 OTHERS_SLOTS = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED,
     "The campaign calls on slots of whoever made it: another one has it do so with the permission slot.use_any.",

@@ -15,6 +15,7 @@ import structlog
 from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.held_extensions import HeldExtensions
+from actors.dialing.in_whose_name import FOR_OPERATORS
 from actors.dialing.rules import DialRules, countries_of_trunk
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -31,9 +32,6 @@ from bus_schemas.trunk import TrunkConfig, TrunkState
 log = structlog.get_logger()
 
 BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
-
-
-FOR_OPERATORS = frozenset({Action.SLOT_VIEW_ANY, Action.SLOT_USE_ANY})
 HOLD = 1.0  # seconds in which whoever has an extension must have said that it is free
 AGAIN, AWAY = 1.0, 10.0  # seconds until one is tried again of which that was refused, or not answered
 SURELY = 2.0  # seconds more until it is said to be free

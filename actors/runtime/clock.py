@@ -50,6 +50,11 @@ class Moment(Struct, frozen=True, kw_only=True):
     def of(cls, event: "Stamped") -> "Moment":
         return cls(at=event.at, mono=event.mono, boot=event.boot)
 
+    @property
+    def seconds(self) -> float:
+        """Since 1970."""
+        return parse_utc(self.at).timestamp()
+
     def earlier(self, seconds: float) -> "Moment":
         """The moment that many seconds before."""
         seconds = max(seconds, 0.0)

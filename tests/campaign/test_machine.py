@@ -629,13 +629,19 @@ def test_a_new_owner_asks_what_became_of_attempts_and_dials_none_anew() -> None:
     assert [claim.number for claim in played.claim(9)] == [number_at(3)]
 
 
-def test_a_stop_that_a_crash_cuts_off_is_told_by_the_next_owner() -> None:
+def stopped_but_for_the_record() -> Played:
+    """A campaign between the end of its last call and the record of its stop."""
     played = running(lead_at(1))
     [claim] = played.claim()
     played.do(machine.stop, StopMode.DRAIN)
     report = CallOver(place=0, attempt=claim.attempt, call_id="c_1", reason=EndReason.BUSY, answered=False)
     last = machine.ended(played.state, report, played.book, played.moment())
     played.record(replace(last, events=last.events[:1]))
+    return played
+
+
+def test_a_stop_that_a_crash_cuts_off_is_told_by_the_next_owner() -> None:
+    played = stopped_but_for_the_record()
     assert played.status is S.DRAINING and played.state.open == 0
     for _ in range(2):
         played.record(machine.taken_over(played.state, played.moment()))
@@ -680,13 +686,7 @@ def test_a_campaign_that_is_made_again_without_settings_keeps_its_own() -> None:
 
 
 def test_a_stop_whose_last_call_has_just_ended_is_told_as_one() -> None:
-    """Between the end of the call and the record of the stop."""
-    played = running(lead_at(1))
-    [claim] = played.claim()
-    played.do(machine.stop, StopMode.DRAIN)
-    report = CallOver(place=0, attempt=claim.attempt, call_id="c_1", reason=EndReason.BUSY, answered=False)
-    last = machine.ended(played.state, report, played.book, played.moment())
-    played.record(replace(last, events=last.events[:1]))
+    played = stopped_but_for_the_record()
     said = machine.stopping(played.state)
     assert (said.status, said.in_progress) == (S.STOPPED, 0)
 

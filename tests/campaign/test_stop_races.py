@@ -3,6 +3,7 @@ asks for the call, its write, the order to the phone or PBX, and on the other si
 Two hosts, three phones and a PBX, in simulated time; what those have dialled is read from their own logs."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,6 +19,7 @@ OF_A_WORLD = 25
 WORLDS = range(-(-RACES // OF_A_WORLD))
 TRUNKS = TrunkCarrier(extensions=(1, 2, 3))
 CARRIERS = (Carriers(), Carriers(trunks=TRUNKS), Carriers(slots=None, trunks=TRUNKS))
+Race = Callable[[Campaigns, str, int, "Tally"], Awaitable[None]]
 LONG, BUSY, TALKS = "9999", "0001", "2003"
 
 
@@ -67,33 +69,29 @@ async def race_of_a_pause(site: Campaigns, campaign: str, first: int, tally: Tal
     await site.until_over(campaign)
 
 
-@pytest.mark.parametrize("seed", WORLDS)
-def test_no_phone_dials_after_a_pause_was_answered(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+def raced(seed: int, race: Race, what: str, capsys: pytest.CaptureFixture[str]) -> Tally:
+    """A world of races. In every other one phones take their time, or do what they are told and do not say so."""
     tally = Tally()
 
     async def story(site: Campaigns) -> None:
         if seed % 2:
             site.world.impairments.slow, site.world.impairments.deaf = 0.2, 0.05
         for number in range(OF_A_WORLD):
-            await race_of_a_pause(site, f"c{number}", 10 * number, tally)
+            await race(site, f"c{number}", 10 * number, tally)
 
     play(story, seed=seed)
     with capsys.disabled():
-        print(f"{tally.stopped} pauses tried, {tally.undecided} during a dial, {len(tally.late)} late dials")
+        print(f"{tally.stopped} {what} tried, {tally.undecided} during a dial, {len(tally.late)} late dials")
+    return tally
+
+
+@pytest.mark.parametrize("seed", WORLDS)
+def test_no_phone_dials_after_a_pause_was_answered(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    tally = raced(seed, race_of_a_pause, "pauses", capsys)
     assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > 2
 
 
 @pytest.mark.parametrize("seed", WORLDS)
 def test_no_phone_dials_after_a_stop_was_answered(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally()
-
-    async def story(site: Campaigns) -> None:
-        if seed % 2:  # phones that take their time, or do what they are told and do not say so
-            site.world.impairments.slow, site.world.impairments.deaf = 0.2, 0.05
-        for number in range(OF_A_WORLD):
-            await race(site, f"c{number}", 10 * number, tally)
-
-    play(story, seed=seed)
-    with capsys.disabled():
-        print(f"{tally.stopped} stops tried, {tally.undecided} during a dial, {len(tally.late)} late dials")
+    tally = raced(seed, race, "stops", capsys)
     assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > 1
