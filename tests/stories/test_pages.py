@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 from tests.support.site import Site, running_site
 
@@ -21,9 +22,9 @@ def script(page: str, site: Site, password: Path) -> str:
     found = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL))
     for port, part in ((8081, "point"), (8083, "ottb")):
         found = found.replace(f"localhost:{port}", f"127.0.0.1:{site.ports[part]}")
-    found = found.replace(".venv/bin/ottb", f"{sys.executable} -m cli.main")
-    found = found.replace("config/sandbox.toml", str(site.config))
-    return re.sub(r"(?<![\w/])var/", lambda _: f"{password.parent}/", found)
+    found = found.replace(".venv/bin/ottb", f"{quote(sys.executable)} -m cli.main")
+    found = found.replace("config/sandbox.toml", quote(str(site.config)))
+    return re.sub(r"(?<![\w/])var/", lambda _: f"{quote(str(password.parent))}/", found)
 
 
 async def test_the_commands_of_the_pages_work_as_they_are_pasted(tmp_path: Path) -> None:
