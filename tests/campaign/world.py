@@ -90,10 +90,11 @@ class Campaigns:
 
     async def until_over(self, campaign: str, within: float = 600.0) -> CampaignView:
         """The campaign, once it is stopped or finished."""
-        give_up = self.world.now + within
+        begun = self.world.now
+        give_up = begun + within
         while (found := await self.view(campaign)).status not in ("stopped", "finished"):
             assert self.world.now < give_up, (found, await self.explain(campaign))
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(1.0 if self.world.now < begun + 60 else 10.0)
         return found
 
     def owner(self, campaign: str) -> Life | None:
