@@ -286,7 +286,8 @@ class AskedCampaign(Struct, frozen=True, kw_only=True):
 
 class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
-    `talk_seconds`, and how many ended in each way."""
+    `talk_seconds`, and how many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of
+    the campaign and after them; `operators_idle_seconds`: ready for it while it runs with a team."""
 
     campaign_id: CampaignId
     day: Annotated[str, shaped(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day like `2026-11-26`")]

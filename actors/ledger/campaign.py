@@ -24,6 +24,8 @@ from actors.ledger.lead import (
 )
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page
+from actors.ledger.team_times import PROJECTIONS as TIMES
+from actors.ledger.team_times import TeamHour, times_of
 from actors.runtime.context import Context
 from actors.runtime.moments import must_be_a_day
 from actors.runtime.service import Served, serve
@@ -204,11 +206,16 @@ def _rate(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def report_of(found: Sequence[OfHour]) -> list[ReportLine]:
-    """A line for each hour in which something was begun, all with the same columns."""
+OPERATORS_TIMES = {what: f"operators_{what}_seconds" for what in ("talk", "wrap_up", "idle")}
+
+
+def report_of(found: Sequence[OfHour], times: Sequence[TeamHour] = (), *, day: str = "") -> list[ReportLine]:
+    """A line for each hour of a day in which something was begun, or operators were there for the campaign; all with
+    the same columns."""
     outcomes = sorted({one.outcome for one in found} - {"", ANSWERED, ABANDONED})
+    spent = {(f"{day}T{one.hour:02}", one.what): round(one.ms / 1000) for one in times}
     lines: list[ReportLine] = []
-    for hour in dict.fromkeys(one.hour for one in found):
+    for hour in sorted({one.hour for one in found} | {hour for hour, _ in spent}):
         here = {one.outcome: one for one in found if one.hour == hour}
         counts = {outcome: one.attempts for outcome, one in here.items()}
         lines.append({
@@ -217,6 +224,7 @@ def report_of(found: Sequence[OfHour]) -> list[ReportLine]:
             "contacts": counts.get(ANSWERED, 0) + counts.get(ABANDONED, 0),
             "abandoned": counts.get(ABANDONED, 0),
             "talk_seconds": sum(one.talk_seconds for one in here.values()),
+            **{name: spent.get((hour, what), 0) for what, name in OPERATORS_TIMES.items()},
             "in_progress": counts.get("", 0),
             **{outcome: counts.get(outcome, 0) for outcome in outcomes},
         })
@@ -258,7 +266,9 @@ class CampaignAnswers(Answers):
     async def report(self, request: ReportCampaign, context: Context) -> list[ReportLine]:
         must_be_a_day(request.day, "day")
         await self._found(request.campaign_id, context)
-        return report_of(await self.read(context, by_hour(request.campaign_id, request.day)))
+        attempts = await self.read(context, by_hour(request.campaign_id, request.day))
+        times = await self.read(context, times_of(request.campaign_id, request.day))
+        return report_of(attempts, times, day=request.day)
 
     async def list_leads(self, request: ListLeads, context: Context) -> Page:
         await self._found(request.campaign_id, context)
@@ -298,5 +308,5 @@ class CampaignAnswers(Answers):
 
 
 READ_MODEL = ReadModel(
-    topics=topics_of("campaign"), projections=(PROJECTION, *PROJECTIONS), answers=CampaignAnswers
+    topics=topics_of("campaign"), projections=(PROJECTION, *PROJECTIONS, *TIMES), answers=CampaignAnswers
 )

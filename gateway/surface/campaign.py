@@ -103,7 +103,10 @@ def joined(answers: Sequence[CampaignRun]) -> CampaignRun:
 LISTED = Listed(field="leads", most=MOST_LEADS, largest=LARGEST_LEAD)
 PARTS = Parts(rpc=RUN_ON_SHARD, listed=LISTED, split=split, after=after, joined=joined)
 
-REPORT_COLUMNS = ("hour", "attempts", "contacts", "abandoned", "talk_seconds", "in_progress")
+REPORT_COLUMNS = (
+    "hour", "attempts", "contacts", "abandoned", "talk_seconds", "operators_talk_seconds", "operators_wrap_up_seconds",
+    "operators_idle_seconds", "in_progress",
+)  # fmt: skip
 
 C = "/api/autodialer/campaigns"
 ONE = C + "/{campaign_id}"

@@ -163,15 +163,16 @@ async def test_what_is_not_on_record_is_not_found(bus: MemoryBus) -> None:
 
 
 def test_a_report_has_a_line_for_each_hour_with_the_same_columns() -> None:
+    nobody = {f"operators_{what}_seconds": 0 for what in ("talk", "wrap_up", "idle")}
     lines = report_of([
         OfHour("2026-11-26T09", "answered", 3, 60), OfHour("2026-11-26T09", "busy", 2, 0),
         OfHour("2026-11-26T10", "", 1, 0), OfHour("2026-11-26T10", "abandoned", 1, 4),
     ])  # fmt: skip
     assert lines == [
         {"hour": "2026-11-26T09:00:00Z", "attempts": 5, "contacts": 3, "abandoned": 0, "talk_seconds": 60,
-         "in_progress": 0, "busy": 2},
+         "in_progress": 0, "busy": 2, **nobody},
         {"hour": "2026-11-26T10:00:00Z", "attempts": 2, "contacts": 1, "abandoned": 1, "talk_seconds": 4,
-         "in_progress": 1, "busy": 0},
+         "in_progress": 1, "busy": 0, **nobody},
     ]  # fmt: skip
 
 

@@ -1,0 +1,289 @@
+"""What the times of operators were for a campaign, in the ledger: stretches of time, which a report lays over each
+other.
+
+Talk: calls of the campaign. Wrap-up: after one of them. Idle: ready, and working for the campaign, while it runs with a
+team. Times are in milliseconds since 1970, so that a database can reckon with them.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.ledger.model import INTEGER, METADATA, Projection, Query, columns
+from actors.runtime.clock import parse_utc
+from bus_schemas.campaign import (
+    CampaignConfigured,
+    CampaignCreated,
+    CampaignDraining,
+    CampaignFinished,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    CampaignStopped,
+    Operators,
+)
+from bus_schemas.operator import (
+    OperatorActivated,
+    OperatorAssigned,
+    OperatorChanged,
+    OperatorConnected,
+    OperatorFreed,
+    OperatorStatus,
+    Turn,
+)
+
+S = OperatorStatus
+HOUR = 3_600_000
+FAR = 2**60  # what still goes on ends there
+RUNS, TEAM = "runs", "team"  # what a period of a campaign says
+
+
+def ms_of(at: str) -> int:
+    """A moment on record, in milliseconds since 1970."""
+    return round(parse_utc(at).timestamp() * 1000)
+
+
+# --- calls of operators
+
+
+class CallRow(Struct, frozen=True, gc=False):
+    """A call that an operator was on. `key`: user and call. `over` 0: it is up. `wraps`: wrap-up came after it."""
+
+    key: str
+    user: str
+    begun: int
+    campaign: str | None
+    over: int = 0
+    wraps: bool = False
+
+
+class CallPart(Struct, frozen=True):
+    key: str
+    said: OperatorConnected | OperatorFreed
+
+
+def of_calls(event: OperatorConnected | OperatorFreed) -> Iterator[CallPart]:
+    yield CallPart(f"{event.user}/{event.call_id}", event)
+
+
+def fold_call(row: CallRow | None, part: CallPart, seq: int) -> CallRow | None:
+    """The call after an event. It may be said later for which campaign it is."""
+    match part.said:
+        case OperatorConnected() as up if row is None:
+            return CallRow(part.key, up.user, ms_of(up.at), up.campaign_id)
+        case OperatorConnected() as up if row is not None:
+            return replace(row, campaign=up.campaign_id)
+        case OperatorFreed() as freed if row is not None:
+            return replace(row, over=ms_of(freed.at), wraps=freed.status is S.WRAP_UP)
+    return row
+
+
+# --- ready, and wrap-up
+
+
+class StretchRow(Struct, frozen=True, gc=False):
+    """A piece of the time of an operator in a status, within an hour: `begun` to `over`. `key`: user and `begun`.
+    `since`: from when the status was on."""
+
+    key: str
+    user: str
+    status: str
+    since: int
+    begun: int
+    over: int
+
+
+def of_stretches(event: Turn) -> Iterator[StretchRow]:
+    """The time before an event, by the hours into which it falls."""
+    if event.before not in (S.READY, S.WRAP_UP):
+        return
+    over = ms_of(event.at)
+    begun = since = over - sum(one.ms for one in event.spent)
+    while begun < over:
+        stop = min(over, (begun // HOUR + 1) * HOUR)
+        yield StretchRow(f"{event.user}/{begun}", event.user, str(event.before), since, begun, stop)
+        begun = stop
+
+
+def fold_stretch(row: StretchRow | None, part: StretchRow, seq: int) -> StretchRow:
+    return part
+
+
+# --- for whom operators work
+
+
+class WorkRow(Struct, frozen=True, gc=False):
+    """From `begun` on an operator works for these campaigns (between blanks; null: all), until the next such row."""
+
+    key: str
+    user: str
+    begun: int
+    works_for: str | None
+
+
+def of_works(event: OperatorActivated | OperatorAssigned) -> Iterator[WorkRow]:
+    """Who begins works for all."""
+    if isinstance(event, OperatorActivated):
+        yield WorkRow(f"{event.user}/0", event.user, 0, None)
+        return
+    begun = ms_of(event.at)
+    works_for = f" {' '.join(event.campaigns)} " if event.campaigns is not None else None
+    yield WorkRow(f"{event.user}/{begun}", event.user, begun, works_for)
+
+
+def fold_work(row: WorkRow | None, part: WorkRow, seq: int) -> WorkRow:
+    return part
+
+
+# --- when a campaign runs, and with whom
+
+
+class PeriodRow(Struct, frozen=True, gc=False):
+    """From `begun` on a campaign runs, or has a team (`what`), or no longer (`holds`), until the next such row."""
+
+    key: str
+    campaign: str
+    what: str
+    begun: int
+    holds: bool
+
+
+_RUNS: Mapping[type, bool] = {
+    CampaignStarted: True, CampaignResumed: True, CampaignPaused: False, CampaignDraining: False,
+    CampaignStopped: False, CampaignFinished: False,
+}  # fmt: skip
+
+
+def of_periods(event: Any) -> Iterator[PeriodRow]:
+    """What an event says of a campaign's periods."""
+    begun = ms_of(event.at)
+
+    def row(what: str, holds: bool) -> PeriodRow:
+        return PeriodRow(f"{event.campaign}/{what}/{begun}", event.campaign, what, begun, holds)
+
+    if isinstance(event, CampaignCreated | CampaignConfigured):
+        yield row(TEAM, event.settings.operators is Operators.TEAM)
+    else:
+        yield row(RUNS, _RUNS[type(event)])
+
+
+def fold_period(row: PeriodRow | None, part: PeriodRow, seq: int) -> PeriodRow:
+    return part
+
+
+CALLS = sa.Table(
+    "operator_calls", METADATA, *columns(CallRow, primary="key"),
+    sa.Index("operator_calls_over", "campaign", "over", "user"),
+)  # fmt: skip
+STRETCHES = sa.Table(
+    "operator_stretches", METADATA, *columns(StretchRow, primary="key"), sa.Index("operator_stretches_begun", "begun")
+)
+WORKS = sa.Table("operator_works", METADATA, *columns(WorkRow, primary="key"))
+PERIODS = sa.Table(
+    "campaign_periods", METADATA, *columns(PeriodRow, primary="key"),
+    sa.Index("campaign_periods_begun", "campaign", "what", "begun"),
+)  # fmt: skip
+
+PROJECTIONS: tuple[Projection[Any], ...] = (
+    Projection(
+        table=CALLS, row=CallRow, key="key", events=(OperatorConnected, OperatorFreed), parts=of_calls, fold=fold_call,
+        once=frozenset({"key", "user", "begun"}),
+    ),
+    Projection(
+        table=STRETCHES, row=StretchRow, key="key", events=(OperatorChanged, OperatorConnected, OperatorFreed),
+        parts=of_stretches, fold=fold_stretch, once=frozenset({"key", "user", "begun"}),
+    ),
+    Projection(
+        table=WORKS, row=WorkRow, key="key", events=(OperatorActivated, OperatorAssigned), parts=of_works,
+        fold=fold_work, once=frozenset({"key", "user", "begun"}),
+    ),
+    Projection(
+        table=PERIODS, row=PeriodRow, key="key", events=(CampaignCreated, CampaignConfigured, *_RUNS),
+        parts=of_periods, fold=fold_period, once=frozenset({"key", "campaign", "what", "begun"}),
+    ),
+)  # fmt: skip
+
+
+# --- the report ---------------------------------------------------------------------------------------------------
+
+
+class TeamHour(NamedTuple):
+    """Milliseconds of all operators for one campaign in one hour of a day (0 to 23). `what`: talk, wrap_up, idle."""
+
+    hour: int
+    what: str
+    ms: int
+
+
+def times_of(campaign: str, day: str) -> Query[TeamHour]:
+    """The times of operators for a campaign on a day, UTC, by hour. What still goes on is counted when it is over."""
+    first = ms_of(f"{day}T00:00:00.000Z")
+    pieces = {"talk": _talk(campaign, first), "wrap_up": _wrap_up(campaign, first), "idle": _idle(campaign, first)}
+    whole = sa.union_all(*(_by_hour(what, found, first) for what, found in pieces.items())).subquery()
+    return Query(sa.select(whole), lambda row: TeamHour(row.hour, row.what, int(row.ms)))
+
+
+def _by_hour(what: str, pieces: sa.Subquery, first: int) -> sa.Select[Any]:
+    """The sums of pieces of time that are each within an hour."""
+    hour, ms = ((pieces.c.begun - first) // HOUR).label("hour"), (pieces.c.over - pieces.c.begun).label("ms")
+    each = sa.select(hour, ms).subquery().c
+    sums = sa.select(each.hour, sa.literal_column(f"'{what}'").label("what"), sa.func.sum(each.ms).label("ms"))
+    return sums.group_by(each.hour)
+
+
+def _talk(campaign: str, first: int) -> sa.Subquery:
+    c = CALLS.c
+    calls = sa.select(c.user, c.begun, c.over).where(
+        c.campaign == campaign, c.over > first, c.begun < first + 24 * HOUR
+    )
+    each = (sa.literal(first + hour * HOUR, INTEGER).label("begun") for hour in range(24))
+    hours = sa.union_all(*(sa.select(begun, (begun + HOUR).label("over")) for begun in each))
+    return _within(calls.subquery(), hours.subquery())
+
+
+def _wrap_up(campaign: str, first: int) -> sa.Subquery:
+    t, c = STRETCHES.c, CALLS.c
+    after = sa.exists().where(c.campaign == campaign, c.over == t.since, c.user == t.user, c.wraps)
+    return _stretches(S.WRAP_UP, first).where(after).subquery()
+
+
+def _idle(campaign: str, first: int) -> sa.Subquery:
+    """Of the time in which operators were ready, what falls into periods in which they worked for the campaign, and it
+    ran, and had a team."""
+    pieces, works = _stretches(S.READY, first).subquery(), _works(campaign)
+    pieces = _within(pieces, works, works.c.user == pieces.c.user)
+    return _within(_within(pieces, _periods(campaign, RUNS)), _periods(campaign, TEAM))
+
+
+def _within(pieces: sa.Subquery, periods: sa.Subquery, *matching: sa.ColumnElement[bool]) -> sa.Subquery:
+    """What of pieces of time is in periods."""
+    piece, period = pieces.c, periods.c
+    begun = sa.case((piece.begun > period.begun, piece.begun), else_=period.begun).label("begun")
+    over = sa.case((piece.over < period.over, piece.over), else_=period.over).label("over")
+    meets = sa.and_(*matching, period.begun < piece.over, period.over > piece.begun)
+    return sa.select(piece.user, begun, over).select_from(pieces).join(periods, meets).subquery()
+
+
+def _works(campaign: str) -> sa.Subquery:
+    w = WORKS.c
+    until = sa.func.coalesce(sa.func.lead(w.begun).over(partition_by=w.user, order_by=w.begun), FAR).label("over")
+    each = sa.select(w.user, w.begun, until, w.works_for).subquery()
+    for_it = sa.or_(each.c.works_for.is_(None), each.c.works_for.contains(f" {campaign} ", autoescape=True))
+    return sa.select(each.c.user, each.c.begun, each.c.over).where(for_it).subquery()
+
+
+def _periods(campaign: str, what: str) -> sa.Subquery:
+    p = PERIODS.c
+    until = sa.func.coalesce(sa.func.lead(p.begun).over(order_by=p.begun), FAR).label("over")
+    each = sa.select(p.begun, until, p.holds).where(p.campaign == campaign, p.what == what).subquery()
+    return sa.select(each.c.begun, each.c.over).where(each.c.holds).subquery()
+
+
+def _stretches(status: OperatorStatus, first: int) -> sa.Select[Any]:
+    t = STRETCHES.c
+    return sa.select(t.user, t.begun, t.over).where(
+        t.status == str(status), t.begun >= first, t.begun < first + 24 * HOUR
+    )

@@ -1,0 +1,105 @@
+"""What operators' times were for a campaign, by hour, on both databases."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+from actors.ledger.campaign import report_of
+from actors.ledger.lead import OfHour
+from actors.ledger.store import JournalEntry
+from actors.ledger.team_times import TeamHour, times_of
+from actors.operator import machine
+from actors.operator.record import WRAP_UP
+from bus_schemas.campaign import (
+    CampaignConfigured,
+    CampaignCreated,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignSettings,
+    CampaignStarted,
+    Operators,
+)
+from bus_schemas.errors import Refusal
+from bus_schemas.operator import AssignOperator
+from simulators.time.loop import SimLoop
+from tests.ledger.places import Place
+from tests.operator.played import Played, at, step
+
+DAY = "2026-03-10"  # the play begins at 9:00 of it
+TEAM, SLOTS = CampaignSettings(operators=Operators.TEAM), CampaignSettings()
+
+
+def said(event: Any, seconds: float, **more: Any) -> Any:
+    return event(campaign="c1", at=at(seconds).at, by="boss", **more)
+
+
+CAMPAIGN = [
+    said(CampaignCreated, 0, settings=TEAM), said(CampaignStarted, 100, earlier=0), said(CampaignPaused, 3000),
+    said(CampaignResumed, 3400), said(CampaignConfigured, 4000, settings=SLOTS),
+]  # fmt: skip
+
+
+def told(place: Place, events: Sequence[Any], campaign: str = "c1", day: str = DAY, name: str = "l") -> list[TeamHour]:
+    """What is on record, folded twice, in groups of two."""
+    entries = [JournalEntry(seq=seq, event=event) for seq, event in enumerate(events, 5)]
+    with closing(place.store(name)) as store:
+        for first in (*range(0, len(entries), 2), 0):
+            assert store.fold(entries[first : first + 2]) == []
+        return sorted(store.read(times_of(campaign, day)))
+
+
+def assign(played: Played, campaigns: list[str] | None, seconds: float) -> None:
+    request = AssignOperator(user="op12", campaigns=campaigns)
+    played.take(machine.assign(played.operator, request, "boss", at(seconds)))
+
+
+def a_morning() -> Played:
+    played = Played().be("ready", 0).join("k1", 300, "c1", "l1").over("k1", 400).fired(WRAP_UP, 430)
+    assign(played, ["c2"], 1000)
+    assign(played, ["c2", "c1"], 2000)
+    played.join("k2", 3500, "c1", "l2").over("k2", 3700).fired(WRAP_UP, 3730)
+    return played.be("break", 5000).be("ready", 5100).join("k3", 5200, "c2", "l1").over("k3", 5260).fired(WRAP_UP, 5290)
+
+
+def test_a_campaign_has_the_times_of_its_operators_by_hour(place: Place) -> None:
+    events = [*CAMPAIGN, *a_morning().events]
+    assert told(place, events) == [
+        (9, "idle", 1_000 * (200 + 570 + 1000 + 100)), (9, "talk", 200_000), (9, "wrap_up", 30_000),
+        (10, "idle", 270_000), (10, "talk", 100_000), (10, "wrap_up", 30_000),
+    ]  # fmt: skip
+    assert told(place, events, "c2", name="m") == [(10, "talk", 60_000), (10, "wrap_up", 30_000)]
+    assert told(place, events, "c1", "2026-03-11", "n") == [] == told(place, events, "c", name="o")
+
+
+def test_times_of_the_machine_are_those_of_the_report(place: Place) -> None:
+    for seed in range(5):
+        played, now, random = Played(), 0.0, SimLoop(seed).random
+        for _ in range(80):
+            now += random.uniform(1, 600)
+            try:
+                step(played, random.choice((0, 0, 1, 2, 5, 7, 7, 8, 10, 11)), now)
+            except Refusal:
+                continue
+        runs = [said(CampaignCreated, 0, settings=TEAM), said(CampaignStarted, 0, earlier=0)]
+        runs = [type(one)(**{**{f: getattr(one, f) for f in one.__struct_fields__}, "campaign": "a"}) for one in runs]
+        sums = Counter[str]()
+        for day in (DAY, "2026-03-11"):
+            for one in told(place, [*runs, *played.events], "a", day, f"l{seed}{day}"):
+                sums[one.what] += one.ms
+        spent = Counter[str]()
+        for event in played.events:
+            for each in getattr(event, "spent", ()):
+                spent[str(event.before)] += each.ms
+        assert (sums["idle"], sums["wrap_up"]) == (spent["ready"], spent["wrap_up"])
+        assert sums["talk"] == spent["on_call"]
+
+
+def test_a_report_has_the_times_of_operators_also_where_nothing_was_begun() -> None:
+    found = [OfHour(f"{DAY}T09", "answered", 1, 60)]
+    times = [TeamHour(9, "talk", 59_600), TeamHour(11, "idle", 500_400), TeamHour(11, "wrap_up", 1_000)]
+    lines = report_of(found, times, day=DAY)
+    assert [line["hour"] for line in lines] == [f"{DAY}T09:00:00Z", f"{DAY}T11:00:00Z"]
+    names = [f"operators_{what}_seconds" for what in ("talk", "wrap_up", "idle")]
+    assert [[line[name] for name in names] for line in lines] == [[60, 0, 0], [0, 1, 500]]
+    assert [line["answered"] if "answered" in line else line["attempts"] for line in lines] == [1, 0]
