@@ -9,13 +9,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from actors.adapters.workbook import as_table
+from actors.adapters.workbook import as_table, is_workbook
 from actors.dialing.rules import DialRules
 from actors.leads.lead import NUMBER_FIELDS, Accepted, Duplicate, InvalidRow, ListError
 from actors.leads.mapping import Mapping
 from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
-from actors.leads.workbook import is_workbook
 from bus_schemas.campaign import CampaignStatus
 from bus_schemas.lead import GivenLead, Lead
 from cli.gateway import NotDone

@@ -1,4 +1,4 @@
-"""A file of text that is taken line by line: the whole of it, or nothing.
+"""A file that is taken line by line, of text or a workbook: the whole of it, or nothing.
 
 First a host reads all of it, so that a line that is none stops the import before anything is changed; then it is put on
 record a piece at a time. Each is small enough for one message of the bus, and for a host to read between two calls.
@@ -16,6 +16,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
+from actors.adapters.workbook import NoLines, as_lines, is_workbook
 from actors.runtime.bus import Bus
 from actors.runtime.context import Context
 from actors.runtime.encodings import PIECE, Damaged, encoding_of
@@ -34,7 +35,7 @@ from bus_schemas.do_not_call import (
     Listed,
     ReadDoNotCall,
 )
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 
 FILE_LIMIT = 16 * 2**20  # bytes: a million numbers
 FILES = 4  # that are received at once
@@ -76,7 +77,7 @@ class LineFiles:
     ) -> list[bytes]:
         """The entries, as JSON, in pieces of one event each."""
         found, pieces = list[Listed](), list[bytes]()
-        lines = whole_rows(lines_of(await asyncio.to_thread(in_utf8, body), LINE), LINE)
+        lines = whole_rows(lines_of(await asyncio.to_thread(text_of, body), LINE), LINE)
         head = next(lines)
         first, taken = 1, (head, *islice(lines, LINES - 1))
         while taken:
@@ -108,6 +109,17 @@ class LineFiles:
             said, seq = msgspec.json.decode(cast(bytes, answered.body), type=DoNotCallChanged), answered.seq
             total = replace(total, added=total.added + said.added, unchanged=total.unchanged + said.unchanged)
         return Page(body=total, seq=seq, changed=bool(total.added))
+
+
+def text_of(body: bytes) -> bytes:
+    """A file as lines of text, UTF-8 or what says which it is; of a workbook the rows of a sheet, which another process
+    unpacks. Raises Refusal(INVALID_PARAMS)."""
+    if not is_workbook(body[:8]):
+        return in_utf8(body)
+    try:
+        return as_lines(body, FILE_LIMIT)
+    except NoLines as error:
+        raise misfit("body", f"{error}. Nothing of the file was taken.") from None
 
 
 def in_utf8(body: bytes) -> bytes:

@@ -13,7 +13,7 @@ from bus_schemas.errors import ErrorCode, Refused
 from bus_schemas.permissions import Access, Action
 from bus_schemas.rights import guards
 from gateway.errors import HTTP_STATUS
-from gateway.routes import FILE_KINDS, AnyRoom, Route
+from gateway.routes import FILE_KINDS, XLSX, AnyRoom, Route
 from gateway.surface import ROOMS, ROUTES
 
 TITLE = "OTTB"
@@ -91,7 +91,8 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
         body = _body_schema(request, in_path)
         content = {kind: {"schema": body} for kind in ((JSON, FORM) if route.form else (JSON,))}
         if route.lines:
-            content = {kind: {"schema": {"type": "string"}} for kind in FILE_KINDS}
+            binary = {XLSX: {"format": "binary"}}
+            content = {kind: {"schema": {"type": "string", **binary.get(kind, {})}} for kind in FILE_KINDS}
         operation["requestBody"] = {"required": bool(body.get("required")), "content": content}
     if route.upload is not None:
         schema = {"type": "string", "format": "binary"}

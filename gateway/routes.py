@@ -14,7 +14,8 @@ from bus_schemas.permissions import Access, Action
 
 Update = TypeVar("Update", bound=Struct)
 
-FILE_KINDS = ("text/csv", "text/plain")  # the bodies of routes that take a file
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILE_KINDS = ("text/csv", "text/plain", XLSX)  # the bodies of routes that take a file
 
 
 class Part(StrEnum):
@@ -70,7 +71,7 @@ class Route:
     answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
     `stored`: it says in which pieces a table is kept, and the client gets that. `upload`: the body is a file.
     `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked.
-    `lines`: the body is a file of text, taken line by line (`line_files.py`). `taken`: who is answered takes away a
+    `lines`: the body is a file, taken line by line (`line_files.py`). `taken`: who is answered takes away a
     list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
     unless a page of it is asked for. `as_table`: where the table of the same is."""
 

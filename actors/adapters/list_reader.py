@@ -21,7 +21,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from actors.adapters.workbook import as_table
+from actors.adapters.workbook import as_table, is_workbook
 from actors.dialing.rules import DialRules
 from actors.imports.reading import OpenList
 from actors.leads.lead import ListError
@@ -29,7 +29,6 @@ from actors.leads.mapping import Mapping
 from actors.leads.parts import MOST_BYTES, ListPart, parts_of
 from actors.leads.preview import Preview, preview
 from actors.leads.reading import Layout
-from actors.leads.workbook import is_workbook
 
 MEMORY = 2 << 30  # bytes, of addresses
 WORK = 600  # seconds of work

@@ -1,6 +1,8 @@
 """Workbooks are unpacked in a process of their own, with bounds on memory, time and what it writes: a file of some
 kilobytes may say that it holds a sheet of terabytes, and nothing that is asked of the file before is sure to tell."""
 
+import csv
+import io
 import os
 import resource
 import subprocess
@@ -19,6 +21,11 @@ LARGEST = 64 << 20  # bytes of a workbook
 WRITTEN = 256 << 20  # bytes of its table
 ROOT = Path(__file__).resolve().parents[2]
 _TOO_MUCH = 4  # how the process ends that has met a bound, if it is not ended by it
+
+
+def is_workbook(head: bytes) -> bool:
+    """Whether a file that begins so is a workbook: XLSX is a ZIP; OLE the older XLS, and what a password protects."""
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0"))
 
 
 @contextmanager
@@ -41,6 +48,27 @@ def as_table(workbook: BinaryIO, name: str | None = None) -> Iterator[BinaryIO]:
         if done.returncode:
             raise ListError(_why(done.returncode, done.stderr.decode(errors="replace").strip()))
         yield table
+
+
+class NoLines(ValueError):
+    """The workbook as a whole cannot be read. The message says why."""
+
+
+def as_lines(workbook: bytes, most: int) -> bytes:
+    """The same with each row in one line, so that lines have the numbers of rows. `most`: bytes of the sheet. Raises
+    NoLines."""
+    lines = io.BytesIO()
+    try:
+        with as_table(io.BytesIO(workbook)) as table:
+            if table.seek(0, os.SEEK_END) > most:
+                raise NoLines(f"a sheet of more than {most >> 20} MB as a table")
+            table.seek(0)
+            rows = csv.reader(io.TextIOWrapper(table, "utf-8", newline=""))
+            text = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
+            csv.writer(text, lineterminator="\n").writerows([" ".join(cell.split()) for cell in row] for row in rows)
+    except (ListError, csv.Error) as error:
+        raise NoLines(str(error)) from None
+    return lines.getvalue()
 
 
 def _why(code: int, said: str) -> str:

@@ -13,11 +13,6 @@ import python_calamine
 EXACT = 10**15  # a spreadsheet keeps so many figures
 
 
-def is_workbook(head: bytes) -> bool:
-    """Whether a file that begins so is a workbook: XLSX is a ZIP; OLE the older XLS, and what a password protects."""
-    return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0"))
-
-
 def write_sheet(workbook: IO[bytes], table: IO[str], name: str | None = None) -> None:
     """Write a sheet as CSV, from its first row and column. `name`: which; None: the first that is shown. Raises
     CalamineError."""

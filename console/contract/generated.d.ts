@@ -12647,6 +12647,7 @@ export interface operations {
             content: {
                 "text/csv": string;
                 "text/plain": string;
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
             };
         };
         responses: {

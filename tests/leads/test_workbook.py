@@ -4,13 +4,12 @@ from io import BytesIO
 
 import pytest
 
-from actors.adapters.workbook import as_table
+from actors.adapters.workbook import as_table, is_workbook
 from actors.dialing.rules import DialRules
 from actors.leads.lead import Accepted, InvalidRow, ListError
 from actors.leads.preview import mapping_of, outcomes, preview
 from actors.leads.reading import layout_of
 from actors.leads.rows import Outcome
-from actors.leads.workbook import is_workbook
 from tests.support.sheets import packed, workbook
 
 RULES = DialRules(site_region="UA")

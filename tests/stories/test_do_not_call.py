@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from gateway.routes import XLSX
 from tests.support.js_client import JsClient
+from tests.support.sheets import workbook
 from tests.support.site import Client, Site
 
 LIST = "/api/do-not-call"
@@ -75,6 +77,18 @@ async def test_a_file_is_taken_whole_and_what_is_exported_can_be_loaded(admin: C
     assert (await send(admin, first))[1]["added"] == 701
     for some in (numbers[:500], [*numbers[500:], "+38095778*"]):
         await admin.post(f"{LIST}/global/remove", {"entries": some})
+
+
+async def test_a_workbook_is_taken_as_a_table_is(admin: Client) -> None:
+    head, first = ["Phone", "Reason", "Expires"], [380957770004, "a letter", "2090-03-01"]
+    good = workbook([head, first, [], ["095 777 00 05"]])
+    assert (await send(admin, good, XLSX))[1] == {"list": "global", "added": 2, "removed": 0, "unchanged": 0}
+    assert (await send(admin, good, "text/csv"))[1]["unchanged"] == 2
+    [entry] = (await admin.get(f"{LIST}?number=%2B380957770004"))[1]
+    assert (entry["reason"], entry["expires"][:10]) == ("a letter", "2090-03-01")
+    status, refused = await send(admin, workbook([head, first, [], ["Ann"], [380957770006]]), XLSX)
+    assert (status, refused["code"], refused["details"]["line"]) == (400, "INVALID_PARAMS", 4)
+    await admin.post(f"{LIST}/global/remove", {"entries": ["+380957770004", "+380957770005"]})
 
 
 async def test_a_list_goes_on_page_by_page(admin: Client) -> None:
