@@ -24,7 +24,8 @@ class Lack(StrEnum):
     TRUNK_DOWN = "trunk_down"
     SLOTS_DOWN = "slots_down"
     UNKNOWN = "lines_unknown"
-    NO_LINE = "no_line"  # none may call there, whatever it does now
+    COUNTRY = "country"  # none may call there, whatever it does now: the name that the dial rule has
+    NO_LINE = "no_line"  # there is none
 
 
 Why = tuple[Lack, str, str]  # and in words, and what would change it
@@ -118,10 +119,17 @@ class Carriage:
         if not whys and not self._there.complete:
             whys = [(Lack.UNKNOWN, "a host does not say which lines it has", "that host")]
         elif not whys:
-            whys = [(Lack.NO_LINE, f"no line that it may use calls {home[0] or 'there'}", "such a SIM or trunk")]
+            whys = [self._for_good(home[0] or "there")]
         first = min(whys, key=lambda why: list(Lack).index(why[0]))
         words = "; ".join(dict.fromkeys(words for _, words, _ in (*whys, *self._missing())))
         return Standing(reason=first[0], words=words, change=first[2])
+
+    def _for_good(self, country: str) -> Why:
+        """Why none ever does."""
+        if not any(each.slots or each.trunks for each in self._there.lines):
+            return Lack.NO_LINE, "there is no line that it may use", "a slot or trunk that it may use"
+        change = f"a SIM or trunk that may call {country}, which `[dial] countries`, where that is set, has to name"
+        return Lack.COUNTRY, f"no line that it may use may call {country}", change
 
     def _whys(self, home: Home) -> Iterator[Why]:
         slots, trunks = self._there.slots(home), self._there.trunks(home)

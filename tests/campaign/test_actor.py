@@ -175,7 +175,7 @@ def test_numbers_that_no_sim_here_may_call_hold_nobody_up() -> None:
         await site.run("c1", [*abroad, *numbers(10, TALKS)])
         await asyncio.sleep(60.0)
         reasons = {one.reason: (one.leads, one.words) for one in (await site.explain("c1")).reasons}
-        assert reasons == {"done": (10, "it is done"), "no_line": (100, "no line that it may use calls PL")}
+        assert reasons == {"done": (10, "it is done"), "country": (100, "no line that it may use may call PL")}
         found = await site.until_over("c1")
         assert found.by_status == {LeadStatus.NEW: 100, LeadStatus.DONE: 10}
         assert found.attempts == len(site.dials()) == 10  # nothing was claimed in vain

@@ -208,7 +208,7 @@ def trunks(name: str = "t1", state: TrunkState = TrunkState.OK, **more: Any) -> 
     ([slots(online=2, spent=1)], Lack.SLOTS_BUSY, "busy"),
     ([slots(online=2, spent=2), slots(online=0)], Lack.SLOTS_SPENT, "this hour"),
     ([slots(online=0)], Lack.SLOTS_DOWN, "cannot be reached"),
-    ([slots("PL")], Lack.NO_LINE, "no line that it may use calls UA"),
+    ([slots("PL")], Lack.COUNTRY, "no line that it may use may call UA"),
     ([trunks(full=True)], Lack.TRUNK_FULL, "all channels of trunk t1"),
     ([trunks()], Lack.TRUNK_FULL, "dial faster"),
     ([trunks(busy=(1,))], Lack.EXTENSIONS_BUSY, "extensions"),
@@ -248,7 +248,8 @@ def test_reasons_add_up_and_name_as_next_whom_a_claim_takes(
     assert sum(said.values()) == len(abroad)
     assert said["next"] == len(claim(played, *given_lines))
     out_of_reach = {"PL", "UA"} - {*there, *have}
-    assert said["no_line"] == complete * sum(("PL" if away else "UA") in out_of_reach for away in abroad)
+    lost = complete * sum(("PL" if away else "UA") in out_of_reach for away in abroad)
+    assert (said["country"], said["no_line"]) == ((lost, 0) if found.lines else (0, lost))
 
 
 def test_a_dry_run_calls_nobody_whom_no_line_may_call() -> None:

@@ -195,7 +195,7 @@ def test_why_trunks_carry_nothing_is_said() -> None:
             await site.run(f"c{place}", numbers(9, LONG, 20 * place))
         await asyncio.sleep(5.0)
         assert await reasons("c1") == {"extensions_busy": "all extensions for answered calls are in use"}
-        assert await reasons("c2") == {"no_line": "no line that it may use calls UA; there is no trunk gone"}
+        assert await reasons("c2") == {"no_line": "there is no line that it may use; there is no trunk gone"}
         site.world.switch.cut()
         await asyncio.sleep(5.0)
         found = await reasons("c1")

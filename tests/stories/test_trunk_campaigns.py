@@ -61,7 +61,7 @@ async def test_why_a_trunk_campaign_does_not_dial_is_said(admin: Client) -> None
     assert status == 200 and changed["settings"]["carriers"]["trunks"]["trunks"] == ["trunk-1"]
     found = await until(explained, lambda found: "extensions_busy" in found)
     assert found["under_way"]["leads"] == 1 and found["extensions_busy"]["leads"] == 2
-    assert found["no_line"]["words"] == "no line that it may use calls US" and found["no_line"]["leads"] == 1
+    assert found["country"]["words"] == "no line that it may use may call US" and found["country"]["leads"] == 1
     _, forecast = await admin.post(f"{ALL}/trunks_2/dry-run", {"minutes": 5, "answered": 1.0, "seconds": 5, "lines": 2})
     assert forecast["by_status"] == {"done": 3, "new": 1}  # the one abroad is called by nobody
     status, _ = await admin.post(STOP, {"campaign_id": "trunks_2", "mode": "hangup"})
