@@ -297,7 +297,9 @@ class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class CampaignView(Struct, frozen=True, kw_only=True):
     """One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over, and `not_dialed`
     came to no call; `answered`: by somebody, `abandoned` of them by us; `answer_rate` of the calls that are over,
-    `abandoned_share` of the answered; null: there are none. `by_status`: how many leads."""
+    `abandoned_share` of the answered; null: there are none. `by_status`: how many leads. `mode`: the one in effect, as
+    one that runs has last said it, `fallback`: why, if that is not the one of its settings; null: it does not run, or
+    has not said it yet."""
 
     campaign_id: CampaignId
     status: CampaignStatus
@@ -314,6 +316,8 @@ class CampaignView(Struct, frozen=True, kw_only=True):
     answer_rate: float | None = None
     abandoned_share: float | None = None
     by_status: Mapping[LeadStatus, int] = {}
+    mode: Mode | None = None
+    fallback: str | None = None
 
 
 NONE = frozenset({E.NOT_FOUND})

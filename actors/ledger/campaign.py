@@ -1,7 +1,7 @@
 """Campaigns in the ledger: one row for each, with what its attempts came to; and what is asked of them and their leads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from operator import eq, lt, ne
 from typing import Any, get_args
 
@@ -59,10 +59,13 @@ from bus_schemas.campaign import (
     CampaignView,
     GetCampaign,
     ListCampaigns,
+    Mode,
     ReportCampaign,
     ReportLine,
 )
+from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
 from bus_schemas.catalogue import topics_of
+from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import (
     EXPORT_LEADS,
@@ -234,6 +237,19 @@ def report_of(found: Sequence[OfHour], times: Sequence[TeamHour] = (), *, day: s
 class CampaignAnswers(Answers):
     """What is asked of campaigns that are on record, and of their leads."""
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._dials: dict[str, tuple[Mode, str | None]] = {}  # of those that run: in which mode, and why
+
+    def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
+        return {CAMPAIGN_TELEMETRY: self.hear_telemetry}
+
+    async def hear_telemetry(self, said: CampaignTelemetry) -> None:
+        if said.status is S.RUNNING:
+            self._dials[said.campaign] = said.dials, said.fallback
+        else:
+            self._dials.pop(said.campaign, None)
+
     def handlers(self) -> tuple[Served, ...]:
         return (
             serve(PAST_CAMPAIGN, self.past_campaign),
@@ -247,7 +263,7 @@ class CampaignAnswers(Answers):
 
     async def past_campaign(self, request: GetCampaign, context: Context) -> CampaignView:
         found = await self._found(request.campaign_id, context)
-        return replace(found, by_status=dict(await self.read(context, by_status(request.campaign_id))))
+        return self._shown(found, dict(await self.read(context, by_status(request.campaign_id))))
 
     async def absent_campaign(self, request: AskedCampaign, context: Context) -> CampaignView:
         found = await self._found(request.campaign_id, context)
@@ -260,8 +276,13 @@ class CampaignAnswers(Answers):
         counts: dict[str, dict[LeadStatus, int]] = {view.campaign_id: {} for _, view in found}
         for campaign, status, leads in await self.read(context, by_status_in([*counts])):
             counts[campaign][status] = leads
-        views = [(key, replace(view, by_status=counts[view.campaign_id])) for key, view in found]
+        views = [(key, self._shown(view, counts[view.campaign_id])) for key, view in found]
         return page(views, limit=request.limit)
+
+    def _shown(self, view: CampaignView, counts: Mapping[LeadStatus, int]) -> CampaignView:
+        runs = view.status is S.RUNNING
+        mode, fallback = self._dials.get(view.campaign_id, (None, None)) if runs else (None, None)
+        return replace(view, by_status=counts, mode=mode, fallback=fallback)
 
     async def report(self, request: ReportCampaign, context: Context) -> list[ReportLine]:
         must_be_a_day(request.day, "day")

@@ -2807,7 +2807,9 @@ export interface components {
          * CampaignView
          * @description One campaign, of all its runs. `attempts`: that were begun, of which `in_progress` are not over, and `not_dialed`
          *         came to no call; `answered`: by somebody, `abandoned` of them by us; `answer_rate` of the calls that are over,
-         *         `abandoned_share` of the answered; null: there are none. `by_status`: how many leads.
+         *         `abandoned_share` of the answered; null: there are none. `by_status`: how many leads. `mode`: the one in effect, as
+         *         one that runs has last said it, `fallback`: why, if that is not the one of its settings; null: it does not run, or
+         *         has not said it yet.
          */
         CampaignView: {
             /** @example campaign_001 */
@@ -2837,6 +2839,10 @@ export interface components {
             by_status: {
                 [key: string]: number;
             };
+            /** @default null */
+            mode: components["schemas"]["Mode"] | null;
+            /** @default null */
+            fallback: string | null;
         };
         /**
          * CampaignSettings

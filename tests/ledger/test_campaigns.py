@@ -1,10 +1,12 @@
 """Campaigns and leads in the ledger are those of the machine, on both databases."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.adapters.system_clock import SystemClock
@@ -24,8 +26,10 @@ from bus_schemas.campaign import (
     CampaignStatus,
     GetCampaign,
     ListCampaigns,
+    Mode,
     StopMode,
 )
+from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import GET_LEAD, LIST_LEADS, GetLead, Lead, LeadStatus, ListLeads
 from simulators.bus.memory_broker import MemoryBroker
@@ -147,6 +151,40 @@ async def test_the_records_answer_for_campaigns_and_leads(bus: MemoryBus) -> Non
     assert [each.lead for each in leads] == [lead_at(1), lead_at(2)]
     history = await ask(bus, GET_LEAD, GetLead(campaign_id=ID, lead=lead_at(2).id), context)
     assert history.lead == leads[1] and [made.outcome for made in history.attempts] == ["answered"]
+
+
+async def test_one_that_runs_has_the_mode_that_it_dials_in(place: Place) -> None:
+    bus = MemoryBus(MemoryBroker(clock=SystemClock()))
+    ledger = Ledger(bus=bus, store=place.store(), region="UA")
+    await ledger.start()
+    played = Played()
+    played.create(mode=Mode.PREDICTIVE)
+    played.run(lead_at(1))
+
+    async def said() -> list[tuple[Mode | None, str | None]]:
+        context = seen(await bus.last_seq())
+        asked = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=ID), context)
+        listed = await ask(bus, LIST_CAMPAIGNS, ListCampaigns(), context)
+        return [(view.mode, view.fallback) for view in (asked, *listed)]
+
+    async def tell(status: CampaignStatus) -> None:
+        await bus.publish(f"ottb.v1.tel.campaign.{ID}", msgspec.json.encode(CampaignTelemetry(
+            campaign=ID, at=utc(NOON), status=status, leads=1, attempts=0, in_progress=0, answered=0, abandoned=0,
+            abandoned_cap=0.03, dials=Mode.PROGRESSIVE, fallback="own_lines",
+        )), {})  # fmt: skip
+        await asyncio.sleep(0.05)
+
+    for event in played.events:
+        await write(bus, event)
+    assert await said() == [(None, None)] * 2  # nobody has said it yet
+    await tell(CampaignStatus.RUNNING)
+    assert await said() == [(Mode.PROGRESSIVE, "own_lines")] * 2
+    played.do(machine.stop, StopMode.DRAIN)
+    await write(bus, played.events[-1])
+    assert await said() == [(None, None)] * 2  # what it has said before is over
+    await tell(CampaignStatus.STOPPED)
+    assert await said() == [(None, None)] * 2
+    await ledger.stop()
 
 
 async def test_what_is_not_on_record_is_not_found(bus: MemoryBus) -> None:

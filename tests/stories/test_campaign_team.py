@@ -37,6 +37,8 @@ async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Cl
     assert (first["status"], first["calls"][0]["campaign_id"]) == ("on_call", "team_1")
     _, explained = await admin.get(f"{ALL}/team_1/explain")
     assert (explained["mode"], explained["fallback"]) == ("progressive", "own_lines")
+    shown = await until(view, lambda found: found["mode"] is not None)
+    assert (shown["mode"], shown["fallback"]) == ("progressive", "own_lines")
     _, lead = await admin.get(f"{ALL}/team_1/leads/{first['calls'][0]['lead']}")
     assert lead["attempts"][0]["number"] in numbers
     found = await until(view, lambda found: found["status"] == "finished", 60)
