@@ -1,4 +1,4 @@
-"""A campaign as a board in the terminal, drawn anew each second until the campaign is over."""
+"""A campaign as a board in the terminal, drawn anew each second until the campaign is over; elsewhere as lines."""
 
 import time
 from collections import deque
@@ -14,12 +14,15 @@ from rich.text import Text
 from cli.gateway import NotThere
 
 LOOK = 1.0  # seconds
+LINE_EVERY = 5.0  # seconds, where there is no terminal
 REASONS_EVERY = 5.0  # seconds, and at most a twentieth of the time: of 100,000 leads it takes some seconds to tell
 MINUTE = 60.0
 OVER = ("stopped", "finished")
 NOT_CALLED_AGAIN = ("done", "do_not_call", "invalid")
 
 Found = Mapping[str, Any]  # any: JSON, as the API documents it
+Sleep = Callable[[float], None]
+COUNTS = ("in_progress", "attempts", "answered", "abandoned")
 
 
 class Watched:
@@ -32,6 +35,8 @@ class Watched:
         self._why: Found | None = None
         self._due = 0.0
         self._shown: RenderableType = ""
+        self._line_due = 0.0
+        self._said = ""  # the status, or that nobody answers
         self.found: Found = {}
 
     @property
@@ -51,6 +56,18 @@ class Watched:
         self._shown = board(self.found, self._why, self._rate(self.found["attempts"], now))
         return self._shown
 
+    def line(self, now: float) -> str | None:
+        """The same in a line; None: there was one lately, and the status is the same. Raises NotDone."""
+        try:
+            self.found = self._find()
+            said, line = self.found["status"], in_a_line(self.found)
+        except NotThere as error:
+            said = line = str(error)
+        if said == self._said and now < self._line_due:
+            return None
+        self._said, self._line_due = said, now + LINE_EVERY
+        return line
+
     def _rate(self, attempts: int, now: float) -> float:
         """Attempts a minute, over the last one."""
         self._attempts.append((now, attempts))
@@ -60,22 +77,41 @@ class Watched:
         return (attempts - before) / (now - since) * MINUTE if now > since else 0.0
 
 
-def watch(console: Console, find: Callable[[], Found], explain: Callable[[], Found]) -> Found:
-    """Draw the board until the campaign is over. Gives the campaign as it is then. Where nobody answers it waits.
-    Raises NotDone."""
+def watch(
+    console: Console, find: Callable[[], Found], explain: Callable[[], Found], sleep: Sleep = time.sleep
+) -> Found:
+    """Draw the board until the campaign is over; without a terminal say every few seconds how far it is, and draw it
+    then. Gives the campaign as it is then. Where nobody answers it waits. Raises NotDone."""
     watched = Watched(find, explain)
+    if not console.is_terminal:
+        return _in_lines(console, watched, sleep)
     with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(watched.look(time.monotonic()), refresh=True)
             if watched.over:
                 return watched.found
-            time.sleep(LOOK)
+            sleep(LOOK)
+
+
+def _in_lines(console: Console, watched: Watched, sleep: Sleep) -> Found:
+    while True:
+        if (line := watched.line(time.monotonic())) is not None:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if watched.over:
+            console.print(watched.look(time.monotonic()))
+            return watched.found
+        sleep(LOOK)
+
+
+def in_a_line(found: Found) -> str:
+    """How far it is."""
+    counts = ", ".join(f"{found[name]:,} {name.replace('_', ' ')}" for name in COUNTS)
+    return f"{found['campaign_id']} {found['status']}: {_of(_over(found), found['leads'])}, {counts}"
 
 
 def board(found: Found, why: Found | None, rate: float) -> RenderableType:
     """The board: how far it is, what was reached, and why the others are not called."""
-    by_status = found["by_status"]
-    over = sum(by_status.get(status, 0) for status in NOT_CALLED_AGAIN)
+    over = _over(found)
     head = Text.assemble((found["campaign_id"], "bold"), "  ", (found["status"], _style(found["status"])))
     progress = Table.grid(padding=(0, 1))
     progress.add_row(ProgressBar(total=max(found["leads"], 1), completed=over, width=40), _of(over, found["leads"]))
@@ -113,6 +149,10 @@ def _side_by_side(
     most = max(len(left), len(right))
     columns = ([*side.items(), *[("", "")] * (most - len(side))] for side in (left, right))
     return list(zip(*columns, strict=True))
+
+
+def _over(found: Found) -> int:
+    return sum(found["by_status"].get(status, 0) for status in NOT_CALLED_AGAIN)
 
 
 def _of(done: int, all_: int) -> str:

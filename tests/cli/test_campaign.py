@@ -13,7 +13,7 @@ from actors.leads.given import texts_of
 from actors.leads.lead import Accepted
 from actors.leads.rows import Rows
 from bus_schemas.lead import Lead
-from cli.board import Watched
+from cli.board import Watched, watch
 from cli.campaign import Call, given_of, run
 from cli.gateway import NotDone, NotThere
 
@@ -132,3 +132,27 @@ def test_the_board_waits_while_nobody_answers() -> None:
     away = drawn(watched, 1.0)
     assert "no gateway" in away and "12 of 1,000" in away
     assert "finished" in drawn(watched, 2.0) and watched.over
+
+
+def test_without_a_terminal_lines_say_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, clock = 0.0, []  # of each answer
+    statuses = ["running"] * 7 + [None, "paused", "finished", "finished"]
+
+    def find() -> dict[str, Any]:
+        if (status := statuses.pop(0)) is None:
+            raise NotThere("no gateway")
+        return FOUND | {"status": status}
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        clock.append(now)
+
+    monkeypatch.setattr("cli.board.time.monotonic", lambda: now)
+    console = Console(width=100, file=io.StringIO(), force_terminal=False)
+    watch(console, find, lambda: WHY, sleep)
+    said = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    counts = "12 of 1,000 leads (1 %), 10 in progress, 40 attempts, 12 answered, 1 abandoned"
+    running, over = f"spring running: {counts}", f"spring finished: {counts}"
+    assert said[:5] == [running, running, "no gateway", f"spring paused: {counts}", over]  # at 0, 5, 7, 8 and 9 s
+    assert "outside 08:00-21:00" in "".join(said[5:]) and clock[-1] == 9.0
