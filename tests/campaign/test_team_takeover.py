@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from bus_schemas.campaign import CAMPAIGN_ACTIVATED, Operators
+from bus_schemas.campaign import CAMPAIGN_ACTIVATED, CampaignStarted, Mode, Operators
+from bus_schemas.errors import Refusal
+from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, BeginPreviewed, PreviewLead
 from simulators.world.campaign_judge import CampaignJudge
 from simulators.world.judge import Judge, Quiet
+from simulators.world.world import Life
 from tests.campaign.crowd import OWNERS, Crowd, owned
 from tests.campaign.test_takeover import LONG, RINGS, TALKS, judge, numbers
 from tests.campaign.world import Campaigns, play
@@ -96,6 +99,57 @@ def test_a_call_that_was_taken_and_is_not_on_record_is_taken_all_the_same() -> N
         crowd.check()
 
     play(story, change=owned(*OWNERS))
+
+
+async def in_preview(site: Campaigns, crowd: Crowd, leads: list[str]) -> Life:
+    """A campaign in preview on the first host, of whose operators one is on the other host. Gives who has it."""
+    await crowd.all_ready("cid")
+    names = [f"c{place}" for place in range(8)]
+    for name in names:
+        await site.create(name, mode=Mode.PREVIEW, **SETTINGS)
+    one = site.world.lives[0]
+    await site.run(next(name for name in names if site.owner(name) is one), leads)
+    return one
+
+
+async def gone_over(site: Campaigns, campaign: str, one: Life) -> None:
+    """The host of a campaign dies, and another one goes on with it."""
+    site.world.crash(one)
+    while site.owner(campaign) in (None, one):
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_lead_that_was_looked_at_is_offered_again_after_a_takeover(begins: bool) -> None:
+    async def story(site: Campaigns) -> None:
+        crowd = Crowd(site)
+        one = await in_preview(site, crowd, numbers(2, TALKS))
+        [campaign] = {event.campaign for event in crowd.said(CampaignStarted)}
+        next_one = PreviewLead(campaign_id=campaign)
+        shown = await crowd.ask("cid", PREVIEW_LEAD, next_one)
+        begin = BeginPreviewed(campaign_id=campaign, lead=shown.lead)
+        if begins:  # and the host dies before that is on record
+            one.bus._step = _slow_to_claim
+            assert (await crowd.ask("cid", BEGIN_PREVIEWED, begin)).begun
+            await asyncio.sleep(0.5)
+        await gone_over(site, campaign, one)
+        with pytest.raises(Refusal, match="Ask for the next one"):
+            await crowd.ask("cid", BEGIN_PREVIEWED, begin)
+        await asyncio.sleep(20.0)
+        assert not site.dials() and (await crowd.see("cid")).status == "ready"
+        again = await crowd.ask("cid", PREVIEW_LEAD, next_one)
+        assert (again.lead, again.begun) == (shown.lead, False)
+        assert (await crowd.ask("cid", BEGIN_PREVIEWED, begin)).begun
+        await asyncio.sleep(30.0)
+        assert dict(site.dials()) == {shown.number: 1} and len(crowd.joins()) == 1
+        crowd.check()
+
+    play(story, change=owned(*OWNERS))
+
+
+async def _slow_to_claim(name: str) -> None:
+    late = name.startswith("before append ottb.v1.evt.campaign") and name.endswith(".attempt_claimed")
+    await asyncio.sleep(30.0 if late else 0.001)
 
 
 async def _slow_to_say(name: str) -> None:
