@@ -122,7 +122,8 @@ class OperatorView(Struct, frozen=True, kw_only=True):
 class DisposeCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What came of a call that the asker was on, in the words of its campaign, else of the site. `callback`: when they
     are to be called again, with a word that means so and with no other; `callback_to`: by the same operator, or by any.
-    Until the wrap-up is over it can be said anew, which corrects it."""
+    A word that means `do_not_call` puts the number on a list; said of a call of no campaign on that for all calls, and
+    it needs `do_not_call.edit`. Until the wrap-up is over it can be said anew, which corrects it."""
 
     call_id: CallId
     disposition: Word
@@ -269,6 +270,7 @@ class JoinOperator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 SEES = frozenset({A.OPERATOR_VIEW_ANY})
 PRESENT = frozenset({A.CALL_START})  # who may call: asked of those who want to be ready, or to stay so
+LISTS = frozenset({A.DO_NOT_CALL_EDIT})  # asked of who says so of a call that no campaign has made
 NOT_NOW = frozenset({E.CONFLICT, E.NOT_FOUND})
 
 # fmt: off
@@ -296,8 +298,9 @@ LIST_OPERATORS  = Rpc("ottb.v1.qry.operator.list",          ListOperators,    li
                       summary="Operators", permission=A.OPERATOR_VIEW, asks=SEES)
 REPORT_OPERATORS = Rpc("ottb.v1.qry.operator.report",       ReportOperators,  list[OperatorDay], frozenset(),
                        summary="Operators' time by day", permission=A.OPERATOR_VIEW, asks=SEES)
-DISPOSE_CALL    = Rpc("ottb.v1.cmd.operators.dispose",      DisposeCall,      Disposition,    NOT_NOW,
-                      summary="Say what came of a call", permission=A.CALL_DISPOSITION,
+DISPOSE_CALL    = Rpc("ottb.v1.cmd.operators.dispose",      DisposeCall,      Disposition,
+                      NOT_NOW | {E.PERMISSION_DENIED}, timeout=15.0,
+                      summary="Say what came of a call", permission=A.CALL_DISPOSITION, asks=LISTS,
                       audit_fields=("call_id", "disposition"))
 LIST_DISPOSITIONS = Rpc("ottb.v1.cmd.operators.dispositions", ListDispositions, list[DispositionWord],
                         frozenset({E.NOT_FOUND}),

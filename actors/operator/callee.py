@@ -1,4 +1,4 @@
-"""Who was called, for an operator who says what came of it: in which words, and on which clock."""
+"""Who was called, for an operator who says what came of it: in which words, on which clock, and for which list."""
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
@@ -9,17 +9,24 @@ from msgspec.structs import replace
 
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.context import Context
+from actors.runtime.ids import derived
 from actors.runtime.moments import is_local, moment
-from actors.runtime.wire import ask
+from actors.runtime.wire import Page, ask, forward
 from actors.telephony.zones import NotAZone, zone, zones_of
 from bus_schemas.call import CALL_DIALING, CallDialing
 from bus_schemas.campaign import PAST_CAMPAIGN, GetCampaign
 from bus_schemas.contract import ROOT, UNDECODABLE
+from bus_schemas.do_not_call import ADD_DO_NOT_CALL, GLOBAL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.lead import LIST_LEADS, ListLeads, Meaning
+from bus_schemas.operator import DisposeCall
 from bus_schemas.permissions import Action
 
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The call's record cannot be read now. Try again.")
+NO_NUMBER = RefusalTemplate(
+    ErrorCode.CONFLICT, "What was said is on record, but not which number was called: put it on the do-not-call list."
+)
+SOURCE = "disposition"  # of an entry of a do-not-call list
 SEES = frozenset({Action.CAMPAIGN_VIEW})  # for an operator, of the campaign whose call it was
 
 
@@ -88,3 +95,18 @@ async def words_of(bus: Bus, campaign: str, context: Context) -> Mapping[str, Me
 
 def _seeing(context: Context) -> Context:
     return replace(context, actions=SEES)
+
+
+async def put_on_list(callee: Callee, said: DisposeCall, context: Context) -> Page:
+    """Put the number of a call on the list for all calls, once the operator's word is on record: so who is refused, and
+    says the same again, has it done. Raises Refusal."""
+    if callee.number is None:
+        raise NO_NUMBER()
+    reason = f"{said.disposition}, {said.call_id}"
+    wanted = AddDoNotCall(list=GLOBAL, entries=(callee.number,), reason=reason, source=SOURCE)
+    own = replace(context, command_id=derived("put", said.call_id, context.command_id), fresh=False)
+    try:
+        return await forward(callee.bus, ADD_DO_NOT_CALL, wanted, own)
+    except Refusal as refusal:
+        why = f"What was said is on record, and the number is not on the do-not-call list yet: {refusal.message}"
+        raise Refusal(refusal.code, why, **(refusal.details or {})) from None

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from msgspec.structs import replace
 
 from actors.operator.actor import OperatorActor
-from actors.operator.callee import callee_of, words_of
+from actors.operator.callee import callee_of, put_on_list, words_of
 from actors.operator.machine import OperatorRules
 from actors.operator.news import CallNews
 from actors.operator.settings import Operators
@@ -23,7 +23,7 @@ from actors.runtime.service import serve
 from actors.runtime.shards import Sharded
 from actors.runtime.wire import Page, forward
 from actors.telephony.zones import zone
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
     CHANGE_ON_SHARD,
@@ -53,6 +53,13 @@ from bus_schemas.operator import (
     SetOwnStatus,
 )
 from bus_schemas.permissions import Action
+
+MAY_NOT_LIST = RefusalTemplate(
+    ErrorCode.PERMISSION_DENIED,
+    "The call is of no campaign, so this word puts its number on the do-not-call list for all calls: that needs the "
+    "permission do_not_call.edit.",
+    permission=Action.DO_NOT_CALL_EDIT,
+)
 
 
 class OperatorDoors:
@@ -90,8 +97,18 @@ class OperatorDoors:
     async def dispose(self, request: DisposeCall, context: Context) -> Page:
         callee = await callee_of(self._host.bus, request.call_id, context)
         dispose = replace(request, callback=await callee.moment(request.callback, "callback"))
-        said = DisposeOfOperator(user=context.user, dispose=dispose, words=await callee.words())
-        return await forward(self._host.bus, DISPOSE_OF_OPERATOR, said, context)
+        words = await callee.words()
+        meaning = (self._rules.words if words is None else words).get(request.disposition)
+        lists = meaning is Meaning.DO_NOT_CALL and callee.campaign is None  # else the campaign does
+        if lists and not context.may(Action.DO_NOT_CALL_EDIT):
+            raise MAY_NOT_LIST()
+        said = DisposeOfOperator(user=context.user, dispose=dispose, words=words)
+        disposed = await forward(self._host.bus, DISPOSE_OF_OPERATOR, said, context)
+        if not lists:
+            return disposed
+        listed = await put_on_list(callee, request, context)
+        changed = disposed.changed or listed.changed
+        return replace(disposed, seq=max(disposed.seq, listed.seq), changed=changed)
 
     async def words(self, request: ListDispositions, context: Context) -> list[DispositionWord]:
         words: Mapping[str, Meaning] | None = None

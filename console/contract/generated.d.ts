@@ -1334,7 +1334,8 @@ export interface paths {
          * Say what came of a call
          * @description What came of a call that the asker was on, in the words of its campaign, else of the site. `callback`: when they
          *         are to be called again, with a word that means so and with no other; `callback_to`: by the same operator, or by any.
-         *         Until the wrap-up is over it can be said anew, which corrects it.
+         *         A word that means `do_not_call` puts the number on a list; said of a call of no campaign on that for all calls, and
+         *         it needs `do_not_call.edit`. Until the wrap-up is over it can be said anew, which corrects it.
          */
         post: operations["post_api_call_call_id_disposition"];
         delete?: never;
@@ -3753,7 +3754,8 @@ export interface components {
          * DisposeCall
          * @description What came of a call that the asker was on, in the words of its campaign, else of the site. `callback`: when they
          *         are to be called again, with a word that means so and with no other; `callback_to`: by the same operator, or by any.
-         *         Until the wrap-up is over it can be said anew, which corrects it.
+         *         A word that means `do_not_call` puts the number on a list; said of a call of no campaign on that for all calls, and
+         *         it needs `do_not_call.edit`. Until the wrap-up is over it can be said anew, which corrects it.
          */
         DisposeCall: {
             /** @example c_882 */

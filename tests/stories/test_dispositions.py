@@ -69,3 +69,32 @@ async def test_an_operator_s_word_is_followed_by_everybody(seller: Client, admin
     assert lead["callback"] == corrected["callback"]
     _, explained = await seller.get(f"{ALL}/words_1/explain")
     assert sum(group["leads"] for group in explained["reasons"]) == len(numbers)
+
+
+async def test_a_call_of_no_campaign_puts_its_number_on_the_list_of_all(admin: Client) -> None:
+    may, may_not = await made(admin, "lister", "supervisor"), await made(admin, "no_lister", "operator")
+    for client, number in ((may_not, mobile(FIRST + 50, TALKS)), (may, mobile(FIRST + 51, TALKS))):
+        await client.post("/api/operators/me/status", {"status": "ready"})
+        call = (await client.post("/api/call/start", {"number": number}))[1]["call_id"]
+
+        async def me(client: Client = client) -> Any:
+            return (await client.get("/api/operators/me"))[1]
+
+        await until(me, lambda view: bool(view["calls"]), 30)
+        path, check = f"/api/call/{call}/disposition", f"/api/do-not-call/check?number={number[1:]}"
+        if client is may_not:
+            status, refused = await client.post(path, {"disposition": "do_not_call"})
+            assert (status, refused["details"]) == (403, {"permission": "do_not_call.edit"})
+            assert (await admin.get(check))[1] == {"number": number, "listed": False, "entries": []}
+            assert (await client.post(path, {"disposition": "no_decision"}))[0] == 200  # nothing was said before
+            continue
+        for _ in range(2):  # the same again changes nothing
+            status, said = await client.post(path, {"disposition": "do_not_call"})
+            assert (status, said["meaning"]) == (200, "do_not_call")
+        [entry] = (await admin.get(check))[1]["entries"]
+        assert (entry["list"], entry["source"], entry["by"]) == ("global", "disposition", "lister")
+        assert entry["reason"] == f"do_not_call, {call}"
+        refused = (await client.post("/api/call/start", {"number": number}))[1]
+        assert refused["details"]["rule"] == "do_not_call"
+    for client in (may, may_not):
+        await client.post("/api/operators/me/status", {"status": "offline"})
