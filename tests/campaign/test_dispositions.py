@@ -21,6 +21,7 @@ from bus_schemas.campaign import (
     CampaignStatus,
 )
 from bus_schemas.contract import verb_of
+from bus_schemas.do_not_call import GLOBAL, REMOVE_DO_NOT_CALL, RemoveDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import LeadStatus, MarkLead, Meaning
 from bus_schemas.operator import (
@@ -37,7 +38,7 @@ from tests.campaign.world import Campaigns, play
 from tests.support.depth import examples
 
 S, L = CampaignStatus, LeadStatus
-TALKS, LONG = "2003", "9999"
+TALKS, LONG, BUSY = "2003", "9999", "0001"
 TAKEOVERS = examples(20)
 
 
@@ -116,6 +117,29 @@ def test_who_said_not_to_be_called_is_called_by_no_campaign() -> None:
         assert site.dials() == {number: 1, mobile(1, TALKS): 1}
         [held] = [one for one in (await site.explain("c2")).reasons if one.reason == L.DO_NOT_CALL]
         assert held.leads == 1
+
+    play(story, owned=True)
+
+
+def test_who_said_so_stays_so_when_the_entry_is_taken_off() -> None:
+    """The entry is one thing, and the lead's word in this campaign another: that is taken back by a mark."""
+
+    async def story(site: Campaigns) -> None:
+        await operator(site)
+        number, busy = mobile(0, TALKS), mobile(1, BUSY)  # who is called again after a while: so it runs
+        await site.run("c1", [number, busy])
+        await dispose(site, await called(site, number), "do_not_call")
+        await until_marked(site, 1)
+        taken_off = RemoveDoNotCall(list=GLOBAL, entries=(number,))
+        assert (await site.until_done(REMOVE_DO_NOT_CALL, taken_off)).removed == 1
+        await asyncio.sleep(30.0)
+        [held] = [one for one in (await site.explain("c1")).reasons if one.reason == L.DO_NOT_CALL]
+        assert site.dials()[number] == 1 and held.words == "it does not want to be called"
+        wish = utc(site.world.clock.now() + timedelta(seconds=5))
+        mark = MarkLead(campaign_id="c1", lead=id_of(number), status=L.CALLBACK, callback=wish)
+        await site.until_done(MARK_LEAD, mark)
+        await asyncio.sleep(60.0)
+        assert site.dials()[number] == 2
 
     play(story, owned=True)
 
