@@ -33,7 +33,7 @@ from actors.campaign.machine import (
 )
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Dialled, Outside
-from actors.campaign.pacing import Limit, Pace
+from actors.campaign.pacing import Fallback, Limit, Pace
 from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
 from actors.campaign.record import Campaign, evolve, tried, under_way
@@ -541,7 +541,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if (crew := self._team_crew()) is not None:
             return crew.pace(self._campaign(), parse_utc(self._now().at))
         limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
-        return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE)
+        fallback = None if self._campaign().settings.mode is Mode.PROGRESSIVE else Fallback.OWN_LINES
+        return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE, fallback=fallback)
 
     def put_off(self, place: int) -> float | None:
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""

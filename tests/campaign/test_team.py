@@ -116,6 +116,20 @@ def test_modes_that_need_calls_for_whoever_is_ready_say_that_they_fall_back() ->
     play(story, change=owned(*OWNERS))
 
 
+def test_without_a_team_another_mode_is_progressive_and_says_so() -> None:
+    async def story(site: Campaigns) -> None:
+        for campaign, mode in (("c1", Mode.POWER), ("c2", Mode.PROGRESSIVE)):
+            await site.create(campaign, mode=mode)
+            await site.run(campaign, numbers(6, LONG, int(campaign[1]) * 10))
+        await asyncio.sleep(10.0)
+        for campaign, fallback in (("c1", "own_lines"), ("c2", None)):
+            explained, shown = await site.explain(campaign), await site.view(campaign)
+            assert (explained.mode, explained.fallback) == (Mode.PROGRESSIVE, fallback)
+            assert (shown.mode, shown.fallback) == (Mode.PROGRESSIVE, fallback)
+
+    play(story)
+
+
 def test_an_answered_call_whose_operator_is_gone_is_ended_and_abandoned() -> None:
     """The operator has begun a call on a second phone while the first one was ringing."""
 
