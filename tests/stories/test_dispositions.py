@@ -85,6 +85,7 @@ async def test_a_call_of_no_campaign_puts_its_number_on_the_list_of_all(admin: C
         if client is may_not:
             status, refused = await client.post(path, {"disposition": "do_not_call"})
             assert (status, refused["details"]) == (403, {"permission": "do_not_call.edit"})
+            assert refused["message"].startswith("The call is of no campaign")  # and nothing was noted
             assert (await admin.get(check))[1] == {"number": number, "listed": False, "entries": []}
             assert (await client.post(path, {"disposition": "no_decision"}))[0] == 200  # nothing was said before
             continue
