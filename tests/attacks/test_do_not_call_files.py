@@ -18,7 +18,9 @@ from bus_schemas.errors import Refusal
 from gateway.line_files import FILE_LIMIT, LINE, LineFiles
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from tests.attacks.test_leads import far
 from tests.support.door import serving
+from tests.support.sheets import workbook
 from tests.support.turns import Others
 from tests.support.whole import PASSWORD, whole_site
 
@@ -32,6 +34,9 @@ FILES = {
     "no UTF-8 in lines": (b"\xff" * 100 + b"\n") * (FILE_LIMIT // 101),
     "one line": b"1" * FILE_LIMIT,
     "carriage returns": b"\r" * (FILE_LIMIT // 16),
+    "a workbook of empty rows": workbook([[" " * 300]] * 40_000),
+    "a workbook larger than a text may be": workbook([["x" * 1000]] * 40_000),
+    "a workbook of gigabytes": far(),
 }  # fmt: skip
 ROWS = (",1", ",00", ",+380", " ", ",a", "\t(0)")
 

@@ -1,5 +1,6 @@
 """A campaign with operators on a whole site: who is ready over HTTP gets calls, with the campaign and the lead."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from simulators.carrier.rules import mobile
@@ -8,10 +9,11 @@ from tests.support.site import Client, until
 ALL, RUN = "/api/autodialer/campaigns", "/api/autodialer/run-campaign"
 FIRST = 9700  # numbers that are nobody else's here
 TALKS, BUSY = "2002", "0001"
+TIMES = ("talk", "wrap_up", "idle")
 
 
 async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Client, admin: Client) -> None:
-    settings = {"operators": "team", "mode": "predictive", "attempts_per_lead": 1}
+    began, settings = datetime.now(UTC), {"operators": "team", "mode": "predictive", "attempts_per_lead": 1}
     assert (await admin.post(ALL, {"campaign_id": "team_1", "settings": settings}))[0] == 201
     numbers = [mobile(FIRST, TALKS), mobile(FIRST + 1, BUSY), mobile(FIRST + 2, TALKS)]
     body = {"campaign_id": "team_1", "leads": [{"number": number} for number in numbers]}
@@ -44,6 +46,13 @@ async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Cl
     found = await until(view, lambda found: found["status"] == "finished", 60)
     await operator.post("/api/operators/me/status", {"status": "offline"})
     assert (found["attempts"], found["answered"], found["abandoned"]) == (3, 2, 0)
+    hours = [
+        hour for day in {began.date(), datetime.now(UTC).date()}
+        for hour in (await admin.get(f"{ALL}/team_1/report?day={day}"))[1]
+    ]  # fmt: skip
+    talk, wrap_up, idle = (sum(hour[f"operators_{what}_seconds"] for hour in hours) for what in TIMES)
+    assert talk >= 2 and abs(talk - found["talk_seconds"]) <= 2 and wrap_up >= 0
+    assert 0 < idle <= (datetime.now(UTC) - began).total_seconds() + 1
     talked = {call["lead"] for one in seen for call in one["calls"]} - {None}  # which is said once they are joined
     assert len(talked) == 2
     dials = await admin.phones("GET", "/dials")
