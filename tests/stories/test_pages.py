@@ -34,7 +34,7 @@ async def test_the_commands_of_the_pages_work_as_they_are_pasted(tmp_path: Path)
         done = await asyncio.to_thread(pasted, "\n".join([first, *others]), site)
     assert done.returncode == 0, done.stdout
     assert not (bad := BAD.search(done.stdout)), done.stdout[max(0, bad.start() - 1500) : bad.end() + 300]
-    for said in ('"reasons"', '"fields"', '"listed"', '"ready"'):
+    for said in ('"reasons"', '"fields"', '"listed"', '"ready"', "from_a_file finished: 2 of 2 leads (100 %)"):
         assert said in done.stdout, said
 
 
