@@ -2,14 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import msgspec
 
 from actors.runtime.cells import defused
+from bus_schemas.errors import misfit
 
-PIECE = 10  # rows that are written before others have their turn
+PIECE, CELLS = 10, 2_000  # rows, and cells of them, that are written before others have their turn
+MOST_COLUMNS = 1_000  # of one table: each row has all of them, whoever has their own fields in only one
 
 
 def to_csv(rows: bytes) -> bytes:
@@ -19,14 +21,29 @@ def to_csv(rows: bytes) -> bytes:
 
 
 def csv_pieces(rows: bytes, known: Iterable[str] = ()) -> Iterator[bytes]:
-    """The same, a few rows at a time. `known`: the columns of a list without rows."""
+    """The same, a few rows at a time. `known`: the columns of a list without rows. Raises
+    Refusal(INVALID_PARAMS) for too many columns."""
     decoded: list[dict[str, Any]] = msgspec.json.decode(rows, type=list[dict[str, Any]])
     columns = columns_of(decoded) or list(known)
+    must_be_a_table(columns)
     if columns:
         yield _lines([[defused(column) for column in columns]])
-        for first in range(0, len(decoded), PIECE):
-            piece = decoded[first : first + PIECE]
-            yield rows_of(piece, columns)
+        yield from in_pieces(decoded, columns)
+
+
+def must_be_a_table(columns: Sized) -> None:
+    """Raise Refusal(INVALID_PARAMS) for more columns than one has: rows whose fields are all their own would make a
+    table of a thousand times their size."""
+    if len(columns) > MOST_COLUMNS:
+        why = f"it would have more than {MOST_COLUMNS:,} columns. Ask for `format=json`, in pages."
+        raise misfit("format", why)
+
+
+def in_pieces(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) -> Iterator[bytes]:
+    """Rows with these columns, a few at a time."""
+    most = max(min(PIECE, CELLS // max(len(columns), 1)), 1)
+    for first in range(0, len(rows), most):
+        yield rows_of(rows[first : first + most], columns)
 
 
 def _lines(cells: Iterable[Sequence[str | int | float]]) -> bytes:

@@ -16,7 +16,7 @@ from aiohttp import web
 from actors.runtime.bus import Message
 from actors.runtime.wire import CURSOR_HEADER
 from bus_schemas.errors import Refusal
-from gateway.table import columns_of, rows_of
+from gateway.table import columns_of, in_pieces, must_be_a_table, rows_of
 
 Ask = Callable[[str | None], Awaitable[Message]]  # for the page behind a cursor; None: the first
 _rows = msgspec.json.Decoder(list[dict[str, Any]]).decode
@@ -33,13 +33,16 @@ async def send(request: web.Request, page: Ask, headers: dict[str, str], known: 
     columns, cursors = dict.fromkeys(known), list[str | None]()
     async for cursor, rows in _pages(page):
         columns.update(dict.fromkeys(columns_of(rows)))
+        must_be_a_table(columns)
         cursors.append(cursor)
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     await response.write(codecs.BOM_UTF8 + rows_of([dict(zip(columns, columns, strict=True))], columns))
     try:
         for cursor in cursors:
-            await response.write(rows_of(_rows((await page(cursor)).data), columns))
+            for piece in in_pieces(_rows((await page(cursor)).data), columns):
+                await response.write(piece)
+                await asyncio.sleep(0)  # others' turn
         await response.write_eof()
     except Refusal:  # what is out cannot be taken back
         if request.transport is not None:

@@ -2,14 +2,22 @@
 
 import csv
 import io
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import pytest
 
 from actors.leads.export import table_of
+from actors.leads.lead import CUSTOM
 from actors.runtime.cells import FORMULA, defused, undefused
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead
-from gateway.table import to_csv
+from gateway.table import MOST_COLUMNS, csv_pieces, to_csv
+from tests.gateway.test_whole_tables import fetched
+from tests.support.turns import Others
 
 ODD = [
     f"{before}{separator}{quote}{formula}{after}"
@@ -44,3 +52,37 @@ def test_each_of_them_comes_back() -> None:
     changed = [text for text in ODD if undefused(defused(text)) != text]
     print(f"{len(ODD)} texts written and read: {len(changed)} changed")
     assert changed == []
+
+
+TURN = 0.02  # seconds of the processor until it is others' turn
+
+
+def wide(rows: Iterable[int], kinds: int) -> list[dict[str, Any]]:
+    """Rows with as many fields of their own as a lead may have, of so many kinds with none in common."""
+    return [{"lead_id": f"l{row}", **{f"custom:{row % kinds}_{at}": "1" for at in range(CUSTOM)}} for row in rows]
+
+
+def test_rows_that_have_no_field_in_common_are_no_table() -> None:
+    rows = wide(range(600), 600)
+    with pytest.raises(Refusal) as refused:
+        to_csv(msgspec.json.encode(rows))
+    assert refused.value.code is ErrorCode.INVALID_PARAMS
+    most = wide(range(600), MOST_COLUMNS // CUSTOM - 1)
+    began, longest, written = time.thread_time(), 0.0, 0
+    for piece in csv_pieces(msgspec.json.encode(most)):
+        longest, written = max(longest, time.thread_time() - began), written + len(piece)
+        began = time.thread_time()
+    print(f"{600 * CUSTOM:,} columns refused; of {MOST_COLUMNS:,} {written >> 20} MB, a piece in {longest:.3f} s")
+    assert longest < TURN
+
+
+async def test_a_whole_table_has_a_bound_and_leaves_others_their_turn() -> None:
+    pages = [wide(range(first, first + 300), 3_000) for first in range(0, 3_000, 300)]
+    refused = json.loads(await fetched(pages))
+    assert refused["code"] == "INVALID_PARAMS" and refused["details"]["field"] == "format"
+    pages = [wide(range(300), MOST_COLUMNS // CUSTOM - 1)] * 2
+    others = Others()
+    body = await fetched(pages)
+    others.end()
+    print(f"{3_000 * CUSTOM:,} columns refused; of {MOST_COLUMNS:,} {len(body) >> 10} kB: {others}")
+    assert body.count(b"\r\n") == 601 and others.longest < 5 * TURN

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from actors.runtime.bus import Message
 from actors.runtime.wire import CURSOR_HEADER
 from bus_schemas.errors import ErrorCode, Refusal
-from gateway import whole_tables
+from gateway import errors, whole_tables
 
 PAGES: list[list[dict[str, Any]]] = [
     [{"number": "+380991230001", "name": "Їжак"}, {"number": "+380991230002", "name": "=1+1"}],
@@ -54,7 +54,10 @@ async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None) 
         return Message(subject="", data=json.dumps(pages[place]).encode(), headers=headers)
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        return await whole_tables.send(request, page, {"Content-Type": "text/csv"}, ("number", "name"))
+        try:
+            return await whole_tables.send(request, page, {"Content-Type": "text/csv"}, ("number", "name"))
+        except Refusal as refusal:
+            return errors.response(refusal)
 
     app = web.Application()
     app.router.add_get("/", serve)
