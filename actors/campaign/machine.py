@@ -28,7 +28,7 @@ from actors.campaign.record import (
     tries_of,
     under_way,
 )
-from actors.campaign.rulebook import RuleBook, rules_of
+from actors.campaign.rulebook import RuleBook, must_be_rules
 from actors.campaign.selection import Selection
 from actors.campaign.standing import Standing, standing
 from actors.leads.rows import Outcome
@@ -177,7 +177,7 @@ def create(
     if campaign is not None and settings in (None, campaign.settings):
         return NOTHING
     wanted = settings or CampaignSettings()
-    rules_of(wanted)
+    must_be_rules(wanted)
     must_be_carriers(wanted.carriers)
     if campaign is not None:
         raise EXISTS()
@@ -289,7 +289,7 @@ def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
     """Change the settings, of whatever campaign. Raises Refusal(INVALID_PARAMS), which names the field."""
-    rules_of(settings, within="")
+    must_be_rules(settings, within="")
     must_be_carriers(settings.carriers, within="")
     if settings == campaign.settings:
         return NOTHING

@@ -11,6 +11,7 @@ from actors.telephony.numbers import Number, home_of
 from bus_schemas.campaign import CampaignSettings
 from bus_schemas.errors import misfit
 
+WINDOWS = 6  # of one day: the next moment that is in one of them on all clocks of a number is looked for one by one
 WORDS = 300  # characters of what is said of a setting, in which some of it is repeated
 
 Elsewhere = Callable[[str], Sequence[Attempt]]
@@ -75,6 +76,15 @@ class RuleBook:
     def _beginnings_of(self, e164: str) -> tuple[str, ...]:
         heads = (e164[:length] for length in self._lengths)
         return tuple(head for head in heads if head in self._beginnings)
+
+
+def must_be_rules(settings: CampaignSettings, within: str = "settings.") -> None:
+    """Raise Refusal(INVALID_PARAMS), which names the field, for settings that are no rules, or whose hours have so many
+    windows that it takes long to find the next one. What is on record is followed, however many it has."""
+    texts = [settings.hours] if isinstance(settings.hours, str) else settings.hours.values()
+    few = all(text.count(",") < WINDOWS for text in texts)
+    if not few or any(len(day) > WINDOWS + 1 for day in rules_of(settings, within).hours.days):  # 1: over midnight
+        raise misfit(f"{within}hours", f"more than {WINDOWS} windows on one day.")
 
 
 def rules_of(settings: CampaignSettings, within: str = "settings.") -> Rules:
