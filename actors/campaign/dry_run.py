@@ -30,6 +30,23 @@ class Assumed(Struct, frozen=True):
 
 
 Carrier = Callable[[Claim], Assumed]
+MOST_LOOKS = 100_000  # at leads: ten seconds. At one that no line calls there is one each half a minute
+
+
+class TooManyLooks(Exception):
+    """What is asked takes long, whether or not anybody is called in it."""
+
+
+class Counting(Selection):
+    """Whose looks at leads are counted."""
+
+    looks = 0
+
+    def take(self, campaign: Campaign, now: float) -> int | None:
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise TooManyLooks
+        return super().take(campaign, now)
 
 
 class Forecast(Struct, frozen=True, kw_only=True):
@@ -48,7 +65,7 @@ class DryRun:
         self, campaign: Campaign, book: RuleBook, *, lines: int, carrier: Carrier, now: datetime, there: There
     ) -> None:
         self._campaign = campaign
-        self._selection = Selection(campaign)
+        self._selection = Counting(campaign)
         self._book = book
         self._lines = lines
         self._reachable = Reachable(there)
@@ -120,7 +137,7 @@ def dry_run(
     there: There = NOBODY_KNOWS,
 ) -> Forecast:  # fmt: skip
     """What it would do in so many minutes from now, one that was not started yet if it were. `there`: what lines there
-    are: whom none of them may call, nobody does."""
+    are: whom none of them may call, nobody does. Raises TooManyLooks."""
     if campaign.status is CampaignStatus.DRAFT:
         campaign = replace(campaign, status=CampaignStatus.RUNNING)
     run = DryRun(campaign, book, lines=lines, carrier=carrier, now=now, there=there)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from actors.campaign.carriage import NOBODY_KNOWS, There
-from actors.campaign.dry_run import Assumed, Forecast, dry_run
+from actors.campaign.dry_run import MOST_LOOKS, Assumed, Forecast, TooManyLooks, dry_run
 from actors.campaign.machine import Claim
 from actors.campaign.places import each
 from actors.campaign.record import Campaign, size
@@ -38,7 +38,11 @@ async def forecast(
         minutes, rules = wanted.minutes, book.copy()
         return dry_run(campaign, rules, minutes=minutes, lines=lines, carrier=carrier, now=now, there=there)
 
-    found = await asyncio.to_thread(run)
+    try:
+        found = await asyncio.to_thread(run)
+    except TooManyLooks:
+        why = f"leads would be looked at more than {MOST_LOOKS:,} times. Ask for less time."
+        raise misfit("minutes", why) from None
     ended = [event for event in found.events if isinstance(event, CampaignAttemptEnded)]
     seconds = wanted.minutes * 60 * lines
     return CampaignForecast(

@@ -6,13 +6,19 @@ from functools import partial
 
 import pytest
 
-from actors.campaign import machine
+from actors.campaign import dry_run, machine
+from actors.campaign.carriage import There
+from actors.campaign.forecast import forecast
 from actors.campaign.hours import next_open, parse_hours
+from actors.campaign.record import Campaign
 from actors.campaign.rulebook import WINDOWS
 from actors.campaign.rules import Candidate, zones_for
+from actors.campaign.selection import Selection
 from bus_schemas.campaign import CampaignSettings
+from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.errors import ErrorCode, Refusal
-from tests.campaign.played import BY, ID, Played
+from bus_schemas.lead import Lead
+from tests.campaign.played import BY, ID, NOON, Played, number_at
 
 # Numbers that may ring in many zones, of which two are an hour from each other.
 WIDE = ("+18005551234", "+79161234567")
@@ -49,3 +55,23 @@ def test_hours_of_many_windows_are_none() -> None:
         longest = max(longest, time.thread_time() - began)
     print(f"{len(HOURS)} texts of many windows refused; of {WINDOWS}, on all clocks of a number: {longest:.4f} s")
     assert longest < 0.02
+
+
+async def test_a_dry_run_in_which_nobody_can_be_called_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 2_000
+    monkeypatch.setattr(dry_run, "MOST_LOOKS", most)
+    looks, take, played = 0, Selection.take, Played()
+
+    def counted(self: Selection, campaign: Campaign, now: float) -> int | None:
+        nonlocal looks
+        looks += 1
+        return take(self, campaign, now)
+
+    monkeypatch.setattr(Selection, "take", counted)
+    played.run(*(Lead(id=f"l{at}", numbers=(number_at(at), number_at(at + 500))) for at in range(500)))
+    asked = DryRun(campaign_id=ID, minutes=60, lines=1, seconds=3600)
+    none = There(lines=(), complete=True)
+    with pytest.raises(Refusal) as refused:
+        await forecast(played.state, played.book, asked, lines=1, now=NOON, there=none)
+    print(f"500 leads that no line calls, an hour ahead: {looks:,} looks, then refused")
+    assert refused.value.code is ErrorCode.INVALID_PARAMS and looks <= most
