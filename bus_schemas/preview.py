@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from bus_schemas.campaign import ABSENT_CAMPAIGN, STATE, CampaignId
 from bus_schemas.contract import Rpc
+from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import Id, Utc
 from bus_schemas.permissions import Action
 
@@ -53,7 +54,7 @@ PREVIEW_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.preview",   PreviewLe
 BEGIN_PREVIEWED  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.begin_previewed", BeginPreviewed, LeadPreview,  STATE,
                        summary="Dial the lead that I look at", fallback=ABSENT_CAMPAIGN, permission=A.CALL_START,
                        audit_fields=("campaign_id", "lead"))
-SKIP_PREVIEWED   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.skip_previewed", SkipPreviewed, LeadSkipped,    STATE,
-                       summary="Do not dial the lead that I look at", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CALL_START)
+SKIP_PREVIEWED   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.skip_previewed", SkipPreviewed, LeadSkipped,
+                       STATE | {ErrorCode.RATE_LIMITED}, summary="Do not dial the lead that I look at",
+                       fallback=ABSENT_CAMPAIGN, permission=A.CALL_START)
 # fmt: on

@@ -73,9 +73,8 @@ class Crew:
         """The dials that operators want, for whom a line is there; and who waits for one."""
         begun = self.previews.begun(self.free(campaign), now.seconds)
         have = [user for user in lines.users if user in begun]
-        decisions = [
-            machine.begin(campaign, book, self.previews.over(user).place, user, now, lines) for user in have
-        ]
+        places = {self.previews.over(user).place: user for user in have}  # of a lead one attempt at a time
+        decisions = [machine.begin(campaign, book, place, user, now, lines) for place, user in places.items()]
         events = tuple(event for decision in decisions for event in decision.events)
         effects = tuple(effect for decision in decisions for effect in decision.effects)
         return Decision(events=events, effects=effects), frozenset(begun) - frozenset(have)

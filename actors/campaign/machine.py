@@ -5,8 +5,9 @@ once. Whoever finds an attempt in progress that it has not begun itself asks wha
 dials anew. Only a running campaign claims, so from the record that it was stopped on no attempt begins.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Never
 
 from msgspec import Struct
@@ -349,13 +350,15 @@ def claim(
 
 
 def preview(
-    campaign: Campaign, selection: Selection, book: RuleBook, user: str, now: Moment, *, seconds: float
-) -> tuple[int, str] | None:
+    campaign: Campaign, selection: Selection, book: RuleBook, user: str, now: Moment, *, seconds: float,
+    shown: Mapping[int, float],
+) -> tuple[int, str] | None:  # fmt: skip
     """The place and the number of the lead that is next for an operator to look at; for so many seconds nobody else
-    gets it. None: nobody may be called now."""
+    gets it. `shown`: the places of those that others look at, until when (seconds since 1970), also where all leads
+    were looked at again meanwhile. None: nobody may be called now."""
     selection.give_back(campaign)
     moment = parse_utc(now.at)
-    found = _first(campaign, selection, book, moment, (user,))
+    found = _first(campaign, selection, book, moment, (user,), shown)
     if found is not None:
         selection.put(found[0], moment.timestamp() + seconds)
     return found
@@ -372,13 +375,17 @@ def look_through(campaign: Campaign, selection: Selection, book: RuleBook, now: 
 
 
 def _first(
-    campaign: Campaign, selection: Selection, book: RuleBook, now: datetime, ready: Collection[str] | None
-) -> tuple[int, str] | None:
+    campaign: Campaign, selection: Selection, book: RuleBook, now: datetime, ready: Collection[str] | None,
+    shown: Mapping[int, float] = MappingProxyType({}),
+) -> tuple[int, str] | None:  # fmt: skip
     """The first lead that may be called, and its number; those before it are put away. It stays taken."""
     for _ in range(LOOKS):
         place = selection.take(campaign, now.timestamp())
         if place is None:
             return None
+        if place in shown:
+            selection.put(place, shown[place])
+            continue
         found = standing(campaign, place, book, now, ready)
         if found.number is not None:
             return place, found.number

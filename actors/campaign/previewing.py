@@ -52,8 +52,8 @@ def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
 def skip(asked: Asked, lead: str) -> Outcome[LeadSkipped]:
     """Somebody else may have it, after a while. Raises Refusal."""
     shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
+    asked.crew.previews.skip(asked.user, asked.now.mono)
     asked.selection.put(shown.place, asked.now.seconds + SKIPPED_FOR)
-    asked.crew.previews.over(asked.user)
     return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=asked.campaign.campaign, lead=lead))
 
 
@@ -61,8 +61,9 @@ def _next(asked: Asked) -> Shown:
     if asked.user not in asked.crew.free(asked.campaign):
         raise NOT_READY()
     found = machine.preview(
-        asked.campaign, asked.selection, asked.book, asked.user, asked.now, seconds=SHOWN_FOR
-    )
+        asked.campaign, asked.selection, asked.book, asked.user, asked.now, seconds=SHOWN_FOR,
+        shown=asked.crew.previews.of_others(asked.user, asked.now.seconds),
+    )  # fmt: skip
     if found is None:
         raise NOTHING_TO_SHOW()
     place, number = found

@@ -1,5 +1,7 @@
 """Leads that operators look at before they are dialled. Not on record: who takes over knows of none, and asks anew."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -9,6 +11,12 @@ NO_PREVIEW = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not dial in 
 NOT_READY = RefusalTemplate(ErrorCode.CONFLICT, "Be ready for this campaign first, and in no call.")
 NOTHING_TO_SHOW = RefusalTemplate(ErrorCode.CONFLICT, "No lead may be called now.")
 NOT_SHOWN = RefusalTemplate(ErrorCode.CONFLICT, "This is not the lead that you look at. Ask for the next one.")
+TOO_MANY_SKIPPED = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "You have skipped many leads. Dial this one, or wait.", rule="skipped_leads"
+)
+# Whoever skipped on end would see all numbers of a list, and keep them from everybody else: so many come without a wait
+# after a quiet time, and each counts for so many seconds.
+SKIPS, SKIP_EVERY = 30, 10.0
 SHOWN_FOR, SKIPPED_FOR = 300.0, 900.0  # seconds for which a lead is one operator's; for which nobody gets one skipped
 
 
@@ -27,6 +35,7 @@ class Previews:
 
     def __init__(self) -> None:
         self._shown: dict[str, Shown] = {}  # by operator
+        self._skipped: dict[str, float] = {}  # up to when the skips of each count, in seconds on the monotonic clock
 
     def of(self, user: str, now: float) -> Shown | None:
         """The lead that somebody looks at."""
@@ -52,8 +61,22 @@ class Previews:
         return self.show(user, replace(self._shown[user], begun=True))
 
     def over(self, user: str) -> Shown:
-        """It is dialled, or skipped."""
+        """It is dialled, or left."""
         return self._shown.pop(user)
+
+    def skip(self, user: str, now: float) -> Shown:
+        """It is left. `now`: on the monotonic clock. Raises Refusal for who skips too many."""
+        counted = max(self._skipped.get(user, now), now) + SKIP_EVERY
+        if (wait := counted - now - SKIPS * SKIP_EVERY) > 0:
+            raise TOO_MANY_SKIPPED(retry_after=round(wait, 1))
+        self._skipped[user] = counted
+        return self.over(user)
+
+    def of_others(self, user: str, now: float) -> Mapping[int, float]:
+        """The places of the leads that others look at, and until when."""
+        return {
+            shown.place: shown.until for other, shown in self._shown.items() if other != user and shown.until > now
+        }
 
     def begun(self, users: list[str], now: float) -> dict[str, int]:
         """The places of those leads that are to be dialled, by these users."""

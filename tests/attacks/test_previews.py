@@ -1,0 +1,104 @@
+"""Operators who look at leads before they are dialled: nobody sees more of a list than they work on, and no two of them
+have one lead."""
+
+from datetime import timedelta
+
+import pytest
+
+from actors.campaign import machine, previewing
+from actors.campaign.crew import Crew
+from actors.campaign.previewing import Asked
+from actors.campaign.previews import SKIP_EVERY, SKIPS
+from actors.campaign.team import Member, Team
+from actors.runtime.clock import Moment, utc
+from bus_schemas.campaign import CampaignAttemptClaimed, Mode, Operators
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.operator import OperatorStatus
+from tests.campaign.played import NOON, Played, lead_at, lines_of
+
+USERS = ("ann", "ben", "cat")
+
+
+class Ready(Team):
+    """These are ready, for all campaigns."""
+
+    def __init__(self) -> None:
+        self._members = {user: Member(user=user, status=OperatorStatus.READY) for user in USERS}
+
+
+class Previewed(Played):
+    """A campaign in preview mode that runs, and its operators."""
+
+    def __init__(self, leads: int) -> None:
+        super().__init__()
+        self.crew = Crew(Ready())
+        self.create(mode=Mode.PREVIEW, operators=Operators.TEAM)
+        self.run(*map(lead_at, range(leads)))
+
+    def asked(self, user: str) -> Asked:
+        assert self.selection is not None
+        now = Moment(at=utc(self.now), mono=(self.now - NOON) / timedelta(seconds=1), boot="b")
+        return Asked(user, self.state, self.crew, self.selection, self.book, now)
+
+    def shown(self, user: str) -> str:
+        reply = previewing.show(self.asked(user)).reply
+        assert not callable(reply)
+        return reply.lead
+
+    def begun(self) -> list[CampaignAttemptClaimed]:
+        """The attempts of one turn in which all operators have lines."""
+        decision, _ = self.crew.begin_wanted(self.state, self.book, lines_of(USERS), self.moment())
+        return [event for event in self.record(decision) if isinstance(event, CampaignAttemptClaimed)]
+
+
+def again(played: Previewed) -> None:
+    """Have all leads looked at again."""
+    played.do(machine.pause)
+    played.do(machine.resume)
+
+
+def test_no_two_operators_have_one_lead_also_after_a_pause() -> None:
+    played = Previewed(leads=5)
+    shown = {}
+    for user in USERS:
+        shown[user] = played.shown(user)
+        again(played)
+    assert [played.shown(user) for user in USERS] == list(shown.values())
+    for user, lead in shown.items():
+        previewing.begin(played.asked(user), lead)
+    begun = played.begun()
+    leads = {*shown.values()}
+    print(f"{len(USERS)} operators, all leads looked at again before each: {len(leads)} leads, {len(begun)} begun")
+    assert len(leads) == len(USERS) and {(each.operator, each.lead) for each in begun} == {*shown.items()}
+
+
+def test_one_lead_is_begun_once_in_a_turn() -> None:
+    played = Previewed(leads=1)
+    first = previewing.show(played.asked("ann")).reply
+    assert not callable(first)
+    shown = played.crew.previews.of("ann", NOON.timestamp())
+    assert shown is not None
+    played.crew.previews.show("ben", shown)
+    for user in ("ann", "ben"):
+        previewing.begin(played.asked(user), first.lead)
+    assert [each.attempt for each in played.begun()] == [1]
+    [claim] = played.claims
+    assert played.over(claim)
+    print(f"1 lead begun by 2 operators in one turn: 1 attempt, {played.state.open} under way after its end")
+    assert not played.state.open
+
+
+def test_nobody_skips_through_a_whole_list() -> None:
+    played, skipped = Previewed(leads=300), 0
+    with pytest.raises(Refusal) as refused:
+        while True:
+            previewing.skip(played.asked("ann"), played.shown("ann"))
+            skipped += 1
+    wait = (refused.value.details or {})["retry_after"]
+    assert refused.value.code is ErrorCode.RATE_LIMITED and isinstance(wait, float) and 0 < wait <= SKIP_EVERY
+    seen = played.shown("ann")
+    previewing.skip(played.asked("ben"), played.shown("ben"))
+    played.later(seconds=wait)
+    previewing.skip(played.asked("ann"), seen)
+    print(f"300 leads skipped on end: {skipped} at once, then one each {SKIP_EVERY:.0f} s")
+    assert skipped == SKIPS
