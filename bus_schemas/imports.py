@@ -255,6 +255,7 @@ NONE = frozenset({E.NOT_FOUND})
 STATE = frozenset({E.NOT_FOUND, E.CONFLICT})
 MAKING = frozenset({E.NOT_FOUND, E.CONFLICT, E.RATE_LIMITED})
 NAMED = ("import_id", "campaign_id", "name")
+RUNS = DIALS | {A.CAMPAIGN_RUN}
 
 # fmt: off
 #                    subject                                       request         reply             refused with
@@ -270,7 +271,7 @@ IMPORT_ERRORS    = Rpc("ottb.v1.qry.import.errors",                GetImport,   
                        summary="The rows of an import that are no leads, as CSV", permission=A.CAMPAIGN_IMPORT,
                        audit_fields=("import_id",))
 ADMIT_IMPORT     = Rpc("ottb.v1.qry.import.admit",                 AdmitImport,    Admitted,         MAKING,
-                       summary="Whether a file would be taken", asks=DIALS)
+                       summary="Whether a file would be taken", asks=RUNS)
 HELD_FILES       = Rpc("ottb.v1.qry.import.held",                  HeldFiles,      FilesHeld,        frozenset(),
                        summary="How much a user's waiting files take")
 
@@ -278,10 +279,10 @@ IMPORT_ON_SHARD  = Rpc("ottb.v1.cmd.shard.{shard}.create_import",  ImportOnShard
                        summary="Make an import on its shard", timeout=20.0)
 CREATE_IMPORT    = Rpc("ottb.v1.cmd.import.create",                CreateImport,   ImportView,       MAKING,
                        summary="Import a list of leads", timeout=25.0,
-                       permission=A.CAMPAIGN_IMPORT, asks=DIALS, audit_fields=NAMED)
+                       permission=A.CAMPAIGN_IMPORT, asks=RUNS, audit_fields=NAMED)
 IMPORT_FROM_PATH = Rpc("ottb.v1.cmd.import.from_path",             ImportFromPath, ImportView,       MAKING,
                        summary="Import a list of leads from the allowed folder", timeout=60.0,
-                       permission=A.CAMPAIGN_IMPORT, asks=DIALS, audit_fields=(*NAMED, "path"))
+                       permission=A.CAMPAIGN_IMPORT, asks=RUNS, audit_fields=(*NAMED, "path"))
 GET_IMPORT       = Rpc("ottb.v1.cmd.import.{import_id}.get",       GetImport,      ImportView,       NONE,
                        summary="One import", permission=A.CAMPAIGN_IMPORT, fallback=PAST_IMPORT)
 PREVIEW_IMPORT   = Rpc("ottb.v1.cmd.import.{import_id}.preview",   GetImport,      ImportPreview,    STATE,
@@ -290,8 +291,8 @@ MAP_COLUMNS      = Rpc("ottb.v1.cmd.import.{import_id}.map",       MapColumns,  
                        summary="Say what is in the columns of a file", permission=A.CAMPAIGN_IMPORT,
                        fallback=ABSENT_IMPORT, audit_fields=NAMED)
 START_IMPORT     = Rpc("ottb.v1.cmd.import.{import_id}.start",     StartImport,    ImportView,       STATE,
-                       summary="Start an import", permission=A.CAMPAIGN_IMPORT, fallback=ABSENT_IMPORT,
-                       audit_fields=NAMED)
+                       summary="Start an import", permission=A.CAMPAIGN_IMPORT, asks=RUNS,
+                       fallback=ABSENT_IMPORT, audit_fields=NAMED)
 CANCEL_IMPORT    = Rpc("ottb.v1.cmd.import.{import_id}.cancel",    CancelImport,   ImportView,       STATE,
                        summary="Cancel an import", permission=A.CAMPAIGN_IMPORT, fallback=OVER_IMPORT,
                        audit_fields=NAMED, when_full=True)

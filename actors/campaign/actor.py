@@ -172,11 +172,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return previewing.skip(self._seen_from(context), request.lead)
 
     def _seen_from(self, context: Context) -> previewing.Asked:
-        """The campaign as an operator finds it who asks for a lead, whoever made it. Raises Refusal."""
+        """The campaign as an operator of its finds it who asks for a lead, whoever made it. Raises Refusal."""
         campaign, crew = self._campaign(), self._team_crew()
+        if crew is None or not self._team.has(context.user, self.id):
+            self.seen_by(context)
         if crew is None or self._selection is None or campaign.settings.mode is not Mode.PREVIEW:
-            if crew is None:
-                self.seen_by(context)
             raise NO_PREVIEW()
         if campaign.status is not CampaignStatus.RUNNING:
             raise machine.NOT_RUNNING()
@@ -213,6 +213,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         )
 
     def create(self, order: Create, context: Context, now: Moment) -> Outcome[CampaignChanged]:
+        if self.state is not None and not self._is_seen_by(context):
+            raise machine.EXISTS()
         return self._changed(machine.create(self.id, self.state, order.settings, context.user, now))
 
     def stop_it(self, order: Stop, context: Context, now: Moment) -> Outcome[bool]:
@@ -256,10 +258,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def seen_by(self, context: Context) -> Campaign:
         """The campaign, for who sees it. Raises Refusal(NOT_FOUND)."""
-        campaign = self._campaign()
-        if not CAMPAIGN.visible(campaign.by, user=context.user, actions=context.actions):
+        if not self._is_seen_by(context):
             raise NO_CAMPAIGN()
-        return campaign
+        return self._campaign()
+
+    def _is_seen_by(self, context: Context) -> bool:
+        return CAMPAIGN.visible(self._campaign().by, user=context.user, actions=context.actions)
 
     def dialling_for(self, context: Context) -> Campaign:
         """The campaign, for who may have it dial. Raises Refusal."""

@@ -111,6 +111,11 @@ class Team:
         """Who is there for a campaign: ready, in a call or after one."""
         return [member for member in self._members.values() if member.works_for(campaign)]
 
+    def has(self, user: str, campaign: str) -> bool:
+        """Whether somebody is an operator of a campaign, whatever they do now."""
+        member = self._members.get(user)
+        return member is not None and (member.campaigns is None or campaign in member.campaigns)
+
     def of(self, user: str) -> Member:
         return self._members.get(user) or Member(user=user)
 

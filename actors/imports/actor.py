@@ -34,6 +34,7 @@ from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.telling import Telling
+from actors.runtime.wire import Page
 from bus_schemas.campaign import AddOnShard, ReadLead
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import verb_of
@@ -46,7 +47,6 @@ from bus_schemas.imports import (
     IMPORT_TELEMETRY,
     MAP_COLUMNS,
     OVER,
-    START_IMPORT,
     CancelImport,
     Columns,
     CreateImport,
@@ -59,7 +59,6 @@ from bus_schemas.imports import (
     ImportTelemetry,
     ImportView,
     MapColumns,
-    StartImport,
 )
 from bus_schemas.names import Share, share_of
 
@@ -76,6 +75,12 @@ class Create(Order[ImportView], frozen=True, kw_only=True):
     """Be this import."""
 
     wanted: CreateImport
+
+
+class Start(Order[Page], frozen=True, kw_only=True):
+    """Have the leads go in, for who may have the campaign dial. `run`: as StartImport has it."""
+
+    run: bool | None
 
 
 class ImportActor(Actor[Import, ImportEvent, Never, Report]):
@@ -104,8 +109,10 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         columns = Columns(fields=request.fields, header=request.header)
         return self._changed(machine.map_columns(self._import(), columns, context.user, self._now()))
 
-    def start_it(self, request: StartImport, context: Context) -> Outcome[ImportView]:
-        return self._changed(machine.start(self._import(), request.run, context.user, self._now()))
+    def start_it(self, order: Start, context: Context, now: Moment) -> Outcome[Page]:
+        decision = machine.start(self._import(), order.run, context.user, now)
+        changed = bool(decision.events)
+        return Outcome(decision=decision, reply=lambda: Page(body=self.view(), seq=self.seq, changed=changed))
 
     def cancel(self, request: CancelImport, context: Context) -> Outcome[ImportView]:
         return self._changed(machine.cancel(self._import(), context.user, self._now()))
@@ -118,10 +125,9 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
     commands = by_verb(
         command(GET_IMPORT, get),
         command(MAP_COLUMNS, map_columns),
-        command(START_IMPORT, start_it),
         command(CANCEL_IMPORT, cancel),
     )
-    orders = by_type(Create.by(create))
+    orders = by_type(Create.by(create), Start.by(start_it))
 
     def _changed(self, decision: ImportDecision) -> Outcome[ImportView]:
         return Outcome(decision=decision, reply=self.view)

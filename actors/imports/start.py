@@ -9,9 +9,9 @@ import msgspec
 from actors.dialing.in_whose_name import must_dial_for
 from actors.dialing.rules import DialRules
 from actors.imports import folder
-from actors.imports.actor import NO_IMPORT, Create, ImportActor
+from actors.imports.actor import NO_IMPORT, Create, ImportActor, Start
 from actors.imports.desk import Desk, preview_key
-from actors.imports.machine import IS_OVER, NOT_READY
+from actors.imports.machine import IS_OVER, NOT_READY, Import
 from actors.imports.reading import Here, Reader
 from actors.imports.settings import Imports
 from actors.imports.turns import Turns
@@ -38,6 +38,7 @@ from bus_schemas.imports import (
     LARGEST,
     OVER,
     PREVIEW_IMPORT,
+    START_IMPORT,
     AdmitImport,
     Admitted,
     CreateImport,
@@ -46,7 +47,9 @@ from bus_schemas.imports import (
     ImportFromPath,
     ImportOnShard,
     ImportPreview,
+    ImportStatus,
     ImportView,
+    StartImport,
     StoredFile,
 )
 from bus_schemas.permissions import Action
@@ -61,6 +64,9 @@ NO_ROOM_OF_YOURS = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Too many files of yours wait to be imported. Start or cancel some.",
     rule="files_per_user", retry_after=30,
 )  # fmt: skip
+MAY_NOT_RUN = RefusalTemplate(
+    ErrorCode.PERMISSION_DENIED, "To have the campaign run needs campaign.run.", permission=Action.CAMPAIGN_RUN
+)
 KEPT_FREE = 32 << 20  # bytes, for previews and the tables of what is bad
 OF_ONE_USER = 2 / 3  # of the rest: two of the largest, and small ones
 CLOSED = frozenset({CampaignStatus.DRAINING, CampaignStatus.STOPPED, CampaignStatus.FINISHED})
@@ -71,15 +77,16 @@ async def start(
 ) -> None:
     """Lists can be imported. `reader`: None: in this process."""
     desk = Desk(bus=parts.bus, reader=reader or Here(), rules=rules, turns=Turns(settings.at_once))
+    door = Door(bus=parts.bus, ids=parts.ids, allowed=settings.allowed)
 
     def prepare(host: Host) -> None:
         host.add_maker(ImportActor.made_by(lambda id, host: ImportActor(id=id, host=host, desk=desk)))
-        on_shard = OnShard(host=host)
+        on_shard = OnShard(host=host, door=door)
         host.serve_beside(IMPORT_ON_SHARD, on_shard.create)
+        host.serve_beside(START_IMPORT, on_shard.start)
         host.serve_beside(PREVIEW_IMPORT, on_shard.preview)
 
     parts.shards.add(Sharded(actor=ImportActor, prepare=prepare, over=IMPORT_ENDED))
-    door = Door(bus=parts.bus, ids=parts.ids, allowed=settings.allowed)
     parts.any_host.append(
         (serve(ADMIT_IMPORT, door.admit), serve(CREATE_IMPORT, door.create), serve(IMPORT_FROM_PATH, door.from_path))
     )
@@ -88,20 +95,27 @@ async def start(
 class OnShard:
     """What is asked of imports of one shard that takes longer than an inbox should wait, or makes one."""
 
-    def __init__(self, *, host: Host) -> None:
+    def __init__(self, *, host: Host, door: "Door") -> None:
         self._host = host
+        self._door = door
 
     async def create(self, request: ImportOnShard, context: Context) -> ImportView:
         await bring_here(self._host, ImportActor, request.import_id)
         return await self._host.order(ImportActor, request.import_id, Create(wanted=request.create), context)
 
+    async def start(self, request: StartImport, context: Context) -> Page:
+        """Whoever starts it has the campaign dial as who made it: they see it, and may."""
+        state = self._state(request.import_id)
+        if state.status is ImportStatus.READY:
+            run = state.run if request.run is None else request.run
+            await self._door.must_take(state.campaign_id, run=run, context=context)
+        return await self._host.order(ImportActor, request.import_id, Start(run=request.run), context)
+
     async def preview(self, request: GetImport, context: Context) -> Page:
-        actor = self._host.get(ImportActor, request.import_id)
-        if actor is None or actor.state is None:
-            raise NO_IMPORT()
-        if actor.state.status in OVER:
-            raise IS_OVER(status=actor.state.status)
-        if actor.state.layout is None:
+        state = self._state(request.import_id)
+        if state.status in OVER:
+            raise IS_OVER(status=state.status)
+        if state.layout is None:
             raise NOT_READY()
         try:
             found = await files.piece(self._host.bus, preview_key(request.import_id))
@@ -110,6 +124,12 @@ class OnShard:
         except BusError:
             raise NOT_NOW() from None
         return Page(body=msgspec.json.decode(found, type=ImportPreview), changed=False)
+
+    def _state(self, id: str) -> Import:
+        actor = self._host.get(ImportActor, id)
+        if actor is None or actor.state is None:
+            raise NO_IMPORT()
+        return actor.state
 
 
 class Door:
@@ -123,7 +143,7 @@ class Door:
     async def admit(self, request: AdmitImport, context: Context) -> Admitted:
         """Raises Refusal where a file would not be taken, before all of it is sent. Who else sends one by another
         gateway is seen by the bucket, which takes no more than it has room for."""
-        await self._must_take(request.campaign_id, run=request.run, context=context)
+        await self.must_take(request.campaign_id, run=request.run, context=context)
         try:
             found = next((one for one in await self._bus.usage() if one.stream == files.STREAM), None)
         except BusError:
@@ -138,7 +158,7 @@ class Door:
         return Admitted()
 
     async def create(self, request: CreateImport, context: Context) -> Page:
-        await self._must_take(request.campaign_id, run=request.run, context=context)
+        await self.must_take(request.campaign_id, run=request.run, context=context)
         id = derived("imp", context.user, context.command_id)
         wanted = ImportOnShard(shard=shard_of(id), import_id=id, create=request)
         return await forward(self._bus, IMPORT_ON_SHARD, wanted, context)
@@ -173,8 +193,11 @@ class Door:
             await writer.undo()
             raise
 
-    async def _must_take(self, campaign: str, *, run: bool, context: Context) -> None:
-        """Raise Refusal where the campaign is none that the asker sees and may have dial, or takes no leads now."""
+    async def must_take(self, campaign: str, *, run: bool, context: Context) -> None:
+        """Raise Refusal where the campaign is none that the asker sees and may have dial, or takes no leads now. `run`:
+        they make it run."""
+        if run and not context.may(Action.CAMPAIGN_RUN):
+            raise MAY_NOT_RUN()
         seeing = Context(
             command_id=self._ids.new(), user=context.user, actions=context.actions | {Action.CAMPAIGN_VIEW},
             after=context.after,

@@ -9,6 +9,7 @@ import pytest
 from bus_schemas.campaign import CAMPAIGN
 from bus_schemas.kinds import owners_in
 from gateway.surface import ROUTES
+from tests.support.site import until
 from tests.support.whole import PASSWORD, Whole, whole_site
 
 CAMPAIGNS = "/api/autodialer/campaigns"
@@ -84,6 +85,84 @@ async def test_whoever_made_it_and_who_sees_all_see_it(whole: Whole) -> None:
     assert (await whole.ask("POST", f"{CAMPAIGNS}/c2/archive", {}))[0] == 200
     status, said = await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c3", "like": "c1"})
     assert (status, said["code"]) == (404, "NOT_FOUND")
+
+
+async def test_who_makes_one_of_a_name_that_is_taken_is_not_told_of_it(whole: Whole) -> None:
+    await whole.login("ann")
+    _, own = await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"})
+    found = [await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c1", **more}) for more in ({}, {"like": "c2"})]
+    told = [said for _, said in found if said.get("code") != "CONFLICT" or "settings" in said]
+    print(f"{len(found)} campaigns made under a name of somebody else's: {len(told)} told of it")
+    assert not told and own["settings"] and (await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"}))[0] == 201
+
+
+async def test_a_team_is_known_to_its_operators_alone(whole: Whole) -> None:
+    for mode in ("preview", "progressive"):
+        team = {"campaign_id": f"team_{mode}", "settings": {"operators": "team", "mode": mode}}
+        assert (await whole.ask("POST", CAMPAIGNS, team))[0] == 201
+    await whole.login("ben")
+    ids = ("team_preview", "team_progressive")
+    found = [(await whole.ask("POST", f"{CAMPAIGNS}/{id}/preview", {}))[0] for id in ids]
+    told = len(found) - found.count(404)
+    print(f"{len(found)} campaigns of a team asked for a lead by who is no operator: {told} told of it")
+    assert found == [404, 404]
+    assert (await whole.ask("POST", "/api/operators/me/status", {"status": "ready"}))[0] == 200
+    await until(lambda: is_operator(whole), bool)
+
+
+async def is_operator(site: Whole) -> bool:
+    """Whether who asks is known as one of its operators: it does not run, which they are told."""
+    return (await site.ask("POST", f"{CAMPAIGNS}/team_preview/preview", {}))[0] == 409
+
+
+IMPORTS = "/api/autodialer/imports"
+PEOPLE = b"phone\n+380991230078\n"
+
+
+async def test_nobody_starts_an_import_into_a_campaign_that_is_not_theirs_to_run(whole: Whole) -> None:
+    """Imports are shared by who may import; that the campaign dials is another right."""
+    roles = {
+        "importer": ["read", "campaign.import"], "reader": ["read", "read_all", "campaign.import"],
+        "runner": ["read", "read_all", "campaign"],
+    }  # fmt: skip
+    for role, verbs in roles.items():
+        assert (await whole.ask("POST", f"/api/roles/{role}", {"permissions": {"OTTB": verbs}}))[0] in (200, 201)
+        user = {"username": role, "password": PASSWORD, "role": role, "must_change_password": False}
+        assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    await whole.login("ann")
+    made = {"campaign_id": "c2", "settings": {"carriers": {"slots": {"of": "own"}}}}
+    assert (await whole.ask("POST", CAMPAIGNS, made))[0] == 201
+    csv = {"Content-Type": "text/csv"}
+    _, sent = await whole.ask("POST", f"{IMPORTS}?campaign_id=c2&name=a.csv&run=true", PEOPLE, **csv)
+    start = f"{IMPORTS}/{sent['import_id']}/start"
+    await until(lambda: is_ready(whole, sent["import_id"]), bool)
+    found = {}
+    for role in roles:
+        await whole.login(role)
+        found[role] = [(await whole.ask("POST", start, {"run": run}))[0] for run in (True, False, None)]
+    let_in = sum(codes.count(200) for codes in found.values())
+    print(f"an import started {3 * len(roles)} times by who may not have its campaign dial: {let_in} let in")
+    assert found == {"importer": [403, 404, 403], "reader": [403, 403, 403], "runner": [403, 403, 403]}
+    await whole.login("ann")
+    assert (await whole.ask("GET", f"{CAMPAIGNS}/c2"))[1]["status"] == "draft"
+    assert (await whole.ask("POST", start, {}))[0] == 200
+
+
+async def test_who_may_import_alone_has_no_campaign_run(whole: Whole) -> None:
+    permissions = {"OTTB": ["read", "campaign.import", "campaign.edit"]}
+    assert (await whole.ask("POST", "/api/roles/importer", {"permissions": permissions}))[0] in (200, 201)
+    user = {"username": "imp", "password": PASSWORD, "role": "importer", "must_change_password": False}
+    assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    await whole.login("imp")
+    assert (await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"}))[0] == 201
+    path, csv = f"{IMPORTS}?campaign_id=c2&name=a.csv", {"Content-Type": "text/csv"}
+    found = [(await whole.ask("POST", f"{path}&run={run}", PEOPLE, **csv))[0] for run in ("true", "false")]
+    print(f"a list sent with `run` by who may not run: {found[0]}; without: {found[1]}")
+    assert found == [403, 201]
+
+
+async def is_ready(site: Whole, id: str) -> bool:
+    return bool((await site.ask("GET", f"{IMPORTS}/{id}"))[1]["status"] == "ready")
 
 
 DIALLING: tuple[tuple[str, str, Any], ...] = (

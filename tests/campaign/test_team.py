@@ -161,9 +161,12 @@ def test_in_preview_an_operator_sees_a_lead_and_begins_or_skips_it() -> None:
         crowd = Crowd(site)
         await site.create("c1", **PREVIEW)
         await site.run("c1", numbers(3, TALKS))
-        with pytest.raises(Refusal) as not_ready:
-            await crowd.ask("ann", PREVIEW_LEAD, PreviewLead(campaign_id="c1"))
-        assert not_ready.value.code is ErrorCode.CONFLICT
+        for status, code in ((None, ErrorCode.NOT_FOUND), ("break", ErrorCode.CONFLICT)):  # who never was an operator
+            await asyncio.gather(*([crowd.be("ann", status)] if status else []))
+            await asyncio.sleep(1.0)
+            with pytest.raises(Refusal) as not_ready:
+                await crowd.ask("ann", PREVIEW_LEAD, PreviewLead(campaign_id="c1"))
+            assert not_ready.value.code is code
         await crowd.all_ready("ann", "bob")
         shown = {user: await crowd.ask(user, PREVIEW_LEAD, PreviewLead(campaign_id="c1")) for user in ("ann", "bob")}
         assert shown["ann"].lead != shown["bob"].lead and not shown["ann"].begun
