@@ -84,7 +84,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import verb_of
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import Line
 from bus_schemas.lead import LeadMarked
 from bus_schemas.preview import (
@@ -138,6 +138,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._lines = HeldLines()  # that are offered
         self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
         self._halted = 0  # where the journal says that it was last paused, or stopped
+        self._nobody_left: int | None = None  # the last entry with which nobody was left to be called
         self._refused = 0  # calls on end that no line took
         self._rests_until = 0.0
         self._asked: set[Ask] = set()  # that wait for an answer
@@ -149,7 +150,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     # --- commands
 
     def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
-        decision = machine.resume(self.dialling_for(context), context.user, self._now())
+        campaign = self.dialling_for(context)
+        if self._nobody_left == self.seq:  # else whoever asks on end has all leads passed over each time
+            raise machine.NOBODY_LEFT(status=campaign.status)
+        try:
+            decision = machine.resume(campaign, context.user, self._now())
+        except Refusal as refusal:
+            self._nobody_left = self.seq if machine.NOBODY_LEFT.made(refusal) else None
+            raise
         self._caps.check(self.id, self.state, context.user, decision.events)
         return self._changed(decision)
 

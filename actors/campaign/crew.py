@@ -92,7 +92,8 @@ class Crew:
 
     def _snapshot(self, campaign: Campaign, now: datetime) -> Snapshot:
         there, seconds, ready = self._team.working_for(campaign.campaign), now.timestamp(), self.ready(campaign)
-        busy = [one for one in there if one.user not in ready]
+        are_ready = {*ready}
+        busy = [one for one in there if one.user not in are_ready]
         entries = [at(campaign.leads, place) for place, seat in campaign.crew.items() if not seat.joined]
         return Snapshot(
             idle=len(ready),

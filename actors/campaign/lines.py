@@ -119,10 +119,10 @@ class HeldLines:
 
     def drop_of_others(self, free: Collection[str]) -> list[Held]:
         """Keep one line of each operator who is free; the others."""
-        mine, others = dict[str, Held](), list[Held]()
+        mine, others, are_free = dict[str, Held](), list[Held](), {*free}
         for held in self._held:
             user = held.line.user
-            if user is not None and user in free and user not in mine:
+            if user is not None and user in are_free and user not in mine:
                 mine[user] = held
             else:
                 others.append(held)

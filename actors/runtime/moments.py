@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from actors.runtime.clock import parse_utc, utc
-from bus_schemas.errors import misfit
+from bus_schemas.errors import Refusal, misfit
 
 FARTHEST = timedelta(days=366)  # of a time at which somebody wants to be called
 # An offset whose `+` became a blank, as it does in an address where it is not written `%2B`.
@@ -20,7 +20,10 @@ def moment(text: str | None, field: str, zones: Iterable[tzinfo] = (UTC,)) -> st
     said = _said(text, field)
     if said.tzinfo is not None:
         return utc(said)
-    found = {utc(said.replace(tzinfo=zone)) for zone in zones}
+    try:
+        found = {utc(said.replace(tzinfo=zone)) for zone in zones}
+    except OverflowError:  # the last hours that a calendar has, on a clock that is behind
+        raise _no_moment(text, field) from None
     if len(found) != 1:
         why = "it needs an offset, like +02:00: nobody knows which clock it is meant on."
         raise misfit(field, why, given=text, could_be=sorted(found))
@@ -54,6 +57,9 @@ def _said(text: str, field: str) -> datetime:
         said = parse_utc(_LOST_PLUS.sub(r"\1+\2", text.upper()))  # RFC 3339 allows `t` and `z`
         utc(said if said.tzinfo is not None else said.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        why = "no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00."
-        raise misfit(field, why, given=text) from None
+        raise _no_moment(text, field) from None
     return said
+
+
+def _no_moment(text: str, field: str) -> Refusal:
+    return misfit(field, "no date or time like 2025-11-15T10:30:00Z or 2025-11-15T12:30:00+02:00.", given=text)

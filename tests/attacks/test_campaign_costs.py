@@ -3,22 +3,30 @@
 import time
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from actors.campaign import dry_run, machine
 from actors.campaign.carriage import There
+from actors.campaign.crew import Crew
 from actors.campaign.forecast import forecast
 from actors.campaign.hours import next_open, parse_hours
-from actors.campaign.record import Campaign
+from actors.campaign.lines import HeldLines
+from actors.campaign.record import Campaign, anybody_left
 from actors.campaign.rulebook import WINDOWS
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
-from bus_schemas.campaign import CampaignSettings
+from actors.campaign.team import Member, Team
+from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead
-from tests.campaign.played import BY, ID, NOON, Played, number_at
+from bus_schemas.operator import OperatorStatus
+from tests.campaign.played import BY, ID, NOON, Played, lead_at, number_at
+from tests.support.whole import whole_site
+
+CAMPAIGNS = "/api/autodialer/campaigns"
 
 # Numbers that may ring in many zones, of which two are an hour from each other.
 WIDE = ("+18005551234", "+79161234567")
@@ -75,3 +83,56 @@ async def test_a_dry_run_in_which_nobody_can_be_called_comes_to_an_end(monkeypat
         await forecast(played.state, played.book, asked, lines=1, now=NOON, there=none)
     print(f"500 leads that no line calls, an hour ahead: {looks:,} looks, then refused")
     assert refused.value.code is ErrorCode.INVALID_PARAMS and looks <= most
+
+
+async def test_a_refused_resume_passes_over_the_leads_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = 0
+
+    def counted(campaign: Campaign) -> bool:
+        nonlocal passed
+        passed += 1
+        return anybody_left(campaign)
+
+    monkeypatch.setattr("actors.campaign.machine.anybody_left", counted)
+    async with whole_site(tmp_path) as site:
+        await site.login()
+        run = {"campaign_id": ID, "leads": [{"number": number_at(1), "lead_id": "l1"}, {"number": number_at(2)}]}
+        assert (await site.ask("POST", CAMPAIGNS, {"campaign_id": ID}))[0] == 201
+        found = [(await site.ask("POST", f"{CAMPAIGNS}/{ID}/resume"))[0] for _ in range(20)]
+        assert found == 20 * [409] and passed == 1
+        print(f"{len(found)} resumes without anybody to call: {passed} looked for somebody")
+        assert (await site.ask("POST", "/api/autodialer/run-campaign", run))[0] == 200
+        assert (await site.ask("POST", f"{CAMPAIGNS}/{ID}/pause"))[0] == 200
+        assert (await site.ask("POST", f"{CAMPAIGNS}/{ID}/resume"))[0] == 200
+
+
+class Name(str):
+    """A name that counts how often it is compared with another one."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Name.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_operators_are_not_compared_each_with_each() -> None:
+    played, users = Played(), 500
+    played.create(mode=Mode.PREDICTIVE, operators=Operators.TEAM)
+    played.run(lead_at(1))
+    crew = Crew(Ready(users))
+    crew.pace(played.state, NOON)
+    HeldLines().drop_of_others(crew.free(played.state))
+    print(f"{users} operators, whose pace is asked for: {Name.compared:,} comparisons")
+    assert Name.compared < 10 * users
+
+
+class Ready(Team):
+    """So many, half of whom are ready."""
+
+    def __init__(self, users: int) -> None:
+        status = (OperatorStatus.READY, OperatorStatus.ON_CALL)
+        members = (Member(user=Name(f"op{at}"), status=status[at % 2], since=NOON.timestamp()) for at in range(users))
+        self._members = {member.user: member for member in members}
