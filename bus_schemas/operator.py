@@ -304,7 +304,8 @@ DISPOSE_CALL    = Rpc("ottb.v1.cmd.operators.dispose",      DisposeCall,      Di
                       audit_fields=("call_id", "disposition"))
 LIST_DISPOSITIONS = Rpc("ottb.v1.cmd.operators.dispositions", ListDispositions, list[DispositionWord],
                         frozenset({E.NOT_FOUND}),
-                        summary="The words for what came of a call", permission=A.OPERATOR_VIEW)
+                        summary="The words for what came of a call", permission=A.OPERATOR_VIEW,
+                        asks=frozenset({A.CAMPAIGN_VIEW_ANY}))
 
 CHANGE_OPERATOR = Rpc("ottb.v1.cmd.operator.{user}.change", ChangeOperator,   OperatorView,
                       NOT_NOW | {E.PERMISSION_DENIED},

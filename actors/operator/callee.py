@@ -14,7 +14,7 @@ from actors.runtime.moments import is_local, moment
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.zones import NotAZone, zone, zones_of
 from bus_schemas.call import CALL_DIALING, CallDialing
-from bus_schemas.campaign import PAST_CAMPAIGN, GetCampaign
+from bus_schemas.campaign import PAST_CAMPAIGN, CampaignView, GetCampaign
 from bus_schemas.contract import ROOT, UNDECODABLE
 from bus_schemas.do_not_call import ADD_DO_NOT_CALL, GLOBAL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -27,7 +27,7 @@ NO_NUMBER = RefusalTemplate(
     ErrorCode.CONFLICT, "What was said is on record, but not which number was called: put it on the do-not-call list."
 )
 SOURCE = "disposition"  # of an entry of a do-not-call list
-SEES = frozenset({Action.CAMPAIGN_VIEW})  # for an operator, of the campaign whose call it was
+SEES = frozenset({Action.CAMPAIGN_VIEW, Action.CAMPAIGN_VIEW_ANY})  # for an operator, of the campaign whose call it was
 
 
 class Callee(Struct, frozen=True, kw_only=True):
@@ -89,8 +89,12 @@ async def callee_of(bus: Bus, call_id: str, context: Context) -> Callee:
 
 async def words_of(bus: Bus, campaign: str, context: Context) -> Mapping[str, Meaning] | None:
     """The words that a campaign has for its calls. None: those of the site. Raises Refusal(NOT_FOUND)."""
-    found = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), _seeing(context))
-    return found.settings.dispositions
+    return (await seen(bus, campaign, context)).settings.dispositions
+
+
+async def seen(bus: Bus, campaign: str, context: Context) -> CampaignView:
+    """A campaign, whoever made it. Raises Refusal(NOT_FOUND)."""
+    return await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), _seeing(context))
 
 
 def _seeing(context: Context) -> Context:

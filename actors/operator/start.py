@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from msgspec.structs import replace
 
 from actors.operator.actor import OperatorActor
-from actors.operator.callee import callee_of, put_on_list, words_of
+from actors.operator.callee import callee_of, put_on_list, seen
 from actors.operator.machine import OperatorRules
 from actors.operator.news import CallNews
 from actors.operator.settings import Operators
@@ -21,8 +21,9 @@ from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import Sharded
-from actors.runtime.wire import Page, forward
+from actors.runtime.wire import Page, ask, forward
 from actors.telephony.zones import zone
+from bus_schemas.campaign import CAMPAIGN, CampaignView
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
@@ -54,6 +55,7 @@ from bus_schemas.operator import (
 )
 from bus_schemas.permissions import Action
 
+NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
 MAY_NOT_LIST = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED,
     "The call is of no campaign, so this word puts its number on the do-not-call list for all calls: that needs the "
@@ -113,9 +115,25 @@ class OperatorDoors:
     async def words(self, request: ListDispositions, context: Context) -> list[DispositionWord]:
         words: Mapping[str, Meaning] | None = None
         if request.campaign_id is not None:
-            words = await words_of(self._host.bus, request.campaign_id, context)
+            campaign = await seen(self._host.bus, request.campaign_id, context)
+            await self._must_know(campaign, context)
+            words = campaign.settings.dispositions
         words = self._rules.words if words is None else words
         return [DispositionWord(disposition=word, meaning=meaning) for word, meaning in words.items()]
+
+    async def _must_know(self, campaign: CampaignView, context: Context) -> None:
+        """Raise Refusal(NOT_FOUND) for who neither sees a campaign nor works for it."""
+        if CAMPAIGN.visible(campaign.by, user=context.user, actions=context.actions):
+            return
+        asking = replace(context, actions=frozenset({Action.OPERATOR_VIEW}))
+        try:
+            there = await ask(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), asking)
+        except Refusal as refusal:
+            if refusal.code is not ErrorCode.NOT_FOUND:
+                raise
+            raise NO_CAMPAIGN() from None
+        if there.campaigns is not None and campaign.campaign_id not in there.campaigns:
+            raise NO_CAMPAIGN()
 
 
 def rules_of(settings: Operators, timezone: str) -> OperatorRules:

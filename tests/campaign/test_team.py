@@ -11,7 +11,8 @@ from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.campaign import MARK_LEAD, CampaignStatus, Mode, Operators
 from bus_schemas.carriers import Carriers, TrunkCarrier
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import LeadStatus, MarkLead
+from bus_schemas.lead import LeadStatus, MarkLead, Meaning
+from bus_schemas.operator import DISPOSE_CALL, LIST_DISPOSITIONS, DisposeCall, ListDispositions
 from bus_schemas.preview import (
     BEGIN_PREVIEWED,
     PREVIEW_LEAD,
@@ -65,6 +66,29 @@ def test_an_operator_is_on_the_call_with_its_campaign_and_lead() -> None:
             await asyncio.sleep(0.1)
         [claim] = crowd.claims()
         assert [(one.campaign_id, one.lead) for one in seen.calls] == [("c1", claim.lead)]
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_an_operator_s_words_are_those_of_the_campaign_whose_call_it_was() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, words = Crowd(site), {"later": Meaning.CALLBACK, "visit": Meaning.DONE}
+        await crowd.all_ready("ann", "bob")
+        await crowd.work_for("bob", "c2")
+        await site.create("c1", **TEAM, dispositions=words)
+        await site.run("c1", numbers(1, TALKS), timezone="Asia/Tokyo")
+        give_up = site.world.now + 30.0
+        while not (seen := await crowd.see("ann")).calls or seen.calls[0].lead is None:
+            assert site.world.now < give_up, seen
+            await asyncio.sleep(0.1)
+        local = DisposeCall(call_id=seen.calls[0].call_id, disposition="later", callback="2026-07-01T10:00:00")
+        assert (await crowd.ask("ann", DISPOSE_CALL, local)).callback == "2026-07-01T01:00:00.000Z"
+        asked = ListDispositions(campaign_id="c1")
+        assert {one.disposition for one in await crowd.ask("ann", LIST_DISPOSITIONS, asked)} == {*words}
+        for user in ("bob", "eve"):  # who works for another one, or for none
+            with pytest.raises(Refusal) as unknown:
+                await crowd.ask(user, LIST_DISPOSITIONS, asked)
+            assert unknown.value.code is ErrorCode.NOT_FOUND
 
     play(story, change=owned(*OWNERS))
 
