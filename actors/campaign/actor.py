@@ -6,9 +6,8 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Never
+from typing import ClassVar, Never
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.campaign import machine, previewing, words
@@ -31,7 +30,7 @@ from actors.campaign.machine import (
     NotBegun,
     Ran,
 )
-from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
+from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Fallback, Limit, Pace
 from actors.campaign.places import at
@@ -42,6 +41,7 @@ from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
+from actors.campaign.taking_over import taken_in
 from actors.campaign.team import Heard, Team
 from actors.campaign.waiting import AskForLines, ReturnLines, Survey, team_waits_for, waits_for
 from actors.campaign.words import Word
@@ -72,7 +72,6 @@ from bus_schemas.campaign import (
     CampaignEvent,
     CampaignFinished,
     CampaignPaused,
-    CampaignSettings,
     CampaignStatus,
     CampaignStopped,
     ConfigureCampaign,
@@ -166,7 +165,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def configure(self, request: ConfigureCampaign, context: Context) -> Outcome[CampaignChanged]:
         campaign = self.dialling_for(context)
-        settings = replace(campaign.settings, **_named(request, campaign.settings))
+        settings = replace(campaign.settings, **named(request, campaign.settings))
         must_dial_for(campaign.by, settings, context)
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
@@ -292,7 +291,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def take_over(self) -> None:
         """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
-            self._follow_from(self.state)
+            self._follow(*await taken_in(self.state))
         await self._outside.elsewhere.others_are_known(self.id)
 
     def newest(self, verb: str) -> int | None:
@@ -312,7 +311,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return
         if self._selection is None or self._figures is None:
             if not isinstance(event, CampaignActivated):
-                self._follow_from(self.state)
+                self._follow(Selection(self.state), Figures(self.state))
             return
         self._selection.follow(self.state, event)
         self._figures.follow(self.state, event)
@@ -326,8 +325,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._hopeless_since = None
         self._telling.soon()
 
-    def _follow_from(self, campaign: Campaign) -> None:
-        self._selection, self._figures = Selection(campaign), Figures(campaign)
+    def _follow(self, selection: Selection, figures: Figures) -> None:
+        self._selection, self._figures = selection, figures
         self._crew = Crew(self._team)
         self._team.watch(id(self), self._hear_of_operators)
         self._words.begin()
@@ -590,11 +589,3 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _now(self) -> Moment:
         return moment(self._host.clock)
-
-
-def _named(request: ConfigureCampaign, known: CampaignSettings) -> dict[str, Any]:
-    """The settings that a request names; of the waits that are `known` it changes those that it names."""
-    given = {name: getattr(request, name) for name in CampaignSettings.__struct_fields__}
-    if request.retry_minutes is not UNSET:
-        given["retry_minutes"] = {**known.retry_minutes, **request.retry_minutes}
-    return {name: value for name, value in given.items() if value is not UNSET}

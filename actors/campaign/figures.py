@@ -1,7 +1,7 @@
 """The counts of one campaign, as its events change them. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from actors.campaign.pacing import Pace
 from actors.campaign.places import at, each
@@ -21,6 +21,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.lead import LeadStatus
 
+PIECE = 2000  # leads of one step: a millisecond
 STATUSES = tuple(LeadStatus)
 _PLACE = {status: place for place, status in enumerate(STATUSES)}
 _ANSWERED = {OUTCOMES.index(ANSWERED) + 1, OUTCOMES.index(ABANDONED) + 1}
@@ -35,11 +36,6 @@ class Figures:
         self._status = bytearray()  # which of STATUSES, by place
         self._leads: Counter[int] = Counter()
         self._add(campaign)
-        for entry in each(campaign.leads):
-            for made in tries_of(entry):
-                self.attempts += 1
-                self.answered += made.outcome in _ANSWERED
-                self.abandoned += made.outcome == _ABANDONED
 
     def follow(self, campaign: Campaign, event: CampaignEvent) -> None:
         """An event is on record, and the campaign is this now."""
@@ -69,9 +65,21 @@ class Figures:
         )  # fmt: skip
 
     def _add(self, campaign: Campaign) -> None:
-        for entry in each(campaign.leads, len(self._status)):
+        for _ in self.adding(campaign):
+            pass
+
+    def adding(self, campaign: Campaign) -> Iterator[None]:
+        """Count the leads that are not counted yet, a piece at each step."""
+        first = len(self._status)
+        for place, entry in enumerate(each(campaign.leads, first), first):
             self._status.append(_PLACE[entry.status])
             self._leads[_PLACE[entry.status]] += 1
+            for made in tries_of(entry) if entry.tries else ():
+                self.attempts += 1
+                self.answered += made.outcome in _ANSWERED
+                self.abandoned += made.outcome == _ABANDONED
+            if place % PIECE == PIECE - 1:
+                yield
 
     def _settle(self, campaign: Campaign, place: int) -> None:
         self._leads[self._status[place]] -= 1

@@ -537,7 +537,7 @@ def _next_turn(selection: Selection, wants_more: bool, now: datetime) -> tuple[S
     """When to claim again: at once where leads are ready that were not looked at, else when the next one is. Where all
     dials were used that is when there are more."""
     until = selection.next_time()
-    if selection.unsettled:
+    if selection.unsettled or selection.waking:
         return (SetTimer(name=NEXT, seconds=BETWEEN),)
     if not wants_more or (until is None and not selection.any_ready()):
         return ()

@@ -1,9 +1,13 @@
 """What a campaign is told by its own host, which has read the request before."""
 
+from typing import Any
+
+from msgspec import UNSET
+
 from actors.leads.rows import Outcome as Row
 from actors.runtime.commands import Order
 from actors.runtime.wire import Page
-from bus_schemas.campaign import CampaignChanged, CampaignSettings, StopMode
+from bus_schemas.campaign import CampaignChanged, CampaignSettings, ConfigureCampaign, StopMode
 from bus_schemas.lead import LeadMarked, MarkLead
 
 
@@ -42,3 +46,11 @@ class Mark(Order[LeadMarked], frozen=True, kw_only=True):
     """Mark a lead; the operator of the callback, if any, is known to be one."""
 
     request: MarkLead
+
+
+def named(request: ConfigureCampaign, known: CampaignSettings) -> dict[str, Any]:
+    """The settings that a request names; of the waits that are `known` it changes those that it names."""
+    given = {name: getattr(request, name) for name in CampaignSettings.__struct_fields__}
+    if request.retry_minutes is not UNSET:
+        given["retry_minutes"] = {**known.retry_minutes, **request.retry_minutes}
+    return {name: value for name, value in given.items() if value is not UNSET}

@@ -4,13 +4,14 @@ Leads are looked at one after the other, callbacks whose time has come first, th
 the longest. One that may not be called now is put away until it may: for each lead once, however long the rest waits.
 So a claim costs the same with 100 leads and with 100,000.
 
-Where all have to be looked at again (other rules, a beginning of numbers on a list) each turn takes its piece of them.
-Until the last one nobody is taken by rules that are not in force any more, and the campaign is not over.
+Where all have to be looked at again (other rules, a beginning of numbers on a list), or many have waited for a moment,
+each turn takes its piece of them. Until the last one nobody is taken by rules that are not in force any more, or before
+somebody who goes first, and the campaign is not over.
 """
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from heapq import heappop, heappush
 from itertools import islice
 from math import ceil, inf
@@ -54,12 +55,13 @@ class Selection:
         self._places: dict[str, int] = {}  # by ids: of leads, and of numbers
         self._due = array("d")  # by place
         self._ready: dict[int, deque[int]] = {}  # by rank; may hold places that are not ready any more
-        self._waiting: dict[int, list[int]] = {}  # by the second until which they wait; likewise
+        self._waiting: dict[int, deque[int]] = {}  # by the second until which they wait; likewise
         self._times: list[int] = []  # a heap of those seconds
         self._taken: list[int] = []
         self._parked: dict[tuple[str, str], dict[int, deque[int]]] = {}  # by home, then by rank; likewise
         self._homes = set[tuple[str, str]]()
         self._now = 0.0
+        self._may_wake = PASS  # in this turn
         self._add(campaign)
 
     # --- whom there is
@@ -94,7 +96,7 @@ class Selection:
         """The place of the lead that is to be looked at next; None: nobody is ready. `now`: seconds since 1970. What is
         neither claimed nor `put` away stays taken, until it is given back."""
         self._wake(campaign, now)
-        while self._ready and self._settled == len(self._due):
+        while self._ready and self._settled == len(self._due) and self._may_wake:
             rank = max(self._ready)
             places = self._ready[rank]
             while places:
@@ -151,10 +153,16 @@ class Selection:
                 self._become(place, READY)
                 self._ready.setdefault(_rank(at(campaign.leads, place)), deque()).appendleft(place)
         self._taken.clear()
+        self._may_wake = PASS
         if self._settled < len(self._due):
             self._settle_some(campaign)
         elif self._to_seek:
             self._seek(campaign)
+
+    @property
+    def waking(self) -> bool:
+        """Whether more of those who have waited wake in the next turns."""
+        return not self._may_wake
 
     def any_ready(self) -> bool:
         """Whether it is worth a look."""
@@ -237,6 +245,11 @@ class Selection:
             self._settle(campaign, place, entry)
 
     def _add(self, campaign: Campaign) -> None:
+        for _ in self.adding(campaign):
+            pass
+
+    def adding(self, campaign: Campaign) -> Iterator[None]:
+        """Take in the leads that are not known yet, a piece at each step."""
         first = len(self._due)
         all_are = self._settled == first
         for place, entry in enumerate(each(campaign.leads, first), first):
@@ -247,6 +260,8 @@ class Selection:
                 if key != entry.id:
                     self._places[key] = place
             self._settle(campaign, place, entry)
+            if place % PASS == PASS - 1:
+                yield
         if all_are:
             self._settled = len(self._due)
 
@@ -263,11 +278,14 @@ class Selection:
         if now < self._now - SET_BACK:
             self.refresh(campaign)
         self._now = now
-        while self._times and self._times[0] <= now:
-            second = heappop(self._times)
-            for place in self._waiting.pop(second):
+        while self._may_wake and self._times and (second := self._times[0]) <= now:
+            waiting = self._waiting[second]
+            for place in [waiting.popleft() for _ in range(min(len(waiting), self._may_wake))]:
+                self._may_wake -= 1
                 if self._due[place] in (second, PARKED):
                     self._make_ready(place, at(campaign.leads, place))
+            if not waiting:
+                del self._waiting[heappop(self._times)]
 
     def _make_ready(self, place: int, entry: Entry) -> None:
         self._become(place, READY)
@@ -280,7 +298,7 @@ class Selection:
 
     def _look_at(self, place: int, second: int) -> None:
         if second not in self._waiting:
-            self._waiting[second] = []
+            self._waiting[second] = deque()
             heappush(self._times, second)
         self._waiting[second].append(place)
 

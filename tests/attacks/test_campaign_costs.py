@@ -1,5 +1,6 @@
 """What somebody may ask of a campaign of their own, and what that takes of the host that makes everybody's calls."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -10,13 +11,16 @@ import pytest
 from actors.campaign import dry_run, machine
 from actors.campaign.carriage import There
 from actors.campaign.crew import Crew
+from actors.campaign.figures import Figures
 from actors.campaign.forecast import forecast
 from actors.campaign.hours import next_open, parse_hours
 from actors.campaign.lines import HeldLines
+from actors.campaign.pacing import Limit, Pace
 from actors.campaign.record import Campaign, anybody_left
 from actors.campaign.rulebook import WINDOWS
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
+from actors.campaign.taking_over import taken_in
 from actors.campaign.team import Member, Team
 from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.campaign_outlook import DryRun
@@ -24,6 +28,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead
 from bus_schemas.operator import OperatorStatus
 from tests.campaign.played import BY, ID, NOON, Played, lead_at, number_at
+from tests.support.turns import Others
 from tests.support.whole import whole_site
 
 CAMPAIGNS = "/api/autodialer/campaigns"
@@ -83,6 +88,44 @@ async def test_a_dry_run_in_which_nobody_can_be_called_comes_to_an_end(monkeypat
         await forecast(played.state, played.book, asked, lines=1, now=NOON, there=none)
     print(f"500 leads that no line calls, an hour ahead: {looks:,} looks, then refused")
     assert refused.value.code is ErrorCode.INVALID_PARAMS and looks <= most
+
+
+MANY, TURN = 40_000, 0.02  # leads; seconds of the processor until it is others' turn
+
+
+def many() -> Played:
+    played = Played()
+    for first in range(0, MANY, 2_000):
+        played.run(*(lead_at(place) for place in range(first, first + 2_000)))
+    return played
+
+
+async def test_a_campaign_is_taken_over_in_turns() -> None:
+    played, others = many(), Others()
+    await asyncio.sleep(0)
+    selection, figures = await taken_in(played.state)
+    others.end()
+    print(f"{MANY:,} leads of a campaign taken over: {others}")
+    assert others.longest < TURN and selection.left == MANY and not selection.unsettled
+    now = played.moment().at
+    pace = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
+    assert figures.said(played.state, now, pace, {}) == Figures(played.state).said(played.state, now, pace, {})
+
+
+def test_who_waited_for_one_moment_wakes_in_turns_by_rank() -> None:
+    played, last = many(), Lead(id="l", numbers=(number_at(MANY),), priority=9)
+    played.run(last)
+    assert played.selection is not None
+    for place in range(MANY + 1):
+        played.selection.put(place, NOON.timestamp() + 60)
+    played.later(seconds=61)
+    longest, turns = 0.0, 0
+    while not played.claims:
+        began = time.thread_time()
+        played.claim()
+        longest, turns = max(longest, time.thread_time() - began), turns + 1
+    print(f"{MANY:,} leads that waited for one second: {turns} turns, the longest of {longest:.4f} s")
+    assert turns > MANY // 1_000 and longest < TURN and played.claims[0].lead == last.id
 
 
 async def test_a_refused_resume_passes_over_the_leads_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
