@@ -16,6 +16,7 @@ from bus_schemas.call import EndReason
 from bus_schemas.campaign import ANSWERED, CampaignAttemptClaimed, CampaignAttemptEnded
 from bus_schemas.campaign_outlook import CampaignForecast, DryRun
 from bus_schemas.errors import misfit
+from bus_schemas.lead import LeadStatus
 
 ATTEMPTS_OF_A_LEAD, MOST_ATTEMPTS = 4, 20_000  # in a day, more or less; that are played: some seconds
 
@@ -34,12 +35,13 @@ async def forecast(
             return Assumed(EndReason.HANGUP_REMOTE, wanted.seconds, answered=True, talked=round(wanted.seconds))
         return Assumed(EndReason.NO_ANSWER, wanted.seconds)
 
-    def run() -> Forecast:
+    def run() -> tuple[Forecast, Counter[LeadStatus]]:
         minutes, rules = wanted.minutes, book.copy()
-        return dry_run(campaign, rules, minutes=minutes, lines=lines, carrier=carrier, now=now, there=there)
+        found = dry_run(campaign, rules, minutes=minutes, lines=lines, carrier=carrier, now=now, there=there)
+        return found, Counter(entry.status for entry in each(found.campaign.leads))
 
     try:
-        found = await asyncio.to_thread(run)
+        found, by_status = await asyncio.to_thread(run)
     except TooManyLooks:
         why = f"leads would be looked at more than {MOST_LOOKS:,} times. Ask for less time."
         raise misfit("minutes", why) from None
@@ -50,5 +52,5 @@ async def forecast(
         until=utc(now + timedelta(minutes=wanted.minutes)), lines=lines,
         attempts=sum(isinstance(event, CampaignAttemptClaimed) for event in found.events),
         answered=sum(event.outcome == ANSWERED for event in ended), idle_share=round(found.idle / seconds, 3),
-        by_status=dict(Counter(entry.status for entry in each(found.campaign.leads))),
+        by_status=dict(by_status),
     )  # fmt: skip
