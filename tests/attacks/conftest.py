@@ -1,15 +1,32 @@
 """What was once done to the running system, or could be: `make attacks`. Each test counts what it tried, so that a zero
 says of how many; the counts are printed at the end."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway import server
 from tests.stories.conftest import admin, operator
+from tests.support.commands import Commands
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
+
+
+@pytest.fixture(autouse=True)
+def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A door of this process that a test is done with waits for nobody who was left at it."""
+    monkeypatch.setattr(server, "FINISH_SECONDS", 0.2)
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """`ottb` as a process of its own."""
+    begun = Commands()
+    yield begun
+    begun.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

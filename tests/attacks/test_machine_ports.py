@@ -26,6 +26,7 @@ from actors.ledger.store import StoreFailed
 from actors.runtime.bus import BusUnavailable
 from actors.settings import load
 from cli.site.children import children
+from tests.support.commands import Commands
 from tests.support.site import ROOT, free_ports
 from tests.support.stranger import NOBODY, STRANGER_USER, as_root
 
@@ -106,37 +107,33 @@ async def test_the_secret_of_the_pbx_is_told_to_no_stranger(owner: int, told: bo
 
 @as_root
 @WHERE
-async def test_ottb_user_passwd_says_nothing_to_a_stranger(tmp_path: Path, listens: str, host: str) -> None:
+async def test_ottb_user_passwd_says_nothing_to_a_stranger(
+    tmp_path: Path, listens: str, host: str, commands: Commands
+) -> None:
     (port,) = free_ports(1)
     env = {"OTTB_STATE_DIR": str(tmp_path), "OTTB_HTTP__POINT_PORT": str(port), "OTTB_HTTP__HOST": host}
     given = {"OTTB_PASSWORD": PASSWORD, "OTTB_NEW_PASSWORD": "hunter23"}
     async with listener(port, 1, "", at=listens) as printed:
-        command = [sys.executable, "-m", "cli.main", "user", "passwd", "op12"]
-        done = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env=os.environ | env | given, stderr=asyncio.subprocess.PIPE
-        )
-        _, said = await done.communicate()
+        done = await asyncio.to_thread(commands.run, "user passwd op12", env | given)
         told = await heard(printed, 1)
     assert told == b"b''\n"
-    assert done.returncode == 1 and b"another user's" in said
+    assert done.returncode == 1 and "another user's" in done.stderr
 
 
 @as_root
 @pytest.mark.parametrize("listens", ["127.0.0.1", "::"])
 @pytest.mark.parametrize("command", ["audit head", "audit verify", "events"])
-async def test_a_command_says_no_password_to_a_stranger(command: str, tmp_path: Path, listens: str) -> None:
+async def test_a_command_says_no_password_to_a_stranger(
+    command: str, tmp_path: Path, listens: str, commands: Commands
+) -> None:
     """While the site is down."""
     (port,) = free_ports(1)
     async with listener(port, 1, at=listens) as printed:
-        done = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", *command.split(), cwd=ROOT,
-            env=os.environ | {"OTTB_STATE_DIR": str(tmp_path), "OTTB_NATS__PORT": str(port)},
-            stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        _, said = await done.communicate()
+        given = {"OTTB_STATE_DIR": str(tmp_path), "OTTB_NATS__PORT": str(port)}
+        done = await asyncio.to_thread(commands.run, command, given)
         told = await heard(printed, 1)
     assert told == b"b''\n"
-    assert done.returncode != 0 and b"another user" in said
+    assert done.returncode != 0 and "another user" in done.stderr
 
 
 def test_everything_that_a_site_starts_is_told_to_look(tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import os
 import pwd
 import stat
 import struct
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +26,7 @@ from cli.site.ports import CannotStart
 from cli.site.private import close, open_to_others, owner_of
 from cli.site.supervisor import GaveUp, Supervisor, python
 from tests.attacks.test_machine import NOBODY, as_root
-from tests.support.site import ROOT
+from tests.support.commands import Commands
 
 SECRET = b"A" * 48
 ENTRY = struct.Struct("<HHI")
@@ -79,12 +77,9 @@ def test_no_site_starts_in_a_state_folder_of_a_stranger(place: Path, kind: str) 
 
 
 @as_root
-def test_the_command_says_whose_it_is_and_what_to_do(place: Path) -> None:
+def test_the_command_says_whose_it_is_and_what_to_do(place: Path, commands: Commands) -> None:
     state = squatted(place, "0755")
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "up"], cwd=ROOT, env=os.environ | {"OTTB_STATE_DIR": str(state)},
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = commands.run("up", {"OTTB_STATE_DIR": str(state)})
     assert done.returncode == 1
     assert f"{state} belongs to nobody" in done.stderr and "OTTB_STATE_DIR" in done.stderr
     assert sorted(path.name for path in state.iterdir()) == ["keys"]
@@ -211,16 +206,13 @@ COMMANDS = ["user passwd op12", "audit head", "audit verify", "events"]
 
 @as_root
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_command_believes_whose_folder_was_put_there(place: Path, command: str) -> None:
+def test_no_command_believes_whose_folder_was_put_there(place: Path, command: str, commands: Commands) -> None:
     """They speak to whose the state is: the stranger waits on the ports while the site is down."""
     state = above_lax(place)
     state.mkdir()
     give(state)
     given = {"OTTB_STATE_DIR": str(state), "OTTB_PASSWORD": "1234", "OTTB_NEW_PASSWORD": "1234"}
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *command.split()], cwd=ROOT, env=os.environ | given,
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = commands.run(command, given)
     assert done.returncode != 0 and f"another thing in the place of the state folder, at {state.parent}" in done.stderr
     assert [*state.iterdir()] == []
 
@@ -308,16 +300,15 @@ NO_FOLDER: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("what", NO_FOLDER)
 @pytest.mark.parametrize("command", ["up", *COMMANDS])
-def test_what_is_no_folder_is_named_with_what_to_do(place: Path, what: str, command: str) -> None:
+def test_what_is_no_folder_is_named_with_what_to_do(
+    place: Path, what: str, command: str, commands: Commands
+) -> None:
     state = place / "above" / "state"
     if what != "below a file":
         state.parent.mkdir()
     NO_FOLDER[what](state)
     given = {"OTTB_STATE_DIR": str(state), "OTTB_PASSWORD": "1234", "OTTB_NEW_PASSWORD": "1234"}
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *command.split()], cwd=ROOT, env=os.environ | given,
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = commands.run(command, given)
     assert done.returncode != 0 and "Traceback" not in done.stderr, done.stderr
     assert command != "up" or (str(state.parent) in done.stderr and "OTTB_STATE_DIR" in done.stderr), done.stderr
 
