@@ -219,7 +219,13 @@ def cost_of_large(body: bytes) -> float:
 
 def test_no_large_body_costs_much_more_than_an_ordinary_one() -> None:
     ordinary = min(cost_of_large(large(LEAD, count=MOST_LEADS)) for _ in range(2))
-    costs = {name: cost_of_large(make()) for name, (make, _) in LARGE.items()}
+    costs, pieces = dict[str, float](), 0
+    for name, (make, _) in LARGE.items():
+        body = make()
+        costs[name] = cost_of_large(body)
+        sizes = [len(piece) for piece in _pieces(body, len(BEFORE))]  # others have their turn between them
+        assert all(size <= PIECE_BYTES for size in sizes)
+        pieces += len(sizes)
     for name in costs:
         if costs[name] > MOST_OF_LARGE * ordinary:  # once more, as above
             costs[name] = min(cost_of_large(LARGE[name][0]()) for _ in range(3))
@@ -227,6 +233,7 @@ def test_no_large_body_costs_much_more_than_an_ordinary_one() -> None:
     dearest = max(costs, key=lambda name: costs[name])
     print(f"{len(LARGE)} bodies of up to 16 MiB: {len(dear)} cost more than {MOST_OF_LARGE} times an ordinary one,")
     print(f"which takes {ordinary:.0f} ms; the dearest, {dearest}: {costs[dearest]:.0f} ms")
+    print(f"{pieces} pieces of {len(LARGE)} bodies: 0 larger than {PIECE_BYTES} bytes")
     assert dear == {}
 
 
@@ -238,14 +245,10 @@ def test_a_large_body_is_answered_as_a_small_one_is(name: str) -> None:
 
 
 def test_a_large_body_is_read_in_pieces_that_are_soon_read() -> None:
-    """Between them other threads have their turn, whatever stands in the body."""
-    count = 0
-    for make, _ in LARGE.values():
-        sizes = [len(piece) for piece in _pieces(make(), len(BEFORE))]
-        assert all(size <= PIECE_BYTES for size in sizes)
-        count += len(sizes)
-    assert all(len(piece) <= 3 * PIECE for piece in _pieces(large(b"{}"), len(BEFORE)))
-    print(f"{count} pieces of {len(LARGE)} bodies: 0 larger than {PIECE_BYTES} bytes")
+    """Between them other threads have their turn; of others see above."""
+    sizes = [len(piece) for piece in _pieces(large(b"{}"), len(BEFORE))]
+    print(f"{len(sizes)} pieces of a body of empty objects: 0 of more than {PIECE} of them")
+    assert all(size <= 3 * PIECE for size in sizes)
 
 
 async def test_a_large_body_is_told_from_others_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
