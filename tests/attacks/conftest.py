@@ -35,9 +35,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.attacks)
-            if {"site", "admin", "operator"} & {*getattr(item, "fixturenames", ())}:
+            if isinstance(item, pytest.Function) and _shares_a_site(item):
                 item.add_marker(pytest.mark.xdist_group(item.path.name))
     items.sort(key=lambda item: HERE not in item.path.parents or item.path.name not in LONG)
+
+
+def _shares_a_site(item: pytest.Function) -> bool:
+    made = item._fixtureinfo.name2fixturedefs.get("site")
+    return made is not None and made[-1].scope == "module"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
