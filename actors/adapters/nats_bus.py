@@ -22,25 +22,23 @@ from actors.adapters import nats_streams
 from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import PORT, Link
 from actors.adapters.nats_reading import (
-    BEFORE,
     JOURNAL,
-    NOT_FOUND,
-    PENDING,
     TRY_TIMEOUT,
+    are_pending,
     asking,
     get,
+    must_follow,
     recorded,
-    said,
     size,
 )  # fmt: skip
 from actors.adapters.nats_streams import EVENTS, WRITTEN
 from actors.adapters.nats_wire import (
+    PLAIN,
     STRANGE,
     Refused,
     decode_headers,
     encode_headers,
     nobody_heard,
-    status_of,
 )
 from actors.adapters.nats_writer import Writer
 from actors.adapters.peer import is_strange
@@ -50,6 +48,7 @@ from actors.runtime.bus import (
     APPEND_DEADLINE,
     AWAY,
     ID,
+    BusError,
     BusUnavailable,
     Entry,
     Handler,
@@ -66,8 +65,8 @@ from bus_schemas.host import StreamUse
 
 log = structlog.get_logger()
 
-END_OF_BATCH = "204"
-BATCH = 512  # entries of a replay that are asked for at once
+BATCH = 2048  # entries of a replay that are asked for at once: the server counts those that are left for each batch
+TURN = 256  # of them that are worked on until others have their turn
 BATCH_BYTES = 4 * 1024 * 1024
 MOST_KEYS = 1000  # of a bucket that is read whole
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
@@ -252,9 +251,11 @@ class NatsBus:
             try:
                 for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
                     await asyncio.sleep(0)
-                for entry in batch:
+                for number, entry in enumerate(batch, 1):
                     if entry.at >= since:
                         yield entry
+                    if number % TURN == 0:
+                        await asyncio.sleep(0)
                 batch, more = await coming if coming is not None else ([], False)
             finally:
                 if coming is not None:
@@ -275,15 +276,16 @@ class NatsBus:
         def receive(subject: str, reply_to: str, raw: bytes, data: bytes) -> None:
             if over.done():
                 return
-            status, last = status_of(raw), found[-1].seq if found else 0
-            if status not in (None, NOT_FOUND, END_OF_BATCH):
-                over.set_exception(RequestTimeout(f"{stream}: status {status}"))
-            elif status != NOT_FOUND and int(said(raw, BEFORE) or last) != last:
-                over.set_exception(RequestTimeout(f"{stream}: a message was lost on the way"))
-            elif status is not None:
-                over.set_result(int(said(raw, PENDING) or 0) > 0)
-            else:
-                found.append(recorded(raw, data))
+            last = found[-1].seq if found else 0
+            try:
+                if raw.startswith(PLAIN):
+                    entry, before = recorded(raw, data)
+                    must_follow(stream, before, last)
+                    found.append(entry)
+                else:
+                    over.set_result(are_pending(stream, raw, last))
+            except BusError as error:
+                over.set_exception(error)
 
         inbox = self._link.new_inbox()
         hearing = self._link.listen(inbox, receive)

@@ -1,5 +1,6 @@
 """Single messages of a stream: how to ask for one, and what an answer says."""
 
+import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,9 +20,13 @@ from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout, Size
 JOURNAL = "OTTB_EVT"
 TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
 NO_MESSAGE = 10037
-NOT_FOUND = "404"
-SUBJECT, SEQUENCE, STORED = b"\r\nNats-Subject: ", b"\r\nNats-Sequence: ", b"\r\nNats-Time-Stamp: "  # of an entry
-BEFORE, PENDING = b"\r\nNats-Last-Sequence: ", b"\r\nNats-Num-Pending: "  # of a batch
+NOT_FOUND, END_OF_BATCH = "404", "204"
+SUBJECT = b"\r\nNats-Subject: "
+BEFORE, PENDING = "Nats-Last-Sequence", "Nats-Num-Pending"  # of a batch, at its end
+_OF_ENTRY = re.compile(
+    rb"\r\nNats-Subject: ([^\r]+)\r\nNats-Sequence: ([0-9]+)\r\nNats-Time-Stamp: ([^\r]+)\r\n"
+    rb"(?:Nats-Num-Pending: [0-9]+\r\nNats-Last-Sequence: ([0-9]+)\r\n)?"
+)
 
 
 @asynccontextmanager
@@ -53,7 +58,7 @@ async def get(link: Link, stream: str, query: Mapping[str, Any], *, certain: boo
         return None
     if status is not None:
         raise BusUnavailable(f"{stream}: status {status}")
-    return recorded(raw, data)
+    return recorded(raw, data)[0]
 
 
 class _State(Struct):
@@ -82,22 +87,34 @@ def must_be_heard(stream: str, headers: bytes, data: bytes) -> None:
         raise BusUnavailable(f"{stream} is not there")
 
 
-def recorded(raw: bytes, data: bytes) -> Recorded:
-    """An entry, as the server hands it over with these headers."""
-    stamp = said(raw, STORED)
-    return Recorded(
-        subject=said(raw, SUBJECT),
-        data=data,
-        headers=LateHeaders(raw),
-        seq=int(said(raw, SEQUENCE) or 0),
-        at=_epoch(stamp) if stamp else 0.0,
+def recorded(raw: bytes, data: bytes) -> tuple[Recorded, int]:
+    """An entry, as the server hands it over with these headers, of which its own are the last; and, in a batch, the
+    sequence of the entry before it in there, 0: it is the first. Raises BusUnavailable."""
+    found = _OF_ENTRY.match(raw, raw.rfind(SUBJECT))
+    if found is None:
+        raise BusUnavailable("the server hands over what is no entry")
+    subject, seq, stored, before = found.groups()
+    entry = Recorded(
+        subject=subject.decode(), data=data, headers=LateHeaders(raw), seq=int(seq), at=_epoch(stored.decode())
     )
+    return entry, int(before or 0)
 
 
-def said(raw: bytes, name: bytes) -> str:
-    """What the server says in a header of its own, which are the last; "": nothing. Without a look at the others."""
-    at = raw.rfind(name)
-    return raw[at + len(name) : raw.find(b"\r\n", at + len(name))].decode() if at >= 0 else ""
+def must_follow(stream: str, before: int, last: int) -> None:
+    """Raise RequestTimeout where the entry before one of a batch is not the last that has come."""
+    if before != last:
+        raise RequestTimeout(f"{stream}: a message was lost on the way")
+
+
+def are_pending(stream: str, raw: bytes, last: int) -> bool:
+    """Whether there are more entries after a batch, as the server says at its end. Raises RequestTimeout."""
+    said, status = LateHeaders(raw), status_of(raw)
+    if status == NOT_FOUND:
+        return False
+    if status != END_OF_BATCH:
+        raise RequestTimeout(f"{stream}: status {status}")
+    must_follow(stream, int(said.get(BEFORE, last)), last)
+    return int(said.get(PENDING, 0)) > 0
 
 
 def _from_leader(answer: bytes) -> Recorded | None:
