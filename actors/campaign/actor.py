@@ -35,7 +35,7 @@ from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Fallback, Limit, Pace
 from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
-from actors.campaign.record import Campaign, evolve, tried, under_way
+from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
 from actors.campaign.reports import Ended, Offered, Report, Surveyed, TeamChanged
 from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
@@ -284,6 +284,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     # --- the machine's place
 
     evolve = staticmethod(evolve)
+    evolve_all = staticmethod(evolve_all)
+    read_back = READ_BACK
 
     def barrier(self, now: Moment, epoch: int) -> CampaignActivated:
         return CampaignActivated(campaign=self.id, at=now.at, host=self._host.name, epoch=epoch)

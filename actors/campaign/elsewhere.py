@@ -18,16 +18,11 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from actors.campaign.record import NOT_DIALED, milliseconds, moment_of
+from actors.campaign.record import NOT_DIALED, Claimed, Over, milliseconds, moment_of
 from actors.campaign.rules import MONTH, Attempt
 from actors.runtime.bus import BusError, Recorded, Unsubscribe
 from actors.runtime.host import Host
-from bus_schemas.campaign import (
-    CAMPAIGN_ATTEMPT_CLAIMED,
-    CAMPAIGN_ATTEMPT_ENDED,
-    CampaignAttemptClaimed,
-    CampaignAttemptEnded,
-)
+from bus_schemas.campaign import CAMPAIGN_ATTEMPT_CLAIMED, CAMPAIGN_ATTEMPT_ENDED
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of, verb_of
 
 log = structlog.get_logger()
@@ -37,8 +32,8 @@ KEPT = MONTH.total_seconds()
 SPARE = 24 * 3600.0  # seconds by which a server's clock may differ from a host's
 LATER, AGAIN = 10.0, 0.05  # seconds until what nobody has waited for is read; until a server that is behind is asked
 
-_claimed = msgspec.json.Decoder(CampaignAttemptClaimed).decode
-_ended = msgspec.json.Decoder(CampaignAttemptEnded).decode
+_claimed = msgspec.json.Decoder(Claimed).decode
+_over = msgspec.json.Decoder(Over).decode
 
 
 class Made(NamedTuple):
@@ -61,7 +56,7 @@ class Elsewhere:
         self._heard = 0
         self._waiting: list[tuple[int, int, asyncio.Event]] = []  # a heap, by what is waited for
         self._unread: set[str] | None = None  # campaigns of which nothing from before the start is known yet
-        self._early: defaultdict[str, list[CampaignAttemptEnded]] = defaultdict(list)  # ends of what they had begun
+        self._early: defaultdict[str, list[Over]] = defaultdict(list)  # ends of what they had begun
         self._reading = asyncio.Lock()
 
     async def start(self) -> Unsubscribe:
@@ -133,20 +128,20 @@ class Elsewhere:
         while self._waiting and self._waiting[0][0] <= recorded.seq:
             heapq.heappop(self._waiting)[2].set()
 
-    def _take(self, recorded: Recorded) -> CampaignAttemptEnded | None:
+    def _take(self, recorded: Recorded) -> Over | None:
         """Take an entry in. Gives the end of an attempt of which nothing is known."""
         verb = verb_of(recorded.subject)
         try:
             if verb == CAMPAIGN_ATTEMPT_CLAIMED.verb:
                 self._begin(_claimed(recorded.data), recorded.seq)
             elif verb == CAMPAIGN_ATTEMPT_ENDED.verb:
-                event = _ended(recorded.data)
+                event = _over(recorded.data)
                 return None if self._end(event) else event
         except (*UNDECODABLE, ValueError) as error:
             log.warning("attempt not understood", subject=recorded.subject, seq=recorded.seq, error=str(error))
         return None
 
-    def _begin(self, event: CampaignAttemptClaimed, seq: int) -> None:
+    def _begin(self, event: Claimed, seq: int) -> None:
         campaign, number = intern(event.campaign), event.number
         kept = self._made.get(number, ())
         if kept:
@@ -157,7 +152,7 @@ class Elsewhere:
         self._made[number] = (*kept, Made(campaign, seq, milliseconds(event.at)))
         self._open[campaign, event.place, event.attempt] = number, seq
 
-    def _end(self, event: CampaignAttemptEnded) -> bool:
+    def _end(self, event: Over) -> bool:
         """False: of its beginning nothing is known."""
         known = self._open.pop((event.campaign, event.place, event.attempt), None)
         if known is None:

@@ -5,7 +5,7 @@ Pure. Two levels of tuples: a change copies one of each, some 4 kB.
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 SIZE = 256  # things of a part; all parts but the last are full
 
@@ -29,10 +29,39 @@ def each(places: Places[Thing], first: int = 0) -> Iterator[Thing]:
     return islice(chain.from_iterable(places[part:]), inside, None)
 
 
+class Changes(Generic[Thing]):
+    """Many changes at once: each part of which something changes is copied once."""
+
+    def __init__(self, places: Places[Thing]) -> None:
+        self._places = places
+        self._copied: dict[int, list[Thing]] = {}
+
+    def at(self, place: int) -> Thing:
+        """The thing at a place, as it is by now. Raises IndexError."""
+        part, inside = divmod(place, SIZE)
+        things = self._copied.get(part)
+        return self._places[part][inside] if things is None else things[inside]
+
+    def put(self, place: int, thing: Thing) -> None:
+        """Have another thing at a place. Raises IndexError."""
+        part, inside = divmod(place, SIZE)
+        if part not in self._copied:
+            self._copied[part] = [*self._places[part]]
+        self._copied[part][inside] = thing
+
+    def done(self) -> Places[Thing]:
+        """The new value."""
+        parts = [*self._places]
+        for part, things in self._copied.items():
+            parts[part] = tuple(things)
+        return tuple(parts)
+
+
 def changed(places: Places[Thing], place: int, thing: Thing) -> Places[Thing]:
     """With another thing at a place."""
-    part, inside = divmod(place, SIZE)
-    return _with(places, part, _with(places[part], inside, thing))
+    changes = Changes(places)
+    changes.put(place, thing)
+    return changes.done()
 
 
 def extended(places: Places[Thing], things: Iterable[Thing]) -> Places[Thing]:
@@ -40,9 +69,3 @@ def extended(places: Places[Thing], things: Iterable[Thing]) -> Places[Thing]:
     full = places[:-1] if places and len(places[-1]) < SIZE else places
     more = (*places[len(full)], *things) if len(full) < len(places) else tuple(things)
     return (*full, *(more[first : first + SIZE] for first in range(0, len(more), SIZE)))
-
-
-def _with(things: tuple[Thing, ...], place: int, thing: Thing) -> tuple[Thing, ...]:
-    copy = [*things]
-    copy[place] = thing
-    return tuple(copy)

@@ -4,8 +4,9 @@ A campaign may have 100,000 leads, so of each is kept what decides whether and w
 and its own fields are in the journal and the ledger. A lead is known by its place: a campaign counts its leads from 0.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
 from struct import Struct as Packing
 from sys import intern
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.campaign.places import Places, at, changed, count, each, extended
+from actors.campaign.places import Changes, Places, at, changed, count, each, extended
 from actors.campaign.rules import Attempt
 from actors.campaign.tally import Tally, counted
 from actors.runtime.clock import parse_utc, utc
@@ -89,6 +90,37 @@ class Seat(Struct, frozen=True):
 
     user: str
     joined: bool = False
+
+
+class Claimed(Struct, frozen=True, gc=False):
+    """What is read back of a claim, `CampaignAttemptClaimed`. Of most events of a campaign there are two for each call:
+    what was checked when it was written is not checked again, which is the half of what their reading takes."""
+
+    campaign: str
+    at: str
+    place: int
+    attempt: int
+    number: str
+    operator: str | None = None
+
+
+class Over(Struct, frozen=True, gc=False):
+    """The same of the end of an attempt, `CampaignAttemptEnded`."""
+
+    campaign: str
+    at: str
+    place: int
+    attempt: int
+    outcome: str
+    status: LeadStatus
+    call_id: str | None = None
+    why: str = ""
+
+
+READ_BACK: Final[Mapping[type, type]] = {CampaignAttemptClaimed: Claimed, CampaignAttemptEnded: Over}
+_OF_ATTEMPTS = (*READ_BACK, *READ_BACK.values())
+Begin = CampaignAttemptClaimed | Claimed
+End = CampaignAttemptEnded | Over
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
@@ -202,6 +234,17 @@ def evolve(campaign: Campaign | None, event: CampaignEvent) -> Campaign | None:
     return _AFTER[type(event)](campaign, event) if campaign is not None else None
 
 
+def evolve_all(campaign: Campaign | None, events: Iterable[Any]) -> Campaign | None:  # any: CampaignEvent, or as read
+    """The same after several, as they are written or as they are read back (`READ_BACK`)."""
+    for of_attempts, some in groupby(events, lambda event: isinstance(event, _OF_ATTEMPTS)):
+        if of_attempts:
+            campaign = _attempted(campaign, some) if campaign is not None else None
+        else:
+            for event in some:
+                campaign = evolve(campaign, event)
+    return campaign
+
+
 def _configured(campaign: Campaign, event: CampaignConfigured) -> Campaign:
     return replace(campaign, settings=event.settings)
 
@@ -218,41 +261,64 @@ def _leads_added(campaign: Campaign, event: CampaignLeadsAdded) -> Campaign:
     return replace(campaign, leads=extended(campaign.leads, map(entry_of, event.leads)))
 
 
-def _claimed(campaign: Campaign, event: CampaignAttemptClaimed) -> Campaign:
-    entry = at(campaign.leads, event.place)
-    number = entry.numbers.split(" ").index(event.number)
-    begun = _TRY.pack(number, milliseconds(event.at), 0, 0)
-    entry = replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, said=False)
-    leads = changed(campaign.leads, event.place, entry)
-    crew = campaign.crew if event.operator is None else {**campaign.crew, event.place: Seat(event.operator)}
-    return replace(campaign, leads=leads, in_progress=campaign.in_progress | {event.place}, crew=crew)
-
-
 def _joined(campaign: Campaign, event: CampaignAttemptJoined) -> Campaign:
     return replace(campaign, crew={**campaign.crew, event.place: Seat(event.operator, True)})
 
 
-def _ended(campaign: Campaign, event: CampaignAttemptEnded) -> Campaign:
-    entry = at(campaign.leads, event.place)
+def _attempt(campaign: Campaign, event: Begin | End) -> Campaign:
+    return _attempted(campaign, (event,))
+
+
+def _attempted(campaign: Campaign, events: Iterable[Begin | End]) -> Campaign:
+    """After beginnings and ends of attempts: what they change is copied once for all of them."""
+    leads, crew = Changes(campaign.leads), campaign.crew
+    begun, over, answers = set[int](), set[int](), list[tuple[int, bool]]()
+    for event in events:
+        place = event.place
+        if isinstance(event, Claimed | CampaignAttemptClaimed):
+            leads.put(place, _begun(leads.at(place), event))
+            begun.add(place)
+            over.discard(place)
+            if event.operator is not None:
+                crew = {**crew, place: Seat(event.operator)}
+        else:
+            leads.put(place, _over(leads.at(place), event))
+            begun.discard(place)
+            over.add(place)
+            if event.outcome in (ANSWERED, ABANDONED):
+                answers.append((parse_utc(event.at).toordinal(), event.outcome == ABANDONED))
+            if place in crew:
+                crew = {other: seat for other, seat in crew.items() if other != place}
+    open = campaign.in_progress | begun if begun else campaign.in_progress
+    return replace(
+        campaign, leads=leads.done(), in_progress=open - over if over else open, crew=crew,
+        tally=_tallied(campaign.tally, answers),
+    )  # fmt: skip
+
+
+def _begun(entry: Entry, event: Begin) -> Entry:
+    number = entry.numbers.split(" ").index(event.number)
+    begun = _TRY.pack(number, milliseconds(event.at), 0, 0)
+    return replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, said=False)
+
+
+def _over(entry: Entry, event: End) -> Entry:
     before = len(entry.tries) - _TRY.size
     number, began, _, _ = _TRY.unpack_from(entry.tries, before)
     over = _TRY.pack(number, began, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
     entry = replace(entry, tries=entry.tries[:before] + over, status=event.status, why=intern(event.why))
-    if event.status is not LeadStatus.CALLBACK:  # else the wish is still to be met
+    wish = entry.callback or entry.operator is not None
+    if wish and event.status is not LeadStatus.CALLBACK:  # else it is still to be met
         entry = replace(entry, callback=0, operator=None)
-    leads = changed(campaign.leads, event.place, entry)
-    tally = _tallied(campaign.tally, event)
-    crew = campaign.crew
-    if event.place in crew:
-        crew = {place: seat for place, seat in crew.items() if place != event.place}
-    return replace(campaign, leads=leads, in_progress=campaign.in_progress - {event.place}, tally=tally, crew=crew)
+    return entry
 
 
-def _tallied(tally: Tally, event: CampaignAttemptEnded) -> Tally:
-    if event.outcome not in (ANSWERED, ABANDONED):
-        return tally
-    day = parse_utc(event.at).toordinal()
-    return counted(tally, day, answered=1, abandoned=int(event.outcome == ABANDONED))
+def _tallied(tally: Tally, answers: Iterable[tuple[int, bool]]) -> Tally:
+    """`answers`: the day of each, and whether it was abandoned; in their order."""
+    for day, some in groupby(answers, lambda answer: answer[0]):
+        abandoned = [abandoned for _, abandoned in some]
+        tally = counted(tally, day, answered=len(abandoned), abandoned=sum(abandoned))
+    return tally
 
 
 def _marked(campaign: Campaign, event: CampaignLeadMarked) -> Campaign:
@@ -280,8 +346,8 @@ _AFTER: Final = folds(
     fold(CampaignDraining, _draining),
     fold(CampaignStopped, _became(S.STOPPED)),
     fold(CampaignFinished, _became(S.FINISHED)),
-    fold(CampaignAttemptClaimed, _claimed),
+    fold(CampaignAttemptClaimed, _attempt),
     fold(CampaignAttemptJoined, _joined),
-    fold(CampaignAttemptEnded, _ended),
+    fold(CampaignAttemptEnded, _attempt),
     fold(CampaignLeadMarked, _marked),
 )

@@ -1,6 +1,6 @@
 """A state that changes only by events on record: read from the journal, written to it, kept in snapshots."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -25,6 +25,7 @@ State = TypeVar("State", bound=Struct)
 Event = TypeVar("Event", bound=Struct)
 
 SNAPSHOT_EVERY = 200  # events
+AT_ONCE = 128 * 1024  # bytes of events that are read until the state follows them
 SNAPSHOTS = "OTTB_SNAP"
 REPLY_HEADER, COMMAND_HEADER = "Ottb-Reply", "Ottb-Command"
 NO_HEADERS: Mapping[str, str] = {}
@@ -56,13 +57,18 @@ class Journalled(EffectRunner, Generic[State, Event]):
     topics: ClassVar[tuple[AnyTopic, ...]]
     snapshots: ClassVar[bool] = False  # for kinds whose journal grows for years
 
-    _by_verb: ClassVar[Mapping[str, AnyTopic]]  # the topics
+    read_back: ClassVar[Mapping[type, type]] = {}  # of an event's class: a part of it, where no more is read from it
+
+    _by_verb: ClassVar[Mapping[str, Callable[[bytes], Any]]]  # what reads an event. Any: of each topic its own
 
     __slots__ = ("_answers", "_unsaved", "seq", "stands_in", "state")
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._by_verb = {topic.verb: topic for topic in getattr(cls, "topics", ())}
+        events = {topic.verb: topic.event for topic in getattr(cls, "topics", ())}
+        cls._by_verb = {
+            verb: msgspec.json.Decoder(cls.read_back.get(event, event)).decode for verb, event in events.items()
+        }
 
     def __init__(self, *, id: str, host: "Host") -> None:
         super().__init__(id=id, host=host)
@@ -78,6 +84,13 @@ class Journalled(EffectRunner, Generic[State, Event]):
     def evolve(state: State | None, event: Event, /) -> State | None:
         """The state after an event. A look-up without `self`: it reaches no clock, no bus and no timer."""
         raise NotImplementedError
+
+    @classmethod
+    def evolve_all(cls, state: State | None, events: Sequence[Event], /) -> State | None:
+        """The state after several, which have been read from the journal."""
+        for event in events:
+            state = cls.evolve(state, event)
+        return state
 
     def state_changed(self) -> None:
         """The state, or the memory beside it, has changed."""
@@ -169,11 +182,17 @@ class Journalled(EffectRunner, Generic[State, Event]):
 
     def _apply(self, state: State | None, headers: Mapping[str, str]) -> None:
         self.state = state
+        self._keep_answer(headers)
+        self._keep_timers()
+
+    def _keep_answer(self, headers: Mapping[str, str]) -> None:
         self._unsaved += 1
         reply = headers.get(REPLY_HEADER)
         if reply is not None and (command := headers.get(COMMAND_HEADER)):
             self._answers = self._answers or Answers()
             self._answers.keep(command, reply)
+
+    def _keep_timers(self) -> None:
         if (kept := self.allowed_timers()) is not None:
             self._cancel_other_timers(kept)
 
@@ -193,30 +212,42 @@ class Journalled(EffectRunner, Generic[State, Event]):
         """Fold what follows. False: the journal does not have the event that the snapshot is of, since it has been
         restored, or is another; every write would be fenced."""
         snapshot, known = self.seq, self.seq == 0
+        events, size = list[Event](), 0
         async for recorded in self._host.bus.replay(self.read_scope, after=max(snapshot - 1, 0)):
             if known:
-                self._replay(recorded)
+                self._read_back(recorded, events)
             elif recorded.seq == snapshot:
                 known = True
             else:
                 break
+            size += len(recorded.data)
+            if size >= AT_ONCE:
+                self._fold_in(events)
+                size = 0
+        self._fold_in(events)
         return known
 
-    def _replay(self, recorded: Recorded) -> None:
+    def _read_back(self, recorded: Recorded, events: list[Event]) -> None:
+        """Add an event to those that the state follows."""
         verb = verb_of(recorded.subject)
-        topic = self._by_verb.get(verb)
         self.seq = recorded.seq
         if recorded.seq in self._host.step_over:
             log.warning("stepped over", actor=f"{self.kind} {self.id}", seq=recorded.seq, subject=recorded.subject)
             return
         self.replayed(recorded)
-        if topic is None:  # an event of a later version: not ours to understand
+        decode = self._by_verb.get(verb)
+        if decode is None:  # an event of a later version: not ours to understand
             return
         try:
-            event = msgspec.json.decode(recorded.data, type=topic.event)
+            events.append(decode(recorded.data))
         except UNDECODABLE as error:
             raise Unreadable(unreadable(recorded.seq, verb, error)) from None
-        self._apply(self.evolve(self.state, event), recorded.headers)
+        self._keep_answer(recorded.headers)
+
+    def _fold_in(self, events: list[Event]) -> None:
+        self.state = self.evolve_all(self.state, events)
+        self._keep_timers()
+        events.clear()
 
     # --- snapshots
 

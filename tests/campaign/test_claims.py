@@ -217,7 +217,7 @@ def played(steps: list[tuple[str, Any]]) -> Watched:
 def test_no_claim_is_outside_window_cap_or_list_and_none_comes_twice(steps: list[tuple[str, Any]]) -> None:
     campaign = played(steps)
     campaign.watched_claim(3)
-    assert campaign.replayed() == campaign.state
+    assert campaign.replayed() == campaign.replayed(at_once=3) == campaign.state
     assert campaign.claims or campaign.status is not CampaignStatus.DRAINING
     assert open_places(campaign.state) == sorted(claim.place for claim in campaign.claims)
     assert campaign.state.open == len(campaign.claims)

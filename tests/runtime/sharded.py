@@ -107,7 +107,8 @@ class CounterActor(Actor[Counter, Activated | Counted | Closed, None, TimerFired
 
     @staticmethod
     def evolve(state: Counter | None, event: Activated | Counted | Closed, /) -> Counter:
-        return Counter(event.number) if isinstance(event, Counted) else state or Counter()
+        counted = (state or Counter()).number
+        return Counter(counted + 1) if isinstance(event, Counted) else Counter(counted)  # what is read twice counts
 
     def barrier(self, now: Moment, epoch: int) -> Activated:
         return Activated(counter=self.id, at=now.at, epoch=epoch)

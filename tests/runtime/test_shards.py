@@ -6,6 +6,7 @@ import statistics
 import msgspec
 import pytest
 
+from actors.runtime import journalled
 from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET
 from actors.runtime.rendezvous import SHARDS, shard_of, shards_of
@@ -205,6 +206,20 @@ async def test_the_journal_is_asked_once_for_all_shards(site: Site) -> None:
     await site.until_right("a")
     assert len([name for name in asked if name.startswith("before ids ottb.v1.evt.counter")]) == 2  # there, and over
     assert len([name for name in asked if name.startswith("before replay")]) == len(COUNTERS)
+
+
+@simulated
+async def test_a_long_record_is_read_in_pieces(site: Site) -> None:
+    first = site.start("a")
+    await site.until_right("a")
+    for number in range(1, 10):
+        assert await site.count("c1", f"{number}") == number
+    await site.leave(first)
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(journalled, "AT_ONCE", 100)  # bytes: three events
+        site.start("a")
+        await site.until_right("a")
+    assert await site.count("c1", "more") == 10
 
 
 @simulated
