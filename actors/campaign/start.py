@@ -94,7 +94,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
-    parts.background.extend((elsewhere.read_rest, team.listen))
+    parts.background.extend((elsewhere.read_rest, team.listen, partial(look_after, parts.host, parts.ids)))
     stack.push_async_callback(team.stop)
     outside = Outside(
         bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
@@ -129,7 +129,6 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
-        host.spawn(look_after(host, parts.ids))
 
     parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=CAMPAIGN_ARCHIVED))
 
