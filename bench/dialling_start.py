@@ -4,6 +4,7 @@ Seconds of the wall, so they count who else is at work; beside them those of the
 """
 
 import asyncio
+import itertools
 import json
 import time
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ import psutil
 
 from actors.adapters.nats_streams import EVENTS, WRITTEN
 from actors.leads.lead import id_of
+from actors.runtime.bus import ID
 from actors.runtime.clock import utc
 from bench.dialling import CAMPAIGN, LEADS, Fleet, fleet, lead, made
 from bench.dialling_host import Took
@@ -29,6 +31,7 @@ from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
 )
+from bus_schemas.kinds import owners_header
 from bus_schemas.lead import LeadStatus
 
 RUN = "/api/autodialer/run-campaign"
@@ -97,6 +100,7 @@ async def _call_all(site: Fleet) -> None:
     """Put a call to each lead but the first on record, which the one phone has called."""
     client = await nats.connect(f"nats://127.0.0.1:{site.port}")
     at, before = utc(datetime.now(UTC)), await site.bus.last_seq()
+    numbers, about = itertools.count(), owners_header({"campaign": ("bench",)})
     for place in range(1, LEADS):
         number = lead(place).number or ""
         claimed = CampaignAttemptClaimed(
@@ -111,7 +115,8 @@ async def _call_all(site: Fleet) -> None:
             (CAMPAIGN_ATTEMPT_CLAIMED.subject_for(claimed), claimed),
             (CAMPAIGN_ATTEMPT_ENDED.subject_for(ended), ended),
         ):
-            await client.publish(WRITTEN + subject.removeprefix(EVENTS), msgspec.json.encode(event))
+            headers = {ID: f"called-{next(numbers):020}", **about}  # as an actor writes
+            await client.publish(WRITTEN + subject.removeprefix(EVENTS), msgspec.json.encode(event), headers=headers)
         if place % FLUSHED == 0:
             await client.flush()
     await client.close()

@@ -27,7 +27,7 @@ from actors.adapters.nats_reading import (
     are_pending,
     asking,
     get,
-    must_follow,
+    missed,
     recorded,
     size,
 )  # fmt: skip
@@ -251,11 +251,11 @@ class NatsBus:
             try:
                 for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
                     await asyncio.sleep(0)
-                for number, entry in enumerate(batch, 1):
-                    if entry.at >= since:
-                        yield entry
-                    if number % TURN == 0:
-                        await asyncio.sleep(0)
+                for begin in range(0, len(batch), TURN):
+                    for entry in batch[begin : begin + TURN]:
+                        if entry.at >= since:
+                            yield entry
+                    await asyncio.sleep(0)
                 batch, more = await coming if coming is not None else ([], False)
             finally:
                 if coming is not None:
@@ -280,7 +280,8 @@ class NatsBus:
             try:
                 if raw.startswith(PLAIN):
                     entry, before = recorded(raw, data)
-                    must_follow(stream, before, last)
+                    if before != last:
+                        raise missed(stream)
                     found.append(entry)
                 else:
                     over.set_result(are_pending(stream, raw, last))

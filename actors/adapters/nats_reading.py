@@ -100,10 +100,9 @@ def recorded(raw: bytes, data: bytes) -> tuple[Recorded, int]:
     return entry, int(before or 0)
 
 
-def must_follow(stream: str, before: int, last: int) -> None:
-    """Raise RequestTimeout where the entry before one of a batch is not the last that has come."""
-    if before != last:
-        raise RequestTimeout(f"{stream}: a message was lost on the way")
+def missed(stream: str) -> RequestTimeout:
+    """What to raise where the entry before one of a batch is not the last that has come."""
+    return RequestTimeout(f"{stream}: a message was lost on the way")
 
 
 def are_pending(stream: str, raw: bytes, last: int) -> bool:
@@ -113,7 +112,8 @@ def are_pending(stream: str, raw: bytes, last: int) -> bool:
         return False
     if status != END_OF_BATCH:
         raise RequestTimeout(f"{stream}: status {status}")
-    must_follow(stream, int(said.get(BEFORE, last)), last)
+    if int(said.get(BEFORE, last)) != last:
+        raise missed(stream)
     return int(said.get(PENDING, 0)) > 0
 
 

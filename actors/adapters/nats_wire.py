@@ -90,7 +90,9 @@ class LateHeaders(Mapping[str, str]):
         return self._all()[name]
 
     def get(self, name: str, default: Any = None) -> Any:  # any: of whoever asks
-        return self._all().get(name, default) if self._may_have(name) else default
+        if name != STATUS and name.encode() not in self._raw:  # `_may_have`, for what is asked of every entry
+            return default
+        return self._all().get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._may_have(name) and name in self._all()
@@ -284,7 +286,7 @@ class Wire(asyncio.Protocol):
 
     def _take(self, data: bytes) -> int:
         """Hand over every whole message. Returns how far that went."""
-        at, size, find = 0, len(data), data.find
+        at, size, find, hear = 0, len(data), data.find, self._link.hear
         while at < size:
             end = find(b"\r\n", at)
             if end < 0:
@@ -298,20 +300,17 @@ class Wire(asyncio.Protocol):
                     break
                 at = after
                 split = begin + (int(parts[-2]) if first == 0x48 else 0)
-                named = parts[1], (parts[3] if len(parts) == (6 if first == 0x48 else 5) else b"")
-                self._hand_over(sid, named, data[begin:split], data[split : begin + total])
+                reply_to = parts[3] if len(parts) == (6 if first == 0x48 else 5) else b""
+                try:
+                    subject, answer_to = parts[1].decode(), reply_to.decode()
+                except UnicodeDecodeError:  # the server passes such names on; none of ours is one
+                    log.debug("bus: a name that is not UTF-8", subject=repr(parts[1]), reply_to=repr(reply_to))
+                    continue
+                hear(sid, subject, answer_to, data[begin:split], data[split : begin + total])
             else:
                 line, at = data[at:end], begin
                 self._control(line)
         return at
-
-    def _hand_over(self, sid: int, named: tuple[bytes, bytes], headers: bytes, data: bytes) -> None:
-        try:
-            subject, reply_to = named[0].decode(), named[1].decode()
-        except UnicodeDecodeError:  # the server passes such names on; none of ours is one
-            log.debug("bus: a name that is not UTF-8", subject=repr(named[0]), reply_to=repr(named[1]))
-            return
-        self._link.hear(sid, subject, reply_to, headers, data)
 
     def _control(self, line: bytes) -> None:
         if line == b"PING":

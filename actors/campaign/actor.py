@@ -82,7 +82,6 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY
 from bus_schemas.catalogue import topics_of
-from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import Line
 from bus_schemas.lead import LeadMarked
@@ -104,6 +103,7 @@ KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
 PATIENT, REST, LONGEST_REST = 5, 0.5, 60.0  # refused calls on end until it rests, and for how many seconds
 GIVE_UP = 300.0  # seconds without a line that may call those who are left, busy or not, until it finishes
 TOLD_EVERY = 0.5  # seconds between two tellings of the counts
+HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
 
 class LookOn(Effect, frozen=True, kw_only=True):
     """More have."""
@@ -303,7 +303,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         return machine.taken_over(self.state, now) if self.state is not None else NOTHING
 
     def replayed(self, recorded: Recorded) -> None:
-        if verb_of(recorded.subject) in (CAMPAIGN_PAUSED.verb, CAMPAIGN_STOPPED.verb):
+        if recorded.subject.endswith(HALTS):
             self._halted = recorded.seq
 
     def recorded(self, event: CampaignEvent) -> None:

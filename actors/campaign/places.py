@@ -36,18 +36,13 @@ class Changes(Generic[Thing]):
         self._places = places
         self._copied: dict[int, list[Thing]] = {}
 
-    def at(self, place: int) -> Thing:
-        """The thing at a place, as it is by now. Raises IndexError."""
+    def part(self, place: int) -> tuple[list[Thing], int]:
+        """A part as it is by now, to be changed at an index: where a place is. Raises IndexError."""
         part, inside = divmod(place, SIZE)
         things = self._copied.get(part)
-        return self._places[part][inside] if things is None else things[inside]
-
-    def put(self, place: int, thing: Thing) -> None:
-        """Have another thing at a place. Raises IndexError."""
-        part, inside = divmod(place, SIZE)
-        if part not in self._copied:
-            self._copied[part] = [*self._places[part]]
-        self._copied[part][inside] = thing
+        if things is None:
+            things = self._copied[part] = [*self._places[part]]
+        return things, inside
 
     def done(self) -> Places[Thing]:
         """The new value."""
@@ -60,7 +55,8 @@ class Changes(Generic[Thing]):
 def changed(places: Places[Thing], place: int, thing: Thing) -> Places[Thing]:
     """With another thing at a place."""
     changes = Changes(places)
-    changes.put(place, thing)
+    things, inside = changes.part(place)
+    things[inside] = thing
     return changes.done()
 
 

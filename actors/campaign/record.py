@@ -118,9 +118,10 @@ class Over(Struct, frozen=True, gc=False):
 
 
 READ_BACK: Final[Mapping[type, type]] = {CampaignAttemptClaimed: Claimed, CampaignAttemptEnded: Over}
-_OF_ATTEMPTS = (*READ_BACK, *READ_BACK.values())
 Begin = CampaignAttemptClaimed | Claimed
 End = CampaignAttemptEnded | Over
+_OF_ATTEMPTS = frozenset({*READ_BACK, *READ_BACK.values()})
+_BEGIN = (Claimed, CampaignAttemptClaimed)
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
@@ -236,7 +237,7 @@ def evolve(campaign: Campaign | None, event: CampaignEvent) -> Campaign | None:
 
 def evolve_all(campaign: Campaign | None, events: Iterable[Any]) -> Campaign | None:  # any: CampaignEvent, or as read
     """The same after several, as they are written or as they are read back (`READ_BACK`)."""
-    for of_attempts, some in groupby(events, lambda event: isinstance(event, _OF_ATTEMPTS)):
+    for of_attempts, some in groupby(events, lambda event: type(event) in _OF_ATTEMPTS):
         if of_attempts:
             campaign = _attempted(campaign, some) if campaign is not None else None
         else:
@@ -275,14 +276,15 @@ def _attempted(campaign: Campaign, events: Iterable[Begin | End]) -> Campaign:
     begun, over, answers = set[int](), set[int](), list[tuple[int, bool]]()
     for event in events:
         place = event.place
-        if isinstance(event, Claimed | CampaignAttemptClaimed):
-            leads.put(place, _begun(leads.at(place), event))
+        part, inside = leads.part(place)
+        if isinstance(event, _BEGIN):
+            part[inside] = _begun(part[inside], event)
             begun.add(place)
             over.discard(place)
             if event.operator is not None:
                 crew = {**crew, place: Seat(event.operator)}
         else:
-            leads.put(place, _over(leads.at(place), event))
+            part[inside] = _over(part[inside], event)
             begun.discard(place)
             over.add(place)
             if event.outcome in (ANSWERED, ABANDONED):

@@ -28,9 +28,9 @@ def test_changes_at_once_are_one_after_the_other(length: int, data: st.DataObjec
     places = extended((), range(length))
     changes, things = Changes(places), list(range(length))
     for place in data.draw(st.lists(st.integers(0, length - 1), max_size=9)):
-        assert changes.at(place) == things[place]
-        things[place] -= length
-        changes.put(place, things[place])
+        part, inside = changes.part(place)
+        assert part[inside] == things[place]
+        part[inside] = things[place] = things[place] - length
     assert [*each(changes.done())] == things and [*each(places)] == [*range(length)]
 
 
