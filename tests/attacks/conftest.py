@@ -13,7 +13,6 @@ from tests.support.commands import Commands
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
-LONG = ("test_undigestible.py", "test_costly_bodies.py")  # begin first, so that nobody waits for their end
 
 
 @pytest.fixture(autouse=True)
@@ -31,18 +30,9 @@ def commands() -> Iterator[Commands]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a site of its file stays together (`--dist loadgroup`): to start one takes 5 s of the processor."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.attacks)
-            if isinstance(item, pytest.Function) and _shares_a_site(item):
-                item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: HERE not in item.path.parents or item.path.name not in LONG)
-
-
-def _shares_a_site(item: pytest.Function) -> bool:
-    made = item._fixtureinfo.name2fixturedefs.get("site")
-    return made is not None and made[-1].scope == "module"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
