@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, GivenTime, Id, LineName, SlotId, Sought, Username, Utc
+from bus_schemas.fields import CallId, Extension, GivenTime, Id, LineName, SlotId, Sought, Username, Utc
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -18,7 +18,7 @@ CALL = Kind("call", "calls", view=A.CALL_VIEW, view_others=A.CALL_VIEW_ANY)
 
 
 
-def line_name(slot: int, trunk: str | None) -> str:
+def line_name(slot: int | None, trunk: str | None) -> str:
     """The line of a call as its subjects name it: its trunk, else its slot's phone."""
     return f"slot-{slot}" if trunk is None else f"trunk-{trunk}"
 
@@ -120,6 +120,15 @@ class EndCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     call_id: CallId
 
 
+class JoinCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Join a call that was answered and waits on the PBX with an operator's extension. It is done once: a call that was
+    joined to somebody is nobody else's."""
+
+    call_id: CallId
+    operator: Username
+    extension: Extension
+
+
 class GetCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One call, live or past."""
 
@@ -127,10 +136,11 @@ class GetCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CallView(Struct, frozen=True, kw_only=True):
-    """One call. `duration`: whole seconds from answer to end, null while it is not over."""
+    """One call. `duration`: whole seconds from answer to end, null while it is not over. `slot` null: of none; whoever
+    answers waits on the PBX until they are joined to an `operator`, at that one's `extension`."""
 
     call_id: CallId
-    slot: SlotId
+    slot: SlotId | None
     number: str
     status: CallStatus
     start_time: Utc
@@ -145,6 +155,8 @@ class CallView(Struct, frozen=True, kw_only=True):
     ending: bool = False
     trace_id: str | None = None
     trunk: str | None = None
+    operator: str | None = None
+    extension: str | None = None
 
 
 class CallsFeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,11 +177,12 @@ class Cdr(Struct, frozen=True, kw_only=True):
     """The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
     trunk; null for a call of the slot's phone. `campaign`: for which it was made, if for one. `cause`: in the words of
     the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
-    counted by itself. `operator_disposition`: what its operator says came of it, the last word."""
+    counted by itself. `operator_disposition`: what its operator says came of it, the last word. `slot` null: of none;
+    it waited on the PBX, and was joined to `operator`, at that one's `extension`, or to nobody."""
 
     call_id: CallId
     user: str
-    slot: SlotId
+    slot: SlotId | None
     number: str
     start_time: Utc
     ring_time: Utc | None
@@ -189,6 +202,8 @@ class Cdr(Struct, frozen=True, kw_only=True):
     billable_seconds: int | None = None
     operator_disposition: str | None = None
     campaign: Id | None = None
+    operator: str | None = None
+    extension: str | None = None
 
 
 class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -223,7 +238,7 @@ class OpenCall(Struct, frozen=True, kw_only=True):
 
     call_id: CallId
     line: LineName
-    slot: SlotId
+    slot: SlotId | None
     user: str
     trunk: str | None
     start_time: Utc
@@ -271,6 +286,9 @@ END_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.end",       EndCall,   CallView,
                  frozenset({E.NOT_FOUND, E.PERMISSION_DENIED, E.CALL_FAILED}), summary="End a call",
                  fallback=END_ABSENT, permission=A.CALL_END, asks=SEES | {A.CALL_END_ANY}, audit_fields=("call_id",),
                  when_full=True)
+JOIN_CALL  = Rpc("ottb.v1.cmd.call.{call_id}.join",      JoinCall,  CallView,
+                 frozenset({E.NOT_FOUND, E.CONFLICT}), summary="Join a call that waits with an operator's extension",
+                 timeout=2.0)
 GET_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.get",       GetCall,   CallView,       frozenset({E.NOT_FOUND}),
                  summary="One call", fallback=PAST_CALL, permission=A.CALL_VIEW, asks=SEES)
 CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallView], frozenset(),
@@ -293,11 +311,12 @@ GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording
 class CallDialing(Struct, frozen=True, kw_only=True):
     """The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
     `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
-    given up, but where it rings by then not before it has rung for `ring_at_least`."""
+    given up, but where it rings by then not before it has rung for `ring_at_least`. `slot` null: whoever answers waits
+    on the PBX until an operator is joined to the call."""
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
     user: Username
     number: str
     at: Utc
@@ -319,7 +338,7 @@ class CallAdopted(Struct, frozen=True, kw_only=True):
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
     user: str
     at: Utc
     host: str
@@ -331,7 +350,7 @@ class CallAlerting(Struct, frozen=True, kw_only=True):
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
     user: str
     at: Utc
     mono: float
@@ -344,7 +363,7 @@ class CallConnected(Struct, frozen=True, kw_only=True):
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
     user: str
     at: Utc
     mono: float
@@ -354,12 +373,28 @@ class CallConnected(Struct, frozen=True, kw_only=True):
     campaign: Id | None = None
 
 
-class CallEnding(Struct, frozen=True, kw_only=True):
-    """Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`, `phone_asks_for_sim`)."""
+class CallJoined(Struct, frozen=True, kw_only=True):
+    """A call that waited is an operator's, and no other one's, from now on: the PBX is told to take it to `extension`.
+    `by`: for whom they were joined."""
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
+    user: str
+    at: Utc
+    operator: Username
+    extension: str
+    by: str
+    command_id: str
+
+
+class CallEnding(Struct, frozen=True, kw_only=True):
+    """Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`, `phone_asks_for_sim`,
+    `extension_failed`: the PBX would not take it to the operator's extension)."""
+
+    line: LineName
+    call_id: CallId
+    slot: int | None
     user: str
     at: Utc
     by: str
@@ -372,7 +407,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
     user: str
     number: str
     at: Utc
@@ -398,20 +433,23 @@ class CallEnriched(Struct, frozen=True, kw_only=True):
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
     user: str
     at: Utc
     disposition: str
     billable_seconds: int
 
 
-CallEvent = CallDialing | CallAdopted | CallAlerting | CallConnected | CallEnding | CallEnded | CallEnriched
+CallEvent = (
+    CallDialing | CallAdopted | CallAlerting | CallConnected | CallJoined | CallEnding | CallEnded | CallEnriched
+)
 
 # fmt: off
 CALL_DIALING   = Topic("ottb.v1.evt.call.{line}.{call_id}.dialing",   CallDialing,   "A call attempt was recorded")
 CALL_ADOPTED   = Topic("ottb.v1.evt.call.{line}.{call_id}.adopted",   CallAdopted,   "A call has a new owner")
 CALL_ALERTING  = Topic("ottb.v1.evt.call.{line}.{call_id}.alerting",  CallAlerting,  "It rings at the far end")
 CALL_CONNECTED = Topic("ottb.v1.evt.call.{line}.{call_id}.connected", CallConnected, "The call was answered")
+CALL_JOINED    = Topic("ottb.v1.evt.call.{line}.{call_id}.joined",    CallJoined,    "A call is an operator's")
 CALL_ENDING    = Topic("ottb.v1.evt.call.{line}.{call_id}.ending",    CallEnding,    "A hang-up was asked for")
 CALL_ENDED     = Topic("ottb.v1.evt.call.{line}.{call_id}.ended",     CallEnded,     "The call is over")
 CALL_ENRICHED  = Topic("ottb.v1.evt.call.{line}.{call_id}.enriched",  CallEnriched,  "What the PBX counted")

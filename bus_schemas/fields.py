@@ -46,6 +46,12 @@ SlotId = Annotated[int, Meta(ge=1, le=99999, examples=[44])]
 TrunkName = Annotated[
     str, shaped(r"^[A-Za-z0-9_-]{1,58}$(?!\n)", "1 to 58 letters (A-Z, a-z), digits, `_` or `-`", examples=["trunk-1"])
 ]  # with `trunk-` a token
+Extension = Annotated[
+    str,
+    shaped(
+        r"^[A-Za-z0-9_-]{1,40}$(?!\n)", "1 to 40 letters (A-Z, a-z), digits, `_` or `-`", examples=["601", "op21-desk"]
+    ),
+]  # fmt: skip
 LineName = Annotated[
     str,
     shaped(

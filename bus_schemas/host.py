@@ -9,7 +9,7 @@ from bus_schemas.call import START_REFUSALS, CallStarted, StartCall
 from bus_schemas.carriers import Priority, SlotCarrier, TrunkCarrier, Weight
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import HostName, Region, SlotId, TrunkName, Username, Utc
+from bus_schemas.fields import CallId, HostName, Region, SlotId, TrunkName, Username, Utc
 from bus_schemas.slot import ConfigureSlot, ListUnassigned, RemoveSlot, SlotDetails, SlotRemovedReply, UnassignedPhone
 from bus_schemas.trunk import DialPbx, PbxCallStarted, TrunkState
 
@@ -72,22 +72,25 @@ class DialOnHost(Struct, frozen=True, kw_only=True):
 
 class Line(Struct, frozen=True, kw_only=True):
     """What one call can go out on: a slot with its phone, or a channel of `trunk`, and then `slot` is the one whose
-    extension whoever answers is joined with. It may call `countries`. `region`: of its SIM; `caller_id`: E.164; null:
-    nobody knows. `user`: whose the slot is; null: the pool's."""
+    extension whoever answers is joined with; null: they wait on the PBX to be joined to an operator. It may call
+    `countries`. `region`: of its SIM; `caller_id`: E.164; null: nobody knows. `user`: whose the slot is; null: the
+    pool's. `offer`: tells one of those without a slot from the others."""
 
-    slot: SlotId
+    slot: SlotId | None
     trunk: TrunkName | None = None
     countries: tuple[str, ...] = ()
     region: Region | None = None
     caller_id: str | None = None
     user: Username | None = None
+    offer: str | None = None
 
 
 class OfferLines(Struct, frozen=True, kw_only=True):
     """Keep up to `most` lines of a host for `asker`, in whose name `user` calls: as soon as there is one, in turn with
     all who ask, by `priority` and `weight`. None: there was none for a while. `slots`: of which ones, where no `trunks`
     are wanted; `countries`: only lines that may call one of these. `operators`: only slots, or extensions, of these
-    users, one of each; null: slots of `user` and of the pool."""
+    users, one of each; null: slots of `user` and of the pool. `joins`: channels alone, of trunks whose PBX joins calls
+    to the extensions of operators."""
 
     host: HostName
     asker: str
@@ -99,6 +102,7 @@ class OfferLines(Struct, frozen=True, kw_only=True):
     weight: Weight = 1
     priority: Priority = 0
     operators: tuple[Username, ...] | None = None
+    joins: bool = False
 
 
 class ReturnLines(Struct, frozen=True, kw_only=True):
@@ -171,6 +175,12 @@ class StartOffered(Struct, frozen=True, kw_only=True):
     ring_at_least: float = 0.0
 
 
+class OfferedStarted(Struct, frozen=True, kw_only=True):
+    """The attempt is on record and goes out on the line."""
+
+    call_id: CallId
+
+
 class AwaitDials(Struct, frozen=True, kw_only=True):
     """Say once none of these calls is being dialled: it was, or is not going to be."""
 
@@ -217,7 +227,7 @@ RETURN_LINES = Rpc("ottb.v1.cmd.host.{host}.return_lines", ReturnLines, OfferedL
                    summary="Give lines back that were kept")
 SURVEY_LINES = Rpc("ottb.v1.cmd.host.{host}.survey_lines", SurveyLines, LinesThere, frozenset(),
                    summary="What lines one host has, busy or not", timeout=2.0)
-START_OFFERED = Rpc("ottb.v1.cmd.host.{host}.start_offered", StartOffered, CallStarted, START_REFUSALS,
+START_OFFERED = Rpc("ottb.v1.cmd.host.{host}.start_offered", StartOffered, OfferedStarted, START_REFUSALS,
                     summary="Start a call on a line that was kept for it", timeout=10.0)
 AWAIT_DIALS = Rpc("ottb.v1.cmd.host.{host}.await_dials", AwaitDials, DialsOver, frozenset(),
                   summary="Wait until none of these calls is being dialled at one host", timeout=11.0)

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import UNSEEN, Id, Username, Utc, shaped
+from bus_schemas.fields import UNSEEN, Extension, Id, Username, Utc, shaped
 from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
@@ -29,12 +29,6 @@ Email = Annotated[
         rf"^(?![=+'-])[^@\s<>,;{UNSEEN}]{{1,64}}@[^@\s<>,;{UNSEEN}]{{1,189}}$(?!\n)",
         "a mail address like `op21@example.com`",
         max_length=254, examples=["op21@example.com"],
-    ),
-]  # fmt: skip
-Extension = Annotated[
-    str,
-    shaped(
-        r"^[A-Za-z0-9_-]{1,40}$(?!\n)", "1 to 40 letters (A-Z, a-z), digits, `_` or `-`", examples=["601", "op21-desk"]
     ),
 ]  # fmt: skip
 Verb = Annotated[str, Meta(min_length=1, max_length=64)]

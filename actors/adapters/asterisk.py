@@ -46,6 +46,7 @@ TRACKED = 5000
 # In which contexts Asterisk dials for the far side of our channel: one that redirects the call (302), or transfers it
 # (REFER, or keys where the dialplan lets it). By itself it takes the endpoint's, and dials there past our gate.
 BY_FAR_SIDE, NO_CONTEXT = ("FORWARD_CONTEXT", "TRANSFER_CONTEXT"), "ottb-nowhere"
+WAITS = "wait"  # the extension at which whoever answers waits until an operator is there for them
 NO_EXTENSION = "Extension does not exist"  # what it answers to an Originate whose context has no such extension
 
 
@@ -130,10 +131,21 @@ class Asterisk:
             raise self._failed(error) from None
         self._report(trunk.endpoint, CallSeen(ref=order.call_id, phase=CallPhase.DIALING))
 
-    def _extension(self, slot: int) -> list[tuple[str, str]]:
+    def _extension(self, slot: int | None) -> list[tuple[str, str]]:
+        if slot is None:
+            return [("Context", self._settings.waiting_context), ("Exten", WAITS), ("Priority", "1")]
         if self._settings.context:
             return [("Context", self._settings.context), ("Exten", str(slot)), ("Priority", "1")]
         return [("Application", "Dial"), ("Data", f"PJSIP/{self._settings.endpoint.format(slot=slot)},30")]
+
+    async def redirect(self, call_id: str, extension: str) -> None:
+        context = self._settings.operators_context
+        try:
+            await self.client.act(
+                "Redirect", (("Channel", call_id), ("Context", context), ("Exten", extension), ("Priority", "1"))
+            )
+        except AmiError as error:
+            raise self._failed(error) from None
 
     async def hang_up(self, call_id: str) -> None:
         try:
@@ -310,6 +322,7 @@ class Asterisk:
                 self._ends(call_id, ending)
             case "Hangup":
                 ending.hang_up(event)
+                ending.waited = (event.get("Context"), event.get("Exten")) == (self._settings.waiting_context, WAITS)
                 self._ends(call_id, ending)
             case "Cdr":
                 if not ending.counting:  # several come together for a call that was moved on

@@ -79,6 +79,7 @@ class Ending(Struct):
     far: bool = False  # the far side asked for it
     joined: bool = False  # the slot's extension was
     unjoined: str = ""  # how dialling the extension ended instead, in Asterisk's words
+    waited: bool = False  # and nobody was joined to whoever answered
     gone: bool = False  # its Hangup was heard
     cause: int = 0
     sip: int = 0
@@ -127,6 +128,8 @@ def cause_of(ending: Ending) -> str:
         parts.append(f"Asterisk could not place the call (originate reason {ending.originate})")
     if ending.unjoined and not ending.joined:
         parts.append(f"the slot's extension: {ending.unjoined}")
+    if ending.waited and not ending.far:
+        parts.append("it waited, and nobody was joined to it")
     return ", ".join(parts) or "no cause was given"
 
 
@@ -135,7 +138,7 @@ def _after_answer(ending: Ending) -> EndReason:
         return R.NETWORK
     if ending.far:
         return R.HANGUP_REMOTE
-    failed = ending.unjoined or ending.cause not in (0, 16)
+    failed = ending.waited or ending.unjoined or ending.cause not in (0, 16)
     return R.EXTENSION_FAILED if failed and not ending.joined else R.HANGUP_LOCAL
 
 

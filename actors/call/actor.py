@@ -18,6 +18,7 @@ from bus_schemas.call import (
     CALL_DIALING,
     END_CALL,
     GET_CALL,
+    JOIN_CALL,
     CallAdopted,
     CallDialing,
     CallEnded,
@@ -25,6 +26,7 @@ from bus_schemas.call import (
     CallView,
     EndCall,
     GetCall,
+    JoinCall,
     Phase,
 )
 from bus_schemas.catalogue import topics_of
@@ -66,7 +68,11 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
         decision = machine.end(call, context.user, context.command_id, self._now(), self._timeouts)
         return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
 
-    commands = by_verb(command(END_CALL, end), command(GET_CALL, get))
+    def join(self, request: JoinCall, context: Context) -> Outcome[CallView]:
+        decision = machine.join(self._call(), request, context.user, context.command_id, self._now())
+        return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
+
+    commands = by_verb(command(END_CALL, end), command(GET_CALL, get), command(JOIN_CALL, join))
 
     def _seen_by(self, context: Context) -> Call:
         call = self._call()
@@ -208,7 +214,7 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
     def barrier(self, now: Moment, epoch: int) -> CallAdopted:
         """Also for a call of which nothing is on record: its attempt, should it still be under way, is then void."""
         call = self.state
-        slot, user = (call.slot, call.user) if call else (0, "")
+        slot, user = (call.slot, call.user) if call else (None, "")
         line = call.line if call else self._line or NO_LINE
         host = self._host.name
         return CallAdopted(line=line, call_id=self.id, slot=slot, user=user, at=now.at, host=host, epoch=epoch)

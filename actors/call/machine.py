@@ -43,7 +43,7 @@ from actors.call.record import (
 )
 from actors.runtime.clock import Moment, elapsed
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
-from actors.telephony.orders import Dial, Fence, Fences, HangUp, LookAt, Named, Release
+from actors.telephony.orders import Dial, Fence, Fences, HangUp, LookAt, Named, Redirect, Release
 from actors.telephony.reports import (
     CallPhase,
     CallSeen,
@@ -51,6 +51,7 @@ from actors.telephony.reports import (
     DialAccepted,
     DialFailed,
     DialUncertain,
+    JoinFailed,
     Link,
     LinkChanged,
     LiveCall,
@@ -58,9 +59,10 @@ from actors.telephony.reports import (
     PastCall,
     after,
 )
-from bus_schemas.call import CallDialing, CallEnding, CallEvent, EndReason, Phase
+from bus_schemas.call import CallDialing, CallEnding, CallEvent, CallJoined, EndReason, JoinCall, Phase
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 
-__all__ = ["Call", "CallTimeouts", "begin", "end", "evolve", "line_of", "observe", "resume", "view"]
+__all__ = ["Call", "CallTimeouts", "begin", "end", "evolve", "join", "line_of", "observe", "resume", "view"]
 
 # Timers, by name. A timer that is not in its phase's row is called off when the phase is entered. Looks are asked for
 # by the same names: the answer of a look that could not be had is asked for again by its timer.
@@ -80,6 +82,10 @@ COMES_UP = 0.5  # seconds before the answer to an order in which a call may come
 EARLY = 16  # reports of calls that are remembered while an order to dial is under way
 
 
+DOES_NOT_WAIT = RefusalTemplate(ErrorCode.CONFLICT, "The call does not wait for an operator, or not any more.")
+IS_ANOTHERS = RefusalTemplate(ErrorCode.CONFLICT, "The call was joined to another operator.")
+
+
 class CallTimeouts(Struct, frozen=True, kw_only=True):
     """How long a call waits, in seconds. `created`: for the phone to show it, and longer than any order to dial can be
     under way; `lost`: for a phone out of reach."""
@@ -90,7 +96,9 @@ class CallTimeouts(Struct, frozen=True, kw_only=True):
 
 
 CallDecision = Decision[CallEvent, Call]  # its memory: the parts of a call that no event tells
-CallReport = CallSeen | LinkChanged | Looked | TimerFired | DialFailed | DialUncertain | DialAccepted | CdrSeen
+CallReport = (
+    CallSeen | LinkChanged | Looked | TimerFired | DialFailed | DialUncertain | DialAccepted | JoinFailed | CdrSeen
+)
 
 
 def line_of(call: Call | CallDialing) -> tuple[str, str]:
@@ -127,6 +135,24 @@ def end(call: Call, by: str, command_id: str, now: Moment, timeouts: CallTimeout
         line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, by=by, command_id=command_id
     )
     return Decision(memory=_pressed(call, by), events=(event,), effects=_hang_up(call, timeouts))
+
+
+def join(call: Call, request: JoinCall, by: str, command_id: str, now: Moment) -> CallDecision:
+    """Join a call that waits with an operator's extension. Whose it is goes on record first, once, and its line is told
+    once: where its owner dies in between nobody is joined, and the PBX ends what waits there. Raises
+    Refusal(CONFLICT)."""
+    if call.joined is not None and call.joined.operator == request.operator:
+        return NOTHING
+    if call.joined is not None:
+        raise IS_ANOTHERS(operator=call.joined.operator)
+    if call.slot is not None or call.phase is not Phase.CONNECTED or call.ending_by is not None:
+        raise DOES_NOT_WAIT(phase=call.phase)
+    event = CallJoined(
+        line=call.line, call_id=call.call_id, slot=call.slot, user=call.user, at=now.at, operator=request.operator,
+        extension=request.extension, by=by, command_id=command_id,
+    )  # fmt: skip
+    order = Redirect(call_id=call.call_id, extension=request.extension)
+    return Decision(events=(event,), effects=(_to_line(call, order),))
 
 
 def resume(call: Call | None, now: Moment, timeouts: CallTimeouts) -> CallDecision:
@@ -170,11 +196,8 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
             return _seen(call, report, now, timeouts)
         case Looked():
             return _looked(call, report, now, timeouts)
-        case LinkChanged(link=Link.ONLINE):
-            return Decision(memory=replace(call, away=None), effects=(CancelTimer(name=LOST),))
-        case LinkChanged(silent=silent):
-            away = (call.away or Away(since=now.mono - silent, beat=now.mono)).at(now)
-            return Decision(memory=replace(call, away=away), effects=(SetTimer(name=LOST, seconds=BEAT, keep=True),))
+        case LinkChanged():
+            return _link_changed(call, report, now)
         case TimerFired():
             return _timer_fired(call, report, now, timeouts)
         case DialAccepted():
@@ -183,6 +206,15 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
             return _over(call, now, reason=report.reason, cause=report.cause)
         case DialUncertain():
             return _doubtful(call)
+        case JoinFailed():
+            return end(call, EndReason.EXTENSION_FAILED, f"{call.call_id}-join", now, timeouts)
+
+
+def _link_changed(call: Call, link: LinkChanged, now: Moment) -> CallDecision:
+    if link.link is Link.ONLINE:
+        return Decision(memory=replace(call, away=None), effects=(CancelTimer(name=LOST),))
+    away = (call.away or Away(since=now.mono - link.silent, beat=now.mono)).at(now)
+    return Decision(memory=replace(call, away=away), effects=(SetTimer(name=LOST, seconds=BEAT, keep=True),))
 
 
 def _counted(call: Call, cdr: CdrSeen, now: Moment) -> CallDecision:
@@ -426,7 +458,7 @@ def _may_yet_dial(call: Call, at: Moment, timeouts: CallTimeouts) -> float:
 # --- what is ordered ------------------------------------------------------------------------------------------------
 
 
-def _to_line(call: Call, order: HangUp | LookAt | Named | Release) -> Tell:
+def _to_line(call: Call, order: HangUp | LookAt | Named | Redirect | Release) -> Tell:
     kind, id = line_of(call)
     return Tell(kind=kind, id=id, report=order)
 

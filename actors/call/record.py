@@ -19,6 +19,7 @@ from bus_schemas.call import (
     CallEnding,
     CallEnriched,
     CallEvent,
+    CallJoined,
     CallView,
     EndReason,
     Phase,
@@ -86,6 +87,7 @@ class Call(Struct, frozen=True, kw_only=True):
     answered: Moment | None = None
     ref: str | None = None
     ending_by: str | None = None
+    joined: CallJoined | None = None
     ended: CallEnded | None = None
     after_ref: str | None = None
     suspect: bool = False
@@ -113,7 +115,7 @@ class Call(Struct, frozen=True, kw_only=True):
         return self.attempt.line
 
     @property
-    def slot(self) -> int:
+    def slot(self) -> int | None:
         return self.attempt.slot
 
     @property
@@ -161,6 +163,8 @@ def moved(call: Call, event: CallEvent) -> Call:
                 call, phase=Phase.CONNECTED, answered=Moment.of(event), ref=event.ref, ending_by=ending_by,
                 suspect=call.suspect or event.clock_suspect,
             )  # fmt: skip
+        case CallJoined():
+            return replace(call, joined=event)
         case CallEnding():
             return replace(call, ending_by=event.by)
         case CallEnded():
@@ -279,6 +283,8 @@ def _settle(call: Call, reason: EndReason) -> tuple[EndReason, str | None]:
     """The reason and who ended it: a local end that we asked for is ours. What nobody saw stays unknown, whatever was
     asked for."""
     by = call.ending_by or call.hung_up_for
+    if reason is EndReason.HANGUP_LOCAL and by == EndReason.EXTENSION_FAILED:
+        return EndReason.EXTENSION_FAILED, None
     if reason is EndReason.HANGUP_LOCAL and by is not None:
         unanswered = by == RING_TIMEOUT and call.answered is None
         return EndReason.NO_ANSWER if unanswered else EndReason.HANGUP_LOCAL, by
@@ -314,4 +320,6 @@ def view(call: Call) -> CallView:
         ending=call.ending_by is not None and ended is None,
         trace_id=call.attempt.trace_id,
         trunk=call.trunk,
+        operator=call.joined.operator if call.joined else None,
+        extension=call.joined.extension if call.joined else None,
     )

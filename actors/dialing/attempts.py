@@ -28,7 +28,7 @@ from actors.telephony.reports import DialFailed
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.host import AwaitDials, DialsOver
+from bus_schemas.host import AwaitDials, DialsOver, OfferedStarted
 
 NOT_OURS_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure that it owns its lines now. Try again.")
 NOT_KNOWN = RefusalTemplate(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
@@ -150,7 +150,7 @@ class Attempts:
         call_id: str,
         context: Context,
         *,
-        slot: int,
+        slot: int | None,
         number: str,
         trunk: str | None = None,
         after_ref: str | None = None,
@@ -211,6 +211,11 @@ class Attempts:
             raise _not_dialled(attempt.call_id, cause, rule=rule)
         call.go_on()
         return StartedCall(attempt=attempt, seq=call.seq)
+
+
+def offer_taken(started: StartedCall) -> OfferedStarted:
+    """What the start of a call on a line that was offered is answered with."""
+    return OfferedStarted(call_id=started.attempt.call_id)
 
 
 def _must_have_dialled(call_id: str, recorded: Recorded) -> None:

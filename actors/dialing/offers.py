@@ -57,6 +57,7 @@ class Source(Protocol):
         """It is not wanted."""
 
 
+Key = tuple[str | None, int | None, str | None]  # of a line
 Kind = tuple[object, ...]  # of what somebody may have
 
 
@@ -121,7 +122,7 @@ class Offers:
         self._asked = 0
         self._rests_until = 0.0  # on the monotonic clock
         self._may_be_lines = False
-        self._kept: dict[tuple[str | None, int], Kept] = {}
+        self._kept: dict[Key, Kept] = {}
         self._shares = Shares[Asked]()
         self._due = False
         self._again: Timer | None = None
@@ -243,11 +244,11 @@ class Offers:
 
 def kind_of(request: OfferLines) -> Kind:
     """Who asks for the same kind may have the same lines."""
-    return request.user, request.slots, request.trunks, request.countries, request.operators
+    return request.user, request.slots, request.trunks, request.countries, request.operators, request.joins
 
 
-def _key(line: Line) -> tuple[str | None, int]:
-    return line.trunk, line.slot
+def _key(line: Line) -> Key:
+    return line.trunk, line.slot, line.offer
 
 
 class IdleSlots:
@@ -288,6 +289,7 @@ class IdleSlots:
         )
 
     def give_back(self, line: Line) -> None:
+        assert line.slot is not None  # a line of a phone
         self._pool.give_back(line.slot)
 
     async def hold(self, line: Line, request: OfferLines) -> bool:

@@ -1,7 +1,7 @@
 """Where calls on phones begin on this host: the rules, a slot, the attempt. Serves `START_CALL` and its kin."""
 
 from actors.dialing import rules
-from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
+from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned, offer_taken
 from actors.dialing.gate import UNKNOWN, Gate
 from actors.dialing.limits import HOUR
 from actors.dialing.offers import IdleSlots, Offers, is_of
@@ -118,6 +118,7 @@ class SlotDialer:
         """Start a call on a slot that was offered. Whoever asks too late has been given up by who sent them."""
 
         slot = request.line.slot
+        assert slot is not None  # a line of a phone
 
         async def start(call_id: str) -> StartedCall:
             try:
@@ -136,7 +137,7 @@ class SlotDialer:
             )  # fmt: skip
             return await self._attempts.place(attempt, (taken.fence,), context, request.unless)
 
-        return await self._attempts.once(context, _answer, start, limited=False)
+        return await self._attempts.once(context, offer_taken, start, limited=False)
 
     # --- a slot
 
@@ -249,6 +250,7 @@ def out_of_service(slot: int, host: str, reason: str) -> Refusal:
 
 def _answer(started: StartedCall) -> CallStarted:
     attempt = started.attempt
+    assert attempt.slot is not None  # it is on a phone
     return CallStarted(call_id=attempt.call_id, slot=attempt.slot, state=state_of(Phase.DIALING))
 
 

@@ -1,11 +1,12 @@
 """Where calls through trunks begin on this host: the rules, the slot's extension, a trunk, the attempt. Serves
 `DIAL_PBX` and its kin."""
 
+from typing import NamedTuple
 
 import structlog
 
 from actors.dialing import rules
-from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned
+from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned, offer_taken
 from actors.dialing.extensions import Extensions
 from actors.dialing.gate import RULE as DO_NOT_CALL
 from actors.dialing.gate import Gate
@@ -23,20 +24,26 @@ from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ChannelTaken, TakeChannel
 from actors.trunk.registry import TrunkRegistry
-from bus_schemas.call import CallStarted, Phase, state_of
+from bus_schemas.call import Phase, state_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import DIAL_ON_HOST, DialOnHost, StartOffered
-from bus_schemas.trunk import (
-    DIAL_ON_TRUNK,
-    DialPbx,
-    PbxCallStarted,
-)
+from bus_schemas.trunk import DIAL_ON_TRUNK, DialPbx, ExtensionHeld, PbxCallStarted
 
 log = structlog.get_logger()
 
+AUTO = "AUTO"
 NO_TRUNKS = RefusalTemplate(ErrorCode.NOT_FOUND, "There are no trunks here.")
 NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 ABOUT_NUMBERS = (DO_NOT_CALL, "premium")  # rules that say the same of every trunk
+
+
+class Wanted(NamedTuple):
+    """A call that is to go out. `slot`: whose extension takes it; None: whoever answers waits to be joined to an
+    operator. `trunk`: its name, or AUTO."""
+
+    slot: int | None
+    to: str
+    trunk: str
 
 
 class TrunkDialer:
@@ -69,12 +76,12 @@ class TrunkDialer:
     async def dial(self, request: DialPbx, context: Context) -> Page:
         """Any host may be asked. A wanted trunk of another host is asked there; AUTO goes on to the others where none
         of this host's trunks can carry the call."""
-        if request.trunk != "AUTO" and self._host.get(TrunkActor, request.trunk) is None:
+        if request.trunk != AUTO and self._host.get(TrunkActor, request.trunk) is None:
             return await self._on_its_host(request, context)
         try:
             return await self.dial_here(request, context)
         except Refusal as refusal:
-            if request.trunk != "AUTO" or refusal.code not in NEXT or not _about_trunks(refusal):
+            if request.trunk != AUTO or refusal.code not in NEXT or not _about_trunks(refusal):
                 raise
             return await self._elsewhere(request, context, refusal)
 
@@ -112,37 +119,38 @@ class TrunkDialer:
     async def dial_here(self, request: DialPbx, context: Context) -> Page:
         """Start a call through a trunk of this host. The same command under way twice is one start."""
 
-        return await self._attempts.once(context, _answer, lambda call_id: self._start(request, call_id, context))
+        wanted = Wanted(request.slot, request.to, request.trunk)
+        return await self._attempts.once(context, _answer, lambda call_id: self._start(wanted, call_id, context))
 
     async def start_offered(self, request: StartOffered, context: Context) -> Page:
         """Start a call on a trunk that was offered. Whoever asks too late has been given up by who sent them."""
         line = request.line
-        dial = DialPbx(from_=f"slot_{line.slot}", to=request.number, trunk=line.trunk or "AUTO")
+        wanted = Wanted(line.slot, request.number, line.trunk or AUTO)
 
         async def start(call_id: str) -> StartedCall:
             try:
-                return await self._start(dial, call_id, context, request)
+                return await self._start(wanted, call_id, context, request)
             finally:
                 self.offers.used(line, request.asker)
 
-        return await self._attempts.once(context, _offered, start, limited=False)
+        return await self._attempts.once(context, offer_taken, start, limited=False)
 
     async def _start(
-        self, request: DialPbx, call_id: str, context: Context, offered: StartOffered | None = None
+        self, wanted: Wanted, call_id: str, context: Context, offered: StartOffered | None = None
     ) -> StartedCall:
-        number = rules.canonical(request.to, self._rules, self._trunks.countries, field="to")
-        held = await self._held.hold(request.slot, call_id, context, self._offer_of(offered))
+        number = rules.canonical(wanted.to, self._rules, self._trunks.countries, field="to")
+        held = await self._hold(wanted, call_id, context, offered)
         started: StartedCall | None = None
         try:
-            trunk, taken = await self._take(request, number, call_id, context)
+            trunk, taken = await self._take(wanted, number, call_id, context)
             if offered is not None and self._host.clock.now() > parse_utc(offered.until):
                 trunk.tell(Drop(call_id=call_id))
                 raise TOO_LATE()
-            fences = (taken.fence, (held.fence, held.seq))
+            fences = (taken.fence,) if held is None else (taken.fence, (held.fence, held.seq))
             attempt = self._attempts.attempt(
                 call_id,
                 context,
-                slot=request.slot,
+                slot=wanted.slot,
                 number=number.e164,
                 trunk=trunk.id,
                 recording=self._trunks.recording_of(trunk, call_id),
@@ -151,28 +159,34 @@ class TrunkDialer:
             unless = offered.unless if offered is not None else None
             started = await self._attempts.place(attempt, fences, context, unless)
         finally:
-            if started is None:
+            if started is None and held is not None:
                 await self._held.release(held.slot, call_id, context)
         return started
 
-    def _offer_of(self, offered: StartOffered | None) -> str | None:
-        return self.lines.name_of(offered.line) if offered is not None else None
+    async def _hold(
+        self, wanted: Wanted, call_id: str, context: Context, offered: StartOffered | None
+    ) -> ExtensionHeld | None:
+        """The extension that is to take the call. None: whoever answers waits."""
+        if wanted.slot is None:
+            return None
+        instead = self.lines.name_of(offered.line) if offered is not None else None
+        return await self._held.hold(wanted.slot, call_id, context, instead)
 
     # --- a trunk
 
     async def _take(
-        self, request: DialPbx, number: Number, call_id: str, context: Context
+        self, wanted: Wanted, number: Number, call_id: str, context: Context
     ) -> tuple[TrunkActor, ChannelTaken]:
         refusal: Refusal | None = None
-        for trunk in self._candidates(request.trunk):
+        for trunk in self._candidates(wanted.trunk):
             try:
                 countries = rules.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
                 self._gate.check(number, countries, context.campaign)
-                order = TakeChannel(call_id=call_id, slot=request.slot, user=context.user)
+                order = TakeChannel(call_id=call_id, slot=wanted.slot, user=context.user)
                 taken = await self._host.order(TrunkActor, trunk.id, order, context)
                 self._count(trunk, call_id, context)
             except Refusal as why:
-                if request.trunk != "AUTO" or why.code not in NEXT:
+                if wanted.trunk != AUTO or why.code not in NEXT:
                     raise
                 refusal = why if refusal is None or why.code is ErrorCode.RATE_LIMITED else refusal
                 continue
@@ -196,7 +210,7 @@ class TrunkDialer:
 
     def _candidates(self, wanted: str) -> list[TrunkActor]:
         """The wanted trunk; for AUTO all, the healthiest first and among those the least loaded."""
-        if wanted != "AUTO":
+        if wanted != AUTO:
             actor = self._host.get(TrunkActor, wanted)
             return [actor] if actor is not None else []
 
@@ -214,13 +228,9 @@ def _about_trunks(refusal: Refusal) -> bool:
     return (refusal.details or {}).get("rule") not in ABOUT_NUMBERS and refusal.code is not ErrorCode.SLOT_BUSY
 
 
-def _offered(started: StartedCall) -> CallStarted:
-    attempt = started.attempt
-    return CallStarted(call_id=attempt.call_id, slot=attempt.slot, state=state_of(Phase.DIALING))
-
-
 def _answer(started: StartedCall) -> PbxCallStarted:
     attempt = started.attempt
+    assert attempt.slot is not None  # it was dialled from one
     return PbxCallStarted(
         call_id=attempt.call_id, slot=attempt.slot, trunk=attempt.trunk or "", state=state_of(Phase.DIALING)
     )

@@ -37,6 +37,9 @@ AGAIN, AWAY = 1.0, 10.0  # seconds until one is tried again of which that was re
 SURELY = 2.0  # seconds more until it is said to be free
 
 
+Key = tuple[str, int | None, str | None]  # of a line that is offered: its trunk, and its extension or the offer's name
+
+
 class TrunkLines:
     """Free channels."""
 
@@ -58,7 +61,7 @@ class TrunkLines:
         self._attempts = attempts
         self._extensions = extensions
         self._held = held
-        self._kept: dict[tuple[str, int], str] = {}  # under which name its extension is held
+        self._kept: dict[Key, str] = {}  # under which name its extension is held
         self._refused: dict[int, float] = {}  # extensions: until when, on the monotonic clock
         self._turn: dict[int, int] = {}  # of extensions: when each was offered last, in offers
         self._offers = 0
@@ -68,30 +71,33 @@ class TrunkLines:
     def free(self) -> "FreeChannels":
         return FreeChannels(self)
 
-    def keep(self, trunk: TrunkActor, extension: int) -> Line:
-        """A channel and an extension that are nobody else's from now on."""
+    def keep(self, trunk: TrunkActor, extension: int | None) -> Line:
+        """A channel and an extension that are nobody else's from now on. None: without one."""
         self._offers += 1
-        self._kept[trunk.id, extension] = f"offer_{self._host.ids.new()}"
-        self._turn[extension] = self._offers
-        caller = self._caller_of(trunk.config)
-        return Line(
+        name, caller = f"offer_{self._host.ids.new()}", self._caller_of(trunk.config)
+        if extension is not None:
+            self._turn[extension] = self._offers
+        line = Line(
             slot=extension,
             trunk=trunk.id,
             countries=tuple(sorted(self._countries(trunk.config))),
             region=caller.country if caller is not None else None,
             caller_id=caller.e164 if caller is not None else None,
-            user=self._extensions.owner_of(extension),
+            user=self._extensions.owner_of(extension) if extension is not None else None,
+            offer=name if extension is None else None,
         )
+        self._kept[_key(line)] = name
+        return line
 
     def give_back(self, line: Line) -> None:
         name = self._kept.pop(_key(line), None)
-        if name is not None:  # of an extension that is not here the promise runs out by itself
+        if name is not None and line.slot is not None:  # of one that is not here the promise runs out by itself
             self._extensions.release(line.slot, name)
 
     async def hold(self, line: Line, request: OfferLines) -> bool:
         name, context = self.name_of(line), self.asks(request.user, request.operators)
-        if name is None:  # the offer is over already
-            return False
+        if name is None or line.slot is None:  # the offer is over already, or there is nothing to hold
+            return name is not None
         try:
             async with asyncio.timeout(HOLD):
                 await self._held.hold(line.slot, name, context)
@@ -108,7 +114,7 @@ class TrunkLines:
         return False
 
     async def let_go(self, line: Line) -> None:
-        if (name := self.name_of(line)) is not None:
+        if (name := self.name_of(line)) is not None and line.slot is not None:
             await self._held.release(line.slot, name, self.asks("", ()))
 
     def name_of(self, line: Line) -> str | None:
@@ -143,6 +149,10 @@ class TrunkLines:
     def _here(self) -> list[TrunkActor]:
         return [trunk for trunk in self._trunks.all() if trunk.state is not None and not trunk.state.removed]
 
+    def joins(self, trunk: TrunkActor) -> bool:
+        """Whether its PBX takes answered calls to the extensions of operators."""
+        return self._trunks.joins(trunk)
+
     def with_room(self) -> list["FreeTrunk"]:
         """The trunks that could carry a call more now."""
         found = (
@@ -158,7 +168,7 @@ class TrunkLines:
             return 0
         window = max(1.0, 1.0 / rate)
         begun = self._attempts.limits.starts(trunk.line, window, moment(self._host.clock))
-        kept = sum(name == trunk.id for name, _ in self._kept)
+        kept = sum(name == trunk.id for name, *_ in self._kept)
         return min(view.channels - view.calls, max(1, int(rate * window)) - begun) - kept
 
     # --- who takes the answered call
@@ -174,7 +184,8 @@ class TrunkLines:
         for trunk in self._trunks.all():
             calls.update(trunk.slots_in_use)
         full = {slot for slot, its in calls.items() if its >= self._extensions.calls_at_once}
-        return full | {slot for _, slot in self._kept} | {slot for slot, until in self._refused.items() if until > now}
+        kept = {slot for _, slot, _ in self._kept if slot is not None}
+        return full | kept | {slot for slot, until in self._refused.items() if until > now}
 
     def may_take(self, slot: int, operators: tuple[str, ...] | None, asks: Context) -> bool:
         """Whether who asks could have an extension, as far as is known here: of operators one of theirs, whose slots
@@ -219,18 +230,27 @@ class FreeChannels:
         self._askers: dict[tuple[str, tuple[str, ...] | None], tuple[Context, set[int]]] = {}  # what they cannot have
 
     def has(self, request: OfferLines) -> bool:
-        return self._trunk(request) is not None and self._extension(request) is not None
+        found = self._trunk(request) is not None
+        return found and (request.joins or self._extension(request) is not None)
 
     def take(self, request: OfferLines) -> Line | None:
         """A channel of the healthiest trunk, and of those the least loaded, with the extension that was offered longest
         ago."""
         trunk = self._trunk(request)
+        if request.joins:
+            return self._channel(trunk)
         extension = self._extension(request, self._lines.longest_ago) if trunk is not None else None
         if trunk is None or extension is None:
             return None
         trunk.room -= 1
         self._all_taken().add(extension)
         return self._lines.keep(trunk.actor, extension)
+
+    def _channel(self, trunk: FreeTrunk | None) -> Line | None:
+        if trunk is None:
+            return None
+        trunk.room -= 1
+        return self._lines.keep(trunk.actor, None)
 
     def _trunk(self, request: OfferLines) -> FreeTrunk | None:
         carrier, countries = request.trunks, request.countries
@@ -241,6 +261,7 @@ class FreeChannels:
             if trunk.room > 0
             and (not carrier.trunks or trunk.actor.id in carrier.trunks)
             and (countries is None or not trunk.countries.isdisjoint(countries))
+            and (not request.joins or self._lines.joins(trunk.actor))
         )
         return min(fit, key=lambda trunk: (trunk.health, -trunk.room, trunk.actor.id), default=None)
 
@@ -263,5 +284,5 @@ class FreeChannels:
         return self._taken
 
 
-def _key(line: Line) -> tuple[str, int]:
-    return line.trunk or "", line.slot
+def _key(line: Line) -> Key:
+    return line.trunk or "", line.slot, line.offer

@@ -31,6 +31,7 @@ from bus_schemas.call import (
     CallEnding,
     CallEnriched,
     CallEvent,
+    CallJoined,
     CallsFeed,
     CallState,
     CallView,
@@ -64,7 +65,7 @@ class CallRow(Struct, frozen=True, gc=False):
     seq: int
     call_id: str
     line: str
-    slot: int
+    slot: int | None
     number: str
     user: str
     start_time: str
@@ -86,6 +87,8 @@ class CallRow(Struct, frozen=True, gc=False):
     disposition: str | None = None
     billable_seconds: int | None = None
     operator_disposition: str | None = None
+    operator: str | None = None
+    extension: str | None = None
 
 
 # Written out and not bound to a value, so that the database sees that the index is of these rows.
@@ -115,6 +118,8 @@ def fold(row: CallRow | None, event: CallEvent | OperatorDisposed, seq: int) -> 
             return replace(row, phase=ALERTING, ring_time=event.at)
         case CallConnected():
             return replace(row, phase=CONNECTED, answer_time=event.at)
+        case CallJoined():
+            return replace(row, operator=event.operator, extension=event.extension)
         case CallEnding():
             return replace(row, ending=True)
         case CallEnded():
@@ -285,6 +290,8 @@ def _view(row: CallRow) -> CallView:
         ending=row.ending,
         trace_id=row.trace_id,
         trunk=row.trunk,
+        operator=row.operator,
+        extension=row.extension,
     )
 
 
@@ -315,6 +322,8 @@ def _cdr(row: CallRow) -> Cdr:
         billable_seconds=row.billable_seconds,
         operator_disposition=row.operator_disposition,
         campaign=row.campaign,
+        operator=row.operator,
+        extension=row.extension,
     )
 
 

@@ -102,7 +102,7 @@ def fold(row: SlotRow | None, event: SlotEvent | CallDialing | CallEnded, seq: i
 
 
 def _after_call(row: SlotRow | None, event: CallDialing | CallEnded) -> SlotRow | None:
-    if event.trunk is not None:
+    if event.trunk is not None or event.slot is None:
         return row
     if isinstance(event, CallDialing):
         return replace(row or SlotRow(event.slot), call_id=event.call_id, last_activity=event.at)

@@ -30,11 +30,12 @@ class AdoptCall(Effect, frozen=True, kw_only=True):
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """Who holds a line. Calls (`kind` call) are the first of several kinds."""
+    """Who holds a line. Calls (`kind` call) are the first of several kinds. `slot`: whose extension it holds too, if
+    any."""
 
     id: str
     user: str
-    slot: int
+    slot: int | None
     kind: str = "call"
 
 

@@ -30,6 +30,14 @@ class HangUp(Struct, frozen=True, kw_only=True):
     ref: str | None = None
 
 
+class Redirect(Effect, frozen=True, kw_only=True):
+    """Take the call, which was answered and waits, to an extension: for the line an order, and the effect that it leads
+    to. It is given once: a second one would take the call away from whoever talks."""
+
+    call_id: str
+    extension: str
+
+
 class LookAt(Struct, frozen=True, kw_only=True):
     """Ask the outside about the call; `Looked` with the same `why` comes back."""
 

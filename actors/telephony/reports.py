@@ -207,6 +207,12 @@ class DialFailed(Struct, frozen=True, kw_only=True):
     reason: EndReason
 
 
+class JoinFailed(Struct, frozen=True, kw_only=True):
+    """The outside has certainly not taken the call to the extension."""
+
+    cause: str
+
+
 class DialUncertain(Struct, frozen=True, kw_only=True):
     """The order was sent and no answer came. The look at the phone decides; it is not sent again."""
 

@@ -15,8 +15,8 @@ from actors.runtime.host import Host
 from actors.telephony.line import Began, CallCounts, Over
 from actors.telephony.line_actor import LineActor
 from actors.telephony.line_call import LineCall
-from actors.telephony.orders import Dial
-from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Look, Looked
+from actors.telephony.orders import Dial, Redirect
+from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, JoinFailed, Look, Looked
 from actors.trunk import machine
 from actors.trunk.machine import (
     ChannelTaken,
@@ -92,7 +92,8 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     @property
     def slots_in_use(self) -> list[int]:
         """Of each call that it carries, the slot whose extension it is joined with."""
-        return [holder.slot for holder in machine.carried(self.state, self.live).values()] if self.state else []
+        carried = machine.carried(self.state, self.live).values() if self.state else ()
+        return [holder.slot for holder in carried if holder.slot is not None]
 
     # --- orders of this host
 
@@ -129,7 +130,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     def _take_in(self, event: Began | Over) -> None:
         began = self.state.calls.open.get(event.call_id) if self.state and isinstance(event, Over) else None
         super()._take_in(event)
-        if began is not None:
+        if began is not None and began.holder.slot is not None:
             self._over_on_slot(began.holder.slot, began.holder.id)
 
     def barrier(self, now: Moment, epoch: int) -> TrunkActivated:
@@ -165,6 +166,8 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
                     self.spawn(self._tell_how_it_is())
             case EndOnPbx(call_id=call_id):
                 self.spawn(self._end(call_id))
+            case Redirect():
+                self.spawn(self._redirect(effect))
             case LookOnPbx():
                 self.spawn(self._look(effect))
             case Strays(call_ids=call_ids):
@@ -216,6 +219,18 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
                 self.tell(EndedOnPbx(call_id=call_id))
         except PbxError as error:  # the call's own timer looks and tries again
             log.warning("hang-up failed", trunk=self.id, call_id=call_id, error=str(error))
+
+    async def _redirect(self, order: Redirect) -> None:
+        """Where nobody knows whether the PBX has done it, it is not asked again: it ends by itself what waits there."""
+        try:
+            if await self._host.may_act_once_verified():
+                await self._pbx().redirect(order.call_id, order.extension)
+                log.info("joined", trunk=self.id, call_id=order.call_id, extension=order.extension)
+        except PbxUncertain as error:
+            log.warning("whether a call was joined is not known", call_id=order.call_id, error=str(error))
+        except PbxError as error:
+            log.warning("a call was not joined", trunk=self.id, call_id=order.call_id, error=str(error))
+            self._host.tell(LineCall, order.call_id, JoinFailed(cause=str(error)))
 
     async def _look(self, order: LookOnPbx) -> None:
         look: Look | None = None

@@ -18,8 +18,17 @@ from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.decision import Decision, Effect, SetTimer, Tell, TimerFired
 from actors.telephony.line import AdoptCall, Began, Held, Holder, LineState, Over, hold, holders, release_hold
-from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
-from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, DialFailed, Link, LinkChanged, OfLine
+from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Redirect, Release, Settle
+from actors.telephony.reports import (
+    CallPhase,
+    CallSeen,
+    CdrSeen,
+    DialFailed,
+    JoinFailed,
+    Link,
+    LinkChanged,
+    OfLine,
+)
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal
@@ -86,7 +95,7 @@ class TakeChannel(Order[ChannelTaken], frozen=True, kw_only=True):
     """Hold a channel for a call, if the trunk may carry one now."""
 
     call_id: str
-    slot: int
+    slot: int | None
     user: str
 
 
@@ -133,7 +142,7 @@ class NotPlaced(Struct, frozen=True, kw_only=True):
     call_id: str
 
 
-LineOrder = Dial | HangUp | LookAt | Named | Release | Settle | Drop
+LineOrder = Dial | HangUp | Redirect | LookAt | Named | Release | Settle | Drop
 TrunkReport = PbxReport | TimerFired | NotPlaced | EndedOnPbx | Began | Over | LineOrder
 
 
@@ -355,6 +364,10 @@ def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> 
         case Dial():
             lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
             return live, (), (_to_call(call_id, lost),)
+        case Redirect() if holding:
+            return live, (), (order,)
+        case Redirect():
+            return live, (), (_to_call(call_id, JoinFailed(cause="the line was begun afresh")),)
         case HangUp():
             hung_up = live.hung_up | {call_id} if holding else live.hung_up
             return replace(live, hung_up=hung_up), (), (EndOnPbx(call_id=call_id),)

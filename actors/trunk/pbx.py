@@ -44,11 +44,12 @@ PbxReport = PbxLink | ContactSeen | RegistrationSeen | CallSeen | CdrSeen
 
 
 class Originate(Struct, frozen=True, kw_only=True):
-    """One call to place. Its id names the channel, so a live one cannot be doubled. Seconds. `recording`: the file."""
+    """One call to place. Its id names the channel, so a live one cannot be doubled. Seconds. `slot`: whose extension is
+    to take it; None: whoever answers waits there, for some seconds, to be redirected. `recording`: the file."""
 
     call_id: str
     number: str
-    slot: int
+    slot: int | None
     ring_timeout: float
     max_duration: float
     recording: str | None = None
@@ -85,6 +86,10 @@ class Pbx(Protocol):
 
     async def originate(self, trunk: TrunkConfig, order: Originate) -> None:
         """Place a call. Returns when the PBX took the order. Never sent twice, whatever happens to the connection."""
+
+    async def redirect(self, call_id: str, extension: str) -> None:
+        """Take a call that was answered and waits to an operator's extension. Returns when the PBX has done so; whether
+        somebody takes it there, its end tells. Never sent twice."""
 
     async def hang_up(self, call_id: str) -> None:
         """End a call. Does nothing when it is not there."""

@@ -18,12 +18,16 @@ log = structlog.get_logger()
 
 
 class TrunkRegistry:
-    """The trunks of one host. `recording`: the PBXs that have a place for recordings."""
+    """The trunks of one host. `recording`: the PBXs that have a place for recordings; `joining`: those that take
+    answered calls to the extensions of operators."""
 
-    def __init__(self, *, host: Host, from_file: Iterable[TrunkConfig], recording: frozenset[str]) -> None:
+    def __init__(
+        self, *, host: Host, from_file: Iterable[TrunkConfig], recording: frozenset[str], joining: frozenset[str]
+    ) -> None:
         self._host = host
         self._from_file = tuple(config for config in from_file if config.host == host.name)
         self._recording = recording
+        self._joining = joining
         self._names: tuple[str, ...] = ()  # of all trunks here
         self._unset: dict[str, TrunkConfig | None] = {}  # settings that wait for a trunk's calls to end; None: remove
         self._listeners: list[Callable[[int, str], None]] = []
@@ -74,6 +78,10 @@ class TrunkRegistry:
     def countries(self) -> frozenset[str]:
         """The countries that the trunks here name, ISO 3166."""
         return frozenset(country for trunk in self.all() if trunk.state for country in trunk.state.config.countries)
+
+    def joins(self, trunk: TrunkActor) -> bool:
+        """Whether the calls of a trunk can be taken to the extensions of operators."""
+        return trunk.config.pbx in self._joining
 
     def recording_of(self, trunk: TrunkActor, call_id: str) -> str | None:
         """Where the recording of a call goes, if it is to have one: `<pbx>/<file>`."""

@@ -24,7 +24,8 @@ async def start(
 ) -> TrunkRegistry:
     """The trunks that the host is to own. `configs`, `ami`: of the settings, `pbxs`: the PBXs themselves, by name."""
     recording = frozenset(name for name, one in ami.items() if one.recordings)
-    registry = TrunkRegistry(host=parts.host, from_file=configs, recording=recording)
+    joining = frozenset(name for name, one in ami.items() if one.operators_context)
+    registry = TrunkRegistry(host=parts.host, from_file=configs, recording=recording, joining=joining)
 
     def make(id: str, host: Host) -> TrunkActor:
         return TrunkActor(id=id, host=host, counts=counts, pbxs=pbxs, over=registry.call_over)

@@ -35,6 +35,7 @@ def sandbox_pbx(
         "OTTB_AMI__MAIN__USER": AMI_USER,
         "OTTB_AMI__MAIN__SECRET": secrets[AMI_SECRET],
         "OTTB_AMI__MAIN__RECORDINGS": str(state / "recordings"),
+        "OTTB_AMI__MAIN__OPERATORS_CONTEXT": "ottb-operators",
     }
     root = real_asterisk(settings)
     if root is None:

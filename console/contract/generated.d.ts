@@ -2435,13 +2435,13 @@ export interface components {
         };
         /**
          * CallView
-         * @description One call. `duration`: whole seconds from answer to end, null while it is not over.
+         * @description One call. `duration`: whole seconds from answer to end, null while it is not over. `slot` null: of none; whoever
+         *         answers waits on the PBX until they are joined to an `operator`, at that one's `extension`.
          */
         CallView: {
             /** @example c_882 */
             call_id: string;
-            /** @example 44 */
-            slot: number;
+            slot: number | null;
             number: string;
             status: components["schemas"]["CallStatus"];
             /**
@@ -2466,6 +2466,10 @@ export interface components {
             trace_id: string | null;
             /** @default null */
             trunk: string | null;
+            /** @default null */
+            operator: string | null;
+            /** @default null */
+            extension: string | null;
         };
         /**
          * CallStatus
@@ -2509,14 +2513,14 @@ export interface components {
          * @description The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
          *         trunk; null for a call of the slot's phone. `campaign`: for which it was made, if for one. `cause`: in the words of
          *         the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
-         *         counted by itself. `operator_disposition`: what its operator says came of it, the last word.
+         *         counted by itself. `operator_disposition`: what its operator says came of it, the last word. `slot` null: of none;
+         *         it waited on the PBX, and was joined to `operator`, at that one's `extension`, or to nobody.
          */
         Cdr: {
             /** @example c_882 */
             call_id: string;
             user: string;
-            /** @example 44 */
-            slot: number;
+            slot: number | null;
             number: string;
             /**
              * @description UTC, ISO 8601.
@@ -2550,6 +2554,10 @@ export interface components {
             operator_disposition: string | null;
             /** @default null */
             campaign: string | null;
+            /** @default null */
+            operator: string | null;
+            /** @default null */
+            extension: string | null;
         };
         /**
          * CallsFeed
@@ -4060,7 +4068,8 @@ export interface components {
          * CallDialing
          * @description The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
          *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
-         *         given up, but where it rings by then not before it has rung for `ring_at_least`.
+         *         given up, but where it rings by then not before it has rung for `ring_at_least`. `slot` null: whoever answers waits
+         *         on the PBX until an operator is joined to the call.
          */
         CallDialing: {
             /**
@@ -4070,7 +4079,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             /** @example op12 */
             user: string;
             number: string;
@@ -4109,7 +4118,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             user: string;
             /**
              * @description UTC, ISO 8601.
@@ -4131,7 +4140,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             user: string;
             /**
              * @description UTC, ISO 8601.
@@ -4154,7 +4163,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             user: string;
             /**
              * @description UTC, ISO 8601.
@@ -4170,8 +4179,35 @@ export interface components {
             campaign: string | null;
         };
         /**
+         * CallJoined
+         * @description A call that waited is an operator's, and no other one's, from now on: the PBX is told to take it to `extension`.
+         *         `by`: for whom they were joined.
+         */
+        CallJoined: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            /** @example c_882 */
+            call_id: string;
+            slot: number | null;
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            operator: string;
+            extension: string;
+            by: string;
+            command_id: string;
+        };
+        /**
          * CallEnding
-         * @description Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`, `phone_asks_for_sim`).
+         * @description Somebody asked to hang up (`by`: a user, or `ring_timeout`, `max_duration`, `phone_asks_for_sim`,
+         *         `extension_failed`: the PBX would not take it to the operator's extension).
          */
         CallEnding: {
             /**
@@ -4181,7 +4217,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             user: string;
             /**
              * @description UTC, ISO 8601.
@@ -4204,7 +4240,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             user: string;
             number: string;
             /**
@@ -4251,7 +4287,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             user: string;
             /**
              * @description UTC, ISO 8601.
@@ -5483,7 +5519,8 @@ export interface components {
          * CallUpdate
          * @description A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
          *         are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
-         *         seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`.
+         *         seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`. `joined`: who waited is the
+         *         `operator`'s now, at `extension`, for `by`. `slot` null: of none, whoever answers waits for that.
          */
         CallUpdate: {
             /**
@@ -5493,7 +5530,7 @@ export interface components {
             line: string;
             /** @example c_882 */
             call_id: string;
-            slot: number;
+            slot: number | null;
             user: string;
             /**
              * @description UTC, ISO 8601.
@@ -5501,7 +5538,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "alerting" | "connected" | "dialing" | "ended" | "ending";
+            change: "alerting" | "connected" | "dialing" | "ended" | "ending" | "joined";
             phase?: components["schemas"]["Phase"];
             state?: components["schemas"]["CallState"];
             status?: components["schemas"]["CallStatus"];
@@ -5529,6 +5566,8 @@ export interface components {
             trunk?: string | null;
             recording?: string | null;
             campaign?: string | null;
+            operator?: string;
+            extension?: string;
         };
         /**
          * SlotUpdate

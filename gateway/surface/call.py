@@ -11,6 +11,7 @@ from bus_schemas.call import (
     CALL_DIALING,
     CALL_ENDED,
     CALL_ENDING,
+    CALL_JOINED,
     CALLS_FEED,
     END_CALL,
     GET_CALL,
@@ -21,6 +22,7 @@ from bus_schemas.call import (
     CallDialing,
     CallEnded,
     CallEnding,
+    CallJoined,
     CallState,
     CallStatus,
     EndReason,
@@ -45,17 +47,18 @@ ROUTES = (
 # fmt: on
 
 
-Change = Literal["dialing", "alerting", "connected", "ending", "ended"]
+Change = Literal["dialing", "alerting", "connected", "joined", "ending", "ended"]
 
 
 class CallUpdate(Struct, frozen=True, kw_only=True):
     """A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
     are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
-    seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`."""
+    seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`. `joined`: who waited is the
+    `operator`'s now, at `extension`, for `by`. `slot` null: of none, whoever answers waits for that."""
 
     line: LineName
     call_id: CallId
-    slot: int
+    slot: int | None
     user: str
     at: Utc
     change: Change
@@ -82,6 +85,8 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     trunk: str | UnsetType | None = UNSET
     recording: str | UnsetType | None = UNSET
     campaign: str | UnsetType | None = UNSET
+    operator: str | UnsetType = UNSET
+    extension: str | UnsetType = UNSET
 
 
 BEGUN: dict[type[Struct], tuple[Change, Phase]] = {
@@ -95,6 +100,8 @@ def present(event: Struct) -> CallUpdate:
     """What an event says of its call."""
     fields = shared_fields(event, CallUpdate)
     match event:
+        case CallJoined():
+            return CallUpdate(**fields, change="joined")
         case CallEnding():
             return CallUpdate(**fields, change="ending", ending=True)
         case CallEnded():
@@ -104,4 +111,7 @@ def present(event: Struct) -> CallUpdate:
     return CallUpdate(**fields, change=change, phase=phase, state=state, status=status_of(state))
 
 
-ROOM = Room(CALL, CallUpdate, (CALL_DIALING, CALL_ALERTING, CALL_CONNECTED, CALL_ENDING, CALL_ENDED), present)
+ROOM = Room(
+    CALL, CallUpdate,
+    (CALL_DIALING, CALL_ALERTING, CALL_CONNECTED, CALL_JOINED, CALL_ENDING, CALL_ENDED), present,
+)  # fmt: skip

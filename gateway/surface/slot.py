@@ -106,10 +106,10 @@ CHANGE: dict[type[Struct], Change] = {
 def present(event: Struct) -> SlotUpdate | None:
     """What an event says of a slot. None: nothing, as a call through a trunk."""
     match event:
-        case CallDialing(trunk=None):
-            return SlotUpdate(slot=event.slot, at=event.at, change="booked", call_id=event.call_id, user=event.user)
-        case CallEnded(trunk=None):
-            return SlotUpdate(slot=event.slot, at=event.at, change="released", call_id=None)
+        case CallDialing(trunk=None, slot=int() as slot):
+            return SlotUpdate(slot=slot, at=event.at, change="booked", call_id=event.call_id, user=event.user)
+        case CallEnded(trunk=None, slot=int() as slot):
+            return SlotUpdate(slot=slot, at=event.at, change="released", call_id=None)
         case CallDialing() | CallEnded():
             return None
         case SlotConfigured():

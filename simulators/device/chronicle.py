@@ -30,7 +30,8 @@ class Ender(StrEnum):
 @dataclass
 class DeviceCall:
     """One call as the device had it. `line` as in the call's subjects; `slot`: whose extension, on a PBX. `call_id`:
-    under which it was ordered, where the device was told that."""
+    under which it was ordered, where the device was told that. `joined`: the extensions of operators to which it was
+    taken, and when."""
 
     line: str
     ref: str
@@ -45,6 +46,7 @@ class DeviceCall:
     ender: Ender | None = None
     reason: EndReason | None = None
     cause: str = ""
+    joined: list[tuple[float, str]] = field(default_factory=list)
 
     def remembered(self, at: float) -> bool:
         """Whether the device knew at that moment how it had ended."""

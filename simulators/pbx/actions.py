@@ -45,6 +45,15 @@ def hang_up(calls: Calls, session: Session, values: Values, id: Event) -> None:
     calls.hang_up(channel, values.get("cause", ""))
 
 
+def redirect(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    channel = calls.find(values.get("channel", ""))
+    if channel is None:
+        session.send({"Response": "Error", **id, "Message": f"Channel does not exist: {values.get('channel', '')}"})
+        return
+    session.send({"Response": "Success", **id, "Message": "Redirect successful"})
+    calls.redirect(channel, values.get("context", ""), values.get("exten", ""))
+
+
 def status(calls: Calls, session: Session, values: Values, id: Event) -> None:
     """Of one channel, or of all."""
     channels = list(calls.channels.values())
@@ -131,6 +140,7 @@ ACTIONS: Mapping[str, Action] = {
     "ping": ping,
     "originate": originate,
     "hangup": hang_up,
+    "redirect": redirect,
     "status": status,
     "coreshowchannels": core_show_channels,
     "getvar": getvar,

@@ -22,23 +22,28 @@ from simulators.pbx.channel import (
     Trunk,
     channel_fields,
 )
-from simulators.pbx.troubles import EXTENSIONS, MISSING, Extension, Refusal
+from simulators.pbx.switch import WAITS
+from simulators.pbx.troubles import EXTENSIONS, MISSING, NOWHERE_TO_GO, Extension, Refusal
 
 NORMAL, NO_ANSWER, UNSAID = (16, "Normal Clearing"), (19, "User alerting, no answer"), (0, "Unknown")
 NOBODY = "0004"  # what the provider takes an order without a number for: nobody has it
 NEVER = 1e9
+WAIT = "wait"  # where a call waits
 RATE, LONGEST = 8000, 60.0  # recordings: samples a second, seconds
 
 
 class Calls:
-    """The calls and the trunks they go through. `context`: where the slots' extensions are. `say` hears each event;
-    `recordings`: where files go, None for nowhere."""
+    """The calls and the trunks they go through. `context`: where the slots' extensions are, `waiting`: where calls wait
+    until they are redirected, `operators`: to where. `say` hears each event; `recordings`: where files go, None for
+    nowhere."""
 
     def __init__(
         self,
         *,
         trunks: Mapping[str, Trunk],
         context: str,
+        waiting: str,
+        operators: str,
         scale: float,
         recordings: Path | None,
         say: Callable[[Event], None],
@@ -46,6 +51,8 @@ class Calls:
         self.trunks = dict(trunks)
         self.scale = scale
         self._context = context
+        self._waiting = waiting
+        self._operators = operators
         self.refusals: list[Refusal] = []  # how the provider ends the next calls
         self.extensions: dict[str, str] = {}  # slots whose extension does not just give a tone
         self.channels: dict[str, Channel] = {}
@@ -94,9 +101,23 @@ class Calls:
         channel.stop()
         self._end(channel, NORMAL if cause == str(NORMAL[0]) else UNSAID, sip=0, far=False, reason="0")
 
+    def redirect(self, channel: Channel, context: str, exten: str) -> None:
+        """Take a channel to another place of the dialplan, wherever it is. In a context without it the call is over."""
+        if channel.answered is None:
+            return
+        channel.waits_until = None
+        channel.context, channel.exten = context, exten
+        channel.moved.append(time.monotonic())
+        known = context == self._operators and exten[:1].isdigit() and self.extensions.get(exten) != MISSING
+        extension = EXTENSIONS[self.extensions.get(exten, "tone")] if known else NOWHERE_TO_GO
+        if self._dial_extension(channel, extension):
+            channel.stop()
+
     def has_extension(self, values: Mapping[str, str]) -> bool:
         """Whether an `Originate` names an extension that its context has."""
         if "exten" not in values:
+            return True
+        if (values.get("context"), values["exten"]) == (self._waiting, WAIT):
             return True
         return values.get("context") == self._context and self.extensions.get(values["exten"]) != MISSING
 
@@ -124,10 +145,15 @@ class Calls:
 
     async def _live(self, channel: Channel, values: Mapping[str, str], id: Event) -> None:
         while True:
-            now = time.monotonic()
             step = channel.created + channel.plan[0].after * self.scale if channel.plan else float("inf")
             limit = channel.lives_until if channel.answered else min(channel.rings_until, channel.lives_until)
-            await asyncio.sleep(max(min(step, limit) - now, 0.0))
+            waits = channel.waits_until or float("inf")
+            await asyncio.sleep(max(min(step, limit, waits) - time.monotonic(), 0.0))
+            if waits <= min(step, limit):
+                if channel.waits_until == waits:
+                    self._end(channel, NORMAL, sip=0, far=False, reason="0")
+                    return
+                continue  # it was redirected meanwhile
             if limit <= step:
                 cause, sip = (NORMAL, 0) if channel.answered else (NO_ANSWER, 480)
                 self._end(channel, cause, sip=sip, far=False, reason="3", id=id)
@@ -148,6 +174,9 @@ class Calls:
                     lambda: self._move(channel, UP),
                     lambda: self._originate_response(values, channel.id, "4", id, channel.name),
                 ])  # fmt: skip
+                if channel.context == self._waiting:
+                    channel.joining, channel.waits_until = True, time.monotonic() + WAITS * self.scale
+                    return False
                 return self._dial_extension(channel, EXTENSIONS[self.extensions.get(channel.exten, "tone")])
             case Step.END if channel.refusal is not None:
                 said = channel.refusal

@@ -30,6 +30,7 @@ class Channel:
     lives_until: float
     recording: str | None = None
     refusal: Refusal | None = None
+    waits_until: float | None = None  # whoever has answered, to be redirected
     state: int = DOWN
     answered: float | None = None
     answered_at: float | None = None

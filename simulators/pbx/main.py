@@ -25,7 +25,8 @@ def of(settings: Settings) -> VirtualPbx:
     recordings = Path(ami.recordings) if ami.recordings else None
     scale = settings.sandbox.time_scale
     return VirtualPbx(
-        user=ami.user, secret=ami.secret or "", trunks=trunks, context=ami.context, scale=scale, recordings=recordings
+        user=ami.user, secret=ami.secret or "", trunks=trunks, context=ami.context, waiting=ami.waiting_context,
+        operators=ami.operators_context, scale=scale, recordings=recordings,
     )  # fmt: skip
 
 

@@ -48,6 +48,10 @@ class SimulatedPbx:
         # Sent in the very step in which it was asked: what the asker has just checked still holds.
         await self._order("originate", lambda: self._switch.place(trunk.name, order), survives=True)
 
+    async def redirect(self, call_id: str, extension: str) -> None:
+        # Sent in the very step in which it was asked, as an order to dial is.
+        await self._order("redirect", lambda: self._switch.redirect(call_id, extension), survives=True)
+
     async def hang_up(self, call_id: str) -> None:
         await self._pass("before hang-up")
         await self._order("hang-up", lambda: self._switch.press_end(call_id), survives=True)

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look, OfLine
@@ -22,6 +23,9 @@ REASON = {
     REJECTED: EndReason.REJECTED,
     REMOTE: EndReason.HANGUP_REMOTE,
 }
+
+
+WAITS = 4.0  # seconds for which whoever has answered waits to be joined to somebody
 
 
 class Watcher(Protocol):
@@ -42,14 +46,17 @@ class SwitchCall:
     phase: CallPhase = CallPhase.DIALING
     answered: float | None = None
     timer: asyncio.TimerHandle | None = None
+    waits: asyncio.TimerHandle | None = None  # whoever has answered, until nobody came
 
 
 class Switch:
-    """The PBX itself. `dials`: how often each number went out. `book`: where its calls are written down."""
+    """The PBX itself. `dials`: how often each number went out. `book`: where its calls are written down. `dead`:
+    extensions of operators that nobody answers."""
 
     def __init__(self, *, book: Chronicle | None = None, impairments: Impairments | None = None) -> None:
         self.calls: dict[str, SwitchCall] = {}
         self.dials: Counter[str] = Counter()
+        self.dead: set[str] = set()
         self.connected = True
         self.book = book if book is not None else Chronicle()
         self.wire = Wire(impairments)
@@ -71,6 +78,19 @@ class Switch:
         call = SwitchCall(order.call_id, order.number, plan_for(order.number), now, record)
         self.calls[order.call_id] = call
         self._next(call)
+
+    def redirect(self, call_id: str, extension: str) -> None:
+        """Take a call that waits to an extension; it is done however often it is asked for, as a PBX does. Raises
+        PbxRefused for one that is not there."""
+        call = self.calls.get(call_id)
+        if call is None or call.answered is None:
+            raise PbxRefused("simulated: no such channel")
+        call.record.joined.append((self.now(), extension))
+        if call.waits is not None:
+            call.waits.cancel()
+            call.waits = None
+        if extension in self.dead:
+            self.end(call_id, EndReason.EXTENSION_FAILED, "nobody answers there", Ender.HAND)
 
     def press_end(self, call_id: str) -> None:
         """A host asks for the end of a call."""
@@ -149,8 +169,9 @@ class Switch:
     # --- inside
 
     def _close(self, call: SwitchCall, reason: EndReason, cause: str, ender: Ender) -> None:
-        if call.timer is not None:
-            call.timer.cancel()
+        for timer in (call.timer, call.waits):
+            if timer is not None:
+                timer.cancel()
         record = call.record
         record.ended, record.ender, record.reason, record.cause = self.now(), ender, reason, cause
 
@@ -158,6 +179,10 @@ class Switch:
         if call.plan:  # the network goes on whatever becomes of the host that dialled
             loop = asyncio.get_running_loop()
             call.timer = loop.call_at(call.created + call.plan[0].after, self._step, call, context=Context())
+
+    def _wait(self, call: SwitchCall) -> asyncio.TimerHandle:
+        over = partial(self.end, call.id, EndReason.EXTENSION_FAILED, "nobody was joined to it", Ender.HAND)
+        return asyncio.get_running_loop().call_later(WAITS, over, context=Context())
 
     def _step(self, call: SwitchCall) -> None:
         planned, call.plan = call.plan[0], call.plan[1:]
@@ -167,6 +192,8 @@ class Switch:
             case Step.ANSWER:
                 call.phase, call.answered = CallPhase.ACTIVE, self.now()
                 call.record.answered = call.answered
+                if call.record.slot is None:
+                    call.waits = self._wait(call)
             case Step.END:
                 assert planned.cause is not None
                 self.far_end(call.id, planned.cause)

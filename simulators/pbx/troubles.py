@@ -59,4 +59,5 @@ EXTENSIONS: Mapping[str, Extension] = {
     "silent": Extension(status="NOANSWER", cause=16, text="Normal Clearing"),
     "fails": Extension(status="CONGESTION", cause=38, text="Network out of order", sip=500),
 }
+NOWHERE_TO_GO = Extension(cause=1, text="Unallocated (unassigned) number")  # an invalid extension, as `i` ends it
 MISSING = "missing"  # the context has no such extension: the Originate is refused

@@ -32,11 +32,16 @@ class VirtualPbx:
         secret: str,
         trunks: Mapping[str, Trunk],
         context: str = "ottb-slots",
+        waiting: str = "ottb-waiting",
+        operators: str = "ottb-operators",
         scale: float = 1.0,
         recordings: Path | None = None,
     ) -> None:
         self._user, self._secret = user, secret
-        self.calls = Calls(trunks=trunks, context=context, scale=scale, recordings=recordings, say=self._say)
+        self.calls = Calls(
+            trunks=trunks, context=context, waiting=waiting, operators=operators, scale=scale, recordings=recordings,
+            say=self._say,
+        )  # fmt: skip
         self.frozen = False
         self.received: Counter[str] = Counter()  # actions, by name
         self._sessions: set[Session] = set()

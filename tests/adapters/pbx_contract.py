@@ -8,7 +8,7 @@ import pytest
 
 from actors.adapters.asterisk import GAP
 from actors.telephony.reports import CallPhase, CdrSeen, OfLine
-from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxNoExtension, PbxUncertain, PbxUnreachable
+from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxNoExtension, PbxRefused, PbxUncertain, PbxUnreachable
 from bus_schemas.call import EndReason
 from tests.support.pbx import Address, Subject, subject
 
@@ -120,6 +120,67 @@ class PbxContract:
             await pbx.linked()
             with pytest.raises(PbxNoExtension):
                 await pbx.dial(new_id(), "+380991234567")
+
+    async def test_who_waits_is_taken_to_an_operator(self, pbx: Subject) -> None:
+        call_id = new_id()
+        await pbx.dial(call_id, "+380991234567", slot=None, recording=f"{call_id}.wav")
+        await pbx.until(lambda report: report in pbx.calls(call_id) and report.phase is CallPhase.ACTIVE)
+        await asyncio.sleep(0.3)
+        assert await self._place(pbx, call_id) == ("ottb-waiting", "wait")
+        await pbx.asterisk.redirect(call_id, "85")
+        await asyncio.sleep(0.5)
+        assert await self._place(pbx, call_id) == ("ottb-operators", "85")
+        assert pbx.asterisk._endings[call_id].joined  # somebody has taken it there
+        await asyncio.sleep(4.5)  # nobody waits any more
+        assert (await pbx.asterisk.look(call_id)).live and not any(_over(seen, call_id) for seen in pbx.calls(call_id))
+        await pbx.asterisk.hang_up(call_id)
+        await pbx.until(lambda report: _over(report, call_id))
+
+    async def _place(self, pbx: Subject, call_id: str) -> tuple[str, str]:
+        [row] = [
+            row for row in await pbx.asterisk.client.ask_list("CoreShowChannels") if row.get("Uniqueid") == call_id
+        ]
+        return row["Context"], row["Exten"]
+
+    async def test_who_waits_for_nobody_is_hung_up_by_the_pbx(self, pbx: Subject) -> None:
+        call_id = new_id()
+        pbx.asterisk._up_since -= GAP
+        await pbx.dial(call_id, "+380991234567", slot=None)
+        over = await pbx.until(lambda report: _over(report, call_id), 12.0)
+        assert (over.reason, over.line) == (R.EXTENSION_FAILED, OfLine.NONE), over
+        assert "nobody was joined to it" in over.cause
+
+    async def test_who_waits_and_hangs_up_has_ended_the_call(self, pbx: Subject) -> None:
+        call_id = new_id()
+        await pbx.dial(call_id, "+380991230006", slot=None)
+        over = await pbx.until(lambda report: _over(report, call_id))
+        assert over.reason in (R.HANGUP_REMOTE, R.EXTENSION_FAILED), over  # whoever was first
+
+    @pytest.mark.parametrize(
+        ("extension", "cause"),
+        [
+            ("81", "SIP 404, Q.850 3 "),
+            ("82", "SIP 486, Q.850 17 "),
+            ("83", "the slot's extension: NOANSWER"),
+            ("nobody-has-it", "Q.850 1 "),
+        ],
+    )
+    async def test_an_operator_who_cannot_be_reached_is_not_the_callees_fault(
+        self, pbx: Subject, extension: str, cause: str
+    ) -> None:
+        call_id = new_id()
+        pbx.asterisk._up_since -= GAP
+        await pbx.dial(call_id, "+380991234567", slot=None)
+        await pbx.until(lambda report: report in pbx.calls(call_id) and report.phase is CallPhase.ACTIVE)
+        await asyncio.sleep(0.2)
+        await pbx.asterisk.redirect(call_id, extension)
+        over = await pbx.until(lambda report: _over(report, call_id))
+        assert (over.reason, over.line, cause in over.cause) == (R.EXTENSION_FAILED, OfLine.NONE, True), over
+
+    async def test_a_call_that_is_over_is_taken_nowhere(self, pbx: Subject) -> None:
+        call_id = new_id()
+        with pytest.raises(PbxRefused):
+            await pbx.asterisk.redirect(call_id, "85")
 
     async def test_a_live_call_cannot_be_doubled(self, pbx: Subject) -> None:
         call_id = new_id()

@@ -101,7 +101,8 @@ def _add(instance: real.Instance, root: Path, more: Mapping[str, str], **ports: 
 def slots_dialplan() -> str:
     """The extensions that do not just give a tone, for a real PBX."""
     extensions = (f"exten => {slot},1,{dial}\n same => n,Hangup()\n" for slot, (_, dial) in EXTENSIONS.items())
-    return "\n[ottb-slots](+)\n" + "".join(extensions)
+    slots = "".join(extensions)
+    return f"\n[ottb-slots](+)\n{slots}\n[ottb-operators](+)\n{slots}"
 
 
 class Wire:
@@ -180,7 +181,7 @@ class Subject:
     heard: list[Any] = field(default_factory=list)
 
     async def dial(
-        self, call_id: str, number: str, *, slot: int = 12, ring: float = 60.0, recording: str | None = None
+        self, call_id: str, number: str, *, slot: int | None = 12, ring: float = 60.0, recording: str | None = None
     ) -> None:
         order = Originate(
             call_id=call_id, number=number, slot=slot, ring_timeout=ring, max_duration=60.0, recording=recording
@@ -217,8 +218,9 @@ async def subject(
     """An adapter, connected to the PBX over a wire that can be cut."""
     async with Wire(address.port) as wire:
         settings = Ami(
-            port=wire.port, secret=secret or address.secret, context=context, recordings=str(address.recordings)
-        )
+            port=wire.port, secret=secret or address.secret, context=context, recordings=str(address.recordings),
+            operators_context="ottb-operators",
+        )  # fmt: skip
         trunk = TrunkConfig(
             name="trunk-1", endpoint=endpoint, caller_id="+380441234567", registration=registration
         )  # fmt: skip
