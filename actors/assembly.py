@@ -29,6 +29,7 @@ from actors.slot.actor import MakePhone
 from actors.slot.registry import Device
 from actors.slot.start import start as start_slots
 from actors.trunk.pbx import Pbx
+from actors.trunk.start import joining
 from actors.trunk.start import start as start_trunks
 
 SETTINGS_EVERY = 5.0  # seconds
@@ -71,7 +72,10 @@ async def running(
             rules=rules, lists=lists,
         )  # fmt: skip
         await start_operators(parts, stack, settings=settings.operators, timezone=settings.dial.timezone)
-        await start_campaigns(parts, stack, settings=settings.campaigns, gate=gate, ring=settings.calls.ring_timeout)
+        await start_campaigns(
+            parts, stack, settings=settings.campaigns, gate=gate, ring=settings.calls.ring_timeout,
+            joining=joining(settings.trunks, settings.ami),
+        )  # fmt: skip
         await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
         await serve(parts, stack)
         yield parts.host

@@ -472,7 +472,8 @@ class CampaignArchived(Struct, frozen=True, kw_only=True):
 class CampaignAttemptClaimed(Struct, frozen=True, kw_only=True):
     """A lead is to be called: on record before the call is asked for, with the command `command_id`, and never claimed
     again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1. `operator`: who is to talk, and on
-    whose slot it is dialled; null: whoever sits at the line."""
+    whose slot it is dialled; null: whoever sits at the line. `joins`: it is dialled on no slot; whoever answers waits
+    until the call is taken to the extension of an operator: that one, or whoever is ready then."""
 
     campaign: CampaignId
     at: Utc
@@ -482,6 +483,20 @@ class CampaignAttemptClaimed(Struct, frozen=True, kw_only=True):
     number: str
     command_id: str
     operator: Username | None = None
+    joins: bool = False
+
+
+class CampaignAttemptOffered(Struct, frozen=True, kw_only=True):
+    """Somebody has answered, and an operator is asked to take the call: on record before that. If they are not free it
+    is offered to another one."""
+
+    campaign: CampaignId
+    at: Utc
+    lead: Id
+    place: int
+    attempt: int
+    operator: Username
+    call_id: CallId
 
 
 class CampaignAttemptJoined(Struct, frozen=True, kw_only=True):
@@ -531,7 +546,8 @@ class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
 CampaignEvent = (
     CampaignCreated | CampaignActivated | CampaignConfigured | CampaignLeadsAdded | CampaignStarted | CampaignPaused
     | CampaignResumed | CampaignDraining | CampaignStopped | CampaignFinished | CampaignArchived
-    | CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptEnded | CampaignLeadMarked
+    | CampaignAttemptClaimed | CampaignAttemptOffered | CampaignAttemptJoined | CampaignAttemptEnded
+    | CampaignLeadMarked
 )  # fmt: skip
 
 # fmt: off
@@ -548,6 +564,7 @@ CAMPAIGN_STOPPED         = Topic(EVENTS + "stopped",         CampaignStopped,   
 CAMPAIGN_FINISHED        = Topic(EVENTS + "finished",        CampaignFinished,       "Nothing is left to be called")
 CAMPAIGN_ARCHIVED        = Topic(EVENTS + "archived",        CampaignArchived,       "It is for the records alone")
 CAMPAIGN_ATTEMPT_CLAIMED = Topic(EVENTS + "attempt_claimed", CampaignAttemptClaimed, "A lead is to be called")
+CAMPAIGN_ATTEMPT_OFFERED = Topic(EVENTS + "attempt_offered", CampaignAttemptOffered, "An operator is asked to take it")
 CAMPAIGN_ATTEMPT_JOINED  = Topic(EVENTS + "attempt_joined",  CampaignAttemptJoined,  "An operator has taken the call")
 CAMPAIGN_ATTEMPT_ENDED   = Topic(EVENTS + "attempt_ended",   CampaignAttemptEnded,   "What became of an attempt")
 CAMPAIGN_LEAD_MARKED     = Topic(EVENTS + "lead_marked",     CampaignLeadMarked,     "What becomes of a lead")

@@ -33,7 +33,8 @@ class LeadsByReason(Struct, frozen=True, kw_only=True):
 
 class CampaignExplained(Struct, frozen=True, kw_only=True):
     """Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`. `mode`: the
-    one in effect; `fallback`: why, if that is not the one of its settings."""
+    one in effect; `fallback`: why, if that is not the one of its settings. `no_extension`: operators to whom no call
+    can be taken, in a campaign whose calls wait for whoever is ready."""
 
     campaign_id: CampaignId
     status: CampaignStatus
@@ -42,6 +43,7 @@ class CampaignExplained(Struct, frozen=True, kw_only=True):
     reasons: tuple[LeadsByReason, ...]
     mode: Mode = Mode.PROGRESSIVE
     fallback: str | None = None
+    no_extension: tuple[str, ...] = ()
 
 
 class DryRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

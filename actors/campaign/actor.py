@@ -11,12 +11,14 @@ from typing import ClassVar, Never
 from msgspec.structs import replace
 
 from actors.campaign import machine, previewing, words
+from actors.campaign.answered import Answered, GiveUp, TakeCall
 from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There
 from actors.campaign.crew import Crew
+from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
-from actors.campaign.lines import Ask, Held, HeldLines, asks
+from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import (
     NEXT,
@@ -36,14 +38,15 @@ from actors.campaign.pacing import Fallback, Limit, Pace
 from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
-from actors.campaign.reports import Ended, Offered, Report, Surveyed, TeamChanged
+from actors.campaign.reports import CallAnswered, Ended, Offered, OperatorRefused, Report, Surveyed, TeamChanged
 from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
 from actors.campaign.taking_over import taken_in
 from actors.campaign.team import Heard, Team
-from actors.campaign.waiting import AskForLines, ReturnLines, Survey, team_waits_for, waits_for
+from actors.campaign.team_claims import claim_for_team
+from actors.campaign.waiting import AskForLines, ReturnLines, Survey, asks_for, waits_for
 from actors.campaign.words import Word
 from actors.dialing.in_whose_name import must_dial_for
 from actors.runtime.actor import Actor
@@ -56,6 +59,7 @@ from actors.runtime.host import Host
 from actors.runtime.moments import moment as given_moment
 from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
+from bus_schemas.call import CallConnected
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CAMPAIGN,
@@ -113,7 +117,8 @@ MakeSettled = Callable[["CampaignActor"], Settled]
 
 
 class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
-    """One campaign. `book`: its rules. `team`: all operators of the site."""
+    """One campaign. `book`: its rules. `team`: all operators of the site; `desks`: their extensions, to which trunks
+    that are `joining` can take calls."""
 
     kind: ClassVar[str] = "campaign"
     state_type = Campaign
@@ -121,7 +126,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def __init__(
         self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch, team: Team,
-        caps: Caps,
+        desks: Desks, joining: frozenset[str], caps: Caps,
     ) -> None:  # fmt: skip
         super().__init__(id=id, host=host)
         self._lists = ListNews(owner=self, watch=watch)
@@ -129,6 +134,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self.book = book
         self._outside = outside
         self._team = team
+        self._desks, self._joining = desks, joining
+        self._answered = Answered()  # that wait for an operator
         self._caps = caps
         self._crew: Crew | None = None
         self._team_has_changed = False
@@ -323,13 +330,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._return(self._lines.drain())
         if isinstance(event, CampaignAttemptEnded) and self._crew is not None:
             self._crew.follow(self.state, event)
+            self._answered.drop(event.place)
         if isinstance(event, CampaignConfigured | CampaignFinished):
             self._hopeless_since = None
         self._telling.soon()
 
     def _follow(self, selection: Selection, figures: Figures) -> None:
         self._selection, self._figures = selection, figures
-        self._crew = Crew(self._team)
+        self._crew = Crew(self._team, self._desks, self._joining)
         self._team.watch(id(self), self._hear_of_operators)
         self._words.begin()
         self._lists.begin()
@@ -357,7 +365,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
                 self._take_in(report)
             case TeamChanged():
                 self._team_has_changed = False
+            case CallAnswered():
+                self._answered.add(report.claim, report.call)
+            case OperatorRefused():
+                self._answered.refused(report.claim)
             case Joined():
+                self._answered.drop(report.place)
                 return machine.joined(campaign, report, now) if campaign is not None else NOTHING
         if isinstance(report, Ended):
             return self._settle_next(now)
@@ -369,7 +382,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._selection.look_again(campaign, self._lists.take())
         if isinstance(report, Surveyed):
             self._surveyed(report.there, self._selection, now)
+        seated = self._answered.next(campaign, self._crew.free(campaign), now) if self._crew is not None else NOTHING
+        if seated.events:  # and what they change is looked at next
+            return replace(seated, effects=(*seated.effects, SetTimer(name=NEXT, seconds=0.0)))
         decision = self._claim(campaign, self._selection, now)
+        decision = replace(decision, effects=(*decision.effects, *seated.effects))
         lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
         lacks = lacks and self._team_crew() is None
         return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
@@ -393,7 +410,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
         self._lines.expire(now.mono)
         if (crew := self._team_crew()) is not None:
-            return self._claim_for(crew, campaign, selection, now)
+            return claim_for_team(
+                crew, campaign, selection, self.book, self._lines, self._answered.places, now
+            )
         hopeless = self._hopeless_since is not None and now.mono - self._hopeless_since >= GIVE_UP
         decision = machine.claim(
             campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
@@ -401,29 +420,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
         more = waits_for(selection, now.seconds, most, spare=len(self._lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
-
-    def _claim_for(
-        self, crew: Crew, campaign: Campaign, selection: Selection, now: Moment
-    ) -> CampaignDecision:
-        """The same for operators, on the lines of those who are ready."""
-        free, moment = crew.free(campaign), now.seconds
-        others = self._lines.drop_of_others(free)
-        back = (ReturnLines(lines=tuple(others)),) if others else ()
-        if campaign.settings.mode is Mode.PREVIEW:
-            decision, wanted = crew.begin_wanted(campaign, self.book, self._lines, now)
-            looked = NOTHING if decision.events else machine.look_through(campaign, selection, self.book, now)
-            ask = (AskForLines(most=len(wanted), operators=wanted),) if wanted else ()
-            return Decision(
-                events=(*decision.events, *looked.events),
-                effects=(*decision.effects, *looked.effects, *back, *ask),
-            )
-        pace, have = crew.pace(campaign, parse_utc(now.at)), self._lines.users
-        dials = min(pace.dials, len(have))
-        decision = machine.claim(
-            campaign, selection, self.book, dials, now, ready=crew.ready(campaign), lines=self._lines
-        )
-        later = team_waits_for(selection, moment, free, have, more=pace.dials > len(have))
-        return Decision(events=decision.events, effects=(*decision.effects, *later, *back))
 
     def _surveyed(self, there: There, selection: Selection, now: Moment) -> None:
         if not selection.lacking or any(there.reaches(home) for home in selection.homes()):
@@ -447,13 +443,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
                 self.spawn(self._outside.find(self, claim))
             case EndCall(claim=claim):
                 self.spawn(self._outside.end(self, claim))
-            case AskForLines(most=most, countries=countries, operators=operators):
-                carriers = self._campaign().settings.carriers
-                for ask in asks(carriers, self._outside.hosts(), countries):
-                    ask = self._for_operators(ask, operators) if operators is not None else ask
-                    if ask not in self._asked and ask.operators != frozenset():
-                        self._asked.add(ask)
-                        self.spawn(self._ask(ask, most))
+            case TakeCall(claim=claim, call=call):
+                self.spawn(self._outside.take(self, claim, call))
+            case GiveUp(claim=claim, call=call):
+                self.spawn(self._outside.give_up(self, claim, call))
+            case AskForLines():
+                for ask in asks_for(effect, self._campaign().settings.carriers, self._outside.hosts(), self._asked):
+                    self._asked.add(ask)
+                    self.spawn(self._ask(ask, effect.most))
             case ReturnLines(lines=lines):
                 self._return(self._lines.drain() if lines is None else lines)
             case Survey() if not self._surveying:
@@ -461,11 +458,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
                 self.spawn(self._survey())
             case LookOn():
                 self.tell(Ended())
-
-    def _for_operators(self, ask: Ask, operators: frozenset[str]) -> Ask:
-        """For those of them of whom a line was not asked for yet: who becomes free meanwhile does not wait."""
-        same = [asked.operators for asked in self._asked if asked._replace(operators=None) == ask]
-        return ask._replace(operators=operators.difference(*(users for users in same if users is not None)))
 
     async def _ask(self, ask: Ask, most: int) -> None:
         lines = await self._outside.lines(self._campaign(), ask, most, self._host.clock.monotonic)
@@ -480,8 +472,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def _take_in(self, offered: Offered) -> None:
         """Lines of a carrier that the settings no longer want go back."""
         self._asked.discard(offered.ask)
-        team = self._team_crew() is not None
-        if self.state is not None and offered.ask.is_of(self.state.settings.carriers, team=team):
+        crew = self._team_crew()
+        joins = crew is not None and self.state is not None and crew.joins(self.state)
+        wanted = self.state is not None and offered.ask.is_of(
+            self.state.settings.carriers, team=crew is not None, joins=joins
+        )
+        if wanted:
             self._lines.add(offered.lines)
         else:
             self._return(offered.lines)
@@ -495,6 +491,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._ended.append(report)
         if len(self._ended) == 1:
             self.tell(Ended())
+
+    def answered(self, claim: Claim, call: CallConnected) -> None:
+        """Somebody has answered whose call waits for an operator."""
+        self.tell(CallAnswered(claim=claim, call=call))
+
+    def refused(self, claim: Claim) -> None:
+        """The operator to whom a call was offered is not free."""
+        self.tell(OperatorRefused(claim=claim))
 
     def joined(self, claim: Claim, call_id: str) -> None:
         """An operator has taken the call of an attempt."""
@@ -552,7 +556,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def pace(self) -> Pace:
         """How many dials it would begin now. Without a team all lines are its own operators, and each is used."""
         if (crew := self._team_crew()) is not None:
-            return crew.pace(self._campaign(), parse_utc(self._now().at))
+            return crew.pace(self._campaign(), parse_utc(self._now().at), self._answered.places)
         limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
         fallback = None if self._campaign().settings.mode is Mode.PROGRESSIVE else Fallback.OWN_LINES
         return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE, fallback=fallback)

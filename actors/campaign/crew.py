@@ -5,12 +5,13 @@ last from what follows. The abandoned calls are on record, and the cap holds ove
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from actors.campaign import machine
+from actors.campaign.desks import Desks
 from actors.campaign.learning import (
     Learnt,
     dial_answered,
@@ -29,7 +30,7 @@ from actors.campaign.rulebook import RuleBook
 from actors.campaign.team import Member, Team
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision
-from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded
+from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, Mode
 from bus_schemas.operator import OperatorStatus
 
 RELEARNT = 2000  # attempts of late
@@ -38,18 +39,37 @@ S = OperatorStatus
 
 
 class Crew:
-    """Who talks for a campaign."""
+    """Who talks for a campaign. `joining`: the trunks of the site whose calls can be taken to operators' extensions."""
 
-    def __init__(self, team: Team) -> None:
+    def __init__(self, team: Team, desks: Desks, joining: Collection[str]) -> None:
         self._team = team
+        self._desks = desks
+        self._joining = joining
         self._learnt: Learnt | None = None  # nobody has asked yet: of a campaign without a team nobody does
         self._ahead: tuple[float, Outlook] | None = None
         self.previews = Previews()
 
     # --- who is there
 
+    def joins(self, campaign: Campaign) -> bool:
+        """Whether its calls wait for whoever is ready: its mode dials more than there are, and a trunk of its carriers
+        can take them to operators."""
+        settings, trunks = campaign.settings, campaign.settings.carriers.trunks
+        if settings.mode not in (Mode.POWER, Mode.PREDICTIVE) or trunks is None:
+            return False
+        return not set(self._joining).isdisjoint(trunks.trunks) if trunks.trunks else bool(self._joining)
+
+    def look_up(self, campaign: Campaign) -> None:
+        """Have it asked where the PBX reaches those who are there."""
+        self._desks.look_up(member.user for member in self._team.working_for(campaign.campaign))
+
+    def _there(self, campaign: Campaign) -> list[Member]:
+        """Who works for it now, and can be given its calls."""
+        there, joins = self._team.working_for(campaign.campaign), self.joins(campaign)
+        return [one for one in there if not joins or self._desks.of(one.user) is not None]
+
     def ready(self, campaign: Campaign) -> list[str]:
-        """Operators who are ready for a call of the campaign, and are in none."""
+        """Operators who are ready for a call of the campaign, and are in none, the longest first."""
         joined = {seat.user for seat in campaign.crew.values() if seat.joined}
         return [member.user for member in self._idle(campaign) if member.user not in joined]
 
@@ -63,7 +83,8 @@ class Crew:
         return dict(Counter(str(one.status) for one in self._team.working_for(campaign.campaign)))
 
     def _idle(self, campaign: Campaign) -> list[Member]:
-        return [one for one in self._team.working_for(campaign.campaign) if one.free_for(campaign.campaign)]
+        idle = (one for one in self._there(campaign) if one.free_for(campaign.campaign))
+        return sorted(idle, key=lambda one: (one.since, one.user))
 
     # --- leads that operators look at
 
@@ -81,21 +102,27 @@ class Crew:
 
     # --- how many dials
 
-    def pace(self, campaign: Campaign, now: datetime) -> Pace:
-        """How many dials are to be begun, and why not more."""
-        settings = campaign.settings
-        plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=settings.abandoned_share, joins=False)
+    def pace(self, campaign: Campaign, now: datetime, waiting: Collection[int] = ()) -> Pace:
+        """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody."""
+        settings, joins = campaign.settings, self.joins(campaign)
+        plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=settings.abandoned_share, joins=joins)
         if self._learnt is None:
             self._learnt = relearnt(campaign)
         ahead = self._outlook(self._learnt, now.timestamp())
-        return pace(plan, self._snapshot(campaign, now), replace(self._learnt, tally=campaign.tally), ahead)
+        found = pace(plan, self._snapshot(campaign, now, waiting), replace(self._learnt, tally=campaign.tally), ahead)
+        if not joins:
+            return found
+        without = self._desks.without(one.user for one in self._team.working_for(campaign.campaign))
+        return replace(found, no_extension=without)
 
-    def _snapshot(self, campaign: Campaign, now: datetime) -> Snapshot:
-        there, seconds, ready = self._team.working_for(campaign.campaign), now.timestamp(), self.ready(campaign)
+    def _snapshot(self, campaign: Campaign, now: datetime, waiting: Collection[int]) -> Snapshot:
+        there, seconds, ready = self._there(campaign), now.timestamp(), self.ready(campaign)
         are_ready = {*ready}
         busy = [one for one in there if one.user not in are_ready]
-        entries = [at(campaign.leads, place) for place, seat in campaign.crew.items() if not seat.joined]
+        open_to = [place for place, seat in campaign.crew.items() if not seat.joined]
+        entries = [at(campaign.leads, place) for place in open_to if place not in waiting]
         return Snapshot(
+            waiting=len(open_to) - len(entries),
             idle=len(ready),
             talking=tuple(max(seconds - one.since, 0.0) for one in busy if one.status is not S.WRAP_UP),
             wrapping=tuple(max(seconds - one.since, 0.0) for one in busy if one.status is S.WRAP_UP),

@@ -88,7 +88,7 @@ class Explaining:
         groups = sorted(self._groups.items(), key=lambda item: (-item[1].leads, item[0]))
         return CampaignExplained(
             campaign_id=self._campaign.campaign, status=self._campaign.status, at=utc(now), leads=size(self._campaign),
-            mode=self._pace.mode, fallback=self._pace.fallback,
+            mode=self._pace.mode, fallback=self._pace.fallback, no_extension=self._pace.no_extension,
             reasons=tuple(
                 LeadsByReason(
                     reason=reason, words=words, leads=group.leads, change=group.change,

@@ -6,11 +6,13 @@ record says, whoever owns the campaign then: the operator's own event for the ca
 """
 
 import contextlib
-from typing import Protocol
+from enum import Enum
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
+from actors.campaign.desks import Desks
 from actors.campaign.lookahead import PATIENCE
 from actors.campaign.machine import Claim
 from actors.runtime.bus import Bus, BusError
@@ -19,8 +21,8 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids, derived
 from actors.runtime.wire import ask_raw
-from bus_schemas.call import CALL_DIALING, CallConnected
-from bus_schemas.contract import ROOT
+from bus_schemas.call import CALL_DIALING, JOIN_CALL, CallConnected, JoinCall
+from bus_schemas.contract import ROOT, Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.operator import (
     JOIN_OPERATOR,
@@ -38,9 +40,18 @@ log = structlog.get_logger()
 
 BEFORE_IT_RINGS = 30  # seconds, at most, from a claim until its phone rings
 SURE = frozenset({ErrorCode.CONFLICT, ErrorCode.NOT_FOUND})  # they are not free
+SLACK = 1.0  # seconds more in which a call can be told whose it is; the PBX lets it wait for longer
 AGAIN = 0.05  # seconds until an operator is asked again whose owner did not answer
 
 CONNECTED = msgspec.json.Decoder(OperatorConnected).decode
+
+
+class Answer(Enum):
+    """What came of asking an operator, or a call."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"  # surely not
+    NOBODY_KNOWS = "nobody_knows"
 
 
 class Campaign(Protocol):
@@ -51,11 +62,13 @@ class Campaign(Protocol):
 
 
 class Joining:
-    """The operators of all campaigns of a host. `ring`: seconds for which a phone may ring."""
+    """The operators of all campaigns of a host. `ring`: seconds for which a phone may ring. `desks`: where the PBX
+    reaches them."""
 
-    def __init__(self, *, bus: Bus, ids: Ids, ring: float) -> None:
+    def __init__(self, *, bus: Bus, ids: Ids, ring: float, desks: Desks) -> None:
         self._bus = bus
         self._ids = ids
+        self._desks = desks
         self._kept = round(ring) + BEFORE_IT_RINGS
 
     async def keep(self, campaign: Campaign, claim: Claim) -> bool:
@@ -82,25 +95,47 @@ class Joining:
 
     async def join(self, campaign: Campaign, claim: Claim, call: CallConnected) -> bool:
         """Join the call that was answered to the operator. Whether it is: if not, the call is to be ended."""
-        assert claim.operator is not None
-        clock, until = campaign._host.clock, parse_utc(call.at).timestamp() + PATIENCE
-        request = JoinOperator(
-            user=claim.operator, call_id=call.call_id, campaign_id=campaign.id, lead=claim.lead
-        )
-        while clock.now().timestamp() < until:
-            try:
-                await ask_raw(self._bus, JOIN_OPERATOR, request, _context(claim, "join"), retry=False)
-                return True
-            except Refusal as refusal:
-                log.info("operator not joined", operator=claim.operator, call_id=call.call_id, why=refusal.message)
-                if refusal.code in SURE:
-                    return False
-            await campaign._host.pause(AGAIN)
+        request, context = _joining(campaign, claim, call), _context(claim, "join")
+        answer = await self._asked(campaign, JOIN_OPERATOR, request, context, _until(call))
+        if answer is not Answer.NOBODY_KNOWS:
+            return answer is Answer.TAKEN
         if not await self.has_taken(campaign, claim, call.call_id):
             return False
         with contextlib.suppress(Refusal):  # it is theirs, whether or not it can be said of which campaign it is
-            await ask_raw(self._bus, JOIN_OPERATOR, request, _context(claim, "join"), retry=False)
+            await ask_raw(self._bus, JOIN_OPERATOR, request, context, retry=False)
         return True
+
+    async def take(self, campaign: Campaign, claim: Claim, call: CallConnected) -> Answer:
+        """Have an operator take a call that waits: they say that they are free for it, then the call is joined with
+        their extension. REFUSED: they are not free. What became of the call else its own record says."""
+        assert claim.operator is not None
+        if (extension := self._desks.of(claim.operator)) is None:
+            return Answer.REFUSED
+        operator = _context(claim, f"join {claim.operator}")
+        asked = await self._asked(campaign, JOIN_OPERATOR, _joining(campaign, claim, call), operator, _until(call))
+        if asked is Answer.REFUSED:
+            return asked
+        if asked is Answer.NOBODY_KNOWS and not await self.has_taken(campaign, claim, call.call_id):
+            return asked
+        request = JoinCall(call_id=call.call_id, operator=claim.operator, extension=extension)
+        until = _until(call) + SLACK
+        taken = await self._asked(campaign, JOIN_CALL, request, _context(claim, f"take {claim.operator}"), until)
+        return taken if taken is Answer.TAKEN else Answer.NOBODY_KNOWS
+
+    async def _asked(
+        self, campaign: Campaign, rpc: Rpc[Any, Any], request: object, context: Context, until: float
+    ) -> Answer:
+        """What is answered until then, in seconds since 1970; it is asked again where nobody does."""
+        while campaign._host.clock.now().timestamp() < until:
+            try:
+                await ask_raw(self._bus, rpc, request, context, retry=False)
+                return Answer.TAKEN
+            except Refusal as refusal:
+                log.info("not joined", asked=rpc.subject, campaign=campaign.id, why=refusal.message)
+                if refusal.code in SURE:
+                    return Answer.REFUSED
+            await campaign._host.pause(AGAIN)
+        return Answer.NOBODY_KNOWS
 
     async def has_taken(self, campaign: Campaign, claim: Claim, call_id: str) -> bool:
         """Whether the operator's record says that they took the call: they were joined to it, or it came to their phone
@@ -119,6 +154,15 @@ class Joining:
             except BusError as error:
                 log.info("whether a call was taken cannot be read yet", call_id=call_id, error=repr(error))
             await campaign._host.pause(1.0)
+
+
+def _joining(campaign: Campaign, claim: Claim, call: CallConnected) -> JoinOperator:
+    assert claim.operator is not None
+    return JoinOperator(user=claim.operator, call_id=call.call_id, campaign_id=campaign.id, lead=claim.lead)
+
+
+def _until(call: CallConnected) -> float:
+    return parse_utc(call.at).timestamp() + PATIENCE
 
 
 def _context(claim: Claim, deed: str) -> Context:

@@ -59,18 +59,19 @@ class Lines(Protocol):
 
 class Ask(NamedTuple):
     """What a campaign asks of a host. `trunks`: None: slots; `countries`: of which lines must call one; None: any.
-    `operators`: whose lines; None: its maker's and the pool's."""
+    `operators`: whose lines; None: its maker's and the pool's. `joins`: channels whose calls wait for operators."""
 
     host: str
     slots: SlotCarrier
     trunks: TrunkCarrier | None
     countries: frozenset[str] | None
     operators: frozenset[str] | None = None
+    joins: bool = False
 
-    def is_of(self, carriers: Carriers, *, team: bool = False) -> bool:
+    def is_of(self, carriers: Carriers, *, team: bool = False, joins: bool = False) -> bool:
         """Whether the settings still want it so."""
-        wanted = self._replace(operators=None) in asks(carriers, (self.host,), self.countries)
-        return wanted and team is (self.operators is not None)
+        wanted = self._replace(operators=None, joins=False) in asks(carriers, (self.host,), self.countries)
+        return wanted and joins is self.joins and (team and not joins) is (self.operators is not None)
 
 
 def asks(carriers: Carriers, hosts: Iterable[str], countries: frozenset[str] | None) -> list[Ask]:

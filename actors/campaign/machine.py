@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.campaign.intake import added, new_leads
 from actors.campaign.lines import Held, Lines, must_be_carriers
@@ -30,6 +31,7 @@ from actors.campaign.record import (
     under_way,
 )
 from actors.campaign.rulebook import RuleBook, must_be_rules
+from actors.campaign.seats import Seats
 from actors.campaign.selection import Selection
 from actors.campaign.standing import Standing, standing
 from actors.leads.rows import Outcome
@@ -94,7 +96,8 @@ S = CampaignStatus
 
 class Claim(Struct, frozen=True, kw_only=True):
     """An attempt in progress. `command_id`: of the command that asks for its call; `user`: whose call it is.
-    `lead`: its id; `operator`: on whose slot it is dialled, and who is to talk; None: whoever sits at the line."""
+    `lead`: its id; `operator`: on whose slot it is dialled, and who is to talk; None: whoever sits at the line, or, if
+    its call `joins`, whoever is ready when somebody answers."""
 
     place: int
     attempt: int
@@ -103,6 +106,11 @@ class Claim(Struct, frozen=True, kw_only=True):
     user: str
     lead: str = ""
     operator: str | None = None
+    joins: bool = False
+
+    def to(self, operator: str) -> "Claim":
+        """The same, for an operator."""
+        return replace(self, operator=operator)
 
 
 class BeginCall(Effect, frozen=True, kw_only=True):
@@ -323,11 +331,13 @@ def mark(
 def claim(
     campaign: Campaign, selection: Selection, book: RuleBook, dials: int, now: Moment, *,
     ready: Collection[str] | None = None, lines: Lines | None = None, hopeless: bool = False,
+    seats: Seats | None = None,
 ) -> CampaignDecision:  # fmt: skip
     """Begin up to so many attempts, with the leads that are next; and finish, where nothing can be called any more. It
     looks at LOOKS leads at most, and then asks for its next turn (NEXT), as it does for when the next one waits for.
     `ready`: the operators who are; None: lines have no others than who sits at them. `lines`: None: they are not looked
-    at. `hopeless`: for those whom none could call there is none at all."""
+    at. `hopeless`: for those whom none could call there is none at all. `seats`: calls wait for operators, on lines
+    that are nobody's."""
     selection.give_back(campaign)
     if campaign.status is not S.RUNNING:
         return NOTHING
@@ -339,10 +349,12 @@ def claim(
         if place is None:
             break
         found = standing(campaign, place, book, moment, ready, reach=lines.reach if lines is not None else None)
-        line = _line(campaign, selection, place, found, lines, now, team=ready is not None)
+        line = _line(campaign, selection, place, found, lines, now, team=ready is not None, seats=seats)
         if found.number is not None and (line is not None or lines is None):
             operator = line.line.user if line is not None and ready is not None else None
-            events.append(_claimed(campaign, place, found.number, now, operator))
+            if seats is not None:
+                operator = seats.take(at(campaign.leads, place).operator)
+            events.append(_claimed(campaign, place, found.number, now, operator, joins=seats is not None))
             begins.append(_begin(campaign, events[-1], line))
     if not events and not campaign.open and selection.left == (selection.lacking if hopeless else 0):
         return Decision(events=(CampaignFinished(campaign=campaign.campaign, at=now.at),))
@@ -465,13 +477,13 @@ def _begun(
 
 
 def _claimed(
-    campaign: Campaign, place: int, number: str, now: Moment, operator: str | None = None
+    campaign: Campaign, place: int, number: str, now: Moment, operator: str | None = None, *, joins: bool = False
 ) -> CampaignAttemptClaimed:
     entry = at(campaign.leads, place)
     attempt = tried(entry) + 1
     return CampaignAttemptClaimed(
         campaign=campaign.campaign, at=now.at, lead=entry.id, place=place, attempt=attempt, number=number,
-        command_id=command_of(campaign.campaign, entry.id, attempt), operator=operator,
+        command_id=command_of(campaign.campaign, entry.id, attempt), operator=operator, joins=joins,
     )  # fmt: skip
 
 
@@ -480,25 +492,25 @@ def command_of(campaign: str, lead: str, attempt: int) -> str:
     return derived("dial", campaign, lead, str(attempt))
 
 
-def _claim(campaign: Campaign, place: int) -> Claim:
+def claim_at(campaign: Campaign, place: int) -> Claim:
     """The attempt in progress on a lead."""
     entry = at(campaign.leads, place)
     attempt, number = tried(entry), entry.numbers.split(" ")[tries_of(entry)[-1].number]
     command, seat = command_of(campaign.campaign, entry.id, attempt), campaign.crew.get(place)
     return Claim(
         place=place, attempt=attempt, number=number, command_id=command, user=campaign.by, lead=entry.id,
-        operator=seat.user if seat is not None else None,
+        operator=seat.user if seat is not None else None, joins=seat is not None and seat.joins,
     )  # fmt: skip
 
 
 def claims_of(campaign: Campaign) -> list[Claim]:
     """The attempts in progress."""
-    return [_claim(campaign, place) for place in open_places(campaign)]
+    return [claim_at(campaign, place) for place in open_places(campaign)]
 
 
 def claims_at(campaign: Campaign, user: str) -> list[Claim]:
     """Those of an operator."""
-    return [_claim(campaign, place) for place, seat in campaign.crew.items() if seat.user == user]
+    return [claim_at(campaign, place) for place, seat in campaign.crew.items() if seat.user == user]
 
 
 def _ends(campaign: Campaign) -> tuple[EndCall, ...]:
@@ -507,18 +519,22 @@ def _ends(campaign: Campaign) -> tuple[EndCall, ...]:
 
 def _line(
     campaign: Campaign, selection: Selection, place: int, found: Standing, lines: Lines | None, now: Moment, *,
-    team: bool,
+    team: bool, seats: Seats | None = None,
 ) -> Held | None:  # fmt: skip
     """The line for a lead, which is put aside where it may not be called, or no line may call it; of a `team` that of
-    the operator who is to call back."""
+    the operator who is to call back, if calls do not wait for one of their `seats`."""
     if found.number is None:
         selection.put(place, found.until.timestamp() if found.until is not None else None)
         return None
     if lines is None:
         return None
     operator = at(campaign.leads, place).operator if team else None
-    line = lines.take(found.number, campaign.settings.carriers, now.mono, operator)
-    if line is None and operator is not None:  # they are ready, and their line is on its way
+    if seats is not None and not seats.may_have(operator):
+        selection.put(place, now.seconds + LINE_COMES)
+        return None
+    whose = operator if seats is None else None
+    line = lines.take(found.number, campaign.settings.carriers, now.mono, whose)
+    if line is None and whose is not None:  # they are ready, and their line is on its way
         selection.put(place, now.seconds + LINE_COMES)
     elif line is None:
         selection.park(campaign, place, found.number, now.seconds + LINE_PAUSE)
@@ -528,7 +544,7 @@ def _line(
 def _begin(campaign: Campaign, event: CampaignAttemptClaimed, line: Held | None) -> BeginCall:
     claim = Claim(
         place=event.place, attempt=event.attempt, number=event.number, command_id=event.command_id, user=campaign.by,
-        lead=event.lead, operator=event.operator,
+        lead=event.lead, operator=event.operator, joins=event.joins,
     )  # fmt: skip
     return BeginCall(claim=claim, of_list=at(campaign.leads, event.place).source, line=line)
 

@@ -17,7 +17,7 @@ import structlog
 from actors.campaign.carriage import There
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
-from actors.campaign.joining import Joining
+from actors.campaign.joining import Answer, Joining
 from actors.campaign.lines import Ask, Held
 from actors.campaign.machine import CallOver, Claim, NotBegun
 from actors.campaign.record import Campaign, moment_of
@@ -37,10 +37,12 @@ from bus_schemas.call import (
     CALL_CONNECTED,
     CALL_DIALING,
     CALL_ENDED,
+    CALL_JOINED,
     END_CALL,
     CallAdopted,
     CallConnected,
     CallEnded,
+    CallJoined,
     EndCall,
     EndReason,
 )
@@ -113,6 +115,10 @@ class Owner(Protocol):
 
     def joined(self, claim: Claim, call_id: str) -> None: ...
 
+    def answered(self, claim: Claim, call: CallConnected) -> None: ...
+
+    def refused(self, claim: Claim) -> None: ...
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> object: ...
 
 
@@ -155,6 +161,7 @@ class Outside:
             host=ask.host, asker=campaign.campaign, user=campaign.by, most=most, slots=ask.slots, trunks=ask.trunks,
             countries=None if ask.countries is None else tuple(sorted(ask.countries)), weight=settings.weight,
             priority=settings.priority, operators=None if ask.operators is None else tuple(sorted(ask.operators)),
+            joins=ask.joins,
         )  # fmt: skip
         try:
             offered = await self._hosts.ask(OFFER_LINES, request, self._context(campaign.by))
@@ -307,15 +314,49 @@ class Outside:
         expected = Expected(partial(self._answered, owner, claim), partial(self._over, owner, claim))
         self._expected.setdefault(id(owner), {})[call_id] = expected
         self._ends.expect(call_id, expected.end)
-        if claim.operator is not None:
+        if claim.operator is not None or claim.joins:
             self._answers.expect(call_id, expected.answer)
         return call_id
 
     def _answered(self, owner: Owner, claim: Claim, event: CallConnected) -> None:
         """Somebody has answered: an operator takes the call, or it is ended."""
-        if claim.operator is not None and event.call_id not in self._being_joined and not owner.is_joined(claim):
+        if claim.joins:
+            owner.answered(claim, event)
+        elif claim.operator is not None and event.call_id not in self._being_joined and not owner.is_joined(claim):
             self._being_joined[event.call_id] = asyncio.Event()
             owner.spawn(self._join(owner, claim, event))
+
+    async def take(self, owner: Owner, claim: Claim, event: CallConnected) -> None:
+        """Have the operator of the claim take a call that waits, to whom it was offered on record."""
+        self._being_joined[event.call_id] = asyncio.Event()
+        try:
+            answer = await self._joining.take(owner, claim, event)
+        finally:
+            self._being_joined.pop(event.call_id).set()
+        if answer is Answer.TAKEN:
+            owner.joined(claim, event.call_id)
+        elif answer is Answer.REFUSED:
+            owner.refused(claim)
+        else:
+            await self.give_up(owner, claim, event)
+
+    async def give_up(self, owner: Owner, claim: Claim, event: CallConnected) -> None:
+        """End a call that waits, unless it is somebody's by its own record."""
+        who = await self._joined_to(owner, event.call_id)
+        if who is not None:
+            owner.joined(claim.to(who), event.call_id)
+        else:
+            await self.end(owner, claim)
+
+    async def _joined_to(self, owner: Owner, call_id: str) -> str | None:
+        """The operator to whom a call was joined, by its record. None: it was to nobody."""
+        while True:
+            try:
+                found = await self._last(call_id, CALL_JOINED.verb)
+                return msgspec.json.decode(found.data, type=CallJoined).operator if found is not None else None
+            except BusError as error:
+                log.info("whether a call was joined cannot be read yet", call_id=call_id, error=repr(error))
+            await owner._host.pause(LOOK)
 
     async def _join(self, owner: Owner, claim: Claim, event: CallConnected) -> None:
         try:
@@ -333,7 +374,7 @@ class Outside:
             answered=event.answer_time is not None, talk_seconds=event.duration,
             why=event.cause if event.reason is EndReason.NOT_DIALED else "",
         )  # fmt: skip
-        if claim.operator is None:
+        if claim.operator is None and not claim.joins:
             owner.ended(over)
         else:
             owner.spawn(self._settle(owner, claim, over))
@@ -343,7 +384,10 @@ class Outside:
         if (joining := self._being_joined.get(over.call_id)) is not None:
             await joining.wait()
         unknown = over.answered and not owner.is_joined(claim)  # it may be joined, and not on record yet
-        if unknown and await self._joining.has_taken(owner, claim, over.call_id):
+        if unknown and claim.joins:
+            if (who := await self._joined_to(owner, over.call_id)) is not None:
+                owner.joined(claim.to(who), over.call_id)
+        elif unknown and await self._joining.has_taken(owner, claim, over.call_id):
             owner.joined(claim, over.call_id)
         if not over.answered or not owner.is_joined(claim):
             await self._joining.let_go(claim)

@@ -5,6 +5,7 @@ It is asked when something ends or begins and, to look ahead, also when nothing 
 
 from collections.abc import Iterator
 from enum import StrEnum
+from math import inf
 
 from msgspec import Struct
 
@@ -84,7 +85,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 class Pace(Struct, frozen=True, kw_only=True):
     """`dials` to start now, and what keeps it from more. `mode`: the one in effect; `fallback`: why, if it is not the
     plan's. With these dials `expected_share` of the answers to calls in flight is expected to be abandoned;
-    `allowed_share` may be."""
+    `allowed_share` may be. `no_extension`: operators to whom no call could be taken."""
 
     dials: int
     limit: Limit
@@ -92,6 +93,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     fallback: Fallback | None = None
     expected_share: float | None = None
     allowed_share: float | None = None
+    no_extension: tuple[str, ...] = ()
 
 
 def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
@@ -104,7 +106,7 @@ def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
     if plan.mode is Mode.PROGRESSIVE or fallback is not None:
         return _by_ratio(now, 1.0, Mode.PROGRESSIVE, fallback)
     if plan.mode is Mode.POWER:
-        return _by_ratio(now, plan.ratio, plan.mode)
+        return _by_ratio(now, plan.ratio, plan.mode, spare=room(learnt.tally, now.day, plan.cap))
     return _looking_ahead(plan, now, learnt, ahead)
 
 
@@ -121,8 +123,14 @@ def _fallback(plan: Plan, now: Snapshot, learnt: Learnt) -> Fallback | None:
     return Fallback.CAP_REACHED if abandoned or plan.cap == 0 else Fallback.TOO_FEW_ANSWERS
 
 
-def _by_ratio(now: Snapshot, ratio: float, mode: Mode, fallback: Fallback | None = None) -> Pace:
-    wanted = max(int(ratio * now.idle) - now.in_flight, 0)
+def _by_ratio(
+    now: Snapshot, ratio: float, mode: Mode, fallback: Fallback | None = None, *, spare: float = inf
+) -> Pace:
+    """So many for each operator who is ready; `spare`: of those beyond one for each, which may all be answered, the cap
+    bears no more."""
+    wanted, most = max(int(ratio * now.idle) - now.in_flight, 0), now.idle + max(spare, 0) - now.in_flight
+    if ratio > 1 and most < min(wanted, now.capacity):
+        return Pace(dials=max(int(most), 0), limit=Limit.ABANDONED_SHARE, mode=mode, fallback=fallback)
     if wanted > now.capacity:
         return Pace(dials=now.capacity, limit=Limit.CARRIERS_FULL, mode=mode, fallback=fallback)
     limit = Limit.READY_ARE_DIALLED_FOR if now.idle else Limit.NO_OPERATOR_READY

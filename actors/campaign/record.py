@@ -29,6 +29,7 @@ from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignAttemptJoined,
+    CampaignAttemptOffered,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -86,10 +87,12 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class Seat(Struct, frozen=True):
-    """For which operator an attempt in progress is, and whether they have taken its call."""
+    """For which operator an attempt in progress is, and whether they have taken its call. `joins`: it waits for that on
+    the PBX, and while `user` is None for whoever is ready."""
 
-    user: str
+    user: str | None
     joined: bool = False
+    joins: bool = False
 
 
 class Claimed(Struct, frozen=True, gc=False):
@@ -102,6 +105,7 @@ class Claimed(Struct, frozen=True, gc=False):
     attempt: int
     number: str
     operator: str | None = None
+    joins: bool = False
 
 
 class Over(Struct, frozen=True, gc=False):
@@ -262,8 +266,13 @@ def _leads_added(campaign: Campaign, event: CampaignLeadsAdded) -> Campaign:
     return replace(campaign, leads=extended(campaign.leads, map(entry_of, event.leads)))
 
 
+def _offered(campaign: Campaign, event: CampaignAttemptOffered) -> Campaign:
+    return replace(campaign, crew={**campaign.crew, event.place: Seat(event.operator, joins=True)})
+
+
 def _joined(campaign: Campaign, event: CampaignAttemptJoined) -> Campaign:
-    return replace(campaign, crew={**campaign.crew, event.place: Seat(event.operator, True)})
+    joins = campaign.crew[event.place].joins
+    return replace(campaign, crew={**campaign.crew, event.place: Seat(event.operator, True, joins)})
 
 
 def _attempt(campaign: Campaign, event: Begin | End) -> Campaign:
@@ -281,8 +290,8 @@ def _attempted(campaign: Campaign, events: Iterable[Begin | End]) -> Campaign:
             part[inside] = _begun(part[inside], event)
             begun.add(place)
             over.discard(place)
-            if event.operator is not None:
-                crew = {**crew, place: Seat(event.operator)}
+            if event.operator is not None or event.joins:
+                crew = {**crew, place: Seat(event.operator, joins=event.joins)}
         else:
             part[inside] = _over(part[inside], event)
             begun.discard(place)
@@ -349,6 +358,7 @@ _AFTER: Final = folds(
     fold(CampaignStopped, _became(S.STOPPED)),
     fold(CampaignFinished, _became(S.FINISHED)),
     fold(CampaignAttemptClaimed, _attempt),
+    fold(CampaignAttemptOffered, _offered),
     fold(CampaignAttemptJoined, _joined),
     fold(CampaignAttemptEnded, _attempt),
     fold(CampaignLeadMarked, _marked),

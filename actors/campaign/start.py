@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor
 from actors.campaign.caps import Caps
+from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
@@ -86,11 +87,15 @@ PIECE = 50  # leads that are looked at before others have their turn: some milli
 LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 
 
-async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate, ring: float) -> None:
-    """Campaigns can be run. `ring`: seconds for which a phone rings. Raises SettingsError, BusError."""
+async def start(
+    parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate, ring: float, joining: frozenset[str]
+) -> None:
+    """Campaigns can be run. `ring`: seconds for which a phone rings. `joining`: the trunks of the site that can take
+    calls to the extensions of operators. Raises SettingsError, BusError."""
     presets = presets_of(settings)
     ends, answers = Ends(CALL_ENDED, bus=parts.bus), Ends(CALL_CONNECTED, bus=parts.bus)
     elsewhere, team = Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host)
+    desks = Desks(bus=parts.bus, host=parts.host)
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
@@ -98,7 +103,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
     stack.push_async_callback(team.stop)
     outside = Outside(
         bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
-        answers=answers, elsewhere=elsewhere, joining=Joining(bus=parts.bus, ids=parts.ids, ring=ring),
+        answers=answers, elsewhere=elsewhere, joining=Joining(bus=parts.bus, ids=parts.ids, ring=ring, desks=desks),
     )  # fmt: skip
 
     def book(campaign: str) -> RuleBook:
@@ -112,8 +117,9 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns,
 
     def make(id: str, host: Host) -> CampaignActor:
         return CampaignActor(
-            id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch, team=team, caps=caps
-        )
+            id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch, team=team, caps=caps,
+            desks=desks, joining=joining,
+        )  # fmt: skip
 
     looks, caps = Looks(), Caps(running=settings.running_per_user, leads=settings.leads)
 

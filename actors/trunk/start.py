@@ -13,6 +13,11 @@ from actors.trunk.settings import Ami
 from bus_schemas.trunk import TrunkConfig
 
 
+def joining(configs: Iterable[TrunkConfig], ami: Mapping[str, Ami]) -> frozenset[str]:
+    """The trunks of a site whose calls can be taken to the extensions of operators, by its settings."""
+    return frozenset(one.name for one in configs if one.pbx in ami and ami[one.pbx].operators_context)
+
+
 async def start(
     parts: HostParts,
     stack: AsyncExitStack,

@@ -3091,7 +3091,8 @@ export interface components {
         /**
          * CampaignExplained
          * @description Why a campaign does not dial, or what keeps it from dialling more. The sum over `reasons` is `leads`. `mode`: the
-         *         one in effect; `fallback`: why, if that is not the one of its settings.
+         *         one in effect; `fallback`: why, if that is not the one of its settings. `no_extension`: operators to whom no call
+         *         can be taken, in a campaign whose calls wait for whoever is ready.
          */
         CampaignExplained: {
             /** @example campaign_001 */
@@ -3108,6 +3109,8 @@ export interface components {
             mode: components["schemas"]["Mode"];
             /** @default null */
             fallback: string | null;
+            /** @default [] */
+            no_extension: string[];
         };
         /**
          * LeadsByReason
@@ -4473,7 +4476,8 @@ export interface components {
          * CampaignAttemptClaimed
          * @description A lead is to be called: on record before the call is asked for, with the command `command_id`, and never claimed
          *         again. `place`: of the lead; `attempt`: of this lead in this campaign, from 1. `operator`: who is to talk, and on
-         *         whose slot it is dialled; null: whoever sits at the line.
+         *         whose slot it is dialled; null: whoever sits at the line. `joins`: it is dialled on no slot; whoever answers waits
+         *         until the call is taken to the extension of an operator: that one, or whoever is ready then.
          */
         CampaignAttemptClaimed: {
             /** @example campaign_001 */
@@ -4490,6 +4494,29 @@ export interface components {
             command_id: string;
             /** @default null */
             operator: string | null;
+            /** @default false */
+            joins: boolean;
+        };
+        /**
+         * CampaignAttemptOffered
+         * @description Somebody has answered, and an operator is asked to take the call: on record before that. If they are not free it
+         *         is offered to another one.
+         */
+        CampaignAttemptOffered: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            lead: string;
+            place: number;
+            attempt: number;
+            /** @example op12 */
+            operator: string;
+            /** @example c_882 */
+            call_id: string;
         };
         /**
          * CampaignAttemptJoined

@@ -17,6 +17,7 @@ from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignAttemptJoined,
+    CampaignAttemptOffered,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -59,6 +60,7 @@ class Attempt:
     most: int | None  # attempts of the lead, by the settings of then
     before: int  # attempts of the lead in this campaign that counted by then
     ended: Stored | None = None
+    offered: str | None = None  # the operator who was asked last to take the call
     joined: Stored | None = None  # an operator took the call
 
     @property
@@ -108,6 +110,8 @@ class Told:
                 self.begins.append(one.at)
             case CampaignAttemptClaimed():
                 self._claimed(one, event)
+            case CampaignAttemptOffered():
+                self._offered(event)
             case CampaignAttemptJoined():
                 self._joined(one, event)
             case CampaignAttemptEnded():
@@ -129,15 +133,23 @@ class Told:
         if most is not None and counted >= most:
             self._wrong("over an attempt cap", f"{event.number}: {counted} attempts, {most} allowed")
         context = Context(command_id=event.command_id, user=self.by)
-        made.append(Attempt(call_id_of(context), one, most, counted))
+        made.append(Attempt(call_id_of(context), one, most, counted, offered=event.operator))
         self.statuses[event.place] = LeadStatus.IN_PROGRESS
+
+    def _offered(self, event: CampaignAttemptOffered) -> None:
+        made = self.attempts.get(event.place, [])
+        last = made[-1] if made and event.attempt == len(made) else None
+        if last is None or last.ended is not None or last.joined is not None or not last.claim.event.joins:
+            self._wrong("offered to nobody's use", f"attempt {event.attempt} of place {event.place}: {event.operator}")
+        else:
+            last.offered = event.operator
 
     def _joined(self, one: Stored, event: CampaignAttemptJoined) -> None:
         made = self.attempts.get(event.place, [])
         last = made[-1] if made and event.attempt == len(made) else None
         if last is None or last.ended is not None or last.joined is not None:
             self._wrong("joined twice", f"attempt {event.attempt} of place {event.place}")
-        elif last.claim.event.operator != event.operator:
+        elif last.offered != event.operator:
             self._wrong("joined to somebody else", f"attempt {event.attempt} of place {event.place}: {event.operator}")
         else:
             last.joined = one
@@ -290,7 +302,8 @@ def _outcome(ended: CallEnded, attempt: Attempt) -> str:
     if ended.answer_time is None:
         return str(ended.reason)
     took = attempt.joined is not None and ended.reason is not EndReason.EXTENSION_FAILED
-    nobody = attempt.claim.event.operator is not None and not took
+    claimed = attempt.claim.event
+    nobody = (claimed.operator is not None or claimed.joins) and not took
     return ABANDONED if nobody else ANSWERED
 
 

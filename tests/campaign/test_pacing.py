@@ -9,7 +9,7 @@ from actors.campaign.durations import bin_of, seen
 from actors.campaign.learning import Learnt, answer_rate
 from actors.campaign.lookahead import expectations, outlook
 from actors.campaign.pacing import Fallback, Limit, Pace, Plan, Ringing, Snapshot, pace
-from actors.campaign.tally import Day, Tally
+from actors.campaign.tally import Day, Tally, room
 from bus_schemas.campaign import Mode
 
 GOOD = Learnt(tally=Tally((Day(1, 5000, 140),)))  # 2.8 % of many answers
@@ -96,6 +96,16 @@ def test_power_holds_the_cap_too() -> None:
     answer = pace(plan, now(3), AT_THE_CAP, AHEAD)
     assert (answer.dials, answer.mode, answer.fallback) == (3, Mode.PROGRESSIVE, Fallback.CAP_REACHED)
     assert pace(Plan(mode=Mode.POWER, ratio=1.0), now(3), AT_THE_CAP, AHEAD).fallback is None
+
+
+@given(snapshots, histories, st.floats(1, 10), st.floats(0, 0.1))
+def test_power_never_has_more_in_flight_than_the_cap_bears(
+    snapshot: Snapshot, learnt: Learnt, ratio: float, cap: float
+) -> None:
+    """Also where all of them are answered at once."""
+    answer = pace(Plan(mode=Mode.POWER, ratio=ratio, cap=cap), snapshot, learnt, AHEAD)
+    beyond = snapshot.in_flight + answer.dials - snapshot.idle
+    assert not answer.dials or beyond <= max(room(learnt.tally, snapshot.day, cap), 0)
 
 
 @pytest.mark.parametrize(

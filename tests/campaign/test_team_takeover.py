@@ -3,6 +3,7 @@ nobody is called twice for an attempt, and nobody is kept for ever."""
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -10,15 +11,18 @@ from bus_schemas.campaign import CAMPAIGN_ACTIVATED, CampaignStarted, Mode, Oper
 from bus_schemas.errors import Refusal
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, BeginPreviewed, PreviewLead
 from simulators.world.campaign_judge import CampaignJudge
+from simulators.world.campaigns import NO_WAITS
 from simulators.world.judge import Judge, Quiet
 from simulators.world.world import Life
 from tests.campaign.crowd import OWNERS, Crowd, owned
 from tests.campaign.test_takeover import LONG, RINGS, TALKS, judge, numbers
+from tests.campaign.test_team_joins import TRUNKS, Joins, desks, on_trunks
 from tests.campaign.world import Campaigns, play
 from tests.support.depth import examples
 
 PARTS = 2  # which run beside each other
 KILLS = examples(20)  # of each
+POWER = {"mode": Mode.POWER, "ratio": 3.0, "carriers": TRUNKS, "abandoned_share": 1.0, "retry_minutes": NO_WAITS}
 SETTINGS = {"operators": Operators.TEAM, "attempts_per_lead": 3, "retry_minutes": {}}
 
 
@@ -47,12 +51,36 @@ def test_kills_leave_each_answered_call_one_operator_or_none(part: int, capsys: 
         )
 
 
-async def killed(site: Campaigns, tally: Tally) -> None:
+def test_kills_leave_nobody_waiting_and_no_call_two_operators(capsys: pytest.CaptureFixture[str]) -> None:
+    """Calls that are for whoever is ready, more of them than operators."""
+    tally, seed, offered = Tally(), 0, 0
+
+    async def joins(site: Campaigns) -> None:
+        nonlocal offered
+        async with desks(site):
+            crowd = Joins(site)
+            await killed(site, tally, crowd, **POWER)
+            offered += len(crowd.offers())
+
+    while tally.kills < PARTS * KILLS:
+        play(joins, seed=seed, keep=True, change=on_trunks)
+        seed += 1
+    assert tally.taken > 0 and offered > 0
+    with capsys.disabled():
+        print(
+            f"{tally.kills} kills and {tally.takeovers} take-overs tried in {seed} worlds, {tally.attempts} attempts, "
+            f"{offered} times offered, {tally.taken} taken, {tally.abandoned} abandoned: 0 dialled twice, 0 joined "
+            "twice, 0 left waiting, 0 kept for ever"
+        )
+
+
+async def killed(site: Campaigns, tally: Tally, crowd: Crowd | None = None, **more: Any) -> None:
     """A campaign and its operators, whose hosts die again and again, to its end."""
-    world, crowd, wanted = site.world, Crowd(site), [*numbers(10, TALKS), *numbers(6, RINGS, 100)]
+    world, crowd = site.world, crowd or Crowd(site)
+    wanted = [*numbers(10, TALKS), *numbers(6, RINGS, 100)]
     working = asyncio.ensure_future(crowd.work(gone=True))
     await crowd.all_ready()
-    await site.create("c1", **SETTINGS)
+    await site.create("c1", **{**SETTINGS, **more})
     await site.run("c1", wanted)
     world.fates = (world.crash, world.crash, world.pause)
     await asyncio.sleep(120.0)

@@ -1,0 +1,57 @@
+"""Where the PBX reaches operators, for calls that are taken to them: their extensions, as POINT has said them lately.
+
+One for all campaigns of a host. Who has none can take no such call; of whom nothing is known yet, neither.
+"""
+
+from collections.abc import Iterable
+
+import structlog
+
+from actors.runtime.bus import Bus
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.wire import ask
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.user import FIND_EXTENSION, FindExtension
+
+log = structlog.get_logger()
+
+LASTS = 10.0  # seconds after which it is asked again
+
+
+class Desks:
+    """The extensions of operators."""
+
+    def __init__(self, *, bus: Bus, host: Host) -> None:
+        self._bus = bus
+        self._host = host
+        self._known: dict[str, str | None] = {}
+        self._asked: dict[str, float] = {}  # when, on the monotonic clock
+
+    def of(self, user: str) -> str | None:
+        """Somebody's extension. None: there is none, or nobody has said it yet."""
+        return self._known.get(user)
+
+    def without(self, users: Iterable[str]) -> tuple[str, ...]:
+        """Those who surely have none."""
+        return tuple(sorted(user for user in users if user in self._known and self._known[user] is None))
+
+    def look_up(self, users: Iterable[str]) -> None:
+        """Have those asked for again that were not lately."""
+        now = self._host.clock.monotonic()
+        for user in users:
+            if now - self._asked.get(user, -LASTS) >= LASTS:
+                self._asked[user] = now
+                self._host.spawn(self._ask(user))
+
+    async def _ask(self, user: str) -> None:
+        context = Context(command_id=self._host.ids.new())
+        try:
+            found = await ask(self._bus, FIND_EXTENSION, FindExtension(user=user), context, retry=False)
+            self._known[user] = found.extension
+        except Refusal as refusal:
+            if refusal.code is ErrorCode.NOT_FOUND:
+                self._known[user] = None
+            else:  # what was known before stays
+                log.info("an extension is not known", user=user, why=refusal.message)
+                self._asked.pop(user, None)

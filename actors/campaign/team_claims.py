@@ -1,0 +1,67 @@
+"""Which dials a campaign begins for its operators: on their own lines, or on channels whose calls wait for whoever is
+ready. Pure."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from actors.campaign import machine
+from actors.campaign.crew import Crew
+from actors.campaign.lines import HeldLines
+from actors.campaign.machine import CampaignDecision
+from actors.campaign.record import Campaign
+from actors.campaign.rulebook import RuleBook
+from actors.campaign.seats import Seats
+from actors.campaign.selection import Selection
+from actors.campaign.waiting import AskForLines, ReturnLines, joins_wait_for, team_waits_for
+from actors.runtime.clock import Moment, parse_utc
+from actors.runtime.decision import NOTHING, Decision, SetTimer
+from bus_schemas.campaign import Mode
+
+PACE, PACED = "pace", 1.0  # the timer after which it is asked again how many dials are worth while, and its seconds
+
+
+def claim_for_team(
+    crew: Crew, campaign: Campaign, selection: Selection, book: RuleBook, lines: HeldLines, waiting: Collection[int],
+    now: Moment,
+) -> CampaignDecision:  # fmt: skip
+    """Claim as many leads as are worth while, and say what there has to be for more. `waiting`: the places of calls
+    that were answered and wait."""
+    if crew.joins(campaign):
+        return _for_whoever(crew, campaign, selection, book, lines, waiting, now)
+    free = crew.free(campaign)
+    others = lines.drop_of_others(free)
+    back = (ReturnLines(lines=tuple(others)),) if others else ()
+    if campaign.settings.mode is Mode.PREVIEW:
+        decision, wanted = crew.begin_wanted(campaign, book, lines, now)
+        looked = NOTHING if decision.events else machine.look_through(campaign, selection, book, now)
+        ask = (AskForLines(most=len(wanted), operators=wanted),) if wanted else ()
+        return Decision(
+            events=(*decision.events, *looked.events),
+            effects=(*decision.effects, *looked.effects, *back, *ask),
+        )
+    pace, have = crew.pace(campaign, _date(now)), lines.users
+    dials = min(pace.dials, len(have))
+    decision = machine.claim(campaign, selection, book, dials, now, ready=crew.ready(campaign), lines=lines)
+    later = team_waits_for(selection, now.seconds, free, have, more=pace.dials > len(have))
+    return Decision(events=decision.events, effects=(*decision.effects, *later, *back))
+
+
+def _for_whoever(
+    crew: Crew, campaign: Campaign, selection: Selection, book: RuleBook, lines: HeldLines, waiting: Collection[int],
+    now: Moment,
+) -> CampaignDecision:  # fmt: skip
+    """On channels whose calls wait. Where a dial is for one operator who is ready, that one is kept for it, so that
+    nobody is abandoned."""
+    crew.look_up(campaign)
+    pace, ready = crew.pace(campaign, _date(now), waiting), crew.ready(campaign)
+    kept = pace.mode is Mode.PROGRESSIVE or (pace.mode is Mode.POWER and campaign.settings.ratio <= 1)
+    seats = Seats(crew.free(campaign), kept=kept)
+    dials = min(pace.dials, len(lines))
+    decision = machine.claim(campaign, selection, book, dials, now, ready=ready, lines=lines, seats=seats)
+    later = joins_wait_for(selection, now.seconds, pace.dials - dials, held=len(lines))
+    again = (SetTimer(name=PACE, seconds=PACED),) if selection.any_due(now.seconds) else ()
+    return Decision(events=decision.events, effects=(*decision.effects, *later, *again))
+
+
+def _date(now: Moment) -> datetime:
+    return parse_utc(now.at)
