@@ -30,7 +30,7 @@ from actors.campaign.rulebook import RuleBook
 from actors.campaign.team import Member, Team
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision
-from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, Mode
+from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, CampaignSettings, Mode
 from bus_schemas.operator import OperatorStatus
 
 RELEARNT = 2000  # attempts of late
@@ -45,6 +45,7 @@ class Crew:
         self._team = team
         self._desks = desks
         self._joining = joining
+        self._cap: tuple[CampaignSettings, float] | None = None
         self._learnt: Learnt | None = None  # nobody has asked yet: of a campaign without a team nobody does
         self._ahead: tuple[float, Outlook] | None = None
         self.previews = Previews()
@@ -105,7 +106,7 @@ class Crew:
     def pace(self, campaign: Campaign, now: datetime, waiting: Collection[int] = ()) -> Pace:
         """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody."""
         settings, joins = campaign.settings, self.joins(campaign)
-        plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=settings.abandoned_share, joins=joins)
+        plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=self._cap_by(settings), joins=joins)
         if self._learnt is None:
             self._learnt = relearnt(campaign)
         ahead = self._outlook(self._learnt, now.timestamp())
@@ -114,6 +115,14 @@ class Crew:
             return found
         without = self._desks.without(one.user for one in self._team.working_for(campaign.campaign))
         return replace(found, no_extension=without)
+
+    def hold_to(self, cap: float, settings: CampaignSettings) -> None:
+        """A lead is next for whom the rules want this cap: the lowest of all holds, until there are other settings."""
+        self._cap = settings, min(cap, self._cap_by(settings))
+
+    def _cap_by(self, settings: CampaignSettings) -> float:
+        known = self._cap is not None and self._cap[0] is settings
+        return self._cap[1] if self._cap is not None and known else settings.abandoned_share
 
     def _snapshot(self, campaign: Campaign, now: datetime, waiting: Collection[int]) -> Snapshot:
         there, seconds, ready = self._there(campaign), now.timestamp(), self.ready(campaign)

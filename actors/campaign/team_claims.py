@@ -8,6 +8,7 @@ from actors.campaign import machine
 from actors.campaign.crew import Crew
 from actors.campaign.lines import HeldLines
 from actors.campaign.machine import CampaignDecision
+from actors.campaign.places import at
 from actors.campaign.record import Campaign
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.seats import Seats
@@ -53,6 +54,7 @@ def _for_whoever(
     """On channels whose calls wait. Where a dial is for one operator who is ready, that one is kept for it, so that
     nobody is abandoned."""
     crew.look_up(campaign)
+    _hold_to_caps(crew, campaign, selection, book, now)
     pace, ready = crew.pace(campaign, _date(now), waiting), crew.ready(campaign)
     kept = pace.mode is Mode.PROGRESSIVE or (pace.mode is Mode.POWER and campaign.settings.ratio <= 1)
     seats = Seats(crew.free(campaign), kept=kept)
@@ -61,6 +63,13 @@ def _for_whoever(
     later = joins_wait_for(selection, now.seconds, pace.dials - dials, held=len(lines))
     again = (SetTimer(name=PACE, seconds=PACED),) if selection.any_due(now.seconds) else ()
     return Decision(events=decision.events, effects=(*decision.effects, *later, *again))
+
+
+def _hold_to_caps(crew: Crew, campaign: Campaign, selection: Selection, book: RuleBook, now: Moment) -> None:
+    """The strictest cap of site, presets and campaign, by the lead that is next. The claim gives it back."""
+    place = selection.take(campaign, now.seconds)
+    for number in at(campaign.leads, place).numbers.split(" ") if place is not None else ():
+        crew.hold_to(book.plan_for(number, campaign.settings).cap, campaign.settings)
 
 
 def _date(now: Moment) -> datetime:

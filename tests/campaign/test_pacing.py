@@ -96,6 +96,8 @@ def test_power_holds_the_cap_too() -> None:
     answer = pace(plan, now(3), AT_THE_CAP, AHEAD)
     assert (answer.dials, answer.mode, answer.fallback) == (3, Mode.PROGRESSIVE, Fallback.CAP_REACHED)
     assert pace(Plan(mode=Mode.POWER, ratio=1.0), now(3), AT_THE_CAP, AHEAD).fallback is None
+    one_more = pace(plan, now(3), Learnt(tally=Tally((Day(1, 5000, 149),))), AHEAD)
+    assert (one_more.dials, one_more.mode, one_more.limit) == (4, Mode.POWER, Limit.ABANDONED_SHARE)
 
 
 @given(snapshots, histories, st.floats(1, 10), st.floats(0, 0.1))

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.campaign.lookahead import PATIENCE
+from actors.campaign.rules import Rules
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.settings import Settings
@@ -205,6 +206,22 @@ def test_where_the_cap_is_reached_it_is_progressive() -> None:
         crowd.check()
 
     told(story)
+
+
+def test_the_strictest_cap_holds_whoever_sets_it() -> None:
+    async def story(crowd: Joins) -> None:
+        await after_some_answers(crowd)
+        before = len(crowd.claims())
+        await crowd.site.run("c1", numbers(6, LONG))
+        await asyncio.sleep(10.0)
+        explained = await crowd.site.explain("c1")
+        assert (explained.mode, explained.fallback) == (Mode.PROGRESSIVE, "cap_reached")
+        assert sorted(claim.operator or "" for claim in crowd.claims()[before:]) == ["ann", "bob", "cid"]
+        await crowd.site.stop("c1", StopMode.HANGUP)
+        await crowd.site.until_over("c1")
+        crowd.check()
+
+    told(story, rules=Rules(abandoned_share=0.0))
 
 
 def test_predictive_is_in_effect_and_dials_for_who_will_be_ready() -> None:
