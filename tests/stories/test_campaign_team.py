@@ -5,6 +5,7 @@ from typing import Any
 
 from simulators.carrier.rules import mobile
 from tests.support.site import Client, until
+from tests.support.team_calls import NUMBERS, taken_to_an_operator
 
 ALL, RUN = "/api/autodialer/campaigns", "/api/autodialer/run-campaign"
 FIRST = 9700  # numbers that are nobody else's here
@@ -57,6 +58,12 @@ async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Cl
     assert len(talked) == 2
     dials = await admin.phones("GET", "/dials")
     assert [dials[number] for number in numbers] == [1, 1, 1]
+
+
+async def test_of_two_who_answer_one_is_taken_to_who_is_ready(operator: Client, admin: Client) -> None:
+    await taken_to_an_operator(operator, admin, "op12")
+    log = [call for call in await admin.pbx("GET", "/log") if call["number"] in NUMBERS]
+    assert sorted(call["exten"] for call in log) == ["601", "601", "wait"]
 
 
 async def test_an_operator_looks_at_a_lead_and_begins_it(operator: Client, admin: Client) -> None:
