@@ -382,7 +382,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._selection.look_again(campaign, self._lists.take())
         if isinstance(report, Surveyed):
             self._surveyed(report.there, self._selection, now)
-        seated = self._answered.next(campaign, self._crew.free(campaign), now) if self._crew is not None else NOTHING
+        seated = self._seated(campaign, now)
         if seated.events:  # and what they change is looked at next
             return replace(seated, effects=(*seated.effects, SetTimer(name=NEXT, seconds=0.0)))
         decision = self._claim(campaign, self._selection, now)
@@ -390,6 +390,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
         lacks = lacks and self._team_crew() is None
         return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
+
+    def _seated(self, campaign: Campaign, now: Moment) -> CampaignDecision:
+        """Operators for those who have answered and wait."""
+        free = self._crew.free(campaign) if self._answered and self._crew is not None else ()
+        return self._answered.next(campaign, free, now) if self._answered else NOTHING
 
     def _settle_next(self, now: Moment) -> CampaignDecision:
         """What follows from the end of an attempt."""
@@ -472,12 +477,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def _take_in(self, offered: Offered) -> None:
         """Lines of a carrier that the settings no longer want go back."""
         self._asked.discard(offered.ask)
-        crew = self._team_crew()
-        joins = crew is not None and self.state is not None and crew.joins(self.state)
-        wanted = self.state is not None and offered.ask.is_of(
-            self.state.settings.carriers, team=crew is not None, joins=joins
-        )
-        if wanted:
+        crew, state = self._team_crew(), self.state
+        joins = crew is not None and state is not None and crew.joins(state)
+        if state is not None and offered.ask.is_of(state.settings.carriers, team=crew is not None, joins=joins):
             self._lines.add(offered.lines)
         else:
             self._return(offered.lines)
@@ -556,7 +558,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def pace(self) -> Pace:
         """How many dials it would begin now. Without a team all lines are its own operators, and each is used."""
         if (crew := self._team_crew()) is not None:
-            return crew.pace(self._campaign(), parse_utc(self._now().at), self._answered.places)
+            now = parse_utc(self._now().at)
+            return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
         limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
         fallback = None if self._campaign().settings.mode is Mode.PROGRESSIVE else Fallback.OWN_LINES
         return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE, fallback=fallback)

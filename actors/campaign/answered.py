@@ -54,6 +54,9 @@ class Answered:
     def __init__(self) -> None:
         self._waiting: dict[int, Waiting] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     @property
     def places(self) -> frozenset[int]:
         return frozenset(self._waiting)
@@ -77,7 +80,7 @@ class Answered:
     def next(self, campaign: Campaign, free: Sequence[str], now: Moment) -> CampaignDecision:
         """Choose operators for those who wait. `free`: who is ready, the longest first, and in no attempt."""
         left, events, effects = list(free), list[CampaignAttemptOffered](), list[Effect]()
-        for waiting in self._in_turn(campaign):
+        for waiting in list(self._in_turn(campaign)):
             claim = claim_at(campaign, waiting.claim.place)
             if now.seconds >= waiting.until:
                 waiting.asked = True
@@ -91,7 +94,7 @@ class Answered:
                 left.remove(user)
                 events.append(_offered(campaign, claim, user, waiting, now))
             effects.append(TakeCall(claim=claim.to(user), call=waiting.call))
-        late = [max(one.until - now.seconds, SOON) for one in self._waiting.values() if not one.asked]
+        late = [max(one.until - now.seconds, SOON) for one in self._in_turn(campaign)]
         if late:
             effects.append(SetTimer(name=LATE, seconds=min(late)))
         return Decision(events=tuple(events), effects=tuple(effects)) if events or effects else NOTHING

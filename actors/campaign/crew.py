@@ -103,14 +103,18 @@ class Crew:
 
     # --- how many dials
 
-    def pace(self, campaign: Campaign, now: datetime, waiting: Collection[int] = ()) -> Pace:
-        """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody."""
+    def pace(
+        self, campaign: Campaign, now: datetime, waiting: Collection[int] = (), *, held: int | None = None
+    ) -> Pace:
+        """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody.
+        `held`: if these are on channels, no more than it holds of them; None: it asks for as many as are wanted."""
         settings, joins = campaign.settings, self.joins(campaign)
         plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=self._cap_by(settings), joins=joins)
         if self._learnt is None:
             self._learnt = relearnt(campaign)
         ahead = self._outlook(self._learnt, now.timestamp())
-        found = pace(plan, self._snapshot(campaign, now, waiting), replace(self._learnt, tally=campaign.tally), ahead)
+        there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None or not joins else held)
+        found = pace(plan, there, replace(self._learnt, tally=campaign.tally), ahead)
         if not joins:
             return found
         without = self._desks.without(one.user for one in self._team.working_for(campaign.campaign))

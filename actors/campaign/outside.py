@@ -320,7 +320,7 @@ class Outside:
 
     def _answered(self, owner: Owner, claim: Claim, event: CallConnected) -> None:
         """Somebody has answered: an operator takes the call, or it is ended."""
-        if claim.joins:
+        if claim.joins and not owner.is_joined(claim):
             owner.answered(claim, event)
         elif claim.operator is not None and event.call_id not in self._being_joined and not owner.is_joined(claim):
             self._being_joined[event.call_id] = asyncio.Event()

@@ -88,6 +88,17 @@ def test_who_surely_refused_is_not_asked_again_and_the_next_one_is() -> None:
     assert chosen(played, waiting, "ann", "bob") == ([], [])
 
 
+def test_one_that_was_taken_is_waited_for_no_more() -> None:
+    played, waiting = running(lead_at(1)), Answered()
+    [claim] = claims(played, 1)
+    waiting.add(claim, answered(played, claim))
+    taken = Joined(place=0, attempt=1, user="ann", call_id="c_0")
+    played.record(machine.joined(played.state, taken, played.moment()))
+    assert not waiting.next(played.state, ["bob"], played.moment()).effects
+    played.later(seconds=5)
+    assert not waiting.next(played.state, ["bob"], played.moment()).effects  # and no timer fires on end
+
+
 def test_after_two_seconds_who_waits_is_let_go_once() -> None:
     played, waiting = running(lead_at(1), lead_at(2)), Answered()
     for claim in claims(played, 2):

@@ -260,6 +260,24 @@ def test_who_has_no_extension_is_counted_out_and_named() -> None:
     told(story, {"ann": "601"})
 
 
+def test_that_no_channel_is_to_be_had_is_said() -> None:
+    async def story(crowd: Joins) -> None:
+        await after_some_answers(crowd)
+        before = len(crowd.claims())
+        crowd.world.switch.cut()
+        await crowd.site.run("c1", numbers(4, LONG))
+        await asyncio.sleep(10.0)
+        reasons = {one.reason: one.leads for one in (await crowd.site.explain("c1")).reasons}
+        assert reasons.get("carriers_full") == 4 and len(crowd.claims()) == before
+        crowd.world.switch.mend()
+        while len(crowd.claims()) == before:
+            await asyncio.sleep(0.5)
+        await crowd.site.stop("c1", StopMode.HANGUP)
+        await crowd.site.until_over("c1")
+
+    told(story)
+
+
 def test_an_extension_that_nobody_takes_is_an_abandoned_call() -> None:
     async def story(crowd: Joins) -> None:
         crowd.world.switch.dead |= {"601", "602", "603"}
