@@ -14,24 +14,14 @@ from actors.campaign import machine, previewing, words
 from actors.campaign.answered import Answered, GiveUp, TakeCall
 from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There
+from actors.campaign.claims import BeginCall, CallOver, Claim, EndCall, FindCall, Joined, NotBegun
 from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
-from actors.campaign.machine import (
-    NEXT,
-    BeginCall,
-    CallOver,
-    CampaignDecision,
-    Claim,
-    EndCall,
-    FindCall,
-    Joined,
-    NotBegun,
-    Ran,
-)
+from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Fallback, Limit, Pace

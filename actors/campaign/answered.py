@@ -7,8 +7,9 @@ are asked, so whoever takes over asks the same operator, and nobody else as long
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from actors.campaign.claims import Claim, claim_at
 from actors.campaign.lookahead import PATIENCE
-from actors.campaign.machine import CampaignDecision, Claim, claim_at
+from actors.campaign.machine import CampaignDecision
 from actors.campaign.places import at
 from actors.campaign.record import Campaign, tried, under_way
 from actors.runtime.clock import Moment, parse_utc

@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.campaign.carriage import NOBODY_KNOWS, Reachable, There
-from actors.campaign.machine import BeginCall, CallOver, Claim, claim, claims_of, ended
+from actors.campaign.claims import BeginCall, CallOver, Claim, claims_of
+from actors.campaign.machine import claim, ended
 from actors.campaign.places import at
 from actors.campaign.record import Campaign, evolve, moment_of, tries_of
 from actors.campaign.rulebook import RuleBook

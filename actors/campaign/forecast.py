@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from actors.campaign.carriage import NOBODY_KNOWS, There
+from actors.campaign.claims import Claim
 from actors.campaign.dry_run import MOST_LOOKS, Assumed, Forecast, TooManyLooks, dry_run
-from actors.campaign.machine import Claim
 from actors.campaign.places import each
 from actors.campaign.record import Campaign, size
 from actors.campaign.rulebook import RuleBook

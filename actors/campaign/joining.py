@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from actors.campaign.claims import Claim
 from actors.campaign.desks import Desks
 from actors.campaign.lookahead import PATIENCE
-from actors.campaign.machine import Claim
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.clock import parse_utc
 from actors.runtime.context import Context

@@ -15,11 +15,11 @@ import msgspec
 import structlog
 
 from actors.campaign.carriage import There
+from actors.campaign.claims import CallOver, Claim, NotBegun
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.joining import Answer, Joining
 from actors.campaign.lines import Ask, Held
-from actors.campaign.machine import CallOver, Claim, NotBegun
 from actors.campaign.record import Campaign, moment_of
 from actors.campaign.rulebook import Elsewhere as Attempted
 from actors.dialing.attempts import call_id_of

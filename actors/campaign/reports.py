@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from actors.campaign.carriage import There
+from actors.campaign.claims import Claim, Joined
 from actors.campaign.lines import Ask, Held
 from actors.campaign.list_news import ListsChanged
-from actors.campaign.machine import Claim, Joined
 from actors.campaign.words import Word
 from bus_schemas.call import CallConnected
 

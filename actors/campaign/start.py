@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor
 from actors.campaign.caps import Caps
+from actors.campaign.claims import claims_of
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
@@ -21,7 +22,7 @@ from actors.campaign.forecast import forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Explanations, Looks, in_turns
-from actors.campaign.machine import claims_of, stopping
+from actors.campaign.machine import stopping
 from actors.campaign.makers import look_after
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Outside

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from actors.campaign import machine
+from actors.campaign.claims import BeginCall, CallOver, Claim, NotBegun
 from actors.campaign.lines import Held, HeldLines
-from actors.campaign.machine import BeginCall, CallOver, Claim, NotBegun
 from actors.campaign.presets import presets_in
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, size
 from actors.campaign.rulebook import RuleBook

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.campaign.actor import CampaignActor
-from actors.campaign.machine import NotBegun
+from actors.campaign.claims import NotBegun
 from actors.campaign.rules import Rules
 from actors.runtime.actor import INBOX_LIMIT
 from actors.trunk.pbx import Originate

@@ -6,8 +6,8 @@ from typing import Any
 
 from actors.campaign import machine
 from actors.campaign.answered import Answered, GiveUp, TakeCall
+from actors.campaign.claims import Claim, Joined, claims_of
 from actors.campaign.lines import Held, HeldLines
-from actors.campaign.machine import Claim, Joined
 from actors.campaign.seats import Seats
 from actors.runtime.clock import utc
 from bus_schemas.call import CallConnected, EndReason
@@ -66,7 +66,7 @@ def test_whoever_takes_over_asks_the_operator_on_record_and_nobody_else() -> Non
     [claim] = claims(played, 1)
     waiting.add(claim, answered(played, claim))
     chosen(played, waiting, "ann")
-    [found] = machine.claims_of(played.state)
+    [found] = claims_of(played.state)
     assert (found.operator, found.joins) == ("ann", True)
     new = Answered()
     new.add(found, answered(played, found))

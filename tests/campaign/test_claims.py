@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from actors.campaign import machine
+from actors.campaign.claims import BeginCall, FindCall, NotBegun
 from actors.campaign.explain import explain, of_campaign
-from actors.campaign.machine import BeginCall, FindCall, NotBegun
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import at
 from actors.campaign.presets import rules_for

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.campaign import machine
+from actors.campaign import claims, machine
+from actors.campaign.claims import Claim, NotBegun
 from actors.campaign.dry_run import Assumed, dry_run
 from actors.campaign.explain import explain, of_campaign, put_off
 from actors.campaign.hours import parse_hours
-from actors.campaign.machine import NEXT, Claim, NotBegun
+from actors.campaign.machine import NEXT
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.rules import Attempt, Reason
 from actors.campaign.standing import Standing, shown
@@ -87,7 +88,7 @@ def test_a_campaign_that_calls_nobody_any_more_promises_nothing() -> None:
     assert {"retry", "callback", "hours"} < reasons(played).keys()
     played.do(machine.stop, StopMode.DRAIN)
     assert counted(played) == {"draining": 5, "under_way": 1, "done": 1}
-    [open_one] = machine.claims_of(played.state)
+    [open_one] = claims.claims_of(played.state)
     played.over(open_one)
     found = reasons(played)
     assert counted(played) == {"stopped": 6, "done": 1}

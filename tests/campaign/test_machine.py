@@ -7,17 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from actors.campaign import machine
-from actors.campaign.machine import (
-    LOOKS,
-    LOOKS_UP,
-    NEXT,
-    BeginCall,
-    CallOver,
-    EndCall,
-    FindCall,
-    Joined,
-    command_of,
-)
+from actors.campaign.claims import BeginCall, CallOver, EndCall, FindCall, Joined, command_of
+from actors.campaign.machine import LOOKS, LOOKS_UP, NEXT
 from actors.campaign.places import at
 from actors.campaign.record import NOT_DIALED, attempts_of, evolve, size
 from actors.campaign.rules import Attempt, Reason

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.campaign import machine
+from actors.campaign import claims, machine
 from actors.campaign.machine import NEXT
 from actors.campaign.record import Campaign
 from actors.campaign.selection import Selection
@@ -109,7 +109,7 @@ def test_to_stop_what_is_stopped_costs_nothing(large: Campaign) -> None:
 
     def stop() -> None:
         machine.stop(stopped, StopMode.HANGUP, BY, now)
-        assert machine.claims_of(stopped) == []
+        assert claims.claims_of(stopped) == []
 
     cost = min(spent(stop) for _ in range(3))
     print(f"{LEADS:,} leads, a stop more: {1000 * cost:.2f} ms")

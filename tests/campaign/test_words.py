@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.campaign import machine
-from actors.campaign.machine import CallOver
+from actors.campaign.claims import CallOver
 from actors.campaign.places import at
 from actors.campaign.standing import may_still_be_called
 from actors.campaign.words import Word, heard

@@ -5,7 +5,7 @@ from typing import Any
 from actors.campaign import machine as campaigns
 from actors.campaign import record as campaign_record
 from actors.campaign import words
-from actors.campaign.machine import CallOver
+from actors.campaign.claims import CallOver
 from actors.campaign.places import each
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
