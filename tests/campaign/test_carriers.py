@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors.campaign import claims, machine
+from actors.campaign import machine
 from actors.campaign.carriage import Carriage, Lack, There
-from actors.campaign.claims import BeginCall
+from actors.campaign.claims import BeginCall, Claim
 from actors.campaign.dry_run import Assumed, dry_run
 from actors.campaign.explain import explain
 from actors.campaign.lines import Held, HeldLines, asks, presence
@@ -257,7 +257,7 @@ def test_a_dry_run_calls_nobody_whom_no_line_may_call() -> None:
     played.run(*(polish(place) for place in range(5)), *(lead_at(place) for place in range(5, 8)))
     there = There(lines=(slots(),), complete=True)
 
-    def busy(claim: claims.Claim) -> Assumed:
+    def busy(claim: Claim) -> Assumed:
         return Assumed(EndReason.HANGUP_REMOTE, 10, answered=True)
 
     found = dry_run(played.state, played.book, minutes=10, lines=2, carrier=busy, now=played.now, there=there)

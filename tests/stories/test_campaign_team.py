@@ -72,12 +72,14 @@ async def test_an_operator_looks_at_a_lead_and_begins_it(operator: Client, admin
     number, one = mobile(FIRST + 10, TALKS), f"{ALL}/team_2/preview"
     body = {"campaign_id": "team_2", "leads": [{"number": number}]}
     assert (await admin.post(RUN, body))[0] == 200
-    assert (await operator.post(one, {}))[1]["code"] == "CONFLICT"
-    await operator.post("/api/operators/me/status", {"status": "ready"})
 
     async def shown() -> Any:
         return await operator.post(one, {})
 
+    for status in ("ready", "offline"):  # from now on they are an operator, who is told of the campaign
+        await operator.post("/api/operators/me/status", {"status": status})
+    await until(shown, lambda found: found[1]["code"] == "CONFLICT")
+    await operator.post("/api/operators/me/status", {"status": "ready"})
     status, lead = await until(shown, lambda found: found[0] == 200)
     assert (status, lead["number"], lead["begun"]) == (200, number, False)
     assert (await operator.post(f"{one}/begin", {"lead": "lead_of_nobody"}))[1]["code"] == "CONFLICT"
