@@ -5,7 +5,7 @@ Talk: calls of the campaign. Wrap-up: after one of them. Idle: ready, and workin
 team. Times are in milliseconds since 1970, so that a database can reckon with them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -181,7 +181,9 @@ CALLS = sa.Table(
 STRETCHES = sa.Table(
     "operator_stretches", METADATA, *columns(StretchRow, primary="key"), sa.Index("operator_stretches_begun", "begun")
 )
-WORKS = sa.Table("operator_works", METADATA, *columns(WorkRow, primary="key"))
+WORKS = sa.Table(
+    "operator_works", METADATA, *columns(WorkRow, primary="key"), sa.Index("operator_works_begun", "user", "begun")
+)
 PERIODS = sa.Table(
     "campaign_periods", METADATA, *columns(PeriodRow, primary="key"),
     sa.Index("campaign_periods_begun", "campaign", "what", "begun"),
@@ -240,8 +242,10 @@ def _talk(campaign: str, first: int) -> sa.Subquery:
         c.campaign == campaign, c.over > first, c.begun < first + 24 * HOUR
     )
     each = (sa.literal(first + hour * HOUR, INTEGER).label("begun") for hour in range(24))
-    hours = sa.union_all(*(sa.select(begun, (begun + HOUR).label("over")) for begun in each))
-    return _within(calls.subquery(), hours.subquery())
+    hours = sa.union_all(*(sa.select(begun, (begun + HOUR).label("over")) for begun in each)).subquery()
+    call = calls.subquery()
+    meets = sa.and_(hours.c.begun < call.c.over, hours.c.over > call.c.begun)
+    return _common(call, hours, hours.c.begun, hours.c.over, meets)
 
 
 def _wrap_up(campaign: str, first: int) -> sa.Subquery:
@@ -253,33 +257,41 @@ def _wrap_up(campaign: str, first: int) -> sa.Subquery:
 def _idle(campaign: str, first: int) -> sa.Subquery:
     """Of the time in which operators were ready, what falls into periods in which they worked for the campaign, and it
     ran, and had a team."""
-    pieces, works = _stretches(S.READY, first).subquery(), _works(campaign)
-    pieces = _within(pieces, works, works.c.user == pieces.c.user)
-    return _within(_within(pieces, _periods(campaign, RUNS)), _periods(campaign, TEAM))
+    w = WORKS.c.works_for
+    for_it = sa.or_(w.is_(None), w.contains(f" {campaign} ", autoescape=True))
+    pieces = _stretches(S.READY, first).subquery()
+    pieces = _while(pieces, WORKS, for_it, user=pieces.c.user)
+    for what in (RUNS, TEAM):
+        pieces = _while(pieces, PERIODS, PERIODS.c.holds, campaign=campaign, what=what)
+    return pieces
 
 
-def _within(pieces: sa.Subquery, periods: sa.Subquery, *matching: sa.ColumnElement[bool]) -> sa.Subquery:
-    """What of pieces of time is in periods."""
-    piece, period = pieces.c, periods.c
-    begun = sa.case((piece.begun > period.begun, piece.begun), else_=period.begun).label("begun")
-    over = sa.case((piece.over < period.over, piece.over), else_=period.over).label("over")
-    meets = sa.and_(*matching, period.begun < piece.over, period.over > piece.begun)
-    return sa.select(piece.user, begun, over).select_from(pieces).join(periods, meets).subquery()
+def _while(pieces: sa.Subquery, periods: sa.Table, holds: sa.ColumnElement[bool], **of: Any) -> sa.Subquery:
+    """What of pieces of time is in periods in which something holds. Of each piece the period in which it begins is
+    looked up, and those that begin within it: each piece with each period would be millions where somebody has changed
+    something often."""
+
+    def begun(found: Any, *when: Callable[[sa.Column[Any]], sa.ColumnElement[bool]]) -> sa.ColumnElement[int]:
+        other = periods.alias().c
+        same = (other[name] == value for name, value in of.items())
+        return sa.select(found(other.begun)).where(*same, *(each(other.begun) for each in when)).scalar_subquery()
+
+    p, piece = periods.c, pieces.c
+    first = sa.func.coalesce(begun(sa.func.max, lambda at: at <= piece.begun), 0)
+    over = sa.func.coalesce(begun(sa.func.min, lambda at: at > p.begun), FAR)
+    meets = sa.and_(*(p[name] == value for name, value in of.items()), p.begun >= first, p.begun < piece.over, holds)
+    return _common(pieces, periods, p.begun, over, meets)
 
 
-def _works(campaign: str) -> sa.Subquery:
-    w = WORKS.c
-    until = sa.func.coalesce(sa.func.lead(w.begun).over(partition_by=w.user, order_by=w.begun), FAR).label("over")
-    each = sa.select(w.user, w.begun, until, w.works_for).subquery()
-    for_it = sa.or_(each.c.works_for.is_(None), each.c.works_for.contains(f" {campaign} ", autoescape=True))
-    return sa.select(each.c.user, each.c.begun, each.c.over).where(for_it).subquery()
-
-
-def _periods(campaign: str, what: str) -> sa.Subquery:
-    p = PERIODS.c
-    until = sa.func.coalesce(sa.func.lead(p.begun).over(order_by=p.begun), FAR).label("over")
-    each = sa.select(p.begun, until, p.holds).where(p.campaign == campaign, p.what == what).subquery()
-    return sa.select(each.c.begun, each.c.over).where(each.c.holds).subquery()
+def _common(
+    pieces: sa.Subquery, times: sa.FromClause, begun: sa.ColumnElement[int], over: sa.ColumnElement[int],
+    meets: sa.ColumnElement[bool],
+) -> sa.Subquery:  # fmt: skip
+    """What pieces of time have in common with the other times that they meet."""
+    piece = pieces.c
+    later = sa.case((piece.begun > begun, piece.begun), else_=begun).label("begun")
+    earlier = sa.case((piece.over < over, piece.over), else_=over).label("over")
+    return sa.select(piece.user, later, earlier).select_from(pieces).join(times, meets).subquery()
 
 
 def _stretches(status: OperatorStatus, first: int) -> sa.Select[Any]:
