@@ -333,13 +333,19 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._lists.begin()
 
     def _hear_of_operators(self, heard: Heard) -> None:
-        """Once for all that is heard before it is looked at."""
+        """An operator is another now: all of them are looked at, in this campaign's turn."""
         if (crew := self._team_crew()) is None:
             return
         if heard.wrapped_up is not None and heard.member.works_for(self.id):
             crew.wrapped_up(heard.wrapped_up)
-        self._telling.soon()
-        if not self._team_has_changed and self.alive:
+        if self._answered:  # who waits for an operator does so for seconds
+            self._look_at_operators()
+        else:
+            self._team.soon(id(self), self._look_at_operators)
+
+    def _look_at_operators(self) -> None:
+        """Once for all that is heard before it is looked at."""
+        if self.alive and not self._team_has_changed:
             self._team_has_changed = True
             self.tell(TeamChanged())
 
@@ -355,6 +361,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
                 self._take_in(report)
             case TeamChanged():
                 self._team_has_changed = False
+                self._telling.soon()
             case CallAnswered():
                 self._answered.add(report.claim, report.call)
             case OperatorRefused():

@@ -49,6 +49,7 @@ READ = {
     )
 }  # fmt: skip
 S = OperatorStatus
+AWAY = (S.OFFLINE, S.BREAK)
 Said = Turn | OperatorReserved | OperatorReleased | OperatorAssigned
 
 
@@ -62,11 +63,11 @@ class Member(Struct, frozen=True, kw_only=True):
     reserved_by: str | None = None
 
     def works_for(self, campaign: str) -> bool:
-        return self.status not in (S.OFFLINE, S.BREAK) and (self.campaigns is None or campaign in self.campaigns)
+        return self.status not in AWAY and (self.campaigns is None or campaign in self.campaigns)
 
     def free_for(self, campaign: str) -> bool:
-        """Whether they are ready, and nobody else keeps them."""
-        return self.status is S.READY and self.works_for(campaign) and self.reserved_by in (None, campaign)
+        """Whether who works for it is ready, and nobody else keeps them."""
+        return self.status is S.READY and (self.reserved_by is None or self.reserved_by == campaign)
 
 
 class Heard(Struct, frozen=True, kw_only=True):
@@ -87,10 +88,13 @@ class Team:
         self._host = host
         self._members: dict[str, Member] = {}
         self._told: dict[int, Tell] = {}  # by who listens
+        self._waiting: dict[int, Callable[[], None]] = {}  # for a turn, by who does
+        self._waits = asyncio.Event()
         self._stop: Unsubscribe | None = None
 
     async def listen(self) -> None:
-        """Find out who there is, as soon as somebody can say, and follow."""
+        """Find out who there is, as soon as somebody can say, and follow; and give turns, for as long as the host is
+        there."""
         while self._stop is None:
             try:
                 seq = await self._bus.last_seq()
@@ -102,6 +106,7 @@ class Team:
                 await self._host.pause(AGAIN)
         for member in self._members.values():
             self._tell(Heard(member=member))
+        await self._give_turns()
 
     async def stop(self) -> None:
         if self._stop is not None:
@@ -109,7 +114,10 @@ class Team:
 
     def working_for(self, campaign: str) -> list[Member]:
         """Who is there for a campaign: ready, in a call or after one."""
-        return [member for member in self._members.values() if member.works_for(campaign)]
+        return [
+            member for member in self._members.values()
+            if member.status not in AWAY and (member.campaigns is None or campaign in member.campaigns)
+        ]  # fmt: skip
 
     def has(self, user: str, campaign: str) -> bool:
         """Whether somebody is an operator of a campaign, whatever they do now."""
@@ -125,6 +133,25 @@ class Team:
 
     def forget(self, who: int) -> None:
         self._told.pop(who, None)
+        self._waiting.pop(who, None)
+
+    def soon(self, who: int, look: Callable[[], None]) -> None:
+        """Have somebody look at all operators anew, in their turn, once for all that has changed until then."""
+        self._waiting[who] = look
+        self._waits.set()
+
+    async def _give_turns(self) -> None:
+        """One after the other, with what they do between, and then a rest as long as that took: each passes over all
+        operators, and there may be a hundred campaigns whom every change of one of a thousand operators concerns."""
+        while True:
+            await self._waits.wait()
+            self._waits.clear()
+            began, looks, self._waiting = self._host.clock.monotonic(), self._waiting, {}
+            for look in looks.values():
+                look()
+                for _ in "hear", "look":
+                    await asyncio.sleep(0)
+            await self._host.pause(self._host.clock.monotonic() - began)
 
     async def _views(self, seq: int) -> list[OperatorView]:
         """How each was, by the records: that of then, or later. Raises Refusal."""
