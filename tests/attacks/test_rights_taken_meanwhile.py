@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from actors.runtime.bus import Headers, Message
+from actors.runtime.wire import ask_raw
+from bus_schemas.lead import EXPORT_LEADS
 from bus_schemas.user import LoginKind
 from gateway.idempotency import BUCKET
 from simulators.bus.memory_bus import MemoryBus
@@ -19,6 +21,7 @@ from tests.support.whole import Whole, whole_site
 
 PASSWORD = "violet-Harbour-93"
 USER = "dev"
+CAMPAIGNS = "/api/autodialer/campaigns"
 CALL = b'{"number": "+380671234567", "slot": 11}'
 HELD = [("/api/call/start", CALL), ("/api/slots/11/adb-command", b'{"command": "id"}')]
 
@@ -182,3 +185,36 @@ async def test_a_key_does_not_remember_that_a_session_was_over(site: Whole) -> N
     await site.login(USER, PASSWORD)
     status, answer = await site.gateway.post("/api/call/start", msgspec.json.decode(CALL), **key)
     assert status == 201, answer
+
+
+@pytest.mark.parametrize(("deed", "told"), [DEEDS[0], DEEDS[2], DEEDS[3]])
+async def test_an_export_goes_no_further_than_the_right_to_it(
+    site: Whole, monkeypatch: pytest.MonkeyPatch, deed: Callable[[Victim], Awaitable[int]], told: int
+) -> None:
+    admin = site.gateway.token
+    assert (await site.ask("PATCH", f"/api/users/{USER}", {"role": "supervisor"}))[0] == 200
+    await site.login(USER, PASSWORD)
+    victim = Victim(site, admin, site.gateway.token, {})
+    settings = {"hours": "03:00-03:01"}
+    assert (await site.ask("POST", CAMPAIGNS, {"campaign_id": "c1", "settings": settings}))[0] == 201
+    leads = [{"number": f"+38099{number:07}"} for number in range(1001)]  # a page, and one
+    assert (await site.ask("POST", "/api/autodialer/run-campaign", {"campaign_id": "c1", "leads": leads}))[0] == 200
+    asked, came, go = list[str | None](), asyncio.Event(), asyncio.Event()
+
+    async def held(bus: Any, rpc: Any, request: Any, context: Any, **more: Any) -> Message:
+        if rpc is EXPORT_LEADS:
+            asked.append(request.cursor)
+            if len(asked) == 1:
+                came.set()
+                await go.wait()
+        return await ask_raw(bus, rpc, request, context, **more)
+
+    monkeypatch.setattr("gateway.http.ask_raw", held)
+    reading = asyncio.create_task(site.ask("GET", f"{CAMPAIGNS}/c1/export"))
+    await asyncio.wait_for(came.wait(), 5)
+    assert await deed(victim) == 200
+    await until(lambda: victim.ask(victim.own, "POST", "/api/call/start", {}), lambda status: status != 400, 5)
+    go.set()
+    status, _ = await reading
+    print(f"1 export whose user was {deed.__name__} after its first page: {status}, {len(asked)} pages asked for")
+    assert status == told and len(asked) == 1
