@@ -1,7 +1,7 @@
 """How campaigns start: on shards, wherever those are."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from actors.campaign import machine
 from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor
 from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
@@ -22,7 +23,7 @@ from actors.campaign.forecast import forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Explanations, Looks, in_turns
-from actors.campaign.machine import stopping
+from actors.campaign.machine import CampaignDecision, stopping
 from actors.campaign.makers import look_after
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
 from actors.campaign.outside import Outside
@@ -52,6 +53,7 @@ from actors.telephony.zones import zone
 from bus_schemas.call import CALL_CONNECTED, CALL_ENDED
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
+    CAMPAIGN,
     CAMPAIGN_ARCHIVED,
     CAMPAIGN_LEADS_ADDED,
     CREATE_CAMPAIGN,
@@ -77,11 +79,12 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
 from bus_schemas.contract import ROOT
-from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import PAST_OPERATOR, GetOperator
 from bus_schemas.permissions import Action
 
+SEES_ALL = frozenset({Action.CAMPAIGN_VIEW, Action.CAMPAIGN_VIEW_ANY})
 WHO_IS_THERE = frozenset({Action.OPERATOR_VIEW, Action.OPERATOR_VIEW_ANY})
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
 
@@ -122,11 +125,12 @@ async def start(
             desks=desks, joining=joining,
         )  # fmt: skip
 
-    looks, caps = Looks(), Caps(running=settings.running_per_user, leads=settings.leads)
+    looks = Looks()
+    caps = Caps(running=settings.running_per_user, kept=settings.kept_per_user, leads=settings.leads)
 
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
-        on_shard = OnShard(host=host, rules=gate.rules, outside=outside, looks=looks)
+        on_shard = OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, caps=caps)
         host.serve_beside(CREATE_ON_SHARD, on_shard.create)
         host.serve_beside(RUN_ON_SHARD, on_shard.run)
         host.serve_beside(ADD_ON_SHARD, on_shard.add)
@@ -167,24 +171,52 @@ async def start(
 class OnShard:
     """What is asked of campaigns of one shard that takes longer than an inbox should wait, or makes one."""
 
-    def __init__(self, *, host: Host, rules: DialRules, outside: Outside, looks: Looks) -> None:
+    def __init__(self, *, host: Host, rules: DialRules, outside: Outside, looks: Looks, caps: Caps) -> None:
         self._host = host
         self._rules = rules
         self._outside = outside
         self._looks = looks
+        self._caps = caps
         self._explanations = Explanations(host.clock)
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
+        id, now = request.campaign_id, moment(self._host.clock)
+        await self._must_not_be_archived(id, context, machine.EXISTS)
+        self._must_be_made(id, lambda: machine.create(id, None, request.settings, context.user, now), context)
         await bring_here(self._host, CampaignActor, request.campaign_id)
         return await self._host.order(CampaignActor, request.campaign_id, Create(settings=request.settings), context)
 
     async def run(self, request: RunOnShard, context: Context) -> Page:
+        await self._must_not_be_archived(request.campaign_id, context, NO_CAMPAIGN)
         given = await self._read(request)
+        id, now = request.campaign_id, moment(self._host.clock)
+        self._must_be_made(id, lambda: machine.run(id, None, None, given, context.user, now).decision, context)
         await bring_here(self._host, CampaignActor, request.campaign_id)
         if (actor := self._host.get(CampaignActor, request.campaign_id)) is not None and actor.state is not None:
             actor.dialling_for(context)
         order = Run(given=given, goes_on=request.goes_on, after=request.after)
         return await self._host.order(CampaignActor, request.campaign_id, order, context)
+
+    async def _must_not_be_archived(self, id: str, context: Context, unseen: RefusalTemplate) -> None:
+        """Raise Refusal for one that is, `unseen` for who does not see it. To find that out by bringing it here would
+        have all its leads read back into memory."""
+        if self._host.get(CampaignActor, id) is not None:
+            return
+        try:
+            if await self._host.bus.last(CAMPAIGN_ARCHIVED.subject.format(campaign=id), certain=True) is None:
+                return
+        except BusError:
+            raise NOT_NOW() from None
+        asking = Context(command_id=context.command_id, user=context.user, actions=SEES_ALL)
+        found = await ask(self._host.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=id), asking)
+        seen = CAMPAIGN.visible(found.by, user=context.user, actions=context.actions)
+        raise (machine.ARCHIVED if seen else unseen)()
+
+    def _must_be_made(self, id: str, made: Callable[[], CampaignDecision], context: Context) -> None:
+        """Raise Refusal where a campaign that is not here would be refused as a new one: whatever is brought here once
+        is on record, and comes back at each start."""
+        if self._host.get(CampaignActor, id) is None:
+            self._caps.check(id, None, context.user, made().events)
 
     async def add(self, request: AddOnShard, context: Context) -> CampaignRun:
         """Of what may have been done before, the journal says what came of it: a repeat finds its own leads there."""

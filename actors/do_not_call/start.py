@@ -14,7 +14,7 @@ from actors.runtime.parts import HostParts
 from actors.runtime.shards import Sharded
 from actors.runtime.wire import Page
 from actors.telephony.numbers import Number
-from bus_schemas.do_not_call import CHANGE_DO_NOT_CALL, ChangeDoNotCall
+from bus_schemas.do_not_call import CHANGE_DO_NOT_CALL, DO_NOT_CALL, ChangeDoNotCall, DoNotCallChanged
 from bus_schemas.errors import ErrorCode, Refusal
 
 
@@ -38,11 +38,19 @@ async def start(
     return lists
 
 
+def _is_there(host: Host, id: str) -> bool:
+    """Whether something is on record of a list. To find that out by making an owner would put it there, for good."""
+    return host.get(DoNotCallActor, id) is not None or (DO_NOT_CALL.name, id) in host.quarantined
+
+
 def on_shards(lists: Followed) -> Sharded:
     """The owners of lists, wherever their shard is."""
 
     def prepare(host: Host) -> None:
         async def change(request: ChangeDoNotCall, context: Context) -> Page:
+            if not request.add and not _is_there(host, request.list):
+                said = DoNotCallChanged(list=request.list, unchanged=len(request.remove))
+                return Page(body=said, changed=False)
             try:
                 await host.activate(DoNotCallActor, request.list)
             except BusError:

@@ -52,6 +52,7 @@ from bus_schemas.imports import (
     StartImport,
     StoredFile,
 )
+from bus_schemas.names import share_of
 from bus_schemas.permissions import Action
 
 NO_FOLDER = RefusalTemplate(
@@ -100,6 +101,8 @@ class OnShard:
         self._door = door
 
     async def create(self, request: ImportOnShard, context: Context) -> ImportView:
+        if self._host.get(ImportActor, request.import_id) is None:  # once it is here it is on record
+            self._host.written.check(share_of("", context.user))
         await bring_here(self._host, ImportActor, request.import_id)
         return await self._host.order(ImportActor, request.import_id, Create(wanted=request.create), context)
 

@@ -8,7 +8,15 @@ import pytest
 from msgspec.structs import replace
 
 from actors.settings import Settings
-from bus_schemas.campaign import PAUSE_CAMPAIGN, RESUME_CAMPAIGN, PauseCampaign, ResumeCampaign, StopMode
+from bus_schemas.campaign import (
+    ARCHIVE_CAMPAIGN,
+    PAUSE_CAMPAIGN,
+    RESUME_CAMPAIGN,
+    ArchiveCampaign,
+    PauseCampaign,
+    ResumeCampaign,
+    StopMode,
+)
 from bus_schemas.errors import ErrorCode, Refusal
 from simulators.carrier.rules import mobile
 from tests.campaign.test_actor import BUSY, numbers
@@ -17,9 +25,10 @@ from tests.campaign.world import Campaigns, play
 MANY = 12  # campaigns, on two hosts
 
 
-def capped(running: int = 100, leads: int = 1_000_000) -> Callable[[Settings], Settings]:
+def capped(running: int = 100, kept: int = 5_000, leads: int = 1_000_000) -> Callable[[Settings], Settings]:
     def change(settings: Settings) -> Settings:
-        return replace(settings, campaigns=replace(settings.campaigns, running_per_user=running, leads=leads))
+        campaigns = replace(settings.campaigns, running_per_user=running, kept_per_user=kept, leads=leads)
+        return replace(settings, campaigns=campaigns)
 
     return change
 
@@ -61,6 +70,35 @@ def test_who_resumes_a_campaign_is_told_the_same() -> None:
         await site.until_done(RESUME_CAMPAIGN, ResumeCampaign(campaign_id="c1"))
 
     play(story, change=capped(running=1))
+
+
+def test_one_user_has_so_many_campaigns_that_are_not_archived() -> None:
+    async def story(site: Campaigns) -> None:
+        made, refused = list[str](), list[str]()
+        for place in range(MANY):
+            try:
+                await site.create(f"c{place}")
+                made.append(f"c{place}")
+            except Refusal as refusal:
+                assert refusal.code is ErrorCode.CONFLICT and "kept_per_user" in refusal.message
+                refused.append(f"c{place}")
+        assert 3 <= len(made) <= 4 and len(made) + len(refused) == MANY
+        with pytest.raises(Refusal):
+            await site.run(refused[0], [mobile(9_000, BUSY)])
+        for each in made:
+            await site.until_done(ARCHIVE_CAMPAIGN, ArchiveCampaign(campaign_id=each))
+        await site.create(refused[0])
+        await asyncio.sleep(10.0)
+        for each in made:  # nor does an archived one come back for who makes or runs it again
+            with pytest.raises(Refusal, match="archived"):
+                await site.create(each)
+            with pytest.raises(Refusal, match="archived"):
+                await site.run(each, [mobile(9_000, BUSY)])
+            assert site.owner(each) is None
+        on_record = {entry.subject.split(".")[4] for entry in site.world.broker.entries("ottb.v1.evt.campaign.>")}
+        assert on_record == {*made, refused[0]}  # nothing is left of what was refused
+
+    play(story, change=capped(kept=2))
 
 
 def test_a_campaign_has_so_many_leads_and_no_more() -> None:
