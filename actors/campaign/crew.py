@@ -27,8 +27,9 @@ from actors.campaign.places import at, each
 from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
 from actors.campaign.rulebook import RuleBook
+from actors.campaign.standing import standing
 from actors.campaign.team import Member, Team
-from actors.runtime.clock import Moment
+from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
 from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, CampaignSettings, Mode
 from bus_schemas.operator import OperatorStatus
@@ -95,10 +96,16 @@ class Crew:
         """The dials that operators want, for whom a line is there; and who waits for one."""
         begun = self.previews.begun(self.free(campaign), now.seconds)
         have = [user for user in lines.users if user in begun]
-        places = {self.previews.over(user).place: user for user in have}  # of a lead one attempt at a time
-        decisions = [machine.begin(campaign, book, place, user, now, lines) for place, user in places.items()]
-        events = tuple(event for decision in decisions for event in decision.events)
-        effects = tuple(effect for decision in decisions for effect in decision.effects)
+        places = {begun[user]: user for user in have}  # of a lead one attempt at a time
+        found = {user: machine.begin(campaign, book, place, user, now, lines) for place, user in places.items()}
+        for user in have:
+            unmade = user in found and not found[user].events
+            if unmade and standing(campaign, begun[user], book, parse_utc(now.at), (user,)).number is not None:
+                self.previews.wait(user)
+            else:
+                self.previews.over(user)
+        events = tuple(event for decision in found.values() for event in decision.events)
+        effects = tuple(effect for decision in found.values() for effect in decision.effects)
         return Decision(events=events, effects=effects), frozenset(begun) - frozenset(have)
 
     # --- how many dials

@@ -60,6 +60,10 @@ class Previews:
         """It is to be dialled."""
         return self.show(user, replace(self._shown[user], begun=True))
 
+    def wait(self, user: str) -> Shown:
+        """Their line does not call it: they look at it still, and leave it as they would any other."""
+        return self.show(user, replace(self._shown[user], begun=False))
+
     def over(self, user: str) -> Shown:
         """It is dialled, or left."""
         return self._shown.pop(user)

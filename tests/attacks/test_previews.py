@@ -2,17 +2,20 @@
 have one lead."""
 
 from datetime import timedelta
+from math import inf
 
 import pytest
 
 from actors.campaign import machine, previewing
 from actors.campaign.crew import Crew
+from actors.campaign.lines import Held, HeldLines
 from actors.campaign.previewing import Asked
 from actors.campaign.previews import SKIP_EVERY, SKIPS
 from actors.campaign.team import Member, Team
 from actors.runtime.clock import Moment, utc
 from bus_schemas.campaign import CampaignAttemptClaimed, Mode, Operators
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.host import Line
 from bus_schemas.operator import OperatorStatus
 from tests.campaign.played import NOON, Played, lead_at, lines_of
 
@@ -86,6 +89,23 @@ def test_one_lead_is_begun_once_in_a_turn() -> None:
     assert played.over(claim)
     print(f"1 lead begun by 2 operators in one turn: 1 attempt, {played.state.open} under way after its end")
     assert not played.state.open
+
+
+def test_whose_line_calls_nobody_sees_no_more_leads_by_dialling() -> None:
+    played, seen = Previewed(leads=100), set[str]()
+    for _ in range(100):
+        lead = played.shown("ann")
+        seen.add(lead)
+        previewing.begin(played.asked("ann"), lead)
+        abroad = HeldLines()
+        abroad.add([Held("h", Line(slot=1, countries=("PL",), user="ann"), inf)])
+        decision, waits = played.crew.begin_wanted(played.state, played.book, abroad, played.moment())
+        assert not decision.events and not waits
+    print(f"100 leads begun on a line that may not call them: {len(seen)} seen")
+    assert len(seen) == 1
+    previewing.skip(played.asked("ann"), lead)
+    previewing.begin(played.asked("ann"), played.shown("ann"))
+    assert len(played.begun()) == 1
 
 
 def test_nobody_skips_through_a_whole_list() -> None:
