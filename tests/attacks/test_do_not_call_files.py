@@ -59,6 +59,24 @@ async def test_a_file_leaves_others_their_turn(name: str) -> None:
     assert others.longest < SOON
 
 
+async def test_nobody_is_asked_about_blank_lines() -> None:
+    asked = list[int]()
+
+    async def read(request: ReadDoNotCall, context: Context) -> DoNotCallRead:
+        asked.append(request.first)
+        return DoNotCallRead(entries=())
+
+    broker, lines = MemoryBroker(clock=SystemClock()), 500 * LINES
+    async with serving(broker, {READ_DO_NOT_CALL: read}):
+        files, body = LineFiles(MemoryBus(broker)), b"\n" * (lines - 1) + NUMBER.encode()
+        with pytest.raises(Refusal, match="no entry"):
+            await files.carry_out(
+                ImportDoNotCall(list="global"), body, Context(command_id="1", user="op12"), gone=lambda: False
+            )
+    print(f"{lines:,} lines of which one is not blank: {len(asked)} questions to hosts")
+    assert asked == [1, lines - LINES + 1]
+
+
 async def test_rows_of_many_cells_leave_others_their_turn() -> None:
     rows = [NUMBER + cell * ((LINE - len(NUMBER)) // len(cell)) for cell in ROWS]
     asked = [ReadDoNotCall(list="global", head=NUMBER, first=2, lines=(row,) * LINES) for row in rows]
