@@ -27,7 +27,7 @@ from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead
 from bus_schemas.operator import OperatorStatus
-from tests.campaign.played import BY, ID, NOON, Played, lead_at, number_at
+from tests.campaign.played import BY, ID, NOON, NoDesks, Played, lead_at, number_at
 from tests.support.turns import Others
 from tests.support.whole import whole_site
 
@@ -165,7 +165,7 @@ def test_operators_are_not_compared_each_with_each() -> None:
     played, users = Played(), 500
     played.create(mode=Mode.PREDICTIVE, operators=Operators.TEAM)
     played.run(lead_at(1))
-    crew = Crew(Ready(users))
+    crew = Crew(Ready(users), NoDesks(), ())
     crew.pace(played.state, NOON)
     HeldLines().drop_of_others(crew.free(played.state))
     print(f"{users} operators, whose pace is asked for: {Name.compared:,} comparisons")

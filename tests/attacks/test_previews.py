@@ -17,7 +17,7 @@ from bus_schemas.campaign import CampaignAttemptClaimed, Mode, Operators
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import Line
 from bus_schemas.operator import OperatorStatus
-from tests.campaign.played import NOON, Played, lead_at, lines_of
+from tests.campaign.played import NOON, NoDesks, Played, lead_at, lines_of
 
 USERS = ("ann", "ben", "cat")
 
@@ -34,7 +34,7 @@ class Previewed(Played):
 
     def __init__(self, leads: int) -> None:
         super().__init__()
-        self.crew = Crew(Ready())
+        self.crew = Crew(Ready(), NoDesks(), ())
         self.create(mode=Mode.PREVIEW, operators=Operators.TEAM)
         self.run(*map(lead_at, range(leads)))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from actors.campaign import machine
 from actors.campaign.claims import BeginCall, CallOver, Claim, NotBegun
+from actors.campaign.desks import Desks
 from actors.campaign.lines import Held, HeldLines
 from actors.campaign.presets import presets_in
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, size
@@ -56,6 +57,13 @@ def lines_of(users: Sequence[str]) -> HeldLines:
         Held("h", Line(slot=place, countries=("UA",), user=user), inf) for place, user in enumerate(users, 1)
     )
     return held
+
+
+class NoDesks(Desks):
+    """Nobody's extension is known: operators are called on their own slots."""
+
+    def __init__(self) -> None:
+        self._known = {}
 
 
 class Played:
