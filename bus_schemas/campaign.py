@@ -13,7 +13,7 @@ from msgspec.structs import force_setattr
 from bus_schemas.call import EndReason
 from bus_schemas.carriers import Carriers, Priority, Weight
 from bus_schemas.contract import Rpc, Topic
-from bus_schemas.errors import ErrorCode
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.lead import (
@@ -34,6 +34,7 @@ A = Action
 E = ErrorCode
 
 CAMPAIGN = Kind("campaign", "campaigns", view=A.CAMPAIGN_VIEW, view_others=A.CAMPAIGN_VIEW_ANY)
+NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")  # or who asks does not see it
 
 MOST_LEADS = 100_000  # of one request
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]

@@ -42,6 +42,11 @@ class Kind:
         """What it takes to see all of them."""
         return self.view_others or self.view
 
+    @property
+    def all_of_it(self) -> frozenset[Action]:
+        """The actions of who sees all of them, whoever that asks for."""
+        return frozenset({self.view, self.view_any})
+
     def visible(self, owner: str | None, *, user: str, actions: Collection[str]) -> bool:
         """Whether `user`, who may do `actions`, sees a thing of this kind. `owner` None: it is shared."""
         return owner is None or owner == user or self.view_any in actions

@@ -46,7 +46,7 @@ TRACKED = 5000
 # In which contexts Asterisk dials for the far side of our channel: one that redirects the call (302), or transfers it
 # (REFER, or keys where the dialplan lets it). By itself it takes the endpoint's, and dials there past our gate.
 BY_FAR_SIDE, NO_CONTEXT = ("FORWARD_CONTEXT", "TRANSFER_CONTEXT"), "ottb-nowhere"
-WAITS = "wait"  # the extension at which whoever answers waits until an operator is there for them
+WAIT = "wait"  # the extension at which whoever answers waits until an operator is there for them
 NO_EXTENSION = "Extension does not exist"  # what it answers to an Originate whose context has no such extension
 
 
@@ -133,7 +133,7 @@ class Asterisk:
 
     def _extension(self, slot: int | None) -> list[tuple[str, str]]:
         if slot is None:
-            return [("Context", self._settings.waiting_context), ("Exten", WAITS), ("Priority", "1")]
+            return [("Context", self._settings.waiting_context), ("Exten", WAIT), ("Priority", "1")]
         if self._settings.context:
             return [("Context", self._settings.context), ("Exten", str(slot)), ("Priority", "1")]
         return [("Application", "Dial"), ("Data", f"PJSIP/{self._settings.endpoint.format(slot=slot)},30")]
@@ -322,7 +322,7 @@ class Asterisk:
                 self._ends(call_id, ending)
             case "Hangup":
                 ending.hang_up(event)
-                ending.waited = (event.get("Context"), event.get("Exten")) == (self._settings.waiting_context, WAITS)
+                ending.waited = (event.get("Context"), event.get("Exten")) == (self._settings.waiting_context, WAIT)
                 self._ends(call_id, ending)
             case "Cdr":
                 if not ending.counting:  # several come together for a call that was moved on

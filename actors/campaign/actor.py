@@ -56,6 +56,7 @@ from bus_schemas.campaign import (
     CAMPAIGN_PAUSED,
     CAMPAIGN_STOPPED,
     CONFIGURE_CAMPAIGN,
+    NO_CAMPAIGN,
     RESUME_CAMPAIGN,
     ArchiveCampaign,
     CampaignActivated,
@@ -90,7 +91,6 @@ from bus_schemas.preview import (
     SkipPreviewed,
 )
 
-NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
@@ -390,8 +390,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _seated(self, campaign: Campaign, now: Moment) -> CampaignDecision:
         """Operators for those who have answered and wait."""
-        free = self._crew.free(campaign) if self._answered and self._crew is not None else ()
-        return self._answered.next(campaign, free, now) if self._answered else NOTHING
+        if not self._answered or self._crew is None:
+            return NOTHING
+        return self._answered.next(campaign, self._crew.free(campaign), now)
 
     def _settle_next(self, now: Moment) -> CampaignDecision:
         """What follows from the end of an attempt."""

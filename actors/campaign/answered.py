@@ -46,7 +46,7 @@ class Waiting:
 
     @property
     def until(self) -> float:
-        return parse_utc(self.call.at).timestamp() + PATIENCE
+        return waits_until(self.call)
 
 
 class Answered:
@@ -107,6 +107,11 @@ class Answered:
             goes_on = under_way(entry) and tried(entry) == waiting.claim.attempt
             if goes_on and seat is not None and not seat.joined and not waiting.asked:
                 yield waiting
+
+
+def waits_until(call: CallConnected) -> float:
+    """Until when whoever has answered waits for an operator, in seconds since 1970."""
+    return parse_utc(call.at).timestamp() + PATIENCE
 
 
 def _chosen(claim: Claim, waiting: Waiting, free: Sequence[str]) -> str | None:

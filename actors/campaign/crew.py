@@ -5,7 +5,7 @@ last from what follows. The abandoned calls are on record, and the cap holds ove
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -42,7 +42,7 @@ S = OperatorStatus
 class Crew:
     """Who talks for a campaign. `joining`: the trunks of the site whose calls can be taken to operators' extensions."""
 
-    def __init__(self, team: Team, desks: Desks, joining: Collection[str]) -> None:
+    def __init__(self, team: Team, desks: Desks, joining: frozenset[str]) -> None:
         self._team = team
         self._desks = desks
         self._joining = joining
@@ -59,7 +59,7 @@ class Crew:
         settings, trunks = campaign.settings, campaign.settings.carriers.trunks
         if settings.mode not in (Mode.POWER, Mode.PREDICTIVE) or trunks is None:
             return False
-        return not set(self._joining).isdisjoint(trunks.trunks) if trunks.trunks else bool(self._joining)
+        return not self._joining.isdisjoint(trunks.trunks) if trunks.trunks else bool(self._joining)
 
     def look_up(self, campaign: Campaign) -> None:
         """Have it asked where the PBX reaches those who are there."""
@@ -77,8 +77,7 @@ class Crew:
 
     def free(self, campaign: Campaign) -> list[str]:
         """Those of them for whom nothing is dialled."""
-        taken = {seat.user for seat in campaign.crew.values()}
-        return [user for user in self.ready(campaign) if user not in taken]
+        return untaken(campaign, self.ready(campaign))
 
     def by_status(self, campaign: Campaign) -> Mapping[str, int]:
         """How many are there, by their status."""
@@ -177,6 +176,12 @@ class Crew:
         """An operator was ready so long after a talk."""
         if self._learnt is not None:
             self._learnt = wrap_ended(self._learnt, seconds)
+
+
+def untaken(campaign: Campaign, ready: Iterable[str]) -> list[str]:
+    """Those of them for whom nothing is dialled."""
+    taken = {seat.user for seat in campaign.crew.values()}
+    return [user for user in ready if user not in taken]
 
 
 def relearnt(campaign: Campaign) -> Learnt:

@@ -12,11 +12,10 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from actors.campaign.answered import waits_until
 from actors.campaign.claims import Claim
 from actors.campaign.desks import Desks
-from actors.campaign.lookahead import PATIENCE
 from actors.runtime.bus import Bus, BusError
-from actors.runtime.clock import parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids, derived
@@ -96,7 +95,7 @@ class Joining:
     async def join(self, campaign: Campaign, claim: Claim, call: CallConnected) -> bool:
         """Join the call that was answered to the operator. Whether it is: if not, the call is to be ended."""
         request, context = _joining(campaign, claim, call), _context(claim, "join")
-        answer = await self._asked(campaign, JOIN_OPERATOR, request, context, _until(call))
+        answer = await self._asked(campaign, JOIN_OPERATOR, request, context, waits_until(call))
         if answer is not Answer.NOBODY_KNOWS:
             return answer is Answer.TAKEN
         if not await self.has_taken(campaign, claim, call.call_id):
@@ -112,13 +111,13 @@ class Joining:
         if (extension := self._desks.of(claim.operator)) is None:
             return Answer.REFUSED
         operator = _context(claim, f"join {claim.operator}")
-        asked = await self._asked(campaign, JOIN_OPERATOR, _joining(campaign, claim, call), operator, _until(call))
+        asked = await self._asked(campaign, JOIN_OPERATOR, _joining(campaign, claim, call), operator, waits_until(call))
         if asked is Answer.REFUSED:
             return asked
         if asked is Answer.NOBODY_KNOWS and not await self.has_taken(campaign, claim, call.call_id):
             return asked
         request = JoinCall(call_id=call.call_id, operator=claim.operator, extension=extension)
-        until = _until(call) + SLACK
+        until = waits_until(call) + SLACK
         taken = await self._asked(campaign, JOIN_CALL, request, _context(claim, f"take {claim.operator}"), until)
         return taken if taken is Answer.TAKEN else Answer.NOBODY_KNOWS
 
@@ -159,10 +158,6 @@ class Joining:
 def _joining(campaign: Campaign, claim: Claim, call: CallConnected) -> JoinOperator:
     assert claim.operator is not None
     return JoinOperator(user=claim.operator, call_id=call.call_id, campaign_id=campaign.id, lead=claim.lead)
-
-
-def _until(call: CallConnected) -> float:
-    return parse_utc(call.at).timestamp() + PATIENCE
 
 
 def _context(claim: Claim, deed: str) -> Context:

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from actors.campaign import claims, machine
+from actors.campaign import machine
+from actors.campaign.claims import claims_at
 from actors.campaign.crew import Crew
 from actors.campaign.machine import NEXT, CampaignDecision
 from actors.campaign.places import at
@@ -38,7 +39,7 @@ def show(asked: Asked) -> Outcome[LeadPreview]:
 def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
     """It is dialled on their slot, as soon as that is idle. One that is being dialled for them stays so. Raises
     Refusal."""
-    for claim in claims.claims_at(asked.campaign, asked.user):
+    for claim in claims_at(asked.campaign, asked.user):
         if claim.lead == lead:
             shown = Shown(place=claim.place, lead=lead, number=claim.number, until=asked.now.seconds, begun=True)
             return Outcome(decision=NOTHING, reply=_view(asked, shown))

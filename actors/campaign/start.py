@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.campaign import machine
-from actors.campaign.actor import NO_CAMPAIGN, NO_LEAD, CampaignActor
+from actors.campaign.actor import NO_LEAD, CampaignActor
 from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
 from actors.campaign.desks import Desks
@@ -60,6 +60,7 @@ from bus_schemas.campaign import (
     CREATE_ON_SHARD,
     EXPLAIN_LEAD,
     MARK_LEAD,
+    NO_CAMPAIGN,
     PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
     RUN_CAMPAIGN,
@@ -81,11 +82,8 @@ from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExpl
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding, MarkLead
-from bus_schemas.operator import PAST_OPERATOR, GetOperator
-from bus_schemas.permissions import Action
+from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
 
-SEES_ALL = frozenset({Action.CAMPAIGN_VIEW, Action.CAMPAIGN_VIEW_ANY})
-WHO_IS_THERE = frozenset({Action.OPERATOR_VIEW, Action.OPERATOR_VIEW_ANY})
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
 
 LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
@@ -207,7 +205,7 @@ class OnShard:
                 return
         except BusError:
             raise NOT_NOW() from None
-        asking = Context(command_id=context.command_id, user=context.user, actions=SEES_ALL)
+        asking = Context(command_id=context.command_id, user=context.user, actions=CAMPAIGN.all_of_it)
         found = await ask(self._host.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=id), asking)
         seen = CAMPAIGN.visible(found.by, user=context.user, actions=context.actions)
         raise (machine.ARCHIVED if seen else unseen)()
@@ -270,7 +268,7 @@ class OnShard:
     async def mark(self, request: MarkLead, context: Context) -> Page:
         """A callback to an operator is to one that there is."""
         if request.operator is not None:
-            asking = Context(command_id=context.command_id, user=context.user, actions=WHO_IS_THERE)
+            asking = Context(command_id=context.command_id, user=context.user, actions=OPERATOR.all_of_it)
             try:
                 await ask(self._host.bus, PAST_OPERATOR, GetOperator(user=request.operator), asking)
             except Refusal as refusal:

@@ -21,6 +21,7 @@ from bus_schemas.contract import ROOT, UNDECODABLE, verb_of
 from bus_schemas.errors import Refusal
 from bus_schemas.operator import (
     LIST_OPERATORS,
+    OPERATOR,
     OPERATOR_ASSIGNED,
     OPERATOR_CHANGED,
     OPERATOR_CONNECTED,
@@ -35,13 +36,11 @@ from bus_schemas.operator import (
     OperatorView,
     Turn,
 )
-from bus_schemas.permissions import Action
 
 log = structlog.get_logger()
 
 SCOPE = f"{ROOT}.evt.operator.*.*"
 AGAIN = 1.0  # seconds until the records are asked again, where they did not answer
-ALL = frozenset({Action.OPERATOR_VIEW, Action.OPERATOR_VIEW_ANY})
 READ = {
     topic.verb: msgspec.json.Decoder(topic.event)
     for topic in (
@@ -63,7 +62,11 @@ class Member(Struct, frozen=True, kw_only=True):
     reserved_by: str | None = None
 
     def works_for(self, campaign: str) -> bool:
-        return self.status not in AWAY and (self.campaigns is None or campaign in self.campaigns)
+        return self.status not in AWAY and self.is_of(campaign)
+
+    def is_of(self, campaign: str) -> bool:
+        """Whether they are an operator of it, whatever they do now."""
+        return self.campaigns is None or campaign in self.campaigns
 
     def free_for(self, campaign: str) -> bool:
         """Whether who works for it is ready, and nobody else keeps them."""
@@ -114,15 +117,12 @@ class Team:
 
     def working_for(self, campaign: str) -> list[Member]:
         """Who is there for a campaign: ready, in a call or after one."""
-        return [
-            member for member in self._members.values()
-            if member.status not in AWAY and (member.campaigns is None or campaign in member.campaigns)
-        ]  # fmt: skip
+        return [member for member in self._members.values() if member.works_for(campaign)]
 
     def has(self, user: str, campaign: str) -> bool:
         """Whether somebody is an operator of a campaign, whatever they do now."""
         member = self._members.get(user)
-        return member is not None and (member.campaigns is None or campaign in member.campaigns)
+        return member is not None and member.is_of(campaign)
 
     def of(self, user: str) -> Member:
         return self._members.get(user) or Member(user=user)
@@ -157,7 +157,7 @@ class Team:
         """How each was, by the records: that of then, or later. Raises Refusal."""
         found, cursor = list[OperatorView](), None
         while True:
-            context = Context(command_id="team", user="", actions=ALL, after=seq)
+            context = Context(command_id="team", user="", actions=OPERATOR.all_of_it, after=seq)
             request = ListOperators(limit=500, cursor=cursor)
             answer = await ask_raw(self._bus, LIST_OPERATORS, request, context)
             found += msgspec.json.decode(answer.data, type=LIST_OPERATORS.reply)

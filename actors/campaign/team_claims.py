@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from actors.campaign import machine
-from actors.campaign.crew import Crew
+from actors.campaign.crew import Crew, untaken
 from actors.campaign.lines import HeldLines
 from actors.campaign.machine import CampaignDecision
 from actors.campaign.places import at
@@ -29,7 +29,8 @@ def claim_for_team(
     that were answered and wait."""
     if crew.joins(campaign):
         return _for_whoever(crew, campaign, selection, book, lines, waiting, now)
-    free = crew.free(campaign)
+    ready = crew.ready(campaign)
+    free = untaken(campaign, ready)
     others = lines.drop_of_others(free)
     back = (ReturnLines(lines=tuple(others)),) if others else ()
     if campaign.settings.mode is Mode.PREVIEW:
@@ -42,7 +43,7 @@ def claim_for_team(
         )
     pace, have = crew.pace(campaign, _date(now)), lines.users
     dials = min(pace.dials, len(have))
-    decision = machine.claim(campaign, selection, book, dials, now, ready=crew.ready(campaign), lines=lines)
+    decision = machine.claim(campaign, selection, book, dials, now, ready=ready, lines=lines)
     later = team_waits_for(selection, now.seconds, free, have, more=pace.dials > len(have))
     return Decision(events=decision.events, effects=(*decision.effects, *later, *back))
 
@@ -57,7 +58,7 @@ def _for_whoever(
     _hold_to_caps(crew, campaign, selection, book, now)
     pace, ready = crew.pace(campaign, _date(now), waiting), crew.ready(campaign)
     kept = pace.mode is Mode.PROGRESSIVE or (pace.mode is Mode.POWER and campaign.settings.ratio <= 1)
-    seats = Seats(crew.free(campaign), kept=kept)
+    seats = Seats(untaken(campaign, ready), kept=kept)
     dials = min(pace.dials, len(lines))
     decision = machine.claim(campaign, selection, book, dials, now, ready=ready, lines=lines, seats=seats)
     later = joins_wait_for(selection, now.seconds, pace.dials - dials, held=len(lines))

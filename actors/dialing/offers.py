@@ -162,17 +162,17 @@ class Offers:
 
     async def take_back(self, line: Line, asker: str) -> None:
         """It is for others."""
-        kept = self._kept.get(_key(line))
+        kept = self._kept.get(key_of(line))
         if kept is not None and kept.asker == asker:
             await self._source.let_go(line)
             self.used(line, asker)
 
     def used(self, line: Line, asker: str) -> None:
         """An offer is over: it was taken, or is not wanted."""
-        kept = self._kept.get(_key(line))
+        kept = self._kept.get(key_of(line))
         if kept is not None and kept.asker == asker:
             kept.timer.cancel()
-            del self._kept[_key(line)]
+            del self._kept[key_of(line)]
             self._source.give_back(line)
 
     # --- whose turn it is
@@ -227,7 +227,7 @@ class Offers:
 
     def _keep(self, line: Line, asked: Asked) -> None:
         asker = asked.request.asker
-        self._kept[_key(line)] = Kept(asker, self._host.clock.call_later(KEPT, lambda: self.used(line, asker)))
+        self._kept[key_of(line)] = Kept(asker, self._host.clock.call_later(KEPT, lambda: self.used(line, asker)))
         asked.found.append(line)
 
     def _answer(self, asked: Asked) -> None:
@@ -247,7 +247,8 @@ def kind_of(request: OfferLines) -> Kind:
     return request.user, request.slots, request.trunks, request.countries, request.operators, request.joins
 
 
-def _key(line: Line) -> Key:
+def key_of(line: Line) -> Key:
+    """What tells a line from the others of its host."""
     return line.trunk, line.slot, line.offer
 
 

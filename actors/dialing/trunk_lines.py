@@ -16,6 +16,7 @@ from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.held_extensions import HeldExtensions
 from actors.dialing.in_whose_name import FOR_OPERATORS
+from actors.dialing.offers import Key, key_of
 from actors.dialing.rules import DialRules, countries_of_trunk
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
@@ -35,9 +36,6 @@ BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 HOLD = 1.0  # seconds in which whoever has an extension must have said that it is free
 AGAIN, AWAY = 1.0, 10.0  # seconds until one is tried again of which that was refused, or not answered
 SURELY = 2.0  # seconds more until it is said to be free
-
-
-Key = tuple[str, int | None, str | None]  # of a line that is offered: its trunk, and its extension or the offer's name
 
 
 class TrunkLines:
@@ -86,11 +84,11 @@ class TrunkLines:
             user=self._extensions.owner_of(extension) if extension is not None else None,
             offer=name if extension is None else None,
         )
-        self._kept[_key(line)] = name
+        self._kept[key_of(line)] = name
         return line
 
     def give_back(self, line: Line) -> None:
-        name = self._kept.pop(_key(line), None)
+        name = self._kept.pop(key_of(line), None)
         if name is not None and line.slot is not None:  # of one that is not here the promise runs out by itself
             self._extensions.release(line.slot, name)
 
@@ -119,7 +117,7 @@ class TrunkLines:
 
     def name_of(self, line: Line) -> str | None:
         """Under which its extension is held."""
-        return self._kept.get(_key(line))
+        return self._kept.get(key_of(line))
 
     # --- what there is
 
@@ -282,7 +280,3 @@ class FreeChannels:
         if self._taken is None:
             self._taken = self._lines.taken()
         return self._taken
-
-
-def _key(line: Line) -> Key:
-    return line.trunk or "", line.slot, line.offer

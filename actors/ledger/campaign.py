@@ -38,6 +38,7 @@ from bus_schemas.campaign import (
     ANSWERED,
     CAMPAIGN,
     LIST_CAMPAIGNS,
+    NO_CAMPAIGN,
     PAST_CAMPAIGN,
     REPORT_CAMPAIGN,
     AskedCampaign,
@@ -79,7 +80,6 @@ from bus_schemas.lead import (
 )
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
-NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
 ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 

@@ -6,7 +6,7 @@ team. Times are in milliseconds since 1970, so that a database can reckon with t
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -38,12 +38,18 @@ from bus_schemas.operator import (
 S = OperatorStatus
 HOUR = 3_600_000
 FAR = 2**60  # what still goes on ends there
+Said = TypeVar("Said", bound=Struct)
 RUNS, TEAM = "runs", "team"  # what a period of a campaign says
 
 
 def ms_of(at: str) -> int:
     """A moment on record, in milliseconds since 1970."""
     return round(parse_utc(at).timestamp() * 1000)
+
+
+def as_said(row: Struct | None, part: Said, seq: int) -> Said:
+    """The row of what is said once, or anew as a whole."""
+    return part
 
 
 # --- calls of operators
@@ -108,10 +114,6 @@ def of_stretches(event: Turn) -> Iterator[StretchRow]:
         begun = stop
 
 
-def fold_stretch(row: StretchRow | None, part: StretchRow, seq: int) -> StretchRow:
-    return part
-
-
 # --- for whom operators work
 
 
@@ -132,10 +134,6 @@ def of_works(event: OperatorActivated | OperatorAssigned) -> Iterator[WorkRow]:
     begun = ms_of(event.at)
     works_for = f" {' '.join(event.campaigns)} " if event.campaigns is not None else None
     yield WorkRow(f"{event.user}/{begun}", event.user, begun, works_for)
-
-
-def fold_work(row: WorkRow | None, part: WorkRow, seq: int) -> WorkRow:
-    return part
 
 
 # --- when a campaign runs, and with whom
@@ -170,10 +168,6 @@ def of_periods(event: Any) -> Iterator[PeriodRow]:
         yield row(RUNS, _RUNS[type(event)])
 
 
-def fold_period(row: PeriodRow | None, part: PeriodRow, seq: int) -> PeriodRow:
-    return part
-
-
 CALLS = sa.Table(
     "operator_calls", METADATA, *columns(CallRow, primary="key"),
     sa.Index("operator_calls_over", "campaign", "over", "user"),
@@ -196,15 +190,15 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     ),
     Projection(
         table=STRETCHES, row=StretchRow, key="key", events=(OperatorChanged, OperatorConnected, OperatorFreed),
-        parts=of_stretches, fold=fold_stretch, once=frozenset({"key", "user", "begun"}),
+        parts=of_stretches, fold=as_said, once=frozenset({"key", "user", "begun"}),
     ),
     Projection(
         table=WORKS, row=WorkRow, key="key", events=(OperatorActivated, OperatorAssigned), parts=of_works,
-        fold=fold_work, once=frozenset({"key", "user", "begun"}),
+        fold=as_said, once=frozenset({"key", "user", "begun"}),
     ),
     Projection(
         table=PERIODS, row=PeriodRow, key="key", events=(CampaignCreated, CampaignConfigured, *_RUNS),
-        parts=of_periods, fold=fold_period, once=frozenset({"key", "campaign", "what", "begun"}),
+        parts=of_periods, fold=as_said, once=frozenset({"key", "campaign", "what", "begun"}),
     ),
 )  # fmt: skip
 

@@ -14,20 +14,18 @@ from actors.runtime.moments import is_local, moment
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.zones import NotAZone, zone, zones_of
 from bus_schemas.call import CALL_DIALING, CallDialing
-from bus_schemas.campaign import PAST_CAMPAIGN, CampaignView, GetCampaign
+from bus_schemas.campaign import CAMPAIGN, PAST_CAMPAIGN, CampaignView, GetCampaign
 from bus_schemas.contract import ROOT, UNDECODABLE
 from bus_schemas.do_not_call import ADD_DO_NOT_CALL, GLOBAL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.lead import LIST_LEADS, ListLeads, Meaning
 from bus_schemas.operator import DisposeCall
-from bus_schemas.permissions import Action
 
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The call's record cannot be read now. Try again.")
 NO_NUMBER = RefusalTemplate(
     ErrorCode.CONFLICT, "What was said is on record, but not which number was called: put it on the do-not-call list."
 )
 SOURCE = "disposition"  # of an entry of a do-not-call list
-SEES = frozenset({Action.CAMPAIGN_VIEW, Action.CAMPAIGN_VIEW_ANY})  # for an operator, of the campaign whose call it was
 
 
 class Callee(Struct, frozen=True, kw_only=True):
@@ -98,7 +96,7 @@ async def seen(bus: Bus, campaign: str, context: Context) -> CampaignView:
 
 
 def _seeing(context: Context) -> Context:
-    return replace(context, actions=SEES)
+    return replace(context, actions=CAMPAIGN.all_of_it)
 
 
 async def put_on_list(callee: Callee, said: DisposeCall, context: Context) -> Page:

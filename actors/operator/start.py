@@ -23,7 +23,7 @@ from actors.runtime.service import serve
 from actors.runtime.shards import Sharded
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.zones import zone
-from bus_schemas.campaign import CAMPAIGN, CampaignView
+from bus_schemas.campaign import CAMPAIGN, NO_CAMPAIGN, CampaignView
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
@@ -55,7 +55,6 @@ from bus_schemas.operator import (
 )
 from bus_schemas.permissions import Action
 
-NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")
 MAY_NOT_LIST = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED,
     "The call is of no campaign, so this word puts its number on the do-not-call list for all calls: that needs the "

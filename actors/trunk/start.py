@@ -15,7 +15,12 @@ from bus_schemas.trunk import TrunkConfig
 
 def joining(configs: Iterable[TrunkConfig], ami: Mapping[str, Ami]) -> frozenset[str]:
     """The trunks of a site whose calls can be taken to the extensions of operators, by its settings."""
-    return frozenset(one.name for one in configs if one.pbx in ami and ami[one.pbx].operators_context)
+    pbxs = _joining_pbxs(ami)
+    return frozenset(one.name for one in configs if one.pbx in pbxs)
+
+
+def _joining_pbxs(ami: Mapping[str, Ami]) -> frozenset[str]:
+    return frozenset(name for name, one in ami.items() if one.operators_context)
 
 
 async def start(
@@ -29,8 +34,9 @@ async def start(
 ) -> TrunkRegistry:
     """The trunks that the host is to own. `configs`, `ami`: of the settings, `pbxs`: the PBXs themselves, by name."""
     recording = frozenset(name for name, one in ami.items() if one.recordings)
-    joining = frozenset(name for name, one in ami.items() if one.operators_context)
-    registry = TrunkRegistry(host=parts.host, from_file=configs, recording=recording, joining=joining)
+    registry = TrunkRegistry(
+        host=parts.host, from_file=configs, recording=recording, joining=_joining_pbxs(ami)
+    )  # fmt: skip
 
     def make(id: str, host: Host) -> TrunkActor:
         return TrunkActor(id=id, host=host, counts=counts, pbxs=pbxs, over=registry.call_over)
