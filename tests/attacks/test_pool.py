@@ -41,7 +41,7 @@ class Hosts:
         assert isinstance(loop, SimLoop)
         self.clock = SimClock(loop)
         self.broker = MemoryBroker(clock=self.clock)
-        self._asked = 0
+        self._asked = self._starts = 0
         owned = [SlotConfig(id=id, serial=f"p{id}", region="UA", user="op12") for id in range(1, OWN + 1)]
         pool = [SlotConfig(id=id, serial=f"p{id}", region="UA") for id in range(11, 11 + POOL)]
         self._phones = {slot.serial: Handset() for slot in (*owned, *pool)}
@@ -49,10 +49,11 @@ class Hosts:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        bus = MemoryBus(self.broker)
+        bus, self._starts = MemoryBus(self.broker), self._starts + 1
+        ids = CountedIds(f"t{self._starts}_")  # a process that starts anew makes no id again
         async with running(
             self._settings,
-            bus=bus, clock=self.clock, ids=CountedIds("t"), devices=lambda: (), pbxs={}, lost=asyncio.Event(),
+            bus=bus, clock=self.clock, ids=ids, devices=lambda: (), pbxs={}, lost=asyncio.Event(),
             make_phone=lambda config: SimulatedPhone(
                 self._phones[config.serial or ""], alive=lambda: True, buried=bus.buried
             ),
