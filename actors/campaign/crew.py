@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.desks import Desks
+from actors.campaign.durations import binned_since
 from actors.campaign.learning import (
     Learnt,
     dial_answered,
@@ -22,7 +23,7 @@ from actors.campaign.learning import (
 )
 from actors.campaign.lines import HeldLines
 from actors.campaign.lookahead import KEPT, Outlook, outlook
-from actors.campaign.pacing import Pace, Plan, Ringing, Snapshot, pace
+from actors.campaign.pacing import Pace, Plan, Snapshot, pace
 from actors.campaign.places import at, each
 from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
@@ -139,15 +140,15 @@ class Crew:
         are_ready = {*ready}
         busy = [one for one in there if one.user not in are_ready]
         open_to = [place for place, seat in campaign.crew.items() if not seat.joined]
-        entries = [at(campaign.leads, place) for place in open_to if place not in waiting]
+        ringing, rings = dict[str, list[float]](), [place for place in open_to if place not in waiting]
+        for entry in (at(campaign.leads, place) for place in rings):
+            ringing.setdefault(entry.source, []).append(tries_of(entry)[-1].began / 1000)
         return Snapshot(
-            waiting=len(open_to) - len(entries),
+            waiting=len(open_to) - len(rings),
             idle=len(ready),
-            talking=tuple(max(seconds - one.since, 0.0) for one in busy if one.status is not S.WRAP_UP),
-            wrapping=tuple(max(seconds - one.since, 0.0) for one in busy if one.status is S.WRAP_UP),
-            ringing=tuple(
-                Ringing(max(seconds - tries_of(entry)[-1].began / 1000, 0.0), entry.source) for entry in entries
-            ),
+            talking=binned_since(sorted(one.since for one in busy if one.status is not S.WRAP_UP), seconds),
+            wrapping=binned_since(sorted(one.since for one in busy if one.status is S.WRAP_UP), seconds),
+            ringing={source: binned_since(sorted(began), seconds) for source, began in ringing.items()},
             capacity=MOST, next_list="", hour=now.hour, day=now.toordinal(),
         )  # fmt: skip
 
