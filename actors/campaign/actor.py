@@ -24,7 +24,7 @@ from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
-from actors.campaign.pacing import Fallback, Limit, Pace
+from actors.campaign.pacing import Limit, Pace, without_team
 from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
@@ -334,7 +334,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _hear_of_operators(self, heard: Heard) -> None:
         """An operator is another now: all of them are looked at, in this campaign's turn."""
-        if (crew := self._team_crew()) is None:
+        if (crew := self._team_crew()) is None or not heard.concerns(self.id):
             return
         if heard.wrapped_up is not None and heard.member.works_for(self.id):
             crew.wrapped_up(heard.wrapped_up)
@@ -559,8 +559,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             now = parse_utc(self._now().at)
             return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
         limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
-        fallback = None if self._campaign().settings.mode is Mode.PROGRESSIVE else Fallback.OWN_LINES
-        return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE, fallback=fallback)
+        way = without_team(self._campaign().settings.mode)
+        return Pace(dials=len(self._lines), limit=limit, mode=way.mode, fallback=way.fallback)
 
     def put_off(self, place: int) -> float | None:
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
@@ -581,9 +581,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            crew = self._team_crew()
-            operators = crew.by_status(self.state) if crew is not None else {}
-            said = self._figures.said(self.state, self._now().at, self.pace(), operators)
+            crew, now, way = self._team_crew(), self._now().at, without_team(self.state.settings.mode)
+            way = crew.way(self.state, parse_utc(now)) if crew is not None else way
+            said = self._figures.said(self.state, now, way, crew.by_status(self.state) if crew is not None else {})
             await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:

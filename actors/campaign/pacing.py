@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from math import inf
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from actors.campaign.durations import NONE, Counts
 from actors.campaign.learning import Learnt, answer_rate
 from actors.campaign.lookahead import Chances, Flight, Outlook, most_dials
-from actors.campaign.tally import allowed_share, room, totals
+from actors.campaign.tally import Tally, allowed_share, room, totals
 from bus_schemas.campaign import Mode
 
 SMALLEST_TEAM = 2  # operators; alone one gains nothing by looking ahead (decision 32)
@@ -91,30 +92,50 @@ class Pace(Struct, frozen=True, kw_only=True):
     no_extension: tuple[str, ...] = ()
 
 
+class Way(NamedTuple):
+    """How a campaign dials: by which mode, and why it is another one than it wants."""
+
+    mode: Mode
+    fallback: Fallback | None = None
+
+
+def without_team(mode: Mode) -> Way:
+    """Where all lines are its own operators, and each is used."""
+    return Way(Mode.PROGRESSIVE, None if mode is Mode.PROGRESSIVE else Fallback.OWN_LINES)
+
+
+def way(plan: Plan, operators: int, tally: Tally, day: int) -> Way:
+    """With so many operators there, and these answered calls until a day."""
+    if plan.mode is Mode.PREVIEW or operators == 0:
+        return Way(plan.mode)
+    fallback = _fallback(plan, operators, tally, day)
+    return Way(plan.mode) if fallback is None else Way(Mode.PROGRESSIVE, fallback)
+
+
 def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
     """How many dials to start now. `ahead`: the outlook of what is learnt, from the last minute."""
     if plan.mode is Mode.PREVIEW:
         return Pace(dials=0, limit=Limit.OPERATORS_DECIDE, mode=plan.mode)
     if now.operators == 0:
         return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=plan.mode)
-    fallback = _fallback(plan, now, learnt)
-    if plan.mode is Mode.PROGRESSIVE or fallback is not None:
-        return _by_ratio(now, 1.0, Mode.PROGRESSIVE, fallback)
+    mode, fallback = way(plan, now.operators, learnt.tally, now.day)
+    if mode is Mode.PROGRESSIVE:
+        return _by_ratio(now, 1.0, mode, fallback)
     if plan.mode is Mode.POWER:
         return _by_ratio(now, plan.ratio, plan.mode, spare=room(learnt.tally, now.day, plan.cap))
     return _looking_ahead(plan, now, learnt, ahead)
 
 
-def _fallback(plan: Plan, now: Snapshot, learnt: Learnt) -> Fallback | None:
+def _fallback(plan: Plan, operators: int, tally: Tally, day: int) -> Fallback | None:
     if plan.mode is Mode.PROGRESSIVE or (plan.mode is Mode.POWER and plan.ratio <= 1):
         return None
     if not plan.joins:
         return Fallback.OWN_LINES
-    if plan.mode is Mode.PREDICTIVE and now.operators < plan.smallest_team:
+    if plan.mode is Mode.PREDICTIVE and operators < plan.smallest_team:
         return Fallback.TEAM_TOO_SMALL
-    if room(learnt.tally, now.day, plan.cap) >= 1:
+    if room(tally, day, plan.cap) >= 1:
         return None
-    _, abandoned = totals(learnt.tally, now.day)
+    _, abandoned = totals(tally, day)
     return Fallback.CAP_REACHED if abandoned or plan.cap == 0 else Fallback.TOO_FEW_ANSWERS
 
 

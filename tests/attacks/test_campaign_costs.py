@@ -17,11 +17,12 @@ from actors.campaign.hours import next_open, parse_hours
 from actors.campaign.lines import HeldLines
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.record import Campaign, anybody_left
+from actors.campaign.roster import Member, Roll
 from actors.campaign.rulebook import WINDOWS
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.taking_over import taken_in
-from actors.campaign.team import Member, Team
+from actors.campaign.team import Team
 from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.errors import ErrorCode, Refusal
@@ -178,4 +179,4 @@ class Ready(Team):
     def __init__(self, users: int) -> None:
         status = (OperatorStatus.READY, OperatorStatus.ON_CALL)
         members = (Member(user=Name(f"op{at}"), status=status[at % 2], since=NOON.timestamp()) for at in range(users))
-        self._members = {member.user: member for member in members}
+        self._roll = Roll(members)
