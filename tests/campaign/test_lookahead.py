@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.campaign.durations import EDGES, Durations, Survival, bin_of, binned, binned_since, guessed, mean_of, seen
 from actors.campaign.learning import Learnt
-from actors.campaign.lookahead import Expectations, Expected, Flight, outlook
+from actors.campaign.lookahead import Expectations, Expected, Flight, most_dials, outlook
 from tests.campaign.plain import expectations
 
 chances = st.lists(st.floats(0, 1), max_size=5)
@@ -63,6 +63,28 @@ def test_expectations_are_those_of_one_call_after_the_other(
     for one, other in zip(quickly(idle, frees, answers, rate, dials), plain, strict=True):
         assert one.answered == pytest.approx(other.answered)
         assert one.abandoned == pytest.approx(other.abandoned, abs=1e-6)
+
+
+@given(st.integers(0, 40), many, many, st.floats(0.02, 1), st.integers(0, 300), st.sampled_from([0.0, 0.014, 0.3, 0.9]))
+def test_the_most_dials_are_those_before_the_first_that_is_too_many(
+    idle: int, frees: list[float], answers: list[float], rate: float, more: int, allowed: float
+) -> None:
+    flight, first = Flight(idle, Counter(frees), Counter(answers), rate), max(idle - len(answers), 0) + 1
+    dials = range(first, first + more)
+    shares = [expected.share for expected in islice(expectations(idle, frees, answers, rate), dials.stop)]
+    fewest, most = (
+        next((number for number in dials if shares[number] > allowed + by), dials.stop) - 1 for by in (-1e-6, 1e-6)
+    )  # on the brink it may be either
+    assert fewest <= most_dials(flight, allowed, dials)[0] <= most
+
+
+def test_the_most_dials_are_found_also_where_a_guess_is_far_from_them() -> None:
+    """Of few calls that are nearly sure the number is not distributed normally at all."""
+    frees, rate, allowed = [0.0] * 3, 0.02, 0.0
+    shares = [expected.share for expected in islice(expectations(1, frees, [], rate), 400)]
+    for allowed in (0.0005, 0.001, 0.002, 0.01, 0.1, 0.3):
+        most = next(number for number, share in enumerate(shares) if number > 1 and share > allowed) - 1
+        assert most_dials(Flight(1, Counter(frees), Counter(), rate), allowed, range(2, 390))[0] == most
 
 
 @given(st.integers(0, 40), st.lists(st.floats(0, 1), max_size=40), st.lists(st.floats(0, 1), max_size=40))
