@@ -112,6 +112,7 @@ class Flight(Struct, frozen=True):
 def most_dials(flight: Flight, allowed: float, dials: range) -> tuple[int, "Expectations"]:
     """The greatest of these numbers of dials with which the expected share is allowed; if none is, one fewer than the
     first. It grows with each dial, so it is found by halving; first roughly, as few numbers cost less than many."""
+    allowed += NEGLIGIBLE  # to which no share is known
     roughly, about = dials.start + bisect_right(dials, allowed, key=Roughly(flight).share), ceil(NEAR / flight.rate)
     near = range(max(roughly - about, dials.start), min(roughly + about, dials.stop))
     exactly = Expectations(flight, near)
