@@ -290,7 +290,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def take_over(self) -> None:
         """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
-            self._follow(*await taken_in(self.state))
+            self._follow(*await taken_in(self.state, Crew(self._team, self._desks, self._joining)))
         await self._outside.elsewhere.others_are_known(self.id)
 
     def newest(self, verb: str) -> int | None:
@@ -310,7 +310,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return
         if self._selection is None or self._figures is None:
             if not isinstance(event, CampaignActivated):
-                self._follow(Selection(self.state), Figures(self.state))
+                crew = Crew(self._team, self._desks, self._joining)
+                self._follow(Selection(self.state), Figures(self.state), crew)
             return
         self._selection.follow(self.state, event)
         self._figures.follow(self.state, event)
@@ -325,9 +326,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._hopeless_since = None
         self._telling.soon()
 
-    def _follow(self, selection: Selection, figures: Figures) -> None:
-        self._selection, self._figures = selection, figures
-        self._crew = Crew(self._team, self._desks, self._joining)
+    def _follow(self, selection: Selection, figures: Figures, crew: Crew) -> None:
+        self._selection, self._figures, self._crew = selection, figures, crew
         self._team.watch(id(self), self._hear_of_operators)
         self._words.begin()
         self._lists.begin()

@@ -4,8 +4,9 @@ What is learnt is not on record: a new owner learns the rates again from the att
 last from what follows. The abandoned calls are on record, and the cap holds over all owners.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from heapq import heappush, heappushpop
 
 from msgspec.structs import replace
 
@@ -35,6 +36,7 @@ from actors.runtime.decision import Decision
 from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, CampaignSettings, Mode
 
 RELEARNT = 2000  # attempts of late
+PIECE = 500  # leads, or attempts, of one step: some milliseconds
 STANDS = 0.9  # seconds for which a pace is good enough where only time has passed: less than a turn (team_claims.PACED)
 MOST = 1000  # dials at once: lines of operators are as many as there are
 
@@ -130,7 +132,9 @@ class Crew:
 
     def _pace(self, campaign: Campaign, now: datetime, waiting: Collection[int], held: int | None) -> Pace:
         if self._learnt is None:
-            self._learnt = relearnt(campaign)
+            for _ in self.learning(campaign):
+                pass
+        assert self._learnt is not None
         joins, ahead = self.joins(campaign), self._outlook(self._learnt, now.timestamp())
         there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None or not joins else held)
         found = pace(self._plan(campaign), there, replace(self._learnt, tally=campaign.tally), ahead)
@@ -176,6 +180,23 @@ class Crew:
 
     # --- what is learnt
 
+    def learning(self, campaign: Campaign) -> Iterator[None]:
+        """Learn from the last attempts on record how many are answered, a piece at each step."""
+        newest = list[tuple[int, int, str]]()  # a heap
+        for place, entry in enumerate(each(campaign.leads)):
+            for one in tries_of(entry) if entry.tries else ():
+                if one.outcome:
+                    keep = heappush if len(newest) < RELEARNT else heappushpop
+                    keep(newest, (one.began, one.outcome, entry.source))
+            if place % PIECE == PIECE - 1:
+                yield
+        learnt = Learnt()
+        for number, (began, outcome, source) in enumerate(sorted(newest)):
+            learnt = _counted(learnt, began, OUTCOMES[outcome - 1], source)
+            if number % PIECE == PIECE - 1:
+                yield
+        self._learnt = learnt
+
     def follow(self, campaign: Campaign, event: CampaignAttemptEnded) -> None:
         """An attempt has ended, and the campaign is this now."""
         if self._learnt is None:  # it is on record for who asks first
@@ -202,17 +223,10 @@ def untaken(campaign: Campaign, ready: Iterable[str]) -> list[str]:
     return [user for user in ready if user not in taken]
 
 
-def relearnt(campaign: Campaign) -> Learnt:
-    """What the last attempts on record say of how many are answered."""
-    made = sorted(
-        (one.began, OUTCOMES[one.outcome - 1], entry.source)
-        for entry in each(campaign.leads) for one in tries_of(entry) if one.outcome
-    )[-RELEARNT:]  # fmt: skip
-    learnt = Learnt()
-    for began, outcome, source in made:
-        if outcome != NOT_DIALED:
-            learnt = dial_counted(learnt, of_list=source, hour=_hour(began), answered=outcome in (ANSWERED, ABANDONED))
-    return learnt
+def _counted(learnt: Learnt, began: int, outcome: str, source: str) -> Learnt:
+    if outcome == NOT_DIALED:
+        return learnt
+    return dial_counted(learnt, of_list=source, hour=_hour(began), answered=outcome in (ANSWERED, ABANDONED))
 
 
 def _hour(milliseconds: int) -> int:

@@ -79,7 +79,7 @@ def test_the_most_dials_are_those_before_the_first_that_is_too_many(
 
 
 @pytest.mark.parametrize("sure", [4, 10, 40])
-def test_the_most_dials_are_found_also_where_a_guess_is_far_from_them(sure: int) -> None:
+def test_the_most_dials_are_found_also_where_a_guess_is_far_off(sure: int) -> None:
     """Nobody may be abandoned, and it is sure who is ready: as if it were not, no dial would be without risk."""
     flight = Flight(2, Counter({1.0: sure}), Counter({1.0: 1}), 0.9)
     assert most_dials(flight, 0.0, range(2, 100))[0] == sure + 1
@@ -102,7 +102,7 @@ eighths = st.integers(0, 40_000).map(lambda number: number / 8)  # of a second: 
 
 
 @given(st.lists(eighths, max_size=60), eighths)
-def test_durations_are_counted_alike_one_by_one_and_by_when_they_began(began: list[float], now: float) -> None:
+def test_durations_are_counted_alike_by_when_they_began(began: list[float], now: float) -> None:
     assert binned_since(sorted(began), now) == binned(max(now - one, 0.0) for one in began)
 
 

@@ -39,7 +39,7 @@ def test_a_roster_is_who_works_for_a_campaign(changes: list[Member]) -> None:
             assert found.wrapping == sorted(one.since for one in there if one.status is S.WRAP_UP)
 
 
-def test_campaigns_of_the_same_operators_have_one_roster_until_one_changes() -> None:
+def test_campaigns_of_the_same_operators_have_one_roster() -> None:
     roll = Roll([Member(user="ann"), Member(user="bob", campaigns=("c1",)), Member(user="cid", campaigns=("c3",))])
     before = {campaign: roll.of_campaign(campaign) for campaign in ("c1", "c2", "c3", "c4")}
     assert before["c2"] is before["c4"] and before["c2"] is not before["c1"]
@@ -48,7 +48,7 @@ def test_campaigns_of_the_same_operators_have_one_roster_until_one_changes() -> 
     assert [campaign for campaign in before if after[campaign] is not before[campaign]] == ["c3"]
 
 
-def test_a_pace_stands_for_a_turn_and_is_another_when_somebody_is_ready_or_leaves() -> None:
+def test_a_pace_stands_until_somebody_is_ready_or_leaves_or_a_turn_is_over() -> None:
     team = LargeTeam(60)
     campaign, anew = Ahead(team), lambda now: Ahead(team).dials(now)
     assert STANDS < PACED
