@@ -127,8 +127,9 @@ class Team:
         self._waits.set()
 
     async def _give_turns(self) -> None:
-        """One after the other, with what they do between, and then a rest as long as that took: each passes over all
-        operators, and there may be a hundred campaigns whom every change of one of a thousand operators concerns."""
+        """One after the other, with what they do between, and then a rest as long as that took: each reckons how many
+        dials are worth while, and there may be a hundred campaigns whom every change of one of a thousand operators
+        concerns."""
         while True:
             await self._waits.wait()
             self._waits.clear()
