@@ -53,6 +53,7 @@ class Action(StrEnum):
     PIPELINE_VIEW = "pipeline.view"
     PIPELINE_RUN = "pipeline.run"
     NOTE_VIEW = "note.view"
+    NOTE_VIEW_ANY = "note.view_any"  # also those of others' calls and leads
     NOTE_WRITE = "note.write"
     DASHBOARD_VIEW = "dashboard.view"
     USER_VIEW = "user.view"
@@ -72,7 +73,8 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         }),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "read_all": frozenset({
-            A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW
+            A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW,
+            A.NOTE_VIEW_ANY,
         }),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),

@@ -35,6 +35,7 @@ FOLDERS = {
     "campaign": {"runtime", "telephony", "dialing", "leads"},
     "operator": {"runtime", "telephony"},
     "imports": {"runtime", "telephony", "dialing", "leads"},
+    "note": {"runtime"},
     "point": {"runtime"},
     "audit": {"runtime"},
     "ledger": {"runtime", "telephony"},

@@ -1510,6 +1510,115 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/crm/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a note to a call or a lead
+         * @description A note to a call (`call_id`), also while it runs, or to a lead (`campaign_id` and `lead`). `@name` in it mentions
+         *         a user.
+         */
+        post: operations["post_api_crm_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/crm/notes/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Notes of a call
+         * @description The notes of a call, oldest first.
+         */
+        get: operations["get_api_crm_notes_call_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/crm/leads/{campaign_id}/{lead}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Notes of a lead
+         * @description The notes of a lead, oldest first; those of its calls are not among them.
+         */
+        get: operations["get_api_crm_leads_campaign_id_lead_notes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/crm/note/{note}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One note
+         * @description One note.
+         */
+        get: operations["get_api_crm_note_note"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a note of one's own
+         * @description Take a note of one's own off the lists. Deleting it again changes nothing.
+         */
+        delete: operations["delete_api_crm_note_note"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a note of one's own
+         * @description Another text for a note of one's own. What it said before stays in its history.
+         */
+        patch: operations["patch_api_crm_note_note"];
+        trace?: never;
+    };
+    "/api/crm/note/{note}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a note has said
+         * @description What a note has said, oldest first.
+         */
+        get: operations["get_api_crm_note_note_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -1809,7 +1918,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "metrics.view" | "monitor.view" | "note.view" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -4019,6 +4128,157 @@ export interface components {
             pieces: number;
         };
         /**
+         * AddNote
+         * @description A note to a call (`call_id`), also while it runs, or to a lead (`campaign_id` and `lead`). `@name` in it mentions
+         *         a user.
+         */
+        AddNote: {
+            /** @example Client asked about price. */
+            text: string;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+        };
+        /**
+         * NoteView
+         * @description One note. `timestamp`: when it was added. `version`: 1, and one more with each edit; `edited`: when it was the
+         *         last time. `mentions`: the users in its text that there were when it was written.
+         */
+        NoteView: {
+            /** @example n_5k2a */
+            note: string;
+            text: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            timestamp: string;
+            /** @example op12 */
+            author: string;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+            /** @default [] */
+            mentions: string[];
+            /** @default 1 */
+            version: number;
+            /** @default null */
+            edited: string | null;
+            /** @default null */
+            deleted: string | null;
+        };
+        /**
+         * ListCallNotes
+         * @description The notes of a call, oldest first.
+         */
+        ListCallNotes: {
+            /** @example c_882 */
+            call_id: string;
+            /** @default 500 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * Notes
+         * @description Notes, oldest first.
+         */
+        Notes: {
+            notes: components["schemas"]["NoteView"][];
+        };
+        /**
+         * ListLeadNotes
+         * @description The notes of a lead, oldest first; those of its calls are not among them.
+         */
+        ListLeadNotes: {
+            campaign_id: string;
+            lead: string;
+            /** @default 500 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * GetNote
+         * @description One note.
+         */
+        GetNote: {
+            /** @example n_5k2a */
+            note: string;
+        };
+        /**
+         * ListNoteVersions
+         * @description What a note has said, oldest first.
+         */
+        ListNoteVersions: {
+            /** @example n_5k2a */
+            note: string;
+            /** @default 200 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * NoteVersion
+         * @description What a note said from `timestamp` on. The last one may be that it is deleted.
+         */
+        NoteVersion: {
+            version: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            timestamp: string;
+            /** @example op12 */
+            by: string;
+            /** @default  */
+            text: string;
+            /** @default [] */
+            mentions: string[];
+            /** @default false */
+            deleted: boolean;
+        };
+        /**
+         * EditNote
+         * @description Another text for a note of one's own. What it said before stays in its history.
+         */
+        EditNote: {
+            /** @example n_5k2a */
+            note: string;
+            /** @example Client asked about price. */
+            text: string;
+        };
+        /**
+         * NoteChanged
+         * @description How it is with a note now.
+         */
+        NoteChanged: {
+            /** @example n_5k2a */
+            note: string;
+            version: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            timestamp: string;
+            /** @default false */
+            deleted: boolean;
+        };
+        /**
+         * DeleteNote
+         * @description Take a note of one's own off the lists. Deleting it again changes nothing.
+         */
+        DeleteNote: {
+            /** @example n_5k2a */
+            note: string;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -4929,6 +5189,95 @@ export interface components {
             };
         };
         /**
+         * NoteAdded
+         * @description Somebody has written something down of a call or a lead. `owners`: who sees that as their own.
+         */
+        NoteAdded: {
+            /** @example n_5k2a */
+            note: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            text: string;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+            /** @default [] */
+            mentions: string[];
+            /** @default [] */
+            owners: string[];
+        };
+        /**
+         * NoteEdited
+         * @description It says something else now.
+         */
+        NoteEdited: {
+            /** @example n_5k2a */
+            note: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            text: string;
+            version: number;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+            /** @default [] */
+            mentions: string[];
+        };
+        /**
+         * NoteDeleted
+         * @description It is off the lists.
+         */
+        NoteDeleted: {
+            /** @example n_5k2a */
+            note: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            version: number;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+        };
+        /**
+         * NoteActivated
+         * @description A host owns it; older owners can no longer write.
+         */
+        NoteActivated: {
+            /** @example n_5k2a */
+            note: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
+        };
+        /**
          * OperatorChanged
          * @description Somebody has asked for it (`by`: a user), or a time was over (`wrap_up`, `presence`).
          */
@@ -5781,6 +6130,31 @@ export interface components {
             };
             reason?: string | null;
         };
+        /**
+         * NoteUpdate
+         * @description A note was added, or has changed. `text` and `mentions` are not there with `deleted`. `owners`, with
+         *         `added`: who sees the call or the lead as their own.
+         */
+        NoteUpdate: {
+            /** @example n_5k2a */
+            note: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "added" | "deleted" | "edited";
+            by: string;
+            call_id: string | null;
+            campaign_id: string | null;
+            lead: string | null;
+            /** @default 1 */
+            version: number;
+            text?: string;
+            mentions?: string[];
+            owners?: string[];
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */
@@ -5822,6 +6196,12 @@ export interface components {
                 /** @constant */
                 event: "import.update";
                 data: components["schemas"]["ImportUpdate"];
+                seq: number;
+            };
+            "note.update": {
+                /** @constant */
+                event: "note.update";
+                data: components["schemas"]["NoteUpdate"];
                 seq: number;
             };
         };
@@ -14995,6 +15375,746 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_crm_note: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example Client asked about price. */
+                    text: string;
+                    /** @default null */
+                    call_id?: string | null;
+                    /** @default null */
+                    campaign_id?: string | null;
+                    /** @default null */
+                    lead?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_notes_call_id: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notes"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_leads_campaign_id_lead_notes: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notes"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_note_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                note: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    delete_api_crm_note_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                note: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    patch_api_crm_note_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                note: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example Client asked about price. */
+                    text: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteChanged"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_note_note_history: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                note: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteVersion"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
