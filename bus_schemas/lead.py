@@ -126,6 +126,15 @@ class ListLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Literal["json", "csv"] = "json"
 
 
+class ListAllLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leads of all campaigns, in the order in which they came. `assigned_seller`: who is to call them."""
+
+    status: LeadStatus | None = None
+    assigned_seller: Username | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
 class GetLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One lead of a campaign, with all its attempts."""
 
@@ -144,6 +153,21 @@ class LeadView(Struct, frozen=True, kw_only=True):
     last_outcome: str | None = None
     callback: Utc | None = None
     operator: Username | None = None
+    disposition: str | None = None
+
+
+class CrmLead(Struct, frozen=True, kw_only=True):
+    """One lead of a campaign. `assigned_seller`: the operator who is to call it back; null: any. The rest is as in the
+    list of its campaign."""
+
+    campaign_id: Id
+    lead: Lead
+    status: LeadStatus
+    assigned_seller: Username | None = None
+    attempts: int = 0
+    last_attempt: Utc | None = None
+    last_outcome: str | None = None
+    callback: Utc | None = None
     disposition: str | None = None
 
 
@@ -207,6 +231,8 @@ LIST_LEADS = Rpc("ottb.v1.qry.lead.list", ListLeads, list[LeadView], NOT_FOUND, 
 EXPORT_LEADS = Rpc("ottb.v1.qry.lead.export", ExportLeads, list[LeadLine], NOT_FOUND,
                    summary="Leads of a campaign as a table", permission=A.CAMPAIGN_EXPORT, asks=SEES,
                    audit_fields=("campaign_id",))
+LIST_ALL_LEADS = Rpc("ottb.v1.qry.lead.all", ListAllLeads, list[CrmLead], frozenset(), summary="Leads of all campaigns",
+                     permission=A.LEAD_VIEW, asks=frozenset({A.LEAD_VIEW_ANY}))
 GET_LEAD   = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead, with its attempts",
                  permission=A.CAMPAIGN_VIEW, asks=SEES)
 # fmt: on

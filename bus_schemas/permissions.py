@@ -52,6 +52,8 @@ class Action(StrEnum):
     DO_NOT_CALL_EDIT = "do_not_call.edit"  # put numbers on do-not-call lists and take them off
     PIPELINE_VIEW = "pipeline.view"
     PIPELINE_RUN = "pipeline.run"
+    LEAD_VIEW = "lead.view"  # the leads of all campaigns in one list
+    LEAD_VIEW_ANY = "lead.view_any"  # also those of others' campaigns
     NOTE_VIEW = "note.view"
     NOTE_VIEW_ANY = "note.view_any"  # also those of others' calls and leads
     NOTE_WRITE = "note.write"
@@ -74,7 +76,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "read_all": frozenset({
             A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW,
-            A.NOTE_VIEW_ANY,
+            A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY,
         }),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),
@@ -88,7 +90,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "run": frozenset({A.PIPELINE_RUN}),
     },
     "WORKSPACE": {
-        "view": frozenset({A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.DASHBOARD_VIEW, A.OPERATOR_VIEW}),
+        "view": frozenset({A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.LEAD_VIEW, A.DASHBOARD_VIEW, A.OPERATOR_VIEW}),
         "call": frozenset({A.CALL_START, A.CALL_END, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "note": frozenset({A.NOTE_WRITE}),
     },

@@ -21,7 +21,7 @@ from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.sparing import FAILED_LINES, SparingLog
-from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask_raw, send_refusal
+from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, UNCHANGED_HEADER, ask_raw, send_refusal
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -280,7 +280,8 @@ def _data(answered: web.Response) -> bytes:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """What an answer's headers say to other systems."""
-    return {name: headers[name] for name in (CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER) if name in headers}
+    kept = (CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, UNCHANGED_HEADER)
+    return {name: headers[name] for name in kept if name in headers}
 
 
 def _read(rpc: Rpc[Any, Any], fields: dict[str, str], data: bytes) -> Any:

@@ -20,7 +20,7 @@ from actors.runtime.bus import Bus, BusError, Message
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.sparing import FAILED_LINES, SparingLog
-from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
+from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
@@ -341,6 +341,8 @@ class HttpApi:
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
         response = await _presented(route, request, answered.data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
+        if (total := answered.headers.get(TOTAL_HEADER)) is not None:
+            response.headers["X-Total-Count"] = total
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
             response.headers["X-Next-Cursor"] = cursor

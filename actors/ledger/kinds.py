@@ -1,6 +1,6 @@
 """What the ledger keeps: one line for each kind."""
 
-from actors.ledger import audit, call, campaign, do_not_call, imports, note, operator, slot, trunk
+from actors.ledger import all_leads, audit, call, campaign, do_not_call, imports, note, operator, slot, trunk
 
 READ_MODELS = (
     call.READ_MODEL,
@@ -11,6 +11,7 @@ READ_MODELS = (
     operator.READ_MODEL,
     imports.READ_MODEL,
     note.READ_MODEL,
+    all_leads.READ_MODEL,
     audit.READ_MODEL,
 )
 PROJECTIONS = tuple(projection for model in READ_MODELS for projection in model.projections)

@@ -20,6 +20,7 @@ from bus_schemas.campaign import (
 from bus_schemas.lead import NUMBERS, Lead, LeadAttempt, LeadLine, LeadStatus, LeadView, ListLeads
 
 LEAD = msgspec.json.Decoder(Lead)
+AT_ONCE = 2**15  # leads of one event: of 1 MB, and each has more than 30 bytes
 
 LeadEvent = CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked
 AttemptEvent = CampaignAttemptClaimed | CampaignAttemptEnded
@@ -27,7 +28,7 @@ AttemptEvent = CampaignAttemptClaimed | CampaignAttemptEnded
 
 class LeadRow(Struct, frozen=True, gc=False):
     """`key`: campaign and lead. `place`: in the campaign, by which lists go on. `numbers`: with a blank around each;
-    `data`: the Lead as JSON."""
+    `data`: the Lead as JSON. `came`: its place among those of all campaigns."""
 
     key: str
     campaign: str
@@ -42,6 +43,7 @@ class LeadRow(Struct, frozen=True, gc=False):
     callback: str | None = None
     operator: str | None = None
     disposition: str | None = None
+    came: int = 0
 
 
 class AttemptRow(Struct, frozen=True, gc=False):
@@ -65,6 +67,9 @@ LEADS = sa.Table(
     *columns(LeadRow, primary="key"),
     sa.Index("leads_place", "campaign", "place"),
     sa.Index("leads_status", "campaign", "status", "place"),
+    sa.Index("leads_came", "came"),
+    sa.Index("leads_status_came", "status", "came"),
+    sa.Index("leads_operator", "operator", "came"),
 )
 ATTEMPTS = sa.Table(
     "lead_attempts", METADATA, *columns(AttemptRow, primary="key"), sa.Index("lead_attempts_lead", "lead", "attempt")
@@ -91,7 +96,8 @@ def of_leads(event: LeadEvent) -> Iterator[Part]:
         return
     for place, lead in enumerate(event.leads, event.first):
         key, data = key_of(event.campaign, lead.id), msgspec.json.encode(lead).decode()
-        yield Part(key, LeadRow(key, event.campaign, place, f" {' '.join(lead.numbers)} ", lead.source, data))
+        row = LeadRow(key, event.campaign, place, f" {' '.join(lead.numbers)} ", lead.source, data)
+        yield Part(key, replace(row, came=place - event.first))
 
 
 def of_attempts(event: AttemptEvent) -> Iterator[Part]:
@@ -102,7 +108,8 @@ def of_attempts(event: AttemptEvent) -> Iterator[Part]:
 def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
     """The lead after an event."""
     if row is None:
-        return part.said if isinstance(part.said, LeadRow) else None
+        new = part.said if isinstance(part.said, LeadRow) else None
+        return new and replace(new, came=seq * AT_ONCE + new.came)
     match part.said:
         case CampaignAttemptClaimed(attempt=attempt, at=at):
             return replace(
@@ -141,7 +148,7 @@ PROJECTIONS = (
         events=(CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked),
         parts=of_leads,
         fold=fold_lead,
-        once=frozenset({"key", "campaign", "place", "numbers", "source", "data"}),
+        once=frozenset({"key", "campaign", "place", "numbers", "source", "data", "came"}),
         version=2,
     ),
     Projection(
@@ -174,12 +181,12 @@ def leads_of(
         (L.numbers, _has_any, numbers),
     )
     found = sa.select(LEADS).where(*conditions).order_by(L.place).limit(wanted.limit + 1)
-    return Query(found, made_of(LeadRow, lambda row: (row.place, _view(row))))
+    return Query(found, made_of(LeadRow, lambda row: (row.place, view_of(row))))
 
 
 def one_lead(campaign: str, lead: str) -> Query[LeadView]:
     """It, whatever became of it."""
-    return Query(sa.select(LEADS).where(L.key == key_of(campaign, lead)), made_of(LeadRow, _view))
+    return Query(sa.select(LEADS).where(L.key == key_of(campaign, lead)), made_of(LeadRow, view_of))
 
 
 def attempts_on(campaign: str, lead: str) -> Query[LeadAttempt]:
@@ -230,7 +237,8 @@ def _has_any(numbers: sa.Column[Any], wanted: Iterable[str]) -> sa.ColumnElement
     return sa.or_(*(numbers.contains(f" {number} ", autoescape=True) for number in sorted(wanted)))
 
 
-def _view(row: LeadRow) -> LeadView:
+def view_of(row: LeadRow) -> LeadView:
+    """As it is shown."""
     return LeadView(
         lead=LEAD.decode(row.data),
         status=LeadStatus(row.status),

@@ -1,4 +1,4 @@
-"""Notes in the ledger: one row a note, one for each thing that it has said, and who was on which call of which lead."""
+"""Notes in the ledger: one row a note, and one for each thing that it has said."""
 
 from collections.abc import Iterator
 from operator import gt
@@ -13,6 +13,7 @@ from actors.ledger import call, campaign, lead
 from actors.ledger.answers import Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import from_cursor, page
+from actors.ledger.talks import on_calls
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -38,12 +39,10 @@ from bus_schemas.note import (
     NoteVersion,
     NoteView,
 )
-from bus_schemas.operator import OperatorConnected
 
 NO_NOTE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such note.")
 NO_CALL = RefusalTemplate(ErrorCode.NOT_FOUND, "No such call.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead.")
-MOST_OWNERS = 20  # of one thing: whoever was on one of its calls first
 NAMES = msgspec.json.Decoder(tuple[str, ...])
 
 NoteSaid = NoteAdded | NoteEdited | NoteDeleted
@@ -79,16 +78,6 @@ class VersionRow(Struct, frozen=True, gc=False):
     deleted: bool = False
 
 
-class TalkRow(Struct, frozen=True, gc=False):
-    """An operator was on a call. `key`: the call and the user. `lead`: as in a note."""
-
-    key: str
-    seq: int
-    call_id: str
-    user: str
-    lead: str | None
-
-
 NOTES = sa.Table(
     "notes", METADATA, *columns(NoteRow, primary="note"),
     sa.Index("notes_call", "call_id", "seq"), sa.Index("notes_lead", "lead", "seq"),
@@ -96,11 +85,7 @@ NOTES = sa.Table(
 VERSIONS = sa.Table(
     "note_versions", METADATA, *columns(VersionRow, primary="key"), sa.Index("note_versions_note", "note", "version")
 )
-TALKS = sa.Table(
-    "note_talks", METADATA, *columns(TalkRow, primary="key"),
-    sa.Index("note_talks_call", "call_id", "seq"), sa.Index("note_talks_lead", "lead", "seq"),
-)  # fmt: skip
-N, V, T = NOTES.c, VERSIONS.c, TALKS.c
+N, V = NOTES.c, VERSIONS.c
 
 
 # --- folding ------------------------------------------------------------------------------------------------------
@@ -126,7 +111,7 @@ class Part(Struct, frozen=True):
     """What an event says of a row whose key is none of its fields."""
 
     key: str
-    said: NoteSaid | OperatorConnected
+    said: NoteSaid
 
 
 def of_versions(event: NoteSaid) -> Iterator[Part]:
@@ -145,22 +130,6 @@ def fold_version(row: VersionRow | None, part: Part, seq: int) -> VersionRow | N
     return row
 
 
-def of_talks(event: OperatorConnected) -> Iterator[Part]:
-    yield Part(f"{event.call_id}/{event.user}", event)
-
-
-def fold_talk(row: TalkRow | None, part: Part, seq: int) -> TalkRow | None:
-    """Who was on the call. It may be said later for which lead it is."""
-    if not isinstance(part.said, OperatorConnected):
-        return row
-    said, about = part.said, None
-    if said.campaign_id is not None and said.lead is not None:
-        about = lead.key_of(said.campaign_id, said.lead)
-    if row is not None:
-        return replace(row, lead=about or row.lead)
-    return TalkRow(part.key, seq, said.call_id, said.user, about)
-
-
 def _json(names: tuple[str, ...]) -> str:
     return msgspec.json.encode(names).decode()
 
@@ -174,10 +143,6 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     Projection(
         table=VERSIONS, row=VersionRow, key="key", events=SAID, parts=of_versions, fold=fold_version,
         once=frozenset(VersionRow.__struct_fields__),
-    ),
-    Projection(
-        table=TALKS, row=TalkRow, key="key", events=(OperatorConnected,), parts=of_talks, fold=fold_talk,
-        once=frozenset({"key", "seq", "call_id", "user"}),
     ),
 )  # fmt: skip
 
@@ -205,13 +170,6 @@ def versions_of(note: str, *, after: int | None, limit: int) -> Query[tuple[int,
     found = sa.select(VERSIONS).where(V.note == note, *given((V.version, gt, after)))
     found = found.order_by(V.version).limit(limit + 1)
     return Query(found, made_of(VersionRow, lambda row: (row.version, _version(row))))
-
-
-def on_calls(*, call_id: str | None = None, about: str | None = None) -> Query[str]:
-    """The operators who were on a call, or on one of a lead's."""
-    found = sa.select(T.user).group_by(T.user).order_by(sa.func.min(T.seq)).limit(MOST_OWNERS)
-    found = found.where(T.call_id == call_id) if about is None else found.where(T.lead == about)
-    return Query(found, lambda row: row.user)
 
 
 def _view(row: NoteRow) -> NoteView:

@@ -21,6 +21,7 @@ Reply = TypeVar("Reply")
 ERROR_HEADER = "Ottb-Error"
 CURSOR_HEADER = "Ottb-Next-Cursor"
 SEQ_HEADER = "Ottb-Seq"  # the journal's sequence that the answer includes; see Context.after
+TOTAL_HEADER = "Ottb-Total"  # how many a list has, on all pages
 UNCHANGED_HEADER = "Ottb-Unchanged"  # it is as was asked, and was before: nothing was written for it
 
 TOO_LARGE = RefusalTemplate(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
@@ -35,13 +36,14 @@ _decode_refused = msgspec.json.Decoder(Refused).decode
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """A reply that says more than its body: where the next page begins, what it includes of the journal, and whether
-    anything was changed for it."""
+    """A reply that says more than its body: where the next page begins, what it includes of the journal, whether
+    anything was changed for it, and how many there are on all pages, where that is counted."""
 
     body: object
     next_cursor: str | None = None
     seq: int = 0
     changed: bool = True
+    total: int | None = None
 
 
 async def ask_raw(
@@ -80,9 +82,12 @@ async def forward(
 ) -> Page:
     """Have somebody else answer, and pass the answer on as it is. Raises Refusal."""
     answered = await ask_raw(bus, rpc, request, context, retry=retry)
-    cursor = answered.headers.get(CURSOR_HEADER)
+    cursor, total = answered.headers.get(CURSOR_HEADER), answered.headers.get(TOTAL_HEADER)
     seq, changed = int(answered.headers.get(SEQ_HEADER, "0")), UNCHANGED_HEADER not in answered.headers
-    return Page(body=msgspec.Raw(answered.data), next_cursor=cursor, seq=seq, changed=changed)
+    return Page(
+        body=msgspec.Raw(answered.data), next_cursor=cursor, seq=seq, changed=changed,
+        total=int(total) if total is not None else None,
+    )  # fmt: skip
 
 
 async def _ask_once(
@@ -121,6 +126,8 @@ async def send_reply(message: Message, reply: object) -> None:
             headers[SEQ_HEADER] = str(reply.seq)
         if reply.next_cursor is not None:
             headers[CURSOR_HEADER] = reply.next_cursor
+        if reply.total is not None:
+            headers[TOTAL_HEADER] = str(reply.total)
         if not reply.changed:
             headers[UNCHANGED_HEADER] = "1"
         reply = reply.body

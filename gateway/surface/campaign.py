@@ -55,7 +55,7 @@ from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Utc
-from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LEAD_COLUMNS, LIST_LEADS, GivenLead, LeadStatus
+from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LEAD_COLUMNS, LIST_ALL_LEADS, LIST_LEADS, GivenLead, LeadStatus
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, SKIP_PREVIEWED
 from gateway.routes import Listed, Part, Parts, Room, Route, shared_fields
 
@@ -137,6 +137,7 @@ ROUTES = (
     Route("GET",   ONE + "/leads/{lead}",              GET_LEAD,           200, P.OTTB),
     Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB),
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),
+    Route("GET",   "/api/crm/leads",                   LIST_ALL_LEADS,     200, P.WORKSPACE),
 )
 # fmt: on
 

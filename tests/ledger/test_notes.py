@@ -4,8 +4,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from actors.ledger.note import notes_of, on_calls, one, versions_of
+from actors.ledger.note import notes_of, one, versions_of
 from actors.ledger.store import JournalEntry, Store
+from actors.ledger.talks import on_calls
 from bus_schemas.note import NoteAdded, NoteDeleted, NoteEdited, NoteVersion, NoteView
 from bus_schemas.operator import OperatorConnected, OperatorStatus
 from tests.ledger.places import Place

@@ -1,5 +1,6 @@
 """Notes on the running system: of a call while it runs and of a lead, whose they are, what becomes of them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -209,3 +210,43 @@ async def test_a_note_is_changed_after_its_owner_died(site: Site, operator: Clie
     assert edited["version"] == 2 and await mine.texts(call_id) == ["after"]
     assert (await mine.add("before", key="before", call_id=call_id))[1]["note"] == note["note"]
     assert len(await mine.texts(call_id)) == 1
+
+
+async def test_the_leads_of_all_campaigns_are_one_list(admin: Client, operator: Client) -> None:
+    campaigns = sorted(f"crm-{uuid4().hex[:8]}" for _ in range(2))
+    for place, campaign in enumerate(campaigns):
+        wanted = [{"number": mobile(8810 + 2 * place + one, "0001"), "lead_id": f"l{one}"} for one in range(2)]
+        await admin.post("/api/autodialer/run-campaign", {"campaign_id": campaign, "leads": wanted})
+        await admin.post("/api/autodialer/stop-campaign", {"campaign_id": campaign})
+    seller = f"u{uuid4().hex[:10]}"
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    mark = {"status": "callback", "callback": tomorrow, "operator": seller}
+    path = f"/api/autodialer/campaigns/{campaigns[0]}/leads/l1/mark"
+    theirs = await made(admin, seller, "operator")
+    status, said = await theirs.post("/api/operators/me/status", {"status": "break"})
+    assert status == 200, said
+    status, said = await admin.post(path, mark)
+    assert status == 200, said
+    mine = f"/api/crm/leads?assigned_seller={seller}"
+    for who in (admin, theirs):
+        status, found = await who.get(mine, part="workspace")
+        assert (status, who.last_headers["X-Total-Count"]) == (200, "1"), found
+        assert [(lead["campaign_id"], lead["lead"]["id"], lead["status"]) for lead in found] == [
+            (campaigns[0], "l1", "callback")
+        ]  # fmt: skip
+    assert (await operator.get(mine, part="workspace"))[1] == [] and operator.last_headers["X-Total-Count"] == "0"
+    assert len((await theirs.get("/api/crm/leads", part="workspace"))[1]) == 1
+    seen, query = [], "/api/crm/leads?limit=3"
+    while True:
+        seen += (await admin.get(query, part="workspace"))[1]
+        total = int(admin.last_headers["X-Total-Count"])
+        if (cursor := admin.last_headers.get("X-Next-Cursor")) is None:
+            break
+        query = f"/api/crm/leads?limit=3&cursor={cursor}"
+    assert len(seen) == total >= 4
+    own = [(lead["campaign_id"], lead["lead"]["id"]) for lead in seen if lead["campaign_id"] in campaigns]
+    assert own == [(campaign, f"l{one}") for campaign in campaigns for one in range(2)]
+    for wrong in ("status=sold", "seller=x", "assigned_seller=a%20b", "limit=0", "cursor=x"):
+        status, refused = await admin.get(f"/api/crm/leads?{wrong}", part="workspace")
+        assert (status, refused["code"]) == (400, "INVALID_PARAMS"), wrong
+    assert "assigned_seller" in (await admin.get("/api/crm/leads?seller=x", part="workspace"))[1]["message"]

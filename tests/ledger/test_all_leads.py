@@ -1,0 +1,104 @@
+"""The leads of all campaigns in one list, on both databases: in which order, whose, how many."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.ledger.all_leads import how_many, leads_of_all
+from actors.ledger.store import JournalEntry, Store
+from bus_schemas.campaign import CampaignCreated, CampaignLeadMarked, CampaignLeadsAdded, CampaignSettings
+from bus_schemas.lead import Lead, LeadStatus, ListAllLeads
+from bus_schemas.operator import OperatorConnected, OperatorStatus
+from tests.ledger.places import Place
+
+AT = "2026-01-01T12:00:00.000Z"
+
+
+@dataclass
+class Told:
+    """Campaigns with leads, in a store."""
+
+    store: Store
+    seq: int = 100
+
+    def fold(self, event: Any) -> None:
+        self.seq += 3
+        assert self.store.fold([JournalEntry(seq=self.seq, event=event)]) == []
+
+    def create(self, campaign: str, by: str) -> None:
+        self.fold(CampaignCreated(campaign=campaign, at=AT, by=by, settings=CampaignSettings()))
+
+    def add(self, campaign: str, *ids: str, first: int = 1) -> None:
+        leads = tuple(Lead(id=id, numbers=("+380991230006",)) for id in ids)
+        self.fold(CampaignLeadsAdded(campaign=campaign, at=AT, by="x", first=first, leads=leads))
+
+    def mark(self, campaign: str, lead: str, status: LeadStatus, operator: str | None = None) -> None:
+        self.fold(CampaignLeadMarked(
+            campaign=campaign, at=AT, place=1, lead=lead, by="x", status=status, operator=operator
+        ))  # fmt: skip
+
+    def connect(self, user: str, campaign: str, lead: str) -> None:
+        ready = OperatorStatus.READY
+        self.fold(OperatorConnected(
+            user=user, at=AT, status=OperatorStatus.ON_CALL, before=ready, next=ready, call_id=f"c_{user}",
+            campaign_id=campaign, lead=lead,
+        ))  # fmt: skip
+
+    def seen(self, user: str | None = None, after: int | None = None, **wanted: object) -> list[str]:
+        request = msgspec.convert(wanted, ListAllLeads)
+        found = self.store.read(leads_of_all(request, after=after, user=user))
+        if after is None and len(found) <= request.limit:
+            assert self.store.read(how_many(request, user=user)) == [len(found)]
+        return [f"{view.campaign_id}/{view.lead.id}" for _, view in found]
+
+
+def test_leads_are_listed_as_they_came_whatever_their_campaign(place: Place) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.create("spring", "anna"), told.create("autumn", "boris")
+        told.add("spring", "l1", "l2")
+        told.add("autumn", "l1")
+        told.add("spring", "l3", "l1", first=3)  # of whom one is there already
+        assert told.seen() == ["spring/l1", "spring/l2", "autumn/l1", "spring/l3"]
+        request = ListAllLeads(limit=2)
+        places = [at for at, _ in store.read(leads_of_all(request, after=None, user=None))]
+        assert places == sorted(set(places))
+        assert told.seen(limit=2) == ["spring/l1", "spring/l2", "autumn/l1"]  # one more than the page
+        assert told.seen(limit=2, after=places[1]) == ["autumn/l1", "spring/l3"]
+        assert store.read(how_many(request, user=None)) == [4]  # on all pages
+
+
+def test_leads_are_narrowed_by_status_and_seller(place: Place) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.create("spring", "anna")
+        told.add("spring", "l1", "l2", "l3")
+        told.mark("spring", "l2", LeadStatus.CALLBACK, "op12")
+        told.mark("spring", "l3", LeadStatus.DONE)
+        assert told.seen(status="new") == ["spring/l1"] and told.seen(status="done") == ["spring/l3"]
+        assert told.seen(assigned_seller="op12") == ["spring/l2"] and told.seen(assigned_seller="op13") == []
+        assert told.seen(assigned_seller="op12", status="done") == []
+        [(_, found)] = store.read(leads_of_all(ListAllLeads(assigned_seller="op12"), after=None, user=None))
+        assert (found.assigned_seller, found.status) == ("op12", "callback")
+
+
+@pytest.mark.parametrize(("user", "seen"), [
+    ("anna", ["spring/l1", "spring/l2", "spring/l3"]),
+    ("boris", ["autumn/l1"]),
+    ("op12", ["spring/l2", "autumn/l1"]),
+    ("op13", ["spring/l3"]),
+    ("op14", []),
+])  # fmt: skip
+def test_leads_are_whose_campaign_callback_or_call_it_was(place: Place, user: str, seen: list[str]) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.create("spring", "anna"), told.create("autumn", "boris")
+        told.add("spring", "l1", "l2", "l3")
+        told.add("autumn", "l1")
+        told.mark("spring", "l2", LeadStatus.CALLBACK, "op12")
+        told.connect("op12", "autumn", "l1")
+        told.connect("op13", "spring", "l3")
+        assert told.seen(user) == seen
