@@ -1,13 +1,14 @@
 """Who was on which call of which lead: operators of a team are not the users of its calls."""
 
 from collections.abc import Iterator
+from operator import eq
 
 import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger import lead
-from actors.ledger.model import METADATA, Projection, Query, columns
+from actors.ledger.model import METADATA, Projection, Query, columns, given
 from bus_schemas.operator import OperatorConnected
 
 MOST = 20  # operators of one call or lead: whoever was on one of its calls first
@@ -59,10 +60,10 @@ PROJECTION = Projection(
 )  # fmt: skip
 
 
-def on_calls(*, call_id: str | None = None, about: str | None = None) -> Query[str]:
-    """The operators who were on a call, or on one of a lead's (`lead.key_of`)."""
+def on_calls(*, call_id: str | None = None, about: str | None = None, user: str | None = None) -> Query[str]:
+    """The operators who were on a call, or on one of a lead's (`lead.key_of`). `user`: that one alone, if they were."""
     found = sa.select(T.user).group_by(T.user).order_by(sa.func.min(T.seq)).limit(MOST)
-    found = found.where(T.call_id == call_id) if about is None else found.where(T.lead == about)
+    found = found.where(*given((T.user, eq, user)), T.call_id == call_id if about is None else T.lead == about)
     return Query(found, lambda row: row.user)
 
 
