@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
-from bus_schemas.errors import ErrorCode
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
@@ -14,6 +14,7 @@ E = ErrorCode
 A = Action
 
 NOTE = Kind("note", "notes", view=A.NOTE_VIEW, view_others=A.NOTE_VIEW_ANY)
+NO_NOTE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such note.")  # or who asks does not see it
 
 LARGEST = 16 * 1024  # bytes of a text, in UTF-8
 MENTIONS = 20  # users of one text that are looked up

@@ -25,6 +25,7 @@ from bus_schemas.note import (
     LIST_CALL_NOTES,
     LIST_LEAD_NOTES,
     LIST_NOTE_VERSIONS,
+    NO_NOTE,
     NOTE,
     PAST_NOTE,
     FindNoted,
@@ -40,8 +41,6 @@ from bus_schemas.note import (
     NoteView,
 )
 
-NO_NOTE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such note.")
-NO_CALL = RefusalTemplate(ErrorCode.NOT_FOUND, "No such call.")
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead.")
 NAMES = msgspec.json.Decoder(tuple[str, ...])
 
@@ -247,12 +246,12 @@ class NoteAnswers(Answers):
     ) -> tuple[str, ...]:  # fmt: skip
         """Who sees a call or a lead as their own. Raises Refusal (`unseen`) where the asker does not see it."""
         if call_id is not None:
-            return await self._of_call(call_id, context, unseen or NO_CALL)
+            return await self._of_call(call_id, context, unseen or call.NO_CALL)
         if campaign_id is None or of is None:
             raise (unseen or NO_LEAD)()
         return await self._of_lead(campaign_id, of, context, unseen or NO_LEAD)
 
-    async def _of_call(self, call_id: str, context: Context, unseen: RefusalTemplate = NO_CALL) -> tuple[str, ...]:
+    async def _of_call(self, call_id: str, context: Context, unseen: RefusalTemplate = call.NO_CALL) -> tuple[str, ...]:
         """Whose a call is: who has it made, and who is or was on it."""
         found = await self.one(context, call.one(call_id))
         if found is None:

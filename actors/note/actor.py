@@ -3,14 +3,14 @@
 from typing import ClassVar, Never
 
 from actors.note import machine
-from actors.note.machine import NO_NOTE, Note
+from actors.note.machine import Note
 from actors.runtime.actor import Actor
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order, Outcome, by_type, by_verb
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING
 from bus_schemas.catalogue import topics_of
-from bus_schemas.note import ChangeNote, NoteActivated, NoteChanged, NoteEvent, NoteView, PutNote
+from bus_schemas.note import NO_NOTE, ChangeNote, NoteActivated, NoteChanged, NoteEvent, NoteView, PutNote
 
 KEEP = 30.0  # seconds from a change on, for who changes it again
 

@@ -10,6 +10,7 @@ from actors.runtime.decision import NOTHING, Decision
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.note import (
     EDITS,
+    NO_NOTE,
     NoteActivated,
     NoteAdded,
     NoteChanged,
@@ -20,7 +21,6 @@ from bus_schemas.note import (
     PutNote,
 )
 
-NO_NOTE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such note.")
 NOT_YOURS = RefusalTemplate(ErrorCode.PERMISSION_DENIED, "Only who has written a note changes it.")
 TOO_OFTEN = RefusalTemplate(
     ErrorCode.CONFLICT, f"A note is changed {EDITS} times at most. Write another one.", most=EDITS
