@@ -12,6 +12,7 @@ from actors.dialing.start import start as start_dialing
 from actors.do_not_call.start import start as start_do_not_call
 from actors.imports.reading import Reader
 from actors.imports.start import start as start_imports
+from actors.log.start import start as start_log
 from actors.note.start import start as start_notes
 from actors.operator.start import start as start_operators
 from actors.runtime.bus import Bus
@@ -79,6 +80,7 @@ async def running(
         )  # fmt: skip
         await start_notes(parts, stack)
         await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
+        await start_log(parts, stack)
         await serve(parts, stack)
         yield parts.host
 

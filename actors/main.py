@@ -24,7 +24,7 @@ from actors.adapters.adb_place import place_of
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
-from actors.adapters.ledger.postgresql import PostgresLedger, schema_of
+from actors.adapters.ledger.postgresql import PostgresLedger, log_schema_of, schema_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
@@ -36,7 +36,9 @@ from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
 from actors.assembly import running
 from actors.audit.start import start as start_audit
+from actors.ledger.kinds import LOG_PROJECTIONS
 from actors.ledger.start import start as start_ledger
+from actors.ledger.start import start_of_log
 from actors.ledger.store import Store
 from actors.point.start import start as start_point
 from actors.point.start import start_bus_login
@@ -70,6 +72,14 @@ def store_of(settings: Settings) -> Store:
     """Where the records of this host are kept."""
     url = settings.ledger.url
     return PostgresLedger(url, schema_of(settings.host)) if url else SqliteLedger(settings.ledger_file)
+
+
+def log_store_of(settings: Settings) -> Store:
+    """Where the records of the platform's log are kept."""
+    url = settings.ledger.url
+    if url:
+        return PostgresLedger(url, log_schema_of(settings.host), projections=LOG_PROJECTIONS)
+    return SqliteLedger(settings.log_file, projections=LOG_PROJECTIONS)
 
 
 def check_state(state: Path) -> None:
@@ -150,7 +160,13 @@ async def start_site(
         parts, stack, settings=settings.bus_login, point=point, connect=connect_as, received=received
     )
     ledger = await start_ledger(parts, stack, store=store_of(settings), region=settings.dial.site_region)
-    return lambda: but_for(settings.journal.step_over, audit.problems(), point.problems(), ledger.problems())
+    log_ledger = await start_of_log(parts, stack, store=log_store_of(settings))
+
+    def problems() -> Iterable[Problem]:
+        told = audit.problems(), point.problems(), ledger.problems()
+        return [*but_for(settings.journal.step_over, *told), *log_ledger.problems()]
+
+    return problems
 
 
 def say_up(settings: Settings, host: Host) -> None:

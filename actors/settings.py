@@ -139,6 +139,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The file of this host's records: hosts that share a state folder have one each."""
         return self.state / ("ledger.sqlite3" if self.host == LOCAL else f"ledger-{self.host}.sqlite3")
 
+    @property
+    def log_file(self) -> Path:
+        """The file of this host's records of the platform's log."""
+        return self.state / ("log.sqlite3" if self.host == LOCAL else f"log-{self.host}.sqlite3")
+
 
 def load(
     *, config: Path | None, environment: Mapping[str, str], arguments: Mapping[str, Any] | None = None

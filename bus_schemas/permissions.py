@@ -54,6 +54,9 @@ class Action(StrEnum):
     PIPELINE_RUN = "pipeline.run"
     LEAD_VIEW = "lead.view"  # the leads of all campaigns in one list
     LEAD_VIEW_ANY = "lead.view_any"  # also those of others' campaigns
+    LOG_VIEW = "log.view"  # events of the platform's log that one has sent
+    LOG_VIEW_ANY = "log.view_any"  # also those of others, and of the platform itself
+    LOG_WRITE = "log.write"
     NOTE_VIEW = "note.view"
     NOTE_VIEW_ANY = "note.view_any"  # also those of others' calls and leads
     NOTE_WRITE = "note.write"
@@ -86,7 +89,9 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "metrics": frozenset({A.METRICS_VIEW}),
     },
     "DCI": {
-        "read": frozenset({A.PIPELINE_VIEW}),
+        "read": frozenset({A.PIPELINE_VIEW, A.LOG_VIEW}),
+        "read_all": frozenset({A.LOG_VIEW_ANY}),
+        "write": frozenset({A.LOG_WRITE}),
         "run": frozenset({A.PIPELINE_RUN}),
     },
     "WORKSPACE": {
@@ -109,20 +114,20 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "admin": {module: tuple(verbs) for module, verbs in MODULES.items()},
     "supervisor": {
         "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign"),
-        "DCI": ("read",),
+        "DCI": ("read", "read_all", "write"),
         "WORKSPACE": ("view", "call", "note"),
         "POINT": ("read", "token"),
     },
-    "operator": {"OTTB": ("read",), "DCI": ("read", "run"), "WORKSPACE": ("view", "call", "note")},
+    "operator": {"OTTB": ("read",), "DCI": ("read", "write", "run"), "WORKSPACE": ("view", "call", "note")},
     "devops": {
         "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics"),
-        "DCI": ("read", "run"),
+        "DCI": ("read", "read_all", "write", "run"),
         "WORKSPACE": ("view",),
         "POINT": ("token", "introspect"),
     },
     "auditor": {
         "OTTB": ("read", "read_all", "listen"),
-        "DCI": ("read",),
+        "DCI": ("read", "read_all"),
         "WORKSPACE": ("view",),
         "POINT": ("read", "audit"),
     },

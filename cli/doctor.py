@@ -18,7 +18,7 @@ from typing import Any
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import place_of
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
-from actors.adapters.ledger.postgresql import schema_of
+from actors.adapters.ledger.postgresql import log_schema_of, schema_of
 from actors.adapters.tls import BadCertificate, trusting
 from actors.campaign.presets import presets_of
 from actors.dialing.start import rules_of
@@ -178,10 +178,12 @@ def _pbxs(settings: Settings) -> Finding:
 
 def _ledger(settings: Settings) -> Finding:
     """Where the records are. What is wrong is said without the URL: a password is in it."""
-    if not settings.ledger.url:
+    url, host = settings.ledger.url, settings.host
+    if not url:
         return Finding("ledger", True, f"{settings.ledger_file}")
     try:
-        said = examine_postgresql(settings.ledger.url, schema_of(settings.host))
+        said = examine_postgresql(url, schema_of(host))
+        examine_postgresql(url, log_schema_of(host))
     except LedgerUnusable as error:
         return Finding("ledger", False, f"PostgreSQL: {error}", "Is [ledger] url right? docs/operations.md")
     return Finding("ledger", True, said)

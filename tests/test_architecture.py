@@ -38,6 +38,7 @@ FOLDERS = {
     "note": {"runtime"},
     "point": {"runtime"},
     "audit": {"runtime"},
+    "log": {"runtime"},
     "ledger": {"runtime", "telephony"},
 }
 

@@ -9,7 +9,8 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, ClassVar, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -23,6 +24,7 @@ from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import PORT, Link
 from actors.adapters.nats_reading import (
     JOURNAL,
+    LOG,
     TRY_TIMEOUT,
     are_pending,
     asking,
@@ -110,6 +112,8 @@ class Sealed(Client):
 class NatsBus:
     """One connection. Build it with `connect`."""
 
+    _stream: ClassVar[str] = JOURNAL  # that is read here
+
     def __init__(self, client: Client, link: Link) -> None:
         self._client = client
         self._link = link
@@ -188,6 +192,10 @@ class NatsBus:
         bus = cls(client, link)
         return bus
 
+    @cached_property
+    def log(self) -> "NatsLog":
+        return NatsLog(self._client, self._link)
+
     @property
     def connected(self) -> bool:
         return self._client.is_connected and self._link.up
@@ -204,7 +212,7 @@ class NatsBus:
         """End the connections. What does not end in time is left to the process's own end."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                for follower in list(self._followers):
+                for follower in [*self._followers, *self.log._followers]:
                     await follower.stop()
                 await self._link.close()
                 await self._client.close()
@@ -264,7 +272,7 @@ class NatsBus:
     async def _batch(self, scope: str, start: Mapping[str, object]) -> tuple[list[Recorded], bool]:
         """Up to BATCH entries and BATCH_BYTES from `start` on, and whether there are more."""
         query = {**start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
-        found, more = await self._read(JOURNAL, query)
+        found, more = await self._read(self._stream, query)
         return found, more and bool(found)
 
     async def _read(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
@@ -302,7 +310,7 @@ class NatsBus:
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         follower = Follower(
-            js=self._js, link=self._link, stream=JOURNAL, scope=scope, handler=handler, after=after
+            js=self._js, link=self._link, stream=self._stream, scope=scope, handler=handler, after=after
         )
         async with asking(self._client, scope):
             await follower.start()
@@ -315,18 +323,18 @@ class NatsBus:
         return stop
 
     async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
-        return await get(self._link, JOURNAL, {"last_by_subj": scope}, certain=certain)
+        return await get(self._link, self._stream, {"last_by_subj": scope}, certain=certain)
 
     async def ids(self, scope: str) -> list[str]:
         async with asking(self._client, scope):
-            info = await self._js.stream_info(JOURNAL, subjects_filter=scope)
+            info = await self._js.stream_info(self._stream, subjects_filter=scope)
         return sorted(info.state.subjects or {})
 
     async def last_seq(self) -> int:
         return (await self.size()).last_seq
 
     async def size(self) -> Size:
-        return await size(self._link)
+        return await size(self._link, self._stream)
 
     # --- keys
 
@@ -352,6 +360,19 @@ class NatsBus:
         subject = f"$KV.{bucket}.{key}"
         headers = {ID: new_id(), **more} | ({} if expect is None else {EXPECT: str(expect)})
         return await self._writer.write(f"KV_{bucket}", subject, data, headers, {"last_by_subj": subject}, ttl)
+
+
+class NatsLog(NatsBus):
+    """The platform's log, over the same connection."""
+
+    _stream = LOG
+
+    async def write(self, subject: str, data: bytes, headers: Headers) -> Recorded:
+        seq = await self._writer.write(LOG, subject, data, {ID: new_id(), **headers}, {"last_by_subj": subject})
+        found = await get(self._link, LOG, {"seq": seq}, certain=True)
+        if found is None:
+            raise RequestTimeout(f"{LOG}: entry {seq} is gone already")
+        return found
 
 
 def _entry(last: Recorded) -> Entry:

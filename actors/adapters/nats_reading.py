@@ -18,6 +18,7 @@ from actors.adapters.nats_wire import LateHeaders, nobody_heard, status_of
 from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout, Size
 
 JOURNAL = "OTTB_EVT"
+LOG = "OTTB_LOG"
 TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
 NO_MESSAGE = 10037
 NOT_FOUND, END_OF_BATCH = "404", "204"
@@ -50,7 +51,7 @@ async def get(link: Link, stream: str, query: Mapping[str, Any], *, certain: boo
         must_be_heard(stream, headers, data)
         return _from_leader(data)
     subject = f"$JS.API.DIRECT.GET.{stream}"
-    if stream != JOURNAL:  # who may read some keys only asks for each under a subject of its own
+    if stream.startswith("KV_"):  # who may read some keys only asks for each under a subject of its own
         subject, asked = f"{subject}.{query['last_by_subj']}", b""
     raw, data = await link.request(subject, asked, b"", TRY_TIMEOUT)
     must_be_heard(stream, raw, data)
@@ -71,10 +72,10 @@ class _Info(Struct):
     error: Any = None
 
 
-async def size(link: Link) -> Size:
-    """The journal's own count, as its leader has it. RequestTimeout, BusUnavailable."""
-    headers, data = await link.request(f"$JS.API.STREAM.INFO.{JOURNAL}", b"", b"", TRY_TIMEOUT)
-    must_be_heard(JOURNAL, headers, data)
+async def size(link: Link, stream: str) -> Size:
+    """A stream's own count, as its leader has it. RequestTimeout, BusUnavailable."""
+    headers, data = await link.request(f"$JS.API.STREAM.INFO.{stream}", b"", b"", TRY_TIMEOUT)
+    must_be_heard(stream, headers, data)
     said = msgspec.json.decode(data, type=_Info)
     if said.state is None:
         raise BusUnavailable(str(said.error))

@@ -1,9 +1,10 @@
 """The streams of a site, each with a limit, and how much of it is used.
 
-What happens at the limit is the stream's: the journal refuses what is new and keeps what is old. The buckets forget the
-oldest, which costs nothing but time: a snapshot is read anew from the journal, a repeat whose answer is gone is sent
-again under its command's id, and leases are a few hundred bytes. The one of files refuses, too: what it has forgotten,
-somebody who was told that it is taken would have to send again. A key of it can be deleted all the same.
+What happens at the limit is the stream's: the journal refuses what is new and keeps what is old. The buckets and the
+platform's log forget the oldest, which costs nothing but time: a snapshot is read anew from the journal, a repeat whose
+answer is gone is sent again under its command's id, and leases are a few hundred bytes. The log also forgets by number
+and by age. The bucket of files refuses, too: what it has forgotten, somebody who was told that it is taken would have
+to send again. A key of it can be deleted all the same.
 
 A limit is reserved at the server, of its own quota (`max_file_store`, by default 75 % of the disk that was free at its
 start). Found out on nats-server 2.15.1: a reservation beyond that quota is refused (10047), a stream that was made
@@ -20,8 +21,9 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import APIError, NotFoundError
 
-from actors.adapters.nats_reading import JOURNAL
+from actors.adapters.nats_reading import JOURNAL, LOG
 from bus_schemas.host import StreamUse
+from bus_schemas.log import DAYS_KEPT, LOG_SCOPE, MOST_EVENTS
 
 log = structlog.get_logger()
 
@@ -30,6 +32,7 @@ EVENTS = "ottb.v1.evt."
 MB = 2**20
 LEAST = 1024 * MB  # of the journal; where the server has less to give, its own quota is the limit
 DUPLICATE_WINDOW = 120.0
+LOG_LIMIT = 256 * MB
 NO_RESERVE, NOT_CHANGED = 10047, 10052
 
 
@@ -64,6 +67,16 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
             subject_delete_marker_ttl=0,
         )
     yield StreamConfig(
+        name=LOG,
+        subjects=[LOG_SCOPE],
+        max_bytes=LOG_LIMIT,
+        max_msgs=MOST_EVENTS,
+        max_age=DAYS_KEPT * 24 * 3600.0,
+        discard=DiscardPolicy.OLD,
+        allow_direct=True,
+        duplicate_window=DUPLICATE_WINDOW,
+    )
+    yield StreamConfig(
         name=JOURNAL,
         subjects=[f"{WRITTEN}>"],
         max_bytes=limit,
@@ -80,7 +93,7 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
 
 
 async def ensure_streams(js: JetStreamContext, limit: int) -> None:
-    """Make the journal and the buckets if they are missing, and give them their limits. `limit`: of the journal."""
+    """Make the journal, the log and the buckets if they are missing, with their limits. `limit`: of the journal."""
     for config in _configs(limit):
         assert config.name is not None
         try:
@@ -122,7 +135,7 @@ async def _set(js: JetStreamContext, config: StreamConfig, known: StreamConfig |
 async def usage(js: JetStreamContext) -> list[StreamUse]:
     """How much each stream holds, of how much."""
     found = []
-    for name in (JOURNAL, *(f"KV_{bucket}" for bucket in BUCKETS)):
+    for name in (JOURNAL, LOG, *(f"KV_{bucket}" for bucket in BUCKETS)):
         info = await js.stream_info(name)
         found.append(StreamUse(stream=name, bytes=int(info.state.bytes), limit=max(info.config.max_bytes or 0, 0)))
     return found

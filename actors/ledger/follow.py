@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from actors.ledger.decode import Unreadable, decode
 from actors.ledger.store import JournalEntry, Store, StoreDamaged, StoreFailed
-from actors.runtime.bus import Bus, BusError, Recorded, Size, Unsubscribe
+from actors.runtime.bus import BusError, Recorded, Size, Stream, Unsubscribe
 from actors.runtime.problems import Problem, Problems, of_entry
 from bus_schemas.errors import ErrorCode, Refusal
 
@@ -43,11 +43,21 @@ class Health(Struct, frozen=True, kw_only=True):
     error: str | None
 
 
+class Source(Struct, frozen=True, kw_only=True):
+    """What is folded: a stream, as far as it is under `scope`, and what makes events of its entries (`decode.py`)."""
+
+    stream: Stream
+    scope: str = SCOPE
+    decode: Callable[[Recorded], Any] = decode  # any: the events of all kinds; raises Unreadable
+    name: str = "ledger"  # under which its problems are told
+
+
 class Following:
     """The one who folds. `work` runs a method of the store, in its thread or here."""
 
-    def __init__(self, *, bus: Bus, store: Store, work: Work) -> None:
-        self._bus = bus
+    def __init__(self, *, source: Source, store: Store, work: Work) -> None:
+        self._source = source
+        self._stream = source.stream
         self._store = store
         self._work = work
         self._queue: asyncio.Queue[Recorded | None] = asyncio.Queue(maxsize=QUEUE)  # None: look at the journal
@@ -63,7 +73,7 @@ class Following:
         self._task: asyncio.Task[None] | None = None
         self._moved = asyncio.Condition()
         self._wanted = asyncio.Event()  # somebody waits for what was heard
-        self._problems = Problems("ledger")
+        self._problems = Problems(source.name)
 
     @property
     def folded(self) -> int:
@@ -89,7 +99,7 @@ class Following:
         found = self._problems.all()
         if not self._ready:
             reason = f"not ready: read up to entry {self.folded} of {self._newest}"
-            found.insert(0, Problem(kind="ledger", id="rebuild", reason=reason))
+            found.insert(0, Problem(kind=self._source.name, id="rebuild", reason=reason))
         return found
 
     async def start(self) -> None:
@@ -193,13 +203,13 @@ class Following:
         elif self._look:
             await self._catch_up()
         elif self._unfollow is None:
-            self._unfollow = await self._bus.follow(SCOPE, self._hear, after=self.folded)
+            self._unfollow = await self._stream.follow(self._source.scope, self._hear, after=self.folded)
         else:
             await self._take(await self._heard())
 
     async def _open(self) -> None:
         position: int = await self._work(self._store.sequence)
-        last = await self._bus.last_seq()
+        last = await self._stream.last_seq()
         if position > last:  # what is on record there is not of this journal
             log.error("the records are of another journal and are rebuilt", folded=position, journal=last)
             await self._work(self._store.drop, aside=True)
@@ -218,8 +228,8 @@ class Following:
     async def _catch_up(self) -> None:
         """Read the journal from what is folded up to where it is now."""
         while True:
-            size = await self._bus.size()
-            newest = await self._bus.last(SCOPE)
+            size = await self._stream.size()
+            newest = await self._stream.last(self._source.scope)
             self._newest = max(self._newest, size.last_seq)
             if newest is None or newest.seq <= self.folded:
                 break
@@ -247,7 +257,7 @@ class Following:
         """Fold what the journal has after what is in. Returns how many entries."""
         group: list[Recorded] = []
         size = count = 0
-        async for recorded in self._bus.replay(SCOPE, after=self.folded):
+        async for recorded in self._stream.replay(self._source.scope, after=self.folded):
             group.append(recorded)
             size += len(recorded.data)
             count += 1
@@ -303,7 +313,7 @@ class Following:
             await self._fold(group)
 
     async def _fold(self, group: Sequence[Recorded]) -> None:
-        batch = [_entry(recorded) for recorded in group]
+        batch = [_entry(recorded, self._source.decode) for recorded in group]
         for left_out in await self._work(self._store.fold, batch):
             if self._problems.fault(of_entry(left_out.seq), left_out.reason):
                 log.error("event left out of the records", seq=left_out.seq, reason=left_out.reason)
@@ -312,7 +322,7 @@ class Following:
             self._moved.notify_all()
 
 
-def _entry(recorded: Recorded) -> JournalEntry:
+def _entry(recorded: Recorded, decode: Callable[[Recorded], Any]) -> JournalEntry:
     seq, subject = recorded.seq, recorded.subject
     try:
         return JournalEntry(seq=seq, event=decode(recorded), subject=subject)

@@ -1,6 +1,18 @@
 """What the ledger keeps: one line for each kind."""
 
-from actors.ledger import all_leads, audit, call, campaign, do_not_call, imports, note, operator, slot, trunk
+from actors.ledger import (
+    all_leads,
+    audit,
+    call,
+    campaign,
+    do_not_call,
+    imports,
+    log,
+    note,
+    operator,
+    slot,
+    trunk,
+)
 
 READ_MODELS = (
     call.READ_MODEL,
@@ -15,3 +27,4 @@ READ_MODELS = (
     audit.READ_MODEL,
 )
 PROJECTIONS = tuple(projection for model in READ_MODELS for projection in model.projections)
+LOG_PROJECTIONS = log.READ_MODEL.projections  # of another stream, in a store of their own

@@ -6,7 +6,7 @@ read long of late: they wait for each other, and nobody else for them. A read en
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +15,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.ledger.follow import Following, Health
+from actors.ledger.answers import ReadModel
+from actors.ledger.follow import Following, Health, Source
 from actors.ledger.kinds import READ_MODELS
 from actors.ledger.lane import Lane
 from actors.ledger.model import Query
@@ -48,15 +49,20 @@ class NotQuick(Exception):
 
 class Ledger:
     """The read models of one host. `region`: where phone numbers stand that do not say it. `threads=False`: the store
-    is asked on the loop, as simulated time needs it."""
+    is asked on the loop, as simulated time needs it. `source`: what is folded; None: the journal. `models`: what it
+    is folded into, whose tables the store has."""
 
-    def __init__(self, *, bus: Bus, store: Store, region: str = NOWHERE, threads: bool = True) -> None:
+    def __init__(
+        self, *, bus: Bus, store: Store, region: str = NOWHERE, threads: bool = True, source: Source | None = None,
+        models: Sequence[ReadModel] = READ_MODELS,
+    ) -> None:  # fmt: skip
         self._bus = bus
+        self._source = source = source or Source(stream=bus)
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
         self._short, self._quick, self._long = (Lane(f"ledger-{of}", thread=threads) for of in ("find", "read", "long"))
         self._slow: dict[Share, float] = {}  # until when, the first to end first
-        self._following = Following(bus=bus, store=store, work=self._write)
+        self._following = Following(source=source, store=store, work=self._write)
         self._serving: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
         self._examiner = ThreadPoolExecutor(1, thread_name_prefix="ledger-examine") if threads else None
@@ -65,7 +71,7 @@ class Ledger:
                 read=self._read, folded=lambda: self.folded, unread=self._unread, examine=self._examine, now=self._now,
                 region=region,
             )
-            for model in READ_MODELS
+            for model in models
         ]  # fmt: skip
         self._handlers = tuple(served for each in answers for served in each.handlers())
         self._hears: dict[Topic[Any], Callable[[Any], Awaitable[None]]] = {}
@@ -160,7 +166,7 @@ class Ledger:
 
     async def _unread(self, beyond: int) -> int | None:
         try:
-            end = await self._bus.last_seq()
+            end = await self._source.stream.last_seq()
         except BusError:
             raise NOT_READABLE() from None
         return end if end > beyond else None

@@ -2,7 +2,9 @@
 
 from contextlib import AsyncExitStack
 
+from actors.ledger import log
 from actors.ledger.ledger import Ledger
+from actors.ledger.log_source import source
 from actors.ledger.store import Store
 from actors.runtime.parts import Parts
 
@@ -10,6 +12,15 @@ from actors.runtime.parts import Parts
 async def start(parts: Parts, stack: AsyncExitStack, *, store: Store, region: str, threads: bool = True) -> Ledger:
     """The records of this process, kept in `store`. `region`, `threads`: see `Ledger`."""
     ledger = Ledger(bus=parts.bus, store=store, region=region, threads=threads)
+    await ledger.start()
+    stack.push_async_callback(ledger.stop)
+    return ledger
+
+
+async def start_of_log(parts: Parts, stack: AsyncExitStack, *, store: Store, threads: bool = True) -> Ledger:
+    """The records of the platform's log, kept in `store`, whose tables are `LOG_PROJECTIONS`."""
+    followed = source(parts.bus.log)
+    ledger = Ledger(bus=parts.bus, store=store, threads=threads, source=followed, models=(log.READ_MODEL,))
     await ledger.start()
     stack.push_async_callback(ledger.stop)
     return ledger

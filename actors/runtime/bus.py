@@ -98,6 +98,26 @@ Handler = Callable[[Message], Awaitable[None]]
 Unsubscribe = Callable[[], Awaitable[None]]
 
 
+class Stream(Protocol):
+    """Entries in order, as they are read. The journal is one; see `Bus` for what each of these does."""
+
+    def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]: ...
+    async def follow(
+        self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int
+    ) -> Unsubscribe: ...
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None: ...
+    async def last_seq(self) -> int: ...
+    async def size(self) -> Size: ...
+
+
+class LogStream(Stream, Protocol):
+    """The stream of the platform's log, which forgets what is old: `ottb.v1.log.<module>.<severity>`."""
+
+    async def write(self, subject: str, data: bytes, headers: Headers) -> Recorded:
+        """Put an entry at its end. `headers` must hold `Nats-Msg-Id`, as in `Bus.append`. Returns what is there, with
+        its place and time. Fenced, RequestTimeout, BusUnavailable, BusFull."""
+
+
 class Bus(Protocol):
     """What actors and gateway need of a bus. Every call has a deadline; the errors are the ones above."""
 
@@ -142,6 +162,10 @@ class Bus(Protocol):
 
     async def size(self) -> Size:
         """The stream's own count, as its leader has it. Entries whose time is over no longer count."""
+
+    @property
+    def log(self) -> LogStream:
+        """The platform's log."""
 
     async def usage(self) -> list[StreamUse]:
         """How full each stream is, the journal first."""

@@ -1530,6 +1530,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dci/log-event": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write an event to the platform's log
+         * @description Something worth knowing. `context`: at most 8 KiB of JSON, 200 values, 5 deep; `slot_id` (or `slot`), `call_id`
+         *         and `trace_id` in it can be asked for. `user_id`: whoever the sender says it is about. Control characters and what
+         *         else is not seen are replaced by signs that are.
+         */
+        post: operations["post_api_dci_log_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The platform's log
+         * @description Events, newest first. `until` is not included. `text`: a part of the message or the context; large and
+         *         small letters are the same. `format=csv` for a table.
+         */
+        get: operations["get_api_dci_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/crm/note": {
         parameters: {
             query?: never;
@@ -1938,7 +1981,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.view" | "lead.view_any" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -4182,6 +4225,86 @@ export interface components {
             import_id: string;
             key: string;
             pieces: number;
+        };
+        /**
+         * LogEvent
+         * @description Something worth knowing. `context`: at most 8 KiB of JSON, 200 values, 5 deep; `slot_id` (or `slot`), `call_id`
+         *         and `trace_id` in it can be asked for. `user_id`: whoever the sender says it is about. Control characters and what
+         *         else is not seen are replaced by signs that are.
+         */
+        LogEvent: {
+            /** @example OTTB */
+            module: string;
+            /** @enum {unknown} */
+            severity: "error" | "info" | "warning";
+            /** @example Slot 44 restarted */
+            message: string;
+            /**
+             * @default {}
+             * @example {
+             *       "slot_id": 44,
+             *       "user": "admin"
+             *     }
+             */
+            context: Record<string, never>;
+            /** @default null */
+            user_id: string | null;
+        };
+        /**
+         * LogRecord
+         * @description An event as it is kept. `id` grows; `at`: when it was stored, by the bus. `user_id` is what the sender said,
+         *         `sender` who really sent it (`system`: the platform), and `host` which host took it in.
+         */
+        LogRecord: {
+            id: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            module: string;
+            /** @enum {unknown} */
+            severity: "error" | "info" | "warning";
+            message: string;
+            context: Record<string, never>;
+            user_id: string | null;
+            sender: string;
+            host: string;
+            slot: number | null;
+            call_id: string | null;
+            trace_id: string | null;
+        };
+        /**
+         * ListLogs
+         * @description Events, newest first. `until` is not included. `text`: a part of the message or the context; large and
+         *         small letters are the same. `format=csv` for a table.
+         */
+        ListLogs: {
+            /** @default null */
+            module: string | null;
+            /** @default null */
+            severity: ("error" | "info" | "warning") | null;
+            /** @default null */
+            since: string | null;
+            /** @default null */
+            until: string | null;
+            /** @default null */
+            text: string | null;
+            /** @default null */
+            slot: number | null;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            trace_id: string | null;
+            /**
+             * @default json
+             * @enum {unknown}
+             */
+            format: "csv" | "json";
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
         };
         /**
          * AddNote
@@ -15513,6 +15636,239 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_dci_log_event: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example OTTB */
+                    module: string;
+                    /** @enum {unknown} */
+                    severity: "error" | "info" | "warning";
+                    /** @example Slot 44 restarted */
+                    message: string;
+                    /**
+                     * @default {}
+                     * @example {
+                     *       "slot_id": 44,
+                     *       "user": "admin"
+                     *     }
+                     */
+                    context?: Record<string, never>;
+                    /** @default null */
+                    user_id?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogRecord"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_dci_logs: {
+        parameters: {
+            query?: {
+                module?: string | null;
+                severity?: ("error" | "info" | "warning") | null;
+                since?: string | null;
+                until?: string | null;
+                text?: string | null;
+                slot?: number | null;
+                call_id?: string | null;
+                trace_id?: string | null;
+                format?: "csv" | "json";
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogRecord"][];
+                    "text/csv": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {

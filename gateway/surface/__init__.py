@@ -1,11 +1,23 @@
 """The whole surface: every HTTP route and every live update, joined from the kinds."""
 
 from gateway.routes import AnyRoom, Part, Route
-from gateway.surface import audit, call, campaign, do_not_call, imports, note, operator, slot, trunk, user
+from gateway.surface import (
+    audit,
+    call,
+    campaign,
+    do_not_call,
+    imports,
+    log,
+    note,
+    operator,
+    slot,
+    trunk,
+    user,
+)
 
 ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES,
-    *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES,
+    *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
     *note.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (

@@ -37,6 +37,7 @@ from actors.runtime.bus import (
 )
 from bus_schemas.host import StreamUse
 from simulators.bus.memory_broker import Ack, Client, Follower, Full, MemoryBroker, Subscription, matches
+from simulators.bus.memory_log import MemoryLog
 from simulators.time.process import Step, no_step
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class MemoryBus:
         self._connection = 1  # number of the connection: what was under way on a former one is lost
         self.alive = True
         self.buried = asyncio.Event()
+        self.log = MemoryLog(broker, self)
 
     # --- what happens to the process
 

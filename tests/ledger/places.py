@@ -2,10 +2,10 @@
 tested with both."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 
@@ -13,12 +13,14 @@ from actors.adapters.ledger.fresh import Tables, tables_of
 from actors.adapters.ledger.postgresql import PostgresLedger
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.ledger.store import SqlStore
+from actors.ledger.kinds import PROJECTIONS
+from actors.ledger.model import Projection
 
 BUSY = 0.05  # seconds
 
 
 class Place(Protocol):
-    def store(self, name: str = "l") -> SqlStore:
+    def store(self, name: str = "l", projections: Sequence[Projection[Any]] = PROJECTIONS) -> SqlStore:
         """A store of that name: what another one of this name has written is there."""
 
     def run(self, sql: str, name: str = "l") -> None:
@@ -32,8 +34,8 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def store(self, name: str = "l") -> SqliteLedger:
-        return SqliteLedger(self.folder / name, busy_timeout=BUSY)
+    def store(self, name: str = "l", projections: Sequence[Projection[Any]] = PROJECTIONS) -> SqliteLedger:
+        return SqliteLedger(self.folder / name, busy_timeout=BUSY, projections=projections)
 
     def run(self, sql: str, name: str = "l") -> None:
         with closing(sqlite3.connect(self.folder / name)) as db:
@@ -54,8 +56,8 @@ class Schemas:
     def schema(self, name: str = "l") -> str:
         return f"{self._prefix}-{name}"
 
-    def store(self, name: str = "l") -> PostgresLedger:
-        return PostgresLedger(self.url, self.schema(name))
+    def store(self, name: str = "l", projections: Sequence[Projection[Any]] = PROJECTIONS) -> PostgresLedger:
+        return PostgresLedger(self.url, self.schema(name), projections=projections)
 
     def connect(self, name: str = "l") -> psycopg.Connection:
         db = psycopg.connect(self.url, autocommit=True)

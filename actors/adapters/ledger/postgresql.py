@@ -101,7 +101,15 @@ Answer = TypeVar("Answer")
 
 def schema_of(host: str) -> str:
     """The schema of a host's ledger: its name says whose it is."""
-    name = f"ottb_{host}"
+    return _shortened(f"ottb_{host}")
+
+
+def log_schema_of(host: str) -> str:
+    """The schema of its ledger of the platform's log."""
+    return _shortened(f"ottblog_{host}")
+
+
+def _shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}_{crc32(name.encode()):08x}"
 
 

@@ -216,6 +216,13 @@ class SqlStore(ABC):
                 for statement, values in self._folded(db, place, found):
                     if values:
                         db.exec_driver_sql(statement, [self._fitted(each) for each in values] if fit else values)
+                self._clear_out(db, place, found[-1])
+
+    def _clear_out(self, db: sa.Connection, place: int, newest: Part) -> None:
+        """Delete the rows that are no longer kept now that the newest part is in."""
+        projection, (_, part, seq) = self._projections[place], newest
+        if projection.outdated is not None:
+            db.execute(sa.delete(projection.table).where(projection.outdated(part, seq)))
 
     def _folded(self, db: sa.Connection, place: int, parts: Sequence[Part]) -> list[tuple[str, list[Values]]]:
         """Fold the parts into the rows of one projection: what has to be written for it."""

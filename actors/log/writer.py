@@ -1,0 +1,57 @@
+"""Takes events for the platform's log in, and puts them into its stream."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from actors.log.harmless import bounded, harmless
+from actors.runtime.bus import ID, Bus, BusError, RequestTimeout
+from actors.runtime.clock import utc
+from actors.runtime.context import Context
+from actors.runtime.ids import Ids
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.log import LogEvent, LogRecord, LogWritten, log_subject, named_in, record_of
+
+NOT_WRITTEN = RefusalTemplate(ErrorCode.UNAVAILABLE, "The log cannot be written now. Try again.")
+IN_DOUBT = RefusalTemplate(ErrorCode.TIMEOUT, "No answer in time; it may have been written. Look before repeating.")
+
+
+class LogWriter:
+    """The log's way in, on one host."""
+
+    def __init__(self, *, bus: Bus, ids: Ids, host: str) -> None:
+        self._bus = bus
+        self._ids = ids
+        self._host = host
+
+    async def write(self, event: LogEvent, context: Context) -> LogRecord:
+        """Put an event into the stream. Raises Refusal: INVALID_PARAMS (the context is too much), UNAVAILABLE,
+        TIMEOUT."""
+        written = written_of(event, context, host=self._host)
+        data, headers = msgspec.json.encode(written), {ID: self._ids.new()}
+        try:
+            entry = await self._bus.log.write(log_subject(written), data, headers)
+        except RequestTimeout:
+            raise IN_DOUBT() from None
+        except BusError:
+            raise NOT_WRITTEN() from None
+        return record_of(entry.seq, utc(datetime.fromtimestamp(entry.at, UTC)), entry.data)
+
+
+def written_of(event: LogEvent, context: Context, *, host: str) -> LogWritten:
+    """An event as it is kept: harmless, and with who really sent it. Raises Refusal(INVALID_PARAMS)."""
+    said: dict[str, Any] = bounded(event.context)
+    slot, call_id, trace_id = named_in(said)
+    return LogWritten(
+        module=event.module,
+        severity=event.severity,
+        message=harmless(event.message),
+        context=said,
+        user_id=None if event.user_id is None else harmless(event.user_id),
+        sender=context.user,
+        host=host,
+        slot=slot,
+        call_id=call_id,
+        trace_id=trace_id or context.trace_id,
+    )

@@ -1,0 +1,74 @@
+"""The platform's log in memory. It forgets nothing: what is simulated is short."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from actors.runtime.bus import BusUnavailable, Headers, Recorded, Size, Unsubscribe
+from simulators.bus.memory_broker import Client, Journal, MemoryBroker, matches
+
+
+class MemoryLog:
+    """As one client sees it."""
+
+    def __init__(self, broker: MemoryBroker, client: Client) -> None:
+        self._broker = broker
+        self._client = client
+
+    @property
+    def _entries(self) -> Journal:
+        return self._broker.platform_log
+
+    async def _reach(self) -> None:
+        await self._client.awake()
+        if not self._client.connected:
+            raise BusUnavailable("not connected")
+
+    async def write(self, subject: str, data: bytes, headers: Headers) -> Recorded:
+        await self._reach()
+        if self._broker.full or self._broker.stuck:
+            raise BusUnavailable("nothing is stored")
+        entry = self._entries.store(subject, data, headers)
+        for wake in self._broker.log_readers:
+            wake.set()
+        return entry
+
+    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+        await self._reach()
+        for entry in self._entries.under(scope):
+            if entry.seq > after and entry.at >= since:
+                yield entry
+
+    async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
+        await self._reach()
+        wake = asyncio.Event()
+        self._broker.log_readers.append(wake)
+        task = asyncio.get_running_loop().create_task(self._feed(scope, handler, after, wake))
+
+        async def stop() -> None:
+            task.cancel()
+            self._broker.log_readers.remove(wake)
+
+        return stop
+
+    async def _feed(
+        self, scope: str, handler: Callable[[Recorded], Awaitable[None]], at: int, wake: asyncio.Event
+    ) -> None:
+        while True:
+            wake.clear()
+            for entry in self._entries.entries[at:]:
+                await self._client.awake()
+                if matches(scope, entry.subject):
+                    await handler(entry)
+                at = entry.seq
+            await wake.wait()
+
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
+        await self._reach()
+        return self._entries.last(scope)
+
+    async def last_seq(self) -> int:
+        return (await self.size()).last_seq
+
+    async def size(self) -> Size:
+        await self._reach()
+        return Size(entries=len(self._entries.entries), last_seq=len(self._entries.entries))
