@@ -83,6 +83,9 @@ class ListLogs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cursor: Annotated[str, Meta(max_length=128)] | None = None
 
 
+ALIKE = ("module", "severity", "slot", "call_id", "trace_id")  # fields that a list can be narrowed to one value of
+
+
 class LogWritten(Struct, frozen=True, kw_only=True):
     """An event in the stream. What the stream itself knows of it, its place and time, is not in it."""
 
@@ -131,3 +134,15 @@ def named_in(context: Mapping[str, Any]) -> tuple[int | None, str | None, str | 
         call if isinstance(call, str) and _CALL.match(call) else None,
         trace if isinstance(trace, str) and _TRACE.match(trace) else None,
     )
+
+
+def words_in(record: LogRecord) -> str:
+    """What a text is sought in, large and small letters alike."""
+    return f"{record.message} {msgspec.json.encode(record.context).decode()}".casefold()
+
+
+def fits(wanted: ListLogs, record: LogRecord) -> bool:
+    """Whether a list that is wanted has this event, whenever it was."""
+    alike = ((getattr(wanted, name), getattr(record, name)) for name in ALIKE)
+    text = wanted.text is None or wanted.text.casefold() in words_in(record)
+    return text and all(given is None or given == said for given, said in alike)

@@ -44,6 +44,7 @@ from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
 from gateway.idempotency import AWAY, Idempotency, digest_of
 from gateway.large_bodies import read_in_pieces
+from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
 from gateway.reads import Reads
 from gateway.recordings import Recordings
@@ -112,7 +113,9 @@ class HttpApi:
         recordings: Recordings,
         stored: StoredFiles,
         brake: Brake,
+        log_feed: LogFeed,
     ) -> None:
+        self.log_feed = log_feed
         self.auditor = auditor
         self.brake = brake
         self.recordings = recordings
@@ -227,7 +230,15 @@ class HttpApi:
             raise web.HTTPTemporaryRedirect(_elsewhere(request, route.as_table))
         if route.whole and whole_tables.is_whole(request):
             return self._send_whole
+        if route.followed:
+            return self._follow
         return self._send_file if route.file or route.stored else None
+
+    async def _follow(
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
+    ) -> web.StreamResponse:
+        assert isinstance(route.permission, Action)
+        return await self.log_feed.send(request, rpc_request, await self._still(route, caller), route.permission)
 
     async def _send_file(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller

@@ -41,6 +41,7 @@ from gateway.health import Health
 from gateway.http import HttpApi
 from gateway.idempotency import Idempotency
 from gateway.live.feed import LiveFeed
+from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
 from gateway.pages import add_pages
 from gateway.proxies import TrustedProxies
@@ -61,6 +62,7 @@ def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metri
     app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
     for route in routes_of(part):
         app.router.add_route(route.method, route.path, http_api.handler(route))
+    app.on_shutdown.append(http_api.log_feed.part)
     add_pages(app, part=part, http_api=http_api, health=health, metrics=metrics, sandbox=sandbox)
     return app
 
@@ -98,10 +100,12 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
         clock=clock, per_second=settings.http.changes_per_second, lasting=settings.http.lasting_changes_per_second,
         nearly_full=lambda: health.journal_nearly_full,
     )
+    log_feed = LogFeed(bus=bus, authenticator=authenticator)
+    stack.push_async_callback(log_feed.stop)
     http_api = HttpApi(
         bus=bus, ids=ids, authenticator=authenticator, idempotency=idempotency, metrics=metrics, auditor=auditor,
         recordings=Recordings({name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}),
-        stored=StoredFiles(bus=bus, ids=ids), brake=brake,
+        stored=StoredFiles(bus=bus, ids=ids), brake=brake, log_feed=log_feed,
     )  # fmt: skip
     connections = connections_of(settings.http)
     bus_api = BusApi(

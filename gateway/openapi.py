@@ -128,8 +128,8 @@ def _body_schema(request: Mapping[str, Any], in_path: list[str]) -> dict[str, An
 
 def _responses(route: Route) -> dict[str, Any]:
     codes = set(route.rpc.refusals | ALWAYS_POSSIBLE)
-    if route.audited:
-        codes.add(ErrorCode.RATE_LIMITED)  # too many changes of one user, or a journal that is nearly full
+    if route.audited or route.followed:
+        codes.add(ErrorCode.RATE_LIMITED)  # too many changes or followers of one user, or a journal that is nearly full
     if route.rpc.fallback is not None:
         codes |= route.rpc.fallback.refusals
     if route.permission is not Access.PUBLIC:
@@ -143,18 +143,25 @@ def _responses(route: Route) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in sorted(codes):
         by_status.setdefault(HTTP_STATUS[code], []).append(code.value)
-    responses: dict[str, Any] = {
-        str(route.status): {"description": "Done.", "content": {JSON: {"schema": _schema(route.rpc.reply)}}}
-    }
-    if route.stored:
-        responses[str(route.status)]["content"] = {"text/csv": {"schema": {"type": "string"}}}
-    if route.table or route.as_table is not None:  # whoever follows gets it there
-        responses[str(route.status)]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    responses: dict[str, Any] = {str(route.status): {"description": "Done.", "content": _content(route)}}
     if route.as_table is not None:
         responses["307"] = {"description": f"The table is at `{route.as_table}`."}
     for status, names in sorted(by_status.items()):
         responses[str(status)] = _refusal(", ".join(names))
     return _anywhere() | responses
+
+
+def _content(route: Route) -> dict[str, Any]:
+    """What a good answer is, by its media type."""
+    text = {"schema": {"type": "string"}}
+    if route.followed:
+        return {"text/event-stream": text}
+    if route.stored:
+        return {"text/csv": text}
+    content = {JSON: {"schema": _schema(route.rpc.reply)}}
+    if route.table or route.as_table is not None:  # whoever follows gets it there
+        content["text/csv"] = text
+    return content
 
 
 def _refusal(why: str) -> dict[str, Any]:

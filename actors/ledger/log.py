@@ -21,7 +21,7 @@ from actors.runtime.clock import parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from bus_schemas.log import DAYS_KEPT, LIST_LOGS, MOST_EVENTS, ListLogs, LogRecord
+from bus_schemas.log import DAYS_KEPT, LIST_LOGS, MOST_EVENTS, ListLogs, LogRecord, words_in
 from bus_schemas.permissions import Action
 
 KEPT = timedelta(days=DAYS_KEPT)
@@ -64,7 +64,7 @@ def fold(row: LogRow | None, record: LogRecord, seq: int) -> LogRow:
     """The event that was there first."""
     context = msgspec.json.encode(record.context).decode()
     fields = {name: getattr(record, name) for name in LogRecord.__struct_fields__ if name != "context"}
-    return row or LogRow(**fields, context=context, words=f"{record.message} {context}".casefold())
+    return row or LogRow(**fields, context=context, words=words_in(record))
 
 
 def outdated(record: LogRecord, seq: int) -> sa.ColumnElement[bool]:

@@ -123,7 +123,7 @@ class PlainWebSocket(WebSocket):  # type: ignore[misc]  # python-engineio has no
             max_msg_size=self.server.max_http_buffer_size, compress=False, autoping=False, timeout=CLOSE_SECONDS
         )
         try:
-            _bound(request)
+            bound_unread(request)
             await self._sock.prepare(request)
             assert isinstance(request.protocol, server.Protocol)
             request.protocol.meter = partial(self._count, self._engine.sid)
@@ -283,7 +283,7 @@ def _upgrades(request: web.Request) -> bool:
     return request.method == hdrs.METH_GET and upgrade.lower() == WEBSOCKET and "upgrade" in listed
 
 
-def _bound(request: web.Request) -> None:
+def bound_unread(request: web.Request) -> None:
     """The kernel would take megabytes for a client that reads nothing: they would count as read."""
     connected = request.get_extra_info("socket")
     if connected is not None:
@@ -294,7 +294,7 @@ async def _deliver(request: web.Request, answer: web.StreamResponse) -> None:
     """Send it, and wait until it has been read. Who leaves answers unread and asks on other connections would have all
     of them kept here."""
     answer.headers["X-Content-Type-Options"] = "nosniff"
-    _bound(request)
+    bound_unread(request)
     async with asyncio.timeout(READ_SECONDS):
         await answer.prepare(request)
         await answer.write_eof()

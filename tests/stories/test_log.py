@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+from tests.support.events import Events
 from tests.support.site import Client
 
 LOGS, EVENT = "/api/dci/logs", "/api/dci/log-event"
@@ -84,3 +85,23 @@ async def test_a_repeat_with_its_key_is_written_once(admin: Client) -> None:
     answers = [await admin.post(EVENT, body, part="dci", headers={"Idempotency-Key": "log-1"}) for _ in range(2)]
     assert answers[0] == answers[1]
     assert len(await _logged(admin, "?module=repeat")) == 1
+
+
+async def test_the_log_is_followed_on_two_ports_and_after_a_break(admin: Client) -> None:
+    headers = {"Authorization": f"Bearer {admin.token}"}
+    body = {"module": "follow", "severity": "warning", "message": "first", "context": {"call_id": "c_1"}}
+    path = f"{LOGS}/follow?module=follow&call_id=c_1"
+    async with (
+        admin.session.get(admin.site.url("dci", path), headers=headers) as dci,
+        admin.session.get(admin.site.url("workspace", path), headers=headers) as workspace,
+    ):
+        status, first = await admin.post(EVENT, body, part="dci")
+        assert status == 201
+        assert (await admin.post(EVENT, body | {"module": "other"}, part="dci"))[0] == 201
+        assert (await admin.post(EVENT, body | {"message": "second"}, part="dci"))[0] == 201
+        for answer in (dci, workspace):
+            assert await Events(answer).messages(2) == ["first", "second"]
+    again = headers | {"Last-Event-ID": str(first["id"])}
+    async with admin.session.get(admin.site.url("dci", path), headers=again) as answer:
+        assert (await admin.post(EVENT, body | {"message": "third"}, part="dci"))[0] == 201
+        assert await Events(answer).messages(2) == ["second", "third"]

@@ -28,6 +28,7 @@ from gateway.health import Health
 from gateway.http import HttpApi
 from gateway.idempotency import Idempotency
 from gateway.live.feed import LiveFeed
+from gateway.log_feed import LogFeed
 from gateway.main import application
 from gateway.metrics import Metrics
 from gateway.recordings import Recordings
@@ -201,8 +202,11 @@ async def gateway_on(
         health = Health(bus=bus, clock=clock, metrics=metrics, connected=lambda: bus.alive)
         auditor = Auditor(bus=bus, clock=clock, ids=ids, nearly_full=lambda: health.journal_nearly_full)
         stack.push_async_callback(auditor.stop)
+        log_feed = LogFeed(bus=bus, authenticator=authenticator)
+        stack.push_async_callback(log_feed.stop)
         http_api = HttpApi(
             bus=bus,
+            log_feed=log_feed,
             ids=ids,
             authenticator=authenticator,
             idempotency=idempotency,
