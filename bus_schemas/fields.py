@@ -26,6 +26,15 @@ def shaped(pattern: str, words: str, **more: Any) -> Meta:
     return Meta(pattern=pattern, **more)
 
 
+MOST_VALUES = "most_values"
+
+
+def of_values(most: int) -> Meta:
+    """Of a field that takes any JSON: how many values are in it at most. Doors count them before they read any
+    (gateway/bodies.py): a number can cost a thousand times as much to read as its place in a body."""
+    return Meta(extra={MOST_VALUES: most})
+
+
 def words_of(pattern: str) -> str:
     """What people are told that a text with this pattern is."""
     return _WORDS[f"`str` matching regex {pattern!r}"]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bus_schemas.contract import ROOT, Rpc, token
-from bus_schemas.fields import TOKEN, CallId, GivenTime, Id, SlotId, Utc, shaped
+from bus_schemas.fields import TOKEN, CallId, GivenTime, Id, SlotId, Utc, of_values, shaped
 from bus_schemas.permissions import Action
 
 A = Action
@@ -26,7 +26,9 @@ CONTEXT_VALUES = 200  # in all of them together
 Severity = Literal["info", "warning", "error"]
 Module = Annotated[Id, Meta(examples=["OTTB"])]
 Said = Annotated[str, Meta(min_length=1, max_length=LONGEST_MESSAGE, examples=["Slot 44 restarted"])]
-Values = Annotated[dict[str, Any], Meta(examples=[{"slot_id": 44, "user": "admin"}])]  # any: JSON, as the sender has it
+Values = Annotated[  # any: JSON, as the sender has it
+    dict[str, Any], Meta(examples=[{"slot_id": 44, "user": "admin"}]), of_values(CONTEXT_VALUES)
+]
 SaidUser = Annotated[str, Meta(max_length=128, examples=["uuid-here"])]
 TRACE = r"^[0-9a-f]{32}$(?!\n)"
 HIGHEST_SLOT = 99_999

@@ -4,17 +4,21 @@ wherever, be it taken or refused. Numbers that are hard to read, names without e
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from msgspec import inspect
 
 from bus_schemas.campaign import CONFIGURE_CAMPAIGN, MOST_LEADS, RUN_CAMPAIGN
+from bus_schemas.catalogue import RPCS
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import Refusal
+from bus_schemas.fields import MOST_VALUES
+from bus_schemas.log import CONTEXT_VALUES, WRITE_LOG
 from bus_schemas.slot import CONFIGURE_SLOT
 from bus_schemas.user import LOGIN, SET_ROLE
 from gateway import idempotency
@@ -53,6 +57,7 @@ PLACES: dict[str, tuple[Rpc[Any, Any], bytes, bytes]] = {  # the line, and what 
     "in an object's text": (RUN_CAMPAIGN, b'{"campaign_id":"a","leads":[{"number":"1","name":[', b"]}]}"),
     "in a field of somebody's own": (RUN_CAMPAIGN, b'{"campaign_id":"a","leads":[{"number":"1","custom":[', b"]}]}"),
     "for a number": (CONFIGURE_CAMPAIGN, b'{"campaign_id":"a","ratio":[', b"]}"),
+    "in a context": (WRITE_LOG, b'{"module":"a","severity":"info","message":"m","context":{"a":[', b"]}}"),
     "for a word of a role": (SET_ROLE, b'{"role":"a","permissions":{"OTTB":[', b"]}}"),
 }
 NAMES: dict[str, tuple[Rpc[Any, Any], Callable[[int], bytes]]] = {
@@ -126,6 +131,27 @@ def test_no_body_costs_much_more_than_an_ordinary_one(ordinary: float) -> None:
     print(f"{len(bodies)} bodies of {LARGEST} bytes: {len(dear)} cost more than {MOST} times an ordinary one,")
     print(f"which takes {ordinary:.2f} ms; the dearest, {dearest}: {costs[dearest]:.2f} ms")
     assert dear == {}
+
+
+def test_no_line_reads_any_json_that_is_not_counted_first() -> None:
+    lines = [rpc for rpc in RPCS if rpc.permission is not None]
+    found = {(rpc.subject, name): counted(kind) for rpc in lines for name, kind in any_json(rpc.request)}
+    bare = list(found.values()).count(0)
+    print(f"{len(lines)} lines, {len(found)} with a field that takes any JSON: {bare} not counted")
+    assert found == {(WRITE_LOG.subject, "context"): CONTEXT_VALUES}
+
+
+def any_json(request: type) -> Iterator[tuple[str, inspect.Type]]:
+    """The fields of a request that take any JSON, in whatever they are."""
+    kind = inspect.type_info(request)
+    assert isinstance(kind, inspect.StructType)
+    for field in kind.fields:
+        if "AnyType()" in repr(field.type):
+            yield field.encode_name, field.type
+
+
+def counted(kind: inspect.Type) -> int:
+    return (kind.extra or {}).get(MOST_VALUES, 0) if isinstance(kind, inspect.Metadata) else 0
 
 
 def test_a_form_without_end_is_not_taken_apart(ordinary: float) -> None:
