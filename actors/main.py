@@ -40,6 +40,7 @@ from actors.ledger.kinds import LOG_PROJECTIONS
 from actors.ledger.start import start as start_ledger
 from actors.ledger.start import start_of_log
 from actors.ledger.store import Store
+from actors.log.start import start_noting
 from actors.point.start import start as start_point
 from actors.point.start import start_bus_login
 from actors.runtime import memory
@@ -199,7 +200,9 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(tracker.stop)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
         problems = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
+        noting = await start_noting(parts, stack, host=settings.host)
         host = await start_actors(settings, parts, stack, tracker=tracker, problems=problems, lost=lost)
+        noting.watch(host.left_alone)
         memory.freeze(memory.RARELY)
         say_up(settings, host)
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed, lost)]

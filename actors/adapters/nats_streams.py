@@ -33,6 +33,7 @@ MB = 2**20
 LEAST = 1024 * MB  # of the journal; where the server has less to give, its own quota is the limit
 DUPLICATE_WINDOW = 120.0
 LOG_LIMIT = 256 * MB
+LOG_WINDOW = 3600.0  # seconds for which hosts that hear of the same write it once
 NO_RESERVE, NOT_CHANGED = 10047, 10052
 
 
@@ -74,7 +75,7 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
         max_age=DAYS_KEPT * 24 * 3600.0,
         discard=DiscardPolicy.OLD,
         allow_direct=True,
-        duplicate_window=DUPLICATE_WINDOW,
+        duplicate_window=LOG_WINDOW,
     )
     yield StreamConfig(
         name=JOURNAL,

@@ -2,8 +2,9 @@
 
 from contextlib import AsyncExitStack
 
+from actors.log.noting import Noting
 from actors.log.writer import LogWriter
-from actors.runtime.parts import HostParts
+from actors.runtime.parts import HostParts, Parts
 from actors.runtime.service import serve
 from bus_schemas.log import WRITE_LOG
 
@@ -12,3 +13,11 @@ async def start(parts: HostParts, stack: AsyncExitStack) -> None:
     """Events can be written here."""
     writer = LogWriter(bus=parts.bus, ids=parts.ids, host=parts.host.name)
     parts.any_host.append((serve(WRITE_LOG, writer.write),))
+
+
+async def start_noting(parts: Parts, stack: AsyncExitStack, *, host: str) -> Noting:
+    """What is notable of the platform itself is written from now on."""
+    noting = Noting(bus=parts.bus, clock=parts.clock, writer=LogWriter(bus=parts.bus, ids=parts.ids, host=host))
+    await noting.start()
+    stack.push_async_callback(noting.stop)
+    return noting

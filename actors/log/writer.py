@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 
 from actors.log.harmless import bounded, harmless
-from actors.runtime.bus import ID, Bus, BusError, RequestTimeout
+from actors.runtime.bus import ID, Bus, BusError, Recorded, RequestTimeout
 from actors.runtime.clock import utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.log import LogEvent, LogRecord, LogWritten, log_subject, named_in, record_of
+from bus_schemas.names import SYSTEM
 
 NOT_WRITTEN = RefusalTemplate(ErrorCode.UNAVAILABLE, "The log cannot be written now. Try again.")
 IN_DOUBT = RefusalTemplate(ErrorCode.TIMEOUT, "No answer in time; it may have been written. Look before repeating.")
@@ -28,15 +29,22 @@ class LogWriter:
     async def write(self, event: LogEvent, context: Context) -> LogRecord:
         """Put an event into the stream. Raises Refusal: INVALID_PARAMS (the context is too much), UNAVAILABLE,
         TIMEOUT."""
-        written = written_of(event, context, host=self._host)
-        data, headers = msgspec.json.encode(written), {ID: self._ids.new()}
         try:
-            entry = await self._bus.log.write(log_subject(written), data, headers)
+            entry = await self._put(written_of(event, context, host=self._host), self._ids.new())
         except RequestTimeout:
             raise IN_DOUBT() from None
         except BusError:
             raise NOT_WRITTEN() from None
         return record_of(entry.seq, utc(datetime.fromtimestamp(entry.at, UTC)), entry.data)
+
+    async def put(self, event: LogEvent, *, id: str | None = None) -> None:
+        """Put an event of the platform's own into the stream. `id`: of which the stream takes one within an hour.
+        Raises BusError (Fenced: there is one with this id), Refusal(INVALID_PARAMS)."""
+        context = Context(command_id="", user=SYSTEM)
+        await self._put(written_of(event, context, host=self._host), id or self._ids.new())
+
+    async def _put(self, written: LogWritten, id: str) -> Recorded:
+        return await self._bus.log.write(log_subject(written), msgspec.json.encode(written), {ID: id})
 
 
 def written_of(event: LogEvent, context: Context, *, host: str) -> LogWritten:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from actors.runtime.bus import BusUnavailable, Headers, Recorded, Size, Unsubscribe
+from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded, Size, Unsubscribe
 from simulators.bus.memory_broker import Client, Journal, MemoryBroker, matches
 
 
@@ -27,6 +27,8 @@ class MemoryLog:
         await self._reach()
         if self._broker.full or self._broker.stuck:
             raise BusUnavailable("nothing is stored")
+        if self._entries.seen(headers.get(ID)) is not None:
+            raise Fenced(f"{subject}: the id was used before")
         entry = self._entries.store(subject, data, headers)
         for wake in self._broker.log_readers:
             wake.set()

@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 from tests.support.events import Events
-from tests.support.site import Client
+from tests.support.site import Client, until
 
 LOGS, EVENT = "/api/dci/logs", "/api/dci/log-event"
 DOCUMENTED = {
@@ -105,3 +105,17 @@ async def test_the_log_is_followed_on_two_ports_and_after_a_break(admin: Client)
     async with admin.session.get(admin.site.url("dci", path), headers=again) as answer:
         assert (await admin.post(EVENT, body | {"message": "third"}, part="dci"))[0] == 201
         assert await Events(answer).messages(2) == ["second", "third"]
+
+
+async def test_what_happens_to_slots_and_trunks_is_said_by_the_platform(admin: Client) -> None:
+    assert (await admin.post("/api/slots/12/restart"))[0] == 202
+    await admin.pbx("POST", "/contact", {"endpoint": "ottb-sip-2", "status": "Unreachable"})
+    try:
+        down = "?module=OTTB&severity=error&text=Trunk ottb-sip-2 is DOWN"
+        [trunk, *_] = await until(lambda: _logged(admin, down), bool)
+    finally:
+        await admin.pbx("POST", "/contact", {"endpoint": "ottb-sip-2", "status": "Reachable"})
+    assert trunk["sender"] == "system" and trunk["context"]["trunk"] == "ottb-sip-2"
+    await until(lambda: _logged(admin, "?text=Trunk ottb-sip-2 is OK again"), bool)
+    [slot, *_] = await until(lambda: _logged(admin, "?slot=12&text=Slot 12 restarted"), bool)
+    assert (slot["severity"], slot["context"]) == ("info", {"slot_id": 12, "user": "admin"})

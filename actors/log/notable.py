@@ -1,0 +1,141 @@
+"""Which events of the platform are notable, and what the log says of them: this table, and nothing else. Pure."""
+
+from collections.abc import Iterator, MutableMapping
+from enum import Enum
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from actors.runtime.alike import times
+from bus_schemas.audit import AUDIT_RECORDED, AuditEntry, AuditRecorded
+from bus_schemas.contract import AnyTopic
+from bus_schemas.errors import ErrorCode
+from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
+from bus_schemas.slot import SLOT_LINKED, SLOT_RESTARTING
+from bus_schemas.trunk import TRUNK_CHANGED
+
+SERIES = 5  # refused logins alike in one minute after a first one
+LOGINS = ("POST /api/auth/login", "bus.login")  # as the audit calls them
+REFUSED = (ErrorCode.AUTH_FAIL, ErrorCode.RATE_LIMITED)
+CONTEXT = {"slot": "slot_id", "by": "user"}  # fields of events whose names in a context are others
+LONGEST_REASON = 1_000  # characters
+
+Noted = MutableMapping[str, str]  # by thing: the state that was noted last, until it is well again
+
+
+class When(Enum):
+    """`EACH` time; when a thing gets `WORSE`, once for each state; when it is `WELL` again after that."""
+
+    EACH = "each"
+    WORSE = "worse"
+    WELL = "well"
+
+
+class Source(Struct, frozen=True):
+    """Events that say how it is with a thing, in a field `state`. `fields`: what the log says of them beside that."""
+
+    topic: AnyTopic
+    state: str
+    fields: tuple[str, ...]
+
+
+class Row(Struct, frozen=True):
+    """An event that says one of these states, and what the log says of it, with the event's own fields."""
+
+    of: Source
+    states: tuple[str, ...]
+    when: When
+    severity: Severity
+    words: str
+
+
+W = When
+RESTARTS = Source(SLOT_RESTARTING, "status", ("slot", "by"))
+PHONES = Source(SLOT_LINKED, "status", ("slot", "status", "detail"))
+TRUNKS = Source(TRUNK_CHANGED, "state", ("trunk", "state", "reason"))
+
+# fmt: off
+NOTABLE = (
+    #   event     that says                    when     severity   words
+    Row(RESTARTS, ("RESTARTING",),             W.EACH,  "info",    "Slot {slot} restarted"),
+    Row(RESTARTS, ("REBOOTING",),              W.EACH,  "info",    "The phone of slot {slot} is restarted"),
+    Row(PHONES,   ("OFFLINE", "UNAUTHORIZED"), W.WORSE, "warning", "The phone of slot {slot} is {status}"),
+    Row(PHONES,   ("ONLINE",),                 W.WELL,  "info",    "The phone of slot {slot} is ONLINE again"),
+    Row(TRUNKS,   ("DOWN",),                   W.WORSE, "error",   "Trunk {trunk} is DOWN"),
+    Row(TRUNKS,   ("WARN",),                   W.WORSE, "warning", "Trunk {trunk} is WARN"),
+    Row(TRUNKS,   ("OK",),                     W.WELL,  "info",    "Trunk {trunk} is OK again"),
+)
+# fmt: on
+TOPICS = (*dict.fromkeys(row.of.topic for row in NOTABLE), AUDIT_RECORDED)
+
+
+def notes(topic: AnyTopic, event: Struct, noted: Noted) -> Iterator[LogEvent]:
+    """What the log says of an event. `noted` is kept up to date."""
+    if isinstance(event, AuditRecorded):
+        yield from (_refused_logins(entry) for entry in event.entries if _is_series(entry))
+    for row in NOTABLE:
+        state = getattr(event, row.of.state) if row.of.topic is topic else None
+        if state in row.states and _is_news(row, topic.subject_for(event), str(state), noted):
+            yield _note(row, event)
+
+
+def quarantined(kind: str, id: str, reason: str) -> LogEvent:
+    """One thing cannot be used, and why."""
+    context = {"kind": kind, "id": id, "reason": reason[:LONGEST_REASON]} | _slot(kind, id)
+    words = f"{kind} {id} is quarantined: {reason}"
+    return LogEvent(module="OTTB", severity="error", message=words[:LONGEST_MESSAGE], context=context)
+
+
+def usable_again(kind: str, id: str) -> LogEvent:
+    """It is not quarantined any more."""
+    context = {"kind": kind, "id": id} | _slot(kind, id)
+    return LogEvent(module="OTTB", severity="info", message=f"{kind} {id} is no longer quarantined", context=context)
+
+
+def left_out(count: int, like: LogEvent) -> LogEvent:
+    """So many more were not written, to spare the log."""
+    words = f"{count} more like this were left out: {like.message}"
+    return LogEvent(
+        module=like.module, severity=like.severity, message=words[:LONGEST_MESSAGE], context={"left_out": count}
+    )
+
+
+def _is_news(row: Row, thing: str, state: str, noted: Noted) -> bool:
+    match row.when:
+        case When.WORSE:
+            before, noted[thing] = noted.get(thing), state
+            return before != state
+        case When.WELL:
+            return noted.pop(thing, None) is not None
+    return True
+
+
+def _note(row: Row, event: Struct) -> LogEvent:
+    said: dict[str, Any] = {name: _plain(getattr(event, name)) for name in row.of.fields}
+    context = {CONTEXT.get(name, name): value for name, value in said.items() if value not in (None, "")}
+    return LogEvent(module="OTTB", severity=row.severity, message=row.words.format_map(said), context=context)
+
+
+def _plain(value: Any) -> Any:
+    return str(value)[:LONGEST_REASON] if isinstance(value, str) else value
+
+
+def _slot(kind: str, id: str) -> dict[str, Any]:
+    return {"slot_id": int(id)} if kind == "slot" and id.isascii() and id.isdigit() else {}
+
+
+def _is_series(entry: AuditEntry) -> bool:
+    return entry.action in LOGINS and entry.result in REFUSED and times(entry) >= SERIES
+
+
+def _refused_logins(entry: AuditEntry) -> LogEvent:
+    name = entry.subject.get("username", "")
+    whose = f" as {name}" if name else ""
+    where = f" from {entry.address}" if entry.address else ""
+    context = {"count": times(entry), "username": name, "address": entry.address, "result": entry.result}
+    if entry.first is not UNSET:
+        context["since"] = entry.first
+    return LogEvent(
+        module="POINT", severity="warning", message=f"{times(entry)} logins{whose}{where} were refused",
+        context={key: value for key, value in context.items() if value != ""},
+    )  # fmt: skip
