@@ -8,7 +8,7 @@ before anything new.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
+from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import parse_utc, utc
 from actors.runtime.moments import moment
 from bus_schemas.contract import UNDECODABLE
@@ -87,14 +88,15 @@ class Follower:
 
 
 class LogFeed:
-    """Those who follow the log at one gateway."""
+    """Those who follow the log at one gateway. `seq`: of the newest event that was heard."""
 
     def __init__(self, *, bus: Bus, authenticator: Authenticator) -> None:
         self._bus = bus
         self._authenticator = authenticator
         self._followers: set[Follower] = set()
         self._held: Counter[Share] = Counter()
-        self._seq = 0
+        self._listeners: Callbacks[Callable[[LogRecord], None]] = Callbacks()
+        self.seq = 0
         self._unfollow: Unsubscribe | None = None
         self._beginning = asyncio.Lock()
         self._forget = authenticator.on_change(self._look_again)
@@ -115,8 +117,8 @@ class LogFeed:
         """Send what comes, until the reader goes or may no longer. Raises Refusal before anything was sent."""
         after, since = _last_event_id(request), _beginning(wanted)
         with self._place(caller.share):
-            await self._begin()
-            follower = Follower(said=self._seq)
+            await self.begin()
+            follower = Follower(said=self.seq)
             self._followers.add(follower)
             response = web.StreamResponse(headers=HEADERS)
             reader = _Reader(response, wanted, caller, permission, self._authenticator)
@@ -159,21 +161,35 @@ class LogFeed:
         except BusError:
             follower.end(AWAY().message)
 
-    async def _begin(self) -> None:
+    async def between(self, after: int, until: int) -> AsyncGenerator[LogRecord, None]:
+        """What the stream has from behind `after` up to `until`. Raises BusError."""
+        async for recorded in self._bus.log.replay(LOG_SCOPE, after=after):
+            if recorded.seq > until:
+                break
+            if (record := _record(recorded)) is not None:
+                yield record
+
+    def listen(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
+        """Have it told each event that is heard, which is none before somebody had `begin` done. Gives the end."""
+        return self._listeners.add(listener)
+
+    async def begin(self) -> None:
         """Read the stream from now on, if nobody did yet. Raises Refusal(UNAVAILABLE)."""
         async with self._beginning:
             if self._unfollow is None:
                 try:
-                    self._seq = await self._bus.log.last_seq()
-                    self._unfollow = await self._bus.log.follow(LOG_SCOPE, self._hear, after=self._seq)
+                    self.seq = await self._bus.log.last_seq()
+                    self._unfollow = await self._bus.log.follow(LOG_SCOPE, self._hear, after=self.seq)
                 except BusError:
                     raise AWAY() from None
 
     async def _hear(self, recorded: Recorded) -> None:
-        self._seq = recorded.seq
+        self.seq = recorded.seq
         if (record := _record(recorded)) is not None:
             for follower in self._followers:
                 follower.offer(record)
+            for listener in self._listeners:
+                listener(record)
 
     def _look_again(self) -> None:
         for follower in self._followers:
@@ -213,16 +229,18 @@ class _Reader:
             await self._write(piece)
         elif piece is None:
             await self._write(ALIVE)
-        elif self._sees(piece) and fits(self._wanted, piece):
+        elif sees(self._caller, piece) and fits(self._wanted, piece):
             await self._write(b"id: %d\nevent: log\ndata: %s\n\n" % (piece.id, msgspec.json.encode(piece)))
         return True
-
-    def _sees(self, record: LogRecord) -> bool:
-        return record.sender == self._caller.user or Action.LOG_VIEW_ANY in self._caller.actions
 
     async def _write(self, data: bytes) -> None:
         async with asyncio.timeout(WRITE_SECONDS):
             await self._response.write(data)
+
+
+def sees(caller: Caller, record: LogRecord) -> bool:
+    """Whether an event is one of the caller's own, or they see all."""
+    return record.sender == caller.user or Action.LOG_VIEW_ANY in caller.actions
 
 
 async def _next(follower: Follower) -> LogRecord | None:

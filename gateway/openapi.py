@@ -14,7 +14,7 @@ from bus_schemas.permissions import Access, Action
 from bus_schemas.rights import guards
 from gateway.errors import HTTP_STATUS
 from gateway.routes import FILE_KINDS, XLSX, AnyRoom, Route
-from gateway.surface import ROOMS, ROUTES
+from gateway.surface import LIVE, ROUTES
 
 TITLE = "OTTB"
 VERSION = "1.0.0"
@@ -193,7 +193,7 @@ def _page(path: str, summary: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The events: on NATS for other systems, and as Socket.IO clients hear them."""
-    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in ROOMS]))
+    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in LIVE]))
     _, components = msgspec.json.schema_components(types, ref_template=REF)
     for topic in TOPICS:
         if guarded := guards(topic.event):
@@ -211,7 +211,7 @@ def asyncapi() -> dict[str, Any]:
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         }
         operations[f"hear{name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
-    for row in ROOMS:
+    for row in LIVE:
         key = row.event.replace(".", "_")
         channels[key] = {
             "address": row.event,
@@ -224,7 +224,7 @@ def asyncapi() -> dict[str, Any]:
         topic.event.__name__: {"payload": {"$ref": REF.format(name=topic.event.__name__)}, "contentType": JSON}
         for topic in TOPICS
     }
-    for row in ROOMS:
+    for row in LIVE:
         messages[row.event.replace(".", "_")] = {"payload": _live_payload(row), "contentType": JSON}
     return {
         "asyncapi": "3.0.0",
@@ -255,7 +255,7 @@ def types() -> dict[str, Any]:
     """All that a typed client needs, in one OpenAPI document: the routes, the bus events, and `LiveEvents`, the payload
     of each Socket.IO event by its name. `make types` turns it into TypeScript."""
     document, events = openapi(), asyncapi()["components"]
-    live = {row.event: _live_payload(row) for row in ROOMS}
+    live = {row.event: _live_payload(row) for row in LIVE}
     named = {"LiveEvents": {"type": "object", "properties": live, "required": list(live)}}
     document["components"]["schemas"] |= events["schemas"] | named
     return document

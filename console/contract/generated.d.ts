@@ -6404,6 +6404,12 @@ export interface components {
                 data: components["schemas"]["NoteUpdate"];
                 seq: number;
             };
+            "log.update": {
+                /** @constant */
+                event: "log.update";
+                data: components["schemas"]["LogRecord"];
+                seq: number;
+            };
         };
     };
     responses: {

@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import Struct
 from socketio.exceptions import ConnectionRefusedError as Refuse
 
 from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
@@ -28,17 +28,21 @@ from bus_schemas.operator import OPERATOR, PRESENT, RENEW_PRESENCE, RenewPresenc
 from gateway import shapes
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
+from gateway.live import log_room
+from gateway.live.client import LiveClient
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import RoomEvent, packet, presented, room_events
+from gateway.live.fields import Seq
 from gateway.live.history import AT_ONCE, History
+from gateway.live.log_room import LogRoom
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
+from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
-from gateway.surface import ROOMS
+from gateway.surface import LIVE, ROOMS
 
 log = structlog.get_logger()
 
 SCOPE = "ottb.v1.evt.>"
-Seq = Annotated[int, Meta(ge=0)]  # of the journal, the last that a client has seen
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
 TELEMETRY_PAUSE = 0.5
 KEYS_PAUSE = 1.0
@@ -53,19 +57,9 @@ GONE = "The client has gone."
 REPLACED = "Another subscription of this room has replaced it."
 BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
 
-PERMISSION = {row.kind.room: row.kind.view for row in ROOMS}
+PERMISSION = {row.kind.room: row.kind.view for row in LIVE}
+Ask = Callable[[str, Sequence[Any]], Awaitable[dict[str, Any]]]  # a client and what it has passed; its answer
 TELEMETRY = tuple(dict.fromkeys(topic for row in ROOMS for topic in row.topics if not topic.kept))
-
-
-class LiveClient(Struct):
-    """A connected client. `transport`: engineio's id of its connection; `leave`: when its token expires; `turns`: how
-    often it has subscribed or left each room."""
-
-    caller: Caller
-    transport: str
-    leave: asyncio.TimerHandle
-    rooms: set[str] = set()
-    turns: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class LiveFeed:
@@ -80,6 +74,7 @@ class LiveFeed:
         metrics: Metrics,
         origins: tuple[str, ...],
         watermark: Callable[[int], None],
+        log_feed: LogFeed,
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -102,6 +97,10 @@ class LiveFeed:
         self._clients: dict[str, LiveClient] = {}
         self._sessions: Counter[Share] = Counter()  # by whose they are
         self._history = History(bus=bus, metrics=metrics)
+        self._log = LogRoom(
+            feed=log_feed, transports=self.transports, history=self._history, metrics=metrics, clients=self._clients
+        )
+        self._deaf: Callable[[], None] = lambda: None
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
         self._stops: list[Unsubscribe] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +109,8 @@ class LiveFeed:
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         for room in PERMISSION:
-            self.server.on(f"subscribe:{room}", self._subscriber(room))
+            ask = self._subscribe_to_log if room == log_room.NAME else self._in_room(room)
+            self.server.on(f"subscribe:{room}", self._subscriber(room, ask))
             self.server.on(f"unsubscribe:{room}", self._unsubscriber(room))
 
     @property
@@ -123,6 +123,7 @@ class LiveFeed:
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for topic in TELEMETRY:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
+        self._deaf = self._log.start()
         self._forget = self._authenticator.on_change(self._look_again)
         self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
         self._spawn(_again_and_again(KEYS_PAUSE, self._look_at_keys))
@@ -130,6 +131,7 @@ class LiveFeed:
 
     async def stop(self) -> None:
         self._forget()
+        self._deaf()
         for stop in self._stops:
             await stop()
         for task in self._tasks:
@@ -250,11 +252,22 @@ class LiveFeed:
 
     # --- rooms
 
-    def _subscriber(self, room: str) -> Any:
+    def _in_room(self, room: str) -> Ask:
+        async def ask(sid: str, options: Sequence[Any]) -> dict[str, Any]:
+            return await self._subscribe(sid, room, _since(options))
+
+        return ask
+
+    async def _subscribe_to_log(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
+        asked = log_room.asked_of(options)
+        client = self._begin(sid, log_room.NAME)
+        return await self._log.subscribe(client, asked, self._still(sid, client, log_room.NAME))
+
+    def _subscriber(self, room: str, ask: Ask) -> Any:
         async def subscribe(sid: str, *options: Any) -> Any:
             """Acknowledged once, `{"error": false, "seq": n}` or in the error format."""
             try:
-                return await self._subscribe(sid, room, _since(options))
+                return await ask(sid, options)
             except Refusal as refusal:
                 return msgspec.to_builtins(refusal.as_refused())
             except BusError as error:
@@ -275,13 +288,31 @@ class LiveFeed:
 
         return unsubscribe
 
-    async def _subscribe(self, sid: str, room: str, since: int | None) -> dict[str, Any]:
+    def _begin(self, sid: str, room: str) -> LiveClient:
+        """Somebody subscribes, and hears nothing new until the missed ones are out. Raises Refusal."""
         client = self._clients.get(sid)
         if client is None:
             raise Refusal(ErrorCode.AUTH_FAIL, "Not logged in.")
         client.caller.must(PERMISSION[room])
-        client.rooms.discard(room)  # nothing new until the missed ones are out
+        client.rooms.discard(room)
         client.turns[room] += 1
+        return client
+
+    def _still(self, sid: str, client: LiveClient, room: str) -> Callable[[], None]:
+        """What raises Refusal from when on the subscription that now begins is none any more."""
+        turn = client.turns[room]
+
+        def still() -> None:
+            if client.turns[room] != turn:
+                raise Refusal(ErrorCode.CONFLICT, REPLACED, room=room)
+            if self._clients.get(sid) is not client or not self.transports.hears(client.transport):
+                raise Refusal(ErrorCode.UNAVAILABLE, GONE)
+            client.caller.must(PERMISSION[room])
+
+        return still
+
+    async def _subscribe(self, sid: str, room: str, since: int | None) -> dict[str, Any]:
+        client = self._begin(sid, room)
         missed = 0 if since is None else self.seq - since
         if missed < 0:
             raise misfit("since", "it is ahead of the journal.", seq=self.seq)
@@ -294,15 +325,7 @@ class LiveFeed:
     async def _catch_up(self, sid: str, client: LiveClient, room: str, since: int) -> None:
         """Send what was missed, as fast as the client takes it. When this returns all of it is on its way, and nothing
         has happened since. Raises Refusal where it is not: nobody is told that it was."""
-        turn = client.turns[room]
-
-        def still() -> None:
-            if client.turns[room] != turn:
-                raise Refusal(ErrorCode.CONFLICT, REPLACED, room=room)
-            if self._clients.get(sid) is not client or not self.transports.hears(client.transport):
-                raise Refusal(ErrorCode.UNAVAILABLE, GONE)
-            client.caller.must(PERMISSION[room])
-
+        still = self._still(sid, client, room)
         while since < self.seq:
             reading = self._history.turn(client.caller.share)
             async with reading:

@@ -1,7 +1,9 @@
-"""The platform's log over HTTP."""
+"""The platform's log over HTTP, and in its room."""
 
-from bus_schemas.log import LIST_LOGS, WRITE_LOG
-from gateway.routes import Part, Route
+from bus_schemas.kinds import Kind
+from bus_schemas.log import LIST_LOGS, WRITE_LOG, LogRecord
+from bus_schemas.permissions import Action
+from gateway.routes import Part, Room, Route
 
 P = Part
 
@@ -13,3 +15,8 @@ ROUTES = (
     Route("GET",  "/api/dci/logs/follow", LIST_LOGS, 200, P.DCI, followed=True),
 )
 # fmt: on
+
+# Filled from the log's own stream (`live/log_room.py`): nothing in the journal is of this kind.
+ROOM = Room(
+    Kind("log", "log", view=Action.LOG_VIEW, view_others=Action.LOG_VIEW_ANY), LogRecord, (), lambda event: None
+)

@@ -4,7 +4,10 @@ import csv
 import io
 from typing import Any
 
+import jsonschema
+
 from tests.support.events import Events
+from tests.support.js_client import JsClient
 from tests.support.site import Client, until
 
 LOGS, EVENT = "/api/dci/logs", "/api/dci/log-event"
@@ -119,3 +122,27 @@ async def test_what_happens_to_slots_and_trunks_is_said_by_the_platform(admin: C
     await until(lambda: _logged(admin, "?text=Trunk ottb-sip-2 is OK again"), bool)
     [slot, *_] = await until(lambda: _logged(admin, "?slot=12&text=Slot 12 restarted"), bool)
     assert (slot["severity"], slot["context"]) == ("info", {"slot_id": 12, "user": "admin"})
+
+
+async def test_a_client_that_drops_again_and_again_misses_no_event(admin: Client) -> None:
+    module = "drops"
+    _, first = await admin.post(EVENT, DOCUMENTED | {"module": module, "message": "0"}, part="dci")
+    async with JsClient(admin.site.url("workspace", ""), admin.token) as socket:
+        await socket.expect(lambda heard: heard.get("connected"))
+        wanted: dict[str, Any] = {"module": module, "since": first["id"]}
+        assert (await socket.ask("subscribe:log", wanted))["error"] is False
+        for number in range(1, 21):
+            await admin.post(EVENT, DOCUMENTED | {"module": module, "message": str(number)}, part="dci")
+            if number % 2:
+                socket.tell(drop=True)
+                await socket.expect(lambda heard: heard.get("connected"))
+                seen = [update["seq"] for update in socket.events("log.update")]
+                again = await socket.ask("subscribe:log", wanted | {"since": max([first["id"], *seen])})
+                assert again["error"] is False, again
+        await socket.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("message") == "20")
+        updates = socket.events("log.update")
+    assert [update["data"]["message"] for update in updates] == [str(number) for number in range(1, 21)]
+    _, events = await admin.get("/asyncapi.json", part="workspace")
+    payload = events["components"]["messages"]["log_update"]["payload"]
+    for update in updates:
+        jsonschema.validate(update, payload | {"components": events["components"]})

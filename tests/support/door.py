@@ -224,7 +224,7 @@ async def gateway_on(
         await health.start()
         live = LiveFeed(
             bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=(),
-            watermark=http_api.raise_watermark,
+            watermark=http_api.raise_watermark, log_feed=log_feed,
         )  # fmt: skip
         await live.start()
         app = application(Part.WORKSPACE, http_api=http_api, health=health, metrics=metrics, sandbox=True)

@@ -1,0 +1,22 @@
+"""Who is connected to the live feed."""
+
+import asyncio
+from collections import Counter
+
+import msgspec
+from msgspec import Struct
+
+from bus_schemas.log import ListLogs
+from gateway.auth import Caller
+
+
+class LiveClient(Struct):
+    """A connected client. `transport`: engineio's id of its connection; `leave`: when its token expires; `turns`: how
+    often it has subscribed or left each room; `log`: which events of the log it wants, while it is in that room."""
+
+    caller: Caller
+    transport: str
+    leave: asyncio.TimerHandle
+    rooms: set[str] = set()
+    turns: Counter[str] = msgspec.field(default_factory=Counter)
+    log: ListLogs = msgspec.field(default_factory=ListLogs)
