@@ -164,7 +164,7 @@ class StartOffered(Struct, frozen=True, kw_only=True):
     """A call on a line that was offered to `asker`. It counts for its user, who may have had as many as they may: whose
     turn it is was decided by the offer. After `until` nothing is begun any more. `unless`: a subject of the journal and
     a sequence: an event of that subject after that one calls the call off, as long as it is not dialled.
-    `ring_at_least`: seconds for which it rings before it is given up."""
+    `ring_at_least`: seconds for which it rings before it is given up. `operator`: for whom it is, whose line it is."""
 
     host: HostName
     asker: str
@@ -173,6 +173,7 @@ class StartOffered(Struct, frozen=True, kw_only=True):
     until: Utc
     unless: tuple[str, int] | None = None
     ring_at_least: float = 0.0
+    operator: Username | None = None
 
 
 class OfferedStarted(Struct, frozen=True, kw_only=True):

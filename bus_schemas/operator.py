@@ -88,12 +88,15 @@ class ListOperators(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class OperatorCall(Struct, frozen=True, kw_only=True):
-    """A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so."""
+    """A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so.
+    `number`, and the `name` of the lead: whom they talk to; GET_OWN_STATUS says it, to nobody but themselves."""
 
     call_id: CallId
     at: Utc
     campaign_id: str | None = None
     lead: str | None = None
+    number: str | None = None
+    name: str = ""
 
 
 class OperatorView(Struct, frozen=True, kw_only=True):

@@ -177,7 +177,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _seen_from(self, context: Context) -> previewing.Asked:
         """The campaign as an operator of its finds it who asks for a lead, whoever made it. Raises Refusal."""
-        campaign, crew = self._campaign(), self._team_crew()
+        campaign, crew = self._campaign(), self.team_crew()
         if crew is None or not self._team.has(context.user, self.id):
             self.seen_by(context)
         if crew is None or self._selection is None or campaign.settings.mode is not Mode.PREVIEW:
@@ -186,7 +186,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             raise machine.NOT_RUNNING()
         return previewing.Asked(context.user, campaign, crew, self._selection, self.book, self._now())
 
-    def _team_crew(self) -> Crew | None:
+    def team_crew(self) -> Crew | None:
         """Its operators, if it has any."""
         team = self.state is not None and self.state.settings.operators is Operators.TEAM
         return self._crew if team else None
@@ -334,7 +334,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _hear_of_operators(self, heard: Heard) -> None:
         """An operator is another now: all of them are looked at, in this campaign's turn."""
-        if (crew := self._team_crew()) is None or not heard.concerns(self.id):
+        if (crew := self.team_crew()) is None or not heard.concerns(self.id):
             return
         if heard.wrapped_up is not None and heard.member.works_for(self.id):
             crew.wrapped_up(heard.wrapped_up)
@@ -385,7 +385,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         decision = self._claim(campaign, self._selection, now)
         decision = replace(decision, effects=(*decision.effects, *seated.effects))
         lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
-        lacks = lacks and self._team_crew() is None
+        lacks = lacks and self.team_crew() is None
         return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
 
     def _seated(self, campaign: Campaign, now: Moment) -> CampaignDecision:
@@ -412,7 +412,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if (rest := self._rests_until - now.mono) > 0:
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
         self._lines.expire(now.mono)
-        if (crew := self._team_crew()) is not None:
+        if (crew := self.team_crew()) is not None:
             return claim_for_team(
                 crew, campaign, selection, self.book, self._lines, self._answered.places, now
             )
@@ -475,7 +475,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def _take_in(self, offered: Offered) -> None:
         """Lines of a carrier that the settings no longer want go back."""
         self._asked.discard(offered.ask)
-        crew, state = self._team_crew(), self.state
+        crew, state = self.team_crew(), self.state
         joins = crew is not None and state is not None and crew.joins(state)
         if state is not None and offered.ask.is_of(state.settings.carriers, team=crew is not None, joins=joins):
             self._lines.add(offered.lines)
@@ -555,7 +555,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def pace(self) -> Pace:
         """How many dials it would begin now. Without a team all lines are its own operators, and each is used."""
-        if (crew := self._team_crew()) is not None:
+        if (crew := self.team_crew()) is not None:
             now = parse_utc(self._now().at)
             return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
         limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
@@ -568,20 +568,20 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def carriage(self, there: There) -> Carriage | None:
         """How its numbers could be called. `there`: what lines there are. None: on those of its operators."""
-        if self._team_crew() is not None:
+        if self.team_crew() is not None:
             return None
         return Carriage(self._campaign().settings.carriers, there, self._lines.copy())
 
     def ready(self) -> list[str] | None:
         """The operators who are ready; None: it has none."""
-        crew = self._team_crew()
+        crew = self.team_crew()
         return crew.ready(self._campaign()) if crew is not None else None
 
     # --- its counts
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            crew, now, way = self._team_crew(), self._now().at, without_team(self.state.settings.mode)
+            crew, now, way = self.team_crew(), self._now().at, without_team(self.state.settings.mode)
             way = crew.way(self.state, parse_utc(now)) if crew is not None else way
             said = self._figures.said(self.state, now, way, crew.by_status(self.state) if crew is not None else {})
             await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))

@@ -209,6 +209,7 @@ class Outside:
         request = StartOffered(
             host=held.host, asker=owner.id, line=held.line, number=claim.number, until=until,
             unless=(halted, claimed_at), ring_at_least=owner.ring_seconds(claim),
+            operator=None if claim.joins else claim.operator,
         )  # fmt: skip
         await self._begin(owner, claim, request)
 

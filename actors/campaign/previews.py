@@ -45,6 +45,11 @@ class Previews:
             return None
         return shown
 
+    def shows(self, user: str, lead: str, now: float) -> bool:
+        """Whether somebody looks at this one."""
+        shown = self.of(user, now)
+        return shown is not None and shown.lead == lead
+
     def lead_of(self, user: str, lead: str, now: float) -> Shown:
         """The same, which must be this one. Raises Refusal."""
         shown = self.of(user, now)

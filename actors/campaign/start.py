@@ -81,7 +81,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
-from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding, MarkLead
+from bus_schemas.lead import GET_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
@@ -135,6 +135,7 @@ async def start(
         host.serve_beside(STOP_CAMPAIGN, on_shard.stop)
         host.serve_beside(PAUSE_CAMPAIGN, on_shard.pause)
         host.serve_beside(MARK_LEAD, on_shard.mark)
+        host.serve_beside(GET_LEAD, on_shard.lead)
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
@@ -277,6 +278,14 @@ class OnShard:
                 raise misfit("operator", "nobody of this name has been an operator.") from None
         said = await self._host.order(CampaignActor, request.campaign_id, Mark(request=request), context)
         return Page(body=said, seq=self._campaign(request.campaign_id)[0].seq)
+
+    async def lead(self, request: GetLead, context: Context) -> Page:
+        """What the records say of a lead, also to an operator who looks at it: of that they say nothing."""
+        actor, _ = self._campaign(request.campaign_id)
+        crew, now = actor.team_crew(), moment(self._host.clock).seconds
+        if crew is not None and crew.previews.shows(context.user, request.lead, now):
+            context = replace(context, actions=CAMPAIGN.all_of_it)
+        return await forward(self._host.bus, PAST_LEAD, request, context)
 
     async def _read(self, request: RunOnShard) -> tuple[Outcome, ...]:
         """The rows of a request."""

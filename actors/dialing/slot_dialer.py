@@ -133,7 +133,7 @@ class SlotDialer:
                 raise TOO_LATE()
             attempt = self._attempts.attempt(
                 call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref,
-                ring_at_least=request.ring_at_least,
+                ring_at_least=request.ring_at_least, operator=request.operator,
             )  # fmt: skip
             return await self._attempts.place(attempt, (taken.fence,), context, request.unless)
 

@@ -79,6 +79,6 @@ class ReadModel:
     answers: type[Answers]
 
 
-def sees(context: Context, kind: Kind, owner: str | None) -> bool:
-    """Whether the asker may see a thing of that owner."""
-    return kind.visible(owner, user=context.user, actions=context.actions)
+def sees(context: Context, kind: Kind, *owners: str | None) -> bool:
+    """Whether the asker may see a thing of those owners."""
+    return kind.visible(*owners, user=context.user, actions=context.actions)

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+import msgspec
 from msgspec.structs import replace
 
 from actors.operator.actor import OperatorActor
-from actors.operator.callee import callee_of, put_on_list, seen
+from actors.operator.callee import Callees, callee_of, put_on_list, seen
 from actors.operator.machine import OperatorRules
 from actors.operator.news import CallNews
 from actors.operator.settings import Operators
@@ -69,6 +70,7 @@ class OperatorDoors:
     def __init__(self, *, host: Host, rules: OperatorRules) -> None:
         self._host = host
         self._rules = rules
+        self._callees = Callees(host.bus)
 
     async def set_own(self, request: SetOwnStatus, context: Context) -> Page:
         """Who has never been an operator becomes one."""
@@ -83,8 +85,12 @@ class OperatorDoors:
         return await forward(self._host.bus, CHANGE_OPERATOR, change, context)
 
     async def get_own(self, request: GetOwnStatus, context: Context) -> Page:
+        """Also whom they talk to: nobody else is told that."""
         try:
-            return await forward(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), context)
+            page = await forward(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), context)
+            assert isinstance(page.body, msgspec.Raw)  # as it was answered
+            view = msgspec.json.decode(page.body, type=OperatorView)
+            return replace(page, body=await self._callees.told(view, context)) if view.calls else page
         except Refusal as refusal:
             if refusal.code is not ErrorCode.NOT_FOUND:
                 raise

@@ -985,7 +985,8 @@ export interface paths {
         };
         /**
          * One lead, with its attempts
-         * @description One lead of a campaign, with all its attempts.
+         * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
+         *         or who have talked with it, and for the one who looks at it in preview.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_leads_lead"];
         put?: never;
@@ -2435,8 +2436,9 @@ export interface components {
         };
         /**
          * CallView
-         * @description One call. `duration`: whole seconds from answer to end, null while it is not over. `slot` null: of none; whoever
-         *         answers waits on the PBX until they are joined to an `operator`, at that one's `extension`.
+         * @description One call. `duration`: whole seconds from answer to end, null while it is not over. `operator`: for whom a
+         *         campaign dialled it on a line of theirs. `slot` null: of none; whoever answers waits on the PBX until they are
+         *         joined to an `operator`, at that one's `extension`.
          */
         CallView: {
             /** @example c_882 */
@@ -2513,8 +2515,9 @@ export interface components {
          * @description The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
          *         trunk; null for a call of the slot's phone. `campaign`: for which it was made, if for one. `cause`: in the words of
          *         the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
-         *         counted by itself. `operator_disposition`: what its operator says came of it, the last word. `slot` null: of none;
-         *         it waited on the PBX, and was joined to `operator`, at that one's `extension`, or to nobody.
+         *         counted by itself. `operator_disposition`: what its operator says came of it, the last word. `operator`: for whom
+         *         a campaign dialled it on a line of theirs. `slot` null: of none; it waited on the PBX, and was joined to `operator`,
+         *         at that one's `extension`, or to nobody.
          */
         Cdr: {
             /** @example c_882 */
@@ -3337,7 +3340,8 @@ export interface components {
         };
         /**
          * GetLead
-         * @description One lead of a campaign, with all its attempts.
+         * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
+         *         or who have talked with it, and for the one who looks at it in preview.
          */
         GetLead: {
             campaign_id: string;
@@ -3354,7 +3358,7 @@ export interface components {
         /**
          * LeadAttempt
          * @description One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
-         *         `why`: why nothing was dialled.
+         *         `why`: why nothing was dialled. `operator`: for whom it was dialled on a line of theirs, or who has taken it.
          */
         LeadAttempt: {
             attempt: number;
@@ -3374,6 +3378,8 @@ export interface components {
             talk_seconds: number;
             /** @default  */
             why: string;
+            /** @default null */
+            operator: string | null;
         };
         /**
          * ExplainLead
@@ -3633,6 +3639,7 @@ export interface components {
         /**
          * OperatorCall
          * @description A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so.
+         *         `number`, and the `name` of the lead: whom they talk to; GET_OWN_STATUS says it, to nobody but themselves.
          */
         OperatorCall: {
             /** @example c_882 */
@@ -3646,6 +3653,10 @@ export interface components {
             campaign_id: string | null;
             /** @default null */
             lead: string | null;
+            /** @default null */
+            number: string | null;
+            /** @default  */
+            name: string;
         };
         /**
          * GetOwnStatus
@@ -4071,8 +4082,9 @@ export interface components {
          * CallDialing
          * @description The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
          *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
-         *         given up, but where it rings by then not before it has rung for `ring_at_least`. `slot` null: whoever answers waits
-         *         on the PBX until an operator is joined to the call.
+         *         given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
+         *         dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
+         *         call.
          */
         CallDialing: {
             /**
@@ -4108,6 +4120,8 @@ export interface components {
             campaign: string | null;
             /** @default 0 */
             ring_at_least: number;
+            /** @default null */
+            operator: string | null;
         };
         /**
          * CallAdopted
@@ -5547,7 +5561,8 @@ export interface components {
          * @description A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
          *         are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
          *         seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`. `joined`: who waited is the
-         *         `operator`'s now, at `extension`, for `by`. `slot` null: of none, whoever answers waits for that.
+         *         `operator`'s now, at `extension`, for `by`; with `dialing`, `operator`: for whom a campaign dials it on a line of
+         *         theirs. `slot` null: of none, whoever answers waits for that.
          */
         CallUpdate: {
             /**
@@ -5593,7 +5608,7 @@ export interface components {
             trunk?: string | null;
             recording?: string | null;
             campaign?: string | null;
-            operator?: string;
+            operator?: string | null;
             extension?: string;
         };
         /**
