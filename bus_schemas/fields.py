@@ -58,7 +58,7 @@ GivenExtension = Annotated[
     str,
     shaped(
         r"^[0-9][A-Za-z0-9_-]{0,39}$(?!\n)",
-        "up to 40 letters (A-Z, a-z), digits, `_` or `-`, of which the first is a digit: what `_X!` of a dialplan matches",
+        "up to 40 letters (A-Z, a-z), digits, `_` or `-`, of which the first is a digit: as `_X!` of a dialplan",
         examples=["601", "601-desk"],
     ),
 ]  # fmt: skip

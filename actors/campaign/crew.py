@@ -83,8 +83,8 @@ class Crew:
         return untaken(campaign, self.ready(campaign))
 
     def by_status(self, campaign: Campaign) -> Mapping[str, int]:
-        """How many are there, by their status."""
-        return self._team.working_for(campaign.campaign).by_status
+        """How many are there to whom it can give calls, by their status."""
+        return self._there(campaign).by_status
 
     # --- leads that operators look at
 

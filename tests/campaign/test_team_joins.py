@@ -7,15 +7,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from actors.campaign.lookahead import PATIENCE
 from actors.campaign.rules import Rules
+from actors.runtime.bus import Message
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.settings import Settings
 from bus_schemas.call import CallJoined
 from bus_schemas.campaign import CampaignAttemptOffered, CampaignStatus, Mode, Operators, StopMode
+from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
 from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
 from simulators.carrier.rules import mobile
@@ -103,6 +106,17 @@ def told(story: Callable[[Joins], Awaitable[None]], known: dict[str, str] = EXTE
             await story(Joins(site))
 
     play(with_desks, **{"change": on_trunks, **more})
+
+
+async def told_counts(crowd: Joins) -> list[CampaignTelemetry]:
+    """What campaigns say of themselves from now on."""
+    said = list[CampaignTelemetry]()
+
+    async def hear(message: Message) -> None:
+        said.append(msgspec.json.decode(message.data, type=CampaignTelemetry))
+
+    await crowd.world.gateways[0].subscribe("ottb.v1.tel.campaign.*", hear)
+    return said
 
 
 async def after_some_answers(crowd: Joins, **settings: Any) -> None:
@@ -246,12 +260,14 @@ def test_predictive_is_in_effect_and_dials_for_who_will_be_ready() -> None:
 
 def test_who_has_no_extension_is_counted_out_and_named() -> None:
     async def story(crowd: Joins) -> None:
+        said = await told_counts(crowd)
         await crowd.all_ready()
         await crowd.site.create("c1", **POWER)
         await crowd.site.run("c1", numbers(4, LONG))
         await asyncio.sleep(8.0)
         explained = await crowd.site.explain("c1")
         assert explained.no_extension == ("bob", "cid")
+        assert said and sum(said[-1].operators.values()) == 1, said[-1:]
         assert {one.operator for one in crowd.offers() or crowd.claims()} == {"ann"}
         await crowd.site.stop("c1", StopMode.HANGUP)
         await crowd.site.until_over("c1")
