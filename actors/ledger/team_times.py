@@ -103,15 +103,17 @@ class StretchRow(Struct, frozen=True, gc=False):
 
 
 def of_stretches(event: Turn) -> Iterator[StretchRow]:
-    """The time before an event, by the hours into which it falls."""
+    """The time before an event, by the hours into which it falls, without that in which the site was down."""
     if event.before not in (S.READY, S.WRAP_UP):
         return
-    over = ms_of(event.at)
-    begun = since = over - sum(one.ms for one in event.spent)
-    while begun < over:
-        stop = min(over, (begun // HOUR + 1) * HOUR)
-        yield StretchRow(f"{event.user}/{begun}", event.user, str(event.before), since, begun, stop)
-        begun = stop
+    over, down = ms_of(event.at), [(ms_of(one.begun), ms_of(one.over)) for one in event.down]
+    begun = since = over - sum(one.ms for one in event.spent) - sum(up - last for last, up in down)
+    for last, up in (*down, (over, over)):
+        while begun < last:
+            stop = min(last, (begun // HOUR + 1) * HOUR)
+            yield StretchRow(f"{event.user}/{begun}", event.user, str(event.before), since, begun, stop)
+            begun = stop
+        begun = up
 
 
 # --- for whom operators work

@@ -3598,7 +3598,8 @@ export interface components {
          * OperatorView
          * @description One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up.
          *         `campaigns` null: all. `reserved_by`: a campaign that has a call, until `reserved_until`. The `_seconds` are
-         *         those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added.
+         *         those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added, less the time in
+         *         which the site was down, which is nobody's but of calls.
          */
         OperatorView: {
             /** @example op12 */
@@ -4966,6 +4967,8 @@ export interface components {
             until: string | null;
             /** @default [] */
             spent: components["schemas"]["Spent"][];
+            /** @default [] */
+            down: components["schemas"]["Down"][];
             by: string;
         };
         /**
@@ -4975,6 +4978,22 @@ export interface components {
         Spent: {
             day: string;
             ms: number;
+        };
+        /**
+         * Down
+         * @description A time in which there was no site: from when it was last known to be up until it was again.
+         */
+        Down: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            begun: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            over: string;
         };
         /**
          * OperatorConnected
@@ -5001,6 +5020,8 @@ export interface components {
             until: string | null;
             /** @default [] */
             spent: components["schemas"]["Spent"][];
+            /** @default [] */
+            down: components["schemas"]["Down"][];
             /** @example c_882 */
             call_id: string;
             /** @default null */
@@ -5034,6 +5055,8 @@ export interface components {
             until: string | null;
             /** @default [] */
             spent: components["schemas"]["Spent"][];
+            /** @default [] */
+            down: components["schemas"]["Down"][];
             /** @example c_882 */
             call_id: string;
         };
@@ -5727,8 +5750,9 @@ export interface components {
         /**
          * OperatorUpdate
          * @description An operator has changed. With `changed`, `connected` and `freed` it says the status whole: `before`, and the
-         *         milliseconds spent in that by day; `next`: what comes after call and wrap-up. `until`: the end of wrap-up or
-         *         reservation. `by`: a user, `wrap_up` or `presence`. The other fields are those of the disposition.
+         *         milliseconds spent in that by day, without the times in which the site was `down`; `next`: what comes after call and
+         *         wrap-up. `until`: the end of wrap-up or reservation. `by`: a user, `wrap_up` or `presence`. The other fields are
+         *         those of the disposition.
          */
         OperatorUpdate: {
             user: string;
@@ -5746,6 +5770,7 @@ export interface components {
             next_reason?: string;
             until?: string | null;
             spent?: components["schemas"]["Spent"][];
+            down?: components["schemas"]["Down"][];
             by?: string;
             /** @example c_882 */
             call_id?: string;

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from actors.ledger.campaign import report_of
 from actors.ledger.lead import OfHour
 from actors.ledger.store import JournalEntry
@@ -21,10 +24,10 @@ from bus_schemas.campaign import (
     Operators,
 )
 from bus_schemas.errors import Refusal
-from bus_schemas.operator import AssignOperator
+from bus_schemas.operator import AssignOperator, Down
 from simulators.time.loop import SimLoop
 from tests.ledger.places import Place
-from tests.operator.played import Played, at, step
+from tests.operator.played import RULES, Played, at, step
 
 DAY = "2026-03-10"  # the play begins at 9:00 of it
 TEAM, SLOTS = CampaignSettings(operators=Operators.TEAM), CampaignSettings()
@@ -72,9 +75,24 @@ def test_a_campaign_has_the_times_of_its_operators_by_hour(place: Place) -> None
     assert told(place, events, "c1", "2026-03-11", "n") == [] == told(place, events, "c", name="o")
 
 
-def test_times_of_the_machine_are_those_of_the_report(place: Place) -> None:
+def test_a_time_in_which_the_site_was_down_is_nobodys(place: Place) -> None:
+    """Ready from 0 to 5000 but for a talk, and down in the middle, also over the full hour."""
+    times = ((900, 1200), (3500, 3700), (4990, 9000))
+    down = tuple(Down(begun=at(begun).at, over=at(over).at) for begun, over in times)
+    played = Played(replace(RULES, down=down)).be("ready", 0).be("break", 1000).be("ready", 1100)
+    played.be("break", 5000).be("ready", 8000)
+    events = [said(CampaignCreated, 0, settings=TEAM), said(CampaignStarted, 0, earlier=0), *played.events]
+    idle = 900 + (3500 - 1200), 4990 - 3700
+    assert told(place, events) == [(9, "idle", 1000 * idle[0]), (10, "idle", 1000 * idle[1])]
+    assert sum(one.ms for event in played.events for one in getattr(event, "spent", ()) if event.before == "ready") == (
+        1000 * sum(idle)
+    )
+
+
+@pytest.mark.parametrize("down", [(), (Down(begun=at(2000).at, over=at(4000).at),)])
+def test_times_of_the_machine_are_those_of_the_report(place: Place, down: tuple[Down, ...]) -> None:
     for seed in range(5):
-        played, now, random = Played(), 0.0, SimLoop(seed).random
+        played, now, random = Played(replace(RULES, down=down)), 0.0, SimLoop(seed).random
         for _ in range(80):
             now += random.uniform(1, 600)
             try:
@@ -85,7 +103,7 @@ def test_times_of_the_machine_are_those_of_the_report(place: Place) -> None:
         runs = [type(one)(**{**{f: getattr(one, f) for f in one.__struct_fields__}, "campaign": "a"}) for one in runs]
         sums = Counter[str]()
         for day in (DAY, "2026-03-11"):
-            for one in told(place, [*runs, *played.events], "a", day, f"l{seed}{day}"):
+            for one in told(place, [*runs, *played.events], "a", day, f"l{len(down)}{seed}{day}"):
                 sums[one.what] += one.ms
         spent = Counter[str]()
         for event in played.events:
