@@ -337,6 +337,7 @@ class Outside:
         if answer is Answer.TAKEN:
             owner.joined(claim, event.call_id)
         elif answer is Answer.REFUSED:
+            owner.spawn(self._joining.let_go(claim))  # who was kept for it; whoever waits does not wait for that
             owner.refused(claim)
         else:
             await self.give_up(owner, claim, event)

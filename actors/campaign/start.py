@@ -101,8 +101,10 @@ async def start(
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
-    parts.background.extend((elsewhere.read_rest, team.listen, partial(look_after, parts.host, parts.ids)))
-    stack.push_async_callback(team.stop)
+    parts.background.extend((elsewhere.read_rest, partial(look_after, parts.host, parts.ids)))
+    for one in (team, desks):
+        parts.background.append(one.listen)
+        stack.push_async_callback(one.stop)
     outside = Outside(
         bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
         answers=answers, elsewhere=elsewhere, joining=Joining(bus=parts.bus, ids=parts.ids, ring=ring, desks=desks),

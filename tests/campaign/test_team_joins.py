@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from actors.campaign.lookahead import PATIENCE
 from actors.campaign.rules import Rules
 from actors.runtime.bus import Message
+from actors.runtime.clock import utc
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.settings import Settings
@@ -20,7 +21,14 @@ from bus_schemas.call import CallJoined
 from bus_schemas.campaign import CampaignAttemptOffered, CampaignStatus, Mode, Operators, StopMode
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
-from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
+from bus_schemas.user import (
+    FIND_EXTENSION,
+    USER_CHANGED,
+    ExtensionFound,
+    FindExtension,
+    UserChanged,
+    UserStatus,
+)
 from simulators.carrier.rules import mobile
 from simulators.device.chronicle import DeviceCall
 from tests.campaign.crowd import OWNERS, Crowd, owned
@@ -256,6 +264,62 @@ def test_predictive_is_in_effect_and_dials_for_who_will_be_ready() -> None:
         crowd.check()
 
     told(story)
+
+
+async def another_extension(crowd: Joins, known: dict[str, str], user: str, extension: str | None) -> None:
+    """POINT has it on record, and says so from now on."""
+    known.pop(user)
+    if extension is not None:
+        known[user] = extension
+    said = UserChanged(
+        user=user, at=utc(crowd.world.clock.now()), role="operator", email=None, password_hash="",
+        status=UserStatus.ACTIVE, must_change_password=False, by="boss", extension=extension,
+    )  # fmt: skip
+    subject, bus = USER_CHANGED.subject, crowd.world.gateways[0]
+    last = await bus.last(subject)
+    data, headers = msgspec.json.encode(said), {"Nats-Msg-Id": f"{user} {extension}"}
+    await bus.append(subject, data, headers, scope=subject, expect=last.seq if last is not None else 0)
+
+
+def test_an_extension_that_was_changed_is_known_at_once() -> None:
+    known = dict(EXTENSIONS)
+
+    async def story(crowd: Joins) -> None:
+        await crowd.all_ready("ann")
+        await crowd.site.create("c1", **POWER)
+        await crowd.site.run("c1", numbers(1, RINGS_THEN_TALKS))
+        while not crowd.claims():
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(3.0)  # before it is answered
+        await another_extension(crowd, known, "ann", "699")
+        await crowd.site.until_over("c1")
+        assert [one.extension for one in crowd.taken()] == ["699"]
+        crowd.check()
+
+    told(story, known)
+
+
+def test_who_was_kept_for_a_call_that_another_one_gets_is_free_at_once() -> None:
+    known = dict(EXTENSIONS)
+
+    async def story(crowd: Joins) -> None:
+        await crowd.all_ready("ann")
+        await crowd.site.create("c1", **{**POWER, "abandoned_share": 0.03})  # so each call is for one who is kept
+        await crowd.site.run("c1", numbers(1, RINGS_THEN_TALKS))
+        while not crowd.claims():
+            await asyncio.sleep(0.05)
+        await crowd.all_ready("bob")
+        assert (await crowd.see("ann")).reserved_by == "c1"
+        await another_extension(crowd, known, "ann", None)
+        while not crowd.taken():
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        assert [one.operator for one in crowd.taken()] == ["bob"]
+        assert (await crowd.see("ann")).reserved_by is None
+        await crowd.site.until_over("c1")
+        crowd.check()
+
+    told(story, known)
 
 
 def test_who_has_no_extension_is_counted_out_and_named() -> None:
