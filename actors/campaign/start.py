@@ -96,8 +96,9 @@ async def start(
     calls to the extensions of operators. Raises SettingsError, BusError."""
     presets = presets_of(settings)
     ends, answers = Ends(CALL_ENDED, bus=parts.bus), Ends(CALL_CONNECTED, bus=parts.bus)
-    elsewhere, team = Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host)
-    desks = Desks(bus=parts.bus, host=parts.host)
+    elsewhere, team, desks = (
+        Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host), Desks(bus=parts.bus, host=parts.host)
+    )  # fmt: skip
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())

@@ -2981,10 +2981,12 @@ export interface components {
         SlotsOf: "both" | "own" | "pool";
         /**
          * TrunkCarrier
-         * @description Trunks. `extensions`: of these slots; whoever answers is joined with one that is free. `trunks`: these alone,
-         *         also some that are not there yet; empty: all. `weight`: as with slots.
+         * @description Trunks. `extensions`: of these slots; whoever answers is joined with one that is free; none are needed for calls
+         *         that wait for an operator (`power` and `predictive` with a team). `trunks`: these alone, also some that are not
+         *         there yet; empty: all. `weight`: as with slots.
          */
         TrunkCarrier: {
+            /** @default [] */
             extensions: number[];
             /** @default [] */
             trunks: string[];

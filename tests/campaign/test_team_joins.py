@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from actors.campaign.lookahead import PATIENCE
@@ -21,6 +22,7 @@ from bus_schemas.call import CallJoined
 from bus_schemas.campaign import CampaignAttemptOffered, CampaignStatus, Mode, Operators, StopMode
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
+from bus_schemas.errors import Refusal
 from bus_schemas.user import (
     FIND_EXTENSION,
     USER_CHANGED,
@@ -142,8 +144,13 @@ async def after_some_answers(crowd: Joins, **settings: Any) -> None:
 
 
 def test_power_dials_more_than_are_ready_and_joins_whoever_is() -> None:
+    """And needs no extensions of slots for that."""
+
     async def story(crowd: Joins) -> None:
-        await after_some_answers(crowd)
+        await after_some_answers(crowd, carriers=Carriers(slots=None, trunks=TrunkCarrier()))
+        with pytest.raises(Refusal) as refused:
+            await crowd.site.configure("c1", mode=Mode.PROGRESSIVE)
+        assert "carriers.trunks.extensions" in str(refused.value)
         before = len(crowd.claims())
         await crowd.site.run("c1", numbers(6, LONG))
         while len(crowd.ends()) < before + 3:
