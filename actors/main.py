@@ -55,6 +55,7 @@ from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name, adb_place
 from actors.trunk.actor import TrunkActor
+from actors.trunk.start import joining
 from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
@@ -149,7 +150,10 @@ async def start_site(
     await start_bus_login(
         parts, stack, settings=settings.bus_login, point=point, connect=connect_as, received=received
     )
-    ledger = await start_ledger(parts, stack, store=store_of(settings), region=settings.dial.site_region)
+    ledger = await start_ledger(
+        parts, stack, store=store_of(settings), region=settings.dial.site_region,
+        joins=bool(joining(settings.trunks, settings.ami)),
+    )  # fmt: skip
     return lambda: but_for(settings.journal.step_over, audit.problems(), point.problems(), ledger.problems())
 
 

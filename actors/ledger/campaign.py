@@ -78,6 +78,7 @@ from bus_schemas.lead import (
     LeadStatus,
     ListLeads,
 )
+from bus_schemas.user import USER_CHANGED, USER_CREATED, USER_DELETED
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
 ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived.")
@@ -288,7 +289,7 @@ class CampaignAnswers(Answers):
         must_be_a_day(request.day, "day")
         await self._found(request.campaign_id, context)
         attempts = await self.read(context, by_hour(request.campaign_id, request.day))
-        times = await self.read(context, times_of(request.campaign_id, request.day))
+        times = await self.read(context, times_of(request.campaign_id, request.day, joins=self.joins))
         return report_of(attempts, times, day=request.day)
 
     async def list_leads(self, request: ListLeads, context: Context) -> Page:
@@ -331,6 +332,7 @@ class CampaignAnswers(Answers):
         return found
 
 
+USERS = (USER_CREATED, USER_CHANGED, USER_DELETED)  # who has an extension
 READ_MODEL = ReadModel(
-    topics=topics_of("campaign"), projections=(PROJECTION, *PROJECTIONS, *TIMES), answers=CampaignAnswers
+    topics=(*topics_of("campaign"), *USERS), projections=(PROJECTION, *PROJECTIONS, *TIMES), answers=CampaignAnswers
 )

@@ -47,10 +47,12 @@ class NotQuick(Exception):
 
 
 class Ledger:
-    """The read models of one host. `region`: where phone numbers stand that do not say it. `threads=False`: the store
-    is asked on the loop, as simulated time needs it."""
+    """The read models of one host. `region`, `joins`: see `Answers`. `threads=False`: the store is asked on the loop,
+    as simulated time needs it."""
 
-    def __init__(self, *, bus: Bus, store: Store, region: str = NOWHERE, threads: bool = True) -> None:
+    def __init__(
+        self, *, bus: Bus, store: Store, region: str = NOWHERE, joins: bool = False, threads: bool = True
+    ) -> None:
         self._bus = bus
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
@@ -64,6 +66,7 @@ class Ledger:
             model.answers(
                 read=self._read, folded=lambda: self.folded, unread=self._unread, examine=self._examine, now=self._now,
                 region=region,
+                joins=joins,
             )
             for model in READ_MODELS
         ]  # fmt: skip

@@ -21,10 +21,13 @@ from bus_schemas.campaign import (
     CampaignResumed,
     CampaignSettings,
     CampaignStarted,
+    Mode,
     Operators,
 )
+from bus_schemas.carriers import Carriers, TrunkCarrier
 from bus_schemas.errors import Refusal
 from bus_schemas.operator import AssignOperator, Down
+from bus_schemas.user import UserChanged, UserCreated, UserStatus
 from simulators.time.loop import SimLoop
 from tests.ledger.places import Place
 from tests.operator.played import RULES, Played, at, step
@@ -43,13 +46,15 @@ CAMPAIGN = [
 ]  # fmt: skip
 
 
-def told(place: Place, events: Sequence[Any], campaign: str = "c1", day: str = DAY, name: str = "l") -> list[TeamHour]:
+def told(
+    place: Place, events: Sequence[Any], campaign: str = "c1", day: str = DAY, name: str = "l", *, joins: bool = False
+) -> list[TeamHour]:
     """What is on record, folded twice, in groups of two."""
     entries = [JournalEntry(seq=seq, event=event) for seq, event in enumerate(events, 5)]
     with closing(place.store(name)) as store:
         for first in (*range(0, len(entries), 2), 0):
             assert store.fold(entries[first : first + 2]) == []
-        return sorted(store.read(times_of(campaign, day)))
+        return sorted(store.read(times_of(campaign, day, joins=joins)))
 
 
 def assign(played: Played, campaigns: list[str] | None, seconds: float) -> None:
@@ -87,6 +92,23 @@ def test_a_time_in_which_the_site_was_down_is_nobodys(place: Place) -> None:
     assert sum(one.ms for event in played.events for one in getattr(event, "spent", ()) if event.before == "ready") == (
         1000 * sum(idle)
     )
+
+
+def test_who_has_no_extension_is_not_idle_where_calls_wait(place: Place) -> None:
+    """Ready from 0 to 3000; the extension is theirs from 500 to 1500, calls wait from 1000 to 2000."""
+    played = Played().be("ready", 0).be("break", 3000)
+    waits = CampaignSettings(operators=Operators.TEAM, mode=Mode.POWER, carriers=Carriers(trunks=TrunkCarrier()))
+    user = {"user": "op12", "role": "operator", "email": None, "password_hash": "", "must_change_password": False}
+    active = {**user, "status": UserStatus.ACTIVE, "by": "boss"}
+    events = [
+        UserCreated(**user, at=at(0).at, by="boss"),
+        said(CampaignCreated, 0, settings=TEAM), said(CampaignStarted, 0, earlier=0),
+        UserChanged(**active, at=at(500).at, extension="601"), said(CampaignConfigured, 1000, settings=waits),
+        UserChanged(**active, at=at(1500).at, extension=None), said(CampaignConfigured, 2000, settings=TEAM),
+        *played.events,
+    ]  # fmt: skip
+    assert told(place, events, joins=True) == [(9, "idle", 1000 * (1000 + 500 + 1000))]
+    assert told(place, events, name="m") == [(9, "idle", 1000 * 3000)]  # a site whose PBX takes nobody to operators
 
 
 @pytest.mark.parametrize("down", [(), (Down(begun=at(2000).at, over=at(4000).at),)])
