@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from actors.campaign import machine, previewing, words
 from actors.campaign.answered import Answered, GiveUp, TakeCall
 from actors.campaign.caps import Caps
-from actors.campaign.carriage import Carriage, There
+from actors.campaign.carriage import Carriage, There, Whose
 from actors.campaign.claims import BeginCall, CallOver, Claim, EndCall, FindCall, Joined, NotBegun
 from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
+from actors.campaign.hope import Hope
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
@@ -95,7 +96,6 @@ NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
 PATIENT, REST, LONGEST_REST = 5, 0.5, 60.0  # refused calls on end until it rests, and for how many seconds
-GIVE_UP = 300.0  # seconds without a line that may call those who are left, busy or not, until it finishes
 TOLD_EVERY = 0.5  # seconds between two tellings of the counts
 HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
 
@@ -140,7 +140,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._asked: set[Ask] = set()  # that wait for an answer
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
         self._surveying = False
-        self._hopeless_since: float | None = None  # there is no line for those who lack one
+        self._hope = Hope()
         self._telling = Telling(actor=self, host=host, every=TOLD_EVERY, tell=self._tell)
 
     # --- commands
@@ -322,7 +322,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._crew.follow(self.state, event)
             self._answered.drop(event.place)
         if isinstance(event, CampaignConfigured | CampaignFinished):
-            self._hopeless_since = None
+            self._hope.begin_anew()
         self._telling.soon()
 
     def _follow(self, selection: Selection, figures: Figures) -> None:
@@ -378,14 +378,13 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if isinstance(report, ListsChanged):
             self._selection.look_again(campaign, self._lists.take())
         if isinstance(report, Surveyed):
-            self._surveyed(report.there, self._selection, now)
+            self._hope.follow(report.there, self._selection, now.mono)
         seated = self._seated(campaign, now)
         if seated.events:  # and what they change is looked at next
             return replace(seated, effects=(*seated.effects, SetTimer(name=NEXT, seconds=0.0)))
         decision = self._claim(campaign, self._selection, now)
         decision = replace(decision, effects=(*decision.effects, *seated.effects))
         lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
-        lacks = lacks and self._team_crew() is None
         return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
 
     def _seated(self, campaign: Campaign, now: Moment) -> CampaignDecision:
@@ -412,23 +411,17 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if (rest := self._rests_until - now.mono) > 0:
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
         self._lines.expire(now.mono)
+        hopeless = self._hope.is_lost(now.mono)
         if (crew := self._team_crew()) is not None:
             return claim_for_team(
-                crew, campaign, selection, self.book, self._lines, self._answered.places, now
+                crew, campaign, selection, self.book, self._lines, self._answered.places, now, hopeless=hopeless
             )
-        hopeless = self._hopeless_since is not None and now.mono - self._hopeless_since >= GIVE_UP
         decision = machine.claim(
             campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
         )
         most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
         more = waits_for(selection, now.seconds, most, spare=len(self._lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
-
-    def _surveyed(self, there: There, selection: Selection, now: Moment) -> None:
-        if not selection.lacking or any(there.reaches(home) for home in selection.homes()):
-            self._hopeless_since = None
-        elif self._hopeless_since is None:
-            self._hopeless_since = now.mono
 
     def _rest(self, now: Moment) -> None:
         """Where no line takes a call, longer each time: claims and refusals without end would fill the journal."""
@@ -468,7 +461,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     async def _survey(self) -> None:
         try:
-            self.tell(Surveyed(there=await self._outside.survey(self._campaign())))
+            self.tell(Surveyed(there=await self._outside.survey(self._campaign(), self.whose_lines())))
         finally:
             self._surveying = False
 
@@ -566,11 +559,17 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
         return self._selection.waits_until(place) if self._selection is not None else None
 
-    def carriage(self, there: There) -> Carriage | None:
-        """How its numbers could be called. `there`: what lines there are. None: on those of its operators."""
-        if self._team_crew() is not None:
-            return None
-        return Carriage(self._campaign().settings.carriers, there, self._lines.copy())
+    def whose_lines(self) -> Whose:
+        """Whose lines carry its calls."""
+        crew = self._team_crew()
+        return crew.whose(self._campaign()) if crew is not None else Whose()
+
+    def carriage(self, there: There) -> Carriage:
+        """How its numbers could be called. `there`: what lines there are, of those whose lines carry its calls."""
+        free, crew, campaign = None, self._team_crew(), self._campaign()
+        if crew is not None and there.whose.operators is not None:
+            free = {*crew.free(campaign)}.difference(self._lines.users)
+        return Carriage(campaign.settings.carriers, there, self._lines, free)
 
     def ready(self) -> list[str] | None:
         """The operators who are ready; None: it has none."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from actors.campaign import machine
+from actors.campaign.carriage import Whose
 from actors.campaign.desks import Desks
 from actors.campaign.learning import (
     Learnt,
@@ -60,6 +61,10 @@ class Crew:
         if settings.mode not in (Mode.POWER, Mode.PREDICTIVE) or trunks is None:
             return False
         return not self._joining.isdisjoint(trunks.trunks) if trunks.trunks else bool(self._joining)
+
+    def whose(self, campaign: Campaign) -> Whose:
+        """Whose lines carry its calls, also of those who are away."""
+        return Whose(joins=True) if self.joins(campaign) else Whose(self._team.of_campaign(campaign.campaign))
 
     def look_up(self, campaign: Campaign) -> None:
         """Have it asked where the PBX reaches those who are there."""
@@ -113,13 +118,13 @@ class Crew:
         self, campaign: Campaign, now: datetime, waiting: Collection[int] = (), *, held: int | None = None
     ) -> Pace:
         """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody.
-        `held`: if these are on channels, no more than it holds of them; None: it asks for as many as are wanted."""
+        `held`: no more than it holds lines; None: it asks for as many as are wanted."""
         settings, joins = campaign.settings, self.joins(campaign)
         plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=self._cap_by(settings), joins=joins)
         if self._learnt is None:
             self._learnt = relearnt(campaign)
         ahead = self._outlook(self._learnt, now.timestamp())
-        there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None or not joins else held)
+        there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None else held)
         found = pace(plan, there, replace(self._learnt, tally=campaign.tally), ahead)
         if not joins:
             return found

@@ -302,7 +302,8 @@ class OnShard:
             return await self._explain(campaign)
 
     async def _explain(self, campaign: Campaign) -> CampaignExplained:
-        there = await self._outside.survey(campaign)
+        actor, campaign = self._campaign(campaign.campaign)
+        there = await self._outside.survey(campaign, actor.whose_lines())
         actor, campaign = self._campaign(campaign.campaign)
         began, now = self._host.clock.monotonic(), parse_utc(moment(self._host.clock).at)
         explaining, ready = Explaining(campaign, actor.pace(), actor.carriage(there)), actor.ready()
@@ -319,7 +320,7 @@ class OnShard:
         actor, campaign = self._seen_by(context, request.campaign_id)
         if actor.place_of(request.lead) is None:
             raise NO_LEAD()
-        there = await self._outside.survey(campaign)
+        there = await self._outside.survey(campaign, actor.whose_lines())
         actor, campaign = self._campaign(request.campaign_id)
         now, place = parse_utc(moment(self._host.clock).at), actor.place_of(request.lead)
         if place is None:
@@ -329,8 +330,8 @@ class OnShard:
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
         async with self._looks.turn(context.user):
-            _, campaign = self._seen_by(context, request.campaign_id)
-            there = await self._outside.survey(campaign)
+            actor, campaign = self._seen_by(context, request.campaign_id)
+            there = await self._outside.survey(campaign, actor.whose_lines())
             actor, campaign = self._campaign(request.campaign_id)
             now = parse_utc(moment(self._host.clock).at)
             own = campaign.open + actor.pace().dials

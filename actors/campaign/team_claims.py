@@ -23,12 +23,12 @@ PACE, PACED = "pace", 1.0  # the timer after which it is asked again how many di
 
 def claim_for_team(
     crew: Crew, campaign: Campaign, selection: Selection, book: RuleBook, lines: HeldLines, waiting: Collection[int],
-    now: Moment,
+    now: Moment, *, hopeless: bool = False,
 ) -> CampaignDecision:  # fmt: skip
     """Claim as many leads as are worth while, and say what there has to be for more. `waiting`: the places of calls
-    that were answered and wait."""
+    that were answered and wait. `hopeless`: as `machine.claim` has it."""
     if crew.joins(campaign):
-        return _for_whoever(crew, campaign, selection, book, lines, waiting, now)
+        return _for_whoever(crew, campaign, selection, book, lines, waiting, now, hopeless=hopeless)
     ready = crew.ready(campaign)
     free = untaken(campaign, ready)
     others = lines.drop_of_others(free)
@@ -43,14 +43,14 @@ def claim_for_team(
         )
     pace, have = crew.pace(campaign, _date(now)), lines.users
     dials = min(pace.dials, len(have))
-    decision = machine.claim(campaign, selection, book, dials, now, ready=ready, lines=lines)
-    later = team_waits_for(selection, now.seconds, free, have, more=pace.dials > len(have))
+    decision = machine.claim(campaign, selection, book, dials, now, ready=ready, lines=lines, hopeless=hopeless)
+    later = team_waits_for(selection, now.seconds, _not_used(free, have, lines), have, more=pace.dials > len(have))
     return Decision(events=decision.events, effects=(*decision.effects, *later, *back))
 
 
 def _for_whoever(
     crew: Crew, campaign: Campaign, selection: Selection, book: RuleBook, lines: HeldLines, waiting: Collection[int],
-    now: Moment,
+    now: Moment, *, hopeless: bool,
 ) -> CampaignDecision:  # fmt: skip
     """On channels whose calls wait. Where a dial is for one operator who is ready, that one is kept for it, so that
     nobody is abandoned."""
@@ -60,10 +60,18 @@ def _for_whoever(
     kept = pace.mode is Mode.PROGRESSIVE or (pace.mode is Mode.POWER and campaign.settings.ratio <= 1)
     seats = Seats(untaken(campaign, ready), kept=kept)
     dials = min(pace.dials, len(lines))
-    decision = machine.claim(campaign, selection, book, dials, now, ready=ready, lines=lines, seats=seats)
-    later = joins_wait_for(selection, now.seconds, pace.dials - dials, held=len(lines))
+    decision = machine.claim(
+        campaign, selection, book, dials, now, ready=ready, lines=lines, seats=seats, hopeless=hopeless
+    )
+    later = joins_wait_for(selection, now.seconds, pace.dials - len(decision.events), held=len(lines))
     again = (SetTimer(name=PACE, seconds=PACED),) if selection.any_due(now.seconds) else ()
     return Decision(events=decision.events, effects=(*decision.effects, *later, *again))
+
+
+def _not_used(free: Collection[str], have: Collection[str], lines: HeldLines) -> list[str]:
+    """Those of `free` for whom nothing was begun on the line that they had."""
+    used = {*have}.difference(lines.users)
+    return [user for user in free if user not in used]
 
 
 def _hold_to_caps(crew: Crew, campaign: Campaign, selection: Selection, book: RuleBook, now: Moment) -> None:

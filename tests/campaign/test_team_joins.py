@@ -268,7 +268,7 @@ def test_that_no_channel_is_to_be_had_is_said() -> None:
         await crowd.site.run("c1", numbers(4, LONG))
         await asyncio.sleep(10.0)
         reasons = {one.reason: one.leads for one in (await crowd.site.explain("c1")).reasons}
-        assert reasons.get("carriers_full") == 4 and len(crowd.claims()) == before
+        assert reasons.get("trunk_down") == 4 and len(crowd.claims()) == before
         crowd.world.switch.mend()
         while len(crowd.claims()) == before:
             await asyncio.sleep(0.5)
