@@ -34,7 +34,7 @@ class Fallback(StrEnum):
     """Why a campaign dials progressively although its mode could abandon calls."""
 
     OWN_LINES = "own_lines"  # a call on an operator's phone can be given to nobody else
-    TEAM_TOO_SMALL = "team_too_small"
+    TEAM_TOO_SMALL = "team_too_small"  # nobody, or one to look ahead for
     TOO_FEW_ANSWERS = "too_few_answers"  # one abandoned call would be more than the cap
     CAP_REACHED = "cap_reached"  # one more would be
 
@@ -100,9 +100,10 @@ def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
     """How many dials to start now. `ahead`: the outlook of what is learnt, from the last minute."""
     if plan.mode is Mode.PREVIEW:
         return Pace(dials=0, limit=Limit.OPERATORS_DECIDE, mode=plan.mode)
-    if now.operators == 0:
-        return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=plan.mode)
     fallback = _fallback(plan, now, learnt)
+    if now.operators == 0:
+        mode = plan.mode if fallback is None else Mode.PROGRESSIVE
+        return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=mode, fallback=fallback)
     if plan.mode is Mode.PROGRESSIVE or fallback is not None:
         return _by_ratio(now, 1.0, Mode.PROGRESSIVE, fallback)
     if plan.mode is Mode.POWER:
@@ -115,7 +116,7 @@ def _fallback(plan: Plan, now: Snapshot, learnt: Learnt) -> Fallback | None:
         return None
     if not plan.joins:
         return Fallback.OWN_LINES
-    if plan.mode is Mode.PREDICTIVE and now.operators < plan.smallest_team:
+    if now.operators < (plan.smallest_team if plan.mode is Mode.PREDICTIVE else 1):
         return Fallback.TEAM_TOO_SMALL
     if room(learnt.tally, now.day, plan.cap) >= 1:
         return None
