@@ -30,6 +30,7 @@ from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
 from actors.campaign.reports import CallAnswered, Ended, Offered, OperatorRefused, Report, Surveyed, TeamChanged
+from actors.campaign.rest import Rest
 from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
@@ -95,8 +96,7 @@ from bus_schemas.preview import (
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
-PATIENT, REST, LONGEST_REST = 5, 0.5, 60.0  # refused calls on end until it rests, and for how many seconds
-TOLD_EVERY = 0.5  # seconds between two tellings of the counts
+TOLD_EVERY, TOLD_AGAIN = 0.5, 10.0  # seconds between two tellings of the counts; and where they stay the same
 HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
 
 class LookOn(Effect, frozen=True, kw_only=True):
@@ -135,13 +135,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
         self._halted = 0  # where the journal says that it was last paused, or stopped
         self._nobody_left: int | None = None  # the last entry with which nobody was left to be called
-        self._refused = 0  # calls on end that no line took
-        self._rests_until = 0.0
+        self._rest = Rest()
         self._asked: set[Ask] = set()  # that wait for an answer
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
         self._surveying = False
         self._hope = Hope()
-        self._telling = Telling(actor=self, host=host, every=TOLD_EVERY, tell=self._tell)
+        self._telling = Telling(
+            actor=self, host=host, every=TOLD_EVERY, tell=self._tell, again=TOLD_AGAIN, goes_on=lambda: self.runs
+        )
 
     # --- commands
 
@@ -331,6 +332,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._team.watch(id(self), self._hear_of_operators)
         self._words.begin()
         self._lists.begin()
+        self._telling.soon()
 
     def _hear_of_operators(self, heard: Heard) -> None:
         """An operator is another now: all of them are looked at, in this campaign's turn."""
@@ -398,7 +400,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         report, campaign = self._ended.popleft(), self.state
         more = (LookOn(),) if self._ended else ()
         if isinstance(report, NotBegun) and not report.of_number:
-            self._rest(now)
+            self._rest.refused(now.mono)
         if campaign is None:
             return Decision(effects=more)
         decision = machine.ended(campaign, report, self.book, now)
@@ -408,7 +410,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """Claim as many leads as there are lines, and say what there has to be for more."""
         if campaign.status is not CampaignStatus.RUNNING:
             return Decision(effects=(ReturnLines(),))
-        if (rest := self._rests_until - now.mono) > 0:
+        if (rest := self._rest.left(now.mono)) > 0:
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
         self._lines.expire(now.mono)
         hopeless = self._hope.is_lost(now.mono)
@@ -419,15 +421,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         decision = machine.claim(
             campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
         )
-        most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
+        most = min(selection.left, 1 if self._rest.comes else MOST_LINES)
         more = waits_for(selection, now.seconds, most, spare=len(self._lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
-
-    def _rest(self, now: Moment) -> None:
-        """Where no line takes a call, longer each time: claims and refusals without end would fill the journal."""
-        self._refused += 1
-        times = min(self._refused - PATIENT, 10)
-        self._rests_until = now.mono + min(REST * 2**times, LONGEST_REST) if times >= 0 else 0.0
 
     # --- effects
 
@@ -477,7 +473,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def began(self) -> None:
         """A call was begun: lines take calls."""
-        self._refused, self._rests_until = 0, 0.0
+        self._rest.over()
 
     def ended(self, report: CallOver | NotBegun) -> None:
         """An attempt is over."""
@@ -551,7 +547,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if (crew := self._team_crew()) is not None:
             now = parse_utc(self._now().at)
             return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
-        limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
+        limit = Limit.RESTS if self._rest.left(self._now().mono) > 0 else Limit.CARRIERS_FULL
         fallback = None if self._campaign().settings.mode is Mode.PROGRESSIVE else Fallback.OWN_LINES
         return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE, fallback=fallback)
 
