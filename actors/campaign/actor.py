@@ -578,7 +578,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if self.state is not None and self._figures is not None:
             crew = self._team_crew()
             operators = crew.by_status(self.state) if crew is not None else {}
-            said = self._figures.said(self.state, self._now().at, self.pace(), operators)
+            cap = self.book.cap(settings := self.state.settings)
+            cap = cap if crew is None else min(cap, crew.cap_by(settings))
+            said = self._figures.said(self.state, self._now().at, self.pace(), operators, cap)
             await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:

@@ -120,7 +120,7 @@ class Crew:
         """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody.
         `held`: no more than it holds lines; None: it asks for as many as are wanted."""
         settings, joins = campaign.settings, self.joins(campaign)
-        plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=self._cap_by(settings), joins=joins)
+        plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=self.cap_by(settings), joins=joins)
         if self._learnt is None:
             self._learnt = relearnt(campaign)
         ahead = self._outlook(self._learnt, now.timestamp())
@@ -133,9 +133,10 @@ class Crew:
 
     def hold_to(self, cap: float, settings: CampaignSettings) -> None:
         """A lead is next for whom the rules want this cap: the lowest of all holds, until there are other settings."""
-        self._cap = settings, min(cap, self._cap_by(settings))
+        self._cap = settings, min(cap, self.cap_by(settings))
 
-    def _cap_by(self, settings: CampaignSettings) -> float:
+    def cap_by(self, settings: CampaignSettings) -> float:
+        """The one that holds now, as far as leads have been next."""
         known = self._cap is not None and self._cap[0] is settings
         return self._cap[1] if self._cap is not None and known else settings.abandoned_share
 

@@ -7,15 +7,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from actors.campaign.lookahead import PATIENCE
 from actors.campaign.rules import Rules
+from actors.runtime.bus import Message
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.settings import Settings
 from bus_schemas.call import CallJoined
 from bus_schemas.campaign import CampaignAttemptOffered, CampaignStatus, Mode, Operators, StopMode
+from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
 from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
 from simulators.carrier.rules import mobile
@@ -208,6 +211,20 @@ def test_where_the_cap_is_reached_it_is_progressive() -> None:
     told(story)
 
 
+async def told_cap(crowd: Joins) -> float:
+    """The cap in the next telemetry of the campaign."""
+    heard = asyncio.get_running_loop().create_future()
+
+    async def hear(message: Message) -> None:
+        if not heard.done():
+            heard.set_result(msgspec.json.decode(message.data, type=CampaignTelemetry))
+
+    stop = await crowd.world.gateways[0].subscribe("ottb.v1.tel.campaign.c1", hear)
+    said: CampaignTelemetry = await heard
+    await stop()
+    return said.abandoned_cap
+
+
 def test_the_strictest_cap_holds_whoever_sets_it() -> None:
     async def story(crowd: Joins) -> None:
         await after_some_answers(crowd)
@@ -217,6 +234,7 @@ def test_the_strictest_cap_holds_whoever_sets_it() -> None:
         explained = await crowd.site.explain("c1")
         assert (explained.mode, explained.fallback) == (Mode.PROGRESSIVE, "cap_reached")
         assert sorted(claim.operator or "" for claim in crowd.claims()[before:]) == ["ann", "bob", "cid"]
+        assert await told_cap(crowd) == 0.0
         await crowd.site.stop("c1", StopMode.HANGUP)
         await crowd.site.until_over("c1")
         crowd.check()
