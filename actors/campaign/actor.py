@@ -178,7 +178,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _seen_from(self, context: Context) -> previewing.Asked:
         """The campaign as an operator of its finds it who asks for a lead, whoever made it. Raises Refusal."""
-        campaign, crew = self._campaign(), self._team_crew()
+        campaign, crew = self._campaign(), self.team_crew()
         if crew is None or not self._team.has(context.user, self.id):
             self.seen_by(context)
         if crew is None or self._selection is None or campaign.settings.mode is not Mode.PREVIEW:
@@ -187,7 +187,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             raise machine.NOT_RUNNING()
         return previewing.Asked(context.user, campaign, crew, self._selection, self.book, self._now())
 
-    def _team_crew(self) -> Crew | None:
+    def team_crew(self) -> Crew | None:
         """Its operators, if it has any."""
         team = self.state is not None and self.state.settings.operators is Operators.TEAM
         return self._crew if team else None
@@ -336,7 +336,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _hear_of_operators(self, heard: Heard) -> None:
         """An operator is another now: all of them are looked at, in this campaign's turn."""
-        if (crew := self._team_crew()) is None:
+        if (crew := self.team_crew()) is None:
             return
         if heard.wrapped_up is not None and heard.member.works_for(self.id):
             crew.wrapped_up(heard.wrapped_up)
@@ -414,7 +414,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
         self._lines.expire(now.mono)
         hopeless = self._hope.is_lost(now.mono)
-        if (crew := self._team_crew()) is not None:
+        if (crew := self.team_crew()) is not None:
             return claim_for_team(
                 crew, campaign, selection, self.book, self._lines, self._answered.places, now, hopeless=hopeless
             )
@@ -464,7 +464,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def _take_in(self, offered: Offered) -> None:
         """Lines of a carrier that the settings no longer want go back."""
         self._asked.discard(offered.ask)
-        crew, state = self._team_crew(), self.state
+        crew, state = self.team_crew(), self.state
         joins = crew is not None and state is not None and crew.joins(state)
         if state is not None and offered.ask.is_of(state.settings.carriers, team=crew is not None, joins=joins):
             self._lines.add(offered.lines)
@@ -544,7 +544,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def pace(self) -> Pace:
         """How many dials it would begin now. Without a team all lines are its own operators, and each is used."""
-        if (crew := self._team_crew()) is not None:
+        if (crew := self.team_crew()) is not None:
             now = parse_utc(self._now().at)
             return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
         limit = Limit.RESTS if self._rest.left(self._now().mono) > 0 else Limit.CARRIERS_FULL
@@ -557,26 +557,26 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def whose_lines(self) -> Whose:
         """Whose lines carry its calls."""
-        crew = self._team_crew()
+        crew = self.team_crew()
         return crew.whose(self._campaign()) if crew is not None else Whose()
 
     def carriage(self, there: There) -> Carriage:
         """How its numbers could be called. `there`: what lines there are, of those whose lines carry its calls."""
-        free, crew, campaign = None, self._team_crew(), self._campaign()
+        free, crew, campaign = None, self.team_crew(), self._campaign()
         if crew is not None and there.whose.operators is not None:
             free = {*crew.free(campaign)}.difference(self._lines.users)
         return Carriage(campaign.settings.carriers, there, self._lines, free)
 
     def ready(self) -> list[str] | None:
         """The operators who are ready; None: it has none."""
-        crew = self._team_crew()
+        crew = self.team_crew()
         return crew.ready(self._campaign()) if crew is not None else None
 
     # --- its counts
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            crew = self._team_crew()
+            crew = self.team_crew()
             operators = crew.by_status(self.state) if crew is not None else {}
             cap = self.book.cap(settings := self.state.settings)
             cap = cap if crew is None else min(cap, crew.cap_by(settings))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.carriage import Whose
-from actors.campaign.desks import Desks
+from actors.campaign.durations import mean_of
 from actors.campaign.learning import (
     Learnt,
     dial_answered,
@@ -25,11 +25,12 @@ from actors.campaign.lines import HeldLines
 from actors.campaign.lookahead import KEPT, Outlook, outlook
 from actors.campaign.pacing import Pace, Plan, Ringing, Snapshot, pace
 from actors.campaign.places import at, each
+from actors.campaign.played_team import Extensions, Operators, PlayedDesks, PlayedTeam
 from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.standing import standing
-from actors.campaign.team import Member, Team
+from actors.campaign.team import Member
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
 from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, CampaignSettings, Mode
@@ -43,7 +44,7 @@ S = OperatorStatus
 class Crew:
     """Who talks for a campaign. `joining`: the trunks of the site whose calls can be taken to operators' extensions."""
 
-    def __init__(self, team: Team, desks: Desks, joining: frozenset[str]) -> None:
+    def __init__(self, team: Operators, desks: Extensions, joining: frozenset[str]) -> None:
         self._team = team
         self._desks = desks
         self._joining = joining
@@ -51,6 +52,19 @@ class Crew:
         self._learnt: Learnt | None = None  # nobody has asked yet: of a campaign without a team nobody does
         self._ahead: tuple[float, Outlook] | None = None
         self.previews = Previews()
+
+    def played(self, campaign: Campaign) -> "tuple[Crew, PlayedTeam]":
+        """Who is there for the campaign now, as a crew of their own that knows the same, for who asks what would be."""
+        there = self._team.working_for(campaign.campaign)
+        team = PlayedTeam(there)
+        crew = Crew(team, PlayedDesks({one.user: self._desks.of(one.user) for one in there}), self._joining)
+        crew._cap, crew._learnt, crew.previews = self._cap, self._learnt, self.previews.copy()
+        return crew, team
+
+    @property
+    def wrap_up(self) -> float:
+        """How long somebody wraps up, as far as is known."""
+        return mean_of((self._learnt or Learnt()).wrap)
 
     # --- who is there
 

@@ -19,7 +19,7 @@ from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import Explaining, of_campaign, put_off
-from actors.campaign.forecast import forecast
+from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Explanations, Looks, in_turns
@@ -334,6 +334,9 @@ class OnShard:
             there = await self._outside.survey(campaign, actor.whose_lines())
             actor, campaign = self._campaign(request.campaign_id)
             now = parse_utc(moment(self._host.clock).at)
+            if (crew := actor.team_crew()) is not None:
+                told = await team_forecast(campaign, actor.book, request, crew=crew, now=now, there=there)
+                return Page(body=told, changed=False)
             own = campaign.open + actor.pace().dials
             lines = request.lines or max(own + there.idle(campaign.settings.carriers), 1)
             found = await forecast(campaign, actor.book, request, lines=lines, now=now, there=there)

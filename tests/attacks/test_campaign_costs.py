@@ -109,7 +109,8 @@ async def test_a_campaign_is_taken_over_in_turns() -> None:
     assert others.longest < TURN and selection.left == MANY and not selection.unsettled
     now = played.moment().at
     pace = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
-    assert figures.said(played.state, now, pace, {}, 0.03) == Figures(played.state).said(played.state, now, pace, {}, 0.03)
+    anew = Figures(played.state)
+    assert figures.said(played.state, now, pace, {}, 0.03) == anew.said(played.state, now, pace, {}, 0.03)
 
 
 def test_who_waited_for_one_moment_wakes_in_turns_by_rank() -> None:
