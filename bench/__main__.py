@@ -27,12 +27,13 @@ from bench import (
     readers,
     refusals,
     strangers,
+    teams,
 )
 from bench.table import Row, print_table
 
 ALL = (
     gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dialling, dialling_start,
-    do_not_call, imports, pacing, pbx, readers, refusals,
+    do_not_call, imports, pacing, pbx, readers, refusals, teams,
 )  # fmt: skip
 
 

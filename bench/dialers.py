@@ -8,10 +8,10 @@ from statistics import fmean
 from msgspec.structs import replace
 
 from actors.campaign import learning
-from actors.campaign.durations import EDGES, Durations
+from actors.campaign.durations import EDGES, Durations, binned
 from actors.campaign.learning import Learnt, Rate
 from actors.campaign.lookahead import KEPT, outlook
-from actors.campaign.pacing import SMALLEST_TEAM, Plan, Ringing, Snapshot, pace
+from actors.campaign.pacing import SMALLEST_TEAM, Plan, Snapshot, pace
 from actors.campaign.tally import counted
 from bench.call_centre import NOT_ANSWERED, RING, WRAP, CallCentre, Erlang, NotAnswered, World
 from bus_schemas.campaign import Mode
@@ -128,9 +128,9 @@ class LookAhead(Ratio):
             self.look(now)
         snapshot = Snapshot(
             idle=centre.idle,
-            talking=tuple([now - began for began in centre.talking.values()]),
-            wrapping=tuple([now - began for began in centre.wrapping.values()]),
-            ringing=tuple([Ringing(now - began, "list") for began in centre.ringing.values()]),
+            talking=binned(now - began for began in centre.talking.values()),
+            wrapping=binned(now - began for began in centre.wrapping.values()),
+            ringing={"list": binned(now - began for began in centre.ringing.values())},
             waiting=len(centre.waiting),
             capacity=6 * centre.operators,
             next_list="list",

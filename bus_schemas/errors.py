@@ -4,6 +4,7 @@ The first eight codes are documented and keep their meaning. The domain never na
 `gateway/errors.py` does, in one table.
 """
 
+import math
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -62,6 +63,11 @@ class Refusal(Exception):
 def misfit(field: str, why: str, **details: Any) -> Refusal:
     """A field of a request that cannot be what was sent."""
     return Refusal(ErrorCode.INVALID_PARAMS, f"`{field}`: {why}", field=field, **details)
+
+
+def retry_after(wait: float) -> float:
+    """A wait as refusals tell it: seconds, in tenths, never less than it is (0 would say: at once)."""
+    return math.ceil(10 * wait) / 10
 
 
 class RefusalTemplate:

@@ -14,7 +14,7 @@ from functools import partial
 from actors.runtime.clock import Clock
 from actors.runtime.pace import Pace
 from bus_schemas.contract import AnyRpc
-from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal
+from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, retry_after
 from bus_schemas.names import Share
 
 WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet time
@@ -80,7 +80,7 @@ class Brake:
 def _too_many(wait: float) -> Refusal:
     return Refusal(
         ErrorCode.RATE_LIMITED, "You have made too many changes in a short time. Wait.",
-        rule="lasting_changes_per_second", retry_after=round(wait, 1),
+        rule="lasting_changes_per_second", retry_after=retry_after(wait),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The one place where a refusal gets its HTTP status."""
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -75,5 +76,5 @@ def response(refusal: Refusal, *, request_id: str | None = None, status: int | N
         answer.headers[REPLAYED] = "true"
     wait = (refusal.details or {}).get("retry_after")
     if wait is not None:
-        answer.headers["Retry-After"] = str(max(round(float(wait)), 1))
+        answer.headers["Retry-After"] = str(max(math.ceil(wait), 1))
     return answer

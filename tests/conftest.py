@@ -19,7 +19,7 @@ settings.register_profile("no times", deadline=None)  # which are the bench's
 settings.load_profile("no times")
 
 
-SITES = 3  # workers that start a site of their own for the stories, which costs some seconds of a core each
+SITES = 2  # workers that start a site of their own for the stories, which costs some seconds of a core each
 
 
 @pytest.hookimpl(trylast=True)  # when it is known which tests are left out

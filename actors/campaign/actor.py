@@ -25,7 +25,7 @@ from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
-from actors.campaign.pacing import Fallback, Limit, Pace
+from actors.campaign.pacing import Limit, Pace, without_team
 from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
@@ -291,7 +291,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def take_over(self) -> None:
         """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
-            self._follow(*await taken_in(self.state))
+            self._follow(*await taken_in(self.state, Crew(self._team, self._desks, self._joining)))
         await self._outside.elsewhere.others_are_known(self.id)
 
     def newest(self, verb: str) -> int | None:
@@ -311,7 +311,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return
         if self._selection is None or self._figures is None:
             if not isinstance(event, CampaignActivated):
-                self._follow(Selection(self.state), Figures(self.state))
+                crew = Crew(self._team, self._desks, self._joining)
+                self._follow(Selection(self.state), Figures(self.state), crew)
             return
         self._selection.follow(self.state, event)
         self._figures.follow(self.state, event)
@@ -326,9 +327,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._hope.begin_anew()
         self._telling.soon()
 
-    def _follow(self, selection: Selection, figures: Figures) -> None:
-        self._selection, self._figures = selection, figures
-        self._crew = Crew(self._team, self._desks, self._joining)
+    def _follow(self, selection: Selection, figures: Figures, crew: Crew) -> None:
+        self._selection, self._figures, self._crew = selection, figures, crew
         self._team.watch(id(self), self._hear_of_operators)
         self._words.begin()
         self._lists.begin()
@@ -336,7 +336,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _hear_of_operators(self, heard: Heard) -> None:
         """An operator is another now: all of them are looked at, in this campaign's turn."""
-        if (crew := self.team_crew()) is None:
+        if (crew := self.team_crew()) is None or not heard.concerns(self.id):
             return
         if heard.wrapped_up is not None and heard.member.works_for(self.id):
             crew.wrapped_up(heard.wrapped_up)
@@ -548,8 +548,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             now = parse_utc(self._now().at)
             return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
         limit = Limit.RESTS if self._rest.left(self._now().mono) > 0 else Limit.CARRIERS_FULL
-        fallback = None if self._campaign().settings.mode is Mode.PROGRESSIVE else Fallback.OWN_LINES
-        return Pace(dials=len(self._lines), limit=limit, mode=Mode.PROGRESSIVE, fallback=fallback)
+        way = without_team(self._campaign().settings.mode)
+        return Pace(dials=len(self._lines), limit=limit, mode=way.mode, fallback=way.fallback)
 
     def put_off(self, place: int) -> float | None:
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
@@ -576,11 +576,12 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            crew = self.team_crew()
-            operators = crew.by_status(self.state) if crew is not None else {}
-            cap = self.book.cap(settings := self.state.settings)
-            cap = cap if crew is None else min(cap, crew.cap_by(settings))
-            said = self._figures.said(self.state, self._now().at, self.pace(), operators, cap)
+            crew, now, way = self.team_crew(), self._now().at, without_team(self.state.settings.mode)
+            operators, cap = dict[str, int](), self.book.cap(settings := self.state.settings)
+            if crew is not None:
+                way, operators = crew.way(self.state, parse_utc(now)), {**crew.by_status(self.state)}
+                cap = min(cap, crew.cap_by(settings))
+            said = self._figures.said(self.state, now, way, operators, cap)
             await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:

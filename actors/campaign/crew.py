@@ -4,15 +4,15 @@ What is learnt is not on record: a new owner learns the rates again from the att
 last from what follows. The abandoned calls are on record, and the cap holds over all owners.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from heapq import heappush, heappushpop
 
 from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.carriage import Whose
-from actors.campaign.durations import mean_of
+from actors.campaign.durations import binned_since, mean_of
 from actors.campaign.learning import (
     Learnt,
     dial_answered,
@@ -23,22 +23,22 @@ from actors.campaign.learning import (
 )
 from actors.campaign.lines import HeldLines
 from actors.campaign.lookahead import KEPT, Outlook, outlook
-from actors.campaign.pacing import Pace, Plan, Ringing, Snapshot, pace
+from actors.campaign.pacing import Pace, Plan, Snapshot, Way, pace, way
 from actors.campaign.places import at, each
 from actors.campaign.played_team import Extensions, Operators, PlayedDesks, PlayedTeam
 from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
+from actors.campaign.roster import Roster
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.standing import standing
-from actors.campaign.team import Member
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
 from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, CampaignSettings, Mode
-from bus_schemas.operator import OperatorStatus
 
 RELEARNT = 2000  # attempts of late
+PIECE = 500  # leads, or attempts, of one step: some milliseconds
+STANDS = 0.9  # seconds for which a pace is good enough where only time has passed: less than a turn (team_claims.PACED)
 MOST = 1000  # dials at once: lines of operators are as many as there are
-S = OperatorStatus
 
 
 class Crew:
@@ -51,11 +51,12 @@ class Crew:
         self._cap: tuple[CampaignSettings, float] | None = None
         self._learnt: Learnt | None = None  # nobody has asked yet: of a campaign without a team nobody does
         self._ahead: tuple[float, Outlook] | None = None
+        self._paced: tuple[float, tuple[object, ...], Pace] | None = None  # when, of what, how
         self.previews = Previews()
 
     def played(self, campaign: Campaign) -> "tuple[Crew, PlayedTeam]":
         """Who is there for the campaign now, as a crew of their own that knows the same, for who asks what would be."""
-        there = self._team.working_for(campaign.campaign)
+        there = self._team.working_for(campaign.campaign).there
         team = PlayedTeam(there)
         crew = Crew(team, PlayedDesks({one.user: self._desks.of(one.user) for one in there}), self._joining)
         crew._cap, crew._learnt, crew.previews = self._cap, self._learnt, self.previews.copy()
@@ -80,19 +81,19 @@ class Crew:
         """Whose lines carry its calls, also of those who are away."""
         return Whose(joins=True) if self.joins(campaign) else Whose(self._team.of_campaign(campaign.campaign))
 
-    def look_up(self, campaign: Campaign) -> None:
+    def look_up(self, campaign: Campaign, now: Moment) -> None:
         """Have it asked where the PBX reaches those who are there."""
-        self._desks.look_up(member.user for member in self._team.working_for(campaign.campaign))
+        self._team.working_for(campaign.campaign).look_up(self._desks, now.mono)
 
-    def _there(self, campaign: Campaign) -> list[Member]:
+    def _there(self, campaign: Campaign) -> Roster:
         """Who works for it now, and can be given its calls."""
-        there, joins = self._team.working_for(campaign.campaign), self.joins(campaign)
-        return [one for one in there if not joins or self._desks.of(one.user) is not None]
+        there = self._team.working_for(campaign.campaign)
+        return there.at_desks(self._desks) if self.joins(campaign) else there
 
     def ready(self, campaign: Campaign) -> list[str]:
         """Operators who are ready for a call of the campaign, and are in none, the longest first."""
-        joined = {seat.user for seat in campaign.crew.values() if seat.joined}
-        return [member.user for member in self._idle(campaign) if member.user not in joined]
+        joined, ready = {seat.user for seat in campaign.crew.values() if seat.joined}, self._there(campaign).ready
+        return [one.user for one in ready if one.free_for(campaign.campaign) and one.user not in joined]
 
     def free(self, campaign: Campaign) -> list[str]:
         """Those of them for whom nothing is dialled."""
@@ -100,11 +101,7 @@ class Crew:
 
     def by_status(self, campaign: Campaign) -> Mapping[str, int]:
         """How many are there, by their status."""
-        return dict(Counter(str(one.status) for one in self._team.working_for(campaign.campaign)))
-
-    def _idle(self, campaign: Campaign) -> list[Member]:
-        idle = (one for one in self._there(campaign) if one.free_for(campaign.campaign))
-        return sorted(idle, key=lambda one: (one.since, one.user))
+        return self._team.working_for(campaign.campaign).by_status
 
     # --- leads that operators look at
 
@@ -133,17 +130,41 @@ class Crew:
     ) -> Pace:
         """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody.
         `held`: no more than it holds lines; None: it asks for as many as are wanted."""
-        settings, joins = campaign.settings, self.joins(campaign)
-        plan = Plan(mode=settings.mode, ratio=settings.ratio, cap=self.cap_by(settings), joins=joins)
+        matters = self._matters(campaign, now, waiting, held)
+        if self._paced is None or self._paced[1] != matters or not 0 <= now.timestamp() - self._paced[0] < STANDS:
+            self._paced = now.timestamp(), matters, self._pace(campaign, now, waiting, held)
+        return self._paced[2]
+
+    def way(self, campaign: Campaign, now: datetime) -> Way:
+        """How it dials, whatever the number."""
+        return way(self._plan(campaign), len(self._there(campaign).there), campaign.tally, now.toordinal())
+
+    def _matters(
+        self, campaign: Campaign, now: datetime, waiting: Collection[int], held: int | None
+    ) -> tuple[object, ...]:
+        """What has to be the same for as many dials to be worth while a moment later."""
+        there, ready = len(self._there(campaign).there), self.ready(campaign)
+        cap, hour = self.cap_by(campaign.settings), now.replace(minute=0, second=0, microsecond=0)
+        return campaign.settings, cap, campaign.crew, campaign.tally, there, ready, frozenset(waiting), held, hour
+
+    def _pace(self, campaign: Campaign, now: datetime, waiting: Collection[int], held: int | None) -> Pace:
         if self._learnt is None:
-            self._learnt = relearnt(campaign)
-        ahead = self._outlook(self._learnt, now.timestamp())
+            for _ in self.learning(campaign):
+                pass
+        assert self._learnt is not None
+        joins, ahead = self.joins(campaign), self._outlook(self._learnt, now.timestamp())
         there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None else held)
-        found = pace(plan, there, replace(self._learnt, tally=campaign.tally), ahead)
-        if not joins:
+        found = pace(self._plan(campaign), there, replace(self._learnt, tally=campaign.tally), ahead)
+        if not joins or held is None:
             return found
-        without = self._desks.without(one.user for one in self._team.working_for(campaign.campaign))
+        without = self._desks.without(one.user for one in self._team.working_for(campaign.campaign).there)
         return replace(found, no_extension=without)
+
+    def _plan(self, campaign: Campaign) -> Plan:
+        settings = campaign.settings
+        return Plan(
+            mode=settings.mode, ratio=settings.ratio, cap=self.cap_by(settings), joins=self.joins(campaign)
+        )
 
     def hold_to(self, cap: float, settings: CampaignSettings) -> None:
         """A lead is next for whom the rules want this cap: the lowest of all holds, until there are other settings."""
@@ -155,19 +176,18 @@ class Crew:
         return self._cap[1] if self._cap is not None and known else settings.abandoned_share
 
     def _snapshot(self, campaign: Campaign, now: datetime, waiting: Collection[int]) -> Snapshot:
-        there, seconds, ready = self._there(campaign), now.timestamp(), self.ready(campaign)
-        are_ready = {*ready}
-        busy = [one for one in there if one.user not in are_ready]
+        there, seconds, ready = self._there(campaign), now.timestamp(), {*self.ready(campaign)}
+        kept = [one.since for one in there.ready if one.user not in ready]  # by others, or just in a call
         open_to = [place for place, seat in campaign.crew.items() if not seat.joined]
-        entries = [at(campaign.leads, place) for place in open_to if place not in waiting]
+        ringing, rings = dict[str, list[float]](), [place for place in open_to if place not in waiting]
+        for entry in (at(campaign.leads, place) for place in rings):
+            ringing.setdefault(entry.source, []).append(tries_of(entry)[-1].began / 1000)
         return Snapshot(
-            waiting=len(open_to) - len(entries),
+            waiting=len(open_to) - len(rings),
             idle=len(ready),
-            talking=tuple(max(seconds - one.since, 0.0) for one in busy if one.status is not S.WRAP_UP),
-            wrapping=tuple(max(seconds - one.since, 0.0) for one in busy if one.status is S.WRAP_UP),
-            ringing=tuple(
-                Ringing(max(seconds - tries_of(entry)[-1].began / 1000, 0.0), entry.source) for entry in entries
-            ),
+            talking=binned_since(sorted([*there.talking, *kept]), seconds),
+            wrapping=binned_since(there.wrapping, seconds),
+            ringing={source: binned_since(sorted(began), seconds) for source, began in ringing.items()},
             capacity=MOST, next_list="", hour=now.hour, day=now.toordinal(),
         )  # fmt: skip
 
@@ -177,6 +197,23 @@ class Crew:
         return self._ahead[1]
 
     # --- what is learnt
+
+    def learning(self, campaign: Campaign) -> Iterator[None]:
+        """Learn from the last attempts on record how many are answered, a piece at each step."""
+        newest = list[tuple[int, int, str]]()  # a heap
+        for place, entry in enumerate(each(campaign.leads)):
+            for one in tries_of(entry) if entry.tries else ():
+                if one.outcome:
+                    keep = heappush if len(newest) < RELEARNT else heappushpop
+                    keep(newest, (one.began, one.outcome, entry.source))
+            if place % PIECE == PIECE - 1:
+                yield
+        learnt = Learnt()
+        for number, (began, outcome, source) in enumerate(sorted(newest)):
+            learnt = _counted(learnt, began, OUTCOMES[outcome - 1], source)
+            if number % PIECE == PIECE - 1:
+                yield
+        self._learnt = learnt
 
     def follow(self, campaign: Campaign, event: CampaignAttemptEnded) -> None:
         """An attempt has ended, and the campaign is this now."""
@@ -204,17 +241,10 @@ def untaken(campaign: Campaign, ready: Iterable[str]) -> list[str]:
     return [user for user in ready if user not in taken]
 
 
-def relearnt(campaign: Campaign) -> Learnt:
-    """What the last attempts on record say of how many are answered."""
-    made = sorted(
-        (one.began, OUTCOMES[one.outcome - 1], entry.source)
-        for entry in each(campaign.leads) for one in tries_of(entry) if one.outcome
-    )[-RELEARNT:]  # fmt: skip
-    learnt = Learnt()
-    for began, outcome, source in made:
-        if outcome != NOT_DIALED:
-            learnt = dial_counted(learnt, of_list=source, hour=_hour(began), answered=outcome in (ANSWERED, ABANDONED))
-    return learnt
+def _counted(learnt: Learnt, began: int, outcome: str, source: str) -> Learnt:
+    if outcome == NOT_DIALED:
+        return learnt
+    return dial_counted(learnt, of_list=source, hour=_hour(began), answered=outcome in (ANSWERED, ABANDONED))
 
 
 def _hour(milliseconds: int) -> int:

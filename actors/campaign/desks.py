@@ -20,7 +20,9 @@ LASTS = 10.0  # seconds after which it is asked again
 
 
 class Desks:
-    """The extensions of operators."""
+    """The extensions of operators. `changes`: of them."""
+
+    changes = 0
 
     def __init__(self, *, bus: Bus, host: Host) -> None:
         self._bus = bus
@@ -48,10 +50,15 @@ class Desks:
         context = Context(command_id=self._host.ids.new())
         try:
             found = await ask(self._bus, FIND_EXTENSION, FindExtension(user=user), context, retry=False)
-            self._known[user] = found.extension
+            self._know(user, found.extension)
         except Refusal as refusal:
             if refusal.code is ErrorCode.NOT_FOUND:
-                self._known[user] = None
+                self._know(user, None)
             else:  # what was known before stays
                 log.info("an extension is not known", user=user, why=refusal.message)
                 self._asked.pop(user, None)
+
+    def _know(self, user: str, extension: str | None) -> None:
+        if user not in self._known or self._known[user] != extension:
+            self._known[user] = extension
+            self.changes += 1

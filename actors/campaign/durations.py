@@ -5,6 +5,8 @@ wrap-up and ringing, whatever their form: people hang up at once or talk for lon
 """
 
 from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from math import exp, inf
 
@@ -13,6 +15,9 @@ from msgspec import Struct
 GROWTH = 1.2
 EDGES = (0.0, *(GROWTH**power for power in range(46)))  # seconds; the last bin is open
 MIDDLES = (*((low + high) / 2 for low, high in pairwise(EDGES)), EDGES[-1])  # seconds that stand for each bin
+
+Counts = tuple[int, ...]  # how many are in each bin
+NONE: Counts = (0,) * len(EDGES)
 
 
 class Durations(Struct, frozen=True, array_like=True):
@@ -38,6 +43,22 @@ def seen(durations: Durations, seconds: float, memory: float) -> Durations:
 def bin_of(seconds: float) -> int:
     """Of seconds that are not negative; a clock that ran backwards counts as none passed."""
     return max(bisect_right(EDGES, seconds) - 1, 0)
+
+
+def binned(seconds: Iterable[float]) -> Counts:
+    """How many of these are in each bin."""
+    found = Counter(map(bin_of, seconds))
+    return tuple(found[number] for number in range(len(EDGES)))
+
+
+def binned_since(began: Sequence[float], now: float) -> Counts:
+    """The same of how long it is since each of these moments, the earliest first: one search for each edge, however
+    many there are."""
+    if not began:
+        return NONE
+    longer = [bisect_right(began, now - edge) for edge in EDGES]
+    longer[0] = len(began)  # also what begins in a moment, by another clock
+    return tuple(here - beyond for here, beyond in pairwise((*longer, 0)))
 
 
 def mean_of(durations: Durations) -> float:

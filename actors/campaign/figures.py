@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from actors.campaign.pacing import Pace
+from actors.campaign.pacing import Way
 from actors.campaign.places import at, each
 from actors.campaign.record import Campaign, size, tries_of
 from actors.campaign.tally import totals
@@ -53,9 +53,9 @@ class Figures:
                 self._settle(campaign, event.place)
 
     def said(
-        self, campaign: Campaign, at: str, pace: Pace, operators: Mapping[str, int], cap: float
+        self, campaign: Campaign, at: str, way: Way, operators: Mapping[str, int], cap: float
     ) -> CampaignTelemetry:
-        """As they are told. `at`: now. `pace`: how it dials; `operators`: how many are there, by status; `cap`: the
+        """As they are told. `at`: now. `way`: how it dials; `operators`: how many are there, by status; `cap`: the
         abandoned share that it may have."""
         answered, abandoned = totals(campaign.tally, parse_utc(at).toordinal())
         leads = {STATUSES[status]: count for status, count in sorted(self._leads.items()) if count}
@@ -63,8 +63,8 @@ class Figures:
             campaign=campaign.campaign, at=at, status=campaign.status, leads=size(campaign), attempts=self.attempts,
             in_progress=campaign.open, answered=self.answered, abandoned=self.abandoned,
             abandoned_cap=cap, by_status=leads,
-            abandoned_share=round(abandoned / answered, 4) if answered else 0.0, dials=pace.mode,
-            fallback=pace.fallback, operators=operators,
+            abandoned_share=round(abandoned / answered, 4) if answered else 0.0, dials=way.mode,
+            fallback=way.fallback, operators=operators,
         )  # fmt: skip
 
     def _add(self, campaign: Campaign) -> None:

@@ -3,16 +3,18 @@
 It is asked when something ends or begins and, to look ahead, also when nothing does: operators free as time passes.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from math import inf
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from actors.campaign.durations import bin_of
+from actors.campaign.durations import NONE, Counts
 from actors.campaign.learning import Learnt, answer_rate
-from actors.campaign.lookahead import Outlook, expectations
-from actors.campaign.tally import allowed_share, room, totals
+from actors.campaign.lookahead import Chances, Flight, Outlook, most_dials
+from actors.campaign.tally import Tally, allowed_share, room, totals
 from bus_schemas.campaign import Mode
 
 SMALLEST_TEAM = 2  # operators; alone one gains nothing by looking ahead (decision 32)
@@ -51,22 +53,16 @@ class Plan(Struct, frozen=True, kw_only=True):
     joins: bool = True
 
 
-class Ringing(Struct, frozen=True, array_like=True):
-    """A dial that was not answered yet, `elapsed` seconds after it began."""
-
-    elapsed: float
-    of_list: str
-
-
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """What is going on. `idle`: operators that are ready. `talking`, `wrapping`: for how many seconds each other one.
+    """What is going on. `idle`: operators that are ready. `talking`, `wrapping`: the others, by for how long
+    (`durations.binned`). `ringing`: dials that were not answered yet, by list, and by how long ago they began.
     `waiting`: answered calls that no operator has taken yet. `capacity`: calls that carriers would still take.
     `next_list`: the one that is dialled now. `hour`: of the day, 0 to 23. `day`: a count of days."""
 
     idle: int
-    talking: tuple[float, ...] = ()
-    wrapping: tuple[float, ...] = ()
-    ringing: tuple[Ringing, ...] = ()
+    talking: Counts = NONE
+    wrapping: Counts = NONE
+    ringing: Mapping[str, Counts] = {}
     waiting: int = 0
     capacity: int
     next_list: str
@@ -75,11 +71,11 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     @property
     def operators(self) -> int:
-        return self.idle + len(self.talking) + len(self.wrapping)
+        return self.idle + sum(self.talking) + sum(self.wrapping)
 
     @property
     def in_flight(self) -> int:
-        return len(self.ringing) + self.waiting
+        return sum(map(sum, self.ringing.values())) + self.waiting
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -96,31 +92,50 @@ class Pace(Struct, frozen=True, kw_only=True):
     no_extension: tuple[str, ...] = ()
 
 
+class Way(NamedTuple):
+    """How a campaign dials: by which mode, and why it is another one than it wants."""
+
+    mode: Mode
+    fallback: Fallback | None = None
+
+
+def without_team(mode: Mode) -> Way:
+    """Where all lines are its own operators, and each is used."""
+    return Way(Mode.PROGRESSIVE, None if mode is Mode.PROGRESSIVE else Fallback.OWN_LINES)
+
+
+def way(plan: Plan, operators: int, tally: Tally, day: int) -> Way:
+    """With so many operators there, and these answered calls until a day."""
+    if plan.mode is Mode.PREVIEW:
+        return Way(plan.mode)
+    fallback = _fallback(plan, operators, tally, day)
+    return Way(plan.mode) if fallback is None else Way(Mode.PROGRESSIVE, fallback)
+
+
 def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
     """How many dials to start now. `ahead`: the outlook of what is learnt, from the last minute."""
     if plan.mode is Mode.PREVIEW:
         return Pace(dials=0, limit=Limit.OPERATORS_DECIDE, mode=plan.mode)
-    fallback = _fallback(plan, now, learnt)
+    mode, fallback = way(plan, now.operators, learnt.tally, now.day)
     if now.operators == 0:
-        mode = plan.mode if fallback is None else Mode.PROGRESSIVE
         return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=mode, fallback=fallback)
-    if plan.mode is Mode.PROGRESSIVE or fallback is not None:
-        return _by_ratio(now, 1.0, Mode.PROGRESSIVE, fallback)
+    if mode is Mode.PROGRESSIVE:
+        return _by_ratio(now, 1.0, mode, fallback)
     if plan.mode is Mode.POWER:
         return _by_ratio(now, plan.ratio, plan.mode, spare=room(learnt.tally, now.day, plan.cap))
     return _looking_ahead(plan, now, learnt, ahead)
 
 
-def _fallback(plan: Plan, now: Snapshot, learnt: Learnt) -> Fallback | None:
+def _fallback(plan: Plan, operators: int, tally: Tally, day: int) -> Fallback | None:
     if plan.mode is Mode.PROGRESSIVE or (plan.mode is Mode.POWER and plan.ratio <= 1):
         return None
     if not plan.joins:
         return Fallback.OWN_LINES
-    if now.operators < (plan.smallest_team if plan.mode is Mode.PREDICTIVE else 1):
+    if operators < (plan.smallest_team if plan.mode is Mode.PREDICTIVE else 1):
         return Fallback.TEAM_TOO_SMALL
-    if room(learnt.tally, now.day, plan.cap) >= 1:
+    if room(tally, day, plan.cap) >= 1:
         return None
-    _, abandoned = totals(learnt.tally, now.day)
+    _, abandoned = totals(tally, day)
     return Fallback.CAP_REACHED if abandoned or plan.cap == 0 else Fallback.TOO_FEW_ANSWERS
 
 
@@ -139,33 +154,45 @@ def _by_ratio(
 
 
 def _looking_ahead(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
-    """The most dials with which the expected abandoned share of all calls in flight is allowed; never fewer than
-    progressively, which costs nobody anything."""
+    """The most dials with which the expected abandoned share of all calls in flight is allowed, which grows with each
+    dial; never fewer than progressively, which costs nobody anything."""
     allowed = allowed_share(learnt.tally, now.day, plan.cap)
     certain = max(now.idle - now.in_flight, 0)
     rate = answer_rate(learnt, now.next_list, now.hour)
-    dials, share, limit = 0, 0.0, Limit.ABANDONED_SHARE
-    for number, expected in enumerate(expectations(now.idle, _frees(now, ahead), _answers(now, learnt, ahead), rate)):
-        if number > certain and expected.share > allowed:
-            break
-        if number > now.capacity:
-            limit = Limit.CARRIERS_FULL
-            break
-        dials, share = number, expected.share
+    flight = Flight(now.idle, _frees(now, ahead), _answers(now, learnt, ahead), rate)
+    more = range(certain + 1, int(min(_enough(flight, allowed), now.capacity + 1)) + 1)
+    dials, expectations = most_dials(flight, allowed, more)
+    limit = Limit.ABANDONED_SHARE if dials <= now.capacity else Limit.CARRIERS_FULL
+    dials = min(dials, now.capacity)
+    share = expectations.share(dials)
     return Pace(dials=dials, limit=limit, mode=plan.mode, expected_share=share, allowed_share=allowed)
 
 
-def _frees(now: Snapshot, ahead: Outlook) -> Iterator[float]:
-    for elapsed in now.talking:
-        yield ahead.talking[bin_of(elapsed)]
-    for elapsed in now.wrapping:
-        yield ahead.wrapping[bin_of(elapsed)]
+def _enough(flight: Flight, allowed: float) -> float:
+    """Dials with which more are surely abandoned than is allowed: at least all answers beyond who may be expected to be
+    ready are."""
+    if allowed >= 1:
+        return inf
+    return max((flight.ready() / (1 - allowed) - flight.answered(0)) // flight.rate, 0) + 2
 
 
-def _answers(now: Snapshot, learnt: Learnt, ahead: Outlook) -> Iterator[float]:
-    """Of each call in flight: the probability that it is, or has been, answered."""
-    for _ in range(now.waiting):
-        yield 1.0
-    rates = {each: answer_rate(learnt, each, now.hour) for each in {dial.of_list for dial in now.ringing}}
-    for dial in now.ringing:
-        yield ahead.answer_chance(rates[dial.of_list], dial.elapsed)
+def _frees(now: Snapshot, ahead: Outlook) -> Chances:
+    """Of busy operators: how many are ready in time with which probability."""
+    found = Counter[float]()
+    for counts, chances in ((now.talking, ahead.talking), (now.wrapping, ahead.wrapping)):
+        _add(found, counts, chances)
+    return found
+
+
+def _answers(now: Snapshot, learnt: Learnt, ahead: Outlook) -> Chances:
+    """Of calls in flight: how many are, or have been, answered with which probability."""
+    found = Counter({1.0: now.waiting})
+    for of_list, counts in now.ringing.items():
+        _add(found, counts, ahead.answer_chances(answer_rate(learnt, of_list, now.hour)))
+    return found
+
+
+def _add(found: Counter[float], counts: Counts, chances: Iterable[float]) -> None:
+    for count, chance in zip(counts, chances, strict=True):
+        if count:
+            found[chance] += count

@@ -6,20 +6,22 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from actors.campaign.team import Member
+from actors.campaign.roster import Member, Roll, Roster
 from bus_schemas.operator import OperatorStatus
 
 
 class Operators(Protocol):
     """Who there is."""
 
-    def working_for(self, campaign: str) -> list[Member]: ...
+    def working_for(self, campaign: str) -> Roster: ...
 
     def of_campaign(self, campaign: str) -> tuple[str, ...]: ...
 
 
 class Extensions(Protocol):
-    """Where the PBX reaches them."""
+    """Where the PBX reaches them. `changes`: of that."""
+
+    changes: int
 
     def of(self, user: str) -> str | None: ...
 
@@ -32,11 +34,15 @@ class PlayedTeam:
     """Operators of one campaign, as they would be."""
 
     def __init__(self, members: Iterable[Member]) -> None:
-        self.members = {member.user: member for member in members}
+        self._roll = Roll(members)
 
-    def working_for(self, campaign: str) -> list[Member]:
+    @property
+    def members(self) -> Mapping[str, Member]:
+        return self._roll.members
+
+    def working_for(self, campaign: str) -> Roster:
         """Those who are there."""
-        return [member for member in self.members.values() if member.works_for(campaign)]
+        return self._roll.of_campaign(campaign)
 
     def of_campaign(self, campaign: str) -> tuple[str, ...]:
         """All of them."""
@@ -44,11 +50,13 @@ class PlayedTeam:
 
     def become(self, user: str, status: OperatorStatus, now: datetime) -> None:
         """One is this now."""
-        self.members[user] = replace(self.members[user], status=status, since=now.timestamp(), reserved_by=None)
+        self._roll.put(replace(self.members[user], status=status, since=now.timestamp(), reserved_by=None))
 
 
 class PlayedDesks:
     """Their extensions, as far as they are known now."""
+
+    changes = 0
 
     def __init__(self, known: Mapping[str, str | None]) -> None:
         self._known = known

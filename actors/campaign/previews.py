@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.errors import ErrorCode, RefusalTemplate, retry_after
 
 NO_PREVIEW = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not dial in preview mode for operators.")
 NOT_READY = RefusalTemplate(ErrorCode.CONFLICT, "Be ready for this campaign first, and in no call.")
@@ -78,7 +78,7 @@ class Previews:
         """It is left. `now`: on the monotonic clock. Raises Refusal for who skips too many."""
         counted = max(self._skipped.get(user, now), now) + SKIP_EVERY
         if (wait := counted - now - SKIPS * SKIP_EVERY) > 0:
-            raise TOO_MANY_SKIPPED(retry_after=round(wait, 1))
+            raise TOO_MANY_SKIPPED(retry_after=retry_after(wait))
         self._skipped[user] = counted
         return self.over(user)
 

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.campaign.roster import Member, Roll, Roster
 from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
 from actors.runtime.clock import parse_utc
 from actors.runtime.context import Context
@@ -48,36 +49,21 @@ READ = {
     )
 }  # fmt: skip
 S = OperatorStatus
-AWAY = (S.OFFLINE, S.BREAK)
 Said = Turn | OperatorReserved | OperatorReleased | OperatorAssigned
 
 
-class Member(Struct, frozen=True, kw_only=True):
-    """An operator. `since`: seconds since 1970. `campaigns`: None: all. `reserved_by`: the campaign that keeps them."""
-
-    user: str
-    status: OperatorStatus = S.OFFLINE
-    since: float = 0.0
-    campaigns: tuple[str, ...] | None = None
-    reserved_by: str | None = None
-
-    def works_for(self, campaign: str) -> bool:
-        return self.status not in AWAY and self.is_of(campaign)
-
-    def is_of(self, campaign: str) -> bool:
-        """Whether they are an operator of it, whatever they do now."""
-        return self.campaigns is None or campaign in self.campaigns
-
-    def free_for(self, campaign: str) -> bool:
-        """Whether who works for it is ready, and nobody else keeps them."""
-        return self.status is S.READY and (self.reserved_by is None or self.reserved_by == campaign)
-
-
 class Heard(Struct, frozen=True, kw_only=True):
-    """An operator is another now. `wrapped_up`: for how many seconds, if they have just done so."""
+    """An operator is another now. `before`: how they were, as far as that was known. `wrapped_up`: for how many
+    seconds, if they have just done so."""
 
     member: Member
+    before: Member | None = None
     wrapped_up: float | None = None
+
+    def concerns(self, campaign: str) -> bool:
+        """Whether they are, or were, there for it."""
+        was = self.before is not None and self.before.works_for(campaign)
+        return self.member != self.before and (was or self.member.works_for(campaign))
 
 
 Tell = Callable[[Heard], None]
@@ -89,7 +75,7 @@ class Team:
     def __init__(self, *, bus: Bus, host: Host) -> None:
         self._bus = bus
         self._host = host
-        self._members: dict[str, Member] = {}
+        self._roll = Roll()
         self._told: dict[int, Tell] = {}  # by who listens
         self._waiting: dict[int, Callable[[], None]] = {}  # for a turn, by who does
         self._waits = asyncio.Event()
@@ -102,12 +88,12 @@ class Team:
             try:
                 seq = await self._bus.last_seq()
                 views = await self._views(seq)
-                self._members = {view.user: _member(view) for view in views}
+                self._roll = Roll(map(_member, views))
                 self._stop = await self._bus.follow(SCOPE, self._hear, after=seq)
             except (BusError, Refusal) as error:
                 log.info("operators are not known yet", error=str(error))
                 await self._host.pause(AGAIN)
-        for member in self._members.values():
+        for member in self._roll.members.values():
             self._tell(Heard(member=member))
         await self._give_turns()
 
@@ -115,21 +101,21 @@ class Team:
         if self._stop is not None:
             await self._stop()
 
-    def working_for(self, campaign: str) -> list[Member]:
+    def working_for(self, campaign: str) -> Roster:
         """Who is there for a campaign: ready, in a call or after one."""
-        return [member for member in self._members.values() if member.works_for(campaign)]
+        return self._roll.of_campaign(campaign)
 
     def of_campaign(self, campaign: str) -> tuple[str, ...]:
         """All operators of a campaign, whatever they do now."""
-        return tuple(sorted(member.user for member in self._members.values() if member.is_of(campaign)))
+        return tuple(sorted(member.user for member in self._roll.members.values() if member.is_of(campaign)))
 
     def has(self, user: str, campaign: str) -> bool:
         """Whether somebody is an operator of a campaign, whatever they do now."""
-        member = self._members.get(user)
+        member = self._roll.members.get(user)
         return member is not None and member.is_of(campaign)
 
     def of(self, user: str) -> Member:
-        return self._members.get(user) or Member(user=user)
+        return self._roll.members.get(user) or Member(user=user)
 
     def watch(self, who: int, tell: Tell) -> None:
         """Tell whatever becomes of operators."""
@@ -145,8 +131,9 @@ class Team:
         self._waits.set()
 
     async def _give_turns(self) -> None:
-        """One after the other, with what they do between, and then a rest as long as that took: each passes over all
-        operators, and there may be a hundred campaigns whom every change of one of a thousand operators concerns."""
+        """One after the other, with what they do between, and then a rest as long as that took: each reckons how many
+        dials are worth while, and there may be a hundred campaigns whom every change of one of a thousand operators
+        concerns."""
         while True:
             await self._waits.wait()
             self._waits.clear()
@@ -179,9 +166,10 @@ class Team:
             log.warning("an operator's event cannot be read", seq=recorded.seq, error=str(error))
             return
         before = self.of(said.user)
-        self._members[said.user] = member = after(before, said)
+        member = after(before, said)
+        self._roll.put(member)
         over = before.status is S.WRAP_UP and member.status is not S.WRAP_UP
-        self._tell(Heard(member=member, wrapped_up=member.since - before.since if over else None))
+        self._tell(Heard(member=member, before=before, wrapped_up=member.since - before.since if over else None))
 
     def _tell(self, heard: Heard) -> None:
         for tell in list(self._told.values()):

@@ -54,7 +54,7 @@ def _for_whoever(
 ) -> CampaignDecision:  # fmt: skip
     """On channels whose calls wait. Where a dial is for one operator who is ready, that one is kept for it, so that
     nobody is abandoned."""
-    crew.look_up(campaign)
+    crew.look_up(campaign, now)
     _hold_to_caps(crew, campaign, selection, book, now)
     pace, ready = crew.pace(campaign, _date(now), waiting), crew.ready(campaign)
     kept = pace.mode is Mode.PROGRESSIVE or (pace.mode is Mode.POWER and campaign.settings.ratio <= 1)

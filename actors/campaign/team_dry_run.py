@@ -131,7 +131,7 @@ class TeamDryRun:
 
     def most(self) -> int:
         """How many calls there could be at once now: of operators who are there and have a line, by the mode."""
-        settings, there = self._campaign.settings, self._team.working_for(self._campaign.campaign)
+        settings, there = self._campaign.settings, self._team.working_for(self._campaign.campaign).there
         if settings.mode is Mode.PREVIEW or not self._crew.joins(self._campaign):
             have = sum(member.user in self.lines.users() for member in there)
             return have if self.lines.most is None else min(have, self.lines.most)
@@ -264,7 +264,7 @@ class TeamDryRun:
         self._answered.drop(claim.place)
         if (line := self._on.pop(claim.place, None)) is not None:
             self.lines.use(line, -1)
-        if seat is not None and seat.joined and seat.user in self._team.members:
+        if seat is not None and seat.joined and seat.user is not None and seat.user in self._team.members:
             self._team.become(seat.user, S.WRAP_UP, self._now)
             self._push(self._now + timedelta(seconds=self._wrap_up), ("ready", seat.user, None))
 

@@ -12,7 +12,7 @@ from math import ceil
 from msgspec import Struct
 
 from actors.runtime.clock import Moment, elapsed
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, retry_after
 
 MINUTE, HOUR = 60.0, 3600.0
 KEPT: Mapping[str, float] = {"slot": HOUR, "trunk": MINUTE}  # seconds that a start on a line is remembered, by its kind
@@ -51,7 +51,7 @@ class CallLimits:
         if limited and len(self._open.get(user, ())) >= self._at_once:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many calls at once.", rule="user_concurrent_calls")
         if limited and len(starts) >= self._per_minute:
-            wait = round(starts[0].mono + MINUTE - now.mono, 1)
+            wait = retry_after(starts[0].mono + MINUTE - now.mono)
             raise Refusal(
                 ErrorCode.RATE_LIMITED, "Too many calls started.", rule="user_calls_per_minute", retry_after=wait
             )
@@ -93,7 +93,7 @@ class CallLimits:
             if start.mono <= now.mono - window:
                 break
             oldest = start.mono
-        return round(oldest + window - now.mono, 3)
+        return retry_after(oldest + window - now.mono)
 
     def count(self, line: str, call_id: str, user: str, now: Moment) -> None:
         """Count one start on a line."""

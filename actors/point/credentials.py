@@ -13,7 +13,7 @@ from actors.point.throttle import Throttle
 from actors.runtime.addresses import neighbourhood
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit, retry_after
 from bus_schemas.user import Identity, LoginKind
 
 USER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -56,7 +56,7 @@ class Credentials:
         async with turn:
             wait = self._throttle.wait(name, address, self._clock.monotonic())
             if wait > 0:
-                raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=round(wait, 1))
+                raise Refusal(ErrorCode.RATE_LIMITED, "Too many wrong passwords. Wait.", retry_after=retry_after(wait))
             user = self._directory.users.get(name)
             right = await self._check(user.password_hash if user else None, secret, neighbourhood(address))
             if not right or user is None or not self._directory.still_lets_in(name, user.password_mark):

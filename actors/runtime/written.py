@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.runtime.pace import Pace
-from bus_schemas.errors import JOURNAL_FULL, ErrorCode, RefusalTemplate
+from bus_schemas.errors import JOURNAL_FULL, ErrorCode, RefusalTemplate, retry_after
 from bus_schemas.names import SYSTEM, Share
 
 ORDINARY = 1_000  # bytes of a change that counts as one alone (`gateway/brake.py`)
@@ -31,7 +31,7 @@ class Written:
         if self._nearly_full():
             raise JOURNAL_FULL()
         if wait := self._pace.wait(share):
-            raise TOO_MUCH(retry_after=round(wait, 1))
+            raise TOO_MUCH(retry_after=retry_after(wait))
 
     def take(self, share: Share, events: Iterable[Struct]) -> None:
         """These are about to be written. Raises Refusal, as `check`, where they are more than an ordinary change."""

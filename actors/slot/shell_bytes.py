@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from actors.runtime.pace import Pace
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, retry_after
 from bus_schemas.names import Share
 
 PER_SECOND = 12_000  # bytes of a share, on the long run, through one host: as many as the doors' changes write
@@ -24,7 +24,7 @@ class ShellBytes:
         if wait := self._pace.wait(share):
             raise Refusal(
                 ErrorCode.RATE_LIMITED, "Your shell commands have written too much in a short time. Wait.",
-                rule="shell_bytes", retry_after=round(wait, 1),
+                rule="shell_bytes", retry_after=retry_after(wait),
             )  # fmt: skip
 
     def charge(self, share: Share, size: int) -> None:

@@ -5,8 +5,10 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from struct import pack
 
 import pytest
+from msgspec.structs import replace
 
 from actors.campaign import dry_run, machine
 from actors.campaign.carriage import There
@@ -16,18 +18,21 @@ from actors.campaign.forecast import forecast
 from actors.campaign.hours import next_open, parse_hours
 from actors.campaign.lines import HeldLines
 from actors.campaign.pacing import Limit, Pace
-from actors.campaign.record import Campaign, anybody_left
+from actors.campaign.places import extended
+from actors.campaign.record import Campaign, anybody_left, entry_of
+from actors.campaign.roster import Member, Roll
 from actors.campaign.rulebook import WINDOWS
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.taking_over import taken_in
-from actors.campaign.team import Member, Team
+from actors.campaign.team import Team
 from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead
 from bus_schemas.operator import OperatorStatus
 from tests.campaign.played import BY, ID, NOON, NoDesks, Played, lead_at, number_at
+from tests.support.steps import steps
 from tests.support.turns import Others
 from tests.support.whole import whole_site
 
@@ -103,7 +108,7 @@ def many() -> Played:
 async def test_a_campaign_is_taken_over_in_turns() -> None:
     played, others = many(), Others()
     await asyncio.sleep(0)
-    selection, figures = await taken_in(played.state)
+    selection, figures, _ = await taken_in(played.state, Crew(Ready(0), NoDesks(), frozenset()))
     others.end()
     print(f"{MANY:,} leads of a campaign taken over: {others}")
     assert others.longest < TURN and selection.left == MANY and not selection.unsettled
@@ -111,6 +116,23 @@ async def test_a_campaign_is_taken_over_in_turns() -> None:
     pace = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
     anew = Figures(played.state)
     assert figures.said(played.state, now, pace, {}, 0.03) == anew.said(played.state, now, pace, {}, 0.03)
+
+
+async def test_what_calls_have_taught_is_learnt_again_in_turns() -> None:
+    played, attempts = Played(), 60_000
+    played.create(mode=Mode.PREDICTIVE, operators=Operators.TEAM)
+    tries = b"".join(pack("<BQQB", 0, 60_000 * number, 60_000 * number + 9_000, 1 + number % 2) for number in range(4))
+    entry = replace(entry_of(lead_at(0)), tries=tries)
+    state = replace(played.state, leads=extended((), [entry] * (attempts // 4)))
+    crew, others = Crew(Ready(10), NoDesks(), frozenset()), Others()
+    await asyncio.sleep(0)
+    await taken_in(state, crew)
+    others.end()
+    print(f"{attempts:,} attempts of a campaign with operators taken over: {others}")
+    assert others.longest < TURN
+    with steps() as taken:  # and nobody looks at all of them again
+        crew.pace(state, NOON)
+    assert taken.count < 4 * attempts
 
 
 def test_who_waited_for_one_moment_wakes_in_turns_by_rank() -> None:
@@ -179,4 +201,4 @@ class Ready(Team):
     def __init__(self, users: int) -> None:
         status = (OperatorStatus.READY, OperatorStatus.ON_CALL)
         members = (Member(user=Name(f"op{at}"), status=status[at % 2], since=NOON.timestamp()) for at in range(users))
-        self._members = {member.user: member for member in members}
+        self._roll = Roll(members)

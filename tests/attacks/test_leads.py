@@ -119,23 +119,30 @@ def test_more_rows_than_a_sheet_has_are_refused() -> None:
 
 READ = """
 import re, sys, time
+import phonenumbers
 from actors.dialing.rules import DialRules
 from actors.leads.preview import preview
 def most():
     return int(re.search(r"VmHWM:\\s+([0-9]+) kB", open("/proc/self/status").read())[1])
+rules = DialRules(site_region="UA")
 before, began = most(), time.process_time()
 with open(sys.argv[1], "rb") as file:
-    counts = preview(file, DialRules(site_region="UA")).counts
-print(counts.leads, time.process_time() - began, most() - before)
+    counts = preview(file, rules).counts
+read = time.process_time()
+more = most() - before
+for at in range(100_000):
+    phonenumbers.parse(f"0{990_000_000 + at}", "UA")
+print(counts.leads, (read - began) / (time.process_time() - read), more)
 """
+MOST = 10  # times the work of the library's parser alone; 4 were measured
 
 
-def test_100_000_rows_are_read_in_5_s(tmp_path: Path) -> None:
+def test_100_000_rows_cost_little_more_than_their_numbers(tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     with file.open("w", encoding="cp1251") as table:
         table.write("Телефон;ПІБ;Місто\n")
         table.writelines(f"0{990_000_000 + at};Олена Петренко;Київ\n" for at in range(100_000))
     done = subprocess.run([sys.executable, "-c", READ, str(file)], capture_output=True, text=True, check=True)
-    leads, seconds, kilobytes = cast("tuple[str, str, str]", done.stdout.split())
-    print(f"{leads} leads in {float(seconds):.1f} s of work, {int(kilobytes) >> 10} MB")
-    assert int(leads) == 100_000 and float(seconds) <= 5.0 and int(kilobytes) >> 10 < 100
+    leads, ratio, kilobytes = cast("tuple[str, str, str]", done.stdout.split())
+    print(f"{leads} leads: {float(ratio):.1f} times the work of parsing their numbers, {int(kilobytes) >> 10} MB")
+    assert int(leads) == 100_000 and float(ratio) <= MOST and int(kilobytes) >> 10 < 100

@@ -7,7 +7,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations, groupby, product
+from itertools import combinations, groupby, pairwise, product
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from types import ModuleType
@@ -21,8 +21,8 @@ import bus_schemas
 import gateway
 
 METHODS = ("search", "match", "fullmatch", "finditer", "findall", "sub", "split")
-SHORT, LONG = 1024, 16 * 1024  # letters
-NOTHING = 0.001  # seconds of processor time; what is linear takes as much for the LONG at most
+LENGTHS = (64, 1024, 16 * 1024)  # letters; each is compared with the one before
+NOTHING = 0.001  # seconds of processor time: what takes less is not looked at
 MORE_THAN_LINEAR = 2.5
 TOGETHER = 4  # parts of a pattern that stand beside each other, of which inputs are made
 LETTERS = "x7 w/A-._:\n"
@@ -196,16 +196,6 @@ def seconds(use: Callable[[str], object], text: str, times: int = 1) -> float:
     return best
 
 
-def best_of(use: Callable[[str], object], text: str, times: int) -> float:
-    """The same of so many tries, or of fewer where it takes far more than nothing in each."""
-    best = seconds(use, text)
-    for _ in range(times - 1):
-        if best > 5 * NOTHING:
-            return min(best, seconds(use, text, 2))
-        best = min(best, seconds(use, text))
-    return best
-
-
 def carried_out(pattern: re.Pattern[str], method: str) -> Callable[[str], object]:
     if method == "sub":
         return lambda text: pattern.sub("", text)
@@ -216,13 +206,18 @@ def carried_out(pattern: re.Pattern[str], method: str) -> Callable[[str], object
 
 def grows(use: Callable[[str], object], begin: str, again: str, end: str) -> float:
     """By how much more its time grows than its length, where it does; else 0."""
-    short, long = (begin + again * (length // len(again)) + end for length in (SHORT, LONG))
-    if seconds(use, short) > NOTHING and (least := best_of(use, short, 25)) > NOTHING:
-        return least / NOTHING  # far from linear already
-    if seconds(use, long) < NOTHING:
-        return 0.0
-    factor = seconds(use, long, 5) / seconds(use, short, 5) / (LONG / SHORT)
-    return factor if factor > MORE_THAN_LINEAR else 0.0
+    texts = [begin + again * (length // len(again)) + end for length in LENGTHS]
+    for short, long in pairwise(texts):
+        times = 5
+        while seconds(use, long) > NOTHING and (factor := growth(use, short, long, times)) > MORE_THAN_LINEAR:
+            if times > 5 or factor > 10 * MORE_THAN_LINEAR:
+                return factor
+            times = 25  # a busy machine takes now more of its processor for the same work, now less
+    return 0.0
+
+
+def growth(use: Callable[[str], object], short: str, long: str, times: int) -> float:
+    return seconds(use, long, times) / seconds(use, short, times) / (len(long) / len(short))
 
 
 USES = uses()

@@ -11,7 +11,8 @@ from actors.campaign.crew import Crew
 from actors.campaign.lines import Held, HeldLines
 from actors.campaign.previewing import Asked
 from actors.campaign.previews import SKIP_EVERY, SKIPS
-from actors.campaign.team import Member, Team
+from actors.campaign.roster import Member, Roll
+from actors.campaign.team import Team
 from actors.runtime.clock import Moment, utc
 from bus_schemas.campaign import CampaignAttemptClaimed, Mode, Operators
 from bus_schemas.errors import ErrorCode, Refusal
@@ -26,7 +27,7 @@ class Ready(Team):
     """These are ready, for all campaigns."""
 
     def __init__(self) -> None:
-        self._members = {user: Member(user=user, status=OperatorStatus.READY) for user in USERS}
+        self._roll = Roll(Member(user=user, status=OperatorStatus.READY) for user in USERS)
 
 
 class Previewed(Played):

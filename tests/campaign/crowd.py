@@ -112,15 +112,15 @@ class Crowd:
     def check(self) -> None:
         """Every attempt has one end; every answered call was taken once, by one operator, or abandoned; and nobody was
         kept twice for one."""
-        ends, joins = self.ends(), Counter((one.place, one.attempt) for one in self.joins())
+        ends, joins = self.ends(), Counter((one.campaign, one.place, one.attempt) for one in self.joins())
         assert not joins or max(joins.values()) == 1, joins
         assert len({(one.campaign, one.place, one.attempt) for one in ends}) == len(ends) == len(self.claims())
         joined, on_record = self.talks(joined=True), self.talks(joined=False)
         assert not on_record or max(on_record.values()) == 1, on_record
         for one in ends:
             if one.outcome == "answered":
-                assert (joins[one.place, one.attempt], on_record[one.call_id or ""]) == (1, 1), one
+                assert (joins[one.campaign, one.place, one.attempt], on_record[one.call_id or ""]) == (1, 1), one
             elif one.call_id is not None:
-                assert (joins[one.place, one.attempt], joined[one.call_id]) == (0, 0), one
+                assert (joins[one.campaign, one.place, one.attempt], joined[one.call_id]) == (0, 0), one
         kept = Counter(one.reservation for one in self.said(OperatorReserved))
         assert not kept or max(kept.values()) == 1, kept

@@ -3,6 +3,7 @@ whole platform in simulated time; what was dialled is read from the phones' own 
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from bus_schemas.campaign import (
     CampaignCreated,
     CampaignLeadMarked,
     CampaignSettings,
+    Mode,
+    Operators,
     PauseCampaign,
     ResumeCampaign,
     StopMode,
@@ -33,11 +36,16 @@ from simulators.carrier.rules import mobile
 from simulators.world.campaigns import NO_WAITS
 from simulators.world.records import Stored
 from simulators.world.world import LISTED, World
+from tests.campaign.test_team_joins import TRUNKS, Joins, desks, on_trunks
 from tests.campaign.world import Campaigns, play
 from tests.support.depth import examples
 
 NUMBERS = (*(mobile(place, ("0001", "0001", "0003")[place % 3]) for place in range(8)), LISTED[0])
 CAMPAIGNS = ("c1", "c2")
+TEAMS = {  # campaigns with operators, on their phones and on trunks
+    "t1": {"operators": Operators.TEAM},
+    "t2": {"operators": Operators.TEAM, "mode": Mode.POWER, "ratio": 3.0, "abandoned_share": 1.0, "carriers": TRUNKS},
+}
 SLACK = timedelta(seconds=15)  # from the last question to the rules until the phone dials
 
 SETTINGS = st.fixed_dictionaries(
@@ -64,9 +72,14 @@ GIVEN: dict[str, st.SearchStrategy[Any]] = {
     "wait": st.sampled_from([0.02, 1.1, 3.0, 12.0]),
 }  # fmt: skip
 OFTEN = ("run", "wait", "clock", "configure") * 2
-STEPS = st.sampled_from((*GIVEN, *OFTEN)).flatmap(
-    lambda step: st.tuples(st.just(step), st.sampled_from(CAMPAIGNS), GIVEN[step])
-)
+Step = tuple[str, str, Any]
+
+
+def steps(campaigns: tuple[str, ...]) -> st.SearchStrategy[Step]:
+    """What is done to one of them."""
+    return st.sampled_from((*GIVEN, *OFTEN)).flatmap(
+        lambda step: st.tuples(st.just(step), st.sampled_from(campaigns), GIVEN[step])
+    )
 
 
 async def clock(site: Campaigns, _: str, hours: float) -> None:
@@ -92,28 +105,40 @@ DO: dict[str, Callable[[Campaigns, str, Any], Coroutine[Any, Any, Any]]] = {
 }
 
 
-@given(st.lists(STEPS, min_size=8, max_size=25))
-@settings(max_examples=examples(25), deadline=None)
-def test_no_phone_dials_outside_window_cap_or_list(steps: list[tuple[str, str, Any]]) -> None:
-    async def story(site: Campaigns) -> None:
-        for campaign in CAMPAIGNS:  # one that dials a lead again as soon as it may
-            await site.create(campaign, attempts_per_lead=2, retry_minutes=NO_WAITS)
-            await site.run(campaign, NUMBERS[3:])
-        for step, campaign, what in steps:
-            try:
-                await DO[step](site, campaign, what)
-            except Refusal:
-                continue
-        await wait(site, "", 20.0)
-        for campaign in CAMPAIGNS:
-            try:
-                await site.stop(campaign, StopMode.HANGUP)
-            except Refusal:
-                continue
-        await wait(site, "", 15.0)
-        assert forbidden(site.world) == []
+async def tried(site: Campaigns, steps: list[Step], settings: dict[str, dict[str, Any]]) -> None:
+    """Campaigns that dial a lead again as soon as they may, and what is done to them."""
+    for campaign in settings:
+        await site.create(campaign, **{"attempts_per_lead": 2, "retry_minutes": NO_WAITS, **settings[campaign]})
+        await site.run(campaign, NUMBERS[3:])
+    for step, campaign, what in steps:
+        with suppress(Refusal):
+            await DO[step](site, campaign, what)
+    await wait(site, "", 20.0)
+    for campaign in settings:
+        with suppress(Refusal):
+            await site.stop(campaign, StopMode.HANGUP)
+    await wait(site, "", 15.0)
+    assert forbidden(site.world) == []
 
-    play(story)
+
+@given(st.lists(steps(CAMPAIGNS), min_size=8, max_size=25))
+@settings(max_examples=examples(25), deadline=None)
+def test_no_phone_dials_outside_window_cap_or_list(steps: list[Step]) -> None:
+    play(lambda site: tried(site, steps, {campaign: {} for campaign in CAMPAIGNS}))
+
+
+@given(st.lists(steps((*TEAMS, "c1")), min_size=8, max_size=25))
+@settings(max_examples=examples(25), deadline=None)
+def test_no_team_dials_outside_window_cap_or_list(steps: list[Step]) -> None:
+    async def story(site: Campaigns) -> None:
+        async with desks(site):
+            crowd = Joins(site)
+            await crowd.all_ready()
+            working = asyncio.ensure_future(crowd.work(gone=True))
+            await tried(site, steps, {**TEAMS, "c1": {}})
+            working.cancel()
+
+    play(story, change=on_trunks)
 
 
 def forbidden(world: World) -> list[str]:

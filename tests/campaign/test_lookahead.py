@@ -1,5 +1,6 @@
 """What is expected of calls in flight, against counting every case; and what elapsed times say."""
 
+from collections import Counter
 from itertools import islice, pairwise, product
 from math import exp
 
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.campaign.durations import EDGES, Durations, Survival, bin_of, guessed, mean_of, seen
+from actors.campaign.durations import EDGES, Durations, Survival, bin_of, binned, binned_since, guessed, mean_of, seen
 from actors.campaign.learning import Learnt
-from actors.campaign.lookahead import Expected, expectations, outlook
+from actors.campaign.lookahead import Expectations, Expected, Flight, most_dials, outlook
+from tests.campaign.plain import expectations
 
 chances = st.lists(st.floats(0, 1), max_size=5)
 
@@ -34,25 +36,74 @@ def case_by_case(idle: int, frees: list[float], answers: list[float]) -> Expecte
     return Expected(sum(answers), abandoned)
 
 
+def quickly(idle: int, frees: list[float], answers: list[float], rate: float, dials: int) -> list[Expected]:
+    found = Expectations(Flight(idle, Counter(frees), Counter(answers), rate), range(dials))
+    return [found.of(number) for number in range(dials)]
+
+
 @given(st.integers(0, 3), chances, chances, st.floats(0.02, 1))
 def test_expectations_are_those_of_every_case_counted(
     idle: int, frees: list[float], answers: list[float], rate: float
 ) -> None:
-    for more, expected in enumerate(islice(expectations(idle, frees, answers, rate), 4)):
-        assert expected == pytest.approx(case_by_case(idle, frees, [*answers, *[rate] * more]), abs=1e-6)
+    counted = [case_by_case(idle, frees, [*answers, *[rate] * more]) for more in range(4)]
+    for found in (quickly(idle, frees, answers, rate, 4), [*islice(expectations(idle, frees, answers, rate), 4)]):
+        for one, other in zip(found, counted, strict=True):
+            assert one == pytest.approx(other, abs=1e-6)
+
+
+many = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.2, 0.5, 1.0]), max_size=60)
+
+
+@given(st.integers(0, 60), many, many, st.floats(0.02, 1), st.integers(1, 400), st.integers(1, 4))
+def test_expectations_are_those_of_one_call_after_the_other(
+    idle: int, frees: list[float], answers: list[float], rate: float, dials: int, times: int
+) -> None:
+    frees, answers = frees * times, answers * times
+    plain = [*islice(expectations(idle, frees, answers, rate), dials)]
+    for one, other in zip(quickly(idle, frees, answers, rate, dials), plain, strict=True):
+        assert one.answered == pytest.approx(other.answered)
+        assert one.abandoned == pytest.approx(other.abandoned, abs=1e-6)
+
+
+@given(st.integers(0, 40), many, many, st.floats(0.02, 1), st.integers(0, 300), st.sampled_from([0.0, 0.014, 0.3, 0.9]))
+def test_the_most_dials_are_those_before_the_first_that_is_too_many(
+    idle: int, frees: list[float], answers: list[float], rate: float, more: int, allowed: float
+) -> None:
+    flight, first = Flight(idle, Counter(frees), Counter(answers), rate), max(idle - len(answers), 0) + 1
+    dials = range(first, first + more)
+    shares = [expected.share for expected in islice(expectations(idle, frees, answers, rate), dials.stop)]
+    fewest, most = (
+        next((number for number in dials if shares[number] > allowed + by), dials.stop) - 1 for by in (-1e-6, 1e-6)
+    )  # on the brink it may be either
+    assert fewest <= most_dials(flight, allowed, dials)[0] <= most
+
+
+@pytest.mark.parametrize("sure", [4, 10, 40])
+def test_the_most_dials_are_found_also_where_a_guess_is_far_off(sure: int) -> None:
+    """Nobody may be abandoned, and it is sure who is ready: as if it were not, no dial would be without risk."""
+    flight = Flight(2, Counter({1.0: sure}), Counter({1.0: 1}), 0.9)
+    assert most_dials(flight, 0.0, range(2, 100))[0] == sure + 1
 
 
 @given(st.integers(0, 40), st.lists(st.floats(0, 1), max_size=40), st.lists(st.floats(0, 1), max_size=40))
 def test_each_further_dial_is_at_a_greater_risk(idle: int, frees: list[float], answers: list[float]) -> None:
-    shares = [expected.share for expected in islice(expectations(idle, frees, answers, 0.25), 1, 30)]
+    shares = [expected.share for expected in quickly(idle, frees, answers, 0.25, 30)[1:]]
     assert all(one <= next_one + 1e-9 for one, next_one in pairwise(shares))
     assert all(-1e-9 <= share <= 1 + 1e-9 for share in shares)
 
 
 def test_nobody_is_abandoned_while_calls_are_fewer_than_the_idle() -> None:
-    found = list(islice(expectations(3, [0.5], [0.25], 1.0), 4))
+    found = quickly(3, [0.5], [0.25], 1.0, 4)
     assert [expected.abandoned for expected in found[:3]] == pytest.approx([0, 0, 0], abs=1e-9)
     assert found[3].abandoned == pytest.approx(0.25 * 0.5)
+
+
+eighths = st.integers(0, 40_000).map(lambda number: number / 8)  # of a second: what rounding does not move over an edge
+
+
+@given(st.lists(eighths, max_size=60), eighths)
+def test_durations_are_counted_alike_by_when_they_began(began: list[float], now: float) -> None:
+    assert binned_since(sorted(began), now) == binned(max(now - one, 0.0) for one in began)
 
 
 @given(st.lists(st.floats(0, 5000), max_size=60), st.floats(0, 4000), st.floats(0, 60))
@@ -104,18 +155,19 @@ def test_without_a_wrap_up_an_operator_is_ready_when_the_talk_ends() -> None:
     assert [ahead.talking[bin_of(elapsed)] for elapsed in (2.0, 50.0, 200.0)] == pytest.approx([ready] * 3, rel=0.04)
 
 
-@given(st.floats(0.02, 0.98), st.floats(0, 3600))
-def test_chances_are_chances(rate: float, elapsed: float) -> None:
+@given(st.floats(0.02, 0.98))
+def test_chances_are_chances(rate: float) -> None:
     ahead = outlook(Learnt())
     for table in (ahead.talking, ahead.wrapping):
         assert all(0 <= chance <= 1 for chance in table)
-    assert 0 <= ahead.answer_chance(rate, elapsed) <= 1
+    assert all(0 <= chance <= 1 for chance in ahead.answer_chances(rate))
 
 
 def test_ringing_on_speaks_against_an_answer() -> None:
     ahead = outlook(Learnt())  # answered after 10 s, unanswered after 20 s, as guessed
-    assert ahead.answer_chance(0.25, 0.0) == pytest.approx(0.25, abs=0.02)
-    assert ahead.answer_chance(0.25, 30.0) < 0.1
+    chances = [*ahead.answer_chances(0.25)]
+    assert chances[bin_of(0.0)] == pytest.approx(0.25, abs=0.02)
+    assert chances[bin_of(30.0)] < 0.1
 
 
 def test_the_horizon_is_a_ring_and_the_patience_after_it() -> None:

@@ -1,30 +1,40 @@
 """How many dials are started in each mode, and what is said of it."""
 
+from collections.abc import Sequence
+from itertools import islice
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from actors.campaign.durations import bin_of, seen
+from actors.campaign.durations import Counts, binned, seen
 from actors.campaign.learning import Learnt, answer_rate
-from actors.campaign.lookahead import expectations, outlook
-from actors.campaign.pacing import Fallback, Limit, Pace, Plan, Ringing, Snapshot, pace
+from actors.campaign.lookahead import Outlook, outlook
+from actors.campaign.pacing import Fallback, Limit, Pace, Plan, Snapshot, pace
 from actors.campaign.tally import Day, Tally, room
 from bus_schemas.campaign import Mode
+from tests.campaign.plain import expectations
 
 GOOD = Learnt(tally=Tally((Day(1, 5000, 140),)))  # 2.8 % of many answers
 AT_THE_CAP = Learnt(tally=Tally((Day(1, 5000, 150),)))
 NEW = Learnt()
 AHEAD = outlook(GOOD)
 PREDICTIVE = Plan(mode=Mode.PREDICTIVE)
+BRINK = 1e-6  # of a share, by which two ways to reckon may differ
 
-seconds = st.floats(0, 600)
+def times(longest: float, most: int) -> st.SearchStrategy[Counts]:
+    return st.lists(st.floats(0, longest), max_size=most).map(binned)
+
+
 snapshots = st.builds(
     Snapshot,
     idle=st.integers(0, 12),
-    talking=st.lists(seconds, max_size=12).map(tuple),
-    wrapping=st.lists(seconds, max_size=6).map(tuple),
-    ringing=st.lists(st.builds(Ringing, st.floats(0, 40), st.sampled_from(["a", "b"])), max_size=20).map(tuple),
+    talking=times(600, 12),
+    wrapping=times(600, 6),
+    ringing=st.dictionaries(st.sampled_from(["a", "b"]), times(40, 10)),
     waiting=st.integers(0, 2),
     capacity=st.integers(0, 60),
     next_list=st.just("a"),
@@ -46,9 +56,9 @@ def now(
 ) -> Snapshot:
     return Snapshot(
         idle=idle,
-        talking=(30.0,) * busy,
-        wrapping=wrapping,
-        ringing=(Ringing(5.0, "a"),) * ringing,
+        talking=binned((30.0,) * busy),
+        wrapping=binned(wrapping),
+        ringing={"a": binned((5.0,) * ringing)},
         capacity=capacity,
         next_list="a",
         hour=9,
@@ -144,7 +154,7 @@ def test_where_looking_ahead_cannot_help_it_is_progressive_and_says_so(
 def test_an_operator_who_will_be_ready_is_dialled_for() -> None:
     learnt = GOOD
     for _ in range(500):  # who wraps up for 15 s
-        learnt = msgspec.structs.replace(learnt, wrap=seen(learnt.wrap, 15.0, 300.0))
+        learnt = replace(learnt, wrap=seen(learnt.wrap, 15.0, 300.0))
     ahead = outlook(learnt)
     late = pace(PREDICTIVE, now(wrapping=(14.0,) * 4), learnt, ahead)
     early = pace(PREDICTIVE, now(wrapping=(0.5,) * 4), learnt, ahead)
@@ -165,29 +175,57 @@ def test_carriers_hold_and_ready_operators_are_always_dialled_for(
     assert msgspec.json.decode(msgspec.json.encode(answer), type=Pace) == answer
 
 
-@given(snapshots, histories)
-def test_it_is_the_most_dials_with_which_the_share_is_allowed(snapshot: Snapshot, learnt: Learnt) -> None:
-    answer = pace(PREDICTIVE, snapshot, learnt, AHEAD)
+def chances_of(counts: Counts, of_bin: Sequence[float]) -> list[float]:
+    return [chance for count, chance in zip(counts, of_bin, strict=True) for _ in range(count)]
+
+
+def plainly(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> list[float]:
+    """The share with 0, 1, 2 ... dials, up to more than are dialled: one call after the other, over all operators."""
+    frees = chances_of(now.talking, ahead.talking) + chances_of(now.wrapping, ahead.wrapping)
+    answers = [1.0] * now.waiting
+    for of_list, counts in now.ringing.items():
+        answers += chances_of(counts, [*ahead.answer_chances(answer_rate(learnt, of_list, now.hour))])
+    shares = expectations(now.idle, frees, answers, answer_rate(learnt, now.next_list, now.hour))
+    return [expected.share for expected in islice(shares, now.capacity + 2)]
+
+
+def check_against_the_plain_formula(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
+    """It is the most dials with which the share is allowed. Where it is on the brink, either."""
+    answer = pace(plan, now, learnt, ahead)
     if answer.allowed_share is None or answer.expected_share is None:
-        return
-    certain = one_for_each_ready(snapshot)
-    assert answer.expected_share <= answer.allowed_share or answer.dials == certain
-    if answer.limit is Limit.CARRIERS_FULL:
-        assert answer.dials == snapshot.capacity
-        return
-    rate = answer_rate(learnt, "a", 9)
-    frees = [
-        chance
-        for table, elapsed in ((AHEAD.talking, snapshot.talking), (AHEAD.wrapping, snapshot.wrapping))
-        for chance in (table[bin_of(each)] for each in elapsed)
-    ]
-    answers = [1.0] * snapshot.waiting + [AHEAD.answer_chance(rate, each.elapsed) for each in snapshot.ringing]
-    shares = expectations(snapshot.idle, frees, answers, rate)
-    found = [next(shares).share for _ in range(answer.dials + 2)]
-    assert found[answer.dials] == pytest.approx(answer.expected_share)
-    assert found[-1] > answer.allowed_share
+        return answer
+    shares, certain = plainly(plan, now, learnt, ahead), max(now.idle - now.in_flight, 0)
+    fewer, more = (
+        next((number for number, share in enumerate(shares) if number > certain and share > allowed), len(shares))
+        for allowed in (answer.allowed_share - BRINK, answer.allowed_share + BRINK)
+    )
+    found = min(answer.dials + (answer.limit is Limit.CARRIERS_FULL), now.capacity + 1)
+    assert fewer - 1 <= found <= more - 1
+    assert answer.expected_share == pytest.approx(shares[answer.dials], abs=BRINK)
+    return answer
 
 
+@given(snapshots, histories, st.floats(0.0, 1.0))
+def test_it_is_the_most_dials_with_which_the_share_is_allowed(
+    snapshot: Snapshot, learnt: Learnt, cap: float
+) -> None:
+    for plan in (PREDICTIVE, replace(PREDICTIVE, cap=cap)):
+        check_against_the_plain_formula(plan, snapshot, learnt, AHEAD)
+
+
+@pytest.mark.parametrize("operators", [20, 100, 400])
+def test_it_is_as_many_for_a_large_team(operators: int) -> None:
+    chance = Random(operators)
+    for cap in (0.005, 0.03, 0.5, 1.0):
+        learnt = Learnt(tally=Tally((Day(1, 5000, 0),)))
+        talking = binned(chance.expovariate(1 / 90) for _ in range(operators // 2))
+        wrapping = binned(chance.expovariate(1 / 20) for _ in range(operators // 6))
+        ringing = {"a": binned(chance.uniform(0, 25) for _ in range(chance.randrange(operators)))}
+        snapshot = Snapshot(
+            idle=operators // 3, talking=talking, wrapping=wrapping, ringing=ringing, waiting=chance.randrange(3),
+            capacity=chance.choice([operators, 1000]), next_list="a", hour=9, day=1,
+        )  # fmt: skip
+        assert check_against_the_plain_formula(Plan(mode=Mode.PREDICTIVE, cap=cap), snapshot, learnt, AHEAD).dials
 
 
 @given(snapshots, st.integers(100, 150), st.integers(0, 40))

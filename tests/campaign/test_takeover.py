@@ -143,7 +143,7 @@ def doubtful(all_calls: Judge, call: DeviceCall) -> bool:
     return record.ended[0].event.answer_time is None and record.ended[0].event.reason in DOUBTS
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(examples(8)))
 def test_a_stop_holds_whatever_dies(seed: int) -> None:
     async def story(site: Campaigns) -> None:
         world, wanted, chance = site.world, numbers(40, RINGS), random.Random(seed)

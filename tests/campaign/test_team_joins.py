@@ -74,7 +74,7 @@ class Joins(Crowd):
     def check(self) -> None:
         """Every attempt has one end; a call was taken to one extension at most, which is its operator's; who was joined
         to nobody was abandoned, and nobody waited for longer than the PBX lets them."""
-        ends, joins = self.ends(), {(one.place, one.attempt): one for one in self.joins()}
+        ends, joins = self.ends(), {(one.campaign, one.place, one.attempt): one for one in self.joins()}
         assert len(joins) == len(self.joins())
         assert len({(one.campaign, one.place, one.attempt) for one in ends}) == len(ends) == len(self.claims())
         taken = {one.call_id: one for one in self.taken()}
@@ -83,7 +83,7 @@ class Joins(Crowd):
         assert not on_record or max(on_record.values()) == 1, on_record
         devices = {call.call_id: call for call in self.calls()}
         for one in ends:
-            device, join = devices.get(one.call_id), joins.get((one.place, one.attempt))
+            device, join = devices.get(one.call_id), joins.get((one.campaign, one.place, one.attempt))
             if one.outcome == "answered":
                 assert join is not None and one.call_id is not None
                 assert taken[one.call_id].operator == join.operator, one

@@ -22,7 +22,7 @@ from tests.campaign.world import Campaigns, play
 from tests.support.depth import examples
 
 PARTS = 2  # which run beside each other
-KILLS = examples(20)  # of each
+KILLS = examples(16)  # of each
 POWER = {"mode": Mode.POWER, "ratio": 3.0, "carriers": TRUNKS, "abandoned_share": 1.0, "retry_minutes": NO_WAITS}
 SETTINGS = {"operators": Operators.TEAM, "attempts_per_lead": 3, "retry_minutes": {}}
 

@@ -26,6 +26,7 @@ from bus_schemas.imports import (
     ImportStatus,
     StoredFile,
 )
+from tests.support.depth import examples
 
 S = ImportStatus
 NOW = Moment(at="2026-01-01T10:00:00.000Z", mono=0.0, boot="b")
@@ -159,7 +160,7 @@ ASKED: tuple[Callable[[Import], ImportDecision], ...] = (
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(st.booleans(), st.lists(st.sampled_from(range(len(ASKED))), max_size=12))
 def test_no_order_of_things_ends_one_twice_or_adds_before_it_was_started(begin: bool, asked: list[int]) -> None:
     state, events = created(begin=begin), list[Any]()

@@ -18,6 +18,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Meaning
 from bus_schemas.operator import AssignOperator, OperatorDisposed
 from tests.operator.played import RULES, START, Played, S, at, step
+from tests.support.depth import examples
 
 
 def refused(code: ErrorCode) -> "pytest.RaisesExc[Refusal]":
@@ -307,7 +308,7 @@ def test_time_is_counted_by_the_days_of_the_site() -> None:
         assert [one.ms for one in spent(utc(begin), utc(end), kyiv)] == [hours * 3_600_000]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(1, 20_000)), max_size=40))
 def test_whatever_happens_all_time_is_counted_once(steps: list[tuple[int, int]]) -> None:
     played, now, total = Played(), 0.0, 0

@@ -13,6 +13,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
+from tests.support.depth import examples
 
 
 def bus() -> MemoryBus:
@@ -21,7 +22,7 @@ def bus() -> MemoryBus:
     return MemoryBus(MemoryBroker(clock=SimClock(loop)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.binary(max_size=30), max_size=20))
 def test_what_goes_in_comes_out_in_pieces_of_one_size(given: list[bytes]) -> None:
     async def story() -> None:

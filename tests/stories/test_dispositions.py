@@ -26,7 +26,7 @@ async def seller(admin: Client) -> AsyncIterator[Client]:
     assert (await admin.post("/api/slots", place | {"user": "seller"}))[0] == 200
     yield client
     await admin.post(STOP, {"campaign_id": "words_1", "mode": "hangup"})
-    await admin.post("/api/slots", place)
+    await until(lambda: admin.post("/api/slots", place), lambda said: said[0] == 200)
 
 
 async def test_an_operator_s_word_is_followed_by_everybody(seller: Client, admin: Client) -> None:
