@@ -436,6 +436,8 @@ def _line(
         return None
     if lines is None:
         return None
+    if seats is not None and not seats.bears(found.number):  # it stays the next one
+        return None
     operator = at(campaign.leads, place).operator if team else None
     if seats is not None and not seats.may_have(operator):
         selection.put(place, now.seconds + LINE_COMES)

@@ -19,7 +19,7 @@ from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import Explaining, of_campaign, put_off
-from actors.campaign.forecast import forecast
+from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Explanations, Looks, in_turns
@@ -314,7 +314,8 @@ class OnShard:
             return await self._explain(campaign)
 
     async def _explain(self, campaign: Campaign) -> CampaignExplained:
-        there = await self._outside.survey(campaign)
+        actor, campaign = self._campaign(campaign.campaign)
+        there = await self._outside.survey(campaign, actor.whose_lines())
         actor, campaign = self._campaign(campaign.campaign)
         began, now = self._host.clock.monotonic(), parse_utc(moment(self._host.clock).at)
         explaining, ready = Explaining(campaign, actor.pace(), actor.carriage(there)), actor.ready()
@@ -331,7 +332,7 @@ class OnShard:
         actor, campaign = self._seen_by(context, request.campaign_id)
         if actor.place_of(request.lead) is None:
             raise NO_LEAD()
-        there = await self._outside.survey(campaign)
+        there = await self._outside.survey(campaign, actor.whose_lines())
         actor, campaign = self._campaign(request.campaign_id)
         now, place = parse_utc(moment(self._host.clock).at), actor.place_of(request.lead)
         if place is None:
@@ -341,10 +342,13 @@ class OnShard:
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
         async with self._looks.turn(context.user):
-            _, campaign = self._seen_by(context, request.campaign_id)
-            there = await self._outside.survey(campaign)
+            actor, campaign = self._seen_by(context, request.campaign_id)
+            there = await self._outside.survey(campaign, actor.whose_lines())
             actor, campaign = self._campaign(request.campaign_id)
             now = parse_utc(moment(self._host.clock).at)
+            if (crew := actor.team_crew()) is not None:
+                told = await team_forecast(campaign, actor.book, request, crew=crew, now=now, there=there)
+                return Page(body=told, changed=False)
             own = campaign.open + actor.pace().dials
             lines = request.lines or max(own + there.idle(campaign.settings.carriers), 1)
             found = await forecast(campaign, actor.book, request, lines=lines, now=now, there=there)

@@ -842,7 +842,9 @@ export interface paths {
         /**
          * What a campaign would do
          * @description What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
-         *         it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`.
+         *         it could have now; of one with operators: no more than these), if of all attempts the share `answered` is answered,
+         *         and a call takes `seconds`, all of which somebody who answers talks. Operators who are there now stay; they wrap up
+         *         for `wrap_up` seconds (null: as they have lately).
          */
         post: operations["post_api_autodialer_campaigns_campaign_id_dry_run"];
         delete?: never;
@@ -3134,7 +3136,9 @@ export interface components {
         /**
          * DryRun
          * @description What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
-         *         it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`.
+         *         it could have now; of one with operators: no more than these), if of all attempts the share `answered` is answered,
+         *         and a call takes `seconds`, all of which somebody who answers talks. Operators who are there now stay; they wrap up
+         *         for `wrap_up` seconds (null: as they have lately).
          */
         DryRun: {
             /** @example campaign_001 */
@@ -3147,11 +3151,16 @@ export interface components {
             answered: number;
             /** @default 30 */
             seconds: number;
+            /** @default null */
+            wrap_up: number | null;
         };
         /**
          * CampaignForecast
          * @description What it would be by then. `attempts`: that would be begun; `by_status`: how many leads, then; `lines`: calls at
-         *         once that were assumed; `idle_share`: of their time in which they would have nothing to do.
+         *         once that were assumed; `idle_share`: of their time in which they would have nothing to do. Of a campaign with
+         *         operators `operators` are there, whose time it is then; `mode` is in effect now, since `fallback` if that is not the
+         *         one of its settings; `limit` keeps it from more dials now, as `explain` has it, and `needs` says what would change
+         *         that. In preview, in which operators decide, `offered` are the leads that they would be shown next.
          */
         CampaignForecast: {
             /** @example campaign_001 */
@@ -3173,6 +3182,22 @@ export interface components {
             idle_share: number;
             by_status: {
                 [key: string]: number;
+            };
+            /** @default 0 */
+            abandoned: number;
+            /** @default null */
+            operators: number | null;
+            /** @default null */
+            mode: components["schemas"]["Mode"] | null;
+            /** @default null */
+            fallback: string | null;
+            /** @default null */
+            limit: string | null;
+            /** @default  */
+            needs: string;
+            /** @default {} */
+            offered: {
+                [key: string]: string;
             };
         };
         /**
@@ -4609,9 +4634,10 @@ export interface components {
         };
         /**
          * CampaignTelemetry
-         * @description Its counts: said at most twice a second while they change. As in `CampaignView`; `by_status`: leads;
-         *         `abandoned_share`: of answered calls of the last 30 days, of which `abandoned_cap` may be. `dials`: the mode in
-         *         effect; `fallback`: why, if that is not the one of its settings. `operators`: that are there for it, by status.
+         * @description Its counts: said at most twice a second while they change, and every ten seconds while it runs. As in
+         *         `CampaignView`; `by_status`: leads; `abandoned_share`: of answered calls of the last 30 days, of which
+         *         `abandoned_cap` may be. `dials`: the mode in effect; `fallback`: why, if that is not the one of its settings.
+         *         `operators`: that are there for it, by status.
          */
         CampaignTelemetry: {
             /** @example campaign_001 */
@@ -11137,6 +11163,8 @@ export interface operations {
                     answered?: number;
                     /** @default 30 */
                     seconds?: number;
+                    /** @default null */
+                    wrap_up?: number | null;
                 };
             };
         };

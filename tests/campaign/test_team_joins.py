@@ -237,6 +237,20 @@ def test_where_the_cap_is_reached_it_is_progressive() -> None:
     told(story)
 
 
+async def told_cap(crowd: Joins) -> float:
+    """The cap in the next telemetry of the campaign."""
+    heard = asyncio.get_running_loop().create_future()
+
+    async def hear(message: Message) -> None:
+        if not heard.done():
+            heard.set_result(msgspec.json.decode(message.data, type=CampaignTelemetry))
+
+    stop = await crowd.world.gateways[0].subscribe("ottb.v1.tel.campaign.c1", hear)
+    said: CampaignTelemetry = await heard
+    await stop()
+    return said.abandoned_cap
+
+
 def test_the_strictest_cap_holds_whoever_sets_it() -> None:
     async def story(crowd: Joins) -> None:
         await after_some_answers(crowd)
@@ -246,6 +260,7 @@ def test_the_strictest_cap_holds_whoever_sets_it() -> None:
         explained = await crowd.site.explain("c1")
         assert (explained.mode, explained.fallback) == (Mode.PROGRESSIVE, "cap_reached")
         assert sorted(claim.operator or "" for claim in crowd.claims()[before:]) == ["ann", "bob", "cid"]
+        assert await told_cap(crowd) == 0.0
         await crowd.site.stop("c1", StopMode.HANGUP)
         await crowd.site.until_over("c1")
         crowd.check()
@@ -355,7 +370,7 @@ def test_that_no_channel_is_to_be_had_is_said() -> None:
         await crowd.site.run("c1", numbers(4, LONG))
         await asyncio.sleep(10.0)
         reasons = {one.reason: one.leads for one in (await crowd.site.explain("c1")).reasons}
-        assert reasons.get("carriers_full") == 4 and len(crowd.claims()) == before
+        assert reasons.get("trunk_down") == 4 and len(crowd.claims()) == before
         crowd.world.switch.mend()
         while len(crowd.claims()) == before:
             await asyncio.sleep(0.5)
